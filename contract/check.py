@@ -1,0 +1,103 @@
+"""Finds what is wrong with the rows of a request and says it in words."""
+
+import math
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from contract.errors import InvalidInput, Problem
+from contract.feature import Feature, Number, Timestamp, accepted_types
+from contract.schema import Schema
+from contract.timestamps import parse_timestamp
+
+MAX_PROBLEMS = 20  # named in one answer; the rest would only hide the first
+MAX_SHOWN_CHARACTERS = 40
+EXPECTED = {
+    "number": "a number",
+    "category": "a text",
+    "boolean": "true or false",
+    "timestamp": "an ISO 8601 date and time as text",
+}
+
+
+def check_rows(schema: Schema, rows: Sequence[Any]) -> None:
+    """Raise InvalidInput naming the row and the field of everything wrong, up to MAX_PROBLEMS."""
+    if not rows:
+        raise InvalidInput(Problem(None, "rows", "expected at least one row, got an empty list"))
+    problems: list[Problem] = []
+    for index, row in enumerate(rows):
+        problems += find_problems(schema, index, row)
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    if problems:
+        raise InvalidInput(*problems[:MAX_PROBLEMS])
+
+
+def find_problems(schema: Schema, index: int, row: Any) -> list[Problem]:
+    """Return what is wrong with one row."""
+    if not isinstance(row, dict):
+        return [Problem(index, None, f"expected an object with one field per feature, got {show(row)}")]
+    problems = [Problem(index, name, _unknown(schema, name, row)) for name in row if name not in schema.names]
+    for feature in schema.features:
+        if feature.name not in row:
+            hint = "send null if it is unknown" if feature.nullable else "it is required"
+            problems.append(Problem(index, feature.name, f"missing; {hint}"))
+        elif message := check_value(feature, row[feature.name]):
+            problems.append(Problem(index, feature.name, message))
+    return problems
+
+
+def check_value(feature: Feature, value: Any) -> str | None:
+    """Return what is wrong with one value, or None."""
+    if type(value) not in accepted_types(feature):
+        if value is None:
+            return f"null is not allowed; expected {EXPECTED[feature.kind]}"
+        return f"expected {EXPECTED[feature.kind]}, got {show(value)}"
+    if value is None:
+        return None
+    if isinstance(feature, Number):
+        return _check_number(feature, value)
+    if isinstance(feature, Timestamp):
+        return _check_timestamp(feature, value)
+    return None
+
+
+def show(value: Any) -> str:
+    """Return a value as a caller would recognise it, shortened."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) > 10**MAX_SHOWN_CHARACTERS:
+        return "a huge integer"
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
+
+
+def suggest(name: str, names: Sequence[str]) -> str:
+    """Return "; did you mean `distance`?", or nothing where no name is near."""
+    near = get_close_matches(name, names, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def _unknown(schema: Schema, name: str, row: dict[str, Any]) -> str:
+    return "unknown field" + suggest(name, [other for other in schema.names if other not in row])
+
+
+def _check_number(feature: Number, value: int | float) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"expected a finite number, got {value}" + ("; send null if it is unknown" if feature.nullable else "")
+    if not feature.low <= value <= feature.high:
+        unit = f" {feature.unit}" if feature.unit else ""
+        return f"expected a number from {feature.low:g} to {feature.high:g}{unit}, got {show(value)}"
+    return None
+
+
+def _check_timestamp(feature: Timestamp, value: str) -> str | None:
+    try:
+        parse_timestamp(feature, value)
+    except ValueError as error:
+        return f"{error}, got {show(value)}"
+    return None

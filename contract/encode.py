@@ -1,0 +1,141 @@
+"""The one place that knows how a raw value becomes a number; training and serving both call it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.check import check_rows, show
+from contract.errors import Problem
+from contract.feature import Boolean, Category, Feature, Number, Timestamp, accepted_types
+from contract.schema import Schema
+from contract.timestamps import encode_cycles, to_seconds
+
+UNSEEN = 0  # the code of a value that is not in the vocabulary
+MISSING = ""  # how a vocabulary spells null
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows as the network takes them."""
+
+    numbers: NDArray[np.float32]  # (rows, numbers), NaN where missing
+    codes: NDArray[np.int32]  # (rows, categories), 0 where the value was never seen
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, rows: slice) -> "Encoded":
+        return Encoded(self.numbers[rows], self.codes[rows])
+
+
+class Encoder:
+    """Turns rows or columns of one schema into arrays."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._accepted = [accepted_types(feature) for feature in schema.features]
+        self._codes = {
+            feature.name: {value: code for code, value in enumerate(feature.vocabulary, start=UNSEEN + 1)}
+            for feature in schema.categories
+        }
+        lows, highs = _bounds(schema)
+        self._lows, self._highs = lows, highs  # (numbers,) float32
+        self._pick = _row_picker(schema.names)
+
+    def encode(self, columns: Mapping[str, Any]) -> Encoded:
+        """Encode trusted columns, such as a pandas table's, without checking their values."""
+        rows = len(columns[self.schema.names[0]])
+        numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
+        codes = np.empty((rows, len(self.schema.categories)), np.int32)
+        place, category = 0, 0
+        for feature in self.schema.features:
+            column = columns[feature.name]
+            if isinstance(feature, Category):
+                codes[:, category] = self._encode_category(feature, column)
+                category += 1
+            elif isinstance(feature, Timestamp):
+                width = 2 * len(feature.cycles)
+                numbers[:, place : place + width] = encode_cycles(to_seconds(feature, column), feature.cycles)
+                place += width
+            else:
+                numbers[:, place] = _to_floats(column)
+                place += 1
+        return Encoded(numbers, codes)
+
+    def encode_rows(self, rows: Sequence[Any]) -> Encoded:
+        """Encode a caller's rows; raise InvalidInput naming every row and field that doesn't fit.
+
+        The usual case is checked a column at a time; only when that finds something is each
+        value looked at on its own, to say what is wrong.
+        """
+        encoded = self._encode_clean(rows)
+        if encoded is None:
+            check_rows(self.schema, rows)
+            raise AssertionError("the column-wise check refused rows in which no value is wrong")
+        return encoded
+
+    def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[Problem]:
+        """Return the category values that were never seen in training."""
+        if encoded.codes.all():
+            return []
+        found = np.argwhere(encoded.codes == UNSEEN)
+        categories = self.schema.categories
+        return [_unseen(int(row), categories[column], rows[row]) for row, column in found]
+
+    def _encode_clean(self, rows: Sequence[Any]) -> Encoded | None:
+        """Return the rows encoded, or None if any value doesn't fit the schema."""
+        width = len(self.schema.names)
+        try:
+            if any(len(row) != width for row in rows):
+                return None
+            columns = list(zip(*map(self._pick, rows), strict=True))
+            for column, accepted in zip(columns, self._accepted, strict=True):
+                if not accepted.issuperset(map(type, column)):
+                    return None
+            encoded = self.encode(dict(zip(self.schema.names, columns, strict=True)))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None  # a field is missing, a row is no object, a text is no date, an integer is no float
+        beyond = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)  # NaN is neither
+        return None if beyond.any() else encoded
+
+    def _encode_category(self, feature: Category, column: Any) -> list[int]:
+        code_of = self._codes[feature.name].get
+        if isinstance(column, tuple):
+            return [code_of(MISSING if value is None else value, UNSEEN) for value in column]
+        return [code_of(value, UNSEEN) for value in column.astype(object).where(column.notna(), MISSING)]
+
+
+def _row_picker(names: tuple[str, ...]) -> Any:
+    pick = itemgetter(*names)
+    return pick if len(names) > 1 else lambda row: (pick(row),)
+
+
+def _to_floats(column: Any) -> NDArray[np.float32]:
+    if isinstance(column, tuple):
+        return np.array(column, np.float32)  # None becomes NaN
+    return np.asarray(column.to_numpy(np.float32, na_value=np.nan))
+
+
+def _bounds(schema: Schema) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the lowest and highest value of each number, (numbers,)."""
+    pairs = [pair for feature in schema.features for pair in _feature_bounds(feature)]
+    lows, highs = np.array(pairs, np.float64).reshape(-1, 2).T
+    # Widened by one float32 step: a bound that float32 rounds inwards must not refuse itself.
+    lows, highs = np.nextafter(lows.astype(np.float32), -np.inf), np.nextafter(highs.astype(np.float32), np.inf)
+    return np.nan_to_num(lows), np.nan_to_num(highs)  # float32's own limits stay finite, so infinity is beyond
+
+
+def _feature_bounds(feature: Feature) -> list[tuple[float, float]]:
+    if isinstance(feature, Number):
+        return [(feature.low, feature.high)]
+    if isinstance(feature, Timestamp):
+        return [(-1.0, 1.0)] * (2 * len(feature.cycles))
+    return [(0.0, 1.0)] if isinstance(feature, Boolean) else []
+
+
+def _unseen(row: int, feature: Category, values: Mapping[str, Any]) -> Problem:
+    return Problem(row, feature.name, f"{show(values[feature.name])} was not seen in training")

@@ -1,0 +1,72 @@
+"""One column of the table as the caller sends it: its name, its kind, and what it may hold."""
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FLOAT32_MAX = 3.4028234663852886e38
+Value = float | int | str | bool | None
+Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+Cycle = Literal["hour", "weekday", "day_of_year"]
+
+
+class _Column(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    nullable: bool = False
+    description: str = ""
+    unit: str = ""
+    example: Value = None
+
+
+class Number(_Column):
+    """A finite number between `low` and `high`, both included."""
+
+    kind: Literal["number"] = "number"
+    low: Float32
+    high: Float32
+
+
+class Category(_Column):
+    """A text; `vocabulary[i]` gets code i + 1, all others 0. In it "" stands for missing."""
+
+    kind: Literal["category"] = "category"
+    vocabulary: tuple[str, ...]
+
+
+class Boolean(_Column):
+    """True or false."""
+
+    kind: Literal["boolean"] = "boolean"
+
+
+class Timestamp(_Column):
+    """An ISO 8601 date and time; each cycle becomes a sine and a cosine.
+
+    A `zoned` column wants a UTC offset and is read in UTC; any other refuses one and is
+    read as the clock on the wall.
+    """
+
+    kind: Literal["timestamp"] = "timestamp"
+    zoned: bool = False
+    cycles: tuple[Cycle, ...] = ("hour", "weekday", "day_of_year")
+
+
+Feature = Annotated[Number | Category | Boolean | Timestamp, Field(discriminator="kind")]
+
+# What a JSON value of each kind may be in Python, exactly: a bool is no number here.
+_TYPES: Mapping[str, frozenset[type]] = {
+    "number": frozenset({int, float}),
+    "category": frozenset({str}),
+    "boolean": frozenset({bool}),
+    "timestamp": frozenset({str}),
+}
+
+
+def accepted_types(feature: Feature) -> frozenset[type]:
+    """Return the Python types a caller's value may have."""
+    types = _TYPES[feature.kind]
+    return types | {NoneType} if feature.nullable else types

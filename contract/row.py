@@ -1,0 +1,64 @@
+"""The pydantic row type of a schema: what the OpenAPI page and the BentoML client show."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from contract.feature import Category, Feature, Number, Timestamp
+from contract.schema import Schema
+
+MAX_LISTED_VALUES = 20
+PYTHON_TYPES: dict[str, type] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
+
+
+def row_type(schema: Schema) -> type[BaseModel]:
+    """Return a model with one described field per feature and a real row as its example."""
+    fields: dict[str, Any] = {
+        f"feature_{place}": (_annotate(feature), ...) for place, feature in enumerate(schema.features)
+    }
+    config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": schema.example})
+    return create_model("Row", __config__=config, __doc__=f"One row of {schema.name}.", **fields)
+
+
+def describe(feature: Feature) -> str:
+    """Return what the feature is, its unit, and what it may hold, in a sentence or two."""
+    unit = f" [{feature.unit}]" if feature.unit else ""
+    parts = [f"{feature.description or feature.name}{unit}"]
+    if isinstance(feature, Category):
+        seen = [value for value in feature.vocabulary if value]
+        more = ", …" if len(seen) > MAX_LISTED_VALUES else ""
+        parts.append(f"Seen in training: {', '.join(seen[:MAX_LISTED_VALUES])}{more}")
+    if isinstance(feature, Timestamp):
+        parts.append(f"ISO 8601, {'with a UTC offset' if feature.zoned else 'local time, no UTC offset'}")
+    if feature.nullable:
+        parts.append("null if unknown")
+    return ". ".join(parts) + "."
+
+
+def _annotate(feature: Feature) -> Any:
+    limits = {"ge": feature.low, "le": feature.high} if isinstance(feature, Number) else {}
+    bounded: Any = Annotated[PYTHON_TYPES[feature.kind], Field(**limits)]
+    # The alias is the feature's name: it may hold spaces or dots, which no Python name can.
+    details = Field(alias=feature.name, title=feature.name, description=describe(feature), examples=[feature.example])
+    return Annotated[bounded | None if feature.nullable else bounded, details]
+
+
+def predictions_type(schema: Schema) -> type[BaseModel]:
+    """Return a model of the answer to a request: one prediction a row, in the rows' order."""
+    target = schema.target
+    label = Literal[target.classes]
+    positive = f"probability that {target.name} is {target.classes[-1]!r}: {target.description}"
+    prediction = create_model(
+        "Prediction",
+        __doc__=f"What the model says of one row: {target.description}.",
+        probability=(float, Field(ge=0, le=1, description=positive)),
+        label=(label, Field(description="the likelier class")),
+    )
+    return create_model(
+        "Predictions",
+        __doc__="One prediction for each row, in the rows' order.",
+        predictions=(list[prediction], Field(description="one for each row, in the rows' order")),
+        model=(str, Field(description="the model's name", examples=[schema.name])),
+        version=(str, Field(description="its version in the model registry", examples=["1"])),
+        warnings=(list[str], Field(description="what is odd about the rows, such as a value never seen in training")),
+    )

@@ -1,0 +1,77 @@
+"""The schema: the features and the target, learned once and stored as JSON beside the model."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contract.errors import InvalidModel
+from contract.feature import Category, Feature, Timestamp, Value
+
+
+class Target(BaseModel):
+    """What is predicted; of two classes the last is the one whose probability is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    task: Literal["binary"] = "binary"
+    classes: tuple[bool | int | str, ...]
+    description: str = ""
+
+
+class Schema(BaseModel):
+    """Everything a caller, a table and a model must agree on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    features: tuple[Feature, ...]
+    target: Target
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The features' names in the order of every column-wise array."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def number_names(self) -> tuple[str, ...]:
+        """What each column of `numbers` holds, such as `distance` or `departure.hour.sin`."""
+        return tuple(name for feature in self.features for name in _number_names(feature))
+
+    @cached_property
+    def categories(self) -> tuple[Category, ...]:
+        """The features behind each column of `codes`."""
+        return tuple(feature for feature in self.features if isinstance(feature, Category))
+
+    @property
+    def example(self) -> dict[str, Value]:
+        """One real row of the training table."""
+        return {feature.name: feature.example for feature in self.features}
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the schema's JSON, in hexadecimal."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the schema as JSON a person can read."""
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_schema(path: Path) -> Schema:
+    """Read a schema written by `Schema.save`; raise InvalidModel if it is missing or damaged."""
+    try:
+        return Schema.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InvalidModel(f"{path} is not a readable schema: train the model again with `make train`") from error
+
+
+def _number_names(feature: Feature) -> list[str]:
+    if isinstance(feature, Category):
+        return []
+    if isinstance(feature, Timestamp):
+        return [f"{feature.name}.{cycle}.{axis}" for cycle in feature.cycles for axis in ("sin", "cos")]
+    return [feature.name]

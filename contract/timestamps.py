@@ -1,0 +1,69 @@
+"""From a date and time to points on circles: the hour, the weekday and the day of the year."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.feature import Cycle, Timestamp
+
+SECONDS_PER_DAY = 86_400
+DAYS_PER_WEEK = 7
+DAYS_PER_YEAR = 366  # a leap year's, so that 31 December stays a day short of a whole turn
+EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+EPOCH_DAY = date(1970, 1, 1).toordinal()
+NAT = np.datetime64("NaT").astype(np.int64)
+
+
+def parse_timestamp(feature: Timestamp, text: str) -> datetime:
+    """Read one ISO 8601 text; raise ValueError saying what was expected."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("expected an ISO 8601 date and time such as 2013-07-04T17:30:00") from None
+    if (moment.tzinfo is not None) != feature.zoned:
+        want = "a UTC offset, such as +00:00 or Z" if feature.zoned else "local time without a UTC offset"
+        raise ValueError(f"expected {want}")
+    return moment.astimezone(UTC) if feature.zoned else moment
+
+
+def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
+    """Return a tuple of texts or a pandas column of datetimes as seconds since 1970, NAT where missing."""
+    if isinstance(column, tuple):
+        # 6 times faster than letting NumPy convert the datetimes
+        return np.array([NAT if text is None else _seconds(parse_timestamp(feature, text)) for text in column])
+    seconds: NDArray[np.int64] = column.to_numpy().astype("datetime64[s]").astype(np.int64)
+    return seconds
+
+
+def encode_cycles(seconds: NDArray[np.int64], cycles: Sequence[Cycle]) -> NDArray[np.float32]:
+    """Return the sine and cosine of each cycle, (rows, 2 × cycles); NaN where the moment is missing."""
+    angles = np.empty((len(seconds), len(cycles)))
+    for place, cycle in enumerate(cycles):
+        angles[:, place] = _turns(seconds, cycle)
+    angles *= 2 * np.pi
+    missing = seconds == NAT
+    if missing.any():
+        angles[missing] = np.nan
+    points = np.empty((len(seconds), 2 * len(cycles)), np.float32)
+    points[:, 0::2] = np.sin(angles)
+    points[:, 1::2] = np.cos(angles)
+    return points
+
+
+def _turns(seconds: NDArray[np.int64], cycle: Cycle) -> NDArray[np.float64]:
+    """Return which part of its circle each moment has gone, from 0 to 1."""
+    if cycle == "hour":
+        return seconds % SECONDS_PER_DAY / SECONDS_PER_DAY
+    days = seconds // SECONDS_PER_DAY
+    if cycle == "weekday":
+        return (days + EPOCH_WEEKDAY) % DAYS_PER_WEEK / DAYS_PER_WEEK
+    dates = days.astype("datetime64[D]")
+    return (dates - dates.astype("datetime64[Y]")).astype(np.float64) / DAYS_PER_YEAR
+
+
+def _seconds(moment: datetime) -> int:
+    days = moment.toordinal() - EPOCH_DAY
+    return days * SECONDS_PER_DAY + moment.hour * 3600 + moment.minute * 60 + moment.second

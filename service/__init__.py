@@ -1,0 +1,1 @@
+"""A model in the store → answers over the network; never imports training."""

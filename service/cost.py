@@ -1,0 +1,41 @@
+"""What a batch costs: seconds = a + b × rows, fitted to what batches took lately."""
+
+FORGETTING = 0.98  # the weight of a measurement halves every 34 batches
+
+
+class CostModel:
+    """An exponentially weighted least-squares line through (rows, seconds)."""
+
+    def __init__(self) -> None:
+        self._weight = self._rows = self._seconds = self._rows_squared = self._product = 0.0
+        self.fixed_s = 0.0
+        self.row_s = 0.0
+
+    def observe(self, rows: int, seconds: float) -> None:
+        """Take one measured batch into the fit."""
+        keep = FORGETTING
+        self._weight = keep * self._weight + 1
+        self._rows = keep * self._rows + rows
+        self._seconds = keep * self._seconds + seconds
+        self._rows_squared = keep * self._rows_squared + rows * rows
+        self._product = keep * self._product + rows * seconds
+        self._fit()
+
+    def predict(self, rows: int) -> float:
+        """Return the seconds a batch of that many rows should take."""
+        return self.fixed_s + self.row_s * rows
+
+    def rows_within(self, seconds: float) -> float:
+        """Return how many rows a batch may have to be done within that time."""
+        return (seconds - self.fixed_s) / self.row_s if self.row_s else float("inf")
+
+    def _fit(self) -> None:
+        mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
+        variance = self._rows_squared / self._weight - mean_rows * mean_rows
+        if variance < 1e-9 * mean_rows * mean_rows:
+            # Batches all of one size say nothing of the slope: keep it, move the line.
+            self.fixed_s = max(mean_seconds - self.row_s * mean_rows, 0.0)
+            return
+        slope = (self._product / self._weight - mean_rows * mean_seconds) / variance
+        self.row_s = min(max(slope, 0.0), mean_seconds / mean_rows)
+        self.fixed_s = max(mean_seconds - self.row_s * mean_rows, 0.0)

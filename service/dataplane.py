@@ -1,0 +1,94 @@
+"""Rows in, answers out: everything that is the same in every protocol."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contract.check import check_rows
+from contract.encode import Encoder
+from contract.errors import Problem
+from service import metrics
+from service.batching import Answers, BatchQueue
+from service.engine import Engine
+from service.errors import CallerGone, NotReady, Refusal
+from service.intake import Arrival, Intake
+from service.model import PackedModel
+
+DECISION_THRESHOLD = 0.5
+MAX_WARNINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answers to one request's rows."""
+
+    answers: Answers  # (rows, outputs)
+    warnings: list[Problem]
+
+
+class Dataplane:
+    """Serves one model; belongs to one event loop."""
+
+    def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int) -> None:
+        self.model = model
+        encoder = Encoder(model.schema)
+        self.queue = BatchQueue(engine, max_waiting_rows)
+        self.queue.warm_up(encoder.encode_rows([model.schema.example]))
+        self._intake = Intake(encoder, self.queue)
+        self._loop = asyncio.get_running_loop()
+        self.ready = True  # false once the service is asked to stop
+        self.accepting = True  # false once it takes no new work
+        metrics.set_model_info(model)
+
+    async def predict(
+        self, rows: list[Any], timeout_s: float, protocol: str, gone: Callable[[], Awaitable[None]] | None = None
+    ) -> Prediction:
+        """Answer the rows within the time.
+
+        `gone` waits until the caller has disconnected; its rows are then not computed. Raises
+        InvalidInput if a row doesn't fit the schema and a Refusal if there is no answer in time.
+        """
+        try:
+            if not self.accepting:
+                raise NotReady
+            if not rows:
+                check_rows(self.model.schema, rows)
+            arrival = self._intake.submit(rows, self._loop.time() + timeout_s)
+            if gone is None or self.queue.idle:
+                answers = await arrival.future
+            else:
+                answers = await self._wait_for(arrival, gone)
+        except Refusal as refusal:
+            metrics.count_rejected(protocol, refusal.reason)
+            raise
+        return Prediction(answers, arrival.unseen[:MAX_WARNINGS])
+
+    def labels(self, answers: Answers) -> list[bool | int | str]:
+        """Return each row's class: the last one from DECISION_THRESHOLD on."""
+        classes = self.model.schema.target.classes
+        return [classes[late] for late in (answers[:, 0] >= np.float32(DECISION_THRESHOLD)).tolist()]
+
+    def stop_being_ready(self) -> None:
+        """Tell probes to send no more traffic; what comes is still answered."""
+        self.ready = False
+
+    def close(self) -> None:
+        """Take no new work and stop the engine."""
+        self.ready = self.accepting = False
+        self.queue.close()
+
+    async def _wait_for(self, arrival: Arrival, gone: Callable[[], Awaitable[None]]) -> Answers:
+        """Wait for the answers, or for the caller to go: then the queue drops its rows."""
+        watching = asyncio.ensure_future(gone())
+        watching.add_done_callback(lambda done: None if done.cancelled() else arrival.future.cancel())
+        try:
+            return await arrival.future
+        except asyncio.CancelledError:
+            if watching.done():
+                raise CallerGone from None
+            raise
+        finally:
+            watching.cancel()

@@ -1,0 +1,85 @@
+"""What computes answers from encoded rows: LiteRT, or TensorFlow for graphs LiteRT can't convert."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.encode import Encoded
+from contract.errors import InvalidModel
+
+MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
+ENCODED_SIGNATURE = "encoded"  # of the SavedModel: numbers and codes in, answers out
+
+
+class Engine(Protocol):
+    """Computes answers; used by one thread at a time."""
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        """Return the network's answers, (rows, outputs); a row's bits don't depend on its batch."""
+
+
+def load_engine(kind: str, litert_file: Path, saved_model_folder: Path) -> Engine:
+    """Load the engine of that kind; raise InvalidModel if it can't read the packed network."""
+    try:
+        return LiteRTEngine(litert_file) if kind == "litert" else TensorFlowEngine(saved_model_folder)
+    except (ValueError, RuntimeError, OSError) as error:
+        raise InvalidModel(f"{kind} can't load the packed network ({error})") from error
+
+
+class LiteRTEngine:
+    """Keeps one interpreter for each power-of-two batch, so that nothing is resized while serving."""
+
+    def __init__(self, path: Path) -> None:
+        self._content = path.read_bytes()
+        self._interpreters = {1 << power: self._prepare(1 << power) for power in range(MAX_BATCH_ROWS.bit_length())}
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        if len(encoded) <= MAX_BATCH_ROWS:
+            return self._run_batch(encoded)
+        starts = range(0, len(encoded), MAX_BATCH_ROWS)
+        return np.concatenate([self._run_batch(encoded[start : start + MAX_BATCH_ROWS]) for start in starts])
+
+    def _run_batch(self, encoded: Encoded) -> NDArray[np.float32]:
+        rows = len(encoded)
+        interpreter, numbers, codes, output = self._interpreters[1 << (rows - 1).bit_length()]
+        if numbers is not None:
+            interpreter.tensor(numbers)()[:rows] = encoded.numbers
+        if codes is not None:
+            interpreter.tensor(codes)()[:rows] = encoded.codes
+        interpreter.invoke()
+        answers: NDArray[np.float32] = interpreter.tensor(output)()[:rows].copy()
+        return answers
+
+    def _prepare(self, rows: int) -> tuple[Any, int | None, int | None, int]:
+        # Imported here: the supervisor imports this module too and needs no engine.
+        from ai_edge_litert.interpreter import Interpreter
+
+        # One thread: a second one costs more than it gains below 64 rows.
+        interpreter = Interpreter(model_content=self._content, num_threads=1)
+        inputs = {detail["dtype"]: detail["index"] for detail in interpreter.get_input_details()}
+        for detail in interpreter.get_input_details():
+            interpreter.resize_tensor_input(detail["index"], [rows, detail["shape"][1]])
+        interpreter.allocate_tensors()
+        output = interpreter.get_output_details()[0]["index"]
+        return interpreter, inputs.get(np.float32), inputs.get(np.int32), output
+
+
+class TensorFlowEngine:
+    """Runs the SavedModel's signature on encoded rows; needs TensorFlow in the image."""
+
+    def __init__(self, folder: Path) -> None:
+        import tensorflow as tf  # heavy: only where it is the engine
+
+        self._tf = tf
+        self._loaded = tf.saved_model.load(str(folder))  # keeps the variables alive
+        self._function = self._loaded.signatures[ENCODED_SIGNATURE]
+        self._names = set(self._function.structured_input_signature[1])
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        inputs = {"numbers": encoded.numbers, "codes": encoded.codes}
+        tensors = {name: self._tf.constant(array) for name, array in inputs.items() if name in self._names}
+        (answers,) = self._function(**tensors).values()
+        result: NDArray[np.float32] = answers.numpy()
+        return result

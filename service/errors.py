@@ -1,0 +1,53 @@
+"""Why a good request gets no answer; each protocol says it in its own words."""
+
+
+class Refusal(Exception):
+    """A request the service understood and will not answer; the text is for the caller."""
+
+    reason: str  # the label in `inference_rejected_total`
+
+
+class Overloaded(Refusal):
+    """The queue is full, or so long that the answer would come after the deadline."""
+
+    reason = "overloaded"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"the queue is full: try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(Refusal):
+    """The deadline passed before the answer was computed."""
+
+    reason = "expired"
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the answer was computed: allow more time or send fewer rows")
+
+
+class NotReady(Refusal):
+    """The service is stopping and takes no new work."""
+
+    reason = "not_ready"
+
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down: send the request to another replica")
+
+
+class EngineFailed(Refusal):
+    """The network could not compute these rows; the log says why."""
+
+    reason = "failed"
+
+    def __init__(self) -> None:
+        super().__init__("the model failed on these rows: the service's log says why")
+
+
+class CallerGone(Refusal):
+    """The caller disconnected; nobody will read the answer."""
+
+    reason = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("the caller disconnected before the answer was computed")

@@ -1,0 +1,1 @@
+"""One module per dialect: decode → dataplane → encode."""

@@ -1,0 +1,1 @@
+"""A table → a model in the store."""

@@ -1,0 +1,92 @@
+"""Reads ISO 8601 texts inside a Keras graph, with Keras's own layers only.
+
+A custom layer would need this project's code wherever the model is loaded; a character
+vocabulary and integer arithmetic travel inside the `.keras` file.
+"""
+
+import math
+
+import keras
+from keras import KerasTensor, ops
+
+from contract.feature import Cycle, Timestamp
+from contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY, SECONDS_PER_DAY
+
+CHARACTERS = "0123456789-T :+Z"
+FIRST_CODE = 2  # TextVectorization gives padding 0 and unknown characters 1
+DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+DATE_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9)
+CLOCK_DIGITS = (11, 12, 14, 15, 17, 18)
+LENGTH = 25  # 2013-07-04T17:30:00+00:00
+TAILS = ("", "Z", "+00:00")  # what may follow the seconds of a zoned column, which holds UTC
+
+
+def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
+    """Return the sine and cosine of each cycle, (rows, 2 × cycles), of `YYYY-MM-DDTHH:MM:SS` texts.
+
+    The clock, or its seconds, may be left out. NaN where the text is empty or anything else.
+    """
+    letters = keras.layers.TextVectorization(
+        standardize=None, split="character", vocabulary=list(CHARACTERS), output_sequence_length=LENGTH
+    )
+    codes = ops.cast(letters(texts), "int32")  # (rows, LENGTH)
+    year, month, day = _number(codes, 0, 4), _number(codes, 5, 2), _number(codes, 8, 2)
+    seconds = _number(codes, 11, 2) * 3600 + _number(codes, 14, 2) * 60 + _number(codes, 17, 2)
+    turns = [_turns(cycle, year, month, day, seconds) for cycle in feature.cycles]
+    angles = ops.stack(turns, axis=1) * (2 * math.pi)  # (rows, cycles) float64
+    points = ops.stack([ops.sin(angles), ops.cos(angles)], axis=2)
+    points = ops.reshape(ops.cast(points, "float32"), (-1, 2 * len(feature.cycles)))
+    return ops.where(ops.expand_dims(_is_readable(codes, feature), 1), points, math.nan)
+
+
+def _turns(cycle: Cycle, year: KerasTensor, month: KerasTensor, day: KerasTensor, seconds: KerasTensor) -> KerasTensor:
+    """Return which part of its circle each moment has gone; the twin of `contract.timestamps`."""
+    if cycle == "hour":
+        return ops.cast(seconds, "float64") / SECONDS_PER_DAY
+    day_of_year = _day_of_year(year, month, day)
+    if cycle == "day_of_year":
+        return ops.cast(day_of_year, "float64") / DAYS_PER_YEAR
+    past = year - 1
+    leap_days = ops.floor_divide(past, 4) - ops.floor_divide(past, 100) + ops.floor_divide(past, 400)
+    days = past * 365 + leap_days - 719_162 + day_of_year  # since 1970; 719,162 days lie between it and year 1
+    return ops.cast(ops.mod(days + EPOCH_WEEKDAY, DAYS_PER_WEEK), "float64") / DAYS_PER_WEEK
+
+
+def _day_of_year(year: KerasTensor, month: KerasTensor, day: KerasTensor) -> KerasTensor:
+    """Return the days since 1 January."""
+    fourth, hundredth, four_hundredth = (ops.equal(ops.mod(year, years), 0) for years in (4, 100, 400))
+    leap = ops.logical_and(fourth, ops.logical_or(ops.logical_not(hundredth), four_hundredth))
+    before = sum(
+        ops.where(ops.equal(month, place), days, 0) for place, days in enumerate(DAYS_BEFORE_MONTH, start=1)
+    )
+    return before + ops.cast(ops.logical_and(leap, ops.greater(month, 2)), "int32") + day - 1
+
+
+def _number(codes: KerasTensor, start: int, length: int) -> KerasTensor:
+    """Return the number that stands at these characters; padding counts as zeros."""
+    digits = ops.maximum(codes[:, start : start + length] - FIRST_CODE, 0)
+    return sum(digits[:, place] * 10 ** (length - 1 - place) for place in range(length))
+
+
+def _is_readable(codes: KerasTensor, feature: Timestamp) -> KerasTensor:
+    """Return whether digits stand where digits must and the tail is one of those allowed, (rows,)."""
+    nine = FIRST_CODE + 9
+    date = [_between(codes[:, place], FIRST_CODE, nine) for place in DATE_DIGITS]
+    clock = [
+        ops.logical_or(ops.equal(codes[:, place], 0), _between(codes[:, place], FIRST_CODE, nine))
+        for place in CLOCK_DIGITS
+    ]
+    readable = ops.all(ops.stack([*date, *clock], axis=1), axis=1)
+    tails = [_ends_with(codes, tail) for tail in (TAILS if feature.zoned else TAILS[:1])]
+    return ops.logical_and(readable, ops.any(ops.stack(tails, axis=1), axis=1))
+
+
+def _ends_with(codes: KerasTensor, tail: str) -> KerasTensor:
+    """Return whether just this text stands after the seconds, (rows,)."""
+    start = CLOCK_DIGITS[-1] + 1
+    wanted = [FIRST_CODE + CHARACTERS.index(letter) for letter in tail] + [0] * (LENGTH - start - len(tail))
+    return ops.all(ops.stack([ops.equal(codes[:, start + i], code) for i, code in enumerate(wanted)], axis=1), axis=1)
+
+
+def _between(codes: KerasTensor, low: int, high: int) -> KerasTensor:
+    return ops.logical_and(ops.greater_equal(codes, low), ops.less_equal(codes, high))

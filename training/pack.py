@@ -1,0 +1,169 @@
+"""Packs a trained network for serving: SavedModel, LiteRT, schema and golden answers in one folder.
+
+The folder becomes an artifact of the MLflow run and, with the registered version, a model in
+the BentoML store. Nothing is packed unless every form of the network gives the golden answers.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from bentoml.exceptions import BentoMLException
+
+from contract.check import find_problems
+from contract.encode import Encoded
+from contract.errors import UserError
+from contract.feature import Timestamp, Value
+from contract.schema import Schema, load_schema
+from service.engine import ENCODED_SIGNATURE
+from service.model import (
+    GOLDEN_FILE,
+    LITERT_FILE,
+    MANIFEST_FILE,
+    MAX_GOLDEN_DIFFERENCE,
+    SAVED_MODEL_FOLDER,
+    SCHEMA_FILE,
+    digest_file,
+    engine_kind,
+    open_model,
+)
+from training.network import network_inputs
+from training.raw_columns import raw_dtype
+
+logger = logging.getLogger(__name__)
+
+GOLDEN_ROWS = 256
+OUTPUT = "probability"
+
+
+class PackingFailed(UserError):
+    """A packed form of the network gives other answers than the network that was trained."""
+
+
+def write_package(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
+    """Write the schema and every form of the network; a graph LiteRT can't convert gets none."""
+    schema.save(folder / SCHEMA_FILE)
+    save_raw_and_encoded(folder / SAVED_MODEL_FOLDER, schema, network, raw_model)
+    try:
+        (folder / LITERT_FILE).write_bytes(convert_to_litert(network))
+    except Exception as error:  # the converter raises whatever the graph brings up
+        logger.warning("LiteRT can't convert this network, TensorFlow will serve it: %s", str(error).splitlines()[0])
+
+
+def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray) -> None:
+    """Write held-out rows and the answers the trained network gave, (rows, outputs)."""
+    golden = {"rows": rows, "answers": answers.astype(float).tolist()}
+    (folder / GOLDEN_FILE).write_text(json.dumps(golden, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, Value]], np.ndarray]:
+    """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their places."""
+    places = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
+    rows = to_rows(schema, table.iloc[places])
+    fitting = [place for place, row in enumerate(rows) if not find_problems(schema, place, row)][:GOLDEN_ROWS]
+    return [rows[place] for place in fitting], places[fitting]
+
+
+def to_rows(schema: Schema, table: pd.DataFrame) -> list[dict[str, Value]]:
+    """Return a table's features as the rows a caller would send as JSON."""
+    columns = {feature.name: _to_json_values(table[feature.name], feature) for feature in schema.features}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
+    """Write a SavedModel: `serving_default` takes raw columns, each (rows,); `encoded` takes arrays."""
+    module = tf.Module()
+    module.network, module.raw_model = network, raw_model
+    raw_specs = {f.name: tf.TensorSpec([None], raw_dtype(f), name=f.name) for f in schema.features}
+
+    @tf.function(autograph=False)
+    def serving_default(columns: Mapping[str, Any]) -> dict[str, Any]:
+        expanded = {name: tf.expand_dims(column, 1) for name, column in columns.items()}
+        return {OUTPUT: tf.squeeze(raw_model(expanded, training=False), 1)}
+
+    @tf.function(autograph=False)
+    def encoded(arrays: Mapping[str, Any]) -> dict[str, Any]:
+        return {OUTPUT: network(arrays, training=False)}
+
+    signatures = {
+        "serving_default": serving_default.get_concrete_function(raw_specs),
+        ENCODED_SIGNATURE: encoded.get_concrete_function(_encoded_specs(schema)),
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def convert_to_litert(network: keras.Model) -> bytes:
+    """Return the network on encoded rows as a LiteRT flatbuffer; raises what the converter raises."""
+    # From a Keras model with a list of inputs: it can't take a dictionary, and a traced
+    # function's weights would become variables that nobody sets.
+    listed = keras.Model(list(network.inputs), network.outputs[0])
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every tensor it exports
+        flatbuffer: bytes = tf.lite.TFLiteConverter.from_keras_model(listed).convert()
+    return flatbuffer
+
+
+def check_raw_answers(folder: Path, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray) -> None:
+    """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers."""
+    serve = tf.saved_model.load(str(folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
+    given = serve(**{name: tf.constant(column[:, 0]) for name, column in raw_arrays.items()})[OUTPUT].numpy()
+    difference = float(np.abs(given - answers[:, 0]).max())
+    if not difference <= MAX_GOLDEN_DIFFERENCE:
+        raise PackingFailed(f"the SavedModel on raw columns is {difference:.2g} away from the trained network")
+
+
+def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> bentoml.Model:
+    """Put a packed folder into the BentoML store as `name:version`, in place of an older one.
+
+    Raises InvalidModel, and stores nothing, unless the packed engine gives the golden answers.
+    """
+    write_manifest(folder, version, lineage["run_id"])
+    packed = open_model(folder)
+    packed.start_engine()
+    tag = f"{packed.name}:{version}"
+    try:
+        bentoml.models.delete(tag)
+    except BentoMLException:
+        pass  # the usual case: this version was never stored before
+    with bentoml.models.create(tag, labels=dict(lineage), metadata=dict(packed.manifest)) as stored:
+        shutil.copytree(folder, stored.path, dirs_exist_ok=True)
+    return bentoml.models.get(tag)
+
+
+def write_manifest(folder: Path, version: str, run_id: str) -> None:
+    """Write which model this is and the SHA-256 of every file that was packed."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
+    manifest = {
+        "name": load_schema(folder / SCHEMA_FILE).name,
+        "version": version,
+        "run_id": run_id,
+        "engine": engine_kind(folder),
+        "files": {path.relative_to(folder).as_posix(): digest_file(path) for path in files},
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def predict_encoded(network: keras.Model, encoded: Encoded, batch_rows: int = 8192) -> np.ndarray:
+    """Return the network's answers, (rows, outputs)."""
+    return np.asarray(network.predict(network_inputs(encoded), batch_size=batch_rows, verbose=0))
+
+
+def _encoded_specs(schema: Schema) -> dict[str, tf.TensorSpec]:
+    widths = {"numbers": (len(schema.number_names), tf.float32), "codes": (len(schema.categories), tf.int32)}
+    return {name: tf.TensorSpec([None, width], kind, name=name) for name, (width, kind) in widths.items() if width}
+
+
+def _to_json_values(column: pd.Series, feature: Any) -> list[Value]:
+    if isinstance(feature, Timestamp):
+        return [moment.isoformat() if moment == moment else None for moment in column]
+    values = column.astype(object)
+    return list(values.where(column.notna(), None))
