@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.check import check_rows, show
+from contract.check import MAX_PROBLEMS, check_rows, show
 from contract.errors import Problem
 from contract.feature import Boolean, Category, Feature, Number, Timestamp, accepted_types
 from contract.schema import Schema
@@ -18,7 +18,7 @@ UNSEEN = 0  # the code of a value that is not in the vocabulary
 MISSING = ""  # how a vocabulary spells null
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """Rows as the network takes them."""
 
@@ -46,8 +46,8 @@ class Encoder:
         self._lows, self._highs = lows, highs  # (numbers,) float32
         self._pick = _row_picker(schema.names)
 
-    def encode(self, columns: Mapping[str, Any]) -> Encoded:
-        """Encode trusted columns, such as a pandas table's, without checking their values."""
+    def encode(self, columns: Any) -> Encoded:
+        """Encode trusted columns without checking their values: a pandas table, or a mapping to tuples."""
         rows = len(columns[self.schema.names[0]])
         numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
         codes = np.empty((rows, len(self.schema.categories)), np.int32)
@@ -79,10 +79,8 @@ class Encoder:
         return encoded
 
     def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[Problem]:
-        """Return the category values that were never seen in training."""
-        if encoded.codes.all():
-            return []
-        found = np.argwhere(encoded.codes == UNSEEN)
+        """Return the category values that were never seen in training, up to MAX_PROBLEMS."""
+        found = np.argwhere(encoded.codes == UNSEEN)[:MAX_PROBLEMS]
         categories = self.schema.categories
         return [_unseen(int(row), categories[column], rows[row]) for row, column in found]
 

@@ -13,9 +13,7 @@ MIN_CATEGORY_ROWS = 20  # a rarer value teaches an embedding nothing; it is pool
 RANGE_MARGIN = 1.0  # of the seen span, on either side: further out the network would be guessing
 
 
-def learn_schema(
-    name: str, table: pd.DataFrame, target: Target, features: Mapping[str, Mapping[str, Any]]
-) -> Schema:
+def learn_schema(name: str, table: pd.DataFrame, target: Target, features: Mapping[str, Mapping[str, Any]]) -> Schema:
     """Learn the schema of the features from the training rows.
 
     `features` maps each feature's name to what is already known of it: its kind, and any
@@ -48,12 +46,14 @@ def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any]) -> Feature
         case "timestamp":
             return Timestamp(**({"zoned": getattr(column.dt, "tz", None) is not None} | facts))
         case kind:
-            raise InvalidTable(f"`{column.name}`: no kind is called {kind!r}; choose number, category, boolean or timestamp")
+            raise InvalidTable(
+                f"`{column.name}`: no kind is called {kind!r}; choose number, category, boolean or timestamp"
+            )
 
 
 def example_row(table: pd.DataFrame) -> dict[str, Value]:
     """Return the first of the rows with the fewest missing values, as JSON would hold it."""
-    row = table.loc[table.isna().sum(axis=1).idxmin()]
+    row = table.iloc[int(table.isna().sum(axis=1).to_numpy().argmin())]
     return {str(name): _to_json(value) for name, value in row.items()}
 
 

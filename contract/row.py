@@ -16,7 +16,8 @@ def row_type(schema: Schema) -> type[BaseModel]:
     fields: dict[str, Any] = {
         f"feature_{place}": (_annotate(feature), ...) for place, feature in enumerate(schema.features)
     }
-    config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": schema.example})
+    example: Any = schema.example
+    config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
     return create_model("Row", __config__=config, __doc__=f"One row of {schema.name}.", **fields)
 
 
@@ -36,7 +37,7 @@ def describe(feature: Feature) -> str:
 
 
 def _annotate(feature: Feature) -> Any:
-    limits = {"ge": feature.low, "le": feature.high} if isinstance(feature, Number) else {}
+    limits: dict[str, Any] = {"ge": feature.low, "le": feature.high} if isinstance(feature, Number) else {}
     bounded: Any = Annotated[PYTHON_TYPES[feature.kind], Field(**limits)]
     # The alias is the feature's name: it may hold spaces or dots, which no Python name can.
     details = Field(alias=feature.name, title=feature.name, description=describe(feature), examples=[feature.example])
@@ -46,7 +47,7 @@ def _annotate(feature: Feature) -> Any:
 def predictions_type(schema: Schema) -> type[BaseModel]:
     """Return a model of the answer to a request: one prediction a row, in the rows' order."""
     target = schema.target
-    label = Literal[target.classes]
+    label: Any = Literal[target.classes]
     positive = f"probability that {target.name} is {target.classes[-1]!r}: {target.description}"
     prediction = create_model(
         "Prediction",

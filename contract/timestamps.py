@@ -61,7 +61,8 @@ def _turns(seconds: NDArray[np.int64], cycle: Cycle) -> NDArray[np.float64]:
     if cycle == "weekday":
         return (days + EPOCH_WEEKDAY) % DAYS_PER_WEEK / DAYS_PER_WEEK
     dates = days.astype("datetime64[D]")
-    return (dates - dates.astype("datetime64[Y]")).astype(np.float64) / DAYS_PER_YEAR
+    since_new_year: NDArray[np.float64] = (dates - dates.astype("datetime64[Y]")).astype(np.float64)
+    return since_new_year / DAYS_PER_YEAR
 
 
 def _seconds(moment: datetime) -> int:

@@ -7,12 +7,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.encode import Encoded
+from contract.errors import Problem
 from service import metrics
 from service.cost import CostModel
 from service.engine import MAX_BATCH_ROWS, Engine
@@ -26,25 +28,51 @@ INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a th
 WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
 
 
-@dataclass(slots=True, eq=False)
 class Work:
-    """The rows of one request on their way through the queue."""
+    """The rows of one request on their way through the queue: `source[start:stop]` once encoded."""
 
-    encoded: Encoded
-    deadline: float  # on the event loop's clock, seconds
-    future: "asyncio.Future[Answers]"
-    arrived: float
-    taken: int = 0  # rows already given to a batch
-    answered: list[Answers] = field(default_factory=list)
-    timer: asyncio.TimerHandle | None = None
+    __slots__ = (
+        "answered",
+        "arrived",
+        "deadline",
+        "future",
+        "next",
+        "rows",
+        "source",
+        "start",
+        "stop",
+        "timer",
+        "unseen",
+    )
+
+    source: Encoded  # often shared with the requests that arrived together
+    start: int
+    stop: int
+    next: int  # the first row that no batch has taken yet
+
+    def __init__(self, rows: Sequence[Any], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.rows = rows  # as they came
+        self.arrived = loop.time()
+        self.deadline = deadline  # on the event loop's clock, seconds
+        self.future: asyncio.Future[Answers] = loop.create_future()
+        self.unseen: list[Problem] = []
+        self.answered: list[Answers] = []
+        self.timer: asyncio.TimerHandle | None = None
+
+    def place(self, source: Encoded, start: int, stop: int) -> None:
+        """Say where the encoded rows are."""
+        self.source = source
+        self.start = self.next = start
+        self.stop = stop
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
-    """The rows of one request that go into one batch."""
+    """The rows of one request that go into one batch: `work.source[start:stop]`."""
 
     work: Work
-    encoded: Encoded
+    start: int
+    stop: int
 
 
 class BatchQueue:
@@ -83,9 +111,8 @@ class BatchQueue:
         """Give back room that was kept for rows that will not come."""
         self.waiting_rows -= rows
 
-    def submit(self, encoded: Encoded, deadline: float, future: "asyncio.Future[Answers]") -> None:
-        """Queue the rows of one admitted request; `future` gets (rows, outputs) or a Refusal."""
-        work = Work(encoded, deadline, future, self._loop.time())
+    def submit(self, work: Work) -> None:
+        """Queue the rows of one admitted request; its future gets (rows, outputs) or a Refusal."""
         self._waiting.append(work)
         if self._running:
             self._arm(work)
@@ -103,7 +130,7 @@ class BatchQueue:
         parts = self._form_batch(self._loop.time())
         if not parts:
             return
-        merged = _merge([part.encoded for part in parts])
+        merged = _merge(parts)
         if self.cost.predict(len(merged)) <= INLINE_LIMIT_S:
             self._deliver(parts, self._compute(parts, merged))
             self._dispatch_soon()
@@ -131,8 +158,9 @@ class BatchQueue:
         rows, earliest = 0, math.inf
         while self._waiting and rows < MAX_BATCH_ROWS:
             work = self._waiting[0]
-            left = len(work.encoded) - work.taken
-            if self._drop_dead(work, now):
+            start = work.next
+            left = work.stop - start
+            if (work.future.done() or now >= work.deadline) and self._drop_dead(work, now):
                 self._waiting.popleft()
                 self.waiting_rows -= left
                 continue
@@ -140,14 +168,13 @@ class BatchQueue:
             if parts and rows + left > self.cost.rows_within(earliest - now):
                 break
             taking = min(left, MAX_BATCH_ROWS - rows)
-            whole = taking == len(work.encoded)
-            parts.append(Part(work, work.encoded if whole else work.encoded[work.taken : work.taken + taking]))
-            work.taken += taking
+            parts.append(Part(work, start, start + taking))
+            work.next += taking
             rows += taking
-            self.waiting_rows -= taking
             metrics.observe_wait(now - work.arrived)
             if taking == left:
                 self._waiting.popleft()
+        self.waiting_rows -= rows
         return parts
 
     def _drop_dead(self, work: Work, now: float) -> bool:
@@ -166,7 +193,7 @@ class BatchQueue:
                 return [EngineFailed()]
             middle = len(parts) // 2
             halves = parts[:middle], parts[middle:]
-            return [result for half in halves for result in self._compute(half, _merge([p.encoded for p in half]))]
+            return [result for half in halves for result in self._compute(half, _merge(half))]
         return _split(answers, parts)
 
     def _measure(self, encoded: Encoded) -> Answers:
@@ -187,11 +214,11 @@ class BatchQueue:
                 continue
             if isinstance(result, EngineFailed):
                 work.future.set_exception(result)
-            elif len(result) == len(work.encoded):
+            elif len(result) == work.stop - work.start:
                 work.future.set_result(result)
             else:
                 work.answered.append(result)
-                if sum(map(len, work.answered)) == len(work.encoded):
+                if sum(map(len, work.answered)) == work.stop - work.start:
                     work.future.set_result(np.concatenate(work.answered))
 
     def _arm(self, work: Work) -> None:
@@ -201,17 +228,26 @@ class BatchQueue:
             work.future.add_done_callback(lambda _: timer.cancel())
 
 
-def _merge(encoded: Sequence[Encoded]) -> Encoded:
-    if len(encoded) == 1:
-        return encoded[0]
-    numbers = np.concatenate([part.numbers for part in encoded])
-    return Encoded(numbers, np.concatenate([part.codes for part in encoded]))
+def _merge(parts: Sequence[Part]) -> Encoded:
+    """Return the parts' rows as one; what lies side by side in one source is not copied."""
+    runs: list[Part] = []
+    for part in parts:
+        last = runs[-1] if runs else None
+        if last and last.work.source is part.work.source and last.stop == part.start:
+            last.stop = part.stop
+        else:
+            runs.append(Part(part.work, part.start, part.stop))
+    pieces = [run.work.source[run.start : run.stop] for run in runs]
+    if len(pieces) == 1:
+        return pieces[0]
+    numbers = np.concatenate([piece.numbers for piece in pieces])
+    return Encoded(numbers, np.concatenate([piece.codes for piece in pieces]))
 
 
 def _split(answers: Answers, parts: Sequence[Part]) -> list[Answers]:
     results, start = [], 0
     for part in parts:
-        end = start + len(part.encoded)
+        end = start + part.stop - part.start
         results.append(answers[start:end])
         start = end
     return results

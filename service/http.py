@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import cached_property
 from typing import Any
 
 from contract.errors import InvalidInput
@@ -55,10 +56,15 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
         self._receive = receive
-        given = self.headers.get(REQUEST_ID_HEADER, b"")
-        usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode("ascii").isprintable()
-        self.id = given if usable else f"{_process}{next(_request_ids):x}".encode()
+
+    @cached_property
+    def id(self) -> bytes:
+        """The caller's request id if it is usable, else one of ours."""
+        given = self.given_id or b""
+        usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
+        return given if usable else f"{_process}{next(_request_ids):x}".encode()
 
     async def read_body(self, max_bytes: int) -> bytes:
         """Return the whole body; raise BadRequest 413 if it is larger than that many bytes.
@@ -106,10 +112,11 @@ def read_timeout_s(request: Request, settings: Settings) -> float:
 
 
 async def respond(send: Send, request: Request, status: int, body: bytes, headers: Iterable[Header] = ()) -> None:
-    """Send one whole JSON answer."""
-    length = (b"content-length", str(len(body)).encode())
-    fixed = [JSON_TYPE, length, (REQUEST_ID_HEADER, request.id), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": fixed})
+    """Send one whole JSON answer; it carries the request's id if the caller gave one or it is an error."""
+    sent = [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers]
+    if request.given_id is not None or status != 200:
+        sent.append((REQUEST_ID_HEADER, request.id))
+    await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -139,7 +146,8 @@ def endpoint(protocol: str, settings: Settings, answer: Callable[[Request], Awai
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope, receive)
-        status, headers = 200, ()
+        status = 200
+        headers: tuple[Header, ...] = ()
         try:
             body = await answer(request)
         except Exception as error:  # the boundary: whatever happens, the caller gets JSON

@@ -5,22 +5,12 @@ a single row costs a tenth. Rows enter the queue only once they fit the schema.
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from contract.encode import Encoded, Encoder
-from contract.errors import InvalidInput, Problem
-from service.batching import Answers, BatchQueue
-
-
-@dataclass(slots=True, eq=False)
-class Arrival:
-    """The rows of one request, as they came."""
-
-    rows: list[Any]
-    deadline: float  # on the event loop's clock, seconds
-    future: "asyncio.Future[Answers]"
-    unseen: list[Problem]
+from contract.encode import Encoder
+from contract.errors import InvalidInput
+from service.batching import BatchQueue, Work
 
 
 class Intake:
@@ -29,48 +19,48 @@ class Intake:
     def __init__(self, encoder: Encoder, queue: BatchQueue) -> None:
         self._encoder = encoder
         self._queue = queue
-        self._arrivals: list[Arrival] = []
+        self._arrivals: list[Work] = []
         self._loop = asyncio.get_running_loop()
 
-    def submit(self, rows: list[Any], deadline: float) -> Arrival:
+    def submit(self, rows: Sequence[Any], deadline: float) -> Work:
         """Take one request's rows; its future gets the answers, an InvalidInput or a Refusal.
 
         Raises Overloaded if the queue has no room for them.
         """
         self._queue.admit(len(rows), deadline)
-        arrival = Arrival(rows, deadline, self._loop.create_future(), [])
+        work = Work(rows, deadline, self._loop)
         if not self._arrivals:
             self._loop.call_soon(self._encode_arrivals)
-        self._arrivals.append(arrival)
-        return arrival
+        self._arrivals.append(work)
+        return work
 
     def _encode_arrivals(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
         try:
-            encoded = self._encoder.encode_rows([row for arrival in arrivals for row in arrival.rows])
+            encoded = self._encoder.encode_rows([row for work in arrivals for row in work.rows])
         except InvalidInput:
-            for arrival in arrivals:
-                self._encode_alone(arrival)
+            for work in arrivals:
+                self._encode_alone(work)
             return
         all_seen = bool(encoded.codes.all())
         start = 0
-        for arrival in arrivals:
-            end = start + len(arrival.rows)
-            self._enqueue(arrival, encoded[start:end], all_seen)
-            start = end
+        for work in arrivals:
+            stop = start + len(work.rows)
+            work.place(encoded, start, stop)
+            if not all_seen:
+                work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
+            self._queue.submit(work)
+            start = stop
 
-    def _encode_alone(self, arrival: Arrival) -> None:
+    def _encode_alone(self, work: Work) -> None:
         """Encode one request by itself, so that a bad row of another can't fail it."""
         try:
-            encoded = self._encoder.encode_rows(arrival.rows)
+            encoded = self._encoder.encode_rows(work.rows)
         except InvalidInput as error:
-            self._queue.release(len(arrival.rows))
-            if not arrival.future.done():
-                arrival.future.set_exception(error)
-        else:
-            self._enqueue(arrival, encoded, all_seen=False)
-
-    def _enqueue(self, arrival: Arrival, encoded: Encoded, all_seen: bool) -> None:
-        if not all_seen:
-            arrival.unseen = self._encoder.unseen(arrival.rows, encoded)
-        self._queue.submit(encoded, arrival.deadline, arrival.future)
+            self._queue.release(len(work.rows))
+            if not work.future.done():
+                work.future.set_exception(error)
+            return
+        work.place(encoded, 0, len(encoded))
+        work.unseen = self._encoder.unseen(work.rows, encoded)
+        self._queue.submit(work)

@@ -44,7 +44,9 @@ routes: dict[str, App] = {}  # what the front door answers; filled as the servic
     tracing={"excluded_urls": ".*"},
 )
 class Ekiben:
-    __doc__ = f"Predicts {model.schema.target.description or model.schema.target.name}."
+    """Serves one model; its pages speak of that model."""
+
+    __doc__ = f"Predicts {model.schema.target.name}: {model.schema.target.description}."
 
     reference = bentoml.models.BentoModel(stored.tag)
 
@@ -62,9 +64,11 @@ class Ekiben:
         self.dataplane = Dataplane(model, model.start_engine(), settings.max_waiting_rows)
         routes[predict.PATH] = predict.predict_route(self.dataplane, settings)
         drain_on_sigterm(self.dataplane.stop_being_ready, settings.drain_delay_s)
+        # uvicorn formats an access line for every request unless its logger leads nowhere.
+        logging.getLogger("uvicorn.access").propagate = False
         gc.collect()
         gc.freeze()  # what is loaded stays: not walking it again took pauses of 30-130 ms out of p99
-        announce(self.bento_service.url)
+        announce(bento_service.url)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -91,11 +95,15 @@ class Ekiben:
         return Predictions.model_validate(predict.encode_prediction(self.dataplane, prediction))
 
 
-Ekiben.add_asgi_middleware(FrontDoorInstaller, routes=routes)
+bento_service: Any = Ekiben  # what the decorator made of the class
+bento_service.add_asgi_middleware(FrontDoorInstaller, routes=routes)
 
 
 def announce(url: str | None) -> None:
     """Print the address and a request that can be pasted into a terminal."""
     body = orjson.dumps({"rows": [model.schema.example]}).decode()
     logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest["engine"])
-    print(f"\nTry it:\n\n  curl -s {url}{predict.PATH} -H 'content-type: application/json' -d {shlex.quote(body)}\n", flush=True)
+    print(
+        f"\nTry it:\n\n  curl -s {url}{predict.PATH} -H 'content-type: application/json' -d {shlex.quote(body)}\n",
+        flush=True,
+    )

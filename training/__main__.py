@@ -13,9 +13,9 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # One value in training and serving: oneDNN's other order of additions changes the last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-from contract.errors import UserError  # noqa: E402
-from service.model import find_model  # noqa: E402
-from training.problem import BUILT_IN, Problem, read_problem  # noqa: E402
+from contract.errors import UserError
+from service.model import find_model
+from training.problem import BUILT_IN, Problem, read_problem
 
 BAD_INPUT = 2  # the exit code
 

@@ -33,7 +33,9 @@ def crown(problem: Problem, test: pd.DataFrame, version: str, scores: dict[str, 
         print(f"version {version} is the first of {problem.name}: it becomes the champion")
         return install(problem.name, version)
     best = score_version(problem, champion, test)[GATE]
-    comparison = f"{GATE} {scores[GATE]:.5f} of version {version} against {best:.5f} of the champion, version {champion.version}"
+    comparison = (
+        f"{GATE} {scores[GATE]:.5f} of version {version} against {best:.5f} of the champion, version {champion.version}"
+    )
     if scores[GATE] < best:
         print(f"{comparison}: the new one becomes the champion")
         return install(problem.name, version)

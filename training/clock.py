@@ -56,9 +56,7 @@ def _day_of_year(year: KerasTensor, month: KerasTensor, day: KerasTensor) -> Ker
     """Return the days since 1 January."""
     fourth, hundredth, four_hundredth = (ops.equal(ops.mod(year, years), 0) for years in (4, 100, 400))
     leap = ops.logical_and(fourth, ops.logical_or(ops.logical_not(hundredth), four_hundredth))
-    before = sum(
-        ops.where(ops.equal(month, place), days, 0) for place, days in enumerate(DAYS_BEFORE_MONTH, start=1)
-    )
+    before = sum(ops.where(ops.equal(month, place), days, 0) for place, days in enumerate(DAYS_BEFORE_MONTH, start=1))
     return before + ops.cast(ops.logical_and(leap, ops.greater(month, 2)), "int32") + day - 1
 
 

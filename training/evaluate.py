@@ -17,8 +17,8 @@ from sklearn.metrics import (
 
 matplotlib.use("Agg")
 
-from matplotlib.axes import Axes  # noqa: E402  (after the backend is chosen)
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 CALIBRATION_BINS = 10
 MIN_SLICE_ROWS = 100  # of fewer rows an AUC says little

@@ -1,6 +1,6 @@
 """Fits the network, the same seed always to the same weights, and shows how it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ class Recipe:
     epochs: int = 4
     batch_rows: int = 1024
     learning_rate: float = 1e-3
-    shape: Shape = Shape()
+    shape: Shape = field(default_factory=Shape)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ class Moments:
 
 def measure_moments(numbers: np.ndarray) -> Moments:
     """Return the moments of each column, missing values left out; a constant one deviates by 1."""
-    deviation = np.nanstd(numbers, axis=0, dtype=np.float64)
-    return Moments(np.nanmean(numbers, axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1.0))
+    mean = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
+    deviation = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
+    return Moments(mean, np.where(deviation > 0, deviation, 1.0))
 
 
 @dataclass(frozen=True)

@@ -130,10 +130,8 @@ def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> ben
     packed = open_model(folder)
     packed.start_engine()
     tag = f"{packed.name}:{version}"
-    try:
+    with contextlib.suppress(BentoMLException):  # the usual case: this version was never stored before
         bentoml.models.delete(tag)
-    except BentoMLException:
-        pass  # the usual case: this version was never stored before
     with bentoml.models.create(tag, labels=dict(lineage), metadata=dict(packed.manifest)) as stored:
         shutil.copytree(folder, stored.path, dirs_exist_ok=True)
     return bentoml.models.get(tag)

@@ -20,7 +20,9 @@ def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
     numbers = [part for feature in schema.features for part in _to_numbers(feature, inputs[feature.name])]
     codes = [_to_code(feature, inputs[feature.name]) for feature in schema.categories]
     parts = {"numbers": numbers, "codes": codes}
-    encoded = {name: keras.layers.Concatenate()(part) if len(part) > 1 else part[0] for name, part in parts.items() if part}
+    encoded = {
+        name: keras.layers.Concatenate()(part) if len(part) > 1 else part[0] for name, part in parts.items() if part
+    }
     return keras.Model(inputs, network(encoded), name=schema.name)
 
 
@@ -52,4 +54,3 @@ def _to_raw(feature: Feature, column: Any) -> np.ndarray:
         texts = [moment.isoformat() if moment == moment else "" for moment in column]  # NaT differs from itself
         return np.array(texts, dtype=object)
     return np.asarray(column.to_numpy(np.float32, na_value=np.nan))
-

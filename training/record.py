@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
-from mlflow.types import TensorSpec
 
 from contract.schema import Schema
 from training.evaluate import plot_curves, plot_slices, score_slices
@@ -29,14 +30,14 @@ SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest i
 
 def log_data(problem: Problem, table: pd.DataFrame, parts: Parts, lineage: Mapping[str, str]) -> None:
     """Log the problem, where the data came from, its digest, and how it was split."""
-    mlflow.set_tags(lineage)
+    mlflow.set_tags(dict(lineage))
     mlflow.log_dict(problem.model_dump(mode="json"), "problem.json")
     for context, part in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
         mlflow.log_param(f"{context}_rows", len(part))
     source = CodeDatasetSource({"package": PACKAGE, "version": version(PACKAGE)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a hint about integers, which our own schema answers
-        dataset = mlflow.data.from_pandas(
+        dataset = from_pandas(
             table.head(SAMPLE_ROWS), source, problem.target.name, problem.source, digest=lineage["data_digest"]
         )
         mlflow.log_input(dataset, context="training")
@@ -83,7 +84,9 @@ class _KerasFlavor:
 
 def model_signature(schema: Schema) -> ModelSignature:
     """Return the MLflow signature: one named (rows, 1) tensor per feature in, (rows, 1) probabilities out."""
-    inputs = [TensorSpec(_numpy_type(raw_dtype(f)), (-1, 1), f.name) for f in schema.features]
+    inputs: list[ColSpec | TensorSpec] = [
+        TensorSpec(_numpy_type(raw_dtype(f)), (-1, 1), f.name) for f in schema.features
+    ]
     return ModelSignature(MlflowSchema(inputs), MlflowSchema([TensorSpec(np.dtype("float32"), (-1, 1))]))
 
 
@@ -93,4 +96,3 @@ def _numpy_type(name: str) -> np.dtype:
 
 def _log_figure(figure: Figure, name: str) -> None:
     mlflow.log_figure(figure, f"evaluation/{name}.png", save_kwargs={"dpi": 120})
-

@@ -63,11 +63,10 @@ def decode_rows(body: bytes, max_rows: int) -> list[Any]:
 
 def encode_prediction(dataplane: Dataplane, prediction: Prediction) -> dict[str, Any]:
     """Return the answer as JSON will hold it."""
-    labels = dataplane.labels(prediction.answers)
-    probabilities = prediction.answers[:, 0].tolist()
-    pairs = zip(probabilities, labels, strict=True)
+    label = dataplane.label
+    probabilities: list[float] = prediction.answers[:, 0].tolist()
     return {
-        "predictions": [{"probability": probability, "label": label} for probability, label in pairs],
+        "predictions": [{"probability": probability, "label": label(probability)} for probability in probabilities],
         "model": dataplane.model.name,
         "version": dataplane.model.version,
         "warnings": [str(warning) for warning in prediction.warnings],

@@ -1,0 +1,61 @@
+# Every command, in the order a model's life takes. CI runs the same ones.
+.DEFAULT_GOAL := help
+.PHONY: help serve train ui test check lint format typecheck bench locks clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+export BENTOML_DO_NOT_TRACK := True
+export MLFLOW_DISABLE_TELEMETRY := true
+export TF_ENABLE_ONEDNN_OPTS := 0
+
+help: ## Print this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+serve: $(VENV)/training ## Train a model if there is none, and serve it
+	@$(PYTHON) -m training train --if-missing
+	@$(VENV)/bin/bentoml serve
+
+train: $(VENV)/training ## Train a model; it replaces the champion if it is better
+	@$(PYTHON) -m training train
+
+ui: $(VENV)/training ## Show runs and registered models in the browser
+	@$(VENV)/bin/mlflow ui
+
+test: check ## Run every check and test
+	@$(PYTHON) -m pytest
+
+check: lint typecheck ## Run the checks alone
+
+lint: $(VENV)/dev ## Check style
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/dev ## Put style right
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+typecheck: $(VENV)/dev ## Check types
+	@$(VENV)/bin/mypy
+
+bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk)
+	@$(PYTHON) -m load_tests.bench
+
+locks: ## Pin every dependency again, with hashes (needs uv)
+	@for extra in "service:" "training:--extra training" "dev:--extra training --extra dev"; do \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			$${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
+
+clean: ## Remove the environment and caches; stores and data stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment; the stamp files say which lock it was made from.
+$(VENV)/training $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+	@echo "installing requirements/$*.txt, hash-checked …"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(VENV)/bin/python:
+	@python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "error: Python 3.11 to 3.13 is needed, python3 is $$(python3 -V 2>&1)"; exit 2; }
+	@python3 -m venv $(VENV) || { echo "error: python3 has no venv module: install python3-venv"; exit 2; }
