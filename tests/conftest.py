@@ -1,0 +1,131 @@
+"""One small real model, trained once, and real servers on free ports; all state in a temporary folder."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STATE = Path(tempfile.mkdtemp(prefix="ekiben-tests-"))
+
+# Before anything imports BentoML or MLflow: both read these once.
+os.environ["BENTOML_HOME"] = str(STATE / "bentoml")
+os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{STATE}/mlflow.db"
+os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+
+from service.model import PackedModel, find_model, open_model  # noqa: E402
+
+NAME = "flight_delay"
+ROWS = 20_000  # of the table: enough for every airport to be seen
+START_TIMEOUT_S = 60
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def training_output() -> str:
+    """What `python -m training train` printed as it filled the stores."""
+    return run("-m", "training", "train", "--rows", str(ROWS), "--epochs", "2").stdout
+
+
+@pytest.fixture(scope="session")
+def model(training_output: str) -> PackedModel:
+    """The packed model that training left in the BentoML store."""
+    return open_model(Path(find_model(NAME).path))
+
+
+@pytest.fixture
+def copied_store(model: PackedModel, tmp_path: Path) -> Path:
+    """A BentoML home of this test's own, with the trained model in it."""
+    home = tmp_path / "bentoml"
+    shutil.copytree(os.environ["BENTOML_HOME"], home)
+    return home
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running service."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+    log: Path
+
+    def metric(self, line: str) -> float:
+        """Return the value of one line of /metrics, 0 if it is not there."""
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        return next((float(text.rpartition(" ")[2]) for text in lines if text.startswith(line)), 0.0)
+
+
+@pytest.fixture(scope="session")
+def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service, shared by all tests that don't change it."""
+    with serve(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@contextmanager
+def serve(folder: Path, **environment: str) -> Iterator[Server]:
+    """Start `bentoml serve` on a free port and wait until it is ready."""
+    port = free_port()
+    log = folder / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
+            cwd=ROOT, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+    server = Server(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_until(lambda: is_ready(server), START_TIMEOUT_S, lambda: log.read_text())
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def is_ready(server: Server) -> bool:
+    if server.process.poll() is not None:
+        raise AssertionError(f"the server stopped: {server.log.read_text()}")
+    try:
+        return httpx.get(f"{server.url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, explain: Callable[[], str] = lambda: "") -> None:
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {explain()}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python in the project's root; check that it succeeds, or that it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done
