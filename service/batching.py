@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from service.engine import MAX_BATCH_ROWS, Engine
 from service.errors import DeadlineExceeded, EngineFailed, Overloaded
 
 Answers = NDArray[np.float32]  # (rows, outputs)
+Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +66,6 @@ class Work:
         self.stop = stop
 
 
-@dataclass(slots=True, eq=False)
-class Part:
-    """The rows of one request that go into one batch: `work.source[start:stop]`."""
-
-    work: Work
-    start: int
-    stop: int
-
-
 class BatchQueue:
     """Merges the rows of many requests into batches for one engine; belongs to one event loop."""
 
@@ -82,7 +73,6 @@ class BatchQueue:
         self._engine = engine
         self._max_waiting_rows = max_waiting_rows
         self._waiting: deque[Work] = deque()
-        self._scheduled = False
         self._running = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._loop = asyncio.get_running_loop()
@@ -90,15 +80,17 @@ class BatchQueue:
         self.cost = CostModel()
 
     @property
-    def idle(self) -> bool:
-        """Whether new work would be computed in this turn of the event loop."""
-        return not self._running
+    def busy(self) -> bool:
+        """Whether new work would wait for longer than this turn of the event loop."""
+        return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
 
     def warm_up(self, example: Encoded) -> None:
         """Run batches of several sizes, so that the first callers find the cost known."""
         for rows in WARM_UP_ROWS:
             repeated = Encoded(example.numbers.repeat(rows, axis=0), example.codes.repeat(rows, axis=0))
-            self._measure(repeated)
+            started = time.perf_counter()
+            self._engine.run(repeated)
+            self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
         """Keep room for that many rows; raise Overloaded if there is none, or too little time."""
@@ -112,45 +104,43 @@ class BatchQueue:
         self.waiting_rows -= rows
 
     def submit(self, work: Work) -> None:
-        """Queue the rows of one admitted request; its future gets (rows, outputs) or a Refusal."""
+        """Queue the rows of one admitted request; its future gets (rows, outputs) or a Refusal.
+
+        `dispatch` must follow, once all that arrived together is submitted.
+        """
         self._waiting.append(work)
         if self._running:
             self._arm(work)
-        elif not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._dispatch)
 
-    def close(self) -> None:
-        """Stop the engine's thread after the batch it is computing."""
-        self._thread.shutdown(wait=True)
-
-    def _dispatch(self) -> None:
-        """Form the next batch and compute it: here if it is short, in the thread if it is long."""
-        self._scheduled = False
+    def dispatch(self) -> None:
+        """Compute the next batch, unless one is being computed: here if it is short, in the thread if it is long."""
+        if self._running:
+            return
         parts = self._form_batch(self._loop.time())
         if not parts:
             return
         merged = _merge(parts)
         if self.cost.predict(len(merged)) <= INLINE_LIMIT_S:
-            self._deliver(parts, self._compute(parts, merged))
-            self._dispatch_soon()
+            self._finish(parts, *self._compute(parts, merged))
             return
         self._running = True
-        for work in [part.work for part in parts] + list(self._waiting):
+        for work in [work for work, _, _ in parts] + list(self._waiting):
             self._arm(work)
         computing = self._loop.run_in_executor(self._thread, self._compute, parts, merged)
-        computing.add_done_callback(lambda done: self._finish(parts, done.result()))
+        computing.add_done_callback(lambda done: self._finish(parts, *done.result()))
 
-    def _finish(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed]) -> None:
+    def close(self) -> None:
+        """Stop the engine's thread after the batch it is computing."""
+        self._thread.shutdown(wait=True)
+
+    def _finish(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed], seconds: float) -> None:
         self._running = False
+        rows = sum(stop - start for _, start, stop in parts)
+        self.cost.observe(rows, seconds)
+        metrics.observe_batch(rows, seconds)
         self._deliver(parts, results)
-        self._dispatch_soon()
-
-    def _dispatch_soon(self) -> None:
-        """Let the event loop turn once, so that new arrivals join the batch."""
-        if self._waiting and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._dispatch)
+        if self._waiting:  # the event loop turns once first, so that new arrivals join the batch
+            self._loop.call_soon(self.dispatch)
 
     def _form_batch(self, now: float) -> list[Part]:
         """Take the oldest live rows, as many as fit and as keep the earliest deadline among them."""
@@ -168,7 +158,7 @@ class BatchQueue:
             if parts and rows + left > self.cost.rows_within(earliest - now):
                 break
             taking = min(left, MAX_BATCH_ROWS - rows)
-            parts.append(Part(work, start, start + taking))
+            parts.append((work, start, start + taking))
             work.next += taking
             rows += taking
             metrics.observe_wait(now - work.arrived)
@@ -183,33 +173,29 @@ class BatchQueue:
             work.future.set_exception(DeadlineExceeded())
         return work.future.done()
 
-    def _compute(self, parts: Sequence[Part], merged: Encoded) -> Sequence[Answers | EngineFailed]:
+    def _compute(self, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Answers | EngineFailed], float]:
+        """Return each part's answers and the seconds they took; may run in the thread."""
+        started = time.perf_counter()
+        results = self._run(parts, merged)
+        return results, time.perf_counter() - started
+
+    def _run(self, parts: Sequence[Part], merged: Encoded) -> Sequence[Answers | EngineFailed]:
         """Return each part's answers; if the batch fails, halve it until only the guilty part fails."""
         try:
-            answers = self._measure(merged)
+            answers = self._engine.run(merged)
+            if len(answers) != len(merged):
+                raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
         except Exception:
             if len(parts) == 1:
                 logger.exception("the engine failed on a request of %d rows", len(merged))
                 return [EngineFailed()]
             middle = len(parts) // 2
-            halves = parts[:middle], parts[middle:]
-            return [result for half in halves for result in self._compute(half, _merge(half))]
+            return [result for half in (parts[:middle], parts[middle:]) for result in self._run(half, _merge(half))]
         return _split(answers, parts)
-
-    def _measure(self, encoded: Encoded) -> Answers:
-        started = time.perf_counter()
-        answers = self._engine.run(encoded)
-        seconds = time.perf_counter() - started
-        if len(answers) != len(encoded):
-            raise RuntimeError(f"the engine gave {len(answers)} answers for {len(encoded)} rows")
-        self.cost.observe(len(encoded), seconds)
-        metrics.observe_batch(len(encoded), seconds)
-        return answers
 
     def _deliver(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed]) -> None:
         """Give each request its answers, once all its rows have them."""
-        for part, result in zip(parts, results, strict=True):
-            work = part.work
+        for (work, _, _), result in zip(parts, results, strict=True):
             if work.future.done():
                 continue
             if isinstance(result, EngineFailed):
@@ -230,14 +216,15 @@ class BatchQueue:
 
 def _merge(parts: Sequence[Part]) -> Encoded:
     """Return the parts' rows as one; what lies side by side in one source is not copied."""
-    runs: list[Part] = []
-    for part in parts:
-        last = runs[-1] if runs else None
-        if last and last.work.source is part.work.source and last.stop == part.start:
-            last.stop = part.stop
-        else:
-            runs.append(Part(part.work, part.start, part.stop))
-    pieces = [run.work.source[run.start : run.stop] for run in runs]
+    first, begin, end = parts[0]
+    source = first.source
+    pieces: list[Encoded] = []
+    for work, start, stop in parts[1:]:
+        if work.source is not source or start != end:
+            pieces.append(source[begin:end])
+            source, begin = work.source, start
+        end = stop
+    pieces.append(source[begin:end])
     if len(pieces) == 1:
         return pieces[0]
     numbers = np.concatenate([piece.numbers for piece in pieces])
@@ -246,8 +233,8 @@ def _merge(parts: Sequence[Part]) -> Encoded:
 
 def _split(answers: Answers, parts: Sequence[Part]) -> list[Answers]:
     results, start = [], 0
-    for part in parts:
-        end = start + part.stop - part.start
+    for _, begin, stop in parts:
+        end = start + stop - begin
         results.append(answers[start:end])
         start = end
     return results

@@ -55,7 +55,7 @@ class Dataplane:
             if not rows:
                 check_rows(self.model.schema, rows)
             work = self._intake.submit(rows, self._loop.time() + timeout_s)
-            if gone is None or self.queue.idle:
+            if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
                 answers = await self._wait_for(work, gone)

@@ -41,6 +41,7 @@ class Intake:
         except InvalidInput:
             for work in arrivals:
                 self._encode_alone(work)
+            self._queue.dispatch()
             return
         all_seen = bool(encoded.codes.all())
         start = 0
@@ -51,6 +52,7 @@ class Intake:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
             self._queue.submit(work)
             start = stop
+        self._queue.dispatch()
 
     def _encode_alone(self, work: Work) -> None:
         """Encode one request by itself, so that a bad row of another can't fail it."""

@@ -5,6 +5,7 @@ Run `python -m load_tests.peers.floor PORT`.
 """
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def main(port: int) -> None:
     """Serve the model of the BentoML store on that port."""
     model = open_model(Path(find_model(read_settings().model_name).path))
     app: App = Floor(Encoder(model.schema), model.start_engine())
+    gc.freeze()
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", access_log=False)
 
 

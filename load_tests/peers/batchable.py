@@ -1,0 +1,74 @@
+"""The baseline: the same SavedModel behind BentoML's own adaptive batching, as its documentation shows.
+
+Twice, for the two ways it knows to name the input: `{"rows": [...]}`, and the bare list, for
+which it makes the input's JSON schema anew at every request.
+Run `bentoml serve load_tests.peers.batchable:Named`, or `:Bare`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import bentoml
+
+from contract.row import predictions_type, row_type
+from contract.schema import load_schema
+from service.model import SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from service.settings import read_settings
+
+stored = find_model(read_settings().model_name)
+schema = load_schema(Path(stored.path) / SCHEMA_FILE)
+Row = row_type(schema)
+Prediction = predictions_type(schema).model_fields["predictions"].annotation.__args__[0]  # type: ignore[union-attr]
+MISSING = {"number": float("nan"), "boolean": float("nan"), "category": "", "timestamp": ""}
+
+
+class SavedModel:
+    """TensorFlow on raw columns."""
+
+    def __init__(self) -> None:
+        import tensorflow as tf
+
+        self.constant = tf.constant
+        self.loaded = tf.saved_model.load(str(Path(stored.path) / SAVED_MODEL_FOLDER))
+        self.serve = self.loaded.signatures["serving_default"]
+
+    def predict(self, rows: list[Any]) -> list[Any]:
+        """Predict each row, given as a pydantic model."""
+        given: list[dict[str, Any]] = [row.model_dump(by_alias=True) for row in rows]
+        columns = {f.name: self.constant([_raw(row[f.name], f.kind) for row in given]) for f in schema.features}
+        probabilities = self.serve(**columns)["probability"].numpy().tolist()
+        return [Prediction(probability=p, label=schema.target.classes[p >= 0.5]) for p in probabilities]
+
+
+@bentoml.service(name="batchable")
+class Named:
+    """The rows are named in the body."""
+
+    model = bentoml.models.BentoModel(stored.tag)
+
+    def __init__(self) -> None:
+        self.saved_model = SavedModel()
+
+    @bentoml.api(batchable=True)
+    def predict(self, rows: list[Row]) -> list[Prediction]:  # type: ignore[valid-type]
+        """Predict each row."""
+        return self.saved_model.predict(rows)
+
+
+@bentoml.service(name="batchable_bare")
+class Bare:
+    """The body is the list of rows."""
+
+    model = bentoml.models.BentoModel(stored.tag)
+
+    def __init__(self) -> None:
+        self.saved_model = SavedModel()
+
+    @bentoml.api(batchable=True)
+    def predict(self, rows: list[Row], /) -> list[Prediction]:  # type: ignore[valid-type]
+        """Predict each row."""
+        return self.saved_model.predict(rows)
+
+
+def _raw(value: Any, kind: str) -> Any:
+    return MISSING[kind] if value is None else value
