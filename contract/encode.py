@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from contract.check import MAX_PROBLEMS, check_rows, show
 from contract.errors import Problem
 from contract.feature import Boolean, Category, Feature, Number, Timestamp, accepted_types
-from contract.schema import Schema
+from contract.schema import Schema, number_names
 from contract.timestamps import encode_cycles, to_seconds
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
@@ -44,6 +44,7 @@ class Encoder:
         }
         lows, highs = _bounds(schema)
         self._lows, self._highs = lows, highs  # (numbers,) float32
+        self._widths = [len(number_names(feature)) for feature in schema.features]
         self._pick = _row_picker(schema.names)
 
     def encode(self, columns: Any) -> Encoded:
@@ -98,7 +99,15 @@ class Encoder:
         except (KeyError, TypeError, ValueError, OverflowError):
             return None  # a field is missing, a row is no object, a text is no date, an integer is no float
         beyond = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)  # NaN is neither
-        return None if beyond.any() else encoded
+        return None if beyond.any() or self._has_stray_nan(encoded, columns) else encoded
+
+    def _has_stray_nan(self, encoded: Encoded, columns: Sequence[tuple[Any, ...]]) -> bool:
+        """Return whether any NaN is more than a null's."""
+        found = np.count_nonzero(np.isnan(encoded.numbers))
+        if not found:
+            return False
+        nulls = (width * column.count(None) for width, column in zip(self._widths, columns, strict=True))
+        return bool(found != sum(nulls))
 
     def _encode_category(self, feature: Category, column: Any) -> list[int]:
         code_of = self._codes[feature.name].get

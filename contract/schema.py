@@ -39,7 +39,7 @@ class Schema(BaseModel):
     @cached_property
     def number_names(self) -> tuple[str, ...]:
         """What each column of `numbers` holds, such as `distance` or `departure.hour.sin`."""
-        return tuple(name for feature in self.features for name in _number_names(feature))
+        return tuple(name for feature in self.features for name in number_names(feature))
 
     @cached_property
     def categories(self) -> tuple[Category, ...]:
@@ -69,7 +69,8 @@ def load_schema(path: Path) -> Schema:
         raise InvalidModel(f"{path} is not a readable schema: train the model again with `make train`") from error
 
 
-def _number_names(feature: Feature) -> list[str]:
+def number_names(feature: Feature) -> list[str]:
+    """Return what a feature's columns of `numbers` hold; a category has none there."""
     if isinstance(feature, Category):
         return []
     if isinstance(feature, Timestamp):

@@ -52,8 +52,8 @@ class Work:
 
     def __init__(self, rows: Sequence[Any], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
         self.rows = rows  # as they came
-        self.arrived = loop.time()
-        self.deadline = deadline  # on the event loop's clock, seconds
+        self.arrived = time.monotonic()
+        self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds
         self.future: asyncio.Future[Answers] = loop.create_future()
         self.unseen: list[Problem] = []
         self.answered: list[Answers] = []
@@ -95,7 +95,7 @@ class BatchQueue:
     def admit(self, rows: int, deadline: float) -> None:
         """Keep room for that many rows; raise Overloaded if there is none, or too little time."""
         wait_s = self.cost.predict(self.waiting_rows) if self._running else 0.0
-        if self.waiting_rows + rows > self._max_waiting_rows or self._loop.time() + wait_s > deadline:
+        if self.waiting_rows + rows > self._max_waiting_rows or time.monotonic() + wait_s > deadline:
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows
 
@@ -116,7 +116,7 @@ class BatchQueue:
         """Compute the next batch, unless one is being computed: here if it is short, in the thread if it is long."""
         if self._running:
             return
-        parts = self._form_batch(self._loop.time())
+        parts = self._form_batch(time.monotonic())
         if not parts:
             return
         merged = _merge(parts)
@@ -185,13 +185,13 @@ class BatchQueue:
             answers = self._engine.run(merged)
             if len(answers) != len(merged):
                 raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
+            return _split(answers, parts)
         except Exception:
             if len(parts) == 1:
                 logger.exception("the engine failed on a request of %d rows", len(merged))
                 return [EngineFailed()]
-            middle = len(parts) // 2
-            return [result for half in (parts[:middle], parts[middle:]) for result in self._run(half, _merge(half))]
-        return _split(answers, parts)
+        middle = len(parts) // 2
+        return [result for half in (parts[:middle], parts[middle:]) for result in self._run(half, _merge(half))]
 
     def _deliver(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed]) -> None:
         """Give each request its answers, once all its rows have them."""
@@ -210,7 +210,8 @@ class BatchQueue:
     def _arm(self, work: Work) -> None:
         """Answer at the deadline even if the engine is still busy then."""
         if work.timer is None:
-            timer = work.timer = self._loop.call_at(work.deadline, self._drop_dead, work, math.inf)
+            left_s = work.deadline - time.monotonic()
+            timer = work.timer = self._loop.call_later(left_s, self._drop_dead, work, math.inf)
             work.future.add_done_callback(lambda _: timer.cancel())
 
 

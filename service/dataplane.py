@@ -1,6 +1,7 @@
 """Rows in, answers out: everything that is the same in every protocol."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,6 @@ class Dataplane:
         self.queue = BatchQueue(engine, max_waiting_rows)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._intake = Intake(encoder, self.queue)
-        self._loop = asyncio.get_running_loop()
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
@@ -54,7 +54,7 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 check_rows(self.model.schema, rows)
-            work = self._intake.submit(rows, self._loop.time() + timeout_s)
+            work = self._intake.submit(rows, time.monotonic() + timeout_s)
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:

@@ -1,0 +1,356 @@
+"""The queue: what is merged, split, dropped, refused, and that no answer is ever swapped."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from contract.encode import Encoded, Encoder
+from contract.errors import InvalidInput
+from contract.feature import Category, Number
+from contract.schema import Schema, Target
+from service.batching import BatchQueue
+from service.dataplane import Dataplane, Prediction
+from service.engine import MAX_BATCH_ROWS
+from service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
+from service.model import PackedModel
+
+POISON = -666.0
+SCHEMA = Schema(
+    name="doubling",
+    features=(
+        Number(name="x", low=-1e6, high=1e6, example=1.0),
+        Category(name="c", vocabulary=("a", "b"), example="a"),
+    ),
+    target=Target(name="y", classes=(False, True)),
+)
+MANIFEST = {"name": "doubling", "version": "1", "run_id": "r", "engine": "test", "files": {}}
+
+
+class Doubling:
+    """An engine whose answer says which row it was for; it can be slow, fail, or cheat."""
+
+    def __init__(self, seconds: float = 0.0, row_seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.row_seconds = row_seconds
+        self.batches: list[int] = []
+        self.gate: threading.Event | None = None
+        self.short = False
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        self.batches.append(len(encoded))
+        if self.gate:
+            self.gate.wait(timeout=10)
+        time.sleep(self.seconds + self.row_seconds * len(encoded))
+        if (encoded.numbers == POISON).any():
+            raise ValueError("poison")
+        answers = encoded.numbers * 2
+        return answers[:-1] if self.short else answers
+
+
+def rows(*numbers: float) -> list[Any]:
+    return [{"x": float(number), "c": "a"} for number in numbers]
+
+
+def serve(engine: Doubling, scenario: Callable[[Dataplane], Awaitable[None]], max_waiting_rows: int = 10_000) -> None:
+    """Run a scenario against a dataplane on this engine; afterwards nothing may be left in the queue."""
+
+    async def main() -> None:
+        model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
+        dataplane = Dataplane(model, engine, max_waiting_rows)
+        engine.batches.clear()
+        try:
+            async with asyncio.timeout(20):
+                await scenario(dataplane)
+        finally:
+            dataplane.close()
+        assert dataplane.queue.waiting_rows == 0
+
+    asyncio.run(main())
+
+
+async def ask(dataplane: Dataplane, asked: list[Any], timeout_s: float = 10.0) -> list[float]:
+    prediction: Prediction = await dataplane.predict(asked, timeout_s, "test")
+    answers: list[float] = prediction.answers[:, 0].tolist()
+    return answers
+
+
+def test_every_caller_gets_its_own_answers() -> None:
+    engine = Doubling()
+    generator = np.random.default_rng(0)
+
+    async def caller(dataplane: Dataplane, numbers: list[int]) -> None:
+        await asyncio.sleep(float(generator.random()) / 100)
+        assert await ask(dataplane, rows(*numbers)) == [2.0 * number for number in numbers]
+
+    async def scenario(dataplane: Dataplane) -> None:
+        requests = [generator.integers(0, 1000, generator.integers(1, 40)).tolist() for _ in range(300)]
+        await asyncio.gather(*(caller(dataplane, numbers) for numbers in requests))
+
+    serve(engine, scenario)
+    assert sum(engine.batches) > len(engine.batches)  # something was merged
+
+
+def test_what_arrives_in_one_turn_is_one_batch() -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        await asyncio.gather(*(ask(dataplane, rows(number)) for number in range(50)))
+
+    serve(engine, scenario)
+    assert engine.batches == [50]
+
+
+def test_a_lone_request_is_not_kept_waiting_for_company() -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        for number in range(5):
+            assert await ask(dataplane, rows(number)) == [2.0 * number]
+
+    serve(engine, scenario)
+    assert engine.batches == [1] * 5
+
+
+def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
+    engine = Doubling(seconds=0.05)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        first = asyncio.create_task(ask(dataplane, rows(1)))
+        while not engine.batches:
+            await asyncio.sleep(0.001)
+        others = [asyncio.create_task(ask(dataplane, rows(number))) for number in range(2, 12)]
+        await asyncio.gather(first, *others)
+
+    serve(engine, scenario)
+    assert engine.batches == [1, 10]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01])
+def test_a_request_larger_than_a_batch_is_split_and_rejoined(seconds: float) -> None:
+    engine = Doubling(seconds)
+    numbers = list(range(2 * MAX_BATCH_ROWS + 7))
+
+    async def scenario(dataplane: Dataplane) -> None:
+        small, large = await asyncio.gather(ask(dataplane, rows(-5)), ask(dataplane, rows(*numbers)))
+        assert small == [-10.0]
+        assert large == [2.0 * number for number in numbers]
+
+    serve(engine, scenario)
+    assert max(engine.batches) == MAX_BATCH_ROWS
+
+
+def test_only_the_request_that_breaks_the_engine_fails(caplog: pytest.LogCaptureFixture) -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        asked = [rows(1), rows(2, 3), rows(4, POISON), rows(5), rows(6)]
+        given = await asyncio.gather(*(ask(dataplane, some) for some in asked), return_exceptions=True)
+        assert isinstance(given[2], EngineFailed)
+        assert [given[0], given[1], given[3], given[4]] == [[2.0], [4.0, 6.0], [10.0], [12.0]]
+
+    serve(engine, scenario)
+    assert "poison" in caplog.text
+
+
+def test_too_few_answers_are_an_error_and_not_shifted() -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        engine.short = True
+        given = await asyncio.gather(*(ask(dataplane, rows(n)) for n in range(3)), return_exceptions=True)
+        assert all(isinstance(one, EngineFailed) for one in given)
+
+    serve(engine, scenario)
+
+
+def test_a_bad_row_fails_its_own_request_and_no_other() -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        asked = [rows(1), [{"x": "far", "c": "a"}], rows(2), [{"x": 1.0}], [None]]
+        given = await asyncio.gather(*(ask(dataplane, some) for some in asked), return_exceptions=True)
+        assert [given[0], given[2]] == [[2.0], [4.0]]
+        assert str(given[1]) == "row 0: `x`: expected a number, got 'far'"
+        assert str(given[3]) == "row 0: `c`: missing; it is required"
+        assert isinstance(given[4], InvalidInput)
+
+    serve(engine, scenario)
+
+
+def test_no_rows_are_refused() -> None:
+    async def scenario(dataplane: Dataplane) -> None:
+        with pytest.raises(InvalidInput, match="at least one row"):
+            await ask(dataplane, [])
+
+    serve(Doubling(), scenario)
+
+
+def test_unseen_values_are_reported_to_the_request_that_sent_them() -> None:
+    async def scenario(dataplane: Dataplane) -> None:
+        asked = [rows(1), [*rows(1), {"x": 2.0, "c": "zebra"}], rows(2)]
+        given = await asyncio.gather(*(dataplane.predict(some, 10, "test") for some in asked))
+        warnings = [[str(warning) for warning in prediction.warnings] for prediction in given]
+        assert warnings == [[], ["row 1: `c`: 'zebra' was not seen in training"], []]
+
+    serve(Doubling(), scenario)
+
+
+def test_expired_work_is_dropped_before_it_is_computed() -> None:
+    engine = Doubling(seconds=0.2)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        dataplane.queue.cost.fixed_s = 0.01  # believed to be quick, so that it is let in
+        first = asyncio.create_task(ask(dataplane, rows(1)))
+        while not engine.batches:
+            await asyncio.sleep(0.001)
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            await ask(dataplane, rows(2), timeout_s=0.05)
+        assert time.monotonic() - began < 0.15  # told at its deadline, not when the engine came free
+        assert await first == [2.0]
+        assert await ask(dataplane, rows(3)) == [6.0]
+
+    serve(engine, scenario)
+    assert engine.batches == [1, 1]
+
+
+def test_a_batch_that_takes_too_long_is_answered_at_the_deadline() -> None:
+    engine = Doubling(seconds=0.3)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            await ask(dataplane, rows(1), timeout_s=0.05)
+        assert time.monotonic() - began < 0.25
+
+    serve(engine, scenario)
+
+
+def test_the_batch_is_cut_so_that_the_earliest_deadline_holds() -> None:
+    engine = Doubling(row_seconds=0.001)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        hurried = asyncio.create_task(ask(dataplane, rows(*range(10)), timeout_s=0.1))
+        patient = [asyncio.create_task(ask(dataplane, rows(*range(100)))) for _ in range(5)]
+        assert len(await hurried) == 10
+        await asyncio.gather(*patient)
+
+    serve(engine, scenario)
+    assert engine.batches[0] < 200
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    engine = Doubling(seconds=0.05)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        first = asyncio.create_task(ask(dataplane, rows(1)))
+        while not engine.batches:
+            await asyncio.sleep(0.001)
+        waiting = asyncio.create_task(ask(dataplane, rows(*range(15))))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded) as refused:
+            await ask(dataplane, rows(*range(10)))
+        assert refused.value.retry_after_s >= 1
+        await asyncio.gather(first, waiting)
+        assert len(await ask(dataplane, rows(*range(10)))) == 10
+
+    serve(engine, scenario, max_waiting_rows=20)
+
+
+def test_rows_of_a_caller_who_left_are_not_computed() -> None:
+    engine = Doubling(seconds=0.05)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        first = asyncio.create_task(ask(dataplane, rows(1)))
+        while not engine.batches:
+            await asyncio.sleep(0.001)
+        left = asyncio.Event()
+        leaving = asyncio.create_task(dataplane.predict(rows(2, 3, 4), 10, "test", left.wait))
+        staying = asyncio.create_task(ask(dataplane, rows(5)))
+        await asyncio.sleep(0.01)
+        left.set()
+        with pytest.raises(CallerGone):
+            await leaving
+        assert (await first, await staying) == ([2.0], [10.0])
+
+    serve(engine, scenario)
+    assert engine.batches == [1, 1]
+
+
+def test_a_closed_dataplane_takes_nothing() -> None:
+    async def scenario(dataplane: Dataplane) -> None:
+        dataplane.close()
+        with pytest.raises(NotReady):
+            await ask(dataplane, rows(1))
+
+    serve(Doubling(), scenario)
+
+
+def test_short_batches_run_on_the_event_loop_and_long_ones_in_the_thread() -> None:
+    async def blocks_the_loop(dataplane: Dataplane) -> bool:
+        """Whether nothing else of the event loop ran while the engine did."""
+        turns = 0
+        task = asyncio.create_task(ask(dataplane, rows(1)))
+        while not task.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns < 20
+
+    async def light(dataplane: Dataplane) -> None:
+        assert await blocks_the_loop(dataplane)
+
+    async def heavy(dataplane: Dataplane) -> None:
+        assert not await blocks_the_loop(dataplane)
+
+    serve(Doubling(), light)
+    serve(Doubling(seconds=0.02), heavy)
+
+
+def test_refused_rows_leave_no_room_taken() -> None:
+    """Whatever way rows leave the queue, the room they had is free again; `serve` checks it."""
+
+    async def scenario(dataplane: Dataplane) -> None:
+        for _ in range(3):
+            given = await asyncio.gather(
+                ask(dataplane, rows(1)),
+                ask(dataplane, [{"x": None, "c": "a"}]),
+                ask(dataplane, rows(POISON)),
+                ask(dataplane, rows(1), timeout_s=1e-9),
+                return_exceptions=True,
+            )
+            assert given[0] == [2.0]
+            assert all(isinstance(one, Exception) for one in given[1:])
+
+    serve(Doubling(), scenario)
+
+
+def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
+    """Work may come from different encodings; merging keeps each one's rows in place."""
+
+    async def scenario() -> None:
+        engine = Doubling()
+        queue = BatchQueue(engine, max_waiting_rows=100)
+        encoder = Encoder(SCHEMA)
+        loop = asyncio.get_running_loop()
+        from service.batching import Work
+
+        works = []
+        for numbers in ([1, 2], [3], [4, 5, 6]):
+            queue.admit(len(numbers), time.monotonic() + 10)
+            work = Work(rows(*numbers), time.monotonic() + 10, loop)
+            work.place(encoder.encode_rows(rows(0, *numbers)), 1, len(numbers) + 1)
+            queue.submit(work)
+            works.append(work)
+        queue.dispatch()
+        answers = [(await work.future)[:, 0].tolist() for work in works]
+        assert answers == [[2.0, 4.0], [6.0], [8.0, 10.0, 12.0]]
+        assert engine.batches == [6]
+        queue.close()
+
+    asyncio.run(scenario())
