@@ -3,10 +3,12 @@
 import gc
 import logging
 import shlex
+import socket
 from pathlib import Path
 from typing import Any
 
 import bentoml
+import click
 import orjson
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
 
@@ -19,7 +21,7 @@ from service.frontdoor import FrontDoorInstaller
 from service.http import App
 from service.model import find_model, open_model
 from service.protocols import predict
-from service.settings import read_settings
+from service.settings import InvalidSettings, read_settings
 
 logger = logging.getLogger("bentoml.service")
 
@@ -53,9 +55,10 @@ class Ekiben:
     @bentoml.on_deployment
     @staticmethod
     def verify() -> None:
-        """Refuse to start with a wrong model, before a worker does."""
+        """Refuse to start with a wrong model or on a taken port, before a worker does."""
         try:
             model.start_engine()
+            check_port()
         except UserError as error:
             raise BentoMLException(str(error)) from None
 
@@ -97,6 +100,18 @@ class Ekiben:
 
 bento_service: Any = Ekiben  # what the decorator made of the class
 bento_service.add_asgi_middleware(FrontDoorInstaller, routes=routes)
+
+
+def check_port() -> None:
+    """Raise InvalidSettings if something else listens on the port that `bentoml serve` is to use."""
+    command = click.get_current_context(silent=True)
+    port = (command and command.params.get("port")) or settings.port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            raise InvalidSettings(f"port {port} can't be used ({error.strerror}): choose another with PORT=…") from None
 
 
 def announce(url: str | None) -> None:

@@ -1,0 +1,87 @@
+"""Leaving: SIGTERM loses no request and ends within the time platforms allow."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from service.model import PackedModel
+from tests.conftest import Server, free_port, run, serve, wait_until
+
+pytestmark = pytest.mark.slow
+
+ALLOWED_S = 9
+DRAIN_DELAY_S = 1.0
+
+
+def ask(client: httpx.Client, server: Server, body: bytes) -> int:
+    return client.post(f"{server.url}/predict", content=body, headers={"content-type": "application/json"}).status_code
+
+
+def body_of(model: PackedModel) -> bytes:
+    return json.dumps({"rows": [model.schema.example]}).encode()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, workers: str) -> None:
+    body = body_of(model)
+    with serve(tmp_path, DRAIN_DELAY_S=str(DRAIN_DELAY_S), WORKERS=workers) as server, httpx.Client() as client:
+        codes: list[int] = []
+        refused_at: list[float] = []
+
+        def keep_asking() -> None:
+            with httpx.Client(timeout=ALLOWED_S) as caller:
+                while not refused_at:
+                    try:
+                        codes.append(ask(caller, server, body))
+                    except httpx.TransportError:
+                        refused_at.append(time.monotonic())
+
+        caller = threading.Thread(target=keep_asking)
+        caller.start()
+        wait_until(lambda: len(codes) > 20, 10)
+        told_at = time.monotonic()
+        server.process.terminate()
+        wait_until(lambda: client.get(f"{server.url}/readyz").status_code == 503, DRAIN_DELAY_S)
+        assert client.get(f"{server.url}/livez").status_code == 200
+        assert ask(client, server, body) == 200  # not ready, and still answering
+        assert server.process.wait(timeout=ALLOWED_S) == 0
+        assert time.monotonic() - told_at < ALLOWED_S
+        caller.join(timeout=ALLOWED_S)
+        assert set(codes) == {200}
+        assert refused_at[0] - told_at >= DRAIN_DELAY_S * 0.9  # what came before the end was answered
+
+
+def test_a_stalled_client_does_not_keep_the_service(model: PackedModel, tmp_path: Path) -> None:
+    with serve(tmp_path, DRAIN_DELAY_S="0") as server:
+        address = urlsplit(server.url)
+        with socket.create_connection((address.hostname or "", address.port or 0)) as stalled:
+            stalled.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{")
+            time.sleep(0.2)  # until the request is being read; nothing tells when
+            began = time.monotonic()
+            server.process.terminate()
+            assert server.process.wait(timeout=ALLOWED_S + 1) == 0
+            assert time.monotonic() - began < ALLOWED_S
+
+
+def test_an_interrupt_stops_at_once(model: PackedModel, tmp_path: Path) -> None:
+    with serve(tmp_path, DRAIN_DELAY_S="0") as server:
+        os.kill(server.process.pid, signal.SIGINT)
+        assert server.process.wait(timeout=ALLOWED_S) in (0, 130, -signal.SIGINT)
+
+
+def test_a_taken_port_is_named(model: PackedModel) -> None:
+    port = free_port()
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", port))
+        other.listen()
+        refused = run("-m", "bentoml", "serve", "--port", str(port), fails=True)
+    assert f"port {port} can't be used" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,112 @@
+"""A model that is missing, damaged or changed is refused in one sentence, before anything serves."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contract.errors import InvalidModel
+from service.model import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, SCHEMA_FILE, PackedModel, digest_file, open_model
+from tests.conftest import NAME, free_port, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(copied_store: Path, model: PackedModel) -> Path:
+    """A packed model that may be damaged."""
+    return copied_store / "models" / NAME / model.version
+
+
+def sign(folder: Path, file: str) -> None:
+    """Put a changed file's digest into the manifest, as one who means harm would."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    manifest["files"][file] = digest_file(folder / file)
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def packed_files(model: PackedModel) -> list[str]:
+    return sorted(model.manifest["files"])
+
+
+def test_an_unharmed_model_opens(folder: Path) -> None:
+    open_model(folder).start_engine()
+
+
+def test_every_packed_file_is_watched(model: PackedModel) -> None:
+    files = packed_files(model)
+    assert {SCHEMA_FILE, GOLDEN_FILE, LITERT_FILE} < set(files)
+    assert [file for file in files if file.startswith("saved_model/")]
+
+
+@pytest.mark.parametrize("harm", ["truncate", "alter", "remove"])
+def test_a_harmed_file_is_named(folder: Path, model: PackedModel, harm: str) -> None:
+    for file in packed_files(model):
+        content = (folder / file).read_bytes()
+        if harm == "remove":
+            (folder / file).unlink()
+        else:
+            (folder / file).write_bytes(content[:-1] if harm == "truncate" else b"x" + content[1:])
+        with pytest.raises(InvalidModel, match=file):
+            open_model(folder)
+        (folder / file).write_bytes(content)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 3}'])
+def test_a_harmed_manifest_is_named(folder: Path, text: str) -> None:
+    (folder / MANIFEST_FILE).write_text(text)
+    with pytest.raises(InvalidModel, match=MANIFEST_FILE):
+        open_model(folder)
+
+
+def test_other_golden_answers_are_refused(folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_FILE).read_text())
+    golden["answers"][7][0] += 0.001
+    (folder / GOLDEN_FILE).write_text(json.dumps(golden))
+    sign(folder, GOLDEN_FILE)
+    with pytest.raises(InvalidModel, match=r"up to 0\.001 away"):
+        open_model(folder).start_engine()
+
+
+def test_another_network_is_refused(folder: Path) -> None:
+    network = bytearray((folder / LITERT_FILE).read_bytes())
+    middle = len(network) // 2
+    network[middle : middle + 400] = bytes(400)  # weights are most of the file
+    (folder / LITERT_FILE).write_bytes(network)
+    sign(folder, LITERT_FILE)
+    with pytest.raises(InvalidModel):
+        open_model(folder).start_engine()
+
+
+def refuse(**environment: str) -> str:
+    """Return the one sentence with which the service refuses to start."""
+    refused = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **environment)
+    assert "Traceback" not in refused.stdout + refused.stderr
+    (sentence,) = [line for line in refused.stderr.splitlines() if line.startswith("Error")]
+    return sentence
+
+
+def test_a_harmed_model_does_not_serve(copied_store: Path, folder: Path) -> None:
+    (folder / LITERT_FILE).write_bytes(b"")
+    assert "model.tflite is not the file that was packed" in refuse(BENTOML_HOME=str(copied_store))
+
+
+def test_a_changed_model_does_not_serve(copied_store: Path, folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_FILE).read_text())
+    golden["answers"][0][0] = 0.123
+    (folder / GOLDEN_FILE).write_text(json.dumps(golden))
+    sign(folder, GOLDEN_FILE)
+    assert "answers its golden rows up to" in refuse(BENTOML_HOME=str(copied_store))
+
+
+def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
+    assert "there is no model `flight_delay`" in refuse(BENTOML_HOME=str(tmp_path))
+    assert "run `make train` first" in refuse(BENTOML_HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("PORT", "http"), ("PORT", "70000"), ("REQUEST_TIMEOUT_S", "-1"), ("MAX_BODY_BYTES", "8MB"), ("WORKERS", "0")],
+)
+def test_a_wrong_setting_is_named(model: PackedModel, setting: str, value: str) -> None:
+    assert f"{setting}='{value}'" in refuse(**{setting: value})
