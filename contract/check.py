@@ -1,8 +1,9 @@
 """Finds what is wrong with the rows of a request and says it in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from contract.errors import InvalidInput, Problem
@@ -11,7 +12,7 @@ from contract.schema import Schema
 from contract.timestamps import parse_timestamp
 
 MAX_PROBLEMS = 20  # named in one answer; the rest would only hide the first
-MAX_SHOWN_CHARACTERS = 40
+MAX_SHOWN_CHARACTERS = 80
 EXPECTED = {
     "number": "a number",
     "category": "a text",
@@ -20,31 +21,33 @@ EXPECTED = {
 }
 
 
-def check_rows(schema: Schema, rows: Sequence[Any]) -> None:
-    """Raise InvalidInput naming the row and the field of everything wrong, up to MAX_PROBLEMS."""
+def check_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
+    """Raise InvalidInput naming the row and the field of everything wrong, up to MAX_PROBLEMS.
+
+    The rows are counted from `first`.
+    """
     if not rows:
         raise InvalidInput(Problem(None, "rows", "expected at least one row, got an empty list"))
-    problems: list[Problem] = []
-    for index, row in enumerate(rows):
-        problems += find_problems(schema, index, row)
-        if len(problems) >= MAX_PROBLEMS:
-            break
+    found = (problem for index, row in enumerate(rows, first) for problem in find_problems(schema, index, row))
+    problems = list(islice(found, MAX_PROBLEMS))
     if problems:
-        raise InvalidInput(*problems[:MAX_PROBLEMS])
+        raise InvalidInput(*problems)
 
 
-def find_problems(schema: Schema, index: int, row: Any) -> list[Problem]:
-    """Return what is wrong with one row."""
+def find_problems(schema: Schema, index: int, row: Any) -> Iterator[Problem]:
+    """Yield what is wrong with one row."""
     if not isinstance(row, dict):
-        return [Problem(index, None, f"expected an object with one field per feature, got {show(row)}")]
-    problems = [Problem(index, name, _unknown(schema, name, row)) for name in row if name not in schema.names]
+        yield Problem(index, None, f"expected an object with one field per feature, got {show(row)}")
+        return
+    for name in row:
+        if name not in schema.names:
+            yield Problem(index, shorten(name), _unknown(schema, name, row))
     for feature in schema.features:
         if feature.name not in row:
             hint = "send null if it is unknown" if feature.nullable else "it is required"
-            problems.append(Problem(index, feature.name, f"missing; {hint}"))
+            yield Problem(index, feature.name, f"missing; {hint}")
         elif message := check_value(feature, row[feature.name]):
-            problems.append(Problem(index, feature.name, message))
-    return problems
+            yield Problem(index, feature.name, message)
 
 
 def check_value(feature: Feature, value: Any) -> str | None:
@@ -70,14 +73,22 @@ def show(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    if isinstance(value, int) and abs(value) > 10**MAX_SHOWN_CHARACTERS:
+    if isinstance(value, int) and value.bit_length() > 256:  # Python won't even print the largest
         return "a huge integer"
-    text = repr(value)
+    if isinstance(value, str):
+        return repr(shorten(value))
+    return shorten(repr(value))
+
+
+def shorten(text: str) -> str:
+    """Return a text with no more than MAX_SHOWN_CHARACTERS of it."""
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 
 def suggest(name: str, names: Sequence[str]) -> str:
     """Return "; did you mean `distance`?", or nothing where no name is near."""
+    if len(name) > MAX_SHOWN_CHARACTERS:
+        return ""
     near = get_close_matches(name, names, n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
 

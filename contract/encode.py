@@ -16,6 +16,7 @@ from contract.timestamps import encode_cycles, to_seconds
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
 MISSING = ""  # how a vocabulary spells null
+BLOCK_ROWS = 256  # looked through at once for what is wrong
 
 
 @dataclass(slots=True)
@@ -73,11 +74,14 @@ class Encoder:
         The usual case is checked a column at a time; only when that finds something is each
         value looked at on its own, to say what is wrong.
         """
-        encoded = self._encode_clean(rows)
-        if encoded is None:
-            check_rows(self.schema, rows)
-            raise AssertionError("the column-wise check refused rows in which no value is wrong")
-        return encoded
+        encoded = self.try_encode(rows)
+        if encoded is not None:
+            return encoded
+        for first in range(0, len(rows) or 1, BLOCK_ROWS):
+            block = rows[first : first + BLOCK_ROWS]
+            if self.try_encode(block) is None:
+                check_rows(self.schema, block, first)
+        raise AssertionError("the column-wise check refused rows in which no value is wrong")
 
     def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[Problem]:
         """Return the category values that were never seen in training, up to MAX_PROBLEMS."""
@@ -85,8 +89,8 @@ class Encoder:
         categories = self.schema.categories
         return [_unseen(int(row), categories[column], rows[row]) for row, column in found]
 
-    def _encode_clean(self, rows: Sequence[Any]) -> Encoded | None:
-        """Return the rows encoded, or None if any value doesn't fit the schema."""
+    def try_encode(self, rows: Sequence[Any]) -> Encoded | None:
+        """Return the rows encoded, or None if any value doesn't fit the schema or there are no rows."""
         width = len(self.schema.names)
         try:
             if any(len(row) != width for row in rows):
@@ -123,7 +127,8 @@ def _row_picker(names: tuple[str, ...]) -> Any:
 
 def _to_floats(column: Any) -> NDArray[np.float32]:
     if isinstance(column, tuple):
-        return np.array(column, np.float32)  # None becomes NaN
+        with np.errstate(over="ignore"):  # an infinity is found to be out of range
+            return np.array(column, np.float32)  # None becomes NaN
     return np.asarray(column.to_numpy(np.float32, na_value=np.nan))
 
 

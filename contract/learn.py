@@ -77,4 +77,4 @@ def _to_json(value: Any) -> Value:
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     plain: Value = value.item() if hasattr(value, "item") else value
-    return plain
+    return float(f"{plain:.6g}") if isinstance(plain, float) else plain  # for a person to read

@@ -26,7 +26,10 @@ def parse_timestamp(feature: Timestamp, text: str) -> datetime:
     if (moment.tzinfo is not None) != feature.zoned:
         want = "a UTC offset, such as +00:00 or Z" if feature.zoned else "local time without a UTC offset"
         raise ValueError(f"expected {want}")
-    return moment.astimezone(UTC) if feature.zoned else moment
+    try:
+        return moment.astimezone(UTC) if feature.zoned else moment
+    except OverflowError:
+        raise ValueError("expected a date between the years 1 and 9999 in UTC") from None
 
 
 def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:

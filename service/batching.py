@@ -22,9 +22,11 @@ from service.errors import DeadlineExceeded, EngineFailed, Overloaded
 Answers = NDArray[np.float32]  # (rows, outputs)
 Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.service")
 
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
+MAX_ROWS_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
+DEADLINE_MARGIN = 1.25  # batches of one size differ by about that much
 WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
 
 
@@ -74,6 +76,7 @@ class BatchQueue:
         self._max_waiting_rows = max_waiting_rows
         self._waiting: deque[Work] = deque()
         self._running = False
+        self._free_at = 0.0  # when the running batch should be done
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._loop = asyncio.get_running_loop()
         self.waiting_rows = 0
@@ -94,7 +97,9 @@ class BatchQueue:
 
     def admit(self, rows: int, deadline: float) -> None:
         """Keep room for that many rows; raise Overloaded if there is none, or too little time."""
-        wait_s = self.cost.predict(self.waiting_rows) if self._running else 0.0
+        wait_s = 0.0  # of an idle engine, whatever its cost seems to be: else nothing would ever correct that
+        if self._running:
+            wait_s = max(self._free_at - time.monotonic(), 0.0) + self.cost.predict(self.waiting_rows + rows)
         if self.waiting_rows + rows > self._max_waiting_rows or time.monotonic() + wait_s > deadline:
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows
@@ -120,10 +125,12 @@ class BatchQueue:
         if not parts:
             return
         merged = _merge(parts)
-        if self.cost.predict(len(merged)) <= INLINE_LIMIT_S:
+        predicted_s = self.cost.predict(len(merged))
+        if predicted_s <= INLINE_LIMIT_S:
             self._finish(parts, *self._compute(parts, merged))
             return
         self._running = True
+        self._free_at = time.monotonic() + predicted_s
         for work in [work for work, _, _ in parts] + list(self._waiting):
             self._arm(work)
         computing = self._loop.run_in_executor(self._thread, self._compute, parts, merged)
@@ -133,11 +140,12 @@ class BatchQueue:
         """Stop the engine's thread after the batch it is computing."""
         self._thread.shutdown(wait=True)
 
-    def _finish(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed], seconds: float) -> None:
+    def _finish(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed], seconds: float | None) -> None:
         self._running = False
-        rows = sum(stop - start for _, start, stop in parts)
-        self.cost.observe(rows, seconds)
-        metrics.observe_batch(rows, seconds)
+        if seconds is not None:
+            rows = sum(stop - start for _, start, stop in parts)
+            self.cost.observe(rows, seconds)
+            metrics.observe_batch(rows, seconds)
         self._deliver(parts, results)
         if self._waiting:  # the event loop turns once first, so that new arrivals join the batch
             self._loop.call_soon(self.dispatch)
@@ -146,7 +154,8 @@ class BatchQueue:
         """Take the oldest live rows, as many as fit and as keep the earliest deadline among them."""
         parts: list[Part] = []
         rows, earliest = 0, math.inf
-        while self._waiting and rows < MAX_BATCH_ROWS:
+        most = min(MAX_BATCH_ROWS, max(1, int(self.cost.rows_in(MAX_ROWS_S))))
+        while self._waiting and rows < most:
             work = self._waiting[0]
             start = work.next
             left = work.stop - start
@@ -154,16 +163,17 @@ class BatchQueue:
                 self._waiting.popleft()
                 self.waiting_rows -= left
                 continue
+            taking = min(left, most - rows)
             earliest = min(earliest, work.deadline)
-            if parts and rows + left > self.cost.rows_within(earliest - now):
+            if parts and now + DEADLINE_MARGIN * self.cost.predict(rows + taking) > earliest:
                 break
-            taking = min(left, MAX_BATCH_ROWS - rows)
             parts.append((work, start, start + taking))
             work.next += taking
             rows += taking
             metrics.observe_wait(now - work.arrived)
-            if taking == left:
-                self._waiting.popleft()
+            self._waiting.popleft()
+            if taking < left:  # the rest waits behind the others: they need not wait for all of it
+                self._waiting.append(work)
         self.waiting_rows -= rows
         return parts
 
@@ -173,25 +183,28 @@ class BatchQueue:
             work.future.set_exception(DeadlineExceeded())
         return work.future.done()
 
-    def _compute(self, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Answers | EngineFailed], float]:
-        """Return each part's answers and the seconds they took; may run in the thread."""
-        started = time.perf_counter()
-        results = self._run(parts, merged)
-        return results, time.perf_counter() - started
+    def _compute(self, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Answers | EngineFailed], float | None]:
+        """Return each part's answers and the seconds they took; may run in the thread.
 
-    def _run(self, parts: Sequence[Part], merged: Encoded) -> Sequence[Answers | EngineFailed]:
-        """Return each part's answers; if the batch fails, halve it until only the guilty part fails."""
+        If the batch fails, it is halved until only the guilty part fails; that time says nothing.
+        """
+        started = time.perf_counter()
         try:
             answers = self._engine.run(merged)
             if len(answers) != len(merged):
                 raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
-            return _split(answers, parts)
+            return _split(answers, parts), time.perf_counter() - started
         except Exception:
             if len(parts) == 1:
                 logger.exception("the engine failed on a request of %d rows", len(merged))
-                return [EngineFailed()]
+        return self._compute_halves(parts), None
+
+    def _compute_halves(self, parts: Sequence[Part]) -> Sequence[Answers | EngineFailed]:
+        if len(parts) == 1 or all(work.future.done() for work, _, _ in parts):  # nobody waits any more
+            return [EngineFailed() for _ in parts]
         middle = len(parts) // 2
-        return [result for half in (parts[:middle], parts[middle:]) for result in self._run(half, _merge(half))]
+        halves = parts[:middle], parts[middle:]
+        return [result for half in halves for result in self._compute(half, _merge(half))[0]]
 
     def _deliver(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed]) -> None:
         """Give each request its answers, once all its rows have them."""

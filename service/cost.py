@@ -1,5 +1,7 @@
 """What a batch costs: seconds = a + b × rows, fitted to what batches took lately."""
 
+MAX_ROWS = 1_000_000
+MIN_VARIANCE = 25.0  # of the rows: below, the slope of the line would be noise
 FORGETTING = 0.98  # the weight of a measurement halves every 34 batches
 
 
@@ -25,15 +27,15 @@ class CostModel:
         """Return the seconds a batch of that many rows should take."""
         return self.fixed_s + self.row_s * rows
 
-    def rows_within(self, seconds: float) -> float:
-        """Return how many rows a batch may have to be done within that time."""
-        return (seconds - self.fixed_s) / self.row_s if self.row_s else float("inf")
+    def rows_in(self, seconds: float) -> float:
+        """Return how many rows that time is enough for, besides the fixed cost; MAX_ROWS if rows cost nothing."""
+        return min(seconds / self.row_s, MAX_ROWS) if self.row_s else MAX_ROWS
 
     def _fit(self) -> None:
         mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
         variance = self._rows_squared / self._weight - mean_rows * mean_rows
-        if variance < 1e-9 * mean_rows * mean_rows:
-            # Batches all of one size say nothing of the slope: keep it, move the line.
+        if variance < MIN_VARIANCE:
+            # Batches of nearly one size say little of the slope: keep it, move the line.
             self.fixed_s = max(mean_seconds - self.row_s * mean_rows, 0.0)
             return
         slope = (self._product / self._weight - mean_rows * mean_seconds) / variance

@@ -13,7 +13,7 @@ class Overloaded(Refusal):
     reason = "overloaded"
 
     def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"the queue is full: try again in {retry_after_s} s")
+        super().__init__(f"too busy to answer before the deadline: try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
 

@@ -1,5 +1,6 @@
 """The little of HTTP that every dialect shares: reading a request, sending an answer, saying no."""
 
+import asyncio
 import itertools
 import json
 import logging
@@ -22,12 +23,14 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-access_log = logging.getLogger("service.access")
+logger = logging.getLogger("bentoml.service")  # below the one that BentoML configures
+access_log = logger.getChild("access")
 
 JSON_TYPE: Header = (b"content-type", b"application/json")
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 REQUEST_ID_HEADER = b"x-request-id"
 MAX_REQUEST_ID_BYTES = 128
+MAX_TIMEOUT_MS = 86_400_000  # a day
 REFUSAL_STATUS: dict[type[Refusal], int] = {
     Overloaded: 429,
     DeadlineExceeded: 504,
@@ -66,29 +69,40 @@ class Request:
         usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
         return given if usable else f"{_process}{next(_request_ids):x}".encode()
 
-    async def read_body(self, max_bytes: int) -> bytes:
-        """Return the whole body; raise BadRequest 413 if it is larger than that many bytes.
+    async def read_body(self, max_bytes: int, timeout_s: float) -> bytes:
+        """Return the whole body; raise BadRequest if it is larger than that many bytes or too slow.
 
         A body that is too large is read to its end and thrown away, up to ten times the limit:
         a client that is still sending would otherwise see a reset instead of the answer.
         """
-        message = await self._receive()
-        if not message.get("more_body"):  # nearly always
-            chunk: bytes = message.get("body", b"")
-            if len(chunk) > max_bytes:
-                raise _too_large(max_bytes)
-            return chunk
-        chunks, size = [message["body"]], len(message["body"])
-        while message.get("more_body") and size <= 10 * max_bytes:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise CallerGone
-            size += len(message["body"])
-            if size <= max_bytes:
-                chunks.append(message["body"])
+        body, more = await self._receive_chunk()
+        size = len(body)
+        if more:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    body, size = await self._receive_rest(body, max_bytes)
+            except TimeoutError:
+                message = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
+                raise BadRequest(408, message, (b"connection", b"close")) from None
         if size > max_bytes:
-            raise _too_large(max_bytes)
-        return b"".join(chunks)
+            raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
+        return body
+
+    async def _receive_rest(self, body: bytes, max_bytes: int) -> tuple[bytes, int]:
+        chunks, size, more = [body], len(body), True
+        while more and size <= 10 * max_bytes:
+            chunk, more = await self._receive_chunk()
+            size += len(chunk)
+            if size <= max_bytes:
+                chunks.append(chunk)
+        return b"".join(chunks), size
+
+    async def _receive_chunk(self) -> tuple[bytes, bool]:
+        """Return the next bytes of the body, and whether there are more."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        return message.get("body", b""), message.get("more_body", False)
 
     async def wait_gone(self) -> None:
         """Return once the caller has disconnected; the body must have been read."""
@@ -105,9 +119,10 @@ def read_timeout_s(request: Request, settings: Settings) -> float:
         milliseconds = float(text)
     except ValueError:
         milliseconds = -1.0
-    if not 0 < milliseconds < 86_400_000:
+    if not 0 < milliseconds < MAX_TIMEOUT_MS:
         shown = text.decode("latin-1")
-        raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: expected milliseconds above 0, got {shown!r}")
+        wanted = f"expected milliseconds above 0 and below {MAX_TIMEOUT_MS}"
+        raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: {wanted}, got {shown!r}")
     return milliseconds / 1000
 
 
@@ -127,11 +142,10 @@ def describe_error(error: Exception) -> tuple[int, dict[str, Any], tuple[Header,
         return 400, {"error": str(error), "problems": problems}, ()
     if isinstance(error, BadRequest):
         return error.status, {"error": str(error)}, error.headers
-    if isinstance(error, Overloaded):
-        return 429, {"error": str(error)}, ((b"retry-after", str(error.retry_after_s).encode()),)
     if isinstance(error, Refusal):
-        return REFUSAL_STATUS[type(error)], {"error": str(error)}, ()
-    logging.getLogger(__name__).error("unexpected error", exc_info=error)
+        again = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
+        return REFUSAL_STATUS[type(error)], {"error": str(error)}, again
+    logger.error("unexpected error", exc_info=error)
     return 500, {"error": "the service failed: its log says why"}, ()
 
 
@@ -168,7 +182,3 @@ def _log(request: Request, status: int, seconds: float) -> None:
         "%s %s %d %.2f ms id=%s trace=%s",
         *(request.method, request.path, status, 1000 * seconds, request.id.decode(), trace),
     )
-
-
-def _too_large(max_bytes: int) -> BadRequest:
-    return BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")

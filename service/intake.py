@@ -5,12 +5,14 @@ a single row costs a tenth. Rows enter the queue only once they fit the schema.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-from contract.encode import Encoder
-from contract.errors import InvalidInput
+from contract.encode import Encoded, Encoder
 from service.batching import BatchQueue, Work
+
+logger = logging.getLogger("bentoml.service")
 
 
 class Intake:
@@ -36,33 +38,41 @@ class Intake:
 
     def _encode_arrivals(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
+        self._encode(arrivals)
+        self._queue.dispatch()
+
+    def _encode(self, works: Sequence[Work]) -> None:
+        """Encode requests together; if that fails, halve them until only the guilty one is refused."""
         try:
-            encoded = self._encoder.encode_rows([row for work in arrivals for row in work.rows])
-        except InvalidInput:
-            for work in arrivals:
-                self._encode_alone(work)
-            self._queue.dispatch()
-            return
+            encoded = self._encoder.try_encode([row for work in works for row in work.rows])
+        except Exception:
+            logger.exception("encoding failed")
+            encoded = None
+        if encoded is not None:
+            self._enqueue(works, encoded)
+        elif len(works) == 1:
+            self._refuse(works[0])
+        else:
+            middle = len(works) // 2
+            self._encode(works[:middle])
+            self._encode(works[middle:])
+
+    def _enqueue(self, works: Sequence[Work], encoded: Encoded) -> None:
         all_seen = bool(encoded.codes.all())
         start = 0
-        for work in arrivals:
+        for work in works:
             stop = start + len(work.rows)
             work.place(encoded, start, stop)
             if not all_seen:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
             self._queue.submit(work)
             start = stop
-        self._queue.dispatch()
 
-    def _encode_alone(self, work: Work) -> None:
-        """Encode one request by itself, so that a bad row of another can't fail it."""
+    def _refuse(self, work: Work) -> None:
+        """Tell a caller what is wrong with its rows."""
+        self._queue.release(len(work.rows))
         try:
-            encoded = self._encoder.encode_rows(work.rows)
-        except InvalidInput as error:
-            self._queue.release(len(work.rows))
+            self._encoder.encode_rows(work.rows)
+        except Exception as error:  # whatever it is, this caller hears of it and the others go on
             if not work.future.done():
                 work.future.set_exception(error)
-            return
-        work.place(encoded, 0, len(encoded))
-        work.unseen = self._encoder.unseen(work.rows, encoded)
-        self._queue.submit(work)

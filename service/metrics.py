@@ -96,7 +96,7 @@ def observe_batch(rows: int, seconds: float) -> None:
 
 def set_model_info(model: PackedModel) -> None:
     """Record which model this process serves."""
-    labels = model.name, model.version, model.manifest["engine"], model.manifest["run_id"], model.schema.digest
+    labels = model.name, model.version, model.manifest.engine, model.manifest.run_id, model.schema.digest
     _model_info.labels(*labels).set(1)
 
 

@@ -1,18 +1,18 @@
 """The packed model: the folder training wrote into the BentoML model store, checked before use."""
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
 import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.encode import Encoder
 from contract.errors import InvalidInput, InvalidModel
+from contract.feature import Value
 from contract.schema import Schema, load_schema
 from service.engine import Engine, load_engine
 
@@ -25,13 +25,42 @@ MAX_GOLDEN_DIFFERENCE = 1e-5
 MEND = "pack it again with `make train`"
 
 
+class Manifest(BaseModel):
+    """Which model a packed folder holds, and the SHA-256 of each of its files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    run_id: str
+    engine: Literal["litert", "tensorflow"]
+    files: dict[str, str]
+
+    @model_validator(mode="after")
+    def check_files(self) -> Self:
+        """Refuse a manifest that leaves out what is needed to serve."""
+        needed = {SCHEMA_FILE, GOLDEN_FILE} | ({LITERT_FILE} if self.engine == "litert" else set())
+        if not needed <= self.files.keys():
+            raise ValueError(f"no digest of {min(needed - self.files.keys())}")
+        return self
+
+
+class Golden(BaseModel):
+    """Held-out rows and what the trained network answered, (rows, outputs)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: list[dict[str, Value]] = Field(min_length=1)
+    answers: list[list[float]]
+
+
 @dataclass(frozen=True)
 class PackedModel:
     """A model whose files are the ones that were packed."""
 
     path: Path
     schema: Schema
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
     @property
     def name(self) -> str:
@@ -40,11 +69,11 @@ class PackedModel:
     @property
     def version(self) -> str:
         """The registered version, as MLflow numbers it."""
-        return str(self.manifest["version"])
+        return self.manifest.version
 
     def start_engine(self) -> Engine:
         """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers."""
-        engine = load_engine(str(self.manifest["engine"]), self.path / LITERT_FILE, self.path / SAVED_MODEL_FOLDER)
+        engine = load_engine(self.manifest.engine, self.path / LITERT_FILE, self.path / SAVED_MODEL_FOLDER)
         difference = compare_golden(self.path / GOLDEN_FILE, self.schema, engine)
         if not difference <= MAX_GOLDEN_DIFFERENCE:  # NaN is no agreement either
             raise InvalidModel(
@@ -65,11 +94,10 @@ def find_model(name: str) -> bentoml.Model:
 def open_model(path: Path) -> PackedModel:
     """Read a packed model; raise InvalidModel naming the file that is missing or not as it was packed."""
     try:
-        manifest = json.loads((path / MANIFEST_FILE).read_bytes())
-        digests = dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = Manifest.model_validate_json((path / MANIFEST_FILE).read_bytes())
+    except (OSError, ValidationError):
         raise InvalidModel(f"{path / MANIFEST_FILE} is missing or damaged: {MEND}") from None
-    for file, digest in digests.items():
+    for file, digest in manifest.files.items():
         if not (path / file).is_file():
             raise InvalidModel(f"{path / file} is missing: {MEND}")
         if digest_file(path / file) != digest:
@@ -77,19 +105,25 @@ def open_model(path: Path) -> PackedModel:
     return PackedModel(path, load_schema(path / SCHEMA_FILE), manifest)
 
 
-def engine_kind(folder: Path) -> str:
+def engine_kind(folder: Path) -> Literal["litert", "tensorflow"]:
     """Return which engine a packed folder is for: LiteRT wherever its file could be made."""
     return "litert" if (folder / LITERT_FILE).exists() else "tensorflow"
 
 
 def compare_golden(path: Path, schema: Schema, engine: Engine) -> float:
     """Return the largest difference between the engine's answers and the golden ones."""
-    golden = json.loads(path.read_bytes())
     try:
-        encoded = Encoder(schema).encode_rows(golden["rows"])
+        golden = Golden.model_validate_json(path.read_bytes())
+        encoded = Encoder(schema).encode_rows(golden.rows)
+        wanted = np.array(golden.answers, np.float32)
     except InvalidInput as error:
         raise InvalidModel(f"a golden row in {path} does not fit the schema ({error}): {MEND}") from error
-    return float(np.abs(engine.run(encoded) - np.asarray(golden["answers"], np.float32)).max())
+    except ValueError:  # no JSON, not that shape, or ragged
+        raise InvalidModel(f"{path} is damaged: {MEND}") from None
+    given = engine.run(encoded)
+    if given.shape != wanted.shape:
+        raise InvalidModel(f"{path} has answers of shape {wanted.shape}, the network gives {given.shape}: {MEND}")
+    return float(np.abs(given - wanted).max())
 
 
 def digest_file(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The Bento service: one model behind one queue. Run `bentoml serve` in the project's root."""
 
+import asyncio
 import gc
 import logging
 import shlex
@@ -71,7 +72,7 @@ class Ekiben:
         logging.getLogger("uvicorn.access").propagate = False
         gc.collect()
         gc.freeze()  # what is loaded stays: not walking it again took pauses of 30-130 ms out of p99
-        announce(bento_service.url)
+        asyncio.get_running_loop().call_soon(announce, bento_service.url)  # after what BentoML still has to say
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -82,12 +83,9 @@ class Ekiben:
 
     @bentoml.api(route=predict.PATH)
     async def predict(self, rows: list[Row]) -> Predictions:  # type: ignore[valid-type]
-        """Predict each row.
-
-        Of `curl` and the BentoML client this is answered at the front door by
-        `service.protocols.predict`; this method is its description, and the way in for code
-        that holds the service object.
-        """
+        """Predict each row; the predictions come in the rows' order."""
+        # Over HTTP the front door answers (service.protocols.predict): this method describes it
+        # on the docs page, and is the way in for code that holds the service object.
         given: list[Any] = [row.model_dump(by_alias=True) for row in rows]  # type: ignore[attr-defined]
         try:
             prediction = await self.dataplane.predict(given, settings.request_timeout_s, "python")
@@ -105,11 +103,12 @@ bento_service.add_asgi_middleware(FrontDoorInstaller, routes=routes)
 def check_port() -> None:
     """Raise InvalidSettings if something else listens on the port that `bentoml serve` is to use."""
     command = click.get_current_context(silent=True)
-    port = (command and command.params.get("port")) or settings.port
+    given = command.params if command else {}
+    port = given.get("port") or settings.port
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", port))
+            probe.bind((given.get("host") or "", port))
         except OSError as error:
             raise InvalidSettings(f"port {port} can't be used ({error.strerror}): choose another with PORT=…") from None
 
@@ -117,7 +116,7 @@ def check_port() -> None:
 def announce(url: str | None) -> None:
     """Print the address and a request that can be pasted into a terminal."""
     body = orjson.dumps({"rows": [model.schema.example]}).decode()
-    logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest["engine"])
+    logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
     print(
         f"\nTry it:\n\n  curl -s {url}{predict.PATH} -H 'content-type: application/json' -d {shlex.quote(body)}\n",
         flush=True,

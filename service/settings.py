@@ -1,8 +1,9 @@
 """What a deployment tunes: every setting's name, default and unit; all are environment variables."""
 
 import os
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import UserError
 
@@ -26,6 +27,13 @@ class Settings(BaseModel):
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
     access_log_sample: float = Field(0.01, ge=0, le=1, description="share of answered requests that are logged")
 
+    @model_validator(mode="after")
+    def check_room(self) -> Self:
+        """Refuse a queue that the largest request would never fit into."""
+        if self.max_waiting_rows < self.max_request_rows:
+            raise ValueError(f"must be at least MAX_REQUEST_ROWS, {self.max_request_rows}")
+        return self
+
 
 def read_settings() -> Settings:
     """Read the settings from the environment; raise InvalidSettings naming the variable that is wrong."""
@@ -34,5 +42,5 @@ def read_settings() -> Settings:
         return Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise InvalidSettings(f"{name.upper()}={given[name]!r}: {first['msg'].lower()}") from None
+        name = str(first["loc"][0]) if first["loc"] else "max_waiting_rows"
+        raise InvalidSettings(f"{name.upper()}={given.get(name, 'default')!r}: {first['msg']}") from None

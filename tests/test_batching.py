@@ -18,7 +18,7 @@ from service.batching import BatchQueue
 from service.dataplane import Dataplane, Prediction
 from service.engine import MAX_BATCH_ROWS
 from service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
-from service.model import PackedModel
+from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 
 POISON = -666.0
 SCHEMA = Schema(
@@ -29,7 +29,9 @@ SCHEMA = Schema(
     ),
     target=Target(name="y", classes=(False, True)),
 )
-MANIFEST = {"name": "doubling", "version": "1", "run_id": "r", "engine": "test", "files": {}}
+MANIFEST = Manifest(
+    name="doubling", version="1", run_id="r", engine="tensorflow", files={SCHEMA_FILE: "", GOLDEN_FILE: ""}
+)
 
 
 class Doubling:
@@ -158,6 +160,49 @@ def test_only_the_request_that_breaks_the_engine_fails(caplog: pytest.LogCapture
     assert "poison" in caplog.text
 
 
+def test_a_failed_batch_does_not_make_the_engine_look_slow(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(dataplane: Dataplane) -> None:
+        before = dataplane.queue.cost.predict(64)
+        await asyncio.gather(*(ask(dataplane, rows(POISON)) for _ in range(64)), return_exceptions=True)
+        assert dataplane.queue.cost.predict(64) == before
+
+    serve(Doubling(seconds=0.002), scenario)
+
+
+def test_an_unexpected_error_in_encoding_reaches_its_caller_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode = Encoder.encode
+
+    def break_on_13(self: Encoder, columns: Any) -> Encoded:
+        if 13.0 in columns["x"]:
+            raise ZeroDivisionError("thirteen")
+        return encode(self, columns)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        monkeypatch.setattr(Encoder, "encode", break_on_13)
+        given = await asyncio.gather(*(ask(dataplane, rows(n)) for n in (12, 13, 14)), return_exceptions=True)
+        assert [given[0], given[2]] == [[24.0], [28.0]]
+        assert isinstance(given[1], ZeroDivisionError)
+
+    serve(Doubling(), scenario)
+
+
+def test_a_large_request_does_not_hold_up_a_small_one() -> None:
+    engine = Doubling(row_seconds=0.001)
+
+    async def scenario(dataplane: Dataplane) -> None:
+        large = asyncio.create_task(ask(dataplane, rows(*range(1000))))
+        await asyncio.sleep(0.01)
+        began = time.monotonic()
+        assert await ask(dataplane, rows(5)) == [10.0]
+        assert time.monotonic() - began < 0.7  # the large one alone takes a second
+        assert len(await large) == 1000
+
+    serve(engine, scenario)
+    assert max(engine.batches) <= 200
+
+
 def test_too_few_answers_are_an_error_and_not_shifted() -> None:
     engine = Doubling()
 
@@ -236,13 +281,13 @@ def test_the_batch_is_cut_so_that_the_earliest_deadline_holds() -> None:
     engine = Doubling(row_seconds=0.001)
 
     async def scenario(dataplane: Dataplane) -> None:
-        hurried = asyncio.create_task(ask(dataplane, rows(*range(10)), timeout_s=0.1))
+        hurried = asyncio.create_task(ask(dataplane, rows(*range(10)), timeout_s=0.08))
         patient = [asyncio.create_task(ask(dataplane, rows(*range(100)))) for _ in range(5)]
         assert len(await hurried) == 10
         await asyncio.gather(*patient)
 
     serve(engine, scenario)
-    assert engine.batches[0] < 200
+    assert engine.batches[0] < 70
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:

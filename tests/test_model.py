@@ -26,7 +26,7 @@ def sign(folder: Path, file: str) -> None:
 
 
 def packed_files(model: PackedModel) -> list[str]:
-    return sorted(model.manifest["files"])
+    return sorted(model.manifest.files)
 
 
 def test_an_unharmed_model_opens(folder: Path) -> None:
@@ -68,6 +68,33 @@ def test_other_golden_answers_are_refused(folder: Path) -> None:
         open_model(folder).start_engine()
 
 
+@pytest.mark.parametrize(
+    "text", ["", "xx", "[]", '{"x": 1}', '{"rows": [], "answers": []}', '{"rows": [{}], "answers": [[0.5]]}']
+)
+def test_harmed_golden_rows_are_refused(folder: Path, text: str) -> None:
+    (folder / GOLDEN_FILE).write_text(text)
+    sign(folder, GOLDEN_FILE)
+    with pytest.raises(InvalidModel, match=GOLDEN_FILE):
+        open_model(folder).start_engine()
+
+
+def test_too_few_golden_answers_are_refused(folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_FILE).read_text())
+    golden["answers"].pop()
+    (folder / GOLDEN_FILE).write_text(json.dumps(golden))
+    sign(folder, GOLDEN_FILE)
+    with pytest.raises(InvalidModel, match="answers of shape"):
+        open_model(folder).start_engine()
+
+
+@pytest.mark.parametrize("change", [{"version": None}, {"engine": "foo"}, {"files": {}}, {"files": 3}])
+def test_a_manifest_without_what_it_must_say_is_refused(folder: Path, change: dict[str, object]) -> None:
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | change))
+    with pytest.raises(InvalidModel, match=MANIFEST_FILE):
+        open_model(folder)
+
+
 def test_another_network_is_refused(folder: Path) -> None:
     network = bytearray((folder / LITERT_FILE).read_bytes())
     middle = len(network) // 2
@@ -106,7 +133,13 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("PORT", "http"), ("PORT", "70000"), ("REQUEST_TIMEOUT_S", "-1"), ("MAX_BODY_BYTES", "8MB"), ("WORKERS", "0")],
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("REQUEST_TIMEOUT_S", "-1"),
+        ("MAX_BODY_BYTES", "8MB"),
+        ("MAX_WAITING_ROWS", "5"),
+    ],
 )
 def test_a_wrong_setting_is_named(model: PackedModel, setting: str, value: str) -> None:
-    assert f"{setting}='{value}'" in refuse(**{setting: value})
+    assert f"{setting}={value!r}" in refuse(**{setting: value})

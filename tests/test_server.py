@@ -221,6 +221,22 @@ def test_a_body_in_chunks_is_one_body(server: Server, row: dict[str, Any]) -> No
     assert answered.json() == post(server, body).json()
 
 
+def test_a_body_that_does_not_come_is_given_up(server: Server) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\nx-request-timeout-ms: 300\r\ncontent-length: 1000\r\n\r\n{"
+    received = send_raw(server, head)
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"did not arrive within 0.3 s" in received
+
+
+def test_a_row_of_nonsense_is_refused_quickly_and_briefly(server: Server, row: dict[str, Any]) -> None:
+    names = {f"distanc{n}": n for n in range(20_000)}
+    refused = post(server, {"rows": [row] * 5000 + [names | {"x" * 1_000_000: 1}]})
+    assert refused.status_code == 400
+    assert refused.json()["problems"][0]["row"] == 5000
+    assert len(refused.content) < 10_000
+    assert refused.elapsed.total_seconds() < 2  # a name was compared with all others for each of 20,000
+
+
 def test_pipelined_requests_are_answered_in_order(server: Server, golden: dict[str, Any]) -> None:
     def request(place: int, last: bool) -> bytes:
         body = json.dumps({"rows": [golden["rows"][place]]}).encode()

@@ -6,7 +6,6 @@ the BentoML store. Nothing is packed unless every form of the network gives the 
 
 import contextlib
 import io
-import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -33,6 +32,8 @@ from service.model import (
     MAX_GOLDEN_DIFFERENCE,
     SAVED_MODEL_FOLDER,
     SCHEMA_FILE,
+    Golden,
+    Manifest,
     digest_file,
     engine_kind,
     open_model,
@@ -62,15 +63,15 @@ def write_package(folder: Path, schema: Schema, network: keras.Model, raw_model:
 
 def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray) -> None:
     """Write held-out rows and the answers the trained network gave, (rows, outputs)."""
-    golden = {"rows": rows, "answers": answers.astype(float).tolist()}
-    (folder / GOLDEN_FILE).write_text(json.dumps(golden, ensure_ascii=False) + "\n", encoding="utf-8")
+    golden = Golden(rows=rows, answers=answers.astype(float).tolist())
+    (folder / GOLDEN_FILE).write_text(golden.model_dump_json() + "\n", encoding="utf-8")
 
 
 def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, Value]], np.ndarray]:
     """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their places."""
     places = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
     rows = to_rows(schema, table.iloc[places])
-    fitting = [place for place, row in enumerate(rows) if not find_problems(schema, place, row)][:GOLDEN_ROWS]
+    fitting = [place for place, row in enumerate(rows) if not any(find_problems(schema, place, row))][:GOLDEN_ROWS]
     return [rows[place] for place in fitting], places[fitting]
 
 
@@ -88,8 +89,7 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
 
     @tf.function(autograph=False)
     def serving_default(columns: Mapping[str, Any]) -> dict[str, Any]:
-        expanded = {name: tf.expand_dims(column, 1) for name, column in columns.items()}
-        return {OUTPUT: tf.squeeze(raw_model(expanded, training=False), 1)}
+        return {OUTPUT: tf.squeeze(raw_model(columns, training=False), 1)}
 
     @tf.function(autograph=False)
     def encoded(arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def convert_to_litert(network: keras.Model) -> bytes:
 def check_raw_answers(folder: Path, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray) -> None:
     """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers."""
     serve = tf.saved_model.load(str(folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
-    given = serve(**{name: tf.constant(column[:, 0]) for name, column in raw_arrays.items()})[OUTPUT].numpy()
+    given = serve(**{name: tf.constant(column) for name, column in raw_arrays.items()})[OUTPUT].numpy()
     difference = float(np.abs(given - answers[:, 0]).max())
     if not difference <= MAX_GOLDEN_DIFFERENCE:
         raise PackingFailed(f"the SavedModel on raw columns is {difference:.2g} away from the trained network")
@@ -132,7 +132,7 @@ def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> ben
     tag = f"{packed.name}:{version}"
     with contextlib.suppress(BentoMLException):  # the usual case: this version was never stored before
         bentoml.models.delete(tag)
-    with bentoml.models.create(tag, labels=dict(lineage), metadata=dict(packed.manifest)) as stored:
+    with bentoml.models.create(tag, labels=dict(lineage), metadata=packed.manifest.model_dump()) as stored:
         shutil.copytree(folder, stored.path, dirs_exist_ok=True)
     return bentoml.models.get(tag)
 
@@ -140,14 +140,14 @@ def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> ben
 def write_manifest(folder: Path, version: str, run_id: str) -> None:
     """Write which model this is and the SHA-256 of every file that was packed."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
-    manifest = {
-        "name": load_schema(folder / SCHEMA_FILE).name,
-        "version": version,
-        "run_id": run_id,
-        "engine": engine_kind(folder),
-        "files": {path.relative_to(folder).as_posix(): digest_file(path) for path in files},
-    }
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    manifest = Manifest(
+        name=load_schema(folder / SCHEMA_FILE).name,
+        version=version,
+        run_id=run_id,
+        engine=engine_kind(folder),
+        files={path.relative_to(folder).as_posix(): digest_file(path) for path in files},
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def predict_encoded(network: keras.Model, encoded: Encoded, batch_rows: int = 8192) -> np.ndarray:

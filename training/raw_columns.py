@@ -15,8 +15,11 @@ from training.clock import read_cycles
 
 
 def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
-    """Return a model with one (rows, 1) input per feature: text for category and timestamp, else float32."""
-    inputs = {f.name: keras.Input((1,), name=f.name, dtype=raw_dtype(f)) for f in schema.features}
+    """Return a model with one (rows,) input per feature: text for category and timestamp, else float32.
+
+    One-dimensional, as a column is: Keras takes texts as NumPy objects in no other shape.
+    """
+    inputs = {f.name: keras.Input((), name=f.name, dtype=raw_dtype(f)) for f in schema.features}
     numbers = [part for feature in schema.features for part in _to_numbers(feature, inputs[feature.name])]
     codes = [_to_code(feature, inputs[feature.name]) for feature in schema.categories]
     parts = {"numbers": numbers, "codes": codes}
@@ -32,19 +35,19 @@ def raw_dtype(feature: Feature) -> str:
 
 
 def to_raw_arrays(schema: Schema, table: Any) -> dict[str, np.ndarray]:
-    """Return a pandas table's features as the raw model's inputs, each (rows, 1)."""
-    return {feature.name: _to_raw(feature, table[feature.name]).reshape(-1, 1) for feature in schema.features}
+    """Return a pandas table's features as the raw model's inputs, each (rows,)."""
+    return {feature.name: _to_raw(feature, table[feature.name]) for feature in schema.features}
 
 
 def _to_numbers(feature: Feature, column: keras.KerasTensor) -> list[keras.KerasTensor]:
     if isinstance(feature, Timestamp):
         return [read_cycles(column, feature)]
-    return [] if isinstance(feature, Category) else [column]
+    return [] if isinstance(feature, Category) else [keras.ops.expand_dims(column, 1)]
 
 
 def _to_code(feature: Category, column: keras.KerasTensor) -> keras.KerasTensor:
     lookup = keras.layers.StringLookup(vocabulary=list(feature.vocabulary), mask_token=None, num_oov_indices=1)
-    return keras.ops.cast(lookup(column), "int32")
+    return keras.ops.expand_dims(keras.ops.cast(lookup(column), "int32"), 1)
 
 
 def _to_raw(feature: Feature, column: Any) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What a training run leaves in MLflow: its data, its scores, its plots and its model."""
 
+import contextlib
+import io
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -61,15 +63,16 @@ def log_evaluation(
 def log_model(schema: Schema, raw_model: keras.Model, example: Mapping[str, np.ndarray]) -> str:
     """Log the Keras model on raw columns with its signature and an example; return its URI."""
     mlflow.log_dict(schema.model_dump(mode="json"), "schema.json")
-    logged = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=_KerasFlavor,
-        model=raw_model,
-        signature=model_signature(schema),
-        input_example=dict(example),
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras draws a bar for each try of the example
+        logged = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=_KerasFlavor,
+            model=raw_model,
+            signature=model_signature(schema),
+            input_example=dict(example),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+        )
     return str(logged.model_uri)
 
 
@@ -83,15 +86,13 @@ class _KerasFlavor:
 
 
 def model_signature(schema: Schema) -> ModelSignature:
-    """Return the MLflow signature: one named (rows, 1) tensor per feature in, (rows, 1) probabilities out."""
-    inputs: list[ColSpec | TensorSpec] = [
-        TensorSpec(_numpy_type(raw_dtype(f)), (-1, 1), f.name) for f in schema.features
-    ]
+    """Return the MLflow signature: one named (rows,) tensor per feature in, (rows, 1) probabilities out."""
+    inputs: list[ColSpec | TensorSpec] = [TensorSpec(_numpy_type(raw_dtype(f)), (-1,), f.name) for f in schema.features]
     return ModelSignature(MlflowSchema(inputs), MlflowSchema([TensorSpec(np.dtype("float32"), (-1, 1))]))
 
 
 def _numpy_type(name: str) -> np.dtype:
-    return np.dtype("str") if name == "string" else np.dtype(name)
+    return np.dtype("object") if name == "string" else np.dtype(name)
 
 
 def _log_figure(figure: Figure, name: str) -> None:

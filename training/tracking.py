@@ -29,8 +29,6 @@ def open_store(experiment: str) -> None:
     """Choose MLFLOW_TRACKING_URI, or the database in the data folder, and the experiment in it."""
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # An example of texts is stored well, but 3.17.2 can't cast it back to check it: "Invalid dtype: str64".
-    logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
     mlflow.set_tracking_uri(uri)
     try:

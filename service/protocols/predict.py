@@ -21,8 +21,8 @@ def predict_route(dataplane: Dataplane, settings: Settings) -> App:
 
     async def answer(request: Request) -> bytes:
         check_request(request)
-        rows = decode_rows(await request.read_body(settings.max_body_bytes), settings.max_request_rows)
         timeout_s = read_timeout_s(request, settings)
+        rows = decode_rows(await request.read_body(settings.max_body_bytes, timeout_s), settings.max_request_rows)
         prediction = await dataplane.predict(rows, timeout_s, PROTOCOL, request.wait_gone)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
@@ -37,7 +37,7 @@ def check_request(request: Request) -> None:
     if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
         raise BadRequest(415, f"content type {kind.decode('latin-1')!r} is not supported: send application/json")
     coding = request.headers.get(b"content-encoding", b"identity")
-    if coding != b"identity":
+    if coding.lower() != b"identity":
         raise BadRequest(415, f"content encoding {coding.decode('latin-1')!r} is not supported: send the JSON as it is")
 
 
@@ -80,7 +80,7 @@ def _parse(body: bytes) -> Any:
         pass
     try:
         # NaN and Infinity are no JSON, but Python writes them: read on, to name the row and the field.
-        return json.loads(body)
+        return json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         reason = str(error) or "it is nested too deeply"
     raise BadRequest(400, f"the body is not valid JSON: {reason}")
