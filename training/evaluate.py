@@ -89,7 +89,8 @@ def plot_slices(name: str, slices: pd.DataFrame) -> Figure:
     lower.bar(places + 0.2, slices["mean_probability"], width=0.4, label="mean prediction")
     lower.set_xticks(places, [f"{value}\n({rows})" for value, rows in zip(slices[name], slices["rows"], strict=True)])
     lower.set(ylabel="rate", xlabel=f"{name} (rows)")
-    lower.legend()
+    lower.margins(y=0.25)  # room for the legend
+    lower.legend(loc="upper right", ncols=2)
     return figure
 
 

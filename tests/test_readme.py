@@ -1,0 +1,64 @@
+"""What the README says is so: its commands, its examples, its settings, its tree."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from service.settings import Settings
+from tests.conftest import ROOT, Server
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ADDRESS = "http://localhost:8080"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_make_target_it_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z]+)`|\$ make ([a-z]+)", README))
+    assert {one or other for one, other in named} <= targets
+
+
+def test_every_file_in_the_tree_exists() -> None:
+    (tree,) = blocks("text")
+    above = ROOT
+    for line in tree.splitlines()[1:]:
+        depth, name = re.match(r"([│ ]*)[├└]── (\S+)", line).groups()  # type: ignore[union-attr]
+        above = ROOT if not depth else above
+        assert (above / name).exists(), name
+        above = ROOT / name if not depth else above
+
+
+def test_every_setting_is_listed_with_its_default() -> None:
+    for name, field in Settings.model_fields.items():
+        assert f"| `{name.upper()}` | {field.default} | {field.description} |" in README
+    assert README.count("\n| `") == len(Settings.model_fields)
+
+
+@pytest.mark.slow
+def test_the_curl_example_answers_as_shown(server: Server) -> None:
+    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
+    done = subprocess.run(["bash", "-c", command.replace(ADDRESS, server.url)], capture_output=True, check=True)
+    (shown,) = blocks("json")
+    given, wanted = json.loads(done.stdout), json.loads(shown)
+    assert given.keys() == wanted.keys()
+    assert given["predictions"][0].keys() == wanted["predictions"][0].keys()
+    assert given["warnings"] == wanted["warnings"] == []
+
+
+@pytest.mark.slow
+def test_the_python_example_prints_what_its_comment_says(server: Server) -> None:
+    (example,) = blocks("python")
+    code = example.replace(ADDRESS, server.url)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == example.rpartition("# ")[2].strip()
