@@ -51,7 +51,7 @@ clean: ## Remove the environment and caches; stores and data stay
 
 # One environment; the stamp files say which lock it was made from.
 $(VENV)/training $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
-	@echo "installing requirements/$*.txt, hash-checked …"
+	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

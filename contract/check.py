@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from contract.errors import InvalidInput, Problem
 from contract.feature import Feature, Number, Timestamp, accepted_types
 from contract.schema import Schema
@@ -65,6 +67,15 @@ def check_value(feature: Feature, value: Any) -> str | None:
     return None
 
 
+def to_float32(value: int | float) -> np.float32:
+    """Return a number as the network sees it; infinite where it is too large."""
+    with np.errstate(over="ignore"):
+        try:
+            return np.float32(value)
+        except OverflowError:
+            return np.float32(math.inf if value > 0 else -math.inf)
+
+
 def show(value: Any) -> str:
     """Return a value as a caller would recognise it, shortened."""
     if value is None:
@@ -100,7 +111,7 @@ def _unknown(schema: Schema, name: str, row: dict[str, Any]) -> str:
 def _check_number(feature: Number, value: int | float) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"expected a finite number, got {value}" + ("; send null if it is unknown" if feature.nullable else "")
-    if not feature.low <= value <= feature.high:
+    if not to_float32(feature.low) <= to_float32(value) <= to_float32(feature.high):
         unit = f" {feature.unit}" if feature.unit else ""
         return f"expected a number from {feature.low:g} to {feature.high:g}{unit}, got {show(value)}"
     return None

@@ -136,9 +136,7 @@ def _bounds(schema: Schema) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the lowest and highest value of each number, (numbers,)."""
     pairs = [pair for feature in schema.features for pair in _feature_bounds(feature)]
     lows, highs = np.array(pairs, np.float64).reshape(-1, 2).T
-    # Widened by one float32 step: a bound that float32 rounds inwards must not refuse itself.
-    lows, highs = np.nextafter(lows.astype(np.float32), -np.inf), np.nextafter(highs.astype(np.float32), np.inf)
-    return np.nan_to_num(lows), np.nan_to_num(highs)  # float32's own limits stay finite, so infinity is beyond
+    return lows.astype(np.float32), highs.astype(np.float32)
 
 
 def _feature_bounds(feature: Feature) -> list[tuple[float, float]]:

@@ -3,9 +3,9 @@
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contract.errors import InvalidModel
 from contract.feature import Category, Feature, Timestamp, Value
@@ -30,6 +30,14 @@ class Schema(BaseModel):
     name: str
     features: tuple[Feature, ...]
     target: Target
+
+    @model_validator(mode="after")
+    def check_names(self) -> Self:
+        """Refuse two features of one name, and none at all."""
+        names = [feature.name for feature in self.features]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("expected features with names that differ")
+        return self
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
     if isinstance(column, tuple):
         # 6 times faster than letting NumPy convert the datetimes
         return np.array([NAT if text is None else _seconds(parse_timestamp(feature, text)) for text in column])
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     seconds: NDArray[np.int64] = column.to_numpy().astype("datetime64[s]").astype(np.int64)
     return seconds
 

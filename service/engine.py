@@ -47,7 +47,11 @@ class LiteRTEngine:
         if numbers is not None:
             interpreter.tensor(numbers)()[:rows] = encoded.numbers
         if codes is not None:
-            interpreter.tensor(codes)()[:rows] = encoded.codes
+            places = interpreter.tensor(codes)()
+            places[:rows] = encoded.codes
+            # LiteRT uses its inputs' memory while it computes: what is left there is no code.
+            places[rows:] = 0
+            del places  # a view that is alive keeps the interpreter from running
         interpreter.invoke()
         answers: NDArray[np.float32] = interpreter.tensor(output)()[:rows].copy()
         return answers

@@ -43,7 +43,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     command = commands.add_parser("train", help="train, evaluate, register and, if it is the best so far, pack")
     command.add_argument("--problem", type=Path, default=BUILT_IN, help="the problem file (default: NYC flights)")
     command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
-    command.add_argument("--seed", type=int, default=0, help="same seed, same weights (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, default=4, help="passes over the rows (default: %(default)s)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
     return parser.parse_args(arguments)
@@ -54,6 +54,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return number
+
+
+def seed(text: str) -> int:
+    """Read a seed that NumPy takes."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**32 - 1}, got {text}")
     return number
 
 

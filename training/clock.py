@@ -17,14 +17,15 @@ FIRST_CODE = 2  # TextVectorization gives padding 0 and unknown characters 1
 DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 DATE_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9)
 CLOCK_DIGITS = (11, 12, 14, 15, 17, 18)
-LENGTH = 25  # 2013-07-04T17:30:00+00:00
+SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}  # from 10 on there may be nothing
+LENGTH = 26  # one more than 2013-07-04T17:30:00+00:00, to notice what is longer
 TAILS = ("", "Z", "+00:00")  # what may follow the seconds of a zoned column, which holds UTC
 
 
 def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
     """Return the sine and cosine of each cycle, (rows, 2 × cycles), of `YYYY-MM-DDTHH:MM:SS` texts.
 
-    The clock, or its seconds, may be left out. NaN where the text is empty or anything else.
+    The clock, or its seconds, may be left out. NaN where the text is empty or in another form.
     """
     letters = keras.layers.TextVectorization(
         standardize=None, split="character", vocabulary=list(CHARACTERS), output_sequence_length=LENGTH
@@ -36,7 +37,9 @@ def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
     angles = ops.stack(turns, axis=1) * (2 * math.pi)  # (rows, cycles) float64
     points = ops.stack([ops.sin(angles), ops.cos(angles)], axis=2)
     points = ops.reshape(ops.cast(points, "float32"), (-1, 2 * len(feature.cycles)))
-    return ops.where(ops.expand_dims(_is_readable(codes, feature), 1), points, math.nan)
+    sensible = [_between(month, 1, 12), _between(day, 1, 31), _between(seconds, 0, SECONDS_PER_DAY - 1)]
+    readable = ops.all(ops.stack([_is_readable(codes, feature), *sensible], axis=1), axis=1)
+    return ops.where(ops.expand_dims(readable, 1), points, math.nan)
 
 
 def _turns(cycle: Cycle, year: KerasTensor, month: KerasTensor, day: KerasTensor, seconds: KerasTensor) -> KerasTensor:
@@ -67,16 +70,22 @@ def _number(codes: KerasTensor, start: int, length: int) -> KerasTensor:
 
 
 def _is_readable(codes: KerasTensor, feature: Timestamp) -> KerasTensor:
-    """Return whether digits stand where digits must and the tail is one of those allowed, (rows,)."""
+    """Return whether digits and separators stand where they must and the tail is one allowed, (rows,)."""
     nine = FIRST_CODE + 9
     date = [_between(codes[:, place], FIRST_CODE, nine) for place in DATE_DIGITS]
     clock = [
         ops.logical_or(ops.equal(codes[:, place], 0), _between(codes[:, place], FIRST_CODE, nine))
         for place in CLOCK_DIGITS
     ]
-    readable = ops.all(ops.stack([*date, *clock], axis=1), axis=1)
+    separators = [_is_one_of(codes[:, place], letters, place >= 10) for place, letters in SEPARATORS.items()]
+    readable = ops.all(ops.stack([*date, *clock, *separators], axis=1), axis=1)
     tails = [_ends_with(codes, tail) for tail in (TAILS if feature.zoned else TAILS[:1])]
     return ops.logical_and(readable, ops.any(ops.stack(tails, axis=1), axis=1))
+
+
+def _is_one_of(codes: KerasTensor, letters: str, optional: bool) -> KerasTensor:
+    allowed = [FIRST_CODE + CHARACTERS.index(letter) for letter in letters] + ([0] if optional else [])
+    return ops.any(ops.stack([ops.equal(codes, code) for code in allowed], axis=1), axis=1)
 
 
 def _ends_with(codes: KerasTensor, tail: str) -> KerasTensor:

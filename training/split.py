@@ -20,6 +20,8 @@ class Parts:
 
 def split_by_time(table: pd.DataFrame, split: Split) -> Parts:
     """Cut the table at the split's two dates; raise InvalidTable if a part has no rows."""
+    if split.time not in table:
+        raise InvalidTable(f"the table has no column `{split.time}` to split by")
     times = table[split.time].to_numpy()
     validate_from, test_from = np.datetime64(split.validate_from), np.datetime64(split.test_from)
     parts = {

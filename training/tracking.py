@@ -1,14 +1,20 @@
 """MLflow: where runs and models are kept, and which version is the champion."""
 
+import contextlib
+import io
 import logging
 import os
+import re
+import socket
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from contract.errors import UserError
 
@@ -17,6 +23,8 @@ DATA = ROOT / "data"
 DATABASE = DATA / "mlflow.db"
 ARTIFACTS = DATA / "artifacts"
 LINK = ROOT / "mlflow.db"  # where a bare `mlflow ui` in the project's root looks
+DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+CONNECT_TIMEOUT_S = 5
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGE = "package"  # the run's artifact folder that holds what is packed
 
@@ -30,14 +38,16 @@ def open_store(experiment: str) -> None:
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
+    shown = re.sub(r"//[^/]*@", "//…@", uri)  # what stands before an @ may be a password
     mlflow.set_tracking_uri(uri)
     try:
+        _check_reachable(uri)
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
         mlflow.set_experiment(experiment)
-    except (MlflowException, OSError) as error:
-        shown = uri.rpartition("@")[2]  # what stands before an @ may be a password
-        raise StoreUnreachable(f"the MLflow store {shown} can't be used: {str(error).splitlines()[0]}") from error
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown)
+        raise StoreUnreachable(f"the MLflow store {shown} can't be used: {reason}") from None
 
 
 def find_champion(name: str) -> ModelVersion | None:
@@ -55,14 +65,8 @@ def get_version(name: str, version: str) -> ModelVersion:
 
 def register(name: str, model_uri: str, tags: dict[str, str]) -> str:
     """Register a logged model and return its version."""
-    client = MlflowClient()
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    run_id = tags["run_id"]
-    return str(client.create_model_version(name, model_uri, run_id=run_id, tags=tags).version)
+    with contextlib.redirect_stderr(io.StringIO()):  # what MLflow says of it, we say
+        return str(mlflow.register_model(model_uri, name, tags=tags).version)
 
 
 def set_alias(name: str, alias: str, version: str) -> None:
@@ -80,6 +84,14 @@ def git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return described.stdout.strip()
+
+
+def _check_reachable(uri: str) -> None:
+    """Raise OSError if nothing listens where the store should be: MLflow would try again for minutes."""
+    address = urlsplit(uri)
+    port = address.port or DEFAULT_PORTS.get(address.scheme.partition("+")[0])
+    if address.hostname and port:
+        socket.create_connection((address.hostname, port), CONNECT_TIMEOUT_S).close()
 
 
 def _embedded_store() -> str:

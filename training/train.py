@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from contract.encode import Encoder
+from contract.errors import InvalidTable
 from contract.learn import learn_schema
 from contract.schema import Schema, Target
 from training import tracking
@@ -53,6 +54,7 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None) -> str:
     tracking.open_store(problem.name)
     table = read_table(rows)
     parts = split_by_time(table, problem.split)
+    check_columns(problem, parts)
     mlflow.keras.autolog(log_models=False, log_datasets=False)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch:
         lineage = {"run_id": run.info.run_id, "data_digest": digest_table(table), "git_commit": tracking.git_commit()}
@@ -79,10 +81,21 @@ def read_table(rows: int | None) -> pd.DataFrame:
     return table
 
 
+def check_columns(problem: Problem, parts: Parts) -> None:
+    """Raise InvalidTable if a column the problem names is missing or a part has labels of one class only."""
+    for column in (problem.target.name, *problem.slices):
+        if column not in parts.train:
+            raise InvalidTable(f"the table has no column `{column}`; it has: {', '.join(parts.train.columns)}")
+    for part, rows in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        if rows[problem.target.name].nunique() < 2:
+            raise InvalidTable(f"`{problem.target.name}` is the same in all {len(rows)} {part} rows: use more rows")
+
+
 def fit_and_score(problem: Problem, parts: Parts, recipe: Recipe) -> Trained:
     """Learn the schema, encode, fit, and score on the test rows."""
+    declared = {name: feature.facts() for name, feature in problem.features.items()}
     target = Target(name=problem.target.name, classes=(False, True), description=problem.target.description)
-    schema = learn_schema(problem.name, parts.train, target, problem.features)
+    schema = learn_schema(problem.name, parts.train, target, declared)
     encoder = Encoder(schema)
     fitting, validation, test = (
         Labelled(encoder.encode(part), part[target.name].to_numpy(np.float32))

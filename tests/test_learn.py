@@ -1,0 +1,213 @@
+"""What is learned of a table's columns, and which tables are refused."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contract.check import check_rows
+from contract.errors import InvalidTable
+from contract.feature import Boolean, Category, Feature, Number, Timestamp
+from contract.learn import MIN_CATEGORY_ROWS, learn_schema
+from contract.schema import Schema
+from tests.test_feature_schema import LATE
+
+NUMBER = {"kind": "number"}
+CATEGORY = {"kind": "category"}
+
+
+def learn(values: Any, **known: Any) -> Any:
+    """The one feature of a table with one column, `x`."""
+    return learn_table(pd.DataFrame({"x": values}), x=known).features[0]
+
+
+def learn_table(table: pd.DataFrame, **features: Any) -> Schema:
+    return learn_schema("learned", table, LATE, features)
+
+
+def refuse(values: Any, **known: Any) -> str:
+    with pytest.raises(InvalidTable) as caught:
+        learn(values, **known)
+    return str(caught.value)
+
+
+def test_a_range_has_a_margin_of_the_seen_span() -> None:
+    feature = learn([-10.0, 30.0], **NUMBER)
+    assert (feature.low, feature.high) == (-50.0, 70.0)
+
+
+def test_what_was_never_negative_stays_so() -> None:
+    feature = learn([10, 30], **NUMBER)
+    assert (feature.low, feature.high) == (0.0, 50.0)
+
+
+def test_a_margin_need_not_reach_zero() -> None:
+    feature = learn([100, 110], **NUMBER)
+    assert (feature.low, feature.high) == (90.0, 120.0)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64", "int8", "Int64"])
+def test_a_range_is_learned_from_every_type_of_number(kind: str) -> None:
+    feature = learn(pd.Series([1, 2], dtype=kind), **NUMBER)
+    assert feature == Number(name="x", low=0, high=3, example=feature.example)
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "expected"),
+    [
+        ([1.0, 2.0], NUMBER, Number(name="x", low=0, high=3, example=1.0)),
+        ([True, False], {"kind": "boolean"}, Boolean(name="x", example=True)),
+        (["a"] * MIN_CATEGORY_ROWS, CATEGORY, Category(name="x", vocabulary=("a",), example="a")),
+        (
+            [datetime(2013, 7, 4, 17, 30)],
+            {"kind": "timestamp"},
+            Timestamp(name="x", zoned=False, example="2013-07-04T17:30:00"),
+        ),
+        (
+            pd.to_datetime(["2013-07-04T17:30:00Z"]),
+            {"kind": "timestamp"},
+            Timestamp(name="x", zoned=True, example="2013-07-04T17:30:00+00:00"),
+        ),
+    ],
+)
+def test_every_kind_is_learned(values: Any, known: dict[str, Any], expected: Feature) -> None:
+    assert learn(values, **known) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "known"),
+    [
+        ([1.0, None], NUMBER),
+        (["a", None], CATEGORY),
+        ([True, None], {"kind": "boolean"}),
+        ([datetime(2013, 7, 4), None], {"kind": "timestamp"}),
+    ],
+)
+def test_a_column_with_missing_values_is_nullable(values: list[Any], known: dict[str, Any]) -> None:
+    assert learn(values, **known).nullable
+    assert not learn(values[:1] * MIN_CATEGORY_ROWS, **known).nullable
+
+
+def test_what_is_declared_wins() -> None:
+    feature = learn([1, 2], kind="number", low=-7, nullable=True, unit="miles", description="way", example=9)
+    assert feature == Number(name="x", nullable=True, low=-7, high=3, unit="miles", description="way", example=9)
+
+
+def test_a_declared_vocabulary_wins() -> None:
+    assert learn(["a"] * 50, kind="category", vocabulary=("b", "a")).vocabulary == ("b", "a")
+
+
+def test_declared_cycles_win() -> None:
+    assert learn([datetime(2013, 7, 4)], kind="timestamp", cycles=("hour",)).cycles == ("hour",)
+
+
+def test_a_vocabulary_is_sorted_and_does_not_depend_on_the_rows_order() -> None:
+    values = ["b"] * 30 + ["a"] * 20 + ["ج"] * 25
+    assert learn(values, **CATEGORY).vocabulary == learn(values[::-1], **CATEGORY).vocabulary == ("a", "b", "ج")
+
+
+def test_rare_values_are_pooled() -> None:
+    values = ["often"] * MIN_CATEGORY_ROWS + ["rare"] * (MIN_CATEGORY_ROWS - 1)
+    assert learn(values, **CATEGORY).vocabulary == ("often",)
+
+
+def test_the_empty_text_leads_the_vocabulary_of_a_nullable_category() -> None:
+    assert learn(["a"] * 20 + [None], **CATEGORY).vocabulary == ("", "a")
+    assert learn(["a"] * 20, kind="category", nullable=True).vocabulary == ("", "a")
+
+
+def test_the_empty_text_and_null_are_one_value() -> None:
+    assert learn([*["a"] * 20, *[""] * 20, None], **CATEGORY).vocabulary == ("", "a")
+
+
+def test_features_keep_the_order_they_are_declared_in() -> None:
+    table = pd.DataFrame({"a": [1], "b": [2], "unused": [3]})
+    assert learn_table(table, b=NUMBER, a=NUMBER).names == ("b", "a")
+
+
+def test_the_example_is_a_real_row_with_the_fewest_nulls() -> None:
+    table = pd.DataFrame({"a": [None, 1.5, 2.5], "b": ["x", None, "y"]})
+    assert learn_table(table, a=NUMBER, b=CATEGORY).example == {"a": 2.5, "b": "y"}
+
+
+def test_columns_that_are_no_features_do_not_choose_the_example() -> None:
+    table = pd.DataFrame({"a": [1.5, 2.5], "unused": [None, 1]})
+    assert learn_table(table, a=NUMBER).example == {"a": 1.5}
+
+
+def test_an_example_is_what_json_can_hold() -> None:
+    moments = pd.to_datetime(["2013-07-04T17:30:00"])
+    table = pd.DataFrame({"i": [1, 1], "f": [0.5, 0.5], "b": [True, True], "t": moments.repeat(2), "n": [None, 2.0]})
+    table = table.iloc[[0] * 30 + [1]].assign(t=moments[0], s=["x"] * 31).sort_values("n")
+    kinds = {"i": NUMBER, "f": NUMBER, "b": {"kind": "boolean"}, "t": {"kind": "timestamp"}, "s": CATEGORY, "n": NUMBER}
+    example = learn_table(table, **kinds).example
+    assert example == {"i": 1, "f": 0.5, "b": True, "t": "2013-07-04T17:30:00", "s": "x", "n": 2.0}
+    assert [type(value) for value in example.values()] == [int, float, bool, str, str, float]
+
+
+def test_an_example_is_in_its_own_range() -> None:
+    schema = learn_table(pd.DataFrame({"x": [1 / 3, 1 / 3]}), x=NUMBER)
+    check_rows(schema, [schema.example])
+
+
+def test_an_example_is_in_the_range_that_is_declared() -> None:
+    schema = learn_table(pd.DataFrame({"x": [1.0, 5.0]}), x={"kind": "number", "low": 3})
+    check_rows(schema, [schema.example])
+
+
+def test_a_missing_column_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(InvalidTable) as caught:
+        learn_table(pd.DataFrame({"a": [1], "b": [2]}), a=NUMBER, c=NUMBER)
+    assert str(caught.value) == "the table has no column `c`; it has: a, b"
+
+
+@pytest.mark.parametrize("kind", ["number", "category", "boolean", "timestamp"])
+def test_an_empty_column_is_named(kind: str) -> None:
+    assert refuse([np.nan, None], kind=kind) == "`x` has no value in any training row: leave it out of the features"
+
+
+def test_an_unknown_kind_is_named_with_those_there_are() -> None:
+    assert refuse([1], kind="colour") == (
+        "`x`: no kind is called 'colour'; choose number, category, boolean or timestamp"
+    )
+
+
+def test_text_is_no_number() -> None:
+    assert refuse(["1", "2"], **NUMBER).startswith("`x` is declared a number but holds ")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["2013-07-04", "2013-07-05"], "timestamp"),  # AttributeError
+        ([1, 2], "timestamp"),  # AttributeError
+        (["yes", "no"], "boolean"),  # accepted, fails in encode
+        ([0.5, 2.0], "boolean"),  # accepted
+        ([True, False], "number"),  # accepted, and its example is then refused
+        ([1, 2] * MIN_CATEGORY_ROWS, "category"),  # accepted; every value is code 0 in training
+        ([1.0, np.inf], "number"),  # pydantic's ValidationError
+    ],
+)
+def test_a_column_of_another_kind_is_named(values: list[Any], kind: str) -> None:
+    assert "`x`" in refuse(values, kind=kind)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},  # KeyError: 'kind'
+        {"kind": "number", "descriptoin": "way"},  # pydantic's ValidationError, four lines
+        {"kind": "number", "low": "zero"},
+        {"kind": "timestamp", "cycles": ["minute"]},
+    ],
+)
+def test_a_wrong_declaration_is_named(known: dict[str, Any]) -> None:
+    values = [datetime(2013, 7, 4)] if known.get("kind") == "timestamp" else [1, 2]
+    assert "`x`" in refuse(values, **known)
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(InvalidTable):
+        learn(pd.Series([], dtype="float64"), **NUMBER)

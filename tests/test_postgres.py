@@ -1,0 +1,89 @@
+"""Training against an MLflow tracking server that keeps its data in PostgreSQL, both run for real."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import mlflow
+import pytest
+
+from tests.conftest import NAME, free_port, run, wait_until
+
+POSTGRES = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), None)
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not POSTGRES, reason="PostgreSQL is not installed")]
+
+
+@contextmanager
+def stopped_at_the_end(*command: str) -> Iterator[None]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URI of a PostgreSQL of this test's own, which takes a password."""
+    folder = Path("/tmp") / f"ekiben-postgres-{os.getpid()}"  # a short path: it holds a socket
+    folder.mkdir()
+    as_postgres = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    if as_postgres:
+        shutil.chown(folder, "postgres")
+    (folder / "password").write_text("secret")
+    data, port = folder / "data", free_port()
+    initialise = ["initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", f"--pwfile={folder}/password"]
+    subprocess.run([*as_postgres, f"{POSTGRES}/{initialise[0]}", *initialise[1:]], check=True, capture_output=True)
+    serve = [f"{POSTGRES}/postgres", "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
+    try:
+        with stopped_at_the_end(*as_postgres, *serve):
+            ready = [f"{POSTGRES}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, 30)
+            yield f"postgresql://mlflow:secret@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an MLflow tracking server on that database."""
+    port = free_port()
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    options = ["--backend-store-uri", database, "--artifacts-destination", str(artifacts), "--workers", "1"]
+    with stopped_at_the_end(sys.executable, "-m", "mlflow", "server", "--port", str(port), *options):
+        address = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{address}/health").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(answers, 90)
+        yield address
+
+
+def test_a_tracking_server_on_postgresql_gets_run_and_champion(tracking_server: str, tmp_path: Path) -> None:
+    stores = {"MLFLOW_TRACKING_URI": tracking_server, "BENTOML_HOME": str(tmp_path)}
+    printed = run("-m", "training", "train", "--rows", "5000", "--epochs", "1", **stores).stdout
+    assert f"packed as {NAME}:1" in printed
+    client = mlflow.MlflowClient(tracking_server)
+    champion = client.get_model_version_by_alias(NAME, "champion")
+    assert champion.version == "1"
+    assert client.get_run(champion.run_id).data.metrics["test_auc"] > 0.5
+    assert "evaluation" in {artifact.path for artifact in client.list_artifacts(champion.run_id)}
+
+
+def test_a_database_can_be_the_store_itself(database: str, tracking_server: str, tmp_path: Path) -> None:
+    stores = {"MLFLOW_TRACKING_URI": database, "BENTOML_HOME": str(tmp_path)}
+    refused = run("-m", "training", "train", fails=True, **(stores | {"MLFLOW_TRACKING_URI": f"{database}-missing"}))
+    assert refused.returncode == 2
+    assert "secret" not in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,104 @@
+"""The problem file: what it says is read, and what it should not say is named."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from training.problem import BUILT_IN, InvalidProblem, read_problem
+
+GOOD = """
+name = "delay"
+source = "flights"
+[target]
+name = "late"
+[split]
+time = "departure"
+validate_from = 2013-10-01
+test_from = 2013-11-01
+[features.distance]
+kind = "number"
+"""
+
+
+def refuse(text: str | bytes, folder: Path) -> str:
+    path = folder / "problem.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InvalidProblem) as caught:
+        read_problem(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}")
+    return message.removeprefix(f"{path}")
+
+
+def test_the_built_in_problem_is_read() -> None:
+    problem = read_problem(BUILT_IN)
+    assert (problem.name, problem.target.name, problem.slices) == ("flight_delay", "late", ("carrier", "origin"))
+    assert (problem.split.validate_from, problem.split.test_from) == (date(2013, 10, 1), date(2013, 11, 1))
+    assert len(problem.features) == 20
+    assert all(known.description for known in problem.features.values())
+
+
+def test_features_keep_their_order(tmp_path: Path) -> None:
+    (tmp_path / "problem.toml").write_text(GOOD + '[features.b]\nkind = "number"\n[features.a]\nkind = "boolean"\n')
+    assert list(read_problem(tmp_path / "problem.toml").features) == ["distance", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "delay"', "", ": `name`: field required"),
+        ('source = "flights"', "", ": `source`: field required"),
+        ('[target]\nname = "late"', "[target]", ": `target.name`: field required"),
+        ("[features.distance]", "[other.distance]", ": `features`: field required"),
+        ("test_from = 2013-11-01", "", ": `split.test_from`: field required"),
+        ('name = "delay"', 'name = "delay"\ncolour = "red"', ": `colour`: extra inputs are not permitted"),
+        ('name = "late"', 'name = "late"\nunit = "min"', ": `target.unit`: extra inputs are not permitted"),
+        ('time = "departure"', "time = 7", ": `split.time`: input should be a valid string"),
+    ],
+)
+def test_a_wrong_entry_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert GOOD.count(old) == 1
+    assert refuse(GOOD.replace(old, new), tmp_path) == message
+
+
+@pytest.mark.parametrize(
+    "line", ["", 'kind = "colour"', 'kind = "number"\nlow = "zero"', 'kind = "number"\ncolour = 1']
+)
+def test_a_wrong_entry_of_a_feature_is_named(line: str, tmp_path: Path) -> None:
+    assert refuse(GOOD.replace('kind = "number"', line), tmp_path).startswith(": `features.distance")
+
+
+@pytest.mark.parametrize("day", ['"soon"', "2013-10-01T12:00:00", '"2013-02-30"'])
+def test_a_wrong_date_is_named(day: str, tmp_path: Path) -> None:
+    text = GOOD.replace("validate_from = 2013-10-01", f"validate_from = {day}")
+    assert refuse(text, tmp_path).startswith(": `split.validate_from`: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["name =", "name", "[target", 'name = "a"\nname = "b"', GOOD.replace('"late"', "late")]
+)
+def test_bad_toml_says_where(text: str, tmp_path: Path) -> None:
+    message = refuse(text, tmp_path)
+    assert message.startswith(" is not valid TOML: ")
+    assert "(at " in message
+
+
+def test_an_empty_file_lacks_its_first_entry(tmp_path: Path) -> None:
+    assert refuse("", tmp_path) == ": `name`: field required"
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    refuse(b"\xff\xfe", tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProblem) as caught:
+        read_problem(tmp_path / "nowhere.toml")
+    assert str(caught.value) == f"{tmp_path}/nowhere.toml: No such file or directory"
+
+
+def test_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProblem, match="Is a directory"):
+        read_problem(tmp_path)
