@@ -5,6 +5,7 @@ vocabulary and integer arithmetic travel inside the `.keras` file.
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import KerasTensor, ops
@@ -15,6 +16,7 @@ from contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY, SEC
 CHARACTERS = "0123456789-T :+Z"
 FIRST_CODE = 2  # TextVectorization gives padding 0 and unknown characters 1
 DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 DATE_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9)
 CLOCK_DIGITS = (11, 12, 14, 15, 17, 18)
 SEPARATORS = {4: "-", 7: "-", 10: "T ", 13: ":", 16: ":"}  # from 10 on there may be nothing
@@ -37,7 +39,12 @@ def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
     angles = ops.stack(turns, axis=1) * (2 * math.pi)  # (rows, cycles) float64
     points = ops.stack([ops.sin(angles), ops.cos(angles)], axis=2)
     points = ops.reshape(ops.cast(points, "float32"), (-1, 2 * len(feature.cycles)))
-    sensible = [_between(month, 1, 12), _between(day, 1, 31), _between(seconds, 0, SECONDS_PER_DAY - 1)]
+    sensible = [
+        _between(month, 1, 12),
+        ops.greater_equal(day, 1),
+        ops.less_equal(day, _by_month(month, DAYS_OF_MONTH) + _leap_day(year, ops.equal(month, 2))),
+        ops.less(seconds, SECONDS_PER_DAY),
+    ]
     readable = ops.all(ops.stack([_is_readable(codes, feature), *sensible], axis=1), axis=1)
     return ops.where(ops.expand_dims(readable, 1), points, math.nan)
 
@@ -57,10 +64,18 @@ def _turns(cycle: Cycle, year: KerasTensor, month: KerasTensor, day: KerasTensor
 
 def _day_of_year(year: KerasTensor, month: KerasTensor, day: KerasTensor) -> KerasTensor:
     """Return the days since 1 January."""
+    return _by_month(month, DAYS_BEFORE_MONTH) + _leap_day(year, ops.greater(month, 2)) + day - 1
+
+
+def _by_month(month: KerasTensor, days: Sequence[int]) -> KerasTensor:
+    return sum(ops.where(ops.equal(month, place), some, 0) for place, some in enumerate(days, start=1))
+
+
+def _leap_day(year: KerasTensor, matters: KerasTensor) -> KerasTensor:
+    """Return 1 where the year has a 29 February and it matters, else 0."""
     fourth, hundredth, four_hundredth = (ops.equal(ops.mod(year, years), 0) for years in (4, 100, 400))
     leap = ops.logical_and(fourth, ops.logical_or(ops.logical_not(hundredth), four_hundredth))
-    before = sum(ops.where(ops.equal(month, place), days, 0) for place, days in enumerate(DAYS_BEFORE_MONTH, start=1))
-    return before + ops.cast(ops.logical_and(leap, ops.greater(month, 2)), "int32") + day - 1
+    return ops.cast(ops.logical_and(leap, matters), "int32")
 
 
 def _number(codes: KerasTensor, start: int, length: int) -> KerasTensor:
@@ -77,8 +92,10 @@ def _is_readable(codes: KerasTensor, feature: Timestamp) -> KerasTensor:
         ops.logical_or(ops.equal(codes[:, place], 0), _between(codes[:, place], FIRST_CODE, nine))
         for place in CLOCK_DIGITS
     ]
+    # A number of two digits is there or it is not: half of one is no number.
+    whole = [ops.equal(ops.equal(codes[:, i], 0), ops.equal(codes[:, i + 1], 0)) for i in CLOCK_DIGITS[::2]]
     separators = [_is_one_of(codes[:, place], letters, place >= 10) for place, letters in SEPARATORS.items()]
-    readable = ops.all(ops.stack([*date, *clock, *separators], axis=1), axis=1)
+    readable = ops.all(ops.stack([*date, *clock, *whole, *separators], axis=1), axis=1)
     tails = [_ends_with(codes, tail) for tail in (TAILS if feature.zoned else TAILS[:1])]
     return ops.logical_and(readable, ops.any(ops.stack(tails, axis=1), axis=1))
 

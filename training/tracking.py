@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow
+import sqlalchemy
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -87,11 +88,13 @@ def git_commit() -> str:
 
 
 def _check_reachable(uri: str) -> None:
-    """Raise OSError if nothing listens where the store should be: MLflow would try again for minutes."""
+    """Raise OSError or SQLAlchemyError if the store does not let us in: MLflow would try again for minutes."""
     address = urlsplit(uri)
     port = address.port or DEFAULT_PORTS.get(address.scheme.partition("+")[0])
     if address.hostname and port:
         socket.create_connection((address.hostname, port), CONNECT_TIMEOUT_S).close()
+        if not address.scheme.startswith("http"):
+            sqlalchemy.create_engine(uri).connect().close()
 
 
 def _embedded_store() -> str:
