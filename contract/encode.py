@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from contract.check import MAX_PROBLEMS, check_rows, show
 from contract.errors import Problem
-from contract.feature import Boolean, Category, Feature, Number, Timestamp, accepted_types
-from contract.schema import Schema, number_names
+from contract.feature import Category, Number, accepted_types
+from contract.schema import Schema
 from contract.timestamps import encode_cycles, to_seconds
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
@@ -45,7 +45,9 @@ class Encoder:
         }
         lows, highs = _bounds(schema)
         self._lows, self._highs = lows, highs  # (numbers,) float32
-        self._widths = [len(number_names(feature)) for feature in schema.features]
+        wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
+        wide |= {feature.name: 1 for feature in schema.plain}
+        self._nullable = [(i, wide[f.name]) for i, f in enumerate(schema.features) if f.nullable and f.name in wide]
         self._pick = _row_picker(schema.names)
 
     def encode(self, columns: Any) -> Encoded:
@@ -53,19 +55,15 @@ class Encoder:
         rows = len(columns[self.schema.names[0]])
         numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
         codes = np.empty((rows, len(self.schema.categories)), np.int32)
-        place, category = 0, 0
-        for feature in self.schema.features:
-            column = columns[feature.name]
-            if isinstance(feature, Category):
-                codes[:, category] = self._encode_category(feature, column)
-                category += 1
-            elif isinstance(feature, Timestamp):
-                width = 2 * len(feature.cycles)
-                numbers[:, place : place + width] = encode_cycles(to_seconds(feature, column), feature.cycles)
-                place += width
-            else:
-                numbers[:, place] = _to_floats(column)
-                place += 1
+        place = len(self.schema.plain)
+        if place:
+            numbers[:, :place] = _to_floats([columns[feature.name] for feature in self.schema.plain])
+        for moment in self.schema.timestamps:
+            end = place + 2 * len(moment.cycles)
+            numbers[:, place:end] = encode_cycles(to_seconds(moment, columns[moment.name]), moment.cycles)
+            place = end
+        for place, category in enumerate(self.schema.categories):
+            codes[:, place] = self._encode_category(category, columns[category.name])
         return Encoded(numbers, codes)
 
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
@@ -110,8 +108,7 @@ class Encoder:
         found = np.count_nonzero(np.isnan(encoded.numbers))
         if not found:
             return False
-        nulls = (width * column.count(None) for width, column in zip(self._widths, columns, strict=True))
-        return bool(found != sum(nulls))
+        return bool(found != sum(width * columns[index].count(None) for index, width in self._nullable))
 
     def _encode_category(self, feature: Category, column: Any) -> list[int]:
         code_of = self._codes[feature.name].get
@@ -125,26 +122,20 @@ def _row_picker(names: tuple[str, ...]) -> Any:
     return pick if len(names) > 1 else lambda row: (pick(row),)
 
 
-def _to_floats(column: Any) -> NDArray[np.float32]:
-    if isinstance(column, tuple):
+def _to_floats(columns: Sequence[Any]) -> NDArray[np.float32]:
+    """Return the columns side by side, (rows, columns)."""
+    if isinstance(columns[0], tuple):
         with np.errstate(over="ignore"):  # an infinity is found to be out of range
-            return np.array(column, np.float32)  # None becomes NaN
-    return np.asarray(column.to_numpy(np.float32, na_value=np.nan))
+            return np.array(columns, np.float32).T  # None becomes NaN
+    return np.stack([column.to_numpy(np.float32, na_value=np.nan) for column in columns], axis=1)
 
 
 def _bounds(schema: Schema) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the lowest and highest value of each number, (numbers,)."""
-    pairs = [pair for feature in schema.features for pair in _feature_bounds(feature)]
+    pairs = [(f.low, f.high) if isinstance(f, Number) else (0.0, 1.0) for f in schema.plain]
+    pairs += [(-1.0, 1.0)] * (len(schema.number_names) - len(pairs))
     lows, highs = np.array(pairs, np.float64).reshape(-1, 2).T
     return lows.astype(np.float32), highs.astype(np.float32)
-
-
-def _feature_bounds(feature: Feature) -> list[tuple[float, float]]:
-    if isinstance(feature, Number):
-        return [(feature.low, feature.high)]
-    if isinstance(feature, Timestamp):
-        return [(-1.0, 1.0)] * (2 * len(feature.cycles))
-    return [(0.0, 1.0)] if isinstance(feature, Boolean) else []
 
 
 def _unseen(row: int, feature: Category, values: Mapping[str, Any]) -> Problem:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contract.errors import InvalidModel
-from contract.feature import Category, Feature, Timestamp, Value
+from contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
 
 
 class Target(BaseModel):
@@ -45,14 +45,30 @@ class Schema(BaseModel):
         return tuple(feature.name for feature in self.features)
 
     @cached_property
-    def number_names(self) -> tuple[str, ...]:
-        """What each column of `numbers` holds, such as `distance` or `departure.hour.sin`."""
-        return tuple(name for feature in self.features for name in number_names(feature))
+    def plain(self) -> tuple[Number | Boolean, ...]:
+        """The features that are one column of `numbers` as they are: its first columns."""
+        return tuple(feature for feature in self.features if isinstance(feature, Number | Boolean))
+
+    @cached_property
+    def timestamps(self) -> tuple[Timestamp, ...]:
+        """The features whose cycles are the other columns of `numbers`, in this order."""
+        return tuple(feature for feature in self.features if isinstance(feature, Timestamp))
 
     @cached_property
     def categories(self) -> tuple[Category, ...]:
         """The features behind each column of `codes`."""
         return tuple(feature for feature in self.features if isinstance(feature, Category))
+
+    @cached_property
+    def number_names(self) -> tuple[str, ...]:
+        """What each column of `numbers` holds, such as `distance` or `departure.hour.sin`."""
+        points = (
+            f"{feature.name}.{cycle}.{axis}"
+            for feature in self.timestamps
+            for cycle in feature.cycles
+            for axis in ("sin", "cos")
+        )
+        return (*(feature.name for feature in self.plain), *points)
 
     @property
     def example(self) -> dict[str, Value]:
@@ -75,12 +91,3 @@ def load_schema(path: Path) -> Schema:
         return Schema.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InvalidModel(f"{path} is not a readable schema: train the model again with `make train`") from error
-
-
-def number_names(feature: Feature) -> list[str]:
-    """Return what a feature's columns of `numbers` hold; a category has none there."""
-    if isinstance(feature, Category):
-        return []
-    if isinstance(feature, Timestamp):
-        return [f"{feature.name}.{cycle}.{axis}" for cycle in feature.cycles for axis in ("sin", "cos")]
-    return [feature.name]

@@ -75,34 +75,33 @@ class Request:
         A body that is too large is read to its end and thrown away, up to ten times the limit:
         a client that is still sending would otherwise see a reset instead of the answer.
         """
-        body, more = await self._receive_chunk()
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
         size = len(body)
-        if more:
+        if message.get("more_body") or not body:  # seldom: most bodies arrive with their headers
             try:
                 async with asyncio.timeout(timeout_s):
-                    body, size = await self._receive_rest(body, max_bytes)
+                    body, size = await self._receive_rest(message, max_bytes)
             except TimeoutError:
-                message = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
-                raise BadRequest(408, message, (b"connection", b"close")) from None
+                sentence = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
+                raise BadRequest(408, sentence, (b"connection", b"close")) from None
         if size > max_bytes:
             raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
         return body
 
-    async def _receive_rest(self, body: bytes, max_bytes: int) -> tuple[bytes, int]:
-        chunks, size, more = [body], len(body), True
-        while more and size <= 10 * max_bytes:
-            chunk, more = await self._receive_chunk()
+    async def _receive_rest(self, message: Message, max_bytes: int) -> tuple[bytes, int]:
+        """Return the body that begins with this message, as far as it is wanted, and its size."""
+        chunks, size = [], 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            chunk = message.get("body", b"")
             size += len(chunk)
             if size <= max_bytes:
                 chunks.append(chunk)
-        return b"".join(chunks), size
-
-    async def _receive_chunk(self) -> tuple[bytes, bool]:
-        """Return the next bytes of the body, and whether there are more."""
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise CallerGone
-        return message.get("body", b""), message.get("more_body", False)
+            if not message.get("more_body") or size > 10 * max_bytes:
+                return b"".join(chunks), size
+            message = await self._receive()
 
     async def wait_gone(self) -> None:
         """Return once the caller has disconnected; the body must have been read."""

@@ -25,7 +25,7 @@ class Settings(BaseModel):
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
-    access_log_sample: float = Field(0.01, ge=0, le=1, description="share of answered requests that are logged")
+    access_log_sample: float = Field(0.001, ge=0, le=1, description="share of answered requests that are logged")
 
     @model_validator(mode="after")
     def check_room(self) -> Self:

@@ -52,13 +52,13 @@ def fit(rows: int, seed: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("base_rate", [0.01, 0.25, 0.9])
 def test_untrained_it_answers_about_the_base_rate(base_rate: float) -> None:
-    network = build_network(SCHEMA, MOMENTS, base_rate, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, base_rate, Shape())
     average = float(predict_encoded(network, make_rows(500)).mean())
     assert abs(np.log(average / (1 - average)) - np.log(base_rate / (1 - base_rate))) < 0.5
 
 
 def test_the_answer_is_one_probability_a_row() -> None:
-    answers = predict_encoded(build_network(SCHEMA, MOMENTS, 0.2, Shape()), make_rows(7))
+    answers = predict_encoded(build_network(SCHEMA, MOMENTS, 0.2, Shape())[0], make_rows(7))
     assert answers.shape == (7, 1)
     assert ((answers > 0) & (answers < 1)).all()
 
@@ -82,13 +82,13 @@ def test_another_seed_gives_other_weights() -> None:
 
 
 def test_dropout_is_for_training_only() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape(dropout=0.9))
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape(dropout=0.9))
     rows = make_rows(50)
     assert np.array_equal(predict_encoded(network, rows), predict_encoded(network, rows))
 
 
 def test_a_row_does_not_depend_on_its_neighbours() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     rows = make_rows(20)
     alone = np.concatenate([predict_encoded(network, rows[i : i + 1]) for i in range(20)])
     np.testing.assert_allclose(alone, predict_encoded(network, rows), atol=1e-6)
@@ -96,20 +96,20 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 3.4e38, -3.4e38])
 def test_any_number_gives_a_finite_answer(value: float) -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     rows = Encoded(np.full((1, NUMBERS), value, np.float32), np.zeros((1, CODES), np.int32))
     assert np.isfinite(predict_encoded(network, rows)).all()
 
 
 def test_a_missing_number_is_not_the_same_as_the_mean() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     codes = np.ones((2, CODES), np.int32)
     missing, mean = predict_encoded(network, Encoded(np.array([[np.nan] * NUMBERS, [0.0] * NUMBERS], "f"), codes))
     assert missing != mean
 
 
 def test_an_unseen_value_has_a_vector_of_its_own() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     codes = np.array([[0, 0], [1, 0], [0, 1]], np.int32)
     answers = predict_encoded(network, Encoded(np.zeros((3, NUMBERS), np.float32), codes))
     assert np.isfinite(answers).all()
@@ -117,13 +117,13 @@ def test_an_unseen_value_has_a_vector_of_its_own() -> None:
 
 
 def test_every_place_in_a_vocabulary_has_a_vector() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     last = np.array([[len(feature.vocabulary) for feature in SCHEMA.categories]], np.int32)
     assert np.isfinite(predict_encoded(network, Encoded(np.zeros((1, NUMBERS), np.float32), last))).all()
 
 
 def test_how_far_beyond_the_clip_a_number_lies_is_ignored() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     numbers = np.zeros((3, NUMBERS), np.float32)
     numbers[:, 0] = [CLIP, CLIP + 1, 1e9]
     answers = predict_encoded(network, Encoded(numbers, np.zeros((3, CODES), np.int32)))
@@ -131,7 +131,7 @@ def test_how_far_beyond_the_clip_a_number_lies_is_ignored() -> None:
 
 
 def test_within_the_clip_it_is_not() -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     numbers = np.zeros((2, NUMBERS), np.float32)
     numbers[:, 0] = [CLIP - 1, CLIP]
     answers = predict_encoded(network, Encoded(numbers, np.zeros((2, CODES), np.int32)))
@@ -141,7 +141,7 @@ def test_within_the_clip_it_is_not() -> None:
 def test_the_unit_of_a_number_does_not_matter() -> None:
     rows = make_rows(200)
     scaled = Encoded(rows.numbers * 1000 + 7, rows.codes)
-    one, other = (build_network(SCHEMA, measure_moments(part.numbers), 0.2, SMALL) for part in (rows, scaled))
+    one, other = (build_network(SCHEMA, measure_moments(part.numbers), 0.2, SMALL)[0] for part in (rows, scaled))
     other.set_weights(one.get_weights())
     np.testing.assert_allclose(predict_encoded(one, rows), predict_encoded(other, scaled), atol=1e-4)
 
@@ -166,13 +166,13 @@ def test_moments_of_large_numbers_are_exact() -> None:
 def test_one_kind_of_input_is_enough(feature: Number | Category) -> None:
     schema = Schema(name="one", features=(feature,), target=LATE)
     width = len(schema.number_names)
-    network = build_network(schema, Moments(np.zeros(width), np.ones(width)), 0.2, Shape())
+    network, _ = build_network(schema, Moments(np.zeros(width), np.ones(width)), 0.2, Shape())
     rows = Encoded(np.zeros((3, width), np.float32), np.zeros((3, 1 - width), np.int32))
     assert predict_encoded(network, rows).shape == (3, 1)
 
 
 def test_litert_gives_the_same_answers_for_any_number_of_rows(tmp_path: Path) -> None:
-    network = build_network(SCHEMA, MOMENTS, 0.2, Shape())
+    network, _ = build_network(SCHEMA, MOMENTS, 0.2, Shape())
     (tmp_path / "model.tflite").write_bytes(convert_to_litert(network))
     engine = LiteRTEngine(tmp_path / "model.tflite")
     everything = make_rows(300)

@@ -76,7 +76,7 @@ def make_network() -> keras.Model:
     keras.utils.set_random_seed(3)
     others = len(SCHEMA.number_names) - 2
     moments = Moments(np.r_[2500.0, 40.0, np.zeros(others)], np.r_[1400.0, 50.0, np.ones(others)])
-    return build_network(SCHEMA, moments, 0.3, Shape(units=(32,)))
+    return build_network(SCHEMA, moments, 0.3, Shape(units=(32,)))[0]
 
 
 def ask(raw_model: keras.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -36,20 +36,24 @@ def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: R
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     moments = measure_moments(train.encoded.numbers)
-    network = build_network(schema, moments, float(train.labels.mean()), recipe.shape)
+    network, towers = build_network(schema, moments, float(train.labels.mean()), recipe.shape)
     steps_per_epoch = -(-len(train.labels) // recipe.batch_rows)
     schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps_per_epoch)
-    network.compile(keras.optimizers.Adam(schedule), "binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
-    network.fit(
+    towers.compile(keras.optimizers.Adam(schedule), "binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
+    towers.fit(
         network_inputs(train.encoded),
-        train.labels,
-        validation_data=(network_inputs(validation.encoded), validation.labels),
+        _for_each_tower(train.labels, recipe.shape.towers),
+        validation_data=(network_inputs(validation.encoded), _for_each_tower(validation.labels, recipe.shape.towers)),
         epochs=recipe.epochs,
         batch_size=recipe.batch_rows,
         verbose=0,
         callbacks=[ProgressBar(recipe.epochs * steps_per_epoch)],  # a new list each time: autologging appends to it
     )
     return network
+
+
+def _for_each_tower(labels: np.ndarray, towers: int) -> np.ndarray:
+    return np.repeat(labels[:, None], towers, axis=1)
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -30,16 +30,21 @@ def measure_moments(numbers: np.ndarray) -> Moments:
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the network is and how much of it is dropped in training."""
+    """How large the network is and how much of it is dropped in training.
+
+    The answer is the mean of the towers' answers: it depends less on the seed than one tower's.
+    """
 
     units: tuple[int, ...] = (128, 64)
     dropout: float = 0.3
+    towers: int = 2
 
 
-def build_network(schema: Schema, moments: Moments, base_rate: float, shape: Shape) -> keras.Model:
-    """Return the network: `numbers` (rows, n) float32 and `codes` (rows, c) int32 → (rows, 1).
+def build_network(schema: Schema, moments: Moments, base_rate: float, shape: Shape) -> tuple[keras.Model, keras.Model]:
+    """Return the network, (rows, 1), and its towers' answers, (rows, towers), which are what is fitted.
 
-    Untrained it answers about the base rate.
+    Inputs are `numbers` (rows, n) float32 and `codes` (rows, c) int32. Untrained the network
+    answers about the base rate.
     """
     inputs, parts = {}, []
     if schema.number_names:
@@ -49,13 +54,20 @@ def build_network(schema: Schema, moments: Moments, base_rate: float, shape: Sha
         codes = inputs["codes"] = keras.Input((len(schema.categories),), name="codes", dtype="int32")
         parts += embed(codes, schema)
     features = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+    towers = [build_tower(features, base_rate, shape) for _ in range(shape.towers)]
+    answers = keras.layers.Concatenate()(towers) if len(towers) > 1 else towers[0]
+    probability = keras.ops.mean(answers, axis=1, keepdims=True)
+    return keras.Model(inputs, probability, name="network"), keras.Model(inputs, answers, name="towers")
+
+
+def build_tower(features: keras.KerasTensor, base_rate: float, shape: Shape) -> keras.KerasTensor:
+    """Return one tower's probability, (rows, 1)."""
     hidden = keras.layers.Dropout(shape.dropout / 3)(features)
     for width in shape.units:
         hidden = keras.layers.Dense(width, activation="relu")(hidden)
         hidden = keras.layers.Dropout(shape.dropout)(hidden)
     log_odds = keras.initializers.Constant(math.log(base_rate / (1 - base_rate)))
-    output = keras.layers.Dense(1, activation="sigmoid", bias_initializer=log_odds, name="probability")(hidden)
-    return keras.Model(inputs, output, name="network")
+    return keras.layers.Dense(1, activation="sigmoid", bias_initializer=log_odds)(hidden)
 
 
 def standardise(numbers: keras.KerasTensor, moments: Moments) -> list[keras.KerasTensor]:

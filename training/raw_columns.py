@@ -20,7 +20,8 @@ def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
     One-dimensional, as a column is: Keras takes texts as NumPy objects in no other shape.
     """
     inputs = {f.name: keras.Input((), name=f.name, dtype=raw_dtype(f)) for f in schema.features}
-    numbers = [part for feature in schema.features for part in _to_numbers(feature, inputs[feature.name])]
+    numbers = [keras.ops.expand_dims(inputs[feature.name], 1) for feature in schema.plain]
+    numbers += [read_cycles(inputs[feature.name], feature) for feature in schema.timestamps]
     codes = [_to_code(feature, inputs[feature.name]) for feature in schema.categories]
     parts = {"numbers": numbers, "codes": codes}
     encoded = {
@@ -37,12 +38,6 @@ def raw_dtype(feature: Feature) -> str:
 def to_raw_arrays(schema: Schema, table: Any) -> dict[str, np.ndarray]:
     """Return a pandas table's features as the raw model's inputs, each (rows,)."""
     return {feature.name: _to_raw(feature, table[feature.name]) for feature in schema.features}
-
-
-def _to_numbers(feature: Feature, column: keras.KerasTensor) -> list[keras.KerasTensor]:
-    if isinstance(feature, Timestamp):
-        return [read_cycles(column, feature)]
-    return [] if isinstance(feature, Category) else [keras.ops.expand_dims(column, 1)]
 
 
 def _to_code(feature: Category, column: keras.KerasTensor) -> keras.KerasTensor:
