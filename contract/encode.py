@@ -48,6 +48,7 @@ class Encoder:
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
         wide |= {feature.name: 1 for feature in schema.plain}
         self._nullable = [(i, wide[f.name]) for i, f in enumerate(schema.features) if f.nullable and f.name in wide]
+        self._row_sizes = {len(schema.names)}
         self._pick = _row_picker(schema.names)
 
     def encode(self, columns: Any) -> Encoded:
@@ -89,9 +90,8 @@ class Encoder:
 
     def try_encode(self, rows: Sequence[Any]) -> Encoded | None:
         """Return the rows encoded, or None if any value doesn't fit the schema or there are no rows."""
-        width = len(self.schema.names)
         try:
-            if any(len(row) != width for row in rows):
+            if set(map(len, rows)) != self._row_sizes:
                 return None
             columns = list(zip(*map(self._pick, rows), strict=True))
             for column, accepted in zip(columns, self._accepted, strict=True):

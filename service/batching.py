@@ -152,6 +152,25 @@ class BatchQueue:
 
     def _form_batch(self, now: float) -> list[Part]:
         """Take the oldest live rows, as many as fit and as keep the earliest deadline among them."""
+        if self.cost.predict(self.waiting_rows) <= INLINE_LIMIT_S and self.waiting_rows <= MAX_BATCH_ROWS:
+            parts = self._take_all(now)
+        else:
+            parts = self._take_some(now)
+        if parts:
+            metrics.observe_wait(now - parts[0][0].arrived, len(parts))
+        return parts
+
+    def _take_all(self, now: float) -> list[Part]:
+        """Take every live row: what is computed in less than INLINE_LIMIT_S need not be chosen from."""
+        works, self._waiting = self._waiting, deque()
+        self.waiting_rows -= sum([work.stop - work.next for work in works])  # others may be admitted, not yet here
+        return [
+            (work, work.next, work.stop)
+            for work in works
+            if not ((work.future.done() or now >= work.deadline) and self._drop_dead(work, now))
+        ]
+
+    def _take_some(self, now: float) -> list[Part]:
         parts: list[Part] = []
         rows, earliest = 0, math.inf
         most = min(MAX_BATCH_ROWS, max(1, int(self.cost.rows_in(MAX_ROWS_S))))
@@ -159,7 +178,7 @@ class BatchQueue:
             work = self._waiting[0]
             start = work.next
             left = work.stop - start
-            if (work.future.done() or now >= work.deadline) and self._drop_dead(work, now):
+            if self._drop_dead(work, now):
                 self._waiting.popleft()
                 self.waiting_rows -= left
                 continue
@@ -170,7 +189,6 @@ class BatchQueue:
             parts.append((work, start, start + taking))
             work.next += taking
             rows += taking
-            metrics.observe_wait(now - work.arrived)
             self._waiting.popleft()
             if taking < left:  # the rest waits behind the others: they need not wait for all of it
                 self._waiting.append(work)
@@ -238,9 +256,9 @@ def _merge(parts: Sequence[Part]) -> Encoded:
             pieces.append(source[begin:end])
             source, begin = work.source, start
         end = stop
+    if not pieces:  # nearly always: all that arrived together, and nothing else
+        return source if begin == 0 and end == len(source) else source[begin:end]
     pieces.append(source[begin:end])
-    if len(pieces) == 1:
-        return pieces[0]
     numbers = np.concatenate([piece.numbers for piece in pieces])
     return Encoded(numbers, np.concatenate([piece.codes for piece in pieces]))
 

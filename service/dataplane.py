@@ -32,6 +32,7 @@ class Dataplane:
 
     def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int) -> None:
         self.model = model
+        self._classes = model.schema.target.classes
         encoder = Encoder(model.schema)
         self.queue = BatchQueue(engine, max_waiting_rows)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
@@ -66,7 +67,7 @@ class Dataplane:
 
     def label(self, probability: float) -> bool | int | str:
         """Return the class of a row: the last one from DECISION_THRESHOLD on."""
-        return self.model.schema.target.classes[probability >= DECISION_THRESHOLD]
+        return self._classes[probability >= DECISION_THRESHOLD]
 
     def stop_being_ready(self) -> None:
         """Tell probes to send no more traffic; what comes is still answered."""

@@ -37,9 +37,9 @@ class _Observed:
         self._bounds = bounds
         self._reset()
 
-    def observe(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._total += value
+    def observe(self, value: float, times: int = 1) -> None:
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._total += times * value
 
     def flush(self) -> None:
         if any(self._counts):
@@ -56,7 +56,9 @@ _rejected = Counter("inference_rejected", "Good requests refused, by reason.", [
 _durations = _Histogram(
     "inference_request_duration_seconds", "From request to answer.", ["protocol"], buckets=DURATIONS_S
 )
-_wait = _Histogram("inference_queue_duration_seconds", "A request's wait for its batch.", buckets=DURATIONS_S)
+_wait = _Histogram(
+    "inference_queue_duration_seconds", "A request's wait for its batch, as its oldest waited.", buckets=DURATIONS_S
+)
 _compute = _Histogram("inference_compute_duration_seconds", "The engine's time for a batch.", buckets=COMPUTE_S)
 _batch_rows = _Histogram("inference_batch_rows", "Rows of a batch.", buckets=BATCH_ROWS)
 _waiting_rows = Gauge("inference_waiting_rows", "Rows in the queue now.", multiprocess_mode="livesum")

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -62,11 +63,11 @@ class PackedModel:
     schema: Schema
     manifest: Manifest
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.schema.name
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The registered version, as MLflow numbers it."""
         return self.manifest.version

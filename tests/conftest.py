@@ -33,6 +33,10 @@ ROWS = 20_000  # of the table: enough for every airport to be seen
 START_TIMEOUT_S = 60
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)  # the quick ones first
+
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(STATE, ignore_errors=True)
 
