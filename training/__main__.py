@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import resource
 import sys
+import time
 from pathlib import Path
 
 # Before TensorFlow and MLflow are imported: their notes would bury ours.
@@ -76,11 +78,14 @@ def is_stored(problem: Problem) -> bool:
 
 def train(problem: Problem, options: argparse.Namespace) -> None:
     """Train with the options given; TensorFlow is imported only here."""
+    began = time.monotonic()
     print("loading TensorFlow …", flush=True)
     from training.fit import Recipe
     from training.train import train as run
 
     run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows)
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
 
 
 if __name__ == "__main__":
