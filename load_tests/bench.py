@@ -82,7 +82,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m load_tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=4, help="length of one measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each load (default: %(default)s)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if min(options.seconds, options.rounds) < 1:
+        parser.error("--seconds and --rounds: expected numbers above 0")
+    return options
 
 
 def bench(rows: list[object], seconds: int, rounds: int) -> None:
