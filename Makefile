@@ -13,7 +13,8 @@ help: ## Print this help
 
 serve: $(VENV)/training ## Train a model if there is none, and serve it
 	@$(PYTHON) -m training train --if-missing
-	@$(VENV)/bin/bentoml serve
+	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from training.problem import find_problem as f; print(f(None).name)')} \
+		$(VENV)/bin/bentoml serve
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better
 	@$(PYTHON) -m training train

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from contract.errors import InvalidInput, Problem
-from contract.feature import Feature, Number, Timestamp, accepted_types
+from contract.feature import Category, Feature, Number, Timestamp, accepted_types
 from contract.schema import Schema
 from contract.timestamps import parse_timestamp
 
@@ -56,8 +56,8 @@ def check_value(feature: Feature, value: Any) -> str | None:
     """Return what is wrong with one value, or None."""
     if type(value) not in accepted_types(feature):
         if value is None:
-            return f"null is not allowed; expected {EXPECTED[feature.kind]}"
-        return f"expected {EXPECTED[feature.kind]}, got {show(value)}"
+            return f"null is not allowed; expected {_expected(feature)}"
+        return f"expected {_expected(feature)}, got {show(value)}"
     if value is None:
         return None
     if isinstance(feature, Number):
@@ -65,6 +65,12 @@ def check_value(feature: Feature, value: Any) -> str | None:
     if isinstance(feature, Timestamp):
         return _check_timestamp(feature, value)
     return None
+
+
+def _expected(feature: Feature) -> str:
+    if isinstance(feature, Category) and feature.integers:
+        return "a whole number or its digits as text"
+    return EXPECTED[feature.kind]
 
 
 def to_float32(value: int | float) -> np.float32:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from contract.check import MAX_PROBLEMS, check_rows, show
 from contract.errors import Problem
-from contract.feature import Category, Number, accepted_types
+from contract.feature import NULL_SPELLINGS, Category, Number, accepted_types
 from contract.schema import Schema
 from contract.timestamps import encode_cycles, to_seconds
 
@@ -39,10 +39,7 @@ class Encoder:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._accepted = [accepted_types(feature) for feature in schema.features]
-        self._codes = {
-            feature.name: {value: code for code, value in enumerate(feature.vocabulary, start=UNSEEN + 1)}
-            for feature in schema.categories
-        }
+        self._codes = {feature.name: _number_values(feature) for feature in schema.categories}
         lows, highs = _bounds(schema)
         self._lows, self._highs = lows, highs  # (numbers,) float32
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
@@ -100,8 +97,11 @@ class Encoder:
             encoded = self.encode(dict(zip(self.schema.names, columns, strict=True)))
         except (KeyError, TypeError, ValueError, OverflowError):
             return None  # a field is missing, a row is no object, a text is no date, an integer is no float
-        beyond = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)  # NaN is neither
-        return None if beyond.any() or self._has_stray_nan(encoded, columns) else encoded
+        return None if self.find_beyond(encoded).any() or self._has_stray_nan(encoded, columns) else encoded
+
+    def find_beyond(self, encoded: Encoded) -> NDArray[np.bool_]:
+        """Return which rows, (rows,), hold a number out of its range; a missing one is not."""
+        return np.asarray(((encoded.numbers < self._lows) | (encoded.numbers > self._highs)).any(axis=1))
 
     def _has_stray_nan(self, encoded: Encoded, columns: Sequence[tuple[Any, ...]]) -> bool:
         """Return whether any NaN is more than a null's."""
@@ -110,11 +110,24 @@ class Encoder:
             return False
         return bool(found != sum(width * columns[index].count(None) for index, width in self._nullable))
 
-    def _encode_category(self, feature: Category, column: Any) -> list[int]:
+    def _encode_category(self, feature: Category, column: Any) -> Any:
         code_of = self._codes[feature.name].get
         if isinstance(column, tuple):
             return [code_of(MISSING if value is None else value, UNSEEN) for value in column]
-        return [code_of(value, UNSEEN) for value in column.astype(object).where(column.notna(), MISSING)]
+        categorical = column.astype("category").cat  # each value is looked up once
+        codes = [code_of(value, UNSEEN) for value in categorical.categories]
+        return np.array([*codes, code_of(MISSING, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
+
+
+def _number_values(feature: Category) -> dict[str | int, int]:
+    """Return the code of each value a caller may send."""
+    codes: dict[str | int, int] = {value: code for code, value in enumerate(feature.vocabulary, start=UNSEEN + 1)}
+    if feature.nullable and MISSING in codes:
+        # What a table may write where nothing is known, a caller may write too.
+        codes = {**dict.fromkeys(NULL_SPELLINGS, codes[MISSING]), **codes}
+    if feature.integers:
+        codes |= {int(value): codes[value] for value in feature.vocabulary if value != MISSING}
+    return codes
 
 
 def _row_picker(names: tuple[str, ...]) -> Any:

@@ -6,10 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MAX_VOCABULARY = 100_000
+# What tables write where nothing is known; in a text of a nullable category it means the same to the service.
+NULL_SPELLINGS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "Null", "null", "None", "NIL", "?"})
 FLOAT32_MAX = 3.4028234663852886e38
 Value = float | int | str | bool | None
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 Cycle = Literal["hour", "weekday", "day_of_year"]
+Kind = Literal["number", "category", "boolean", "timestamp"]
 
 
 class _Column(BaseModel):
@@ -31,10 +35,17 @@ class Number(_Column):
 
 
 class Category(_Column):
-    """A text; `vocabulary[i]` gets code i + 1, all others 0. In it "" stands for missing."""
+    """A text; `vocabulary[i]` gets code i + 1, all others 0. In it "" stands for missing.
+
+    The vocabulary holds the most frequent MAX_VOCABULARY of the values that stand in at least
+    `min_rows` training rows; the rarer ones are pooled into code 0. Of `integers` the vocabulary
+    holds the digits, and a caller may send the number as well as the text.
+    """
 
     kind: Literal["category"] = "category"
     vocabulary: tuple[str, ...]
+    min_rows: int = 1
+    integers: bool = False
 
 
 class Boolean(_Column):
@@ -47,11 +58,13 @@ class Timestamp(_Column):
     """An ISO 8601 date and time; each cycle becomes a sine and a cosine.
 
     A `zoned` column wants a UTC offset and is read in UTC; any other refuses one and is
-    read as the clock on the wall.
+    read as the clock on the wall. A `format` (as `strptime` has them) is how the training table
+    writes it; a caller may write it so too.
     """
 
     kind: Literal["timestamp"] = "timestamp"
     zoned: bool = False
+    format: str = ""
     cycles: tuple[Cycle, ...] = ("hour", "weekday", "day_of_year")
 
 
@@ -69,4 +82,6 @@ _TYPES: Mapping[str, frozenset[type]] = {
 def accepted_types(feature: Feature) -> frozenset[type]:
     """Return the Python types a caller's value may have."""
     types = _TYPES[feature.kind]
+    if isinstance(feature, Category) and feature.integers:
+        types |= {int}
     return types | {NoneType} if feature.nullable else types

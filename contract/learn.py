@@ -1,5 +1,6 @@
 """Learns a feature from a column of the training table; needs pandas, so only training imports it."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from contract.check import find_problems
 from contract.encode import MISSING
 from contract.errors import InvalidTable
-from contract.feature import Feature, Value
+from contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
 from contract.schema import Schema, Target
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
@@ -18,11 +19,22 @@ EXAMPLE_ROWS = 10_000  # looked at for the example
 EXAMPLE_TRIES = 100  # of them, those with the fewest nulls, until one fits the declared ranges
 
 MIN_CATEGORY_ROWS = 20  # a rarer value teaches an embedding nothing; it is pooled into code 0
+MIN_CATEGORY_SHARE = 1 / 250  # of the rows are as good, in a table that is so small; but at least 2
 RANGE_MARGIN = 1.0  # of the seen span, on either side: further out the network would be guessing
 
 
-def learn_schema(name: str, table: pd.DataFrame, target: Target, features: Mapping[str, Mapping[str, Any]]) -> Schema:
-    """Learn the schema of the features from the training rows.
+def learn_schema(
+    name: str,
+    table: pd.DataFrame,
+    target: Target,
+    features: Mapping[str, Mapping[str, Any]],
+    train: pd.DataFrame | None = None,
+) -> Schema:
+    """Learn the schema of the features from a table.
+
+    Ranges, and where there are nulls, are those of all rows, so that a table never contradicts
+    the schema learned from it. Vocabularies are those of the `train` rows (default: all), since
+    of other values the network learns nothing.
 
     `features` maps each feature's name to what is already known of it: its kind, and any
     field of `contract.feature` that is not to be learned (`low`, `description`, `unit`, ...).
@@ -33,7 +45,10 @@ def learn_schema(name: str, table: pd.DataFrame, target: Target, features: Mappi
     absent = [column for column in features if column not in table]
     if absent:
         raise InvalidTable(f"the table has no column `{absent[0]}`; it has: {', '.join(map(str, table.columns))}")
-    learned = tuple(learn_feature(table[column], {"name": column, **known}) for column, known in features.items())
+    trained = table if train is None else train
+    learned = tuple(
+        learn_feature(table[column], {"name": column, **known}, trained[column]) for column, known in features.items()
+    )
     example = choose_example(Schema(name=name, features=learned, target=target), table)
     shown = tuple(
         feature
@@ -44,20 +59,24 @@ def learn_schema(name: str, table: pd.DataFrame, target: Target, features: Mappi
     return Schema(name=name, features=shown, target=target)
 
 
-def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any]) -> Feature:
-    """Learn one feature from its column and what is already known of it."""
+def learn_feature(
+    column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd.Series[Any] | None" = None
+) -> Feature:
+    """Learn one feature from its column, those of its rows to train on, and what is already known of it."""
+    train = column if train is None else train
     kind = str(known.get("kind"))
     if kind not in KINDS:
         choice = "choose number, category, boolean or timestamp"
         raise InvalidTable(f"`{column.name}`: no kind is called {kind!r}; {choice}")
-    if not column.notna().any():
+    if not train.notna().any():
         raise InvalidTable(f"`{column.name}` has no value in any training row: leave it out of the features")
     holds = KINDS[kind]
     if not holds(column):
         raise InvalidTable(f"`{column.name}` is declared a {kind} but holds {column.dtype}: declare what it is")
     facts = {"nullable": bool(column.isna().any()), **known}
+    learned = _learn_vocabulary(train, facts["nullable"]) if kind == "category" else _learn_facts(kind, column)
     try:
-        return FEATURE.validate_python(_learn_facts(kind, column, facts["nullable"]) | facts)
+        return FEATURE.validate_python(learned | facts)
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(place) for place in first["loc"] if place != kind)
@@ -68,36 +87,59 @@ def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:
     """Return a row a caller could send, as JSON would hold it, with as few nulls as any of the first rows."""
     head = table[list(schema.names)].head(EXAMPLE_ROWS)
     order = head.isna().sum(axis=1).to_numpy().argsort(kind="stable")
-    rows = [{name: _to_json(value) for name, value in head.iloc[place].items()} for place in order[:EXAMPLE_TRIES]]
+    rows = [
+        {feature.name: _to_json(feature, head[feature.name].iloc[place]) for feature in schema.features}
+        for place in order[:EXAMPLE_TRIES]
+    ]
     fitting = (row for row in rows if not any(find_problems(schema, 0, row)))
     return next(fitting, rows[0])
 
 
-def _learn_facts(kind: str, column: "pd.Series[Any]", nullable: bool) -> dict[str, Any]:
+def choose_min_rows(rows: int) -> int:
+    """Return in how many of the training rows a category's value must stand to get a code of its own."""
+    return min(MIN_CATEGORY_ROWS, max(2, int(rows * MIN_CATEGORY_SHARE)))
+
+
+def _learn_facts(kind: str, column: "pd.Series[Any]") -> dict[str, Any]:
     if kind == "number":
         return _learn_range(column)
-    if kind == "category":
-        return {"vocabulary": _learn_vocabulary(column, nullable)}
     return {"zoned": isinstance(column.dtype, pd.DatetimeTZDtype)} if kind == "timestamp" else {}
 
 
 def _learn_range(column: "pd.Series[Any]") -> dict[str, float]:
     low, high = float(column.min()), float(column.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InvalidTable(f"`{column.name}` holds infinite numbers: leave those rows out, or make them missing")
     margin = RANGE_MARGIN * (high - low) or abs(high) or 1.0  # a constant says nothing of a span
-    return {"low": max(low - margin, 0.0) if low >= 0 else low - margin, "high": high + margin}
+    lowest = max(low - margin, 0.0) if low >= 0 else low - margin
+    return {"low": max(lowest, -FLOAT32_MAX), "high": min(high + margin, FLOAT32_MAX)}
 
 
-def _learn_vocabulary(column: "pd.Series[Any]", nullable: bool) -> tuple[str, ...]:
+def _learn_vocabulary(column: "pd.Series[Any]", nullable: bool) -> dict[str, Any]:
+    min_rows = choose_min_rows(len(column))
     counts = column.value_counts()
-    seen = sorted(value for value in counts.index[counts >= MIN_CATEGORY_ROWS] if not (nullable and value == MISSING))
+    frequent = counts.index[counts >= min_rows][:MAX_VOCABULARY]
+    seen = sorted(value for value in frequent if not (nullable and value == MISSING))
     if not (seen or nullable):
-        rare = f"no value stands in {MIN_CATEGORY_ROWS} training rows"
-        raise InvalidTable(f"`{column.name}`: {rare}: leave it out of the features")
-    return (MISSING, *seen) if nullable else tuple(seen)
+        raise InvalidTable(f"`{column.name}`: no value stands in {min_rows} training rows: leave it out of the features")
+    vocabulary = (MISSING, *seen) if nullable else tuple(seen)
+    return {"vocabulary": vocabulary, "min_rows": min_rows, "integers": bool(seen) and all(map(_is_whole, seen))}
+
+
+def _is_whole(text: str) -> bool:
+    """Return whether the text is just how a whole number is written."""
+    return text.removeprefix("-").isdecimal() and str(int(text)) == text
 
 
 def _is_text(column: "pd.Series[Any]") -> bool:
-    return bool(column.dropna().map(type).isin([str]).all())
+    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna()
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_boolean(column: "pd.Series[Any]") -> bool:
+    if isinstance(column.dtype, pd.BooleanDtype):
+        return True
+    return bool(column.dropna().map(type).isin([bool, np.bool_]).all())
 
 
 def _is_number(column: "pd.Series[Any]") -> bool:
@@ -107,15 +149,20 @@ def _is_number(column: "pd.Series[Any]") -> bool:
 KINDS: Mapping[str, Callable[["pd.Series[Any]"], bool]] = {
     "number": _is_number,
     "category": _is_text,
-    "boolean": lambda column: bool(column.dropna().map(type).isin([bool, np.bool_]).all()),
+    "boolean": _is_boolean,
     "timestamp": pd.api.types.is_datetime64_any_dtype,
 }
 
 
-def _to_json(value: Any) -> Value:
+def _to_json(feature: Feature, value: Any) -> Value:
     if pd.isna(value):
         return None
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
+    if isinstance(feature, Category):
+        return int(value) if feature.integers else str(value)
     plain: Value = value.item() if hasattr(value, "item") else value
-    return float(f"{plain:.6g}") if isinstance(plain, float) else plain  # for a person to read
+    if not isinstance(plain, float):
+        return plain
+    readable = float(f"{plain:.6g}")
+    return int(readable) if readable.is_integer() and abs(readable) < 1e6 else readable  # for a person to read

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from contract.feature import Category, Feature, Number, Timestamp
-from contract.schema import Schema
+from contract.schema import Schema, Target
 
 MAX_LISTED_VALUES = 20
-PYTHON_TYPES: dict[str, type] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
+PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
 
 
 def row_type(schema: Schema) -> type[BaseModel]:
@@ -30,7 +30,8 @@ def describe(feature: Feature) -> str:
         more = ", …" if len(seen) > MAX_LISTED_VALUES else ""
         parts.append(f"Seen in training: {', '.join(seen[:MAX_LISTED_VALUES])}{more}")
     if isinstance(feature, Timestamp):
-        parts.append(f"ISO 8601, {'with a UTC offset' if feature.zoned else 'local time, no UTC offset'}")
+        other = f", or as {feature.format}" if feature.format else ""
+        parts.append(f"ISO 8601, {'with a UTC offset' if feature.zoned else 'local time, no UTC offset'}{other}")
     if feature.nullable:
         parts.append("null if unknown")
     return ". ".join(parts) + "."
@@ -38,7 +39,8 @@ def describe(feature: Feature) -> str:
 
 def _annotate(feature: Feature) -> Any:
     limits: dict[str, Any] = {"ge": feature.low, "le": feature.high} if isinstance(feature, Number) else {}
-    bounded: Any = Annotated[PYTHON_TYPES[feature.kind], Field(**limits)]
+    plain = int | str if isinstance(feature, Category) and feature.integers else PYTHON_TYPES[feature.kind]
+    bounded: Any = Annotated[plain, Field(**limits)]
     # The alias is the feature's name: it may hold spaces or dots, which no Python name can.
     details = Field(alias=feature.name, title=feature.name, description=describe(feature), examples=[feature.example])
     return Annotated[bounded | None if feature.nullable else bounded, details]
@@ -47,14 +49,8 @@ def _annotate(feature: Feature) -> Any:
 def predictions_type(schema: Schema) -> type[BaseModel]:
     """Return a model of the answer to a request: one prediction a row, in the rows' order."""
     target = schema.target
-    label: Any = Literal[target.classes]
-    positive = f"probability that {target.name} is {target.classes[-1]!r}: {target.description}"
-    prediction = create_model(
-        "Prediction",
-        __doc__=f"What the model says of one row: {target.description}.",
-        probability=(float, Field(ge=0, le=1, description=positive)),
-        label=(label, Field(description="the likelier class")),
-    )
+    about = target.description or target.name
+    prediction = create_model("Prediction", __doc__=f"What the model says of one row: {about}.", **_outputs(target))
     return create_model(
         "Predictions",
         __doc__="One prediction for each row, in the rows' order.",
@@ -63,3 +59,25 @@ def predictions_type(schema: Schema) -> type[BaseModel]:
         version=(str, Field(description="its version in the model registry", examples=["1"])),
         warnings=(list[str], Field(description="what is odd about the rows, such as a value never seen in training")),
     )
+
+
+def _outputs(target: Target) -> dict[str, Any]:
+    """Return the fields of a prediction, those that `contract.answers` fills."""
+    if target.task == "regression":
+        unit = f" [{target.unit}]" if target.unit else ""
+        share = "the target lies between `low` and `high` 4 times of 5"
+        return {
+            "value": (float, Field(description=f"the expected {target.name}{unit}")),
+            "low": (float, Field(description=share)),
+            "high": (float, Field(description=share)),
+        }
+    label = (Literal[target.classes], Field(description="the likelier class"))
+    if target.task == "binary":
+        positive = f"probability that {target.name} is {target.classes[-1]!r}"
+        more = f": {target.description}" if target.description else ""
+        return {"probability": (float, Field(ge=0, le=1, description=positive + more)), "label": label}
+    return {
+        "label": label,
+        "probability": (float, Field(ge=0, le=1, description="its probability")),
+        "probabilities": (dict[str, float], Field(description="the probability of each class")),
+    }

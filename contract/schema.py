@@ -5,21 +5,49 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import InvalidModel
 from contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
 
 
+INTERVAL = ("value", "low", "high")  # the mean, and between which the target lies 4 times of 5
+Task = Literal["binary", "multiclass", "regression"]
+Label = bool | int | str
+
+
 class Target(BaseModel):
-    """What is predicted; of two classes the last is the one whose probability is given."""
+    """What is predicted.
+
+    Of two classes the last is the one whose probability is given. A regression has no classes;
+    `scale` is then the standard deviation of the target in the training rows, by which
+    differences between answers are judged.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    task: Literal["binary"] = "binary"
-    classes: tuple[bool | int | str, ...]
+    task: Task = "binary"
+    classes: tuple[Label, ...] = ()
+    scale: float = Field(1.0, gt=0)
     description: str = ""
+    unit: str = ""
+
+    @model_validator(mode="after")
+    def check_classes(self) -> Self:
+        """Refuse classes that don't go with the task."""
+        count = len(set(map(repr, self.classes)))
+        fits = {"binary": count == 2, "multiclass": count > 2, "regression": count == 0}
+        if not fits[self.task] or count < len(self.classes):
+            raise ValueError(f"{count} different classes are no {self.task}")
+        return self
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What each column of the network's answers holds."""
+        if self.task == "binary":
+            return ("probability",)
+        return INTERVAL if self.task == "regression" else tuple(map(str, self.classes))
 
 
 class Schema(BaseModel):

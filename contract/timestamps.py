@@ -18,11 +18,13 @@ NAT = np.datetime64("NaT").astype(np.int64)
 
 
 def parse_timestamp(feature: Timestamp, text: str) -> datetime:
-    """Read one ISO 8601 text; raise ValueError saying what was expected."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("expected an ISO 8601 date and time such as 2013-07-04T17:30:00") from None
+    """Read one text in ISO 8601 or the feature's own format; raise ValueError saying what was expected."""
+    moment = _read_format(text, feature.format) if feature.format else None
+    if moment is None:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("expected an ISO 8601 date and time such as 2013-07-04T17:30:00") from None
     if (moment.tzinfo is not None) != feature.zoned:
         want = "a UTC offset, such as +00:00 or Z" if feature.zoned else "local time without a UTC offset"
         raise ValueError(f"expected {want}")
@@ -68,6 +70,13 @@ def _turns(seconds: NDArray[np.int64], cycle: Cycle) -> NDArray[np.float64]:
     dates = days.astype("datetime64[D]")
     since_new_year: NDArray[np.float64] = (dates - dates.astype("datetime64[Y]")).astype(np.float64)
     return since_new_year / DAYS_PER_YEAR
+
+
+def _read_format(text: str, style: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, style)
+    except ValueError:
+        return None
 
 
 def _seconds(moment: datetime) -> int:

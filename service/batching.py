@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.answers import Answers
 from contract.encode import Encoded
 from contract.errors import Problem
 from service import metrics
@@ -19,7 +20,6 @@ from service.cost import CostModel
 from service.engine import MAX_BATCH_ROWS, Engine
 from service.errors import DeadlineExceeded, EngineFailed, Overloaded
 
-Answers = NDArray[np.float32]  # (rows, outputs)
 Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
 
 logger = logging.getLogger("bentoml.service")

@@ -6,17 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from contract.answers import Answers
 from contract.check import check_rows
 from contract.encode import Encoder
 from contract.errors import Problem
 from service import metrics
-from service.batching import Answers, BatchQueue, Work
+from service.batching import BatchQueue, Work
 from service.engine import Engine
 from service.errors import CallerGone, NotReady, Refusal
 from service.intake import Intake
 from service.model import PackedModel
-
-DECISION_THRESHOLD = 0.5
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -32,7 +31,6 @@ class Dataplane:
 
     def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int) -> None:
         self.model = model
-        self._classes = model.schema.target.classes
         encoder = Encoder(model.schema)
         self.queue = BatchQueue(engine, max_waiting_rows)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
@@ -64,10 +62,6 @@ class Dataplane:
             metrics.count_rejected(protocol, refusal.reason)
             raise
         return Prediction(answers, work.unseen)
-
-    def label(self, probability: float) -> bool | int | str:
-        """Return the class of a row: the last one from DECISION_THRESHOLD on."""
-        return self._classes[probability >= DECISION_THRESHOLD]
 
     def stop_being_ready(self) -> None:
         """Tell probes to send no more traffic; what comes is still answered."""

@@ -11,10 +11,11 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.answers import Answers
 from contract.encode import Encoder
 from contract.errors import InvalidInput, InvalidModel
 from contract.feature import Value
-from contract.schema import Schema, load_schema
+from contract.schema import Schema, Target, load_schema
 from service.engine import Engine, load_engine
 
 SCHEMA_FILE = "schema.json"
@@ -75,7 +76,7 @@ class PackedModel:
     def start_engine(self) -> Engine:
         """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers."""
         engine = load_engine(self.manifest.engine, self.path / LITERT_FILE, self.path / SAVED_MODEL_FOLDER)
-        difference = compare_golden(self.path / GOLDEN_FILE, self.schema, engine)
+        difference = replay_golden(self.path / GOLDEN_FILE, self.schema, engine)
         if not difference <= MAX_GOLDEN_DIFFERENCE:  # NaN is no agreement either
             raise InvalidModel(
                 f"the model in {self.path} answers its golden rows up to {difference:.2g} away from what it "
@@ -85,11 +86,24 @@ class PackedModel:
 
 
 def find_model(name: str) -> bentoml.Model:
-    """Return the newest model of that name in the BentoML store; raise InvalidModel if there is none."""
+    """Return the newest model of that name in the BentoML store, or of the only name there if none is given.
+
+    Raises InvalidModel if there is none, or several to choose from.
+    """
+    name = name or _find_name()
     try:
         return bentoml.models.get(f"{name}:latest")
     except BentoMLException:
         raise InvalidModel(f"there is no model `{name}` in the BentoML store: run `make train` first") from None
+
+
+def _find_name() -> str:
+    names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+    if not names:
+        raise InvalidModel("there is no model in the BentoML store: run `make train` first")
+    if len(names) > 1:
+        raise InvalidModel(f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}")
+    return names[0]
 
 
 def open_model(path: Path) -> PackedModel:
@@ -111,7 +125,7 @@ def engine_kind(folder: Path) -> Literal["litert", "tensorflow"]:
     return "litert" if (folder / LITERT_FILE).exists() else "tensorflow"
 
 
-def compare_golden(path: Path, schema: Schema, engine: Engine) -> float:
+def replay_golden(path: Path, schema: Schema, engine: Engine) -> float:
     """Return the largest difference between the engine's answers and the golden ones."""
     try:
         golden = Golden.model_validate_json(path.read_bytes())
@@ -124,7 +138,15 @@ def compare_golden(path: Path, schema: Schema, engine: Engine) -> float:
     given = engine.run(encoded)
     if given.shape != wanted.shape:
         raise InvalidModel(f"{path} has answers of shape {wanted.shape}, the network gives {given.shape}: {MEND}")
-    return float(np.abs(given - wanted).max())
+    return measure_difference(schema.target, given, wanted)
+
+
+def measure_difference(target: Target, given: Answers, wanted: Answers) -> float:
+    """Return the largest difference between two arrays of answers, in units of the target's scale.
+
+    Where an answer is larger than the scale its own size is the unit: float32 knows no better.
+    """
+    return float((np.abs(given - wanted) / np.maximum(target.scale, np.abs(wanted))).max())
 
 
 def digest_file(path: Path) -> str:

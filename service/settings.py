@@ -17,7 +17,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model_name: str = Field("flight_delay", description="which model of the BentoML store to serve")
+    model_name: str = Field("", description="which model of the BentoML store to serve; may be left out if it has one")
     port: int = Field(8080, ge=1, le=65535, description="the HTTP port")
     workers: int = Field(1, ge=1, description="processes on a bare machine; in a container scale with replicas")
     request_timeout_s: float = Field(10.0, gt=0, description="deadline of a request that names none, seconds")

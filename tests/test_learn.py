@@ -10,7 +10,7 @@ import pytest
 from contract.check import check_rows
 from contract.errors import InvalidTable
 from contract.feature import Boolean, Category, Feature, Number, Timestamp
-from contract.learn import MIN_CATEGORY_ROWS, learn_schema
+from contract.learn import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
 from contract.schema import Schema
 from tests.test_feature_schema import LATE
 
@@ -59,7 +59,7 @@ def test_a_range_is_learned_from_every_type_of_number(kind: str) -> None:
     [
         ([1.0, 2.0], NUMBER, Number(name="x", low=0, high=3, example=1.0)),
         ([True, False], {"kind": "boolean"}, Boolean(name="x", example=True)),
-        (["a"] * MIN_CATEGORY_ROWS, CATEGORY, Category(name="x", vocabulary=("a",), example="a")),
+        (["a"] * 20, CATEGORY, Category(name="x", vocabulary=("a",), min_rows=2, example="a")),
         (
             [datetime(2013, 7, 4, 17, 30)],
             {"kind": "timestamp"},
@@ -87,7 +87,7 @@ def test_every_kind_is_learned(values: Any, known: dict[str, Any], expected: Fea
 )
 def test_a_column_with_missing_values_is_nullable(values: list[Any], known: dict[str, Any]) -> None:
     assert learn(values, **known).nullable
-    assert not learn(values[:1] * MIN_CATEGORY_ROWS, **known).nullable
+    assert not learn(values[:1] * 20, **known).nullable
 
 
 def test_what_is_declared_wins() -> None:
@@ -108,9 +108,36 @@ def test_a_vocabulary_is_sorted_and_does_not_depend_on_the_rows_order() -> None:
     assert learn(values, **CATEGORY).vocabulary == learn(values[::-1], **CATEGORY).vocabulary == ("a", "b", "ج")
 
 
-def test_rare_values_are_pooled() -> None:
-    values = ["often"] * MIN_CATEGORY_ROWS + ["rare"] * (MIN_CATEGORY_ROWS - 1)
-    assert learn(values, **CATEGORY).vocabulary == ("often",)
+@pytest.mark.parametrize("rows", [30, 1_000, 6_000, 100_000])
+def test_rare_values_are_pooled_by_a_rule_that_is_recorded(rows: int) -> None:
+    least = choose_min_rows(rows)
+    values = ["enough"] * least + ["rare"] * (least - 1)
+    feature = learn(values + ["often"] * (rows - len(values)), **CATEGORY)
+    assert feature.vocabulary == ("enough", "often")
+    assert feature.min_rows == least
+
+
+def test_a_small_table_pools_less() -> None:
+    assert [choose_min_rows(rows) for rows in (30, 1_000, 5_000, 10**6)] == [2, 4, 20, MIN_CATEGORY_ROWS]
+
+
+def test_of_too_many_values_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contract.learn.MAX_VOCABULARY", 2)
+    assert learn(["c"] * 9 + ["a"] * 5 + ["b"] * 7, **CATEGORY).vocabulary == ("b", "c")
+
+
+def test_values_that_are_whole_numbers_are_known_as_such() -> None:
+    feature = learn(["1", "2", "-3"] * 9, **CATEGORY)
+    assert feature.integers
+    assert feature.example == 1
+    assert not learn(["1", "2", "03"] * 9, **CATEGORY).integers
+
+
+def test_ranges_and_nulls_are_those_of_all_rows_but_vocabularies_only_of_those_to_train_on() -> None:
+    table = pd.DataFrame({"n": [1.0, 1.0, 1.0, 5.0, None], "c": ["a", "a", "a", "b", "b"]})
+    schema = learn_schema("learned", table, LATE, {"n": NUMBER, "c": CATEGORY}, table.head(3))
+    number, category = schema.features
+    assert (number.high, number.nullable, category.vocabulary) == (9.0, True, ("a",))
 
 
 def test_the_empty_text_leads_the_vocabulary_of_a_nullable_category() -> None:
@@ -143,8 +170,8 @@ def test_an_example_is_what_json_can_hold() -> None:
     table = table.iloc[[0] * 30 + [1]].assign(t=moments[0], s=["x"] * 31).sort_values("n")
     kinds = {"i": NUMBER, "f": NUMBER, "b": {"kind": "boolean"}, "t": {"kind": "timestamp"}, "s": CATEGORY, "n": NUMBER}
     example = learn_table(table, **kinds).example
-    assert example == {"i": 1, "f": 0.5, "b": True, "t": "2013-07-04T17:30:00", "s": "x", "n": 2.0}
-    assert [type(value) for value in example.values()] == [int, float, bool, str, str, float]
+    assert example == {"i": 1, "f": 0.5, "b": True, "t": "2013-07-04T17:30:00", "s": "x", "n": 2}
+    assert [type(value) for value in example.values()] == [int, float, bool, str, str, int]
 
 
 def test_an_example_is_in_its_own_range() -> None:
@@ -186,7 +213,7 @@ def test_text_is_no_number() -> None:
         (["yes", "no"], "boolean"),  # accepted, fails in encode
         ([0.5, 2.0], "boolean"),  # accepted
         ([True, False], "number"),  # accepted, and its example is then refused
-        ([1, 2] * MIN_CATEGORY_ROWS, "category"),  # accepted; every value is code 0 in training
+        ([1, 2] * 20, "category"),  # accepted; every value is code 0 in training
         ([1.0, np.inf], "number"),  # pydantic's ValidationError
     ],
 )

@@ -1,12 +1,7 @@
 """Training against an MLflow tracking server that keeps its data in PostgreSQL, both run for real."""
 
-import glob
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,41 +9,16 @@ import mlflow
 import pytest
 
 from tests.conftest import NAME, free_port, run, wait_until
+from tests.postgres import NEEDS_POSTGRES, running_postgres, stopped_at_the_end
 
-POSTGRES = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), None)
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not POSTGRES, reason="PostgreSQL is not installed")]
-
-
-@contextmanager
-def stopped_at_the_end(*command: str) -> Iterator[None]:
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
+pytestmark = NEEDS_POSTGRES
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """The URI of a PostgreSQL of this test's own, which takes a password."""
-    folder = Path("/tmp") / f"ekiben-postgres-{os.getpid()}"  # a short path: it holds a socket
-    folder.mkdir()
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_postgres:
-        shutil.chown(folder, "postgres")
-    (folder / "password").write_text("secret")
-    data, port = folder / "data", free_port()
-    initialise = ["initdb", "-D", str(data), "-U", "mlflow", "-A", "scram-sha-256", f"--pwfile={folder}/password"]
-    subprocess.run([*as_postgres, f"{POSTGRES}/{initialise[0]}", *initialise[1:]], check=True, capture_output=True)
-    serve = [f"{POSTGRES}/postgres", "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1"]
-    try:
-        with stopped_at_the_end(*as_postgres, *serve):
-            ready = [f"{POSTGRES}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, 30)
-            yield f"postgresql://mlflow:secret@127.0.0.1:{port}/postgres"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_postgres("mlflow", "secret") as address:
+        yield f"postgresql://mlflow:secret@{address}/postgres"
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,20 @@
 """The problem file: what it says is read, and what it should not say is named."""
 
+import json
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from training.problem import BUILT_IN, InvalidProblem, read_problem
+from training.problem import BUILT_IN, FileSource, InvalidProblem, find_problem, read_problem
 
 GOOD = """
 name = "delay"
-source = "flights"
+[source]
+path = "delays.csv"
 [target]
 name = "late"
+task = "binary"
 [split]
 time = "departure"
 validate_from = 2013-10-01
@@ -49,12 +52,20 @@ def test_features_keep_their_order(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ('name = "delay"', "", ": `name`: field required"),
-        ('source = "flights"', "", ": `source`: field required"),
+        ('[source]\npath = "delays.csv"\n', "", ": `source`: field required"),
+        ('path = "delays.csv"', "", ": `source`: expected `path` of a file, or `url` and `query` of a database"),
+        ('path = "delays.csv"', 'loader = "taxis"', ": `source.loader`: input should be 'flights'"),
+        ('path = "delays.csv"', 'url = "sqlite:///a.db"', ": `source.query`: field required"),
+        ('path = "delays.csv"', 'path = "a.csv"\ndelimiter = ""', ": `source.delimiter`: string should have at least 1 character"),
+        ('task = "binary"', 'task = "ranking"', ": `target.task`: input should be 'binary', 'multiclass' or 'regression'"),
         ('[target]\nname = "late"', "[target]", ": `target.name`: field required"),
         ("[features.distance]", "[other.distance]", ": `features`: field required"),
-        ("test_from = 2013-11-01", "", ": `split.test_from`: field required"),
+        ("test_from = 2013-11-01", "", ": `split`: validate_from, test_from and time go together"),
+        ("test_from = 2013-11-01", "test_from = 2013-11-01\ntest = 0.9", ": `split.test`: input should be less than 0.5"),
+        ("[features.distance]", "[features.late]", ": `late` is a feature and the target: it can only be one"),
+        ("[features.distance]", '[ignored]\ndistance = "why"\n[features.distance]', ": `distance` is a feature and ignored: it can only be one"),
         ('name = "delay"', 'name = "delay"\ncolour = "red"', ": `colour`: extra inputs are not permitted"),
-        ('name = "late"', 'name = "late"\nunit = "min"', ": `target.unit`: extra inputs are not permitted"),
+        ('name = "late"', 'name = "late"\nshade = "min"', ": `target.shade`: extra inputs are not permitted"),
         ('time = "departure"', "time = 7", ": `split.time`: input should be a valid string"),
     ],
 )
@@ -102,3 +113,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidProblem, match="Is a directory"):
         read_problem(tmp_path)
+
+
+def test_a_path_starts_at_the_problem_file(tmp_path: Path) -> None:
+    (tmp_path / "problem.toml").write_text(GOOD)
+    assert read_problem(tmp_path / "problem.toml").source == FileSource(path=tmp_path / "delays.csv")
+
+
+def test_feature_names_may_hold_anything(tmp_path: Path) -> None:
+    names = ["a b", "c.d", "هزینه", "价格", "😀", 'say "hi"']
+    text = "".join(f"[features.{json.dumps(name, ensure_ascii=False)}]\nkind = 'number'\n" for name in names)
+    (tmp_path / "problem.toml").write_text(GOOD + text, encoding="utf-8")
+    assert list(read_problem(tmp_path / "problem.toml").features) == ["distance", *names]
+
+
+def test_the_problem_of_the_folder_comes_before_the_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_problem(None).name == "flight_delay"
+    (tmp_path / "problem.toml").write_text(GOOD)
+    assert find_problem(None).name == "delay"
+    assert find_problem(BUILT_IN).name == "flight_delay"

@@ -18,9 +18,10 @@ from contract.feature import Timestamp
 from contract.schema import Schema
 from service.model import MAX_GOLDEN_DIFFERENCE
 from tests.test_feature_schema import LATE, SCHEMA
-from training.network import Moments, Shape, build_network
+from training.network import Shape, average_towers, build_towers
 from training.pack import predict_encoded
 from training.raw_columns import build_raw_model, to_raw_arrays
+from training.scaling import scale_numbers, scale_target
 
 pytestmark = pytest.mark.slow
 
@@ -75,8 +76,12 @@ def make_network() -> keras.Model:
     """A network of which every input changes the answer."""
     keras.utils.set_random_seed(3)
     others = len(SCHEMA.number_names) - 2
-    moments = Moments(np.r_[2500.0, 40.0, np.zeros(others)], np.r_[1400.0, 50.0, np.ones(others)])
-    return build_network(SCHEMA, moments, 0.3, Shape(units=(32,)))[0]
+    spread = np.random.default_rng(3).normal(size=(1000, 2 + others))
+    numbers = np.r_[2500.0, 40.0, np.zeros(others)] + spread * np.r_[1400.0, 50.0, np.ones(others)]
+    numbers[::10] = np.nan
+    rate = scale_target(LATE, np.repeat([0, 1], [7, 3]))
+    towers = build_towers(SCHEMA, scale_numbers(numbers.astype(np.float32), bins=0), rate, Shape(units=(32,)))
+    return average_towers(towers, LATE, rate)
 
 
 def ask(raw_model: keras.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""The training commands: `python -m training train --help`."""
+"""The training commands: `python -m training --help`."""
 
 import argparse
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # Before TensorFlow and MLflow are imported: their notes would bury ours.
@@ -16,38 +17,65 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from contract.errors import UserError
-from service.model import find_model
-from training.problem import BUILT_IN, Problem, read_problem
+from service.model import find_model, open_model
+from training.problem import DEFAULT, Problem, find_problem
 
 BAD_INPUT = 2  # the exit code
+SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; a user's mistake is one sentence on standard error and exit code 2."""
     options = parse(arguments)
+    command: Callable[[argparse.Namespace], int | None] = options.command
     try:
-        problem = read_problem(options.problem)
-        if not (options.if_missing and is_stored(problem)):
-            train(problem, options)
+        return command(options) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted: nothing was registered", file=sys.stderr)
-        return 130
-    return 0
+        print("interrupted: the champion stays as it was", file=sys.stderr)
+        return INTERRUPTED
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m training", description="A table → a model in the store.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("train", help="train, evaluate, register and, if it is the best so far, pack")
-    command.add_argument("--problem", type=Path, default=BUILT_IN, help="the problem file (default: NYC flights)")
+
+    command = _add_command(commands, init, "look at a table and write a problem file to edit")
+    command.add_argument("table", help="a CSV or Parquet file, a folder of Parquet files, or an SQLAlchemy URL")
+    command.add_argument("--target", required=True, help="the column to predict")
+    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+    command.add_argument("--time", help="the column by whose order to split (default: found out)")
+    command.add_argument("--name", help="what to call the problem and its models (default: after the table)")
+    command.add_argument("-o", "--output", type=Path, default=DEFAULT, help="default: %(default)s")
+    command.add_argument("--force", action="store_true", help="write over a file that is there")
+
+    command = _add_command(commands, train, "train, evaluate, register and, if it is the best so far, pack")
+    _add_problem(command)
     command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
-    command.add_argument("--epochs", type=positive, default=4, help="passes over the rows (default: %(default)s)")
+    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument(
+        "--accept-schema-change", action="store_true", help="train on a table unlike the champion's, on purpose"
+    )
+
+    command = _add_command(commands, predict, "score a table with the packed model, as the service would")
+    command.add_argument("table", help="as for init")
+    _add_problem(command)
+    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+    command.add_argument("-o", "--output", type=Path, help=".csv, .csv.gz or .parquet (default: standard output, as CSV)")
+
+    _add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
+
+    command = _add_command(commands, promote, "make a registered version the champion and pack it")
+    command.add_argument("version", help="as `compare` shows it")
+    _add_problem(command)
+
+    _add_problem(_add_command(commands, rollback, "make the champion before the present one the champion again"))
     return parser.parse_args(arguments)
 
 
@@ -67,6 +95,80 @@ def seed(text: str) -> int:
     return number
 
 
+def init(options: argparse.Namespace) -> None:
+    """Write a problem file for a table."""
+    from training.proposal import init as run
+
+    run(
+        options.table,
+        options.target,
+        query=options.query,
+        name=options.name,
+        time=options.time,
+        output=options.output,
+        force=options.force,
+    )
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train with the options given; TensorFlow is imported only here."""
+    problem = find_problem(options.problem)
+    if options.if_missing and is_stored(problem):
+        return
+    began = time.monotonic()
+    print("loading TensorFlow …", flush=True)
+    from training.fit import Recipe
+    from training.train import train as run
+
+    run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Score a table; the exit code says whether every row got a prediction."""
+    problem = find_problem(options.problem)
+    model = open_model(Path(find_model(problem.name).path))
+    from training.predict import predict as run
+    from training.sources import find_source
+
+    tally = run(model, find_source(options.table, options.query), options.output)
+    print(tally, file=sys.stderr)
+    return SOME_REFUSED if tally.refused else 0
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Show the problem's runs."""
+    problem = find_problem(options.problem)
+    from training import tracking
+    from training.compare import compare as run
+    from training.compare import format_runs
+
+    tracking.check_store()
+    tracking.connect()
+    print(format_runs(run(problem)))
+
+
+def promote(options: argparse.Namespace) -> None:
+    """Make a version the champion."""
+    problem = find_problem(options.problem)
+    from training import champion, tracking
+
+    tracking.check_store()
+    tracking.connect()
+    champion.promote(problem.name, options.version)
+
+
+def rollback(options: argparse.Namespace) -> None:
+    """Make the former champion the champion again."""
+    problem = find_problem(options.problem)
+    from training import champion, tracking
+
+    tracking.check_store()
+    tracking.connect()
+    champion.roll_back(problem.name)
+
+
 def is_stored(problem: Problem) -> bool:
     """Return whether the BentoML store already has a model of this problem."""
     try:
@@ -76,16 +178,15 @@ def is_stored(problem: Problem) -> bool:
     return True
 
 
-def train(problem: Problem, options: argparse.Namespace) -> None:
-    """Train with the options given; TensorFlow is imported only here."""
-    began = time.monotonic()
-    print("loading TensorFlow …", flush=True)
-    from training.fit import Recipe
-    from training.train import train as run
+def _add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Callable[..., object], about: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(run.__name__, help=about, description=about[0].upper() + about[1:] + ".")
+    command.set_defaults(command=run)
+    return command
 
-    run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows)
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
+
+def _add_problem(command: argparse.ArgumentParser) -> None:
+    fallback = f"default: {DEFAULT} if it is there, else NYC flights"
+    command.add_argument("--problem", type=Path, help=f"the problem file ({fallback})")
 
 
 if __name__ == "__main__":

@@ -7,41 +7,73 @@ from pathlib import Path
 
 import bentoml
 import mlflow
+import numpy as np
 import pandas as pd
 from bentoml.exceptions import BentoMLException
 from mlflow.entities.model_registry import ModelVersion
 
 from contract.encode import Encoder
-from contract.schema import load_schema
+from contract.errors import UserError
+from contract.learn import KINDS
+from contract.schema import Schema, Target, load_schema
 from service.engine import load_engine
 from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind
 from training import tracking
-from training.evaluate import score
+from training.evaluate import gate, score
 from training.pack import store_package
-from training.problem import Problem
-
-GATE = "log_loss"  # a proper score, lower is better: it rewards calibration as well as ranking
 
 
-def crown(problem: Problem, test: pd.DataFrame, version: str, scores: dict[str, float]) -> str:
+class NoSuchVersion(UserError):
+    """The registry has no version that could be promoted."""
+
+
+def crown(schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, scores: dict[str, float]) -> str:
     """Make the version the champion if there is none or it does better on the same test rows.
 
-    Returns the champion's version, which is in the BentoML store afterwards.
+    `schema` is the version's, `labels` are those of the test rows, (rows,). Returns the champion's version, which is in the
+    BentoML store afterwards.
     """
-    champion = tracking.find_champion(problem.name)
+    champion = tracking.find_champion(schema.name)
     if champion is None:
-        print(f"version {version} is the first of {problem.name}: it becomes the champion")
-        return install(problem.name, version)
-    best = score_version(problem, champion, test)[GATE]
+        print(f"version {version} is the first of {schema.name}: it becomes the champion")
+        return install(schema.name, version)
+    metric = gate(schema.target)
+    best = score_version(schema.target, champion, test, labels)
+    if best is None:
+        print(f"the champion, version {champion.version}, can't read this table: version {version} takes its place")
+        return install(schema.name, version)
     comparison = (
-        f"{GATE} {scores[GATE]:.5f} of version {version} against {best:.5f} of the champion, version {champion.version}"
+        f"{metric} {scores[metric]:.5g} of version {version} against {best[metric]:.5g} of the champion, "
+        f"version {champion.version}"
     )
-    if scores[GATE] < best:
+    if scores[metric] < best[metric]:
         print(f"{comparison}: the new one becomes the champion")
-        return install(problem.name, version)
+        return install(schema.name, version)
     print(f"{comparison}: not better, the champion stays")
-    tracking.set_alias(problem.name, tracking.CHALLENGER, version)
-    return install(problem.name, champion.version)
+    tracking.set_alias(schema.name, tracking.CHALLENGER, version)
+    return install(schema.name, champion.version)
+
+
+def promote(name: str, version: str) -> None:
+    """Make a registered version the champion; raise NoSuchVersion if there is none of that number."""
+    versions = [str(found.version) for found in tracking.find_versions(name)]
+    if version not in versions:
+        known = f"it has {', '.join(versions)}" if versions else "train it first with `python -m training train`"
+        raise NoSuchVersion(f"the registry has no version {version} of {name}: {known}")
+    install(name, version)
+    print(f"version {version} is the champion of {name}: the service started next serves it")
+
+
+def roll_back(name: str) -> None:
+    """Make the champion before the present one the champion again; raise NoSuchVersion if there was none."""
+    champion = tracking.find_champion(name)
+    earlier = tracking.read_history(name)
+    while earlier and champion and earlier[-1] == champion.version:
+        earlier.pop()
+    if not champion or not earlier:
+        raise NoSuchVersion(f"no version of {name} was the champion before: `promote VERSION` chooses any other")
+    tracking.write_history(name, earlier)
+    promote(name, earlier[-1])
 
 
 def install(name: str, version: str) -> str:
@@ -52,17 +84,28 @@ def install(name: str, version: str) -> str:
             lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
             stored = store_package(package, version, lineage)
             print(f"packed as {stored.tag}")
-    tracking.set_alias(name, tracking.CHAMPION, version)
+    tracking.crown_version(name, version)
     return version
 
 
-def score_version(problem: Problem, registered: ModelVersion, test: pd.DataFrame) -> dict[str, float]:
-    """Return a registered version's scores on these test rows."""
+def score_version(
+    target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray
+) -> dict[str, float] | None:
+    """Return a registered version's scores on these test rows, or None if it is made for another table or target."""
     with open_package(registered) as package:
         schema = load_schema(package / SCHEMA_FILE)
+        if not fits(schema, target, test):
+            return None
         engine = load_engine(engine_kind(package), package / LITERT_FILE, package / SAVED_MODEL_FOLDER)
         answers = engine.run(Encoder(schema).encode(test))
-    return score(test[problem.target.name].to_numpy("float32"), answers[:, 0])
+    return score(schema.target, labels, answers)
+
+
+def fits(schema: Schema, target: Target, table: pd.DataFrame) -> bool:
+    """Return whether a schema's features are in the table, of their kinds, and its target is this one."""
+    its = schema.target
+    same_target = (its.name, its.task, its.classes) == (target.name, target.task, target.classes)
+    return same_target and all(f.name in table and KINDS[f.kind](table[f.name]) for f in schema.features)
 
 
 @contextmanager

@@ -16,6 +16,12 @@ LATE_MINUTES = 15  # the US Department of Transportation counts an arrival as la
 WEATHER = ["temp", "dewp", "pressure", "visib", "precip", "wind_speed", "wind_dir"]
 WEATHER_12H = ["humid", "wind_speed", "visib", "precip"]
 PAST_HOURS = 12
+COLUMNS = (
+    *("scheduled_departure", "departures_that_day", "departures_before", "carrier", "origin", "dest", "distance"),
+    *WEATHER,
+    *(f"{name}_12h" for name in WEATHER_12H),
+    *("aircraft_year", "aircraft_seats", "late"),
+)
 
 
 def data_file(name: str) -> Path:
@@ -23,19 +29,20 @@ def data_file(name: str) -> Path:
     return Path(str(importlib.metadata.distribution(PACKAGE).locate_file(f"{PACKAGE}/data/{name}")))
 
 
-def load_flights(report: Callable[[str], None]) -> pd.DataFrame:
+def load_flights(report: Callable[[float], None]) -> pd.DataFrame:
     """Return one row per flight that arrived: what was known before departure, and whether it was late.
 
-    `attrs["left_out"]` counts the flights that never arrived.
+    `report` gets the share of the work that is done; `attrs["left_out"]` counts the flights that
+    never arrived.
     """
-    report("flights")
     flights = pd.read_csv(data_file("flights.csv.zip"))
-    report("weather")
+    report(0.3)
     weather = pd.read_csv(data_file("weather.csv"))
-    report("aircraft")
     aircraft = pd.read_csv(data_file("planes.csv"))
-    report("join")
-    return join_tables(flights, weather, aircraft)
+    report(0.4)
+    table = join_tables(flights, weather, aircraft)
+    report(1.0)
+    return table
 
 
 def join_tables(flights: pd.DataFrame, weather: pd.DataFrame, aircraft: pd.DataFrame) -> pd.DataFrame:
@@ -48,10 +55,7 @@ def join_tables(flights: pd.DataFrame, weather: pd.DataFrame, aircraft: pd.DataF
         .merge(aircraft[["tailnum", "aircraft_year", "aircraft_seats"]], on="tailnum", how="left", validate="m:1")
     )
     joined["late"] = joined["arr_delay"] >= LATE_MINUTES
-    known_before = ["scheduled_departure", "departures_that_day", "departures_before", "carrier", "origin", "dest"]
-    past = [f"{name}_12h" for name in WEATHER_12H]
-    table = joined[[*known_before, "distance", *WEATHER, *past, "aircraft_year", "aircraft_seats", "late"]]
-    table = table.sort_values("scheduled_departure", kind="stable", ignore_index=True)
+    table = joined[list(COLUMNS)].sort_values("scheduled_departure", kind="stable", ignore_index=True)
     table.attrs["left_out"] = f"{len(flights) - len(joined):,} cancelled or diverted flights"
     return table
 

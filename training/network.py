@@ -1,31 +1,16 @@
-"""The Keras network: encoded numbers and codes in, a probability out."""
+"""The Keras network: encoded numbers and codes in, the task's answers out."""
 
-import math
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from contract.encode import Encoded
-from contract.schema import Schema
+from contract.schema import Schema, Target
+from training.scaling import NumberScale, TargetScale
 
 MAX_EMBEDDING_SIZE = 8
-CLIP = 4.0  # standard deviations; an outlier must not drown the other inputs
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and standard deviation of each number in the training rows, (numbers,)."""
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-
-def measure_moments(numbers: np.ndarray) -> Moments:
-    """Return the moments of each column, missing values left out; a constant one deviates by 1."""
-    mean = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
-    deviation = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
-    return Moments(mean, np.where(deviation > 0, deviation, 1.0))
+CLIP = 4.0  # scales from the centre; an outlier must not drown the other inputs
 
 
 @dataclass(frozen=True)
@@ -40,42 +25,51 @@ class Shape:
     towers: int = 2
 
 
-def build_network(schema: Schema, moments: Moments, base_rate: float, shape: Shape) -> tuple[keras.Model, keras.Model]:
-    """Return the network, (rows, 1), and its towers' answers, (rows, towers), which are what is fitted.
+def build_towers(schema: Schema, numbers: NumberScale, target: TargetScale, shape: Shape) -> keras.Model:
+    """Return the towers, which are what is fitted: encoded rows in, (rows, towers, outputs) out.
 
-    Inputs are `numbers` (rows, n) float32 and `codes` (rows, c) int32. Untrained the network
-    answers about the base rate.
+    Inputs are `numbers` (rows, n) float32 and `codes` (rows, c) int32. A classifier's outputs are
+    logits; a regression's the mean and the two bounds in the target's scale. Untrained, a
+    tower answers about the base rates, or the mean.
     """
     inputs, parts = {}, []
     if schema.number_names:
-        numbers = inputs["numbers"] = keras.Input((len(schema.number_names),), name="numbers", dtype="float32")
-        parts += standardise(numbers, moments)
+        given = inputs["numbers"] = keras.Input((len(schema.number_names),), name="numbers", dtype="float32")
+        parts += spread(given, numbers)
     if schema.categories:
         codes = inputs["codes"] = keras.Input((len(schema.categories),), name="codes", dtype="int32")
         parts += embed(codes, schema)
     features = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
-    towers = [build_tower(features, base_rate, shape) for _ in range(shape.towers)]
-    answers = keras.layers.Concatenate()(towers) if len(towers) > 1 else towers[0]
-    probability = keras.ops.mean(answers, axis=1, keepdims=True)
-    return keras.Model(inputs, probability, name="network"), keras.Model(inputs, answers, name="towers")
+    towers = [build_tower(features, target.start, shape) for _ in range(shape.towers)]
+    return keras.Model(inputs, keras.ops.stack(towers, axis=1), name="towers")
 
 
-def build_tower(features: keras.KerasTensor, base_rate: float, shape: Shape) -> keras.KerasTensor:
-    """Return one tower's probability, (rows, 1)."""
+def build_tower(features: keras.KerasTensor, start: np.ndarray, shape: Shape) -> keras.KerasTensor:
+    """Return one tower's outputs, (rows, outputs); untrained they are about `start`, (outputs,)."""
     hidden = keras.layers.Dropout(shape.dropout / 3)(features)
     for width in shape.units:
         hidden = keras.layers.Dense(width, activation="relu")(hidden)
         hidden = keras.layers.Dropout(shape.dropout)(hidden)
-    log_odds = keras.initializers.Constant(math.log(base_rate / (1 - base_rate)))
-    return keras.layers.Dense(1, activation="sigmoid", bias_initializer=log_odds)(hidden)
+    last = keras.layers.Dense(len(start))
+    outputs = last(hidden)
+    last.bias.assign(start)
+    return outputs
 
 
-def standardise(numbers: keras.KerasTensor, moments: Moments) -> list[keras.KerasTensor]:
-    """Return the numbers in standard deviations, missing ones at the mean, and where they were missing."""
+def spread(numbers: keras.KerasTensor, scale: NumberScale) -> list[keras.KerasTensor]:
+    """Return the numbers around 0, missing ones at 0, where they were missing, and their piecewise-linear code.
+
+    The code of a number is how far it reaches through each of its bins, from 0 to 1: Gorishniy,
+    Rubachev and Babenko, On Embeddings for Numerical Features in Tabular Deep Learning (2022).
+    """
     missing = keras.ops.isnan(numbers)
-    mean, deviation = moments.mean.astype("float32"), moments.deviation.astype("float32")
-    scaled = keras.ops.clip((numbers - mean) / deviation, -CLIP, CLIP)
-    return [keras.ops.where(missing, 0.0, scaled), keras.ops.cast(missing, "float32")]
+    scaled = keras.ops.where(missing, 0.0, keras.ops.clip((numbers - scale.centre) / scale.spread, -CLIP, CLIP))
+    parts = [scaled, keras.ops.cast(missing, "float32")]
+    count, bins = scale.starts.shape
+    if bins:
+        reach = (keras.ops.expand_dims(scaled, 2) - scale.starts) * scale.slopes  # (rows, numbers, bins)
+        parts.append(keras.ops.reshape(keras.ops.clip(reach, 0.0, 1.0), (-1, count * bins)))
+    return parts
 
 
 def embed(codes: keras.KerasTensor, schema: Schema) -> list[keras.KerasTensor]:
@@ -86,6 +80,28 @@ def embed(codes: keras.KerasTensor, schema: Schema) -> list[keras.KerasTensor]:
         layer = keras.layers.Embedding(size, min(MAX_EMBEDDING_SIZE, (size + 1) // 2))
         vectors.append(layer(codes[:, place]))
     return vectors
+
+
+def average_towers(towers: keras.Model, target: Target, scale: TargetScale, margin: float = 0.0) -> keras.Model:
+    """Return the network: the towers' mean answers, (rows, outputs), as the target has them.
+
+    A regression's bounds are moved apart by `margin`, in the target's scale, and never cross the value.
+    """
+    outputs = towers.outputs[0]
+    if target.task == "binary":
+        answers = keras.ops.mean(keras.ops.sigmoid(outputs), axis=1)
+    elif target.task == "multiclass":
+        answers = keras.ops.mean(keras.ops.softmax(outputs, axis=2), axis=1)
+    else:
+        answers = bound(keras.ops.mean(outputs, axis=1), margin) * scale.spread + scale.centre
+    return keras.Model(towers.input, answers, name="network")
+
+
+def bound(outputs: keras.KerasTensor, margin: float) -> keras.KerasTensor:
+    """Return value, low and high, (rows, 3), in this order of size: low, value, high."""
+    value, low, high = (outputs[:, place : place + 1] for place in range(3))
+    low, high = keras.ops.minimum(value, low - margin), keras.ops.maximum(value, high + margin)
+    return keras.layers.Concatenate()([value, low, high])
 
 
 def network_inputs(encoded: Encoded) -> dict[str, np.ndarray]:

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from bentoml.exceptions import BentoMLException
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from contract.check import find_problems
 from contract.encode import Encoded
 from contract.errors import UserError
-from contract.feature import Timestamp, Value
-from contract.schema import Schema, load_schema
+from contract.feature import Value
+from contract.schema import Schema, Target, load_schema
 from service.engine import ENCODED_SIGNATURE
 from service.model import (
     GOLDEN_FILE,
@@ -36,15 +37,17 @@ from service.model import (
     Manifest,
     digest_file,
     engine_kind,
+    measure_difference,
     open_model,
 )
 from training.network import network_inputs
-from training.raw_columns import raw_dtype
+from training.raw_columns import place_name, raw_dtype
+from training.rows import to_rows
 
 logger = logging.getLogger(__name__)
 
 GOLDEN_ROWS = 256
-OUTPUT = "probability"
+PROBABILITIES = "probabilities"  # the output of a signature that has one column a class
 
 
 class PackingFailed(UserError):
@@ -75,31 +78,55 @@ def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, V
     return [rows[place] for place in fitting], places[fitting]
 
 
-def to_rows(schema: Schema, table: pd.DataFrame) -> list[dict[str, Value]]:
-    """Return a table's features as the rows a caller would send as JSON."""
-    columns = {feature.name: _to_json_values(table[feature.name], feature) for feature in schema.features}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
 def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
     """Write a SavedModel: `serving_default` takes raw columns, each (rows,); `encoded` takes arrays."""
     module = tf.Module()
     module.network, module.raw_model = network, raw_model
-    raw_specs = {f.name: tf.TensorSpec([None], raw_dtype(f), name=f.name) for f in schema.features}
+    raw_specs = {
+        feature.name: tf.TensorSpec([None], raw_dtype(feature), name=place_name(place))
+        for place, feature in enumerate(schema.features)
+    }
 
     @tf.function(autograph=False)
     def serving_default(columns: Mapping[str, Any]) -> dict[str, Any]:
-        return {OUTPUT: tf.squeeze(raw_model(columns, training=False), 1)}
+        return name_outputs(schema.target, raw_model(columns, training=False))
 
     @tf.function(autograph=False)
     def encoded(arrays: Mapping[str, Any]) -> dict[str, Any]:
-        return {OUTPUT: network(arrays, training=False)}
+        return {"answers": network(arrays, training=False)}
 
     signatures = {
         "serving_default": serving_default.get_concrete_function(raw_specs),
         ENCODED_SIGNATURE: encoded.get_concrete_function(_encoded_specs(schema)),
     }
     tf.saved_model.save(module, str(folder), signatures=signatures)
+    name_inputs(folder / "saved_model.pb", {place_name(i): feature.name for i, feature in enumerate(schema.features)})
+
+
+def name_outputs(target: Target, answers: Any) -> dict[str, Any]:
+    """Return the network's answers, (rows, outputs), as the outputs of a signature: (rows,) each, or (rows, classes)."""
+    if target.task == "multiclass":
+        return {PROBABILITIES: answers}
+    return {name: answers[:, place] for place, name in enumerate(target.outputs)}
+
+
+def name_inputs(path: Path, names: Mapping[str, str]) -> None:
+    """Give the inputs of a SavedModel's signatures other names.
+
+    A tensor's name may not hold spaces or most other characters and a signature takes its names
+    from the tensors; but as keys of a signature any text will do.
+    """
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    graph = saved.meta_graphs[0]
+    for signature in graph.signature_def.values():
+        inputs = {names.get(key, key): tensor for key, tensor in signature.inputs.items()}
+        renamed = meta_graph_pb2.SignatureDef(inputs=inputs, outputs=signature.outputs, method_name=signature.method_name)
+        signature.CopyFrom(renamed)
+    for node in graph.object_graph_def.nodes:  # what a Python program goes by
+        if node.HasField("bare_concrete_function"):
+            keywords = node.bare_concrete_function.argument_keywords
+            keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
+    path.write_bytes(saved.SerializeToString())
 
 
 def convert_to_litert(network: keras.Model) -> bytes:
@@ -112,11 +139,14 @@ def convert_to_litert(network: keras.Model) -> bytes:
     return flatbuffer
 
 
-def check_raw_answers(folder: Path, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray) -> None:
+def check_raw_answers(
+    folder: Path, target: Target, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray
+) -> None:
     """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers."""
     serve = tf.saved_model.load(str(folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
-    given = serve(**{name: tf.constant(column) for name, column in raw_arrays.items()})[OUTPUT].numpy()
-    difference = float(np.abs(given - answers[:, 0]).max())
+    outputs = serve(**{name: tf.constant(column) for name, column in raw_arrays.items()})
+    given = np.column_stack([outputs[name].numpy() for name in name_outputs(target, answers)])
+    difference = measure_difference(target, given, answers)
     if not difference <= MAX_GOLDEN_DIFFERENCE:
         raise PackingFailed(f"the SavedModel on raw columns is {difference:.2g} away from the trained network")
 
@@ -158,10 +188,3 @@ def predict_encoded(network: keras.Model, encoded: Encoded, batch_rows: int = 81
 def _encoded_specs(schema: Schema) -> dict[str, tf.TensorSpec]:
     widths = {"numbers": (len(schema.number_names), tf.float32), "codes": (len(schema.categories), tf.int32)}
     return {name: tf.TensorSpec([None, width], kind, name=name) for name, (width, kind) in widths.items() if width}
-
-
-def _to_json_values(column: pd.Series, feature: Any) -> list[Value]:
-    if isinstance(feature, Timestamp):
-        return [moment.isoformat() if moment == moment else None for moment in column]
-    values = column.astype(object)
-    return list(values.where(column.notna(), None))

@@ -3,83 +3,169 @@
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from contract.errors import UserError
-from contract.feature import Cycle
+from contract.feature import Cycle, Kind
+from contract.schema import Label, Task
 
 BUILT_IN = Path(__file__).parent / "flights.toml"
-
-
-# What a SavedModel's signature can name.
-FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+DEFAULT = Path("problem.toml")  # in the working folder; where there is none, the built-in problem is meant
+TEST_SHARE = VALIDATION_SHARE = 0.15
 
 
 class InvalidProblem(UserError):
     """The problem file can't be read or says something it should not."""
 
 
-class TargetColumn(BaseModel):
-    """The column to predict and what it means."""
-
+class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BuiltInSource(_Entry):
+    """A table made by a module of ours."""
+
+    loader: Literal["flights"]
+
+
+class FileSource(_Entry):
+    """A CSV file, a Parquet file or a folder of Parquet files; a relative path starts at the problem file.
+
+    What is not said of a CSV file is found out by looking at it.
+    """
+
+    path: Path
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    encoding: str | None = None
+    decimal: Literal[".", ","] = "."
+
+
+class SqlSource(_Entry):
+    """A query in a database; `$NAME` or `${NAME}` in the URL is read from the environment."""
+
+    url: str
+    query: str
+
+
+SOURCES = {"loader": "loader", "path": "path", "url": "url", "query": "url"}  # what tells the kinds apart
+
+
+def _kind_of_source(given: Any) -> str | None:
+    keys = given if isinstance(given, dict) else vars(given) if isinstance(given, _Entry) else {}
+    return next((SOURCES[key] for key in keys if key in SOURCES), None)
+
+
+AnySource = Annotated[
+    Annotated[BuiltInSource, Tag("loader")] | Annotated[FileSource, Tag("path")] | Annotated[SqlSource, Tag("url")],
+    Discriminator(
+        _kind_of_source,
+        custom_error_type="no_source",
+        custom_error_message="expected `path` of a file, or `url` and `query` of a database",
+    ),
+]
+
+
+class TargetColumn(_Entry):
+    """The column to predict and what it means; classes that are not named are learned."""
 
     name: str
+    task: Task
+    classes: tuple[Label, ...] = ()
     description: str = ""
+    unit: str = ""
 
 
-class Split(BaseModel):
-    """Rows before `validate_from` train, those from `test_from` on test, those between validate."""
+class Split(_Entry):
+    """How the rows are cut into those to train on, to validate on and to test on.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
+    """
 
-    time: str
-    validate_from: date
-    test_from: date
+    time: str | None = None
+    format: str = ""  # of the time column, if it is no feature, as those of a feature
+    zoned: bool = False
+    validate_from: date | None = None
+    test_from: date | None = None
+    validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5)
+    test: float = Field(TEST_SHARE, gt=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def check_dates(self) -> Self:
+        """Refuse one date without the other, and dates without a column to find them in."""
+        dates = (self.validate_from, self.test_from)
+        if (dates[0] is None) != (dates[1] is None) or (any(dates) and not self.time):
+            raise ValueError("validate_from, test_from and time go together")
+        return self
 
 
-class Declared(BaseModel):
+class Declared(_Entry):
     """What is said of a feature beforehand; the rest is learned from its column."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["number", "category", "boolean", "timestamp"]
+    kind: Kind
     description: str = ""
     unit: str = ""
     nullable: bool = False
     low: float = 0.0
     high: float = 0.0
     cycles: tuple[Cycle, ...] = ()
+    zoned: bool = False
+    format: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Return what is said, and only that."""
         return self.model_dump(exclude_unset=True)
 
 
-class Problem(BaseModel):
+class Problem(_Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # it becomes a tag in two stores
-    source: Literal["flights"]
+    source: AnySource
     target: TargetColumn
-    split: Split
+    split: Split = Split()
     slices: tuple[str, ...] = ()
-    features: dict[FeatureName, Declared] = Field(min_length=1)
+    features: dict[str, Declared] = Field(min_length=1)
+    ignored: dict[str, str] = {}  # column → why it is no feature
+
+    @model_validator(mode="after")
+    def check_roles(self) -> Self:
+        """Refuse a column that is both a feature and something else."""
+        for role, names in (("the target", {self.target.name}), ("ignored", self.ignored.keys())):
+            twice = sorted(self.features.keys() & names)
+            if twice:
+                raise ValueError(f"`{twice[0]}` is a feature and {role}: it can only be one")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that are read."""
+        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices)
+        return tuple(dict.fromkeys((*self.features, *others)))
+
+
+def find_problem(path: Path | None) -> Problem:
+    """Read the problem file named, or DEFAULT where it exists, or the built-in one."""
+    return read_problem(path or (DEFAULT if DEFAULT.exists() else BUILT_IN))
 
 
 def read_problem(path: Path) -> Problem:
     """Read a problem file; raise InvalidProblem naming the entry that is wrong."""
     try:
-        return Problem.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        problem = Problem.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidProblem(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidProblem(f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(map(str, first["loc"]))
-        raise InvalidProblem(f"{path}: `{entry}`: {first['msg'].lower()}") from None
+        place = [str(part) for part in first["loc"]]
+        if place[:1] == ["source"]:
+            del place[1:2]  # which kind of source it is
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidProblem(f"{path}: {'`' + '.'.join(place) + '`: ' if place else ''}{message.lower()}") from None
+    if isinstance(problem.source, FileSource):
+        located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
+        return problem.model_copy(update={"source": located})
+    return problem

@@ -4,12 +4,15 @@ This is `contract.encode` once more, in TensorFlow, generated from the same sche
 unless both give the golden rows the same answers.
 """
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from contract.feature import Category, Feature, Timestamp
+from contract.encode import MISSING, UNSEEN
+from contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
 from contract.schema import Schema
 from training.clock import read_cycles
 
@@ -17,16 +20,37 @@ from training.clock import read_cycles
 def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
     """Return a model with one (rows,) input per feature: text for category and timestamp, else float32.
 
-    One-dimensional, as a column is: Keras takes texts as NumPy objects in no other shape.
+    One-dimensional, as a column is: Keras takes texts as NumPy objects in no other shape. The
+    model takes a dictionary by the features' names, whatever these hold; the tensors have the
+    same names where Keras can call them so, else they are called by their places.
     """
-    inputs = {f.name: keras.Input((), name=f.name, dtype=raw_dtype(f)) for f in schema.features}
-    numbers = [keras.ops.expand_dims(inputs[feature.name], 1) for feature in schema.plain]
+    try:
+        return _build(schema, network, schema.names)
+    except ValueError:  # a name holds a slash, or is that of a layer
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "When providing `inputs` as a dict")  # names differ on purpose
+            return _build(schema, network, [place_name(place) for place in range(len(schema.features))])
+
+
+def place_name(place: int) -> str:
+    """Return what a tensor is called after its feature's place."""
+    return f"feature_{place}"
+
+
+def _build(schema: Schema, network: keras.Model, names: Sequence[str]) -> keras.Model:
+    inputs = {
+        feature.name: keras.Input((), name=name, dtype=raw_dtype(feature))
+        for feature, name in zip(schema.features, names, strict=True)
+    }
+    plain = [inputs[feature.name] for feature in schema.plain]
+    numbers = [keras.ops.stack(plain, axis=1)] if plain else []
     numbers += [read_cycles(inputs[feature.name], feature) for feature in schema.timestamps]
     codes = [_to_code(feature, inputs[feature.name]) for feature in schema.categories]
-    parts = {"numbers": numbers, "codes": codes}
-    encoded = {
-        name: keras.layers.Concatenate()(part) if len(part) > 1 else part[0] for name, part in parts.items() if part
-    }
+    encoded = {}
+    if numbers:
+        encoded["numbers"] = keras.layers.Concatenate()(numbers) if len(numbers) > 1 else numbers[0]
+    if codes:
+        encoded["codes"] = keras.ops.stack(codes, axis=1)
     return keras.Model(inputs, network(encoded), name=schema.name)
 
 
@@ -41,8 +65,13 @@ def to_raw_arrays(schema: Schema, table: Any) -> dict[str, np.ndarray]:
 
 
 def _to_code(feature: Category, column: keras.KerasTensor) -> keras.KerasTensor:
-    lookup = keras.layers.StringLookup(vocabulary=list(feature.vocabulary), mask_token=None, num_oov_indices=1)
-    return keras.ops.expand_dims(keras.ops.cast(lookup(column), "int32"), 1)
+    seen = feature.vocabulary
+    nulls = sorted(NULL_SPELLINGS.difference(seen)) if feature.nullable and MISSING in seen else []
+    lookup = keras.layers.StringLookup(vocabulary=[*seen, *nulls], mask_token=None, num_oov_indices=UNSEEN + 1)
+    codes = keras.ops.cast(lookup(column), "int32")  # (rows,)
+    if not nulls:
+        return codes
+    return keras.ops.where(codes > UNSEEN + len(seen), UNSEEN + 1 + seen.index(MISSING), codes)
 
 
 def _to_raw(feature: Feature, column: Any) -> np.ndarray:

@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import itertools
+import re
+import unicodedata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,50 +17,98 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.dataset_source import DatasetSource
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 
-from contract.schema import Schema
-from training.evaluate import plot_curves, plot_slices, score_slices
+from contract.schema import Schema, Target
+from training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
 from training.flights import PACKAGE
-from training.problem import Problem
+from training.problem import BuiltInSource, FileSource, Problem, SqlSource
 from training.raw_columns import raw_dtype
 from training.split import Parts
 
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
 SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest is of all rows
+MAX_FILE_NAME = 40  # characters
+MAX_SHOWN = 500  # characters of a name or a query that MLflow shows with the data
 
 
-def log_data(problem: Problem, table: pd.DataFrame, parts: Parts, lineage: Mapping[str, str]) -> None:
-    """Log the problem, where the data came from, its digest, and how it was split."""
+def log_data(
+    problem: Problem, table: pd.DataFrame, parts: Parts, lineage: Mapping[str, str], source_description: str
+) -> None:
+    """Log the problem, where the data came from, its digest, and how it was split.
+
+    In the problem the description, which has no password, stands in place of a database's URL.
+    """
     mlflow.set_tags(dict(lineage))
-    mlflow.log_dict(problem.model_dump(mode="json"), "problem.json")
+    described = problem.model_dump(mode="json")
+    if isinstance(problem.source, SqlSource):
+        described["source"]["url"] = source_description
+    mlflow.log_dict(described, "problem.json")
     for context, part in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
         mlflow.log_param(f"{context}_rows", len(part))
-    source = CodeDatasetSource({"package": PACKAGE, "version": version(PACKAGE)})
+    name, source = describe_source(problem, source_description)
+    sample = table.head(SAMPLE_ROWS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a hint about integers, which our own schema answers
-        dataset = from_pandas(
-            table.head(SAMPLE_ROWS), source, problem.target.name, problem.source, digest=lineage["data_digest"]
-        )
+        dataset = from_pandas(sample, source, problem.target.name, name[:MAX_SHOWN], digest=lineage["data_digest"])
         mlflow.log_input(dataset, context="training")
 
 
+def describe_source(problem: Problem, description: str) -> tuple[str, str | DatasetSource]:
+    """Return what MLflow calls the data, and where it says they come from."""
+    source = problem.source
+    if isinstance(source, BuiltInSource):
+        return source.loader, CodeDatasetSource({"package": PACKAGE, "version": version(PACKAGE)})
+    if isinstance(source, FileSource):
+        path = source.path.resolve()
+        return path.name, path.as_uri()
+    return problem.name, CodeDatasetSource({"database": description, "query": source.query[:MAX_SHOWN]})
+
+
 def log_evaluation(
-    problem: Problem, test: pd.DataFrame, probabilities: np.ndarray, scores: Mapping[str, float]
+    problem: Problem,
+    target: Target,
+    test: pd.DataFrame,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    scores: Mapping[str, float],
 ) -> None:
-    """Log the test metrics, the curves, and the scores by slice and month."""
-    labels = test[problem.target.name].to_numpy(np.float32)
+    """Log the test metrics, the plots of the task, and the scores by slice and, if the split is by time, by month.
+
+    `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
+    """
     mlflow.log_metrics({f"test_{name}": value for name, value in scores.items()})
-    for name, plot in plot_curves(labels, probabilities).items():
-        _log_figure(plot, name)
-    months = test[problem.split.time].dt.strftime("%Y-%m").rename("month")
-    for keys in (months, *(test[column] for column in problem.slices)):
-        slices = score_slices(labels, probabilities, keys)
-        mlflow.log_table(slices, f"evaluation/by_{keys.name}.json")
-        _log_figure(plot_slices(str(keys.name), slices), f"by_{keys.name}")
+    for name, figure in plot(target, labels, answers).items():
+        _log_figure(figure, name)
+    slices = slice_test(problem, test)
+    for file, (name, keys) in zip(file_names(name for name, _ in slices), slices, strict=True):
+        scored = score_slices(target, labels, answers, keys)
+        mlflow.log_table(scored, f"evaluation/by_{file}.json")
+        _log_figure(plot_slices(target, name, scored), f"by_{file}")
+
+
+def slice_test(problem: Problem, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    """Return what the test rows are sliced by: a name, and a key for each row."""
+    slices = [(column, slice_keys(test[column])) for column in dict.fromkeys(problem.slices)]
+    if problem.split.time is None:
+        return slices
+    periods = period_keys(test[problem.split.time])
+    return [(str(periods.name), periods), *slices]
+
+
+def file_names(names: Iterable[str]) -> list[str]:
+    """Return a file name for each, without its ending, that every system takes; no two are alike."""
+    given: list[str] = []
+    for name in names:
+        words = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name).casefold()).strip("_")
+        stem = words[:MAX_FILE_NAME] or "column"
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        given.append(next(file for file in itertools.chain([stem], numbered) if file not in given))
+    return given
 
 
 def log_model(schema: Schema, raw_model: keras.Model, example: Mapping[str, np.ndarray]) -> str:
@@ -86,9 +137,10 @@ class _KerasFlavor:
 
 
 def model_signature(schema: Schema) -> ModelSignature:
-    """Return the MLflow signature: one named (rows,) tensor per feature in, (rows, 1) probabilities out."""
+    """Return the MLflow signature: one named (rows,) tensor per feature in, (rows, outputs) answers out."""
     inputs: list[ColSpec | TensorSpec] = [TensorSpec(_numpy_type(raw_dtype(f)), (-1,), f.name) for f in schema.features]
-    return ModelSignature(MlflowSchema(inputs), MlflowSchema([TensorSpec(np.dtype("float32"), (-1, 1))]))
+    answers = TensorSpec(np.dtype("float32"), (-1, len(schema.target.outputs)))
+    return ModelSignature(MlflowSchema(inputs), MlflowSchema([answers]))
 
 
 def _numpy_type(name: str) -> np.dtype:

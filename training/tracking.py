@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ LINK = ROOT / "mlflow.db"  # where a bare `mlflow ui` in the project's root look
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 CONNECT_TIMEOUT_S = 5
 CHAMPION, CHALLENGER = "champion", "challenger"
+HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
+HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to
 PACKAGE = "package"  # the run's artifact folder that holds what is packed
 
 
@@ -34,21 +37,48 @@ class StoreUnreachable(UserError):
     """The tracking server or database does not answer."""
 
 
+def check_store() -> None:
+    """Raise StoreUnreachable if MLFLOW_TRACKING_URI names a store that does not let us in; touch nothing."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri:
+        with _say_unreachable(uri):
+            _check_reachable(uri)
+
+
+def connect() -> bool:
+    """Choose MLFLOW_TRACKING_URI or the database in the data folder; return whether it is there yet."""
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or f"sqlite:///{DATABASE}"
+    mlflow.set_tracking_uri(uri)
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+
+
 def open_store(experiment: str) -> None:
     """Choose MLFLOW_TRACKING_URI, or the database in the data folder, and the experiment in it."""
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    check_store()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
-    shown = re.sub(r"//[^/]*@", "//…@", uri)  # what stands before an @ may be a password
     mlflow.set_tracking_uri(uri)
-    try:
-        _check_reachable(uri)
+    with _say_unreachable(uri):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
         mlflow.set_experiment(experiment)
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown)
-        raise StoreUnreachable(f"the MLflow store {shown} can't be used: {reason}") from None
+
+
+def close_abandoned_runs(experiment: str) -> None:
+    """Mark the runs as killed whose process on this machine is gone: nothing could end them when it died."""
+    found = MlflowClient().get_experiment_by_name(experiment)
+    running = f"attributes.status = 'RUNNING' and tags.{HOST_TAG} = '{socket.gethostname()}'"
+    runs = MlflowClient().search_runs([found.experiment_id], running) if found else []
+    for run in runs:
+        if not _is_alive(int(run.data.tags[PID_TAG])):
+            MlflowClient().set_terminated(run.info.run_id, "KILLED")
+
+
+def tag_process() -> None:
+    """Note in the active run which process it belongs to."""
+    mlflow.set_tags({HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())})
 
 
 def find_champion(name: str) -> ModelVersion | None:
@@ -64,6 +94,11 @@ def get_version(name: str, version: str) -> ModelVersion:
     return MlflowClient().get_model_version(name, version)
 
 
+def find_versions(name: str) -> list[ModelVersion]:
+    """Return the registered versions, the oldest first; none if there is no such model."""
+    return sorted(MlflowClient().search_model_versions(f"name = '{name}'"), key=lambda found: int(found.version))
+
+
 def register(name: str, model_uri: str, tags: dict[str, str]) -> str:
     """Register a logged model and return its version."""
     with contextlib.redirect_stderr(io.StringIO()):  # what MLflow says of it, we say
@@ -73,6 +108,25 @@ def register(name: str, model_uri: str, tags: dict[str, str]) -> str:
 def set_alias(name: str, alias: str, version: str) -> None:
     """Point an alias of a registered model at a version."""
     MlflowClient().set_registered_model_alias(name, alias, version)
+
+
+def crown_version(name: str, version: str) -> None:
+    """Make a registered version the champion and remember that it was."""
+    history = read_history(name)
+    if history[-1:] != [version]:
+        write_history(name, [*history, version])
+    set_alias(name, CHAMPION, version)
+
+
+def read_history(name: str) -> list[str]:
+    """Return the versions that were champions, the latest last."""
+    tags = MlflowClient().get_registered_model(name).tags
+    return [version for version in tags.get(HISTORY_TAG, "").split(",") if version]
+
+
+def write_history(name: str, versions: Sequence[str]) -> None:
+    """Note which versions were champions, the latest last."""
+    MlflowClient().set_registered_model_tag(name, HISTORY_TAG, ",".join(versions))
 
 
 def git_commit() -> str:
@@ -85,6 +139,26 @@ def git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return described.stdout.strip()
+
+
+@contextlib.contextmanager
+def _say_unreachable(uri: str) -> Iterator[None]:
+    shown = re.sub(r"//[^/]*@", "//…@", uri)  # what stands before an @ may be a password
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown)
+        raise StoreUnreachable(f"the MLflow store {shown} can't be used: {reason}") from None
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _check_reachable(uri: str) -> None:

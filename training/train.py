@@ -13,14 +13,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from contract.encode import Encoder
-from contract.errors import InvalidTable
 from contract.learn import learn_schema
 from contract.schema import Schema, Target
 from training import tracking
 from training.champion import crown
+from training.checks.reference import REFERENCE_FILE, learn_reference
+from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_skew
 from training.evaluate import format_scores, score
 from training.fit import Labelled, Recipe, fit_network
-from training.flights import digest_table, load_flights
+from training.flights import digest_table
 from training.pack import (
     check_raw_answers,
     choose_golden,
@@ -30,96 +31,140 @@ from training.pack import (
 )
 from training.problem import Problem
 from training.raw_columns import build_raw_model, to_raw_arrays
+from training.read import Table, read_table
 from training.record import log_data, log_evaluation, log_model
-from training.split import Parts, split_by_time
+from training.split import Parts, describe_split, split_table
+from training.target import check_parts, encode_labels, learn_target
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table that can be trained on: what was read, its schema, its parts, and their labels."""
+
+    table: Table
+    schema: Schema
+    parts: Parts
+    labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network, the schema it was trained with, and what it answered on the test rows."""
+    """A network, and what it answered on the test rows."""
 
-    schema: Schema
     network: keras.Model
     raw_model: keras.Model
     answers: np.ndarray  # (test rows, outputs)
     scores: dict[str, float]
 
 
-def train(problem: Problem, recipe: Recipe, rows: int | None = None) -> str:
+def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_change: bool = False) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
-    With `rows` only about that many rows, evenly spread over the table, are used. What is
-    registered is complete: an interrupted run leaves neither a version nor another champion.
+    With `rows` only about that many rows, evenly spread over the table, are used. With
+    `accept_change` the table may differ from the schema of the champion. What is registered is
+    complete: an interrupted run leaves neither a version nor another champion.
     """
+    tracking.check_store()
+    contract = find_contract(problem.name)
+    table = read_shown(problem, rows, lenient=contract is not None)
+    report = check_contract(contract, problem, table) if contract else None
+    if contract and report and not accept_change:
+        refuse_skew(contract, table, report)
+    refuse_misfits(table)
+    prepared = prepare(problem, table)
     tracking.open_store(problem.name)
-    table = read_table(rows)
-    parts = split_by_time(table, problem.split)
-    check_columns(problem, parts)
+    tracking.close_abandoned_runs(problem.name)
     mlflow.keras.autolog(log_models=False, log_datasets=False)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch:
-        lineage = {"run_id": run.info.run_id, "data_digest": digest_table(table), "git_commit": tracking.git_commit()}
-        log_data(problem, table, parts, lineage)
-        trained = fit_and_score(problem, parts, recipe)
-        log_evaluation(problem, parts.test, trained.answers[:, 0], trained.scores)
+        lineage = {
+            "run_id": run.info.run_id,
+            "data_digest": digest_table(table.frame),
+            "schema_digest": prepared.schema.digest,
+            "git_commit": tracking.git_commit(),
+        }
+        tracking.tag_process()
+        log_data(problem, table.frame, prepared.parts, lineage, table.source)
+        if report:
+            log_report(problem.name, report)
+        trained = fit_and_score(problem, prepared, recipe)
         package = Path(scratch) / tracking.PACKAGE
         package.mkdir()
-        model_uri = pack(package, trained, parts.test)
-        lineage |= {"schema_digest": trained.schema.digest}
+        model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
-        crown(problem, parts.test, version, trained.scores)
+        crown(prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores)
         return version
 
 
-def read_table(rows: int | None) -> pd.DataFrame:
-    """Read the built-in table with a progress bar."""
-    with show_steps("reading", 4) as step:
-        table = load_flights(step)
-    left_out = table.attrs["left_out"]
-    if rows:
-        table = table.iloc[:: max(1, len(table) // rows)]
-    print(f"{len(table):,} flights, {table['late'].mean():.1%} late; left out: {left_out}")
-    return table
+def read_shown(problem: Problem, rows: int | None, lenient: bool) -> Table:
+    """Read the table with a progress bar, or about that many of its rows."""
+    with tqdm(total=100, desc="reading", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+        table = read_table(problem, lambda share: show_share(bar, share), lenient)
+        show_share(bar, 1.0)
+    return table.thin(rows) if rows else table
 
 
-def check_columns(problem: Problem, parts: Parts) -> None:
-    """Raise InvalidTable if a column the problem names is missing or a part has labels of one class only."""
-    for column in (problem.target.name, *problem.slices):
-        if column not in parts.train:
-            raise InvalidTable(f"the table has no column `{column}`; it has: {', '.join(parts.train.columns)}")
-    for part, rows in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
-        if rows[problem.target.name].nunique() < 2:
-            raise InvalidTable(f"`{problem.target.name}` is the same in all {len(rows)} {part} rows: use more rows")
+def show_share(bar: tqdm, share: float) -> None:
+    """Move a bar of 100 to that share."""
+    bar.update(round(100 * share) - bar.n)
 
 
-def fit_and_score(problem: Problem, parts: Parts, recipe: Recipe) -> Trained:
-    """Learn the schema, encode, fit, and score on the test rows."""
+def prepare(problem: Problem, table: Table) -> Prepared:
+    """Cut a table into parts and learn its schema; raise InvalidTable if it can't be trained on."""
+    column = table.frame[problem.target.name]
+    target = learn_target(problem.target, column)
+    print(f"{len(column):,} rows of {table.source}{describe_target(target, column)}")
+    for note in table.notes:
+        print(note)
+    strata = None if target.task == "regression" else encode_labels(target, column)
+    parts = split_table(table.frame, problem.split, strata)
+    labels = [encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)]
+    check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
-    target = Target(name=problem.target.name, classes=(False, True), description=problem.target.description)
-    schema = learn_schema(problem.name, parts.train, target, declared)
+    schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
+    return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))
+
+
+def describe_target(target: Target, column: pd.Series) -> str:
+    """Return how the target is distributed, as the line about the table goes on."""
+    if target.task == "regression":
+        return f", `{target.name}` {column.mean():.4g} ± {column.std():.3g}"
+    if target.task == "binary":
+        return f", `{target.name}` is {target.classes[1]!r} in {(column == target.classes[1]).mean():.1%}"
+    counts = column.value_counts(normalize=True)
+    return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
+
+
+def fit_and_score(problem: Problem, prepared: Prepared, recipe: Recipe) -> Trained:
+    """Encode, fit, score on the test rows, and log all of it."""
+    schema, parts = prepared.schema, prepared.parts
     encoder = Encoder(schema)
-    fitting, validation, test = (
-        Labelled(encoder.encode(part), part[target.name].to_numpy(np.float32))
-        for part in (parts.train, parts.validation, parts.test)
+    train, validation, test = (
+        Labelled(encoder.encode(part), labels)
+        for part, labels in zip((parts.train, parts.validation, parts.test), prepared.labels, strict=True)
     )
-    network = fit_network(schema, fitting, validation, recipe)
+    network = fit_network(schema, train, validation, recipe)
     answers = predict_encoded(network, test.encoded)
-    scores = score(test.labels, answers[:, 0])
-    print(f"{len(parts.test):,} test rows, from {problem.split.test_from} on:\n{format_scores(scores)}")
-    return Trained(schema, network, build_raw_model(schema, network), answers, scores)
+    scores = score(schema.target, test.labels, answers)
+    print(f"{len(test.labels):,} test rows, {describe_split(problem.split)}:\n{format_scores(scores)}")
+    log_evaluation(problem, schema.target, parts.test, test.labels, answers, scores)
+    return Trained(network, build_raw_model(schema, network), answers, scores)
 
 
-def pack(package: Path, trained: Trained, test: pd.DataFrame) -> str:
+def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
     """Write and check the packed folder, log it and the model with the run; return the model's URI."""
+    schema, test = prepared.schema, prepared.parts.test
     with show_steps("packing", 4) as step:
         step("network")
-        rows, places = choose_golden(trained.schema, test)
+        rows, places = choose_golden(schema, test)
         write_golden(package, rows, trained.answers[places])
-        write_package(package, trained.schema, trained.network, trained.raw_model)
+        write_package(package, schema, trained.network, trained.raw_model)
+        reference = learn_reference(schema, prepared.table.columns, prepared.table.frame)
+        (package / REFERENCE_FILE).write_text(reference.model_dump_json(), encoding="utf-8")
         step("golden answers")
-        golden = to_raw_arrays(trained.schema, test.iloc[places])
-        check_raw_answers(package, golden, trained.answers[places])
+        golden = to_raw_arrays(schema, test.iloc[places])
+        check_raw_answers(package, schema.target, golden, trained.answers[places])
         step("MLflow model")
-        model_uri = log_model(trained.schema, trained.raw_model, {name: array[:5] for name, array in golden.items()})
+        model_uri = log_model(schema, trained.raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
         mlflow.log_artifacts(str(package), tracking.PACKAGE)
     return model_uri

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from contract.answers import to_predictions
 from contract.check import show, suggest
 from contract.errors import InvalidInput, Problem
 from service.dataplane import Dataplane, Prediction
@@ -63,12 +64,11 @@ def decode_rows(body: bytes, max_rows: int) -> list[Any]:
 
 def encode_prediction(dataplane: Dataplane, prediction: Prediction) -> dict[str, Any]:
     """Return the answer as JSON will hold it."""
-    label = dataplane.label
-    probabilities: list[float] = prediction.answers[:, 0].tolist()
+    model = dataplane.model
     return {
-        "predictions": [{"probability": probability, "label": label(probability)} for probability in probabilities],
-        "model": dataplane.model.name,
-        "version": dataplane.model.version,
+        "predictions": to_predictions(model.schema.target, prediction.answers),
+        "model": model.name,
+        "version": model.version,
         "warnings": [str(warning) for warning in prediction.warnings],
     }
 

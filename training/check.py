@@ -1,0 +1,90 @@
+"""Checks a table before anything is fitted: is it like the one the champion was trained on?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+
+from contract.errors import InvalidTable
+from contract.schema import Schema, load_schema
+from service.model import SCHEMA_FILE
+from training import tracking
+from training.champion import open_package
+from training.checks.reference import REFERENCE_FILE, Reference, load_reference
+from training.checks.report import Report, check_table
+from training.checks.skew import to_skew
+from training.problem import Problem
+from training.read import Table, describe_absent
+
+REPORTS = tracking.DATA / "reports"
+
+
+class SchemaSkew(InvalidTable):
+    """The table is not what the champion's schema says."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the next table has to be like: the schema and the values of the champion's."""
+
+    version: str
+    schema: Schema
+    reference: Reference
+
+
+def find_contract(name: str) -> Contract | None:
+    """Return the champion's contract, or None where there is no champion yet; no store is made or changed."""
+    champion = tracking.find_champion(name) if tracking.connect() else None
+    if champion is None:
+        return None
+    with open_package(champion) as package:
+        schema, reference = load_schema(package / SCHEMA_FILE), load_reference(package / REFERENCE_FILE)
+    return Contract(str(champion.version), schema, reference)
+
+
+def check_contract(contract: Contract, problem: Problem, table: Table) -> Report:
+    """Compare a table with the contract, print the report and keep it as a page."""
+    features, against = problem.features.keys(), f"version {contract.version}"
+    report = check_table(
+        contract.schema, contract.reference, table.columns, table.frame, table.misfits, features, against
+    )
+    print(report.format())
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    page_of(contract.schema.name).write_text(report.to_html(), encoding="utf-8")
+    return report
+
+
+def log_report(name: str, report: Report) -> None:
+    """Record the report with the active run."""
+    mlflow.log_metrics(report.metrics())
+    mlflow.log_artifact(str(page_of(name)), "checks")
+
+
+def refuse_skew(contract: Contract, table: Table, report: Report) -> None:
+    """Raise SchemaSkew if the table contradicts the contract; a failed run in MLflow keeps the report."""
+    if not report.skews:
+        return
+    name = contract.schema.name
+    tracking.open_store(name)
+    more = f" (and {len(report.skews) - 1} more)" if len(report.skews) > 1 else ""
+    with mlflow.start_run():
+        log_report(name, report)
+        raise SchemaSkew(
+            f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
+            f"see {page_of(name)}; if the change is meant, train with --accept-schema-change"
+        )
+
+
+def refuse_misfits(table: Table) -> None:
+    """Raise InvalidTable if a column is absent or holds what can't be read as its declared kind."""
+    if table.absent:
+        raise InvalidTable(f"{table.source} has no column {describe_absent(table.absent[0], table.columns)}")
+    if table.misfits:
+        first, *others = (str(to_skew(misfit)) for misfit in table.misfits)
+        more = f" (and {len(others)} more columns)" if others else ""
+        raise InvalidTable(f"{first}{more}: mend the table, or declare another kind in the problem file")
+
+
+def page_of(name: str) -> Path:
+    """Return where the last report of a problem is kept."""
+    return REPORTS / f"{name}.html"

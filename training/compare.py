@@ -1,0 +1,61 @@
+"""The problem's runs side by side, the best first: `python -m training compare`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+from contract.errors import UserError
+from training import tracking
+from training.evaluate import gate, headline
+from training.problem import Problem
+
+SHORT = 8  # characters of a digest that tell two apart
+
+
+class NothingToCompare(UserError):
+    """The problem has no finished run."""
+
+
+def compare(problem: Problem) -> pd.DataFrame:
+    """Return the finished runs as a table, the best by the gate's metric first.
+
+    Runs are only comparable where `data` and `test rows` are the same. Raises NothingToCompare
+    if there is none.
+    """
+    runs = _find_runs(problem.name)
+    if not runs:
+        raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m training train`")
+    versions = {str(found.run_id): found for found in tracking.find_versions(problem.name)}
+    metrics = dict.fromkeys((gate(problem.target), *headline(problem.target)))
+    best_first = sorted(runs, key=lambda run: run.data.metrics.get(f"test_{gate(problem.target)}", float("inf")))
+    rows = [_describe(run, versions.get(run.info.run_id), metrics) for run in best_first]
+    return pd.DataFrame(rows).fillna("")
+
+
+def format_runs(table: pd.DataFrame) -> str:
+    """Return the table as the terminal shows it."""
+    return table.to_string(index=False, float_format=lambda value: f"{value:.5g}")
+
+
+def _find_runs(name: str) -> list[Run]:
+    experiment = MlflowClient().get_experiment_by_name(name)
+    return list(MlflowClient().search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")) if experiment else []
+
+
+def _describe(run: Run, version: ModelVersion | None, metrics: Iterable[str]) -> dict[str, object]:
+    scores = {metric: run.data.metrics.get(f"test_{metric}") for metric in metrics}
+    return {
+        "version": version.version if version else "",
+        "alias": ", ".join(version.aliases) if version else "",
+        **scores,
+        "train rows": run.data.params.get("training_rows", ""),
+        "test rows": run.data.params.get("test_rows", ""),
+        "data": run.data.tags.get("data_digest", "")[:SHORT],
+        "commit": run.data.tags.get("git_commit", "")[:SHORT],
+        "started": datetime.fromtimestamp(run.info.start_time / 1000).strftime("%Y-%m-%d %H:%M"),
+        "run": run.info.run_name,
+    }

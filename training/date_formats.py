@@ -1,0 +1,97 @@
+"""Finds the format of dates and times that are not written as ISO 8601."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from training.dates import read_timestamps
+
+ISO = ""
+DIGITS_ONLY = "%Y%m%d"
+DATES = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", DIGITS_ONLY),
+    *("%d-%b-%Y", "%d/%b/%Y", "%d %b %Y", "%d %B %Y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
+    *("%a, %d %b %Y", "%a %b %d %Y", "%A, %B %d, %Y", "%Y-%b-%d"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%d %b %y", "%d-%b %Y"),
+)
+JOINTS = (" ", "T", ", ", ":", " at ")
+CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p", "%H%M", "%H%M%S")
+ZONES = ("", "%z", " %z", " UTC", " GMT")
+DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-"}
+TAILS = ("", *(joint + clock + zone for joint in JOINTS for clock in CLOCKS for zone in ZONES))
+LOOKED_AT = 20  # texts, for what they look like
+_DIRECTIVES = {
+    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), r"\d{1,2}"),
+    "%Y": r"\d{4}",
+    "%y": r"\d{2}",
+    "%f": r"\d{1,6}",
+    "%p": "[AaPp][Mm]",
+    "%z": r"(?:Z|[+-]\d\d:?\d\d)",
+    "%a": "[A-Za-z]{3}",
+    "%b": "[A-Za-z]{3}",
+    "%A": "[A-Za-z]{6,9}",
+    "%B": "[A-Za-z]{3,9}",
+}
+
+
+def find_formats(texts: pa.Array, share: float = 1.0) -> list[str]:
+    """Return the formats in which that share of the texts can be read; "" is ISO 8601.
+
+    Where the day may as well be the month both readings are returned.
+    """
+    texts = pc.utf8_trim_whitespace(texts.drop_null())
+    if not len(texts) or pc.mean(pc.match_substring_regex(texts, r"\d\D*\d")).as_py() < share:
+        return []
+    some = texts.slice(0, LOOKED_AT)
+    likely = [ISO] if _share(some, ISO) else []
+    if likely and _share(texts, ISO) == 1:
+        return likely
+    likely += [format for text in some.to_pylist() for format in _likely(text)]
+    return [format for format in dict.fromkeys(likely) if _share(texts, format) >= share]
+
+
+def choose_format(formats: Sequence[str], texts: pa.Array) -> tuple[str, bool]:
+    """Return which of the formats that read all texts to take, and whether another was as good.
+
+    The day comes first, unless the clock has 12 hours, or that would put every date into the same
+    month while the other order makes each the same day of its month.
+    """
+    chosen = formats[0]
+    twins = [other for other in formats if other in _twins(chosen)]
+    if not twins:
+        return chosen, False
+    dates = read_timestamps(texts.drop_null(), chosen, "%z" in chosen)
+    monthly = len(pc.unique(pc.month(dates))) == 1 < len(pc.unique(pc.day(dates)))
+    return (twins[0] if "%p" in chosen or monthly else chosen), True
+
+
+def is_zoned(format: str, texts: pa.Array) -> bool:
+    """Return whether texts of this format carry a UTC offset."""
+    if format != ISO:
+        return "%z" in format
+    return bool(read_timestamps(texts, zoned=True).is_valid().true_count * 2 > len(texts))
+
+
+def _share(texts: pa.Array, format: str) -> float:
+    read = read_timestamps(texts, format, is_zoned(format, texts))
+    return float(len(read) - read.null_count) / len(texts)
+
+
+def _twins(format: str) -> list[str]:
+    return [format.replace(first, second) for first, second in DAY_OR_MONTH.items() if first in format]
+
+
+def _likely(text: str) -> Iterator[str]:
+    """Yield the formats that a text looks like: a date, and what may follow one."""
+    for date in DATES:
+        found = _pattern(date).match(text)
+        if found:
+            yield from (date + tail for tail in TAILS if _pattern(tail).fullmatch(text, found.end()))
+
+
+@cache
+def _pattern(format: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"%[a-zA-Z]", lambda found: _DIRECTIVES[found[0]], re.escape(format).replace(r"\%", "%")))

@@ -1,0 +1,67 @@
+"""The labels of a classification, as the table gives them: true and false, whole numbers or texts."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contract.errors import InvalidTable
+from contract.schema import Label
+from training.convert import has_text, to_plain, to_texts
+
+BOOLEANS = {"false": False, "true": True}
+WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1
+
+
+class LabelReader:
+    """Collects the batches of a column of labels; what they are only all of them together say.
+
+    All true or false, in any case, are bool; all whole numbers are int; else each is its text. In
+    a source with types a text is a text.
+    """
+
+    misfit = None  # everything that has a text can be a label
+
+    def __init__(self, name: str, typed: bool) -> None:
+        self._name = name
+        self._typed = typed
+        self._as_text = False
+        self._chunks: list[pa.Array] = []
+
+    def add(self, raw: pa.Array, first_row: int = 0) -> None:
+        """Take the next batch; raise InvalidTable if its type has no texts, such as lists."""
+        plain = to_plain(raw)
+        if not has_text(plain.type):
+            holds = f"`{self._name}` holds {plain.type}"
+            raise InvalidTable(f"{holds}: a label is true or false, a whole number or a text")
+        self._as_text |= self._typed and pa.types.is_string(plain.type)
+        self._chunks.append(to_texts(plain).dictionary_encode())
+
+    def finish(self) -> "pd.Series":
+        """Return the labels, (rows,): a categorical whose categories are bool, int or str; NaN where there is none."""
+        column = pa.chunked_array(self._chunks, pa.dictionary(pa.int32(), pa.string())).combine_chunks()
+        self._chunks = []
+        labels = read_labels(column.dictionary.to_pylist(), as_text=self._as_text)
+        distinct = sort_labels(set(labels))
+        place_of = {label: place for place, label in enumerate(distinct)}
+        places = pa.array([place_of[label] for label in labels], pa.int32()).take(column.indices)
+        categories = pd.Index(distinct, dtype=object)
+        return pd.Series(pd.Categorical.from_codes(pc.fill_null(places, -1).to_numpy(), categories), name=self._name)
+
+
+def read_labels(texts: Sequence[str], *, as_text: bool = False) -> list[Label]:
+    """Return the label each of a column's distinct texts stands for; `as_text` leaves them as they are."""
+    words = [text.strip().lower() for text in texts]
+    if as_text or not words:
+        return list(texts)
+    if all(word in BOOLEANS for word in words):
+        return [BOOLEANS[word] for word in words]
+    if pc.all(pc.match_substring_regex(pa.array(words), WHOLE)).as_py():
+        return [int(word.partition(".")[0]) for word in words]
+    return list(texts)
+
+
+def sort_labels(labels: set[Label]) -> list[Label]:
+    """Return labels, all of one type, in their order."""
+    return sorted(labels, key=lambda label: (label,))

@@ -1,0 +1,54 @@
+"""Reads numbers as people write them: `1,234.5`, `1 234`, `۱۲۳٫۵`, `$5`, `12 %`."""
+
+import re
+import unicodedata
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+GROUPING = {".": ",", ",": "."}  # what parts thousands where this parts the decimals
+SPACES_AND_QUOTES = " '’_"  # what parts thousands anywhere
+ARABIC = {"٫": ".", "٬": ","}
+OTHER_SIGNS = {"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "}
+
+
+def cast_numbers(texts: pa.Array, decimal: str = ".") -> pa.Array:
+    """Return texts of mere digits as float64; raise ArrowInvalid if any says more than that."""
+    if decimal == ",":
+        if pc.any(pc.match_substring(texts, ".")).as_py():
+            raise pa.ArrowInvalid("a dot parts thousands here")
+        texts = pc.replace_substring(texts, decimal, ".")
+    return texts.cast(pa.float64())
+
+
+def read_numbers(texts: pa.Array, decimal: str = ".") -> pa.Array:
+    """Return texts as float64, null where a text is no number; `decimal` is the decimal point.
+
+    A grouping of thousands, a plus, a currency sign or a percent sign may stand by the digits: they
+    change nothing. `1,23` is no number where the decimal point is a dot: it could mean two things.
+    """
+    texts = pc.utf8_trim_whitespace(texts)
+    if not pc.all(pc.string_is_ascii(texts)).as_py():
+        texts = pa.array([text and _to_ascii(text, decimal) for text in texts.to_pylist()], pa.string())
+    texts = pc.replace_substring_regex(texts, r"^([+-]?)\s*\p{Sc}\s*", r"\1")
+    texts = pc.replace_substring_regex(texts, r"\s*[%\p{Sc}]$", "")
+    texts = pc.if_else(pc.match_substring_regex(texts, _grammar(decimal)), texts, None)
+    texts = pc.replace_substring_regex(texts, f"[{GROUPING[decimal]}{SPACES_AND_QUOTES}]", "")
+    return pc.replace_substring(texts, decimal, ".").cast(pa.float64())
+
+
+def _grammar(decimal: str) -> str:
+    """Return the regular expression of a number; one kind of grouping may stand in it."""
+    marks = [re.escape(mark) for mark in (GROUPING[decimal], *SPACES_AND_QUOTES)]
+    grouped = "|".join(rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+" for mark in marks)
+    point = re.escape(decimal)
+    return rf"^[+-]?(?:(?:\d+|{grouped})(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?$"
+
+
+def _to_ascii(text: str, decimal: str) -> str:
+    """Return a text with the digits and signs of other scripts as ASCII has them."""
+    points = ARABIC if decimal == "." else {mark: GROUPING[point] for mark, point in ARABIC.items()}
+    return "".join(
+        str(unicodedata.decimal(letter)) if letter.isdecimal() else {**OTHER_SIGNS, **points}.get(letter, letter)
+        for letter in text
+    )

@@ -1,0 +1,178 @@
+"""Offline scoring by the packed model: `python -m training predict TABLE`.
+
+The same schema, encoding and engine as the service's, so the answers are the service's to the bit.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from contract.answers import Answers, to_columns
+from contract.check import find_problems, show
+from contract.encode import UNSEEN, Encoder
+from contract.errors import InvalidTable
+from contract.feature import Feature, Timestamp
+from contract.schema import Target
+from service.model import PackedModel
+from training.convert import EXPECTED, convert
+from training.problem import FileSource, SqlSource
+from training.read import PANDAS_TYPES, describe_absent
+from training.rows import to_rows
+from training.sources import Source, open_source
+from training.write import open_writer
+
+PREFIX = "prediction."  # of the columns that are added to the table's own
+PROBLEM = PREFIX + "problem"  # what is wrong with a row that gets no prediction
+
+
+@dataclass
+class Tally:
+    """How many rows were scored, and where the time went."""
+
+    rows: int = 0
+    refused: int = 0  # rows that don't fit the schema
+    unseen: int = 0  # rows with a category value that was never seen in training
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time inside to that stage."""
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+
+    def __str__(self) -> str:
+        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in self.seconds.items())
+        lines = [f"{self.rows:,} rows: {stages}; once encoded {self.rows / self.seconds['network']:,.0f} rows/s"]
+        if self.unseen:
+            lines.append(f"{self.unseen:,} rows hold a value never seen in training")
+        if self.refused:
+            lines.append(f"{self.refused:,} rows don't fit the schema and have no prediction: `{PROBLEM}` says why")
+        return "\n".join(lines)
+
+
+class Scorer:
+    """Scores batches of a table with one packed model."""
+
+    def __init__(self, model: PackedModel, decimal: str) -> None:
+        self.schema = model.schema
+        self.tally = Tally()
+        self._decimal = decimal
+        self._engine = model.start_engine()
+        self._encoder = Encoder(model.schema)
+
+    def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with the predictions behind its own columns; a row that does not fit gets none."""
+        tally = self.tally
+        with tally.timed("converted"):
+            frame, misfits = self._read_features(batch)
+        with tally.timed("encoded"):
+            encoded = self._encoder.encode(frame)
+            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded))
+        with tally.timed("network"):
+            answers = self._engine.run(encoded)
+        tally.rows += batch.num_rows
+        tally.refused += int(refused.sum())
+        tally.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
+        problems = [self._explain(int(row), batch, frame, misfits) for row in np.flatnonzero(refused)]
+        return add_columns(batch, predict_columns(self.schema.target, answers, refused, problems))
+
+    def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
+        columns, misfits = {}, {}
+        for feature in self.schema.features:
+            converted = convert(batch.column(feature.name), feature.kind, decimal=self._decimal, **_spelling(feature))
+            columns[feature.name] = converted.values.to_pandas(types_mapper=PANDAS_TYPES.get)
+            if converted.misfit is not None:
+                misfits[feature.name] = converted.misfit
+        return pd.DataFrame(columns, copy=False), misfits
+
+    def _find_refused(
+        self, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]], beyond: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        needed = [feature.name for feature in self.schema.features if not feature.nullable]
+        refused = beyond | frame[needed].isna().any(axis=1).to_numpy()
+        for misfit in misfits.values():
+            refused |= misfit
+        return refused
+
+    def _explain(
+        self, row: int, batch: pa.RecordBatch, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]]
+    ) -> str:
+        wrong = [name for name, misfit in misfits.items() if misfit[row]]
+        said = [
+            f"`{f.name}`: expected {EXPECTED[f.kind]}, got {show(str(batch.column(f.name)[row].as_py()))}"
+            for f in self.schema.features
+            if f.name in wrong
+        ]
+        (given,) = to_rows(self.schema, frame.iloc[[row]])
+        said += [f"`{p.field}`: {p.message}" for p in find_problems(self.schema, row, given) if p.field not in wrong]
+        return "; ".join(said)
+
+
+def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | None) -> Tally:
+    """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
+
+    Raises InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
+    """
+    source = open_source(entry)
+    check_columns(model, source)
+    scorer = Scorer(model, entry.decimal if isinstance(entry, FileSource) else ".")
+    with open_writer(output) as write, tqdm(total=100, desc="predicting", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+        for batch in timed_batches(source, scorer.tally, lambda share: bar.update(round(100 * share) - bar.n)):
+            scored = scorer.score(batch)
+            with scorer.tally.timed("written"):
+                write(scored)
+        if not scorer.tally.rows:
+            raise InvalidTable(f"{source.description} has no rows")
+    return scorer.tally
+
+
+def check_columns(model: PackedModel, source: Source) -> None:
+    """Raise InvalidTable if a feature is absent or a column is called as one that is added."""
+    for name in model.schema.names:
+        if name not in source.columns:
+            raise InvalidTable(f"{source.description} has no column {describe_absent(name, source.columns)}")
+    taken = [name for name in source.columns if name.startswith(PREFIX)]
+    if taken:
+        raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as predictions are called: rename it")
+
+
+def timed_batches(source: Source, tally: Tally, report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
+    """Yield the source's batches, the waiting for them counted as reading."""
+    batches = source.batches(source.columns, report)
+    while True:
+        with tally.timed("read"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        if batch.num_rows:
+            yield batch
+
+
+def predict_columns(
+    target: Target, answers: Answers, refused: NDArray[np.bool_], problems: list[str]
+) -> dict[str, pa.Array]:
+    """Return the columns that are added, null where a row is refused."""
+    mask = refused if refused.any() else None
+    columns: dict[str, Any] = {PREFIX + name: pa.array(v, mask=mask) for name, v in to_columns(target, answers).items()}
+    texts = np.full(len(refused), None, object)
+    texts[refused] = problems
+    return {**columns, PROBLEM: pa.array(texts, pa.string())}
+
+
+def add_columns(batch: pa.RecordBatch, added: dict[str, pa.Array]) -> pa.RecordBatch:
+    """Return the batch with more columns behind its own."""
+    return pa.record_batch([*batch.columns, *added.values()], names=[*batch.schema.names, *added])
+
+
+def _spelling(feature: Feature) -> dict[str, Any]:
+    return {"format": feature.format, "zoned": feature.zoned} if isinstance(feature, Timestamp) else {}

@@ -1,0 +1,107 @@
+"""Writes a proposal as a problem file that a person goes on with."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.problem import FileSource, InvalidProblem, SqlSource
+from training.proposal.features import Feature
+from training.proposal.propose import Proposal
+from training.proposal.split import ProposedSplit
+from training.proposal.target import ProposedTarget
+
+DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
+
+CLASSES_PER_LINE = 10
+
+
+def write(proposal: Proposal, path: Path) -> None:
+    """Write a problem file; raise InvalidProblem if that is impossible."""
+    try:
+        path.write_text(render(proposal, path.parent), encoding="utf-8")
+    except OSError as error:
+        raise InvalidProblem(f"{path} can't be written: {error.strerror}") from None
+
+
+def render(proposal: Proposal, folder: Path) -> str:
+    """Return the text of a problem file that will lie in the folder."""
+    sections = [
+        _begin(proposal),
+        ["[source]", *_entries(_describe_source(proposal.source, folder))],
+        ["[target]", *_render_target(proposal.target)],
+        _render_split(proposal.split),
+        ["# Only what is known when the prediction is asked for can be a feature.", "[features]"]
+        + [_render_feature(name, feature) for name, feature in proposal.features.items()],
+        ["[ignored]"] + [f"{to_toml(name)} = {to_toml(reason)}" for name, reason in proposal.ignored.items()],
+    ]
+    return "\n\n".join(map("\n".join, sections)) + "\n"
+
+
+def to_toml(value: Any) -> str:
+    """Return a text, number, truth, list or table as TOML has it, on one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {to_toml(entry)}" for key, entry in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(to_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace(DELETE, r"\u007f")
+
+
+def _begin(proposal: Proposal) -> list[str]:
+    told = f"Proposed from the {proposal.rows:,} rows of {_on_one_line(proposal.description)}."
+    if proposal.unknown:
+        told += f" {proposal.unknown:,} of them have no target: they are left out."
+    return [f"# {told}", f"name = {to_toml(proposal.name)}"]
+
+
+def _describe_source(source: FileSource | SqlSource, folder: Path) -> dict[str, Any]:
+    facts = source.model_dump(exclude_defaults=True)
+    if isinstance(source, FileSource):
+        facts["path"] = locate(source.path, folder).as_posix()
+    return facts
+
+
+def locate(path: Path, folder: Path) -> Path:
+    """Return a path as seen from the folder; one that was given as absolute stays so outside of it."""
+    parent, folder = path.absolute().parent.resolve(), folder.resolve()
+    if path.is_absolute() and not parent.is_relative_to(folder):
+        return path
+    return Path(os.path.relpath(parent, folder)) / path.absolute().name
+
+
+def _render_target(target: ProposedTarget) -> Iterator[str]:
+    column = target.column
+    yield f"name = {to_toml(column.name)}"
+    yield f"task = {to_toml(column.task)}" + (_remark(target.remark) if column.task != "binary" else "")
+    if column.task == "binary":
+        yield f"classes = {to_toml(column.classes)}{_remark(target.remark)}"
+    elif column.classes:
+        starts = range(0, len(column.classes), CLASSES_PER_LINE)
+        lines = (to_toml(column.classes[start : start + CLASSES_PER_LINE])[1:-1] for start in starts)
+        yield from ("classes = [", *(f"    {line}," for line in lines), "]")
+    if target.warning:
+        yield f"# {_on_one_line(target.warning)}"
+
+
+def _render_split(split: ProposedSplit) -> list[str]:
+    if split.time is None:
+        return [f"# No [split]: {_on_one_line(split.remark)}, so the rows are cut at random."]
+    return ["[split]", f"time = {to_toml(split.time)}{_remark(split.remark)}"]
+
+
+def _render_feature(name: str, feature: Feature) -> str:
+    return f"{to_toml(name)} = {to_toml(feature.facts)}{_remark(feature.remark)}"
+
+
+def _entries(facts: Mapping[str, Any]) -> Iterable[str]:
+    return (f"{key} = {to_toml(value)}" for key, value in facts.items())
+
+
+def _remark(remark: str) -> str:
+    return f"  # {_on_one_line(remark)}" if remark else ""
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text as a comment can hold it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

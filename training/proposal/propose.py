@@ -1,0 +1,107 @@
+"""Reads a table once and proposes a problem: the task, the split, the features, and what to ignore."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from contract.errors import InvalidTable
+from training.problem import FileSource, SqlSource
+from training.proposal.column import Column
+from training.proposal.features import Feature, judge, with_remark
+from training.proposal.leaks import find_leaks
+from training.proposal.sample import Sample
+from training.proposal.split import ProposedSplit, adapt_cycles, choose_split
+from training.proposal.target import LabelCounts, ProposedTarget, propose_target
+from training.read import describe_absent
+from training.sources import Source, open_source
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the problem file of a table says."""
+
+    name: str
+    source: FileSource | SqlSource
+    description: str  # of the source
+    rows: int
+    unknown: int  # rows without a target
+    target: ProposedTarget
+    split: ProposedSplit
+    features: Mapping[str, Feature]
+    ignored: Mapping[str, str]  # column → why
+    notes: tuple[str, ...]  # what the source has to say
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of a table that has passed by."""
+
+    columns: dict[str, Column]
+    labels: LabelCounts
+    sample: Sample
+
+
+def propose(
+    entry: FileSource | SqlSource,
+    target: str,
+    *,
+    name: str,
+    time: str | None = None,
+    report: Callable[[float], None] = lambda _: None,
+) -> Proposal:
+    """Return a problem for the table; raise InvalidTable if the target can't be learned from it.
+
+    `report` gets the share read so far, from 0 to 1.
+    """
+    source = open_source(entry)
+    for asked in (target, time):
+        if asked is not None and asked not in source.columns:
+            raise InvalidTable(f"{source.description} has no column {describe_absent(asked, source.columns)}")
+    seen = _look(source, target, entry.decimal if isinstance(entry, FileSource) else ".", report)
+    column = seen.columns[target]
+    proposed = propose_target(column, seen.labels, source.typed)
+    judged = {name: judge(other) for name, other in seen.columns.items() if name != target}
+    features = {name: found for name, found in judged.items() if isinstance(found, Feature)}
+    if not features:
+        raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(judged)}")
+    split = choose_split(time, judged, seen.columns)
+    features, leaks = _part(features, find_leaks(features, seen.sample, target, proposed.reading))
+    return Proposal(
+        name=name,
+        source=entry,
+        description=source.description,
+        rows=column.rows,
+        unknown=column.rows - column.values,
+        target=proposed,
+        split=split,
+        features=adapt_cycles(features, split),
+        ignored={name: found for name, found in judged.items() if isinstance(found, str)} | leaks,
+        notes=source.notes,
+    )
+
+
+def _look(source: Source, target: str, decimal: str, report: Callable[[float], None]) -> _Seen:
+    columns = {name: Column(name, decimal) for name in source.columns}
+    seen = _Seen(columns, LabelCounts(), Sample(len(columns)))
+    for batch in source.batches(source.columns, report):
+        arrays: dict[str, pa.Array] = dict(zip(columns, batch.columns, strict=True))
+        for name, raw in arrays.items():
+            columns[name].add(raw)
+        seen.labels.add(arrays[target])
+        seen.sample.add(batch)
+    if not columns[target].rows:
+        raise InvalidTable(f"{source.description} has no rows")
+    return seen
+
+
+def _part(features: dict[str, Feature], leaks: dict[str, str]) -> tuple[dict[str, Feature], dict[str, str]]:
+    """Return the features without the leaks, and the leaks; where nothing else would be left they stay."""
+    if len(leaks) == len(features):
+        return {name: with_remark(feature, leaks[name]) for name, feature in features.items()}, {}
+    return {name: feature for name, feature in features.items() if name not in leaks}, leaks
+
+
+def _explain(reasons: Mapping[str, Feature | str]) -> str:
+    name, reason = next(iter(reasons.items()), ("", ""))
+    return f": `{name}` is {reason}" if len(reasons) == 1 else ""

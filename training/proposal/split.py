@@ -1,0 +1,76 @@
+"""By which column's order to cut the table into training, validation and test rows."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from contract.errors import InvalidTable
+from training.proposal.column import Column
+from training.proposal.features import Feature, with_remark
+
+DISORDER = 0.02  # of the rows may stand before one that is earlier, in a table that is in the order of its times
+SECONDS_PER_YEAR = 365.25 * 86_400
+_OF_BIRTH = re.compile(r"birth|born|dob(?![a-z])", re.IGNORECASE)
+
+Judged = Mapping[str, Feature | str]  # column → the feature it could be, or why it can be none
+
+
+@dataclass(frozen=True)
+class ProposedSplit:
+    """The column with the time of each row, None to cut at random, and why."""
+
+    time: str | None
+    remark: str
+
+
+def choose_split(time: str | None, judged: Judged, columns: Mapping[str, Column]) -> ProposedSplit:
+    """Return the column named, or one by which the table is sorted, or the only one with dates.
+
+    Raises InvalidTable if the column named holds no dates.
+    """
+    if time is not None:
+        _check_time(time, judged.get(time))
+        return ProposedSplit(time, "")
+    dated = [name for name, found in judged.items() if _is_time(name, found)]
+    in_order = [name for name in dated if _is_in_order(columns[name], judged[name])]
+    if in_order:
+        return ProposedSplit(in_order[0], "the rows are in its order")
+    if len(dated) == 1:
+        return ProposedSplit(dated[0], "the only column that says when")
+    return ProposedSplit(
+        None, f"more than one column says when ({', '.join(dated)})" if dated else "no column says when"
+    )
+
+
+def adapt_cycles(features: Mapping[str, Feature], split: ProposedSplit) -> dict[str, Feature]:
+    """Return the features, the time of the split without a day of the year if the table has not seen two years.
+
+    The test rows are then from a part of the year that no training row is from.
+    """
+    found = dict(features)
+    feature = found.get(split.time or "")
+    if feature and feature.reading and (feature.reading.high or 0) - (feature.reading.low or 0) < 2 * SECONDS_PER_YEAR:
+        facts = {**feature.facts, "cycles": ["hour", "weekday"]}
+        found[str(split.time)] = with_remark(replace(feature, facts=facts), "less than 2 years: no day of the year")
+    return found
+
+
+def _is_time(name: str, found: Feature | str) -> bool:
+    if isinstance(found, str) or _OF_BIRTH.search(name):
+        return False
+    return found.facts["kind"] == "timestamp" and "nullable" not in found.facts
+
+
+def _is_in_order(column: Column, feature: Feature | str) -> bool:
+    """Return whether hardly any row is out of the order of the column's times, up or down."""
+    reading = None if isinstance(feature, str) else feature.reading
+    return reading is not None and min(reading.ups, reading.downs) <= DISORDER * column.values
+
+
+def _check_time(time: str, found: Feature | str | None) -> None:
+    if found is None:
+        raise InvalidTable(f"`{time}` is the target: the rows can't be split by it")
+    if isinstance(found, str):
+        raise InvalidTable(f"the rows can't be split by `{time}`: {found}")
+    if found.facts["kind"] != "timestamp":
+        raise InvalidTable(f"the rows can't be split by `{time}`: it is a {found.facts['kind']}, not a timestamp")

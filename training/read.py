@@ -1,0 +1,142 @@
+"""A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from contract.check import suggest
+from contract.errors import InvalidTable
+from training.checks.skew import Misfit
+from training.convert import EXPECTED, convert
+from training.labels import LabelReader
+from training.problem import Declared, FileSource, Problem
+from training.sources import open_source
+
+MAX_LISTED = 30  # columns named in an error
+PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was read of a source: the rows that have a target."""
+
+    frame: pd.DataFrame  # features, target, time and slices, in the types of their kinds
+    columns: tuple[str, ...]  # of the source, also those that were not read
+    absent: tuple[str, ...]  # of the problem's columns
+    misfits: tuple[Misfit, ...]
+    source: str  # how the source calls itself; never with a password
+    notes: tuple[str, ...]  # what the source or the reader left out
+
+    def thin(self, rows: int) -> "Table":
+        """Return a table with about that many of the rows, evenly spread."""
+        return replace(self, frame=self.frame.iloc[:: max(1, len(self.frame) // rows)])
+
+
+class ColumnReader:
+    """Collects the batches of one column in the type of its kind."""
+
+    def __init__(self, name: str, declared: Declared, decimal: str) -> None:
+        self.name = name
+        self._declared = declared
+        self._decimal = decimal
+        self._chunks: list[pa.Array] = []
+        self._misfit: Misfit | None = None
+
+    def add(self, raw: pa.Array, first_row: int) -> None:
+        """Convert the next batch, which begins at that row of the table."""
+        declared = self._declared
+        converted = convert(
+            raw, declared.kind, format=declared.format, zoned=declared.zoned, decimal=self._decimal
+        )
+        self._chunks.append(converted.values)
+        if converted.misfit is not None:
+            self._count_misfits(raw, converted.misfit, first_row)
+
+    def finish(self) -> "pd.Series":
+        """Return the whole column and forget the batches."""
+        column = pa.chunked_array(self._chunks)
+        self._chunks = []
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        return column.to_pandas(types_mapper=PANDAS_TYPES.get)
+
+    @property
+    def misfit(self) -> Misfit | None:
+        """What could not be read as the column's kind."""
+        return self._misfit
+
+    def _count_misfits(self, raw: pa.Array, misfit: np.ndarray, first_row: int) -> None:
+        found = int(np.count_nonzero(misfit))
+        if self._misfit is None:
+            place = int(misfit.argmax())
+            shown = str(raw[place].as_py())
+            self._misfit = Misfit(self.name, found, first_row + place + 1, shown, EXPECTED[self._declared.kind])
+        else:
+            self._misfit = replace(self._misfit, rows=self._misfit.rows + found)
+
+
+def read_table(problem: Problem, report: Callable[[float], None], lenient: bool = False) -> Table:
+    """Read the problem's columns of its source in batches.
+
+    Rows without a target are left out; values that don't fit their kind become misfits. Raises
+    InvalidTable if there are no rows, the source can't be read or a column is absent: of a
+    `lenient` reading only the target or the time.
+    """
+    source = open_source(problem.source)
+    absent = tuple(name for name in problem.columns if name not in source.columns)
+    missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
+    if missed:
+        raise InvalidTable(f"{source.description} has no column {describe_absent(missed[0], source.columns)}")
+    decimal = problem.source.decimal if isinstance(problem.source, FileSource) else "."
+    readers = choose_readers(problem, source.typed, decimal)
+    wanted = [name for name in problem.columns if name not in absent]
+    rows = 0
+    for batch in source.batches(wanted, report):
+        for place, name in enumerate(wanted):
+            readers[name].add(batch.column(place), rows)
+        rows += batch.num_rows
+    if not rows:
+        raise InvalidTable(f"{source.description} has no rows")
+    misfits = tuple(replace(misfit, of=rows) for reader in readers.values() if (misfit := reader.misfit))
+    frame = pd.DataFrame({name: readers.pop(name).finish() for name in wanted}, copy=False)
+    return leave_out_rows(problem, Table(frame, source.columns, absent, misfits, source.description, source.notes))
+
+
+def choose_readers(problem: Problem, typed: bool, decimal: str) -> dict[str, ColumnReader | LabelReader]:
+    """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
+    declared = {name: Declared(kind="category") for name in problem.slices}
+    if problem.split.time:
+        declared[problem.split.time] = Declared(
+            kind="timestamp", format=problem.split.format, zoned=problem.split.zoned
+        )
+    declared |= problem.features
+    target = problem.target.name
+    readers: dict[str, ColumnReader | LabelReader] = {
+        name: ColumnReader(name, facts, decimal) for name, facts in declared.items()
+    }
+    number = Declared(kind="number")
+    regression = problem.target.task == "regression"
+    readers[target] = ColumnReader(target, number, decimal) if regression else LabelReader(target, typed)
+    return readers
+
+
+def leave_out_rows(problem: Problem, table: Table) -> Table:
+    """Return the table without the rows that have no target, or no time where the split needs one."""
+    frame, notes = table.frame, list(table.notes)
+    for name in (problem.target.name, problem.split.time):
+        absent = frame[name].isna() if name else None
+        if absent is not None and absent.any():
+            notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
+            frame = frame[~absent]
+    if frame.empty:
+        raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
+    return replace(table, frame=frame, notes=tuple(notes))
+
+
+def describe_absent(name: str, columns: Sequence[str]) -> str:
+    """Return a column's name and what the table has instead."""
+    listed = ", ".join(columns[:MAX_LISTED]) + (f", … ({len(columns)} in all)" if len(columns) > MAX_LISTED else "")
+    return f"`{name}`{suggest(name, columns)}; it has: {listed}"

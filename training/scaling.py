@@ -1,0 +1,69 @@
+"""What the network must know of the training rows before it is built: where numbers lie, and the target."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract.schema import Target
+
+SAMPLE_ROWS = 100_000  # enough for quantiles
+LEAST_RATE = 1e-4  # a class may be missing from the training rows
+
+
+@dataclass(frozen=True)
+class NumberScale:
+    """Centre and spread of each number, (numbers,), and its bins by centre and spread, (numbers, bins).
+
+    A bin begins at `starts` and is 1 / `slopes` wide; a bin of slope 0 is none.
+    """
+
+    centre: np.ndarray
+    spread: np.ndarray
+    starts: np.ndarray
+    slopes: np.ndarray
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Where an untrained tower's outputs lie, (outputs,), and what a regression's outputs are multiples of."""
+
+    start: np.ndarray
+    centre: float = 0.0
+    spread: float = 1.0
+
+
+def scale_numbers(numbers: np.ndarray, bins: int) -> NumberScale:
+    """Measure each column of numbers, (rows, n), missing values left out."""
+    sample = numbers[:: max(1, len(numbers) // SAMPLE_ROWS)].astype(np.float64)
+    columns = [_scale_column(column[~np.isnan(column)], bins) for column in sample.T]
+    centre, spread, starts, slopes = zip(*columns, strict=True) if columns else ((), (), (), ())
+    shape = (len(columns), bins)
+    return NumberScale(
+        np.array(centre, np.float32),
+        np.array(spread, np.float32),
+        np.array(starts, np.float32).reshape(shape),
+        np.array(slopes, np.float32).reshape(shape),
+    )
+
+
+def _scale_column(values: np.ndarray, bins: int) -> tuple[float, float, np.ndarray, np.ndarray]:
+    starts, slopes = np.zeros(bins), np.zeros(bins)
+    if not len(values):
+        return 0.0, 1.0, starts, slopes
+    centre, spread = float(values.mean()), float(values.std()) or 1.0
+    edges = np.unique(np.quantile((values - centre) / spread, np.linspace(0, 1, bins + 1)))
+    used = len(edges) - 1
+    if used > 1:
+        starts[:used], slopes[:used] = edges[:-1], 1 / np.diff(edges)
+    return centre, spread, starts, slopes
+
+
+def scale_target(target: Target, labels: np.ndarray) -> TargetScale:
+    """Measure the training rows' labels, (rows,)."""
+    if target.task == "regression":
+        return TargetScale(np.array([0.0, -1.28, 1.28]), float(labels.mean()), float(labels.std()) or 1.0)
+    if target.task == "binary":
+        rate = min(max(float(labels.mean()), LEAST_RATE), 1 - LEAST_RATE)
+        return TargetScale(np.array([np.log(rate / (1 - rate))]))
+    rates = np.bincount(labels.astype(np.int64), minlength=len(target.classes)) / len(labels)
+    return TargetScale(np.log(np.maximum(rates, LEAST_RATE)))

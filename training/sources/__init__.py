@@ -1,0 +1,55 @@
+"""Where a table comes from: a CSV file, Parquet, a query in a database, or one of ours."""
+
+from pathlib import Path
+
+from contract.errors import InvalidTable
+from training.problem import BuiltInSource, FileSource, SqlSource
+from training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
+from training.sources.built_in import BuiltInTable
+from training.sources.database import DatabaseQuery
+from training.sources.delimited import DelimitedFile
+from training.sources.dialect import find_dialect
+from training.sources.files import check_file, is_parquet
+from training.sources.parquet import ParquetFiles
+from training.sources.source import MAX_COLUMNS, Source
+
+__all__ = ["MAX_COLUMNS", "PASSWORD_VARIABLE", "Source", "find_source", "open_source"]
+
+_REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
+
+
+def open_source(source: BuiltInSource | FileSource | SqlSource) -> Source:
+    """Open what a problem file names, as far as to know its columns.
+
+    Raise InvalidTable if that is impossible; what is only found on the way, `batches` raises.
+    """
+    if isinstance(source, BuiltInSource):
+        return BuiltInTable(source.loader)
+    if isinstance(source, SqlSource):
+        return DatabaseQuery.open(source)
+    check_file(source.path)
+    return ParquetFiles.open(source.path) if is_parquet(source.path) else DelimitedFile.open(source)
+
+
+def find_source(table: str, query: str | None) -> FileSource | SqlSource:
+    """Describe a table named on the command line: a path, a database's URL, or `$NAME` that holds one.
+
+    How a CSV file is written is found out and filled in. A password in the URL is taken out, since
+    what is returned is written to a file: `${DATABASE_PASSWORD}` stands in its place, and this
+    process's environment gets that variable, so that `open_source` works at once. Raise
+    InvalidTable if there is no such file, or if a URL has no query.
+    """
+    if table.startswith(_REMOTE):
+        raise InvalidTable(f"{table} is on another machine: download it first, and give the file's path")
+    if is_url(table):
+        if not query:
+            raise InvalidTable('a database URL needs a query: add --query "SELECT …"')
+        return SqlSource(url=hide_password(table), query=query)
+    if query:
+        raise InvalidTable(f"{table} is a path, and --query goes with a database URL, e.g. sqlite:///shop.db")
+    source = FileSource(path=Path(table))
+    check_file(source.path)
+    if is_parquet(source.path):
+        return source
+    found = find_dialect(source)
+    return FileSource(path=source.path, delimiter=found.delimiter, encoding=found.encoding, decimal=found.decimal)

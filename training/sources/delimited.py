@@ -1,0 +1,117 @@
+"""CSV files, streamed: every value is a text, and "" is one too."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv
+
+from contract.errors import InvalidTable
+from training.problem import FileSource
+from training.sources.dialect import Dialect, find_dialect
+from training.sources.encoding import explain_encoding, is_utf8
+from training.sources.files import Content, open_content, readable
+from training.sources.source import check_asked, check_columns
+
+_BLOCK_BYTES = 1 << 22  # also the longest row
+_SHOWN = 60  # characters of a row that an error quotes
+
+
+@dataclass(frozen=True)
+class DelimitedFile:
+    """A CSV file, decompressed and decoded as it is read."""
+
+    path: Path
+    dialect: Dialect
+    columns: tuple[str, ...]
+    typed = False
+    rows = None
+    notes = ()
+
+    @classmethod
+    def open(cls, source: FileSource) -> "DelimitedFile":
+        """Look at the file's beginning; raise InvalidTable if it is no CSV file."""
+        dialect = find_dialect(source)
+        return cls(source.path, dialect, check_columns(str(source.path), [name.strip() for name in dialect.header]))
+
+    @property
+    def description(self) -> str:
+        return str(self.path)
+
+    def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
+        """Stream the file; raise InvalidTable, with the row's number, where it is broken."""
+        check_asked(self, columns)
+        if self.dialect.has_rows:
+            for batch, share in self._read([self.columns.index(name) for name in columns]):
+                report(share)
+                yield batch.rename_columns(list(columns))
+        report(1.0)
+
+    def _read(self, places: Sequence[int]) -> Iterator[tuple[pa.RecordBatch, float]]:
+        """Yield the columns at these places, and the share of the file that was read."""
+        broken: list[csv.InvalidRow] = []
+        header = self.dialect.header
+        asked = list(dict.fromkeys([*(header[place] for place in places), header[-1]]))  # the last shows its end
+        end = ""
+        with readable(self.path), open_content(self.path) as content, self._one_sentence(broken):
+            for batch in self._open_stream(content, asked, broken):
+                if batch.num_rows:
+                    end = batch[header[-1]][-1].as_py()
+                    yield batch.select(range(len(places))), content.share
+            self._check_closed(end, content.tail)
+
+    def _open_stream(
+        self, content: Content, columns: list[str], broken: list[csv.InvalidRow]
+    ) -> csv.CSVStreamingReader:
+        def note(row: csv.InvalidRow) -> str:
+            broken.append(row)
+            return "error"
+
+        encoding = "utf8" if is_utf8(self.dialect.encoding) else self.dialect.encoding
+        return csv.open_csv(
+            pa.PythonFile(content, mode="r"),
+            # One thread knows the numbers of rows, and is no slower: threads wait for each other.
+            csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, encoding=encoding),
+            csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True, invalid_row_handler=note),
+            csv.ConvertOptions(
+                include_columns=columns, default_column_type=pa.string(), strings_can_be_null=False, null_values=[]
+            ),
+        )
+
+    @contextmanager
+    def _one_sentence(self, broken: list[csv.InvalidRow]) -> Iterator[None]:
+        """Turn what PyArrow finds into InvalidTable."""
+        try:
+            yield
+        except UnicodeDecodeError:
+            raise InvalidTable(explain_encoding(str(self.path), self.dialect.encoding)) from None
+        except pa.ArrowException as error:
+            raise InvalidTable(self._explain(broken, str(error))) from None
+
+    def _explain(self, broken: list[csv.InvalidRow], message: str) -> str:
+        if broken:
+            row, delimiter = broken[0], json.dumps(self.dialect.delimiter)
+            has = f"{row.actual_columns} {'value' if row.actual_columns == 1 else 'values'} when split at {delimiter}"
+            there = f"{self.path}: {_name_row(row.number)} has {has}"
+            return f"{there}, and the header {row.expected_columns}: {row.text[:_SHOWN]!r}"
+        if "straddling" in message:
+            return f"{self.path} has a row of more than {_BLOCK_BYTES >> 20} MB: is a quote never closed?"
+        undecodable = re.search(r"column #(\d+): Row #(\d+).*invalid UTF8", message)
+        if undecodable:
+            place, row_number = map(int, undecodable.groups())
+            where = f"{self.path}: {_name_row(row_number)}, column `{self.columns[place]}`"
+            return explain_encoding(where, self.dialect.encoding)
+        return f"{self.path} is no table: {message.splitlines()[0]}"
+
+    def _check_closed(self, end: str, tail: bytes) -> None:
+        """Raise InvalidTable if the last value runs over lines and has no closing quote: it swallowed rows."""
+        if ("\n" in end or "\r" in end) and not tail.rstrip(b"\r\n\0").endswith(b'"'):
+            raise InvalidTable(f"{self.path}: a quote is opened before {end[:_SHOWN]!r} and never closed")
+
+
+def _name_row(number: int) -> str:
+    return f"row {number:,} (the header is row 1)"

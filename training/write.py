@@ -1,0 +1,70 @@
+"""Writes a table batch by batch: CSV, also gzipped, or Parquet; whole or not at all."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
+
+from contract.errors import UserError
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+class CannotWrite(UserError):
+    """The output can't be written."""
+
+
+@contextmanager
+def open_writer(path: Path | None) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """Yield a function that writes the next batch to the file, or as CSV to standard output.
+
+    The file appears under its name only once it is whole. Raises CannotWrite if its name has
+    another ending or its folder can't be written to.
+    """
+    if path is None:
+        with _Writer(lambda schema: csv.CSVWriter(sys.stdout.buffer, schema)) as writer:
+            yield writer.write
+        return
+    if not path.name.endswith(ENDINGS):
+        raise CannotWrite(f"{path}: the output can be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with partial.open("wb") as file, _Writer(lambda schema: _open_format(path, file, schema)) as writer:
+            yield writer.write
+        os.replace(partial, path)
+    except OSError as error:
+        raise CannotWrite(f"{path} can't be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Writer:
+    """Opens its format with the first batch, which says what the columns are."""
+
+    def __init__(self, open_format: Callable[[pa.Schema], Any]) -> None:
+        self._open_format = open_format
+        self._opened: Any = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if self._opened is None:
+            self._opened = self._open_format(batch.schema)
+        self._opened.write_batch(batch)
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+
+def _open_format(path: Path, file: Any, schema: pa.Schema) -> Any:
+    if path.name.endswith(".parquet"):
+        return parquet.ParquetWriter(file, schema)
+    return csv.CSVWriter(pa.CompressedOutputStream(file, "gzip") if path.name.endswith(".gz") else file, schema)
