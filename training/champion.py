@@ -51,7 +51,7 @@ def crown(schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, 
         return install(schema.name, version)
     print(f"{comparison}: not better, the champion stays")
     tracking.set_alias(schema.name, tracking.CHALLENGER, version)
-    return install(schema.name, champion.version)
+    return install(schema.name, str(champion.version))
 
 
 def promote(name: str, version: str) -> None:
@@ -68,7 +68,7 @@ def roll_back(name: str) -> None:
     """Make the champion before the present one the champion again; raise NoSuchVersion if there was none."""
     champion = tracking.find_champion(name)
     earlier = tracking.read_history(name)
-    while earlier and champion and earlier[-1] == champion.version:
+    while earlier and champion and earlier[-1] == str(champion.version):
         earlier.pop()
     if not champion or not earlier:
         raise NoSuchVersion(f"no version of {name} was the champion before: `promote VERSION` chooses any other")

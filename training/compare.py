@@ -5,7 +5,6 @@ from datetime import datetime
 
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from contract.errors import UserError
@@ -29,10 +28,15 @@ def compare(problem: Problem) -> pd.DataFrame:
     runs = _find_runs(problem.name)
     if not runs:
         raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m training train`")
-    versions = {str(found.run_id): found for found in tracking.find_versions(problem.name)}
+    versions = {str(found.run_id): str(found.version) for found in tracking.find_versions(problem.name)}
+    aliases = tracking.find_aliases(problem.name)
     metrics = dict.fromkeys((gate(problem.target), *headline(problem.target)))
     best_first = sorted(runs, key=lambda run: run.data.metrics.get(f"test_{gate(problem.target)}", float("inf")))
-    rows = [_describe(run, versions.get(run.info.run_id), metrics) for run in best_first]
+    rows = []
+    for run in best_first:
+        version = versions.get(run.info.run_id, "")
+        alias = ", ".join(alias for alias, number in aliases.items() if number == version)
+        rows.append({"version": version, "alias": alias, **_describe(run, metrics)})
     return pd.DataFrame(rows).fillna("")
 
 
@@ -46,12 +50,9 @@ def _find_runs(name: str) -> list[Run]:
     return list(MlflowClient().search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")) if experiment else []
 
 
-def _describe(run: Run, version: ModelVersion | None, metrics: Iterable[str]) -> dict[str, object]:
-    scores = {metric: run.data.metrics.get(f"test_{metric}") for metric in metrics}
+def _describe(run: Run, metrics: Iterable[str]) -> dict[str, object]:
     return {
-        "version": version.version if version else "",
-        "alias": ", ".join(version.aliases) if version else "",
-        **scores,
+        **{metric: run.data.metrics.get(f"test_{metric}") for metric in metrics},
         "train rows": run.data.params.get("training_rows", ""),
         "test rows": run.data.params.get("test_rows", ""),
         "data": run.data.tags.get("data_digest", "")[:SHORT],

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from contract.check import EXPECTED
-from contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
+from contract.feature import NULL_SPELLINGS, Kind
 from training.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
 from training.numerals import cast_numbers, read_numbers
 
@@ -79,7 +79,7 @@ def to_double(plain: pa.Array, decimal: str = ".") -> pa.Array:
         wide = plain.cast(pa.float64(), safe=False)
     else:
         return pa.nulls(len(plain), pa.float64())
-    return pc.if_else(pc.less_equal(pc.abs(wide), FLOAT32_MAX), wide, None)
+    return pc.if_else(pc.is_finite(wide.cast(pa.float32(), safe=False)), wide, None)
 
 
 def _to_number(plain: pa.Array, how: _Spelling) -> pa.Array:

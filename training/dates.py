@@ -45,19 +45,6 @@ def to_seconds(values: pa.Array, zoned: bool = False) -> pa.Array:
     return _within_years(_from_seconds(ticks, values.is_null(), zoned), zoned)
 
 
-def is_zoned(raw: pa.Array, format: str = "") -> bool:
-    """Return whether timestamps carry a UTC offset: by their type, or the first text that is one."""
-    if pa.types.is_timestamp(raw.type):
-        return raw.type.tz is not None
-    if not pa.types.is_string(raw.type):
-        return False
-    if format:
-        return "%z" in format
-    moments = (_parse_iso(text) for text in raw.drop_null().to_pylist())
-    first = next((moment for moment in moments if moment is not None), None)
-    return first is not None and first.tzinfo is not None
-
-
 def _parse_iso(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text.strip())

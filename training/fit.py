@@ -17,6 +17,8 @@ from training.scaling import TargetScale, scale_numbers, scale_target
 
 COVERAGE = 0.8  # of a regression's interval
 PREDICT_ROWS = 8192
+LEAST_PATIENCE = 3  # epochs without a better validation loss before the fit ends
+PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: R
     steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
     schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
     towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])
-    watch = Watch(target, validation.encoded, _scaled_labels(target, scale, validation.labels), steps)
+    watch = Watch(target, validation.encoded, _scaled_labels(target, scale, validation.labels), steps, plan.epochs)
     towers.fit(
         network_inputs(train.encoded),
         _scaled_labels(target, scale, train.labels)[:, None, None],
@@ -113,11 +115,13 @@ LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
 class Watch(keras.callbacks.Callback):
     """Shows one bar for the whole fit with the last epoch's validation scores, and keeps the best epoch's weights."""
 
-    def __init__(self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int) -> None:
+    def __init__(self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int) -> None:
         super().__init__()
+        self._patience = max(LEAST_PATIENCE, int(epochs * PATIENCE_SHARE))
         self._target, self._encoded, self._labels = target, encoded, labels
         self._bar = tqdm(total=steps, desc="training", unit="batch")
         self._best_loss = np.inf
+        self._best_epoch = 0
         self._best_weights: list[np.ndarray] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -130,6 +134,9 @@ class Watch(keras.callbacks.Callback):
         self._bar.set_postfix({name: f"{value:.4f}" for name, value in scores.items()})
         if not self._best_weights or scores["val_loss"] < self._best_loss:
             self._best_loss, self._best_weights = scores["val_loss"], self.model.get_weights()
+            self._best_epoch = epoch
+        elif epoch - self._best_epoch >= self._patience:
+            self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._bar.close()

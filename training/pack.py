@@ -99,6 +99,7 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
         "serving_default": serving_default.get_concrete_function(raw_specs),
         ENCODED_SIGNATURE: encoded.get_concrete_function(_encoded_specs(schema)),
     }
+    logging.getLogger("absl").setLevel(logging.ERROR)  # names are put right below
     tf.saved_model.save(module, str(folder), signatures=signatures)
     name_inputs(folder / "saved_model.pb", {place_name(i): feature.name for i, feature in enumerate(schema.features)})
 

@@ -54,9 +54,9 @@ class Tally:
         stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in self.seconds.items())
         lines = [f"{self.rows:,} rows: {stages}; once encoded {self.rows / self.seconds['network']:,.0f} rows/s"]
         if self.unseen:
-            lines.append(f"{self.unseen:,} rows hold a value never seen in training")
+            lines.append(f"rows with a value never seen in training: {self.unseen:,}")
         if self.refused:
-            lines.append(f"{self.refused:,} rows don't fit the schema and have no prediction: `{PROBLEM}` says why")
+            lines.append(f"rows that don't fit the schema and have no prediction: {self.refused:,}; `{PROBLEM}` says why")
         return "\n".join(lines)
 
 

@@ -21,13 +21,13 @@ class Parts:
     test: pd.DataFrame
 
 
-def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = None) -> Parts:
+def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = None, seed: int = SEED) -> Parts:
     """Cut the table as the split says; raise InvalidTable if a part has no rows.
 
     Of each of the `strata`, (rows,) such as the classes, a cut at random gives every part its share.
     """
     if split.time is None:
-        return _cut(table, *_draw_places(len(table), split, strata))
+        return _cut(table, *_draw_places(len(table), split, strata, seed))
     times = table[split.time]
     if split.validate_from and split.test_from:
         moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
@@ -66,10 +66,10 @@ def _order_places(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarr
 
 
 def _draw_places(
-    rows: int, split: Split, strata: np.ndarray | None
+    rows: int, split: Split, strata: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the places of each part's rows, drawn at random from each stratum, in the table's order."""
-    shuffled = np.random.default_rng(SEED).permutation(rows)
+    shuffled = np.random.default_rng(seed).permutation(rows)
     if strata is not None:
         shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
     # Steps of the golden ratio spread evenly over any stretch, so each stratum is cut by the same shares.

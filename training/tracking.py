@@ -99,6 +99,15 @@ def find_versions(name: str) -> list[ModelVersion]:
     return sorted(MlflowClient().search_model_versions(f"name = '{name}'"), key=lambda found: int(found.version))
 
 
+def find_aliases(name: str) -> dict[str, str]:
+    """Return which version each alias of a registered model points at."""
+    try:
+        aliases = MlflowClient().get_registered_model(name).aliases
+    except MlflowException:  # nothing was ever registered under that name
+        return {}
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
 def register(name: str, model_uri: str, tags: dict[str, str]) -> str:
     """Register a logged model and return its version."""
     with contextlib.redirect_stderr(io.StringIO()):  # what MLflow says of it, we say

@@ -56,7 +56,7 @@ def choose_reading(column: Column) -> tuple[Reading | None, str]:
     if dates and (number is None or (number.low >= FIRST_DAY and number.high <= LAST_DAY)):
         return _choose_date(dates, column)
     if number and column.is_text and pc.any(pc.match_substring_regex(column.distinct, r"^\s*0\d+\s*$")).as_py():
-        return None, "digits, but some begin with 0: codes"
+        return None, "codes: some begin with 0"
     return number or next(iter(fitting), None), ""
 
 
@@ -79,15 +79,15 @@ def find_identifier(column: Column, reading: Reading | None) -> str:
         length = column.characters / column.values
         if length >= TEXT_CHARACTERS and column.share_distinct >= TEXT_SHARE:
             return f"free text, {length:.0f} characters on average"
-        return "an identifier: nearly every value is another" if column.share_distinct >= UNIQUE_SHARE else ""
+        return "an identifier (nearly every value is another)" if column.share_distinct >= UNIQUE_SHARE else ""
     if reading.kind != "number" or not reading.whole:
         return ""
     is_permutation = column.is_counted and len(column.distinct) == column.values == reading.high - reading.low + 1
     if column.values > 1 and (reading.ones == column.values - 1 or is_permutation):
-        return "a row number: every number from the first to the last stands there once"
+        return "a row number (every number from the first to the last stands there once)"
     words = [word.lower() for word in _WORD.findall(column.name)]
     if words and column.share_distinct >= UNIQUE_SHARE and {words[0], words[-1]} & IDENTIFIERS:
-        return "an identifier, by its name and because nearly every value is another"
+        return "an identifier, by its name (and nearly every value is another)"
     return ""
 
 

@@ -1,6 +1,6 @@
 """Reads a table once and proposes a problem: the task, the split, the features, and what to ignore."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,6 +15,8 @@ from training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from training.proposal.target import LabelCounts, ProposedTarget, propose_target
 from training.read import describe_absent
 from training.sources import Source, open_source
+
+BATCH_ROWS, BATCH_BYTES = 1 << 16, 1 << 26
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def propose(
     if not features:
         raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(judged)}")
     split = choose_split(time, judged, seen.columns)
-    features, leaks = _part(features, find_leaks(features, seen.sample, target, proposed.reading))
+    suspects = {name: feature for name, feature in features.items() if name != split.time}  # that is known beforehand
+    leaks = find_leaks(suspects, seen.sample, target, proposed.reading)
+    if leaks.keys() == suspects.keys():  # nothing else would be left
+        features |= {name: with_remark(suspects[name], leak) for name, leak in leaks.items()}
+        leaks = {}
     return Proposal(
         name=name,
         source=entry,
@@ -75,7 +81,7 @@ def propose(
         unknown=column.rows - column.values,
         target=proposed,
         split=split,
-        features=adapt_cycles(features, split),
+        features=adapt_cycles({name: found for name, found in features.items() if name not in leaks}, split),
         ignored={name: found for name, found in judged.items() if isinstance(found, str)} | leaks,
         notes=source.notes,
     )
@@ -84,7 +90,7 @@ def propose(
 def _look(source: Source, target: str, decimal: str, report: Callable[[float], None]) -> _Seen:
     columns = {name: Column(name, decimal) for name in source.columns}
     seen = _Seen(columns, LabelCounts(), Sample(len(columns)))
-    for batch in source.batches(source.columns, report):
+    for batch in _join(source.batches(source.columns, report)):
         arrays: dict[str, pa.Array] = dict(zip(columns, batch.columns, strict=True))
         for name, raw in arrays.items():
             columns[name].add(raw)
@@ -95,11 +101,16 @@ def _look(source: Source, target: str, decimal: str, report: Callable[[float], N
     return seen
 
 
-def _part(features: dict[str, Feature], leaks: dict[str, str]) -> tuple[dict[str, Feature], dict[str, str]]:
-    """Return the features without the leaks, and the leaks; where nothing else would be left they stay."""
-    if len(leaks) == len(features):
-        return {name: with_remark(feature, leaks[name]) for name, feature in features.items()}, {}
-    return {name: feature for name, feature in features.items() if name not in leaks}, leaks
+def _join(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches that are worth their while."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= BATCH_ROWS or sum(one.nbytes for one in held) >= BATCH_BYTES:
+            yield pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _explain(reasons: Mapping[str, Feature | str]) -> str:

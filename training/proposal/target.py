@@ -56,6 +56,9 @@ def propose_target(column: Column, labels: LabelCounts, typed: bool) -> Proposed
     check_target(column)
     counts = _count_labels(labels.counts, typed and column.is_text) if labels.counts else None
     reading, _ = choose_reading(column)
+    if counts and len(counts) == 1:
+        constant = f"`{column.name}` is {show(next(iter(counts)))} in all {column.values:,} rows"
+        raise InvalidTable(f"{constant} that have one: there is nothing to predict")
     if counts and len(counts) == 2:
         return _propose_binary(column, counts)
     is_number = reading is not None and reading.kind == "number"
@@ -80,16 +83,13 @@ def check_target(column: Column) -> None:
     if column.values < MIN_ROWS:
         rows = "1 row" if column.values == 1 else f"{column.values} rows"
         raise InvalidTable(f"the table has {rows} with a {name}: at least {MIN_ROWS} are needed")
-    if len(column.distinct) == 1:
-        value = show(to_texts(column.distinct)[0].as_py())
-        raise InvalidTable(f"{name} is {value} in all {column.values:,} rows: there is nothing to predict")
     reading, _ = choose_reading(column)
     if reading is not None and reading.kind == "timestamp":
         raise InvalidTable(f"{name} holds dates: a target is a class or a number, such as the days until then")
-    if reading is None and (reason := find_identifier(column, None)):
-        raise InvalidTable(f"{name} is {reason}: a target is a number, or a class that repeats itself")
     if strange := find_strange(column):
         raise InvalidTable(f"{name} is {strange}: a target is all numbers or all classes; put the table right")
+    if reading is None and (reason := find_identifier(column, None)):
+        raise InvalidTable(f"{name} is {reason}: a target is a number, or a class that repeats itself")
 
 
 def _are_classes(counts: Counter[Label]) -> bool:

@@ -1,0 +1,1 @@
+"""Tables of different shapes to train on: from scikit-learn, from our own flights, and made up."""

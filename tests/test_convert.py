@@ -1,0 +1,475 @@
+"""From the spellings of a table to the types of the schema, and the other way what doesn't fit them."""
+
+import math
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.errors import InvalidTable
+from contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
+from training.convert import convert, to_double, to_plain
+from training.date_formats import choose_format, find_formats
+from training.labels import LabelReader
+
+KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp")
+TYPES = {"number": pa.float32(), "category": pa.dictionary(pa.int32(), pa.string()), "boolean": pa.bool_()}
+BERLIN = timezone(timedelta(hours=2))
+
+
+def read(values: Any, kind: Kind, **how: Any) -> list[Any]:
+    """Return the values converted, "misfit" where one can't be."""
+    raw = values if isinstance(values, pa.Array) else pa.array(values)
+    converted = convert(raw, kind, **how)
+    assert len(converted.values) == len(raw)
+    misfit = converted.misfit if converted.misfit is not None else np.zeros(len(raw), bool)
+    assert converted.misfit is None or misfit.any()
+    shown = zip(converted.values.to_pylist(), misfit, strict=True)
+    return ["misfit" if strange else value for value, strange in shown]
+
+
+# Missing values
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", sorted(NULL_SPELLINGS))
+def test_what_tables_write_for_missing_is_null(kind: Kind, text: str) -> None:
+    assert read([text, f"  {text}\t", None], kind) == [None, None, None]
+
+
+@pytest.mark.parametrize("text", ["none", "-", "missing", "N.A.", "nothing", "0"])
+def test_no_other_text_is_missing(text: str) -> None:
+    assert read([text], "category") == [text]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_without_a_type_is_all_missing(kind: Kind) -> None:
+    assert read(pa.nulls(2), kind) == [None, None]
+    assert read(pa.array([], pa.string()), kind) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_type_is_that_of_the_kind(kind: Kind) -> None:
+    for raw in (pa.array(["x", None]), pa.array([1, 2]), pa.array([b"x"]), pa.nulls(1), pa.array([date(2013, 1, 1)])):
+        assert convert(raw, kind).values.type == TYPES.get(kind, pa.timestamp("s"))
+        if kind == "timestamp":
+            assert convert(raw, kind, zoned=True).values.type == pa.timestamp("s", "UTC")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pa.array([b"1"]),
+        pa.array([[1]]),
+        pa.array([{"a": 1}]),
+        pa.array([timedelta(1)]),
+    ],
+    ids=["binary", "list", "struct", "duration"],
+)
+def test_a_type_without_a_kind_is_a_misfit(kind: Kind, raw: pa.Array) -> None:
+    assert read(raw, kind) == ["misfit"]
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *[
+            ("1", 1),
+            (" 1 ", 1),
+            ("+5", 5),
+            ("-5", -5),
+            ("−5", -5),
+            (".5", 0.5),
+            ("5.", 5),
+            ("1e-3", 0.001),
+            ("1E3", 1000),
+        ],
+        *[
+            ("1,234.5", 1234.5),
+            ("1,234,567", 1234567),
+            ("1 234", 1234),
+            ("1\u202f234,5", "misfit"),
+            ("1'234.5", 1234.5),
+        ],
+        *[("1’234", 1234), ("1_000", 1000), ("\u00a01\u00a0234\u00a0", 1234)],
+        *[("۱۲۳", 123), ("۱۲۳٫۵", 123.5), ("۱٬۲۳۴", 1234), ("٤٢", 42), ("１２", 12), ("४२", 42)],
+        *[("$1,234", 1234), ("-$5", -5), ("$-5", -5), ("€ 5", 5), ("5 €", 5), ("₹7", 7), ("12 %", 12), ("12%", 12)],
+        *[("1,5", "misfit"), ("0,123", "misfit"), ("12,34", "misfit"), ("1,234 567", "misfit"), ("1,2345", "misfit")],
+        *[
+            ("1.2.3", "misfit"),
+            ("--5", "misfit"),
+            ("5-", "misfit"),
+            ("1e", "misfit"),
+            ("e5", "misfit"),
+            (".", "misfit"),
+        ],
+        *[("0x1F", "misfit"), ("1/2", "misfit"), ("$", "misfit"), ("%", "misfit"), ("10²", "misfit"), ("½", "misfit")],
+        *[("inf", "misfit"), ("-Infinity", "misfit"), ("1e39", "misfit"), ("-1e400", "misfit"), ("true", "misfit")],
+        *[("2013-07-04", "misfit"), ("17:30", "misfit"), ("5 kg", "misfit"), ("five", "misfit"), ("5 5", "misfit")],
+    ],
+)
+def test_a_number_is_read_as_people_write_it(text: str, number: float | str) -> None:
+    wanted = number if isinstance(number, str) else float(np.float32(number))
+    assert read([text], "number") == [wanted]
+    assert read(["7", "x", text, None], "number") == [7, "misfit", wanted, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *[("1,5", 1.5), ("1.234,5", 1234.5), ("1.234", 1234), ("1.234.567", 1234567), ("1 234,5", 1234.5), ("5,", 5)],
+        *[(",5", 0.5), ("3", 3), ("-1,5e3", -1500), ("1,5 €", 1.5), ("۱۲۳٫۵", 123.5), ("۱٬۲۳۴", 1234)],
+        *[("1.5", "misfit"), ("1,234.5", "misfit"), ("1,5,5", "misfit"), ("0.123", "misfit")],
+    ],
+)
+def test_the_decimal_point_may_be_a_comma(text: str, number: float | str) -> None:
+    assert read([text], "number", decimal=",") == [number]
+    assert read(["7,5", text, "x"], "number", decimal=",") == [7.5, number, "misfit"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "numbers"),
+    [
+        (pa.array([1, None, -3]), [1, None, -3]),
+        (pa.array([2**63 - 1], pa.int64()), [float(np.float32(2**63))]),
+        (pa.array([2**64 - 1], pa.uint64()), [float(np.float32(2**64))]),
+        (pa.array([1.5, math.nan, None]), [1.5, None, None]),
+        (pa.array([math.inf, -math.inf, 1e39, FLOAT32_MAX]), ["misfit"] * 3 + [FLOAT32_MAX]),
+        (pa.array([0.5, None], pa.float16()), [0.5, None]),
+        (pa.array([Decimal("1.50"), None]), [1.5, None]),
+        (pa.array([Decimal("1e40")]), ["misfit"]),
+        (pa.array([True, False, None]), [1, 0, None]),
+        (pa.array([date(2013, 7, 4)]), ["misfit"]),
+        (pa.array([datetime(2013, 7, 4), None]), ["misfit", None]),
+        (pa.array([time(17, 30)]), ["misfit"]),
+    ],
+)
+def test_typed_numbers(raw: pa.Array, numbers: list[Any]) -> None:
+    assert read(raw, "number") == numbers
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)), st.sampled_from([repr, "{:.9g}".format]))
+def test_every_number_that_is_written_is_read_back(numbers: list[float], write: Any) -> None:
+    assert read(pa.array([write(number) for number in numbers], pa.string()), "number") == numbers
+
+
+@given(st.lists(st.decimals(-(10**9), 10**9, places=2)), st.sampled_from([",.", " .", "'.", "_.", ".,", " ,"]))
+def test_grouped_numbers_are_read_back(numbers: list[Decimal], marks: str) -> None:
+    swap = str.maketrans(",.", marks)
+    texts = [f"{number:,.2f}".translate(swap) for number in numbers]
+    read_back = to_double(to_plain(pa.array(texts, pa.string())), marks[1]).to_pylist()
+    assert read_back == [float(number) for number in numbers]
+
+
+# Booleans
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"), ("1", "0")]
+)
+def test_true_and_false_in_any_case(yes: str, no: str) -> None:
+    texts = [yes, no.upper(), yes.title(), f" {no} ", None]
+    assert read(texts, "boolean") == [True, False, True, False, None]
+
+
+@pytest.mark.parametrize("text", ["2", "-1", "ja", "tru", "10", "0.5", "yes no", "+1"])
+def test_other_words_are_no_booleans(text: str) -> None:
+    assert read(["true", text], "boolean") == [True, "misfit"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "values"),
+    [
+        (pa.array([True, None, False]), [True, None, False]),
+        (pa.array([1, 0, 2, None]), [True, False, "misfit", None]),
+        (pa.array([1.0, 0.0, 0.5, math.nan]), [True, False, "misfit", None]),
+        (pa.array([Decimal("1.0"), Decimal("0.0")]), [True, False]),
+        (pa.array([date(1970, 1, 2)]), ["misfit"]),
+    ],
+)
+def test_typed_booleans(raw: pa.Array, values: list[Any]) -> None:
+    assert read(raw, "boolean") == values
+
+
+# Timestamps
+
+NOON = datetime(2013, 7, 4, 12)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["2013-07-04T12:00:00", "2013-07-04 12:00:00", "2013-07-04 12:00", "2013-07-04T12", " 2013-07-04T12:00 "],
+        *["2013-07-04T12:00:00.999", "2013-07-04T12:00:00.999999", "2013-07-04 12:00:00.999999999", "20130704T120000"],
+    ],
+)
+def test_iso_8601_is_read(text: str) -> None:
+    assert read([text], "timestamp") == [NOON]
+    assert read(["1969-12-31", text, "x", ""], "timestamp") == [datetime(1969, 12, 31), NOON, "misfit", None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2013",
+        "2013-07",
+        "17:30",
+        "2013-02-30",
+        "2013-07-04T25:00",
+        "4.7.2013",
+        "0000-01-01",
+        "10000-01-01",
+        "now",
+        "1e9",
+    ],
+)
+def test_what_is_no_date_is_a_misfit(text: str) -> None:
+    assert read([text], "timestamp") == ["misfit"]
+    assert read(["2013-07-04", text], "timestamp") == [datetime(2013, 7, 4), "misfit"]
+
+
+@pytest.mark.parametrize("text", ["2013-07-04T12:00:00Z", "2013-07-04T12:00+00:00", "2013-07-04 14:00:00.5+02:00"])
+def test_an_offset_is_wanted_or_refused(text: str) -> None:
+    moment = NOON.replace(tzinfo=UTC)
+    assert read([text], "timestamp", zoned=True) == [moment]
+    assert read([text, "2013-07-04T12:00:00"], "timestamp", zoned=True) == [moment, "misfit"]
+    assert read([text], "timestamp") == ["misfit"]
+    assert read([text, "2013-07-04T12:00:00"], "timestamp") == ["misfit", NOON]
+
+
+def test_a_moment_outside_of_the_calendar_in_utc_is_a_misfit() -> None:
+    texts = ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-02:00"]
+    assert read(texts, "timestamp", zoned=True) == ["misfit", "misfit"]
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "moment"),
+    [
+        ("%d.%m.%Y", "4.7.2013", datetime(2013, 7, 4)),
+        ("%d.%m.%Y %H:%M", " 04.07.2013 12:00 ", NOON),
+        ("%m/%d/%Y %I:%M %p", "07/04/2013 12:00 PM", NOON),
+        ("%d-%b-%y", "04-Jul-13", datetime(2013, 7, 4)),
+        ("%d.%m.%Y", "31.2.2013", "misfit"),
+        ("%d.%m.%Y", "4.7.2013 12:00", "misfit"),
+        ("%d.%m.%Y", "2013-07-04", "misfit"),
+        ("%d.%m.%Y", "now", "misfit"),
+        ("%d.%m.%Y", "today", "misfit"),
+    ],
+)
+def test_a_format_is_read(format: str, text: str, moment: Any) -> None:
+    assert read([text, None, "NA"], "timestamp", format=format) == [moment, None, None]
+
+
+def test_a_format_with_an_offset_is_zoned() -> None:
+    text, format = "04.07.2013 14:00 +0200", "%d.%m.%Y %H:%M %z"
+    assert read([text], "timestamp", format=format, zoned=True) == [NOON.replace(tzinfo=UTC)]
+    assert read([text], "timestamp", format=format) == ["misfit"]
+    assert read(["04.07.2013"], "timestamp", format="%d.%m.%Y", zoned=True) == ["misfit"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_typed_timestamps_are_cut_to_seconds(unit: str) -> None:
+    before_1970 = pa.array([-1], pa.timestamp(unit))
+    assert read(before_1970, "timestamp") == [datetime(1969, 12, 31, 23, 59, 59)]
+    assert read(pa.array([NOON, None], pa.timestamp(unit)), "timestamp") == [NOON, None]
+
+
+def test_typed_timestamps_with_a_zone_are_zoned() -> None:
+    raw = pa.array([datetime(2013, 7, 4, 14, tzinfo=BERLIN)], pa.timestamp("us", "Europe/Berlin"))
+    assert read(raw, "timestamp", zoned=True) == [NOON.replace(tzinfo=UTC)]
+    assert read(raw, "timestamp") == ["misfit"]
+    assert read(pa.array([NOON]), "timestamp", zoned=True) == ["misfit"]
+
+
+def test_other_types_as_timestamps() -> None:
+    assert read(pa.array([date(2013, 7, 4), None]), "timestamp") == [datetime(2013, 7, 4), None]
+    assert read(pa.array([date(2013, 7, 4)], pa.date64()), "timestamp") == [datetime(2013, 7, 4)]
+    assert read([20130704, 20130231], "timestamp", format="%Y%m%d") == [datetime(2013, 7, 4), "misfit"]
+    assert read([20130704], "timestamp") == ["misfit"]
+    assert read([1.5], "timestamp") == ["misfit"]
+    assert read([True], "timestamp") == ["misfit"]
+
+
+@given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31))), st.sampled_from("T "))
+def test_every_moment_that_is_written_is_read_back(moments: list[datetime], between: str) -> None:
+    texts = pa.array([moment.isoformat(between) for moment in moments], pa.string())
+    assert read(texts, "timestamp") == [moment.replace(microsecond=0) for moment in moments]
+
+
+# Categories
+
+
+@pytest.mark.parametrize(
+    ("raw", "texts"),
+    [
+        (pa.array(["a", " b ", "", None]), ["a", " b ", None, None]),
+        (pa.array([1, None, -3]), ["1", None, "-3"]),
+        (pa.array([1.0, 1.5, math.nan, 3e15]), ["1", "1.5", None, "3000000000000000"]),
+        (pa.array([0.1], pa.float32()), ["0.1"]),
+        (pa.array([Decimal("5.00"), Decimal("5.10")]), ["5", "5.10"]),
+        (pa.array([True, False]), ["true", "false"]),
+        (pa.array([date(2013, 7, 4)]), ["2013-07-04"]),
+        (pa.array([NOON]), ["2013-07-04T12:00:00"]),
+        (pa.array([datetime(2013, 7, 4, 14, tzinfo=BERLIN)]), ["2013-07-04T12:00:00+00:00"]),
+        (pa.array([time(17, 30)], pa.time32("s")), ["17:30:00"]),
+    ],
+)
+def test_categories_are_texts(raw: pa.Array, texts: list[Any]) -> None:
+    assert read(raw, "category") == texts
+
+
+# Encodings of the same values
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_texts_are_stored_makes_no_difference(kind: Kind) -> None:
+    texts = pa.array(["skipped", "1", "NA", "2013-07-04", "true", None, "1", "1,234", "x"])
+    plain = texts.slice(1)
+    wanted = read(plain, kind)
+    assert len({repr(value) for value in wanted}) > 2
+    for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), plain.dictionary_encode()):
+        assert read(stored, kind) == wanted
+    assert read(pa.concat_arrays([plain, plain]), kind) == wanted * 2
+
+
+@given(st.lists(st.none() | st.text(max_size=12) | st.from_regex(r"[-+$€]?[\d.,' ]{1,8}%?", fullmatch=True)))
+def test_any_text_is_a_value_or_missing_or_a_misfit(texts: list[str | None]) -> None:
+    raw = pa.array(texts, pa.string())
+    for kind in KINDS:
+        for how in ({}, {"decimal": ","}, {"zoned": True}, {"format": "%d.%m.%Y"}):
+            converted = convert(raw, kind, **how)  # type: ignore[arg-type]
+            missing = np.array([text is None or text.strip() in NULL_SPELLINGS for text in texts], bool)
+            misfit = np.zeros(len(texts), bool) if converted.misfit is None else converted.misfit
+            assert (converted.values.is_null().to_numpy(zero_copy_only=False) == (missing | misfit)).all()
+            assert not (missing & misfit).any()
+
+
+# Formats of dates
+
+
+@pytest.mark.parametrize(
+    ("texts", "format"),
+    [
+        (["2013-07-04", "2013-07-04T17:30"], ""),
+        (["20130704", "20131231"], ""),
+        (["04.07.2013", "31.12.2013"], "%d.%m.%Y"),
+        (["31.12.2013 17:30", "1.1.2014 5:05"], "%d.%m.%Y %H:%M"),
+        (["13/02/2013", "01/02/2013"], "%d/%m/%Y"),
+        (["02/13/2013", "01/02/2013"], "%m/%d/%Y"),
+        (["2013/07/04 17:30:00"], "%Y/%m/%d %H:%M:%S"),
+        (["04-Jul-2013"], "%d-%b-%Y"),
+        (["Jul 4, 2013"], "%b %d, %Y"),
+        (["July 4, 2013"], "%B %d, %Y"),
+        (["13.02.13"], "%d.%m.%y"),
+        (["9/23/2019 0:00"], "%m/%d/%Y %H:%M"),
+        (["23/9/2019 5:30 PM"], "%d/%m/%Y %I:%M %p"),
+        (["04/Jul/2013:17:30:00 +0000"], "%d/%b/%Y:%H:%M:%S %z"),
+        (["Thu, 04 Jul 2013 17:30:00 GMT"], "%a, %d %b %Y %H:%M:%S GMT"),
+        (["2013-07-04 17:30:00 UTC"], "%Y-%m-%d %H:%M:%S UTC"),
+        (["2013-7-4", "2013-12-31"], "%Y-%m-%d"),
+    ],
+)
+def test_the_format_of_dates_is_found(texts: list[str], format: str) -> None:
+    assert find_formats(pa.array([*texts, None])) == [format]
+    assert choose_format([format], pa.array(texts)) == (format, False)
+    assert "misfit" not in read(texts, "timestamp", format=format, zoned="%z" in format)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        ["x"],
+        ["1234"],
+        ["1.5"],
+        ["17:30"],
+        ["10.0.0.1"],
+        ["4.7.2013", "x"],
+        ["31.02.2013"],
+        ["1/2"],
+        ["A-12-2013-77"],
+    ],
+)
+def test_what_is_no_date_has_no_format(texts: list[str]) -> None:
+    assert find_formats(pa.array(texts, pa.string())) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "format"),
+    [
+        (["1/2/2013", "5/3/2013"], "%d/%m/%Y"),
+        (["1/2/2013 5:30 PM", "5/3/2013 6:30 AM"], "%m/%d/%Y %I:%M %p"),
+        (["1/1/2013", "2/1/2013", "3/1/2013"], "%m/%d/%Y"),
+    ],
+)
+def test_a_doubtful_order_is_said_to_be_one(texts: list[str], format: str) -> None:
+    column = pa.array(texts)
+    assert choose_format(find_formats(column), column) == (format, True)
+
+
+# Labels
+
+
+def label(*batches: Any, typed: bool = False) -> list[Any]:
+    reader = LabelReader("late", typed)
+    for batch in batches:
+        reader.add(batch if isinstance(batch, pa.Array) else pa.array(batch, pa.string()))
+    column = reader.finish()
+    assert column.name == "late"
+    assert list(column.cat.categories) == sorted(set(column.dropna()))
+    return [None if value != value else value for value in column.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (["True", "false", None, "TRUE"], [True, False, None, True]),
+        (["1", "0", "NA"], [1, 0, None]),
+        (["-1", "10", "2.0"], [-1, 10, 2]),
+        (["01", "2"], ["01", "2"]),
+        (["1", "x"], ["1", "x"]),
+        (["true", "1"], ["true", "1"]),
+        (["1.5", "2"], ["1.5", "2"]),
+        (["yes", "no"], ["yes", "no"]),
+        ([None, ""], [None, None]),
+    ],
+)
+def test_labels_are_what_all_of_them_say(texts: list[Any], labels: list[Any]) -> None:
+    read = label(texts)
+    assert read == labels
+    assert [type(value) for value in read] == [type(value) for value in labels]
+    assert label(texts[:1], texts[1:]) == labels
+
+
+@pytest.mark.parametrize(
+    ("raw", "labels"),
+    [
+        (pa.array(["1", "0"]), ["1", "0"]),
+        (pa.array(["true", "false"]), ["true", "false"]),
+        (pa.array(["1", "0"]).dictionary_encode(), ["1", "0"]),
+        (pa.array([1, 0]), [1, 0]),
+        (pa.array([1.0, None, 3.0]), [1, None, 3]),
+        (pa.array([1.5, 3.0]), ["1.5", "3"]),
+        (pa.array([Decimal("1.00"), Decimal("2.00")]), [1, 2]),
+        (pa.array([True, False]), [True, False]),
+        (pa.array([date(2013, 7, 4)]), ["2013-07-04"]),
+    ],
+)
+def test_labels_of_a_source_with_types(raw: pa.Array, labels: list[Any]) -> None:
+    assert label(raw, typed=True) == labels
+    assert [type(value) for value in label(raw, typed=True)] == [type(value) for value in labels]
+
+
+@pytest.mark.parametrize("raw", [pa.array([b"x"]), pa.array([[1]])])
+def test_a_type_that_can_be_no_label_is_refused(raw: pa.Array) -> None:
+    with pytest.raises(InvalidTable, match=r"^`late` holds .*: a label is true or false, a whole number or a text$"):
+        label(raw, typed=True)
