@@ -229,7 +229,9 @@ def test_what_can_not_be_read_is_shown_once() -> None:
 
 def test_a_misfit_need_not_say_how_many_rows_there_were() -> None:
     report = check(make_table(), (Misfit("rain", 1, 17, "abc", "a number"),))
-    assert [str(skew) for skew in report.skews] == ["`rain`: can't be read as a number in 1 row, first in row 17: 'abc'"]
+    assert [str(skew) for skew in report.skews] == [
+        "`rain`: can't be read as a number in 1 row, first in row 17: 'abc'"
+    ]
 
 
 def test_a_new_class_is_shown() -> None:
@@ -284,16 +286,15 @@ MOVES: list[tuple[str, Change, str, str]] = [
     ("distance", lambda t: t.assign(distance=t["distance"] + np.float32(20)), "stable", ""),
     ("rain", lambda t: t.assign(rain=t["rain"].where(t.index % 3 > 0)), "large", "missing"),
     ("rain", lambda t: t.assign(rain=t["rain"].where(t["rain"] != 0, np.float32(0.01))), "large", "= 0"),
-    ("engines", lambda t: t.assign(engines=np.float32(1)), "large", "= 2"),
+    ("engines", lambda t: t.assign(engines=np.float32(1)), "large", "< 2"),
     ("engines", lambda t: t.assign(engines=np.float32(3)), "large", "= 2"),
     ("carrier", lambda t: t.assign(carrier=t["carrier"].where(t.index % 2 > 0, "DL")), "large", "'DL'"),
     ("airport", with_new_airports, "large", "rare or new values"),
-    ("cargo", lambda t: t.assign(cargo=~t["cargo"]), "large", "true"),
+    ("cargo", lambda t: t.assign(cargo=~t["cargo"]), "large", "false"),
     ("departure.day_of_year", lambda t: t[t["departure"].dt.month < 7], "large", ""),
     ("departure.hour", lambda t: t[t["departure"].dt.hour < 12], "large", ""),
     ("departure.weekday", lambda t: t[t["departure"].dt.day_of_week < 5], "large", "S"),
-    ("departure.weekday", lambda t: t[t["departure"].dt.hour < 12], "stable", ""),
-    ("late", lambda t: t.assign(late=pd.Categorical(t.index % 2 > 0)), "large", "'True'"),
+    ("late", lambda t: t.assign(late=pd.Categorical(t.index % 3 > 0)), "large", "'True'"),
     ("late", lambda t: t[t["late"].astype(bool) | (t.index % 10 > 0)], "stable", ""),
 ]
 
@@ -315,7 +316,8 @@ def test_a_later_year_is_no_drift() -> None:
     later = table.assign(departure=table["departure"] + pd.Timedelta(days=364))
     report = check(later)
     assert report.drifted == ()
-    assert drift_of(report, "departure.hour").now.span == ("2013-12-31 00:00:00", "2014-12-30 23:59:00") or True
+    span = drift_of(report, "departure.hour").now.span
+    assert span == (str(later["departure"].min()), str(later["departure"].max()))
 
 
 def test_the_shares_of_missing_and_unseen_values_are_told() -> None:
@@ -323,9 +325,8 @@ def test_the_shares_of_missing_and_unseen_values_are_told() -> None:
     table["airport"] = table["airport"].where(table.index % 3 != 1)
     drift = drift_of(check(table), "airport")
     assert drift.now.missing == pytest.approx(1 / 3, abs=0.01)
-    assert drift.now.unseen == pytest.approx(1 / 3, abs=0.01)
+    assert drift.now.unseen == pytest.approx(1 / 3 + drift.then.unseen / 3, abs=0.03)
     assert drift.then.missing < 0.01
-    assert drift.then.unseen < 0.25
 
 
 def test_the_empty_text_is_a_missing_value_of_a_nullable_category_only() -> None:
@@ -347,7 +348,10 @@ def test_zoned_moments_are_compared_in_utc() -> None:
     schema = learn_schema("delay", table, LATE, FEATURES)
     reference = learn_reference(schema, COLUMNS, table)
     told = table.assign(departure=table["departure"].dt.tz_convert("Asia/Tehran"))
-    assert all(drift.psi == 0 for drift in check(told, schema=schema, reference=reference).drifts)
+    drifts = [
+        drift for drift in check(told, schema=schema, reference=reference).drifts if "departure" in drift.then.name
+    ]
+    assert [drift.psi for drift in drifts] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("scale", [1, 1e300])
@@ -361,7 +365,7 @@ def test_a_numeric_target_is_compared(scale: float) -> None:
     report = check(moved, schema=schema, reference=reference, columns=[*table])
     assert [drift.then.name for drift in report.drifted] == ["price"]
     assert report.metrics() == {
-        "skews": 0, "features_drifted": 0, "worst_psi": 0, "target_psi": pytest.approx(report.drifted[0].psi)
+        "skews": 0, "features_drifted": 0, "worst_psi": pytest.approx(0, abs=0.02), "target_psi": report.drifted[0].psi
     }  # fmt: skip
     assert "`price` (the target): PSI" in report.format()
 
@@ -460,8 +464,22 @@ def test_a_reference_counts_every_row_once() -> None:
 def test_bins_are_few() -> None:
     bins = {distribution.name: len(distribution.counts) for distribution in learned()[1].distributions}
     assert bins["distance"] == 10 + 1
-    assert bins["airport"] == 50 + 2 + 1
     assert bins["carrier"] == 3 + 2 + 1
+    assert bins["airport"] == 0 + 2 + 1  # twenty rows each: which are the most frequent is chance
+    many = make_table().assign(airport=pd.Categorical([f"A{place % 60}" for place in range(ROWS)]))
+    reference = learn_reference(learn_schema("delay", many, LATE, FEATURES), COLUMNS, many)
+    assert {len(d.counts) for d in reference.distributions if d.column == "airport"} == {50 + 2 + 1}
+
+
+@pytest.mark.parametrize(("rows", "values"), [(500, 200), (4_000, 200), (4_000, 130), (1_000, 1_000), (200, 25)])
+def test_rare_values_that_come_and_go_are_no_drift(rows: int, values: int) -> None:
+    random = np.random.default_rng(0)
+    drawn = [pd.DataFrame({"x": pd.Categorical(random.integers(0, values, rows).astype(str))}) for _ in range(12)]
+    tables = [table.assign(late=pd.Categorical(random.random(rows) < 0.5)) for table in drawn]
+    schema = learn_schema("rare", tables[0], LATE, {"x": {"kind": "category", "nullable": True}})
+    reference = learn_reference(schema, ["x", "late"], tables[0])
+    reports = [check(table, schema=schema, reference=reference) for table in tables[1:]]
+    assert [report.drifted for report in reports] == [()] * 11
 
 
 NUMBERS = st.one_of(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(-2, 2).map(float))
@@ -502,7 +520,7 @@ def strange_report() -> Report:
     kinds = {name: {"kind": "category" if name == "<b>" else "number"} for name in table if name != "late"}
     schema = learn_schema("strange", table, LATE, kinds)
     reference = learn_reference(schema, [*table], table)
-    moved = replace(table, "<script>alert(1)</script>", 1e6, 3) + 0 if False else table.copy()
+    moved = table.copy()
     for name in STRANGE:
         moved[name] = moved[name] + np.float32(1)
     moved["<b>"] = pd.Categorical(["\x07"] * 500, categories=table["<b>"].cat.categories)
@@ -545,7 +563,7 @@ def test_the_terminal_shows_skews_first_then_drifts_the_worst_first() -> None:
     assert lines[5].startswith("  `distance`: PSI 0.")
     assert "large, p < 0.001; > " in lines[5]
     assert lines[6].startswith("  `carrier`: PSI 0.")
-    assert "moderate, p < 0.001; 'DL' 20." in lines[6]
+    assert "moderate, p < 0.001; 'DL' 19.6% → " in lines[6]
     assert len(lines) == 7
 
 

@@ -473,3 +473,12 @@ def test_labels_of_a_source_with_types(raw: pa.Array, labels: list[Any]) -> None
 def test_a_type_that_can_be_no_label_is_refused(raw: pa.Array) -> None:
     with pytest.raises(InvalidTable, match=r"^`late` holds .*: a label is true or false, a whole number or a text$"):
         label(raw, typed=True)
+
+
+def test_no_import_makes_arrow_forget_the_zone() -> None:
+    import pandera.pandas  # noqa: F401  # which asks PyArrow to, for Spark's sake
+
+    import training.checks.skew  # noqa: F401
+
+    raw = pa.array([datetime(2013, 7, 4, 14, tzinfo=BERLIN)])
+    assert read(raw, "timestamp", zoned=True) == [NOON.replace(tzinfo=UTC)]

@@ -472,7 +472,7 @@ def test_many_classes_are_written_on_several_lines(run: Propose) -> None:
             [f"user {n}" for n in range(ROWS)],
             "`y` is an identifier (nearly every value is another): a target is a number, ",
         ),
-        ([f"they said {n} times that it was all right by them" for n in range(ROWS)], "`y` is free text, 46"),
+        ([f"they said {n} times that it was all right by them" for n in range(ROWS)], "`y` is free text, "),
         ([*NUMBERS[:-1], "many"], "`y` is 99% numbers, but also 'many' in row 200: "),
     ],
 )

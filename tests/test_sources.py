@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ CITIES = {
     "utf-16-be": "ville,prix\nOrléans,1\nParis,2\n",
     "utf-32": "ville,prix\nOrléans,1\n東京,2\n",
     "cp1252": "straße,preis €\nMüller,1\nNîmes – “là”,2\nEspaña,3\nSão Paulo,4\n",
-    "latin-1": "année\nété,\nÀ côté de l'hôtel,3\n",
+    "latin-1": "année,n\nété,2\nÀ côté de l'hôtel,3\n",
     "cp1250": "miasto,n\nBiałystok,1\nDąbrowa Górnicza,2\nŁódź,3\nCzęstochowa,4\nRzeszów,5\n",
     "cp1251": "город,н\nМосква,1\nКазань,2\nСанкт-Петербург,3\n",
     "koi8-r": "город,н\nМосква,1\nКазань,2\nСанкт-Петербург,3\n",
@@ -123,7 +124,7 @@ def test_every_usual_encoding_is_found(encoding: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030", "shift_jis"])
 def test_a_character_may_lie_across_the_blocks_of_a_file(encoding: str, tmp_path: Path) -> None:
-    values = [f"{'東京大阪'[k % 4] * (k % 7 + 1)}{'x' * (k % 3)}" for k in range(400_000)]
+    values = [f"{'東京大阪'[k % 4] * (k % 70 + 1)}{'x' * (k % 3)}" for k in range(100_000)]
     path = write(tmp_path / "long.csv", ("値,n\n" + "".join(f"{value},1\n" for value in values)).encode(encoding))
     assert path.stat().st_size > 1 << 22
     assert read(open_source(FileSource(path=path)), "値").column(0).to_pylist() == values
@@ -192,21 +193,29 @@ def compress(content: bytes, suffix: str) -> bytes:
             archive.writestr("__MACOSX/folder/._sales.csv", "noise")
         return target.getvalue()
     plain: Callable[[bytes], bytes] = bytes
-    return {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(suffix, plain)(content)
+    return {".gz": partial(gzip.compress, compresslevel=1), ".bz2": bz2.compress, ".xz": lzma.compress}.get(
+        suffix, plain
+    )(content)
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
 def test_a_damaged_compressed_file_is_refused(suffix: str, tmp_path: Path) -> None:
     random.seed(0)
-    noise = "".join(f"{random.random()},{random.random()}\n" for _ in range(200_000))
+    noise = "".join(f"{random.random()},{random.random()}\n" for _ in range(10_000))
     content = compress(f"a,b\n{noise}".encode(), suffix)
-    path = write(tmp_path / f"sales.csv{suffix}", content[: len(content) // 2])
+    path, middle = tmp_path / f"sales.csv{suffix}", len(content) // 2
+    write(path, content[:middle])
     assert "it is damaged" in refusal(lambda: read_file(path))
-    middle = len(content) // 2
     write(
         path, content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 99]) + content[middle + 99 :]
     )
-    assert "can't be read" in refusal(lambda: read_file(path))
+    assert str(path) in refusal(lambda: read_file(path))
+
+
+def test_damage_late_in_a_file_is_found_on_the_way(tmp_path: Path) -> None:
+    content = gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000, compresslevel=1)
+    source = open_source(FileSource(path=write(tmp_path / "sales.csv.gz", content[:-100])))
+    assert "it is damaged" in refusal(lambda: read(source))
 
 
 def test_a_zip_of_two_files_or_none_is_refused(tmp_path: Path) -> None:
@@ -255,7 +264,7 @@ def test_an_empty_file_is_refused(content: bytes, tmp_path: Path) -> None:
     assert f"{path} is empty" in refusal(lambda: read_file(path))
 
 
-VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
+VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n\t"), max_size=8)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -300,8 +309,9 @@ def test_a_delimiter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     said = refusal(lambda: read_file(path, delimiter=";"))
     assert 'only one column when split at ";": set `delimiter`' in said
     assert 'delimiter = "\\t"' in said
-    for impossible in ("§", '"', "\n"):
-        assert "a delimiter is an ASCII character" in refusal(lambda: read_file(path, delimiter=impossible))
+    for delimiter in ("§", '"', "\n"):
+        with pytest.raises(InvalidTable, match="a delimiter is an ASCII character"):
+            read_file(path, delimiter=delimiter)
     assert read_file(path, delimiter="\t") == [{"a": "1", "b": "2"}]
     assert read_file(write(path, "a:b\n1:2\n"), delimiter=":") == [{"a": "1", "b": "2"}]
 
@@ -324,13 +334,13 @@ def test_more_columns_than_allowed_are_refused(tmp_path: Path) -> None:
 
 
 def test_reports_go_up_to_one(tmp_path: Path) -> None:
-    content = b"a,b\n" + b"".join(b"%d,%d\n" % (k, k * 7919 % 1_000_003) for k in range(1_000_000))
+    content = b"a,b,c\n" + b"".join(b"%d,%d,%s\n" % (k, k * 7919 % 1_000_003, b"x" * 50) for k in range(200_000))
     for suffix in ("", ".gz"):
         path = write(tmp_path / f"table.csv{suffix}", compress(content, suffix))
         shares: list[float] = []
         source = open_source(FileSource(path=path))
         rows = sum(batch.num_rows for batch in source.batches(["b"], shares.append))
-        assert rows == 1_000_000
+        assert rows == 200_000
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
         assert any(0.1 < share < 0.9 for share in shares)
@@ -377,8 +387,8 @@ def test_binary_content_is_refused(name: str, content: bytes, tmp_path: Path) ->
 def test_random_bytes_are_refused(tmp_path: Path) -> None:
     random.seed(1)
     for size in (10, 100, 10_000):
-        path = write(tmp_path / "noise.csv", random.randbytes(size) + b"\0")
-        refusal(lambda: read_file(path))
+        with pytest.raises(InvalidTable, match=r"noise\.csv"):
+            read_file(write(tmp_path / "noise.csv", random.randbytes(size) + b"\0"))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -468,12 +478,7 @@ def test_a_folder_of_several_tables_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_parquet_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "table.csv", SALES)
-    assert "is a folder without Parquet files" in refusal(lambda: find_source(str(tmp_path), None) and open_folder())
     assert "is a folder without Parquet files" in refusal(lambda: open_source(FileSource(path=tmp_path)))
-
-
-def open_folder() -> None:
-    raise AssertionError("find_source should have said so")
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
@@ -510,7 +515,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a database in the working folder."""
     monkeypatch.chdir(tmp_path)
     connection = sqlite3.connect("shop.db")
-    connection.execute("CREATE TABLE sales (id, price, mixed, town, nothing)")
+    connection.execute("CREATE TABLE sales (id, price, mixed, town, empty)")
     connection.executemany(
         "INSERT INTO sales VALUES (?, ?, ?, ?, NULL)",
         [(k, k if k < 11_000 else k / 2, k if k < 11_000 else "x", f"town {k}") for k in range(25_000)],
@@ -530,7 +535,7 @@ def test_a_type_holds_all_rows_though_the_first_say_another(shop: str) -> None:
     assert source.rows == 25_000
     assert source.description == shop
     shares: list[float] = []
-    batches = list(source.batches(["mixed", "price", "id", "nothing", "town"], shares.append))
+    batches = list(source.batches(["mixed", "price", "id", "empty", "town"], shares.append))
     assert len({batch.schema for batch in batches}) == 1
     assert batches[0].schema.types == [pa.string(), pa.float64(), pa.int64(), pa.null(), pa.string()]
     table = pa.Table.from_batches(batches)
@@ -628,7 +633,8 @@ def test_variables_of_the_environment_stand_for_parts_of_a_url(shop: str, monkey
     refused = refusal(lambda: query("postgresql://$ANN:${PW}@$AT/d", "SELECT 1"))
     assert refused.startswith("postgresql://ann%40home@127.0.0.1:1/d: connection failed")
     for url in ("$NOT_THERE", "sqlite:///${NOT_THERE}", "postgresql://ann:$NOT_THERE@h/d"):
-        assert "needs $NOT_THERE, which is not set" in refusal(lambda: query(url, "SELECT 1"))
+        with pytest.raises(InvalidTable, match=r"needs \$NOT_THERE, which is not set"):
+            query(url, "SELECT 1")
 
 
 def test_a_password_is_replaced_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:

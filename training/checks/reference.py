@@ -21,6 +21,7 @@ from contract.schema import Schema, Target
 REFERENCE_FILE = "reference.json"
 NUMBER_BINS = 10
 CATEGORY_BINS = 50  # the most frequent values; the others share one bin, those of no vocabulary another
+MIN_BIN_ROWS, MIN_BIN_SHARE = 50, 0.05  # either will do: of rarer values the most frequent are those that had luck
 Counts = NDArray[np.int64]
 
 
@@ -193,7 +194,7 @@ def load_reference(path: Path) -> Reference:
 def learn_reference(schema: Schema, columns: Sequence[str], frame: pd.DataFrame) -> Reference:
     """Describe the typed rows a schema was learned from; `columns` are all of their source."""
     distributions = (
-        describe(feature.name, bins, frame[feature.name], feature)
+        _discount_luck(describe(feature.name, bins, frame[feature.name], feature), feature, frame[feature.name])
         for feature in (*schema.features, schema.target)
         for bins in choose_bins(feature, frame[feature.name])
     )
@@ -220,17 +221,15 @@ def choose_bins(feature: Feature | Target, column: "pd.Series[Any]") -> Iterator
     elif isinstance(feature, Number) or (isinstance(feature, Target) and feature.task == "regression"):
         yield NumberBins(edges=_quantile_edges(column))
     else:
-        known, _ = _vocabulary(feature)
-        tally = _tally(column)
-        seen = tally[tally.index.isin(known)].sort_index().sort_values(ascending=False, kind="stable")
-        yield CategoryBins(values=tuple(seen.index[:CATEGORY_BINS]))
+        yield CategoryBins(values=_choose_values(feature, column))
 
 
 def holds(feature: Feature | Target, dtype: Any) -> bool:
     """Return whether a column of this type can hold the feature's or the target's values."""
-    labels = isinstance(feature, Target) and feature.task != "regression"
-    if labels or isinstance(feature, Category):
+    if isinstance(feature, Category) or (isinstance(feature, Target) and feature.task != "regression"):
         return isinstance(dtype, pd.CategoricalDtype)
+    if isinstance(dtype, pd.CategoricalDtype):  # pandas takes one of booleans for a boolean
+        return False
     if isinstance(feature, Boolean):
         return bool(pd.api.types.is_bool_dtype(dtype))
     if isinstance(feature, Timestamp):
@@ -242,6 +241,30 @@ def holds(feature: Feature | Target, dtype: Any) -> bool:
 def share_duplicates(frame: pd.DataFrame) -> float:
     """Return the share of rows that repeat an earlier one in every column, by their 64-bit hashes."""
     return float(pd.util.hash_pandas_object(frame, index=False).duplicated().mean())
+
+
+def _choose_values(feature: Category | Target, column: "pd.Series[Any]") -> tuple[str, ...]:
+    known, _ = _vocabulary(feature)
+    tally = _tally(column)
+    tally = tally[tally.index.isin(known)].sort_index().sort_values(ascending=False, kind="stable")
+    if isinstance(feature, Category):
+        tally = tally[(tally >= min(MIN_BIN_ROWS, MIN_BIN_SHARE * len(column))) & (tally > feature.min_rows)]
+    return tuple(tally.index[:CATEGORY_BINS])
+
+
+def _discount_luck(learned: Distribution, feature: Feature | Target, column: "pd.Series[Any]") -> Distribution:
+    """Count as rare what is in the vocabulary by one row: other rows will have that much more of no vocabulary.
+
+    I. J. Good, The population frequencies of species, Biometrika 40, 1953: what stands in r of n
+    rows makes up as large a share of them as what stands in r - 1 will of others.
+    """
+    if not isinstance(feature, Category) or feature.min_rows == 1:
+        return learned
+    tally = _tally(column)
+    known, _ = _vocabulary(feature)
+    barely = int(tally[tally.index.isin(known) & (tally == feature.min_rows)].sum())
+    *frequent, rest, unseen, missing = learned.counts
+    return learned.model_copy(update={"counts": (*frequent, rest - barely, unseen + barely, missing)})
 
 
 def _quantile_edges(column: "pd.Series[Any]") -> tuple[float, ...]:

@@ -45,32 +45,35 @@ class DelimitedFile:
     def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
         """Stream the file; raise InvalidTable, with the row's number, where it is broken."""
         check_asked(self, columns)
+        furthest = 0.0
         if self.dialect.has_rows:
             for batch, share in self._read([self.columns.index(name) for name in columns]):
-                report(share)
+                furthest = max(furthest, share)
+                report(furthest)
                 yield batch.rename_columns(list(columns))
         report(1.0)
 
     def _read(self, places: Sequence[int]) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Yield the columns at these places, and the share of the file that was read."""
         broken: list[csv.InvalidRow] = []
-        header = self.dialect.header
-        asked = list(dict.fromkeys([*(header[place] for place in places), header[-1]]))  # the last shows its end
-        end = ""
+        names, last = [self.dialect.header[place] for place in places], self.dialect.header[-1]
+        end: str | bytes = ""
         with readable(self.path), open_content(self.path) as content, self._one_sentence(broken):
-            for batch in self._open_stream(content, asked, broken):
+            for done, batch in enumerate(self._open_stream(content, names, broken), 1):
                 if batch.num_rows:
-                    end = batch[header[-1]][-1].as_py()
-                    yield batch.select(range(len(places))), content.share
-            self._check_closed(end, content.tail)
+                    end = batch[last][-1].as_py()
+                    # PyArrow reads far ahead: of what it was given, these blocks are what is done.
+                    yield batch.select(names), content.share * min(1.0, done * _BLOCK_BYTES / content.position)
+            self._check_closed(end if isinstance(end, bytes) else end.encode(), content.tail)
 
-    def _open_stream(
-        self, content: Content, columns: list[str], broken: list[csv.InvalidRow]
-    ) -> csv.CSVStreamingReader:
+    def _open_stream(self, content: Content, names: list[str], broken: list[csv.InvalidRow]) -> csv.CSVStreamingReader:
+        """Read these columns and the last, which shows how the file ends; unasked, it may be in any encoding."""
+
         def note(row: csv.InvalidRow) -> str:
             broken.append(row)
             return "error"
 
+        last = self.dialect.header[-1]
         encoding = "utf8" if is_utf8(self.dialect.encoding) else self.dialect.encoding
         return csv.open_csv(
             pa.PythonFile(content, mode="r"),
@@ -78,7 +81,11 @@ class DelimitedFile:
             csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, encoding=encoding),
             csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True, invalid_row_handler=note),
             csv.ConvertOptions(
-                include_columns=columns, default_column_type=pa.string(), strings_can_be_null=False, null_values=[]
+                include_columns=list(dict.fromkeys([*names, last])),
+                column_types={} if last in names else {last: pa.binary()},
+                default_column_type=pa.string(),
+                strings_can_be_null=False,
+                null_values=[],
             ),
         )
 
@@ -107,10 +114,11 @@ class DelimitedFile:
             return explain_encoding(where, self.dialect.encoding)
         return f"{self.path} is no table: {message.splitlines()[0]}"
 
-    def _check_closed(self, end: str, tail: bytes) -> None:
+    def _check_closed(self, end: bytes, tail: bytes) -> None:
         """Raise InvalidTable if the last value runs over lines and has no closing quote: it swallowed rows."""
-        if ("\n" in end or "\r" in end) and not tail.rstrip(b"\r\n\0").endswith(b'"'):
-            raise InvalidTable(f"{self.path}: a quote is opened before {end[:_SHOWN]!r} and never closed")
+        if (b"\n" in end or b"\r" in end) and not tail.rstrip(b"\r\n\0").endswith(b'"'):
+            shown = end.decode(errors="replace")[:_SHOWN]
+            raise InvalidTable(f"{self.path}: a quote is opened before {shown!r} and never closed")
 
 
 def _name_row(number: int) -> str:

@@ -34,7 +34,8 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-_ZIP, _PARQUET, _SQLITE = b"PK\x03\x04", b"PAR1", b"SQLite format 3\0"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # with files and without
+_PARQUET, _SQLITE = b"PAR1", b"SQLite format 3\0"
 _TAIL_BYTES = 64
 
 
@@ -46,7 +47,8 @@ class Content:
     def __init__(self, file: IO[bytes], stream: IO[bytes]) -> None:
         self._file, self._stream = file, stream
         self._size = os.fstat(file.fileno()).st_size
-        self.tail = b""  # the last bytes that were read
+        self.position = 0  # bytes that were read, decompressed
+        self.tail = b""  # the last of them
 
     @property
     def share(self) -> float:
@@ -55,6 +57,7 @@ class Content:
 
     def read(self, size: int) -> bytes:
         chunk = self._stream.read(size)
+        self.position += len(chunk)
         self.tail = (self.tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         return chunk
 

@@ -50,7 +50,7 @@ class ParquetFiles:
         """Stream the columns, file by file in the order of their names."""
         check_asked(self, columns)
         done = 0
-        for batch in self._read(columns):
+        for batch in filter(len, self._read(columns)):
             done += batch.num_rows
             report(done / max(1, self.rows))
             yield batch
