@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MAX_VOCABULARY = 100_000
 # What tables write where nothing is known; in a text of a nullable category it means the same to the service.
-NULL_SPELLINGS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "Null", "null", "None", "NIL", "?"})
+NULL_SPELLINGS = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "Null", "null", "None", "NIL", "?"}
+)
 FLOAT32_MAX = 3.4028234663852886e38
 Value = float | int | str | bool | None
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]

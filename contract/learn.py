@@ -59,9 +59,7 @@ def learn_schema(
     return Schema(name=name, features=shown, target=target)
 
 
-def learn_feature(
-    column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd.Series[Any] | None" = None
-) -> Feature:
+def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd.Series[Any] | None" = None) -> Feature:
     """Learn one feature from its column, those of its rows to train on, and what is already known of it."""
     train = column if train is None else train
     kind = str(known.get("kind"))
@@ -121,7 +119,9 @@ def _learn_vocabulary(column: "pd.Series[Any]", nullable: bool) -> dict[str, Any
     frequent = counts.index[counts >= min_rows][:MAX_VOCABULARY]
     seen = sorted(value for value in frequent if not (nullable and value == MISSING))
     if not (seen or nullable):
-        raise InvalidTable(f"`{column.name}`: no value stands in {min_rows} training rows: leave it out of the features")
+        raise InvalidTable(
+            f"`{column.name}`: no value stands in {min_rows} training rows: leave it out of the features"
+        )
     vocabulary = (MISSING, *seen) if nullable else tuple(seen)
     return {"vocabulary": vocabulary, "min_rows": min_rows, "integers": bool(seen) and all(map(_is_whole, seen))}
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from contract.errors import InvalidModel
 from contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
 
-
 INTERVAL = ("value", "low", "high")  # the mean, and between which the target lies 4 times of 5
 Task = Literal["binary", "multiclass", "regression"]
 Label = bool | int | str

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import InvalidTable
@@ -157,11 +157,13 @@ def test_typed_numbers(raw: pa.Array, numbers: list[Any]) -> None:
     assert read(raw, "number") == numbers
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)), st.sampled_from([repr, "{:.9g}".format]))
 def test_every_number_that_is_written_is_read_back(numbers: list[float], write: Any) -> None:
     assert read(pa.array([write(number) for number in numbers], pa.string()), "number") == numbers
 
 
+@settings(deadline=None)
 @given(st.lists(st.decimals(-(10**9), 10**9, places=2)), st.sampled_from([",.", " .", "'.", "_.", ".,", " ,"]))
 def test_grouped_numbers_are_read_back(numbers: list[Decimal], marks: str) -> None:
     swap = str.maketrans(",.", marks)
@@ -299,6 +301,7 @@ def test_other_types_as_timestamps() -> None:
     assert read([True], "timestamp") == ["misfit"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31))), st.sampled_from("T "))
 def test_every_moment_that_is_written_is_read_back(moments: list[datetime], between: str) -> None:
     texts = pa.array([moment.isoformat(between) for moment in moments], pa.string())
@@ -341,6 +344,7 @@ def test_how_texts_are_stored_makes_no_difference(kind: Kind) -> None:
     assert read(pa.concat_arrays([plain, plain]), kind) == wanted * 2
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.none() | st.text(max_size=12) | st.from_regex(r"[-+$€]?[\d.,' ]{1,8}%?", fullmatch=True)))
 def test_any_text_is_a_value_or_missing_or_a_misfit(texts: list[str | None]) -> None:
     raw = pa.array(texts, pa.string())

@@ -323,7 +323,7 @@ def test_a_column_that_says_something_is_kept(name: str, values: Sequence[Any], 
 def test_what_no_feature_is_left_from_is_refused(run: Propose) -> None:
     assert refuse(run, {"y": TARGET}).endswith("table.csv has no column to predict `y` from")
     message = refuse(run, {"x": ["7"] * ROWS, "y": TARGET})
-    assert message.endswith("table.csv has no column to predict `y` from: `x` is the same in all rows: '7'")
+    assert message.endswith("table.csv has no column to predict `y` from (`x`: the same in all rows: '7')")
     assert refuse(run, {"x": ["7"] * ROWS, "z": range(ROWS), "y": TARGET}).endswith("to predict `y` from")
 
 
@@ -545,6 +545,12 @@ def test_the_column_to_split_by_is_found(table: dict[str, Any], time: str | None
     if time:
         assert f'[split]\ntime = "{time}"  # {why}\n' in written.text
         assert time in written.problem.features
+
+
+def test_a_remark_is_one_line_whatever_the_columns_are_called(run: Propose) -> None:
+    written = run(pa.table({"a\n[features]": SHUFFLED, "b\x7f\r": SHUFFLED[::-1], "y": TARGET}))
+    assert "(a [features], b  )" in written.text
+    assert set(written.problem.features) == {"a\n[features]", "b\x7f\r"}
 
 
 def test_the_column_to_split_by_can_be_named(run: Propose) -> None:
@@ -785,7 +791,7 @@ NAMES = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NAMES)
 def test_any_column_names_survive(run: Propose, names: list[str]) -> None:
     arrays = [pa.array(repeat(f"{name}1", f"{name}2")) for name in names[:-1]] + [pa.array(map(float, TARGET))]
@@ -805,7 +811,7 @@ VALUES = [
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(VALUES).flatmap(lambda one: st.lists(one, min_size=1, max_size=6)), min_size=1, max_size=4)
 )

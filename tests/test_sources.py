@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -113,6 +114,13 @@ def test_the_delimiter_is_the_one_that_fits_all_rows(text: str, delimiter: str, 
     assert found.delimiter == delimiter
 
 
+def test_a_row_that_the_look_cuts_off_does_not_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.csv", "a,b;c\n" + f"1,{'x' * 10_000};2\n" * 500)
+    found = find_source(str(path), None)
+    assert isinstance(found, FileSource)
+    assert found.delimiter == ";"
+
+
 @pytest.mark.parametrize("encoding", CITIES)
 def test_every_usual_encoding_is_found(encoding: str, tmp_path: Path) -> None:
     path = write(tmp_path / "cities.csv", CITIES[encoding].encode(encoding))
@@ -124,7 +132,11 @@ def test_every_usual_encoding_is_found(encoding: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030", "shift_jis"])
 def test_a_character_may_lie_across_the_blocks_of_a_file(encoding: str, tmp_path: Path) -> None:
-    values = [f"{'東京大阪'[k % 4] * (k % 70 + 1)}{'x' * (k % 3)}" for k in range(100_000)]
+    random.seed(2)
+    words = [
+        "".join(random.choices("東京大阪横浜名古屋札幌福岡神戸川崎x", k=random.randrange(1, 60))) for _ in range(5000)
+    ]
+    values = random.choices(words, k=100_000)
     path = write(tmp_path / "long.csv", ("値,n\n" + "".join(f"{value},1\n" for value in values)).encode(encoding))
     assert path.stat().st_size > 1 << 22
     assert read(open_source(FileSource(path=path)), "値").column(0).to_pylist() == values
@@ -453,14 +465,14 @@ def test_a_folder_is_one_table_in_the_order_of_names(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         pa.parquet.write_table(pa.table({"n": [month, None]}), folder / "part.parquet")
     empty = pa.table({"n": pa.nulls(1)})  # pandas writes a column without values so
-    pa.parquet.write_table(empty, tmp_path / "env=test" / "year=2024" / "month=2" / "another.pq")
+    pa.parquet.write_table(empty, tmp_path / "env=test" / "year=2024" / "month=10" / "another.pq")
     for other in ("_metadata.parquet", ".hidden.parquet", "README.md"):
         write(tmp_path / "env=test" / other, "no table")
     source = open_source(FileSource(path=tmp_path / "env=test"))
     assert source.columns == ("n", "year", "month")
     assert source.rows == 5
     assert read(source).to_pydict() == {
-        "n": [10, None, None, 2, None], "year": [2024] * 5, "month": [10, 10, 2, 2, 2]
+        "n": [None, 10, None, 2, None], "year": [2024] * 5, "month": [10, 10, 10, 2, 2]
     }  # fmt: skip
 
 
@@ -671,6 +683,7 @@ def test_a_url_goes_with_a_query_and_a_path_without(shop: str, tmp_path: Path) -
         ([datetime(2024, 1, 2)], pa.timestamp("us"), [datetime(2024, 1, 2)]),
         ([memoryview(b"a"), b"b", bytearray(b"c")], pa.binary(), [b"a", b"b", b"c"]),
         ([["a", 1]], pa.string(), ["['a', 1]"]),
+        ([np.float64(0.5), np.int32(2)], pa.float64(), [0.5, 2.0]),
         ([None, None], pa.null(), [None, None]),
         ([], pa.null(), []),
     ],

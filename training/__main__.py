@@ -67,7 +67,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     command.add_argument("table", help="as for init")
     _add_problem(command)
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    command.add_argument("-o", "--output", type=Path, help=".csv, .csv.gz or .parquet (default: standard output, as CSV)")
+    command.add_argument(
+        "-o", "--output", type=Path, help=".csv, .csv.gz or .parquet (default: standard output, as CSV)"
+    )
 
     _add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
 
@@ -178,7 +180,9 @@ def is_stored(problem: Problem) -> bool:
     return True
 
 
-def _add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Callable[..., object], about: str) -> argparse.ArgumentParser:
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", run: Callable[..., object], about: str
+) -> argparse.ArgumentParser:
     command = commands.add_parser(run.__name__, help=about, description=about[0].upper() + about[1:] + ".")
     command.set_defaults(command=run)
     return command

@@ -30,8 +30,8 @@ class NoSuchVersion(UserError):
 def crown(schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, scores: dict[str, float]) -> str:
     """Make the version the champion if there is none or it does better on the same test rows.
 
-    `schema` is the version's, `labels` are those of the test rows, (rows,). Returns the champion's version, which is in the
-    BentoML store afterwards.
+    `schema` is the version's, `labels` are those of the test rows, (rows,). Returns the champion's
+    version, which is in the BentoML store afterwards.
     """
     champion = tracking.find_champion(schema.name)
     if champion is None:
@@ -91,7 +91,7 @@ def install(name: str, version: str) -> str:
 def score_version(
     target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray
 ) -> dict[str, float] | None:
-    """Return a registered version's scores on these test rows, or None if it is made for another table or target."""
+    """Return a registered version's scores on these test rows, or None if it is for another table or target."""
     with open_package(registered) as package:
         schema = load_schema(package / SCHEMA_FILE)
         if not fits(schema, target, test):

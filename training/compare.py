@@ -47,7 +47,11 @@ def format_runs(table: pd.DataFrame) -> str:
 
 def _find_runs(name: str) -> list[Run]:
     experiment = MlflowClient().get_experiment_by_name(name)
-    return list(MlflowClient().search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'")) if experiment else []
+    return (
+        list(MlflowClient().search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'"))
+        if experiment
+        else []
+    )
 
 
 def _describe(run: Run, metrics: Iterable[str]) -> dict[str, object]:

@@ -105,7 +105,7 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
 
 
 def name_outputs(target: Target, answers: Any) -> dict[str, Any]:
-    """Return the network's answers, (rows, outputs), as the outputs of a signature: (rows,) each, or (rows, classes)."""
+    """Return the network's answers, (rows, outputs), as those of a signature: (rows,) each, or (rows, classes)."""
     if target.task == "multiclass":
         return {PROBABILITIES: answers}
     return {name: answers[:, place] for place, name in enumerate(target.outputs)}
@@ -121,7 +121,9 @@ def name_inputs(path: Path, names: Mapping[str, str]) -> None:
     graph = saved.meta_graphs[0]
     for signature in graph.signature_def.values():
         inputs = {names.get(key, key): tensor for key, tensor in signature.inputs.items()}
-        renamed = meta_graph_pb2.SignatureDef(inputs=inputs, outputs=signature.outputs, method_name=signature.method_name)
+        renamed = meta_graph_pb2.SignatureDef(
+            inputs=inputs, outputs=signature.outputs, method_name=signature.method_name
+        )
         signature.CopyFrom(renamed)
     for node in graph.object_graph_def.nodes:  # what a Python program goes by
         if node.HasField("bare_concrete_function"):
@@ -140,9 +142,7 @@ def convert_to_litert(network: keras.Model) -> bytes:
     return flatbuffer
 
 
-def check_raw_answers(
-    folder: Path, target: Target, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray
-) -> None:
+def check_raw_answers(folder: Path, target: Target, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray) -> None:
     """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers."""
     serve = tf.saved_model.load(str(folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
     outputs = serve(**{name: tf.constant(column) for name, column in raw_arrays.items()})

@@ -56,7 +56,9 @@ class Tally:
         if self.unseen:
             lines.append(f"rows with a value never seen in training: {self.unseen:,}")
         if self.refused:
-            lines.append(f"rows that don't fit the schema and have no prediction: {self.refused:,}; `{PROBLEM}` says why")
+            lines.append(
+                f"rows that don't fit the schema and have no prediction: {self.refused:,}; `{PROBLEM}` says why"
+            )
         return "\n".join(lines)
 
 

@@ -48,9 +48,7 @@ class ColumnReader:
     def add(self, raw: pa.Array, first_row: int) -> None:
         """Convert the next batch, which begins at that row of the table."""
         declared = self._declared
-        converted = convert(
-            raw, declared.kind, format=declared.format, zoned=declared.zoned, decimal=self._decimal
-        )
+        converted = convert(raw, declared.kind, format=declared.format, zoned=declared.zoned, decimal=self._decimal)
         self._chunks.append(converted.values)
         if converted.misfit is not None:
             self._count_misfits(raw, converted.misfit, first_row)

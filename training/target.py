@@ -21,9 +21,13 @@ def learn_target(declared: TargetColumn, column: pd.Series) -> Target:
     `column` has no missing values.
     """
     if len(column) < MIN_ROWS:
-        raise InvalidTable(f"the table has {_count(len(column), 'row')} with a `{declared.name}`: at least {MIN_ROWS} are needed")
+        raise InvalidTable(
+            f"the table has {_count(len(column), 'row')} with a `{declared.name}`: at least {MIN_ROWS} are needed"
+        )
     if column.nunique() == 1:
-        raise InvalidTable(f"`{declared.name}` is {column.iloc[0]!r} in all {len(column):,} rows: there is nothing to predict")
+        raise InvalidTable(
+            f"`{declared.name}` is {column.iloc[0]!r} in all {len(column):,} rows: there is nothing to predict"
+        )
     about = {"name": declared.name, "description": declared.description, "unit": declared.unit}
     if declared.task == "regression":
         return Target(task="regression", scale=float(column.std(ddof=0)), **about)
@@ -69,7 +73,9 @@ def _check_classes(declared: TargetColumn, classes: Sequence[Label], counts: pd.
     if declared.task == "multiclass" and len(classes) == 2:
         raise InvalidTable(f"`{declared.name}` has two classes: its task is binary, not multiclass")
     if len(classes) > MAX_CLASSES:
-        raise InvalidTable(f"`{declared.name}` has {len(classes):,} classes, more than {MAX_CLASSES:,}: pool the rare ones")
+        raise InvalidTable(
+            f"`{declared.name}` has {len(classes):,} classes, more than {MAX_CLASSES:,}: pool the rare ones"
+        )
     rare = [label for label in classes if counts.get(label, 0) < MIN_CLASS_ROWS]
     if rare:
         found = _count(counts.get(rare[0], 0), "row")

@@ -17,8 +17,8 @@ from contract.learn import learn_schema
 from contract.schema import Schema, Target
 from training import tracking
 from training.champion import crown
-from training.checks.reference import REFERENCE_FILE, learn_reference
 from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_skew
+from training.checks.reference import REFERENCE_FILE, learn_reference
 from training.evaluate import format_scores, score
 from training.fit import Labelled, Recipe, fit_network
 from training.flights import digest_table

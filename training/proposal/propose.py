@@ -115,4 +115,4 @@ def _join(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _explain(reasons: Mapping[str, Feature | str]) -> str:
     name, reason = next(iter(reasons.items()), ("", ""))
-    return f": `{name}` is {reason}" if len(reasons) == 1 else ""
+    return f" (`{name}`: {reason})" if len(reasons) == 1 else ""

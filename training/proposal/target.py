@@ -112,7 +112,7 @@ def order_classes(counts: Counter[Label]) -> tuple[Label, ...]:
     affirmed = [str(label).strip().lower() in YES for label in (first, last)]
     if affirmed[0] != affirmed[1]:
         return (last, first) if affirmed[0] else (first, last)
-    return (last, first) if counts[first] > counts[last] else (first, last)
+    return (last, first) if counts[first] < counts[last] else (first, last)
 
 
 def _count_labels(counts: Counter[str], as_text: bool) -> Counter[Label]:

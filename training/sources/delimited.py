@@ -85,7 +85,6 @@ class DelimitedFile:
                 column_types={} if last in names else {last: pa.binary()},
                 default_column_type=pa.string(),
                 strings_can_be_null=False,
-                null_values=[],
             ),
         )
 

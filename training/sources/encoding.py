@@ -32,7 +32,8 @@ def find_encoding(sample: bytes, is_whole: bool) -> str | None:
     the most likely one for the words that have other letters than ASCII's.
     """
     marked = next((encoding for mark, encoding in _MARKS.items() if sample.startswith(mark)), None)
-    return marked or _find_utf16(sample) or _find_utf8(sample, is_whole) or _guess(sample)
+    lines = sample if is_whole else sample[: sample.rfind(b"\n") + 1]  # the last may end within a character
+    return marked or _find_utf16(sample) or _find_utf8(lines) or _guess(lines)
 
 
 def decode(sample: bytes, encoding: str, is_whole: bool) -> str:
@@ -67,17 +68,17 @@ def _find_utf16(sample: bytes) -> str | None:
     return "utf-16-le" if odd else "utf-16-be"
 
 
-def _find_utf8(sample: bytes, is_whole: bool) -> str | None:
+def _find_utf8(lines: bytes) -> str | None:
     try:
-        decode(sample, UTF8, is_whole)
+        lines.decode(UTF8)
     except UnicodeDecodeError:
         return None
     return UTF8
 
 
-def _guess(sample: bytes) -> str | None:
+def _guess(lines: bytes) -> str | None:
     # Only separators that are never a part of a character of several bytes.
-    words = dict.fromkeys(word for word in re.split(rb'[\s,;"]+', sample) if not word.isascii())
+    words = dict.fromkeys(word for word in re.split(rb'[\s,;"]+', lines) if not word.isascii())
     evidence = b" ".join(list(words)[:_MAX_WORDS])
     if _is_western(evidence):
         return _WESTERN

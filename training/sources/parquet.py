@@ -15,7 +15,12 @@ from training.sources.source import check_asked, check_columns
 _BATCH_ROWS = 1 << 16
 _SUFFIXES = (".parquet", ".pq")
 _FORMAT = dataset.ParquetFileFormat(
-    default_fragment_scan_options=dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+    default_fragment_scan_options=dataset.ParquetFragmentScanOptions(
+        page_checksum_verification=True,
+        # Half the memory of reading whole row groups beforehand, and faster on a disk.
+        pre_buffer=False,
+        use_buffered_stream=True,
+    )
 )
 
 
