@@ -1,9 +1,11 @@
 """Parquet: a file, or a folder of files that together are one table."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 from pyarrow import dataset, parquet
@@ -71,13 +73,18 @@ class ParquetFiles:
 def _find_files(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder; names that begin with . or _ are other programs' notes."""
     with readable(folder):
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+        files = (Path(place, name) for place, _, names in os.walk(folder, onerror=_raise) for name in names)
+        found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
     named = [path for path in found if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
     if not named:
         raise InvalidTable(
             f"{folder} is a folder without Parquet files: name a CSV file, or a folder of .parquet files"
         )
     return named
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _common_schema(paths: Sequence[Path]) -> pa.Schema:
