@@ -106,8 +106,9 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
 def test_it_tells_what_it_read_how_good_it_is_and_what_became_of_it(training_output: str) -> None:
     lines = training_output.splitlines()
     assert lines[0] == "loading TensorFlow …"
-    assert lines[1] == "20,460 flights, 24.5% late; left out: 9,430 cancelled or diverted flights"
-    assert lines[2] == "3,375 test rows, from 2013-11-01 on:"
+    assert lines[1] == "20,460 rows of flights, `late` is True in 24.5%"
+    assert lines[2] == "left out: 9,430 cancelled or diverted flights"
+    assert lines[3] == "3,375 test rows, from 2013-11-01 on:"
     assert lines[-3] == f"version 1 is the first of {NAME}: it becomes the champion"
     assert lines[-2] == f"packed as {NAME}:1"
     assert re.fullmatch(r"took \d+ s and \d\.\d GB at most", lines[-1])
@@ -150,15 +151,15 @@ def test_the_runs_parameters_say_how_it_was_trained(training_run: Run) -> None:
     assert sum(int(parameters[f"{part}_rows"]) for part in ("training", "validation", "test")) == 20_460
     assert parameters["test_rows"] == "3375"
     assert parameters["epochs"] == "2"
-    assert parameters["batch_size"] == "1024"
+    assert int(parameters["batch_size"]) > 0
 
 
 @pytest.mark.slow
 def test_the_runs_metrics_are_those_printed(training_run: Run, training_output: str) -> None:
     scores = numbers_in(training_output)
-    assert len(scores) == 7
+    assert len(scores) == 10
     for name, value in scores.items():
-        assert training_run.data.metrics[f"test_{name}"] == pytest.approx(value, abs=5e-5)
+        assert training_run.data.metrics[f"test_{name}"] == pytest.approx(value, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -337,7 +338,10 @@ def assert_unreachable(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "sentence"),
     [
         ([], "python -m training: error: the following arguments are required: COMMAND"),
-        (["fly"], "python -m training: error: argument COMMAND: invalid choice: 'fly' (choose from 'train')"),
+        (
+            ["fly"],
+            "python -m training: error: argument COMMAND: invalid choice: 'fly' (choose from 'init', 'train', 'predict', 'compare', 'promote', 'rollback')",
+        ),
         (["train", "--epochs", "0"], "error: argument --epochs: expected a number above 0, got 0"),
         (["train", "--rows", "-5"], "error: argument --rows: expected a number above 0, got -5"),
         (["train", "--rows", "many"], "error: argument --rows: invalid positive value: 'many'"),
@@ -390,5 +394,5 @@ def test_help_shows_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
         main(["train", "--help"])
     assert caught.value.code == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for default in ("same seed, same weights (default: 0)", "passes over the rows (default: 4)", "(default: all)"):
+    for default in ("same seed, same weights (default: 0)", "at most (default: by their number)", "(default: all)"):
         assert default in printed
