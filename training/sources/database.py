@@ -89,7 +89,8 @@ class DatabaseQuery:
         with self._run(self.query) as result:
             for rows in result.partitions(_BATCH_ROWS):
                 done += len(rows)
-                chunk = [simplify([row[place] for row in rows]) for place in places]
+                columns = list(zip(*rows, strict=True))
+                chunk = [simplify(columns[place]) for place in places]
                 yield min(1.0, done / total) if total else 0.0, chunk
 
     def _to_batch(self, chunk: list[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
