@@ -114,7 +114,9 @@ def file_names(names: Iterable[str]) -> list[str]:
 def log_model(schema: Schema, raw_model: keras.Model, example: Mapping[str, np.ndarray]) -> str:
     """Log the Keras model on raw columns with its signature and an example; return its URI."""
     mlflow.log_dict(schema.model_dump(mode="json"), "schema.json")
-    with contextlib.redirect_stdout(io.StringIO()):  # Keras draws a bar for each try of the example
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        # MLflow loads the model to try the example: Keras draws a bar, and warns as in `build_raw_model`.
+        warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
         logged = Model.log(
             artifact_path=None,
             name="model",

@@ -17,7 +17,7 @@ from training.evaluate.text import drawable
 
 TAIL = 0.005  # of the values on each side may lie far out
 MARGIN = 0.5  # of the range between the tails is still drawn beside it
-COLOURS = ("tab:blue", "tab:orange")
+MARKS = (("tab:blue", 8), ("tab:orange", 5))  # the second lies upon the first and does not hide it
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def _draw_panel(axes: Axes, panel: Panel, table: pd.DataFrame, places: np.ndarra
     if len(columns) > 1:
         ends = table[columns]
         axes.hlines(places, ends.min(axis=1), ends.max(axis=1), color="lightgrey", zorder=1)
-    for column, colour in zip(columns, COLOURS, strict=False):
-        axes.plot(table[column], places, "o", color=colour, label=panel.columns[column])
+    for column, (colour, size) in zip(columns, MARKS, strict=False):
+        axes.plot(table[column], places, "o", color=colour, markersize=size, label=panel.columns[column])
     if panel.reference:
         axes.axvline(panel.reference[0], linestyle="--", color="grey", label=panel.reference[1])
     axes.set(xlabel=panel.label)
