@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contract.check import MAX_PROBLEMS, check_rows
 from contract.encode import UNSEEN, Encoded, Encoder
 from contract.errors import InvalidInput
-from contract.feature import Boolean, Category, Number, Timestamp
+from contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from contract.schema import Schema
 from tests.test_feature_schema import LATE, ROW, SCHEMA
 
@@ -205,3 +205,55 @@ def test_any_name_will_do(name: str) -> None:
 
 def test_what_json_reads_is_what_is_encoded() -> None:
     assert same(encoder.encode_rows(json.loads(json.dumps([ROW]))), encoder.encode_rows([ROW]))
+
+
+def test_a_pandas_categorical_is_encoded_as_its_texts() -> None:
+    texts = pd.Series(["b", None, "never seen", "a", "b"], dtype=object)
+    unsorted = pd.Categorical(texts, categories=["never seen", "b", "unused", "a"])
+    schema = Schema(name="one", features=(Category(name="x", vocabulary=("", "a", "b"), nullable=True),), target=LATE)
+    objects, categorical = (Encoder(schema).encode(pd.DataFrame({"x": column})) for column in (texts, unsorted))
+    assert same(objects, categorical)
+    assert objects.codes[:, 0].tolist() == [3, 1, UNSEEN, 2, 3]
+
+
+WHOLE = Category(name="x", vocabulary=("", "-1", "3", "10"), nullable=True, integers=True)
+
+
+def test_whole_numbers_may_come_as_numbers_or_texts() -> None:
+    assert one_feature(WHOLE, 3, "3", -1, "-1", 10, None, 4, "03").codes[:, 0].tolist() == [3, 3, 2, 2, 4, 1, 0, 0]
+
+
+@pytest.mark.parametrize("value", [3.5, 3.0, True, [3], float("nan")])
+def test_anything_else_is_no_whole_number(value: Any) -> None:
+    with pytest.raises(InvalidInput, match="expected a whole number or its digits as text"):
+        one_feature(WHOLE, value)
+
+
+def test_a_category_of_texts_refuses_numbers() -> None:
+    with pytest.raises(InvalidInput, match="expected a text"):
+        one_feature(Category(name="x", vocabulary=("3",)), 3)
+
+
+@pytest.mark.parametrize("spelling", sorted(NULL_SPELLINGS))
+def test_null_in_a_tables_spelling_is_null(spelling: str) -> None:
+    nullable = Category(name="x", vocabulary=("", "a"), nullable=True)
+    assert same(one_feature(nullable, spelling), one_feature(nullable, None))
+    assert one_feature(Category(name="x", vocabulary=("a",)), spelling).codes.tolist() == [[UNSEEN]]
+
+
+def test_a_spelling_in_the_vocabulary_is_a_value() -> None:
+    namibia = Category(name="x", vocabulary=("", "NA", "US"), nullable=True)
+    assert one_feature(namibia, "NA", None, "n/a").codes[:, 0].tolist() == [2, 1, 1]
+
+
+OWN = Timestamp(name="x", format="%d.%m.%Y %H:%M")
+
+
+def test_a_time_may_come_in_the_tables_own_format() -> None:
+    assert same(one_feature(OWN, "04.07.2013 17:30"), one_feature(OWN, "2013-07-04T17:30:00"))
+
+
+@pytest.mark.parametrize("text", ["07/04/2013 17:30", "31.02.2013 10:00", "04.07.2013", ""])
+def test_a_time_in_another_format_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="expected an ISO 8601 date and time"):
+        one_feature(OWN, text)

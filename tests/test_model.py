@@ -1,12 +1,25 @@
 """A model that is missing, damaged or changed is refused in one sentence, before anything serves."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contract.errors import InvalidModel
-from service.model import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, SCHEMA_FILE, PackedModel, digest_file, open_model
+from contract.schema import Target
+from service.model import (
+    GOLDEN_FILE,
+    LITERT_FILE,
+    MANIFEST_FILE,
+    SCHEMA_FILE,
+    PackedModel,
+    digest_file,
+    find_model,
+    measure_difference,
+    open_model,
+)
 from tests.conftest import NAME, free_port, run
 
 pytestmark = pytest.mark.slow
@@ -143,3 +156,38 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named(model: PackedModel, setting: str, value: str) -> None:
     assert f"{setting}={value!r}" in refuse(**{setting: value})
+
+
+def test_the_only_model_needs_no_name(model: PackedModel) -> None:
+    assert find_model("").tag == find_model(NAME).tag
+
+
+def test_a_model_that_is_not_there_is_named(model: PackedModel) -> None:
+    with pytest.raises(InvalidModel, match="there is no model `nothing`"):
+        find_model("nothing")
+
+
+def test_of_several_models_one_must_be_chosen(copied_store: Path) -> None:
+    models = copied_store / "models"
+    shutil.copytree(models / NAME, models / "another")
+    for listing in (models / "another").glob("*/model.yaml"):
+        listing.write_text(listing.read_text().replace(f"name: {NAME}", "name: another"))
+    sentence = refuse(BENTOML_HOME=str(copied_store), MODEL_NAME="")
+    assert f"has another, {NAME}: choose one with MODEL_NAME=another" in sentence
+
+
+@pytest.mark.parametrize(
+    ("scale", "given", "wanted", "difference"),
+    [
+        (1.0, [[0.5], [0.25]], [[0.5], [0.5]], 0.25),
+        (1000.0, [[10.0, 0.0, 20.0]], [[0.0, 0.0, 20.0]], 0.01),  # in units of the scale
+        (1.0, [[1010.0]], [[1000.0]], 0.01),  # and of the answer where that is larger
+        (1.0, [[float("nan")]], [[0.5]], float("nan")),
+    ],
+)
+def test_differences_are_relative_to_the_scale(
+    scale: float, given: list[list[float]], wanted: list[list[float]], difference: float
+) -> None:
+    target = Target(name="price", task="regression", scale=scale)
+    measured = measure_difference(target, np.array(given, np.float32), np.array(wanted, np.float32))
+    assert measured == pytest.approx(difference, nan_ok=True)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from training.problem import DEFAULT, Problem, find_problem
 BAD_INPUT = 2  # the exit code
 SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
 INTERRUPTED = 130
+STOPPED = "interrupted: the champion stays as it was"
+READER_GONE = 141  # as of a process that SIGPIPE ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,8 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted: the champion stays as it was", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # such as `predict … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed to nowhere
+        return READER_GONE
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -146,8 +152,7 @@ def compare(options: argparse.Namespace) -> None:
     from training.compare import compare as run
     from training.compare import format_runs
 
-    tracking.check_store()
-    tracking.connect()
+    tracking.enter_store()
     print(format_runs(run(problem)))
 
 
@@ -156,8 +161,7 @@ def promote(options: argparse.Namespace) -> None:
     problem = find_problem(options.problem)
     from training import champion, tracking
 
-    tracking.check_store()
-    tracking.connect()
+    tracking.enter_store()
     champion.promote(problem.name, options.version)
 
 
@@ -166,8 +170,7 @@ def rollback(options: argparse.Namespace) -> None:
     problem = find_problem(options.problem)
     from training import champion, tracking
 
-    tracking.check_store()
-    tracking.connect()
+    tracking.enter_store()
     champion.roll_back(problem.name)
 
 
@@ -193,5 +196,23 @@ def _add_problem(command: argparse.ArgumentParser) -> None:
     command.add_argument("--problem", type=Path, help=f"the problem file ({fallback})")
 
 
+def run_process() -> int:
+    """Run the command of this process; an interrupt stays one, whatever TensorFlow makes of it on its way up."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        return main()
+    except Exception:
+        if not interrupts:
+            raise
+        print(STOPPED, file=sys.stderr)
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process())

@@ -67,8 +67,8 @@ def promote(name: str, version: str) -> None:
 def roll_back(name: str) -> None:
     """Make the champion before the present one the champion again; raise NoSuchVersion if there was none."""
     champion = tracking.find_champion(name)
-    earlier = tracking.read_history(name)
-    while earlier and champion and earlier[-1] == str(champion.version):
+    earlier = tracking.read_history(name) if champion else []
+    while champion and earlier and earlier[-1] == str(champion.version):
         earlier.pop()
     if not champion or not earlier:
         raise NoSuchVersion(f"no version of {name} was the champion before: `promote VERSION` chooses any other")

@@ -80,8 +80,10 @@ def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, V
 
 def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
     """Write a SavedModel: `serving_default` takes raw columns, each (rows,); `encoded` takes arrays."""
+    logging.getLogger("absl").setLevel(logging.ERROR)  # names are put right below
     module = tf.Module()
     module.network, module.raw_model = network, raw_model
+    module.weights = [weight.value for weight in raw_model.variables]  # else only Python would restore them
     raw_specs = {
         feature.name: tf.TensorSpec([None], raw_dtype(feature), name=place_name(place))
         for place, feature in enumerate(schema.features)
@@ -99,7 +101,6 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
         "serving_default": serving_default.get_concrete_function(raw_specs),
         ENCODED_SIGNATURE: encoded.get_concrete_function(_encoded_specs(schema)),
     }
-    logging.getLogger("absl").setLevel(logging.ERROR)  # names are put right below
     tf.saved_model.save(module, str(folder), signatures=signatures)
     name_inputs(folder / "saved_model.pb", {place_name(i): feature.name for i, feature in enumerate(schema.features)})
 

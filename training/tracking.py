@@ -53,6 +53,13 @@ def connect() -> bool:
     return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
 
 
+def enter_store() -> None:
+    """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
+    check_store()
+    if not connect():
+        raise StoreUnreachable("there is no MLflow store yet: train first with `python -m training train`")
+
+
 def open_store(experiment: str) -> None:
     """Choose MLFLOW_TRACKING_URI, or the database in the data folder, and the experiment in it."""
     for noisy in ("alembic", "mlflow.store.db.utils"):

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,11 @@ def open_writer(path: Path | None) -> Iterator[Callable[[pa.RecordBatch], None]]
         raise CannotWrite(f"{path}: the output can be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     partial = path.with_name(f".{path.name}.part")
     try:
-        with partial.open("wb") as file, _Writer(lambda schema: _open_format(path, file, schema)) as writer:
+        with (
+            partial.open("wb") as file,
+            _compress(path, file) as stream,
+            _Writer(lambda schema: _open_format(path, stream, schema)) as writer,
+        ):
             yield writer.write
         os.replace(partial, path)
     except OSError as error:
@@ -64,7 +68,9 @@ class _Writer:
             self._opened.close()
 
 
-def _open_format(path: Path, file: Any, schema: pa.Schema) -> Any:
-    if path.name.endswith(".parquet"):
-        return parquet.ParquetWriter(file, schema)
-    return csv.CSVWriter(pa.CompressedOutputStream(file, "gzip") if path.name.endswith(".gz") else file, schema)
+def _compress(path: Path, file: Any) -> Any:
+    return pa.CompressedOutputStream(file, "gzip") if path.name.endswith(".gz") else nullcontext(file)
+
+
+def _open_format(path: Path, stream: Any, schema: pa.Schema) -> Any:
+    return (parquet.ParquetWriter if path.name.endswith(".parquet") else csv.CSVWriter)(stream, schema)

@@ -1,0 +1,155 @@
+"""A multiclass model and a regression are served in their own shapes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from contract.encode import Encoder
+from contract.feature import Category, Feature, Number, Timestamp
+from contract.schema import Schema, Target
+from service.model import GOLDEN_FILE
+from tests.conftest import Server, run, serve
+from tests.test_pack import build_network
+from training.pack import choose_golden, predict_encoded, write_golden, write_package
+from training.raw_columns import build_raw_model
+
+pytestmark = pytest.mark.slow
+
+FEATURES: tuple[Feature, ...] = (
+    Number(name="متراژ (m²)", low=0, high=500, nullable=True, example=80),
+    Category(name="floor", vocabulary=("1", "2", "3"), integers=True, example=2),
+    Timestamp(name="sold at", format="%d.%m.%Y", example="2013-07-04"),
+)
+STARS = Target(name="stars", task="multiclass", classes=(1, 3, 5))
+PRICE = Target(name="price", task="regression", scale=1000.0, unit="EUR")
+ROW = {"متراژ (m²)": 80.5, "floor": 2, "sold at": "04.07.2013"}
+
+
+def make_table() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "متراژ (m²)": random.uniform(0, 500, 50).astype(np.float32),
+            "floor": pd.Categorical(random.choice(["1", "2", "3"], 50)),
+            "sold at": pd.date_range("2013-01-01", periods=50).astype("datetime64[s]"),
+        }
+    )
+
+
+def write(folder: Path, target: Target) -> None:
+    """Pack a network that was not trained."""
+    folder.mkdir()
+    schema = Schema(name=target.name, features=FEATURES, target=target)
+    network, table = build_network(schema), make_table()
+    write_package(folder, schema, network, build_raw_model(schema, network))
+    rows, places = choose_golden(schema, table)
+    write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[places])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BentoML home of this module's own, with both models."""
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "bentoml").mkdir()
+    for target in (STARS, PRICE):
+        write(folder / target.name, target)
+    store = "from pathlib import Path; from training.pack import store_package"
+    calls = [f"store_package(Path({str(folder / t.name)!r}), '1', {{'run_id': 'made'}})" for t in (STARS, PRICE)]
+    run("-c", "; ".join([store, *calls]), BENTOML_HOME=str(folder / "bentoml"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stars(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("stars"), BENTOML_HOME=str(home / "bentoml"), MODEL_NAME="stars") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def price(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("price"), BENTOML_HOME=str(home / "bentoml"), MODEL_NAME="price") as server:
+        yield server
+
+
+def predict(server: Server, rows: Any) -> list[dict[str, Any]]:
+    answer = httpx.post(f"{server.url}/predict", json={"rows": rows})
+    assert answer.status_code == 200, answer.text
+    predictions: list[dict[str, Any]] = answer.json()["predictions"]
+    return predictions
+
+
+def read_golden(folder: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
+    golden = json.loads((folder / GOLDEN_FILE).read_text())
+    return golden["rows"], np.array(golden["answers"], np.float32)
+
+
+def describe(server: Server) -> dict[str, Any]:
+    schemas: dict[str, Any] = httpx.get(f"{server.url}/docs.json").json()["components"]["schemas"]
+    return schemas
+
+
+def test_a_multiclass_model_gives_the_likeliest_class_and_all_probabilities(stars: Server, home: Path) -> None:
+    rows, answers = read_golden(home / "stars")
+    predictions = predict(stars, rows)
+    scores = np.array([list(prediction["probabilities"].values()) for prediction in predictions])
+    np.testing.assert_allclose(scores, answers, atol=1e-5)
+    assert set(map(tuple, (prediction["probabilities"] for prediction in predictions))) == {("1", "3", "5")}
+    assert [p["probability"] for p in predictions] == scores.max(axis=1).tolist()
+    assert [p["label"] for p in predictions] == [STARS.classes[place] for place in scores.argmax(axis=1)]
+
+
+def test_a_regression_gives_a_value_between_its_bounds(price: Server, home: Path) -> None:
+    rows, answers = read_golden(home / "price")
+    predictions = predict(price, rows)
+    assert {tuple(prediction) for prediction in predictions} == {("value", "low", "high")}
+    given = np.array([list(prediction.values()) for prediction in predictions])
+    np.testing.assert_allclose(given, answers, atol=1e-5 * PRICE.scale)
+    assert (given[:, 1] <= given[:, 0]).all()
+    assert (given[:, 0] <= given[:, 2]).all()
+
+
+def test_the_page_describes_a_multiclass_prediction(stars: Server) -> None:
+    fields = describe(stars)["Prediction"]["properties"]
+    assert list(fields) == ["label", "probability", "probabilities"]
+    assert fields["label"]["enum"] == [1, 3, 5]
+
+
+def test_the_page_describes_a_regressions_prediction(price: Server) -> None:
+    fields = describe(price)["Prediction"]["properties"]
+    assert list(fields) == ["value", "low", "high"]
+    assert "price [EUR]" in fields["value"]["description"]
+
+
+def test_the_page_describes_whole_numbers_and_formats(price: Server) -> None:
+    row = describe(price)["Row"]
+    assert list(row["properties"]) == [feature.name for feature in FEATURES]
+    assert [choice["type"] for choice in row["properties"]["floor"]["anyOf"]] == ["integer", "string"]
+    assert "%d.%m.%Y" in row["properties"]["sold at"]["description"]
+    assert row["example"] == {feature.name: feature.example for feature in FEATURES}
+
+
+def test_a_value_may_come_in_either_spelling(price: Server) -> None:
+    (given, same) = predict(price, [ROW, ROW | {"floor": "2", "sold at": "2013-07-04"}])
+    assert given == same
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"floor": 2.5}, "`floor`: expected a whole number or its digits as text, got 2.5"),
+        ({"floor": True}, "`floor`: expected a whole number or its digits as text, got true"),
+        ({"sold at": "07/04/2013"}, "`sold at`: expected an ISO 8601 date and time"),
+        ({"متراژ (m²)": "80"}, "`متراژ (m²)`: expected a number, got '80'"),
+    ],
+)
+def test_a_wrong_value_is_named(price: Server, change: dict[str, Any], problem: str) -> None:
+    answer = httpx.post(f"{price.url}/predict", json={"rows": [ROW, ROW | change]})
+    assert answer.status_code == 400
+    assert problem in answer.text
+    assert "row 1" in answer.text
