@@ -17,6 +17,9 @@ from training.scaling import TargetScale, scale_numbers, scale_target
 
 COVERAGE = 0.8  # of a regression's interval
 PREDICT_ROWS = 8192
+FEW_EPOCHS = 10  # of which the last is kept: the learning rate fell to zero for it
+BINS = 8
+MAX_BINNED_INPUTS = 64
 LEAST_PATIENCE = 3  # epochs without a better validation loss before the fit ends
 PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
 
@@ -27,6 +30,7 @@ class Recipe:
 
     seed: int = 0
     epochs: int | None = None
+    by_time: bool = False  # the rows to validate and test on are later: bins fit yesterday's numbers too closely
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,15 @@ def plan_fit(rows: int, inputs: int, recipe: Recipe) -> Plan:
     """Return how a table of so many training rows and inputs is fitted."""
     batch_rows = int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192))
     epochs = recipe.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    return Plan(epochs, batch_rows, 1e-3, 1e-2, 8 if inputs <= 64 else 0, Shape(towers=2 if rows > 20_000 else 4))
+    bins = 0 if recipe.by_time or inputs > MAX_BINNED_INPUTS else BINS
+    return Plan(epochs, batch_rows, 1e-3, 1e-2, bins, Shape(towers=2 if rows > 20_000 else 4))
 
 
 def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: Recipe) -> keras.Model:
-    """Fit a network with AdamW, its learning rate falling to zero along a cosine; the best epoch's weights are kept."""
+    """Fit a network with AdamW, its learning rate falling to zero along a cosine.
+
+    Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
+    """
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     target = schema.target
@@ -117,6 +125,7 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int) -> None:
         super().__init__()
+        self._chooses = epochs > FEW_EPOCHS
         self._patience = max(LEAST_PATIENCE, int(epochs * PATIENCE_SHARE))
         self._target, self._encoded, self._labels = target, encoded, labels
         self._bar = tqdm(total=steps, desc="training", unit="batch")
@@ -132,6 +141,8 @@ class Watch(keras.callbacks.Callback):
         if logs is not None:
             logs.update(scores)
         self._bar.set_postfix({name: f"{value:.4f}" for name, value in scores.items()})
+        if not self._chooses:
+            return
         if not self._best_weights or scores["val_loss"] < self._best_loss:
             self._best_loss, self._best_weights = scores["val_loss"], self.model.get_weights()
             self._best_epoch = epoch

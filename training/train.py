@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -142,6 +142,7 @@ def fit_and_score(problem: Problem, prepared: Prepared, recipe: Recipe) -> Train
         Labelled(encoder.encode(part), labels)
         for part, labels in zip((parts.train, parts.validation, parts.test), prepared.labels, strict=True)
     )
+    recipe = replace(recipe, by_time=problem.split.time is not None)
     network = fit_network(schema, train, validation, recipe)
     answers = predict_encoded(network, test.encoded)
     scores = score(schema.target, test.labels, answers)

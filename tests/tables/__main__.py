@@ -69,20 +69,20 @@ def measure(folder: Path, make: object) -> tuple[Schema, int, list[tuple[Scores,
         parts = split_table(frame, problem.split, strata, seed)
         schema = learn_schema(problem.name, frame, target, declared, parts.train)
         began = time.perf_counter()
-        ours = score_network(schema, parts, seed)
+        ours = score_network(schema, parts, seed, problem.split.time is not None)
         seconds = time.perf_counter() - began
         found.append((ours, score_trees(schema, parts, seed), seconds))
     return schema, len(frame), found
 
 
-def score_network(schema: Schema, parts: Parts, seed: int) -> Scores:
+def score_network(schema: Schema, parts: Parts, seed: int, by_time: bool) -> Scores:
     """Fit the network and score it on the test rows."""
     encoder = Encoder(schema)
     train, validation, test = (
         Labelled(encoder.encode(part), encode_labels(schema.target, part[schema.target.name]))
         for part in (parts.train, parts.validation, parts.test)
     )
-    network = fit_network(schema, train, validation, Recipe(seed=seed))
+    network = fit_network(schema, train, validation, Recipe(seed=seed, by_time=by_time))
     answers = np.asarray(network.predict(network_inputs(test.encoded), verbose=0))
     return score(schema.target, test.labels, answers)
 
