@@ -29,6 +29,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "m
 CONNECT_TIMEOUT_S = 5
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
+NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
 HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to
 PACKAGE = "package"  # the run's artifact folder that holds what is packed
 
@@ -92,8 +93,11 @@ def find_champion(name: str) -> ModelVersion | None:
     """Return the registered version with the alias `champion`, if there is one."""
     try:
         return MlflowClient().get_model_version_by_alias(name, CHAMPION)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        # No such model, or no such alias: of anything else, such as a lost store, silence would crown the next version.
+        if error.error_code in NOT_THERE:
+            return None
+        raise StoreUnreachable(f"the MLflow store doesn't say which version is the champion: {error}") from None
 
 
 def get_version(name: str, version: str) -> ModelVersion:
@@ -110,8 +114,10 @@ def find_aliases(name: str) -> dict[str, str]:
     """Return which version each alias of a registered model points at."""
     try:
         aliases = MlflowClient().get_registered_model(name).aliases
-    except MlflowException:  # nothing was ever registered under that name
-        return {}
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:  # nothing was ever registered under that name
+            return {}
+        raise StoreUnreachable(f"the MLflow store doesn't say which aliases {name} has: {error}") from None
     return {alias: str(version) for alias, version in aliases.items()}
 
 
