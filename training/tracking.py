@@ -23,6 +23,8 @@ from contract.errors import UserError
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
 DATABASE = DATA / "mlflow.db"
+SQLITE = "sqlite:///"
+EMBEDDED = f"{SQLITE}{DATABASE}"  # unless MLFLOW_TRACKING_URI names another
 ARTIFACTS = DATA / "artifacts"
 LINK = ROOT / "mlflow.db"  # where a bare `mlflow ui` in the project's root looks
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -39,19 +41,17 @@ class StoreUnreachable(UserError):
 
 
 def check_store() -> None:
-    """Raise StoreUnreachable if MLFLOW_TRACKING_URI names a store that does not let us in; touch nothing."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if uri:
-        with _say_unreachable(uri):
-            _check_reachable(uri)
+    """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
+    uri = _store_uri()
+    with _say_unreachable(uri):
+        _check_reachable(uri)
 
 
 def connect() -> bool:
-    """Choose MLFLOW_TRACKING_URI or the database in the data folder; return whether it is there yet."""
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = given or f"sqlite:///{DATABASE}"
+    """Choose the store; return whether it is there yet."""
+    uri = _store_uri()
     mlflow.set_tracking_uri(uri)
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists()
 
 
 def enter_store() -> None:
@@ -62,12 +62,15 @@ def enter_store() -> None:
 
 
 def open_store(experiment: str) -> None:
-    """Choose MLFLOW_TRACKING_URI, or the database in the data folder, and the experiment in it."""
+    """Choose the store and the experiment in it, and make what is not there."""
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     check_store()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or _embedded_store()
+    uri = _store_uri()
     mlflow.set_tracking_uri(uri)
+    if uri == EMBEDDED and not LINK.exists():
+        LINK.unlink(missing_ok=True)  # a link to a data folder that is gone
+        LINK.symlink_to(DATABASE.relative_to(ROOT))
     with _say_unreachable(uri):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
@@ -185,6 +188,8 @@ def _is_alive(process: int) -> bool:
 
 def _check_reachable(uri: str) -> None:
     """Raise OSError or SQLAlchemyError if the store does not let us in: MLflow would try again for minutes."""
+    if uri.startswith(SQLITE):
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     address = urlsplit(uri)
     port = address.port or DEFAULT_PORTS.get(address.scheme.partition("+")[0])
     if address.hostname and port:
@@ -193,18 +198,14 @@ def _check_reachable(uri: str) -> None:
             sqlalchemy.create_engine(uri).connect().close()
 
 
-def _embedded_store() -> str:
-    DATA.mkdir(exist_ok=True)
-    if not LINK.exists():
-        LINK.unlink(missing_ok=True)  # a link to a data folder that is gone
-        LINK.symlink_to(DATABASE.relative_to(ROOT))
-    return f"sqlite:///{DATABASE}"
+def _store_uri() -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
 
 
 def _artifact_location(uri: str) -> str | None:
     """Return the folder for artifacts of a store that is a database; a tracking server has its own."""
     if uri.startswith(("http://", "https://", "databricks")):
         return None
-    if uri.startswith("sqlite:///"):
-        return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts").as_uri()
+    if uri.startswith(SQLITE):
+        return (Path(uri.removeprefix(SQLITE)).resolve().parent / "artifacts").as_uri()
     return ARTIFACTS.as_uri()
