@@ -100,8 +100,9 @@ class Encoder:
         return None if self.find_beyond(encoded).any() or self._has_stray_nan(encoded, columns) else encoded
 
     def find_beyond(self, encoded: Encoded) -> NDArray[np.bool_]:
-        """Return which rows, (rows,), hold a number out of its range; a missing one is not."""
-        return np.asarray(((encoded.numbers < self._lows) | (encoded.numbers > self._highs)).any(axis=1))
+        """Return which numbers, (rows, numbers), are out of their range; a missing one is not."""
+        beyond: NDArray[np.bool_] = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)
+        return beyond
 
     def _has_stray_nan(self, encoded: Encoded, columns: Sequence[tuple[Any, ...]]) -> bool:
         """Return whether any NaN is more than a null's."""

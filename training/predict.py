@@ -79,7 +79,7 @@ class Scorer:
             frame, misfits = self._read_features(batch)
         with tally.timed("encoded"):
             encoded = self._encoder.encode(frame)
-            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded))
+            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded).any(axis=1))
         with tally.timed("network"):
             answers = self._engine.run(encoded)
         tally.rows += batch.num_rows
