@@ -19,7 +19,7 @@ class Target(BaseModel):
     """What is predicted.
 
     Of two classes the last is the one whose probability is given. A regression has no classes;
-    `scale` is then the standard deviation of the target in the training rows, by which
+    `scale` is then the standard deviation of the target in the table, by which
     differences between answers are judged.
     """
 

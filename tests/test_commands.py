@@ -275,6 +275,20 @@ def test_a_table_that_breaks_the_contract_is_refused(kind: str, project: Project
     assert (project.champion(), project.versions(), project.stored()) == ("1", ["1"], stored)
 
 
+@pytest.mark.slow
+def test_a_champion_packed_without_a_reference_is_a_contract_all_the_same(
+    project: Project, trained: Project, capsys: Capture
+) -> None:
+    (reference,) = trained.folder.glob("artifacts/*/artifacts/package/reference.json")
+    kept = reference.rename(reference.with_suffix(".kept"))
+    try:
+        project.write(put("unit price", "1000000")(make_table()))
+        assert call(project, "train") == 2
+    finally:
+        kept.rename(reference)
+    assert "contradicts the schema of version 1: `unit price`: not between" in capsys.readouterr().err
+
+
 def page_in(logged: Run) -> Path:
     (page,) = (Path(str(logged.info.artifact_uri).removeprefix("file://")) / "checks").glob("*.html")
     return page

@@ -29,7 +29,7 @@ class Contract:
 
     version: str
     schema: Schema
-    reference: Reference
+    reference: Reference | None  # a version packed before there were references has none
 
 
 def find_contract(name: str) -> Contract | None:
@@ -38,8 +38,9 @@ def find_contract(name: str) -> Contract | None:
     if champion is None:
         return None
     with open_package(champion) as package:
-        schema, reference = load_schema(package / SCHEMA_FILE), load_reference(package / REFERENCE_FILE)
-    return Contract(str(champion.version), schema, reference)
+        file = package / REFERENCE_FILE
+        reference = load_reference(file) if file.exists() else None
+        return Contract(str(champion.version), load_schema(package / SCHEMA_FILE), reference)
 
 
 def check_contract(contract: Contract, problem: Problem, table: Table) -> Report:

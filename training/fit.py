@@ -121,7 +121,7 @@ LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
 
 
 class Watch(keras.callbacks.Callback):
-    """Shows one bar for the whole fit with the last epoch's validation scores, and keeps the best epoch's weights."""
+    """Shows one bar for the whole fit with the last epoch's validation scores, and of many epochs keeps the best."""
 
     def __init__(self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int) -> None:
         super().__init__()
