@@ -712,3 +712,11 @@ def test_the_built_in_table_is_a_source() -> None:
     assert shares[-1] == 1.0
     assert len(source.columns) == 21
     assert "has no column `arr_delay`" in refusal(lambda: read(source, "arr_delay"))
+
+
+def test_a_missing_column_is_told_on_one_line_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('"first\nname",age\na,1\n', encoding="utf-8")
+    source = open_source(FileSource(path=tmp_path / "t.csv"))
+    with pytest.raises(InvalidTable) as caught:
+        list(source.batches(["first name"], lambda _: None))
+    assert str(caught.value).endswith(r"no column `first name`; did you mean `first\nname`?; it has: first\nname, age")

@@ -14,7 +14,8 @@ from training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from training.checks.report import Report, check_table
 from training.checks.skew import to_skew
 from training.problem import Problem
-from training.read import Table, describe_absent
+from training.read import Table
+from training.sources import describe_absent
 
 REPORTS = tracking.DATA / "reports"
 
@@ -79,7 +80,7 @@ def refuse_skew(contract: Contract, table: Table, report: Report) -> None:
 def refuse_misfits(table: Table) -> None:
     """Raise InvalidTable if a column is absent or holds what can't be read as its declared kind."""
     if table.absent:
-        raise InvalidTable(f"{table.source} has no column {describe_absent(table.absent[0], table.columns)}")
+        raise InvalidTable(describe_absent(table.source, table.absent[0], table.columns))
     if table.misfits:
         first, *others = (str(to_skew(misfit)) for misfit in table.misfits)
         more = f" (and {len(others)} more columns)" if others else ""

@@ -25,9 +25,9 @@ from contract.schema import Target
 from service.model import PackedModel
 from training.convert import EXPECTED, convert
 from training.problem import FileSource, SqlSource
-from training.read import PANDAS_TYPES, describe_absent
+from training.read import PANDAS_TYPES
 from training.rows import to_rows
-from training.sources import Source, open_source
+from training.sources import Source, check_asked, open_source
 from training.write import open_writer
 
 PREFIX = "prediction."  # of the columns that are added to the table's own
@@ -79,7 +79,7 @@ class Scorer:
             frame, misfits = self._read_features(batch)
         with tally.timed("encoded"):
             encoded = self._encoder.encode(frame)
-            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded).any(axis=1))
+            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded))
         with tally.timed("network"):
             answers = self._engine.run(encoded)
         tally.rows += batch.num_rows
@@ -101,7 +101,7 @@ class Scorer:
         self, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]], beyond: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         needed = [feature.name for feature in self.schema.features if not feature.nullable]
-        refused = beyond | frame[needed].isna().any(axis=1).to_numpy()
+        refused = beyond.any(axis=1) | frame[needed].isna().any(axis=1).to_numpy()
         for misfit in misfits.values():
             refused |= misfit
         return refused
@@ -140,9 +140,7 @@ def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | No
 
 def check_columns(model: PackedModel, source: Source) -> None:
     """Raise InvalidTable if a feature is absent or a column is called as one that is added."""
-    for name in model.schema.names:
-        if name not in source.columns:
-            raise InvalidTable(f"{source.description} has no column {describe_absent(name, source.columns)}")
+    check_asked(source, model.schema.names)
     taken = [name for name in source.columns if name.startswith(PREFIX)]
     if taken:
         raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as predictions are called: rename it")

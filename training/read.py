@@ -1,21 +1,19 @@
 """A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from contract.check import suggest
 from contract.errors import InvalidTable
 from training.checks.skew import Misfit
 from training.convert import EXPECTED, convert
 from training.labels import LabelReader
 from training.problem import Declared, FileSource, Problem
-from training.sources import open_source
+from training.sources import describe_absent, open_source
 
-MAX_LISTED = 30  # columns named in an error
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 
 
@@ -87,7 +85,7 @@ def read_table(problem: Problem, report: Callable[[float], None], lenient: bool 
     absent = tuple(name for name in problem.columns if name not in source.columns)
     missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
     if missed:
-        raise InvalidTable(f"{source.description} has no column {describe_absent(missed[0], source.columns)}")
+        raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
     decimal = problem.source.decimal if isinstance(problem.source, FileSource) else "."
     readers = choose_readers(problem, source.typed, decimal)
     wanted = [name for name in problem.columns if name not in absent]
@@ -132,9 +130,3 @@ def leave_out_rows(problem: Problem, table: Table) -> Table:
     if frame.empty:
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
     return replace(table, frame=frame, notes=tuple(notes))
-
-
-def describe_absent(name: str, columns: Sequence[str]) -> str:
-    """Return a column's name and what the table has instead."""
-    listed = ", ".join(columns[:MAX_LISTED]) + (f", … ({len(columns)} in all)" if len(columns) > MAX_LISTED else "")
-    return f"`{name}`{suggest(name, columns)}; it has: {listed}"

@@ -13,8 +13,7 @@ from training.proposal.leaks import find_leaks
 from training.proposal.sample import Sample
 from training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from training.proposal.target import LabelCounts, ProposedTarget, propose_target
-from training.read import describe_absent
-from training.sources import Source, open_source
+from training.sources import Source, check_asked, open_source
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 1 << 26
 
@@ -57,9 +56,7 @@ def propose(
     `report` gets the share read so far, from 0 to 1.
     """
     source = open_source(entry)
-    for asked in (target, time):
-        if asked is not None and asked not in source.columns:
-            raise InvalidTable(f"{source.description} has no column {describe_absent(asked, source.columns)}")
+    check_asked(source, [target] if time is None else [target, time])
     seen = _look(source, target, entry.decimal if isinstance(entry, FileSource) else ".", report)
     column = seen.columns[target]
     proposed = propose_target(column, seen.labels, source.typed)

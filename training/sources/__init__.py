@@ -11,9 +11,9 @@ from training.sources.delimited import DelimitedFile
 from training.sources.dialect import find_dialect
 from training.sources.files import check_file, is_parquet
 from training.sources.parquet import ParquetFiles
-from training.sources.source import MAX_COLUMNS, Source
+from training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
 
-__all__ = ["MAX_COLUMNS", "PASSWORD_VARIABLE", "Source", "find_source", "open_source"]
+__all__ = ["MAX_COLUMNS", "PASSWORD_VARIABLE", "Source", "check_asked", "describe_absent", "find_source", "open_source"]
 
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 

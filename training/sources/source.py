@@ -5,7 +5,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from contract.check import shorten, suggest
 from contract.errors import InvalidTable
+from training.checks.wording import printable
 
 MAX_COLUMNS = 2000
 _SHOWN = 20  # columns that an error lists
@@ -63,8 +65,14 @@ def check_asked(source: Source, asked: Sequence[str]) -> None:
     known = set(source.columns)
     missing = next((name for name in asked if name not in known), None)
     if missing is not None:
-        there = ", ".join(source.columns[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
-        raise InvalidTable(f"{source.description} has no column `{missing}`; it has: {there}")
+        raise InvalidTable(describe_absent(source.description, missing, source.columns))
+
+
+def describe_absent(description: str, name: str, columns: Sequence[str]) -> str:
+    """Return that a table has no column of that name, and which it has instead."""
+    more = f", … ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
+    there = ", ".join(columns[:_SHOWN]) + more
+    return printable(f"{description} has no column `{shorten(name)}`{suggest(name, columns)}; it has: {there}")
 
 
 def _ordinal(number: int) -> str:
