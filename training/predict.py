@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from contract.answers import Answers, to_columns
 from contract.check import find_problems, show
@@ -25,6 +24,7 @@ from contract.schema import Target
 from service.model import PackedModel
 from training.convert import EXPECTED, convert
 from training.problem import FileSource, SqlSource
+from training.progress import show_share
 from training.read import PANDAS_TYPES
 from training.rows import to_rows
 from training.sources import Source, check_asked, open_source
@@ -128,8 +128,8 @@ def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | No
     source = open_source(entry)
     check_columns(model, source)
     scorer = Scorer(model, entry.decimal if isinstance(entry, FileSource) else ".")
-    with open_writer(output) as write, tqdm(total=100, desc="predicting", bar_format="{l_bar}{bar}| {elapsed}") as bar:
-        for batch in timed_batches(source, scorer.tally, lambda share: bar.update(round(100 * share) - bar.n)):
+    with open_writer(output) as write, show_share("predicting") as report:
+        for batch in timed_batches(source, scorer.tally, report):
             scored = scorer.score(batch)
             with scorer.tally.timed("written"):
                 write(scored)

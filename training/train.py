@@ -30,6 +30,7 @@ from training.pack import (
     write_package,
 )
 from training.problem import Problem
+from training.progress import show_share
 from training.raw_columns import build_raw_model, to_raw_arrays
 from training.read import Table, read_table
 from training.record import log_data, log_evaluation, log_model
@@ -97,15 +98,9 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_chan
 
 def read_shown(problem: Problem, rows: int | None, lenient: bool) -> Table:
     """Read the table with a progress bar, or about that many of its rows."""
-    with tqdm(total=100, desc="reading", bar_format="{l_bar}{bar}| {elapsed}") as bar:
-        table = read_table(problem, lambda share: show_share(bar, share), lenient)
-        show_share(bar, 1.0)
+    with show_share("reading") as report:
+        table = read_table(problem, report, lenient)
     return table.thin(rows) if rows else table
-
-
-def show_share(bar: tqdm, share: float) -> None:
-    """Move a bar of 100 to that share."""
-    bar.update(round(100 * share) - bar.n)
 
 
 def prepare(problem: Problem, table: Table) -> Prepared:

@@ -2,14 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from tqdm import tqdm
 
 from contract.check import show
 from training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
+from training.progress import show_share
 from training.proposal.file import write
 from training.proposal.propose import Proposal, propose
 from training.proposal.target import ProposedTarget
@@ -36,7 +33,7 @@ def init(
     if not output.parent.is_dir():
         raise InvalidProblem(f"{output} can't be written: there is no folder {output.parent}")
     source = find_source(table, query)
-    with show_progress() as report:
+    with show_share("reading") as report:
         proposal = propose(source, target, name=name or choose_name(source), time=time, report=report)
     print(describe(proposal))
     write(proposal, output)
@@ -73,17 +70,6 @@ def choose_name(source: FileSource | SqlSource) -> str:
     plain = unicodedata.normalize("NFKD", given).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:LONGEST_NAME].strip("_")
     return name if _NAME.fullmatch(name) else f"table_{name}".strip("_")
-
-
-@contextmanager
-def show_progress() -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error; what it yields takes the share done, from 0 to 1."""
-    with tqdm(total=100, desc="reading", bar_format="{l_bar}{bar}| {elapsed}") as bar:
-
-        def report(share: float) -> None:
-            bar.update(100 * share - bar.n)
-
-        yield report
 
 
 def _count_columns(proposal: Proposal) -> int:
