@@ -23,7 +23,7 @@ from contract.schema import Schema, Target
 from training.checks.drift import Drift, homogeneity_p_value, population_stability_index
 from training.checks.reference import Reference, learn_reference, load_reference
 from training.checks.report import MAX_SHOWN, Report, check_table
-from training.checks.skew import Misfit
+from training.convert import Misfit
 
 ROWS = 4_000
 LATE = Target(name="late", classes=(False, True))

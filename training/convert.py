@@ -10,17 +10,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from contract.check import EXPECTED
 from contract.feature import NULL_SPELLINGS, Kind
 from training.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
 from training.numerals import cast_numbers, read_numbers
-
-__all__ = ["EXPECTED", "Converted", "convert", "has_text", "to_double", "to_plain", "to_texts"]
 
 _Reader = Callable[[pa.Array], pa.Array]
 TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """The values of a column that can't be read as its kind."""
+
+    column: str
+    rows: int  # how many
+    row: int  # the first, counted from 1 in the table's data rows
+    shown: str  # its value as the table writes it
+    expected: str  # such as "a number"
+    of: int = 0  # rows of the table; 0 if that is not known
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from contract.answers import Answers, to_columns
-from contract.check import find_problems, show
+from contract.check import EXPECTED, find_problems, show
 from contract.encode import UNSEEN, Encoder
 from contract.errors import InvalidTable
 from contract.feature import Feature, Timestamp
 from contract.schema import Target
 from service.model import PackedModel
-from training.convert import EXPECTED, convert
+from training.convert import convert
 from training.problem import FileSource, SqlSource
 from training.progress import show_share
 from training.read import PANDAS_TYPES

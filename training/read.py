@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from contract.check import EXPECTED
 from contract.errors import InvalidTable
-from training.checks.skew import Misfit
-from training.convert import EXPECTED, convert
+from training.convert import Misfit, convert
 from training.labels import LabelReader
 from training.problem import Declared, FileSource, Problem
 from training.sources import describe_absent, open_source

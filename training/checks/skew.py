@@ -21,23 +21,12 @@ from contract.feature import Feature, Number
 from contract.schema import Schema, Target
 from training.checks.reference import Reference, holds
 from training.checks.wording import format_rows, quote
+from training.convert import Misfit
 
 MAX_SHOWN_CLASSES = 10
 SkewKind = Literal["missing", "unread", "undeclared", "extra", "retyped", "new nulls", "out of range", "new classes"]
 Mask = NDArray[np.bool_]  # (rows,)
 Rule = Callable[[Any], Mask]
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """The values of a column that can't be read as its kind."""
-
-    column: str
-    rows: int  # how many
-    row: int  # the first, counted from 1 in the table's data rows
-    shown: str  # its value as the table writes it
-    expected: str  # such as "a number"
-    of: int = 0  # rows of the table; 0 if that is not known
 
 
 @dataclass(frozen=True)
