@@ -34,7 +34,7 @@ from training.progress import show_share
 from training.raw_columns import build_raw_model, to_raw_arrays
 from training.read import Table, read_table
 from training.record import log_data, log_evaluation, log_model
-from training.split import Parts, describe_split, split_table
+from training.split import SEED, Parts, describe_split, split_table
 from training.target import check_parts, encode_labels, learn_target
 
 
@@ -53,7 +53,6 @@ class Trained:
     """A network, and what it answered on the test rows."""
 
     network: keras.Model
-    raw_model: keras.Model
     answers: np.ndarray  # (test rows, outputs)
     scores: dict[str, float]
 
@@ -88,11 +87,14 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_chan
         if report:
             log_report(problem.name, report)
         trained = fit_and_score(problem, prepared, recipe)
+        print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
+        test, labels = prepared.parts.test, prepared.labels[2]
+        log_evaluation(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
         package = Path(scratch) / tracking.PACKAGE
         package.mkdir()
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
-        crown(prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores)
+        crown(prepared.schema, test, labels, version, trained.scores)
         return version
 
 
@@ -103,15 +105,18 @@ def read_shown(problem: Problem, rows: int | None, lenient: bool) -> Table:
     return table.thin(rows) if rows else table
 
 
-def prepare(problem: Problem, table: Table) -> Prepared:
-    """Cut a table into parts and learn its schema; raise InvalidTable if it can't be trained on."""
+def prepare(problem: Problem, table: Table, seed: int = SEED) -> Prepared:
+    """Cut a table into parts and learn its schema; raise InvalidTable if it can't be trained on.
+
+    The seed is that of a cut at random.
+    """
     column = table.frame[problem.target.name]
     target = learn_target(problem.target, column)
     print(f"{len(column):,} rows of {table.source}{describe_target(target, column)}")
     for note in table.notes:
         print(note)
     strata = None if target.task == "regression" else encode_labels(target, column)
-    parts = split_table(table.frame, problem.split, strata)
+    parts = split_table(table.frame, problem.split, strata, seed)
     labels = [encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)]
     check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
@@ -130,7 +135,7 @@ def describe_target(target: Target, column: pd.Series) -> str:
 
 
 def fit_and_score(problem: Problem, prepared: Prepared, recipe: Recipe) -> Trained:
-    """Encode, fit, score on the test rows, and log all of it."""
+    """Encode, fit, and score on the test rows."""
     schema, parts = prepared.schema, prepared.parts
     encoder = Encoder(schema)
     train, validation, test = (
@@ -140,10 +145,7 @@ def fit_and_score(problem: Problem, prepared: Prepared, recipe: Recipe) -> Train
     recipe = replace(recipe, by_time=problem.split.time is not None)
     network = fit_network(schema, train, validation, recipe)
     answers = predict_encoded(network, test.encoded)
-    scores = score(schema.target, test.labels, answers)
-    print(f"{len(test.labels):,} test rows, {describe_split(problem.split)}:\n{format_scores(scores)}")
-    log_evaluation(problem, schema.target, parts.test, test.labels, answers, scores)
-    return Trained(network, build_raw_model(schema, network), answers, scores)
+    return Trained(network, answers, score(schema.target, test.labels, answers))
 
 
 def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
@@ -153,13 +155,14 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
         step("network")
         rows, places = choose_golden(schema, test)
         write_golden(package, rows, trained.answers[places])
-        write_package(package, schema, trained.network, trained.raw_model)
+        raw_model = build_raw_model(schema, trained.network)
+        write_package(package, schema, trained.network, raw_model)
         learn_reference(schema, prepared.table.columns, prepared.table.frame).save(package / REFERENCE_FILE)
         step("golden answers")
         golden = to_raw_arrays(schema, test.iloc[places])
         check_raw_answers(package, schema.target, golden, trained.answers[places])
         step("MLflow model")
-        model_uri = log_model(schema, trained.raw_model, {name: array[:5] for name, array in golden.items()})
+        model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
         mlflow.log_artifacts(str(package), tracking.PACKAGE)
     return model_uri
