@@ -66,6 +66,7 @@ def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: R
 
     Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
     """
+    keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     target = schema.target
