@@ -151,7 +151,7 @@ def test_the_runs_parameters_say_how_it_was_trained(training_run: Run) -> None:
     assert sum(int(parameters[f"{part}_rows"]) for part in ("training", "validation", "test")) == 20_460
     assert parameters["test_rows"] == "3375"
     assert parameters["epochs"] == "2"
-    assert int(parameters["batch_size"]) > 0
+    assert parameters["batch_size"] == "64"
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_the_runs_metrics_are_those_printed(training_run: Run, training_output: 
     scores = numbers_in(training_output)
     assert len(scores) == 10
     for name, value in scores.items():
-        assert training_run.data.metrics[f"test_{name}"] == pytest.approx(value, rel=1e-3)
+        assert training_run.data.metrics[f"test_{name}"] == pytest.approx(value, rel=5e-4)
 
 
 @pytest.mark.slow
