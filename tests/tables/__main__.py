@@ -100,7 +100,7 @@ def as_trees_want(schema: Schema, part: pd.DataFrame, known: pd.DataFrame) -> pd
     columns: dict[str, object] = {f"number {place}": column for place, column in enumerate(numbers.T)}
     for feature in schema.categories:
         frequent = list(known[feature.name].value_counts().index[:MAX_TREE_VALUES])
-        columns[f"category {feature.name}"] = pd.Categorical(part[feature.name].astype(object), categories=frequent)
+        columns[f"category {feature.name}"] = part[feature.name].cat.set_categories(frequent).array
     return pd.DataFrame(columns)
 
 
