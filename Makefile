@@ -50,10 +50,10 @@ clean: ## Remove the environment and caches; stores and data stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One environment; the stamp files say which lock it was made from.
+# One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
 $(VENV)/training $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 $(VENV)/bin/python:
