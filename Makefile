@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train ui test check lint format typecheck bench locks clean
+.PHONY: help serve train ui test check lint format typecheck bench protos locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -40,6 +40,10 @@ typecheck: $(VENV)/dev ## Check types
 
 bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk)
 	@$(PYTHON) -m load_tests.bench
+
+protos: $(VENV)/dev ## Compile the gRPC messages
+	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
+		--descriptor_set_out=descriptors.binpb $$(find . -name '*.proto' | sort | cut -c3-)
 
 locks: ## Pin every dependency again, with hashes (needs uv)
 	@for extra in "service:" "training:--extra training" "dev:--extra training --extra dev"; do \

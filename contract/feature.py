@@ -11,6 +11,9 @@ MAX_VOCABULARY = 100_000
 NULL_SPELLINGS = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "Null", "null", "None", "NIL", "?"}
 )
+# How tables write a truth, in small letters.
+TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 FLOAT32_MAX = 3.4028234663852886e38
 Value = float | int | str | bool | None
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]

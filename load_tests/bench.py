@@ -32,6 +32,7 @@ from service.settings import read_settings
 
 START_TIMEOUT_S = 60
 FIRST_PORT = 18100
+GRPC_OFFSET = 100
 BODIES = 200  # different ones, so that no answer is asked for twice in a row
 LOADS = [(1, connections) for connections in (1, 8, 64, 256)] + [(64, 16)]  # (rows a request, connections)
 
@@ -112,7 +113,8 @@ def start(peer: Peer, port: int, rows: list[object], folder: Path) -> Iterator[R
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *peer.command, str(port)],
-            stdout=output, stderr=subprocess.STDOUT, env=os.environ | {"DRAIN_DELAY_S": "0"},
+            stdout=output, stderr=subprocess.STDOUT,
+            env=os.environ | {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)},
         )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{port}/predict"

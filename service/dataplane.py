@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract.answers import Answers
-from contract.check import check_rows
+from contract.check import check_rows, show
 from contract.encode import Encoder
 from contract.errors import Problem
 from service import metrics
 from service.batching import BatchQueue, Work
 from service.engine import Engine
-from service.errors import CallerGone, NotReady, Refusal
+from service.errors import BadRequest, CallerGone, NotReady, Refusal
 from service.intake import Intake
-from service.model import PackedModel
+from service.model import CHAMPION, PackedModel
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -29,8 +29,9 @@ class Prediction:
 class Dataplane:
     """Serves one model; belongs to one event loop."""
 
-    def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int) -> None:
+    def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int) -> None:
         self.model = model
+        self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self.queue = BatchQueue(engine, max_waiting_rows)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
@@ -46,8 +47,10 @@ class Dataplane:
         """Answer the rows within the time.
 
         `gone` waits until the caller has disconnected; its rows are then not computed. Raises
-        InvalidInput if a row doesn't fit the schema and a Refusal if there is no answer in time.
+        InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a Refusal
+        if there is no answer in time.
         """
+        self.check_count(len(rows))
         try:
             if not self.accepting:
                 raise NotReady
@@ -62,6 +65,20 @@ class Dataplane:
             metrics.count_rejected(protocol, refusal.reason)
             raise
         return Prediction(answers, work.unseen)
+
+    def check_count(self, rows: int) -> None:
+        """Raise BadRequest if that many rows are too many for one request."""
+        if rows > self._max_request_rows:
+            raise BadRequest(413, f"{rows} rows are more than {self._max_request_rows}: send them in several requests")
+
+    def check_model(self, name: str, version: str = "") -> None:
+        """Raise BadRequest unless that is the model served here; `version` may be its alias, or none."""
+        model = self.model
+        if name != model.name:
+            raise BadRequest(404, f"model {show(name)} is not served here: `{model.name}` is")
+        if version and version not in (model.version, CHAMPION):
+            sentence = f"version {show(version)} of `{name}` is not served here: {model.version} ({CHAMPION}) is"
+            raise BadRequest(404, sentence)
 
     def stop_being_ready(self) -> None:
         """Tell probes to send no more traffic; what comes is still answered."""

@@ -13,8 +13,11 @@ from types import FrameType
 FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
 
 
-def drain_on_sigterm(announce: Callable[[], None], delay_s: float) -> None:
-    """On SIGTERM call `announce`, and hand the signal to the handler that is set now after the delay."""
+def drain_on_sigterm(announce: Callable[[], None], finish: Callable[[float], None], delay_s: float) -> None:
+    """On SIGTERM call `announce`; after the delay call `finish` and the handler that is set now.
+
+    `finish` is told how many seconds are left until the process must be gone.
+    """
     loop = asyncio.get_running_loop()
     stop = signal.getsignal(signal.SIGTERM)
 
@@ -24,6 +27,7 @@ def drain_on_sigterm(announce: Callable[[], None], delay_s: float) -> None:
     def start_draining() -> None:
         announce()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        loop.call_later(delay_s, finish, FORCED_EXIT_S - delay_s)
         loop.call_later(delay_s, hand_over, signal.SIGTERM)
         # To uvicorn a SIGINT while it is stopping means: stop waiting for connections.
         loop.call_later(FORCED_EXIT_S, hand_over, signal.SIGINT)

@@ -1,4 +1,16 @@
-"""Why a good request gets no answer; each protocol says it in its own words."""
+"""Why a request gets no answer; each protocol says it in its own shape."""
+
+
+class BadRequest(Exception):
+    """A request refused before its rows are looked at; the text is for the caller.
+
+    `status` is HTTP's, from which gRPC's follows; `headers` are HTTP's too.
+    """
+
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
 
 
 class Refusal(Exception):

@@ -4,33 +4,62 @@
 Starlette application: its middleware stack is wrapped there, once, as the service starts.
 """
 
-from collections.abc import Mapping
+from service.auth import Guard
+from service.errors import BadRequest
+from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from service.routing import Found, Router
 
-from service.http import App, Receive, Scope, Send
+BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 
 
 class FrontDoor:
-    """An ASGI app that answers the paths in `routes` and passes on all others."""
+    """An ASGI app that answers what the router finds and passes on all else."""
 
-    def __init__(self, app: App, routes: Mapping[str, App]) -> None:
+    def __init__(self, app: App, router: Router, guard: Guard) -> None:
         self._app = app
-        self._routes = routes
+        self._router = router
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A websocket or lifespan scope may have a path too, but only http ones have a method.
-        app = self._routes.get(scope["path"], self._app) if scope["type"] == "http" else self._app
-        await app(scope, receive, send)
+        if scope["type"] != "http":  # a websocket or lifespan scope may have a path too, but no method
+            await self._app(scope, receive, send)
+            return
+        found = self._router.find(scope["path"])
+        if self._guard.closed and not await self._let_in(found, scope, receive, send):
+            return
+        if found is None or (found.resource.page and _from_browser(scope)):
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = found.parameters
+        await found.resource.apps.get(scope["method"], found.resource.other)(scope, receive, send)
+
+    async def _let_in(self, found: Found | None, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Return whether the caller may go on; one without the token is told so."""
+        if scope["path"] in BENTOML_PROBES or (found is not None and found.resource.probe):
+            return True
+        request = Request(scope, receive)
+        try:
+            self._guard.check(request.headers.get(b"authorization"))
+        except BadRequest as error:
+            await respond(send, request, Response(encode_json({"error": str(error)}), error.headers, error.status))
+            return False
+        return True
 
 
 class FrontDoorInstaller:
     """The middleware that puts a front door before the middleware stack it is itself part of."""
 
-    def __init__(self, app: App, routes: Mapping[str, App]) -> None:
+    def __init__(self, app: App, router: Router, guard: Guard) -> None:
         self._app = app
-        self._routes = routes
+        self._router = router
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             application = scope["app"]
-            application.middleware_stack = FrontDoor(application.middleware_stack, self._routes)
+            application.middleware_stack = FrontDoor(application.middleware_stack, self._router, self._guard)
         await self._app(scope, receive, send)
+
+
+def _from_browser(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

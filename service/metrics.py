@@ -69,14 +69,14 @@ _model_info = Gauge(
     multiprocess_mode="livemax",
 )
 
-_request_tally: Tally[tuple[str, int]] = Tally()
+_request_tally: Tally[tuple[str, int | str]] = Tally()
 _duration_of: dict[str, _Observed] = {}
 observe_wait = (_wait_observed := _Observed(_wait, DURATIONS_S)).observe
 _compute_observed = _Observed(_compute, COMPUTE_S)
 _batch_observed = _Observed(_batch_rows, BATCH_ROWS)
 
 
-def count_request(protocol: str, code: int, seconds: float) -> None:
+def count_request(protocol: str, code: int | str, seconds: float) -> None:
     """Count one answered request and its duration."""
     _request_tally[protocol, code] += 1
     observed = _duration_of.get(protocol)

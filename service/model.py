@@ -23,6 +23,7 @@ GOLDEN_FILE = "golden.json"
 LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
+CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
 MAX_GOLDEN_DIFFERENCE = 1e-5
 MEND = "pack it again with `make train`"
 

@@ -15,16 +15,20 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 
 from contract.errors import InvalidInput, UserError
 from contract.row import predictions_type, row_type
+from service.auth import Guard
 from service.dataplane import Dataplane
 from service.drain import drain_on_sigterm
+from service.endpoint import mount
 from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
-from service.http import App
+from service.grpc_server import GrpcServer
 from service.model import find_model, open_model
-from service.protocols import predict
+from service.protocols import DIALECTS, predict
+from service.routing import Router
 from service.settings import InvalidSettings, read_settings
 
 logger = logging.getLogger("bentoml.service")
+CLOSING_S = 1.0  # for gRPC calls that are still under way when all HTTP requests are answered
 
 try:
     settings = read_settings()
@@ -35,7 +39,8 @@ except UserError as error:
 
 Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
-routes: dict[str, App] = {}  # what the front door answers; filled as the service starts
+router = Router()  # filled as the service starts
+guard = Guard(settings.auth_token.get_secret_value())
 
 
 @bentoml.service(
@@ -45,6 +50,7 @@ routes: dict[str, App] = {}  # what the front door answers; filled as the servic
     # Only what the front door lets through gets here: pages, probes and metrics.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
+    ssl=settings.ssl,
 )
 class Ekiben:
     """Serves one model; its pages speak of that model."""
@@ -59,23 +65,36 @@ class Ekiben:
         """Refuse to start with a wrong model or on a taken port, before a worker does."""
         try:
             model.start_engine()
-            check_port()
+            check_ports()
         except UserError as error:
             raise BentoMLException(str(error)) from None
 
     @bentoml.on_startup
     async def open(self) -> None:
-        self.dataplane = Dataplane(model, model.start_engine(), settings.max_waiting_rows)
-        routes[predict.PATH] = predict.predict_route(self.dataplane, settings)
-        drain_on_sigterm(self.dataplane.stop_being_ready, settings.drain_delay_s)
+        self.dataplane = Dataplane(model, model.start_engine(), settings.max_waiting_rows, settings.max_request_rows)
+        dialects = [build(self.dataplane, settings) for build in DIALECTS]
+        mount(router, dialects, settings)
+        self.grpc = GrpcServer(dialects, settings, guard)
+        await self.grpc.start(settings)
+        drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         gc.collect()
         gc.freeze()  # what is loaded stays: not walking it again took pauses of 30-130 ms out of p99
         asyncio.get_running_loop().call_soon(announce, bento_service.url)  # after what BentoML still has to say
 
+    def stop_being_ready(self) -> None:
+        """Tell all probes, over HTTP and gRPC."""
+        self.dataplane.stop_being_ready()
+        self.finishing = asyncio.ensure_future(self.grpc.stop_being_ready())
+
+    def finish(self, left_s: float) -> None:
+        """Take no new gRPC calls; uvicorn does the same for HTTP."""
+        self.finishing = asyncio.ensure_future(self.grpc.stop(left_s))
+
     @bentoml.on_shutdown
     async def close(self) -> None:
+        await self.grpc.stop(CLOSING_S)  # again, unless SIGTERM was not how it began
         self.dataplane.close()
 
     def __is_ready__(self) -> bool:
@@ -97,20 +116,27 @@ class Ekiben:
 
 
 bento_service: Any = Ekiben  # what the decorator made of the class
-bento_service.add_asgi_middleware(FrontDoorInstaller, routes=routes)
+bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard)
 
 
-def check_port() -> None:
-    """Raise InvalidSettings if something else listens on the port that `bentoml serve` is to use."""
+def check_ports() -> None:
+    """Raise InvalidSettings if something else listens on a port that the service is to use."""
     command = click.get_current_context(silent=True)
     given = command.params if command else {}
-    port = given.get("port") or settings.port
+    check_port(given.get("port") or settings.port, given.get("host") or "", "PORT")
+    check_port(settings.grpc_port, "", "GRPC_PORT")
+
+
+def check_port(port: int, host: str, variable: str) -> None:
+    """Raise InvalidSettings unless the port can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((given.get("host") or "", port))
+            probe.bind((host, port))
+            probe.listen(1)
         except OSError as error:
-            raise InvalidSettings(f"port {port} can't be used ({error.strerror}): choose another with PORT=…") from None
+            reason = f"port {port} can't be used ({error.strerror}): choose another with {variable}=…"
+            raise InvalidSettings(reason) from None
 
 
 def announce(url: str | None) -> None:

@@ -1,11 +1,16 @@
 """What a deployment tunes: every setting's name, default and unit; all are environment variables."""
 
 import os
-from typing import Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from contract.errors import UserError
+
+# Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
+PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
 
 
 class InvalidSettings(UserError):
@@ -18,29 +23,73 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model_name: str = Field("", description="which model of the BentoML store to serve; may be left out if it has one")
-    port: int = Field(8080, ge=1, le=65535, description="the HTTP port")
+    port: int = Field(8080, ge=1, le=65535, description="the HTTP port; see below for what platforms call it")
+    grpc_port: int = Field(9000, ge=1, le=65535, description="the gRPC port")
+    grpc_on_main_port: bool = Field(
+        False, description="1: gRPC on the HTTP port too, for platforms that expose one port"
+    )
     workers: int = Field(1, ge=1, description="processes on a bare machine; in a container scale with replicas")
     request_timeout_s: float = Field(10.0, gt=0, description="deadline of a request that names none, seconds")
-    max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body, bytes")
+    max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body or gRPC message, bytes")
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
     access_log_sample: float = Field(0.001, ge=0, le=1, description="share of answered requests that are logged")
 
+    auth_token: SecretStr = Field(SecretStr(""), description="bearer token that every call but a probe must carry")
+    tls_cert_file: Path | None = Field(None, description="PEM certificate chain; with it HTTP and gRPC speak TLS only")
+    tls_key_file: Path | None = Field(None, description="its private key, PEM")
+
+    @property
+    def ssl(self) -> dict[str, Any]:
+        """TLS as BentoML's service decorator takes it."""
+        if self.tls_cert_file is None:
+            return {"enabled": False}
+        return {"enabled": True, "certfile": str(self.tls_cert_file), "keyfile": str(self.tls_key_file)}
+
+    @model_validator(mode="after")
+    def check_tls(self) -> Self:
+        """Refuse half of what TLS needs, and files that can't be read."""
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are needed together")
+        for path in (self.tls_cert_file, self.tls_key_file):
+            if path is not None and not os.access(path, os.R_OK):
+                raise ValueError(f"{path} can't be read")
+        if self.tls_cert_file and self.grpc_on_main_port:
+            raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
+        return self
+
     @model_validator(mode="after")
     def check_room(self) -> Self:
         """Refuse a queue that the largest request would never fit into."""
         if self.max_waiting_rows < self.max_request_rows:
-            raise ValueError(f"must be at least MAX_REQUEST_ROWS, {self.max_request_rows}")
+            raise ValueError(
+                f"MAX_WAITING_ROWS={self.max_waiting_rows} must be at least MAX_REQUEST_ROWS={self.max_request_rows}"
+            )
         return self
 
 
 def read_settings() -> Settings:
     """Read the settings from the environment; raise InvalidSettings naming the variable that is wrong."""
     given = {name: os.environ[name.upper()] for name in Settings.model_fields if os.environ.get(name.upper())}
+    port_variable = find_port_variable(os.environ)
+    if port_variable:
+        given["port"] = os.environ[port_variable]
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "max_waiting_rows"
-        raise InvalidSettings(f"{name.upper()}={given.get(name, 'default')!r}: {first['msg']}") from None
+        if not first["loc"]:  # two settings that don't go together
+            raise InvalidSettings(first["msg"].removeprefix("Value error, ")) from None
+        name = str(first["loc"][0])
+        variable = port_variable if name == "port" else name.upper()
+        raise InvalidSettings(f"{variable}={given.get(name, 'default')!r}: {first['msg']}") from None
+
+
+def find_port_variable(environment: Mapping[str, str]) -> str:
+    """Return the first variable of PORT_VARIABLES that is set, or "".
+
+    Vertex AI's counts only where its AIP_MODE is set as well.
+    """
+    present = (name for name in PORT_VARIABLES if environment.get(name))
+    return next((name for name in present if name != "AIP_HTTP_PORT" or environment.get("AIP_MODE")), "")

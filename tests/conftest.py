@@ -66,6 +66,7 @@ class Server:
     """A running service."""
 
     url: str
+    grpc: str  # its address
     process: "subprocess.Popen[str]"
     log: Path
 
@@ -85,14 +86,15 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @contextmanager
 def serve(folder: Path, **environment: str) -> Iterator[Server]:
     """Start `bentoml serve` on a free port and wait until it is ready."""
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
-            cwd=ROOT, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT, text=True,
+            cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port)} | environment,
+            stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-    server = Server(f"http://127.0.0.1:{port}", process, log)
+    server = Server(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", process, log)
     try:
         wait_until(lambda: is_ready(server), START_TIMEOUT_S, lambda: log.read_text())
         yield server

@@ -64,7 +64,7 @@ def serve(engine: Doubling, scenario: Callable[[Dataplane], Awaitable[None]], ma
 
     async def main() -> None:
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
-        dataplane = Dataplane(model, engine, max_waiting_rows)
+        dataplane = Dataplane(model, engine, max_waiting_rows, max_waiting_rows)
         engine.batches.clear()
         try:
             async with asyncio.timeout(20):

@@ -151,11 +151,16 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
         ("PORT", "70000"),
         ("REQUEST_TIMEOUT_S", "-1"),
         ("MAX_BODY_BYTES", "8MB"),
-        ("MAX_WAITING_ROWS", "5"),
+        ("GRPC_PORT", "0"),
     ],
 )
 def test_a_wrong_setting_is_named(model: PackedModel, setting: str, value: str) -> None:
     assert f"{setting}={value!r}" in refuse(**{setting: value})
+
+
+def test_settings_that_do_not_go_together_are_named(model: PackedModel) -> None:
+    assert "MAX_WAITING_ROWS=5 must be at least MAX_REQUEST_ROWS=20000" in refuse(MAX_WAITING_ROWS="5")
+    assert "TLS_CERT_FILE and TLS_KEY_FILE are needed together" in refuse(TLS_CERT_FILE=__file__)
 
 
 def test_the_only_model_needs_no_name(model: PackedModel) -> None:

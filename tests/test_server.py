@@ -1,8 +1,11 @@
 """The running service, as its callers see it."""
 
+import gzip
 import json
 import socket
 import threading
+import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -164,8 +167,28 @@ def test_json_with_a_charset_is_json(server: Server, row: dict[str, Any]) -> Non
     assert post(server, {"rows": [row]}, **kind).status_code == 200
 
 
-def test_an_encoded_body_is_refused(server: Server) -> None:
-    assert post(server, b"x", **{"content-encoding": "gzip"}).status_code == 415
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_unpacked(
+    server: Server, row: dict[str, Any], coding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(json.dumps({"rows": [row]}).encode())
+    assert post(server, packed, **{"content-encoding": coding}).json() == post(server, {"rows": [row]}).json()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "sentence"),
+    [
+        ("gzip", b"not gzip", 400, "not compressed as its content encoding says"),
+        ("gzip", gzip.compress(b"{" * 100)[:-9], 400, "ends too soon"),
+        ("gzip", gzip.compress(b" " * (LIMITS.max_body_bytes + 1)), 413, "once unpacked"),
+        ("br", b"x", 415, "content encoding 'br' is not supported"),
+    ],
+)
+def test_a_wrongly_compressed_body_is_refused(
+    server: Server, coding: str, body: bytes, status: int, sentence: str
+) -> None:
+    refused = post(server, body, **{"content-encoding": coding})
+    assert (refused.status_code, sentence in refused.json()["error"]) == (status, True)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -10,13 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from contract.feature import NULL_SPELLINGS, Kind
+from contract.feature import FALSE, NULL_SPELLINGS, TRUE, Kind
 from training.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
 from training.numerals import cast_numbers, read_numbers
 
 _Reader = Callable[[pa.Array], pa.Array]
-TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
-FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
 
 

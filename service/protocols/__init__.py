@@ -1,1 +1,13 @@
-"""One module per dialect: decode → dataplane → encode."""
+"""One module or folder per dialect: decode → dataplane → encode. What is listed here is served."""
+
+from collections.abc import Callable
+
+from service.dataplane import Dataplane
+from service.dialect import Dialect
+from service.protocols import predict, probes
+from service.settings import Settings
+
+DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
+    predict.dialect,
+    probes.dialect,
+)

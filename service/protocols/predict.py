@@ -8,8 +8,12 @@ import orjson
 from contract.answers import to_predictions
 from contract.check import show, suggest
 from contract.errors import InvalidInput, Problem
+from service.body import read_body
 from service.dataplane import Dataplane, Prediction
-from service.http import App, BadRequest, Request, endpoint, read_timeout_s
+from service.dialect import Dialect, Route
+from service.errors import BadRequest
+from service.failure import Failure
+from service.http import JSON_TYPE, Request, read_timeout_s
 from service.settings import Settings
 
 PROTOCOL = "predict"
@@ -17,32 +21,35 @@ PATH = "/predict"
 ENVELOPE = ("rows",)
 
 
-def predict_route(dataplane: Dataplane, settings: Settings) -> App:
-    """Return the ASGI app behind PATH."""
+def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+    """Return what this protocol registers."""
 
     async def answer(request: Request) -> bytes:
         check_request(request)
         timeout_s = read_timeout_s(request, settings)
-        rows = decode_rows(await request.read_body(settings.max_body_bytes, timeout_s), settings.max_request_rows)
+        rows = decode_rows(await read_body(request, settings.max_body_bytes, timeout_s))
         prediction = await dataplane.predict(rows, timeout_s, PROTOCOL, request.wait_gone)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
-    return endpoint(PROTOCOL, settings, answer)
+    return Dialect(PROTOCOL, (Route("POST", PATH, answer),), shape_error=shape_error)
+
+
+def shape_error(failure: Failure) -> dict[str, Any]:
+    """Return an error with all that is wrong with the rows."""
+    if not failure.problems:
+        return {"error": failure.message}
+    problems = [{"row": p.row, "field": p.field, "message": p.message} for p in failure.problems]
+    return {"error": failure.message, "problems": problems}
 
 
 def check_request(request: Request) -> None:
-    """Raise BadRequest unless it is a POST of plain JSON."""
-    if request.method != "POST":
-        raise BadRequest(405, f"{request.method} is not allowed: POST the rows as JSON", (b"allow", b"POST"))
-    kind = request.headers.get(b"content-type", b"application/json")
-    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
+    """Raise BadRequest unless it says it is JSON, or nothing."""
+    kind = request.headers.get(b"content-type", JSON_TYPE)
+    if kind != JSON_TYPE and kind.partition(b";")[0].strip().lower() != JSON_TYPE:
         raise BadRequest(415, f"content type {kind.decode('latin-1')!r} is not supported: send application/json")
-    coding = request.headers.get(b"content-encoding", b"identity")
-    if coding.lower() != b"identity":
-        raise BadRequest(415, f"content encoding {coding.decode('latin-1')!r} is not supported: send the JSON as it is")
 
 
-def decode_rows(body: bytes, max_rows: int) -> list[Any]:
+def decode_rows(body: bytes) -> list[Any]:
     """Return the rows of a body; one object stands for a list of one."""
     envelope = _parse(body)
     if not isinstance(envelope, dict):
@@ -57,8 +64,6 @@ def decode_rows(body: bytes, max_rows: int) -> list[Any]:
         return [rows]
     if not isinstance(rows, list):
         raise InvalidInput(Problem(None, "rows", f"expected a list of rows, got {show(rows)}"))
-    if len(rows) > max_rows:
-        raise BadRequest(413, f"{len(rows)} rows are more than {max_rows}: send them in several requests")
     return rows
 
 

@@ -1,0 +1,22 @@
+"""From the text of a CSV cell to the value a caller would send as JSON."""
+
+from contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Feature, Number, Value
+
+
+def read_cell(feature: Feature, text: str | None) -> Value:
+    """Return the value a text stands for; one that can't be read stays a text, for the checks to name."""
+    if text is None or text.strip() in NULL_SPELLINGS:
+        return None
+    if isinstance(feature, Number):
+        return _read_number(text)
+    if isinstance(feature, Boolean):
+        word = text.strip().lower()
+        return True if word in TRUE else False if word in FALSE else text
+    return text
+
+
+def _read_number(text: str) -> Value:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,164 @@
+"""The schema as tensors: what every tensor dialect says goes in and comes out.
+
+The datatypes have the Open Inference Protocol's names. Each tensor is a column, (rows,), but for
+the probabilities of several classes, (rows, classes).
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any
+
+from contract.answers import Answers, label_rows
+from contract.cells import read_cell
+from contract.errors import InvalidInput, Problem
+from contract.feature import Boolean, Category, Feature, Number, Value
+from contract.schema import INTERVAL, Schema, Target
+
+Column = Sequence[Value]
+_TRUTHS = frozenset({bool, NoneType})
+LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor of the signature."""
+
+    name: str
+    datatype: str
+    width: int | None = None  # None: a column, (rows,)
+
+
+def input_specs(schema: Schema) -> tuple[TensorSpec, ...]:
+    """Return a tensor for each feature; a missing value is NaN in FP32 and an empty text in BYTES."""
+    return tuple(TensorSpec(feature.name, _input_type(feature)) for feature in schema.features)
+
+
+def output_specs(target: Target) -> tuple[TensorSpec, ...]:
+    """Return the tensors that `to_tensors` gives."""
+    if target.task == "regression":
+        return tuple(TensorSpec(name, "FP32") for name in INTERVAL)
+    probability = TensorSpec("probability", "FP32")
+    label = TensorSpec("label", LABEL_TYPES[type(target.classes[0])])
+    if target.task == "binary":
+        return probability, label
+    return label, probability, TensorSpec("probabilities", "FP32", len(target.classes))
+
+
+def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
+    """Return the answers by the outputs' names: float32 arrays, and a list of labels."""
+    if target.task == "regression":
+        return {name: answers[:, place] for place, name in enumerate(INTERVAL)}
+    labels = label_rows(target, answers)
+    if target.task == "binary":
+        return {"probability": answers[:, 0], "label": labels}
+    return {"label": labels, "probability": answers.max(axis=1), "probabilities": answers}
+
+
+class ColumnReader:
+    """Turns tensors and cells of other dialects into the rows that `contract.encode` takes."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._features = {feature.name: feature for feature in schema.features}
+        self._readers = {feature.name: _READERS[feature.kind](feature) for feature in schema.features}
+
+    def to_rows(self, columns: Mapping[str, Column]) -> list[dict[str, Value]]:
+        """Return a row for each place of the columns; raise InvalidInput if their lengths differ.
+
+        Missing may be NaN or an empty text, a truth 0 or 1, a whole number a float. Names that are
+        no feature's stay, for the checks to find.
+        """
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) > 1:
+            first = next(iter(columns))
+            name = next(name for name in columns if len(columns[name]) != len(columns[first]))
+            sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
+            raise InvalidInput(Problem(None, name, sentence))
+        readers = self._readers
+        read = [readers[name](column) if name in readers else column for name, column in columns.items()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
+
+    def read_row(self, row: Mapping[str, Any]) -> dict[str, Value]:
+        """Return one row of values read as `to_rows` reads them; a list of one value stands for it."""
+        flat = {name: value[0] if type(value) is list and len(value) == 1 else value for name, value in row.items()}
+        readers = self._readers
+        return {name: readers[name]((value,))[0] if name in readers else value for name, value in flat.items()}
+
+    def read_texts(self, name: str, texts: Sequence[str | None]) -> Column:
+        """Return a column that holds texts, as a CSV file does."""
+        feature = self._features.get(name)
+        return texts if feature is None else [read_cell(feature, text) for text in texts]
+
+    def by_place(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
+        """Return columns of rows that hold their values in the features' order."""
+        names = self._schema.names
+        for index, row in enumerate(rows):
+            if len(row) != len(names):
+                expected = f"expected {len(names)} values in the order of the features, got {len(row)}"
+                raise InvalidInput(Problem(index, None, expected))
+        return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _input_type(feature: Feature) -> str:
+    if isinstance(feature, Number) or (isinstance(feature, Boolean) and feature.nullable):
+        return "FP32"
+    return "BOOL" if isinstance(feature, Boolean) else "BYTES"
+
+
+def _number_reader(_: Feature) -> Callable[[Column], Column]:
+    def read(column: Column) -> Column:
+        if any(value != value for value in column):  # only NaN
+            return [None if value != value else value for value in column]
+        return column
+
+    return read
+
+
+def _boolean_reader(_: Feature) -> Callable[[Column], Column]:
+    def read(column: Column) -> Column:
+        return column if _TRUTHS.issuperset(map(type, column)) else [_to_truth(value) for value in column]
+
+    return read
+
+
+def _to_truth(value: Value) -> Value:
+    if type(value) in (int, float):
+        if value in (0, 1):
+            return bool(value)
+        return None if value != value else value
+    return value
+
+
+def _category_reader(feature: Feature) -> Callable[[Column], Column]:
+    if not (isinstance(feature, Category) and feature.integers):
+        return lambda column: column
+
+    def read(column: Column) -> Column:
+        return [_to_integer(value) for value in column] if float in set(map(type, column)) else column
+
+    return read
+
+
+def _to_integer(value: Value) -> Value:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def _timestamp_reader(feature: Feature) -> Callable[[Column], Column]:
+    def read(column: Column) -> Column:
+        return [None if value == "" else value for value in column] if "" in column else column
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[Feature], Callable[[Column], Column]]] = {
+    "number": _number_reader,
+    "category": _category_reader,
+    "boolean": _boolean_reader,
+    "timestamp": _timestamp_reader,
+}

@@ -1,0 +1,54 @@
+"""What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.failure import Failure
+from service.http import Request, Response
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation over HTTP.
+
+    In its path `{name}` takes one part, `{name:path}` all that is left, and `[...]` may be left
+    out. `probe`: it needs no token. `page`: a browser gets BentoML's page there instead.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Request], Awaitable[bytes | Response]]
+    probe: bool = False
+    page: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """What there is to know of a gRPC call besides its message."""
+
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Method:
+    """One operation over gRPC, from message to message; `probe` as in Route."""
+
+    request: Any  # the message's class
+    answer: Callable[[Any, Call], Awaitable[Any]]
+    probe: bool = False
+
+
+def shape_plainly(failure: Failure) -> dict[str, Any]:
+    """Return an error as most protocols have it."""
+    return {"error": failure.message}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One protocol; `name` is its label in the metrics, over gRPC with `_grpc` after it."""
+
+    name: str
+    routes: tuple[Route, ...] = ()
+    services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
+    shape_error: Callable[[Failure], Mapping[str, Any]] = shape_plainly

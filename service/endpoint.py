@@ -1,0 +1,69 @@
+"""Turns a dialect's routes into ASGI apps that count, log and report errors in its shape."""
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from service import metrics
+from service.dialect import Dialect, Route
+from service.errors import BadRequest
+from service.failure import describe_error
+from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from service.routing import Resource, Router
+from service.settings import Settings
+
+access_log = logging.getLogger("bentoml.service.access")
+
+
+def mount(router: Router, dialects: Iterable[Dialect], settings: Settings) -> None:
+    """Add every dialect's routes to the router."""
+    for dialect in dialects:
+        paths: dict[str, list[Route]] = {}
+        for route in dialect.routes:
+            paths.setdefault(route.path, []).append(route)
+        for path, routes in paths.items():
+            router.add(path, build_resource(dialect, routes, settings))
+
+
+def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) -> Resource:
+    """Return what answers on the path that these routes share."""
+    apps = {route.method: endpoint(dialect, settings, route.answer) for route in routes}
+    allowed = ", ".join(sorted(apps))
+    if "GET" in apps:
+        apps["HEAD"] = apps["GET"]
+
+    async def refuse(request: Request) -> bytes:
+        raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
+
+    other = endpoint(dialect, settings, refuse)
+    return Resource(apps, other, any(route.probe for route in routes), any(route.page for route in routes))
+
+
+def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
+    """Wrap a function from request to answer into an ASGI app."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope, receive)
+        try:
+            answered = await answer(request)
+            response = Response(answered) if isinstance(answered, bytes) else answered
+        except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
+            failure = describe_error(error)
+            response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)
+        await respond(send, request, response)
+        seconds = time.perf_counter() - started
+        metrics.count_request(dialect.name, response.status, seconds)
+        if random.random() < settings.access_log_sample:
+            _log(request, response.status, seconds)
+
+    return app
+
+
+def _log(request: Request, status: int, seconds: float) -> None:
+    trace = request.headers.get(b"traceparent", b"-").decode("latin-1")
+    access_log.info(
+        "%s %s %d %.2f ms id=%s trace=%s",
+        *(request.method, request.path, status, 1000 * seconds, request.id.decode(), trace),
+    )

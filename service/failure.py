@@ -1,0 +1,59 @@
+"""What a caller is told of an error: the same meaning in every protocol, each with its own shape."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grpc import StatusCode
+
+from contract.errors import InvalidInput, Problem
+from service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
+
+logger = logging.getLogger("bentoml.service")
+
+REFUSAL_STATUS: Mapping[type[Refusal], int] = {
+    Overloaded: 429,
+    DeadlineExceeded: 504,
+    NotReady: 503,
+    EngineFailed: 500,
+    CallerGone: 499,  # nobody reads it; nginx's code for the log
+}
+GRPC_CODES: Mapping[int, StatusCode] = {
+    401: StatusCode.UNAUTHENTICATED,
+    404: StatusCode.NOT_FOUND,
+    408: StatusCode.DEADLINE_EXCEEDED,
+    429: StatusCode.RESOURCE_EXHAUSTED,
+    499: StatusCode.CANCELLED,
+    500: StatusCode.INTERNAL,
+    501: StatusCode.UNIMPLEMENTED,
+    503: StatusCode.UNAVAILABLE,
+    504: StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request failed; `status` is HTTP's."""
+
+    status: int
+    message: str
+    problems: tuple[Problem, ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def code(self) -> StatusCode:
+        """The same as gRPC says it."""
+        return GRPC_CODES.get(self.status, StatusCode.INVALID_ARGUMENT)
+
+
+def describe_error(error: Exception) -> Failure:
+    """Return what the caller is told; what is not its fault is logged."""
+    if isinstance(error, InvalidInput):
+        return Failure(400, str(error), error.problems)
+    if isinstance(error, BadRequest):
+        return Failure(error.status, str(error), (), error.headers)
+    if isinstance(error, Refusal):
+        again = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
+        return Failure(REFUSAL_STATUS[type(error)], str(error), (), again)
+    logger.error("unexpected error", exc_info=error)
+    return Failure(500, "the service failed: its log says why")

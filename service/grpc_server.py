@@ -1,0 +1,149 @@
+"""The gRPC server: every dialect's services, health and reflection, on the event loop of the HTTP server."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from service import metrics
+from service.auth import Guard
+from service.dialect import Call, Dialect, Method
+from service.errors import BadRequest
+from service.failure import Failure, describe_error
+from service.protos import pool
+from service.settings import Settings
+
+MAX_CONNECTION_AGE_MS = 300_000  # then clients connect anew, and so find replicas that came since
+LIVENESS, READINESS = "liveness", "readiness"  # what a Kubernetes probe may name as its service
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
+
+
+class GrpcServer:
+    """Serves the dialects' gRPC methods; belongs to one event loop."""
+
+    def __init__(self, dialects: Iterable[Dialect], settings: Settings, guard: Guard) -> None:
+        limit = settings.max_body_bytes
+        self._server: Any = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 1),  # the workers of one machine share the port
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+            ]
+        )
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._names = []
+        for dialect in dialects:
+            for name, methods in dialect.services.items():
+                handlers = {path: _handler(dialect, method, settings, guard) for path, method in methods.items()}
+                self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+                self._names.append(name)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        _add_reflection(self._server, (*self._names, HEALTH, *REFLECTION), guard)
+
+    async def start(self, settings: Settings, *addresses: str) -> None:
+        """Listen on the gRPC port and these addresses besides, and say that all is well."""
+        for address in addresses:
+            self._server.add_insecure_port(address)
+        _listen(self._server, settings)
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop_being_ready(self) -> None:
+        """Tell probes to send no more traffic; what comes is still answered."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls and give those under way that long."""
+        await self._server.stop(grace_s)
+
+    async def _set_health(self, status: Any) -> None:
+        for name in ("", READINESS, *self._names):
+            await self._health.set(name, status)
+
+
+def _listen(server: Any, settings: Settings) -> None:
+    address = f"[::]:{settings.grpc_port}"
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        server.add_insecure_port(address)
+        return
+    pair = settings.tls_key_file.read_bytes(), settings.tls_cert_file.read_bytes()
+    server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+
+
+def _handler(dialect: Dialect, method: Method, settings: Settings, guard: Guard) -> Any:
+    """Return gRPC's handler for a method: it parses, counts, and reports errors as status codes."""
+    protocol = f"{dialect.name}_grpc"
+    parse = method.request.FromString
+    closed = guard.closed and not method.probe
+
+    async def handle(body: bytes, context: Any) -> bytes:
+        started = time.perf_counter()
+        code = grpc.StatusCode.OK
+        try:
+            if closed:
+                guard.check(_authorization(context))
+            left_s = context.time_remaining()
+            call = Call(settings.request_timeout_s if left_s is None else left_s)
+            answered = await method.answer(_parse(parse, body), call)
+            return bytes(answered.SerializeToString())
+        except Exception as error:  # the boundary: whatever happens, the caller gets a status code
+            failure = describe_error(error)
+            code = failure.code
+            await context.abort(code, failure.message, _trailers(failure))
+            raise  # abort always raises
+        finally:
+            metrics.count_request(protocol, code.name, time.perf_counter() - started)
+
+    return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _parse(parse: Callable[[bytes], Any], body: bytes) -> Any:
+    try:
+        return parse(body)
+    except DecodeError:
+        raise BadRequest(400, "the message is not of this method's type: its protobuf can't be read") from None
+
+
+def _authorization(context: Any) -> bytes | None:
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            return value.encode() if isinstance(value, str) else bytes(value)
+    return None
+
+
+def _trailers(failure: Failure) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode(), value.decode()) for name, value in failure.headers)
+
+
+def _add_reflection(server: Any, names: Iterable[str], guard: Guard) -> None:
+    """Let clients ask for methods and messages, under both names that reflection goes by."""
+    servicer = reflection.aio.ReflectionServicer(names, pool=pool)  # type: ignore[attr-defined]
+
+    async def answer(requests: Any, context: Any) -> Any:
+        if guard.closed:
+            await _check_token(guard, context)
+        async for response in servicer.ServerReflectionInfo(requests, context):
+            yield response
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        answer,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    for name in REFLECTION:  # v1 has the messages of v1alpha
+        services = grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler})
+        server.add_generic_rpc_handlers((services,))
+
+
+async def _check_token(guard: Guard, context: Any) -> None:
+    try:
+        guard.check(_authorization(context))
+    except BadRequest as error:
+        await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
