@@ -18,6 +18,7 @@ from service import metrics
 from service.cost import CostModel
 from service.engine import MAX_BATCH_ROWS, Engine
 from service.errors import DeadlineExceeded, EngineFailed, Overloaded
+from service.statistics import Recorder
 
 Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
 
@@ -70,9 +71,10 @@ class Work:
 class BatchQueue:
     """Merges the rows of many requests into batches for one engine; belongs to one event loop."""
 
-    def __init__(self, engine: Engine, max_waiting_rows: int) -> None:
+    def __init__(self, engine: Engine, max_waiting_rows: int, recorder: Recorder) -> None:
         self._engine = engine
         self._max_waiting_rows = max_waiting_rows
+        self._recorder = recorder
         self._waiting: deque[Work] = deque()
         self._running = False
         self._free_at = 0.0  # when the running batch should be done
@@ -145,6 +147,7 @@ class BatchQueue:
             rows = sum(stop - start for _, start, stop in parts)
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
+            self._recorder.record_batch(rows, seconds)
         self._deliver(parts, results)
         if self._waiting:  # the event loop turns once first, so that new arrivals join the batch
             self._loop.call_soon(self.dispatch)
@@ -156,7 +159,7 @@ class BatchQueue:
         else:
             parts = self._take_some(now)
         if parts:
-            metrics.observe_wait(now - parts[0][0].arrived, len(parts))
+            metrics.waited.observe(now - parts[0][0].arrived, len(parts))
         return parts
 
     def _take_all(self, now: float) -> list[Part]:

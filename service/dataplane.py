@@ -16,6 +16,7 @@ from service.engine import Engine
 from service.errors import BadRequest, CallerGone, NotReady, Refusal
 from service.intake import Intake
 from service.model import CHAMPION, PackedModel
+from service.statistics import Recorder, Statistics
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -33,7 +34,8 @@ class Dataplane:
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
-        self.queue = BatchQueue(engine, max_waiting_rows)
+        self._recorder = Recorder()
+        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._intake = Intake(encoder, self.queue)
         self.ready = True  # false once the service is asked to stop
@@ -51,20 +53,28 @@ class Dataplane:
         if there is no answer in time.
         """
         self.check_count(len(rows))
+        started = time.monotonic()
         try:
             if not self.accepting:
                 raise NotReady
             if not rows:
                 check_rows(self.model.schema, rows)
-            work = self._intake.submit(rows, time.monotonic() + timeout_s)
+            work = self._intake.submit(rows, started + timeout_s)
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
                 answers = await self._wait_for(work, gone)
-        except Refusal as refusal:
-            metrics.count_rejected(protocol, refusal.reason)
+        except Exception as error:
+            self._recorder.record_failure(time.monotonic() - started)
+            if isinstance(error, Refusal):
+                metrics.count_rejected(protocol, error.reason)
             raise
+        self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
+
+    def statistics(self) -> Statistics:
+        """Return what this process has answered so far."""
+        return self._recorder.read()
 
     def check_count(self, rows: int) -> None:
         """Raise BadRequest if that many rows are too many for one request."""

@@ -6,10 +6,12 @@ a single row costs a tenth. Rows enter the queue only once they fit the schema.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from contract.encode import Encoded, Encoder
+from service import metrics
 from service.batching import BatchQueue, Work
 
 logger = logging.getLogger("bentoml.service")
@@ -37,8 +39,10 @@ class Intake:
         return work
 
     def _encode_arrivals(self) -> None:
+        started = time.perf_counter()
         arrivals, self._arrivals = self._arrivals, []
         self._encode(arrivals)
+        metrics.encoded.observe(time.perf_counter() - started)
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:

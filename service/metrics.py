@@ -29,13 +29,22 @@ class _Histogram(Histogram):
         self._sum.inc(total)
 
 
-class _Observed:
-    """Observations not yet handed to a histogram."""
+class Observed:
+    """Observations on their way to a histogram; `count` and `total` are those since the process began."""
 
     def __init__(self, histogram: _Histogram, bounds: Sequence[float]) -> None:
         self._histogram = histogram
         self._bounds = bounds
+        self._flushed_count, self._flushed_total = 0, 0.0
         self._reset()
+
+    @property
+    def count(self) -> int:
+        return self._flushed_count + sum(self._counts)
+
+    @property
+    def total(self) -> float:
+        return self._flushed_total + self._total
 
     def observe(self, value: float, times: int = 1) -> None:
         self._counts[bisect_left(self._bounds, value)] += times
@@ -44,6 +53,7 @@ class _Observed:
     def flush(self) -> None:
         if any(self._counts):
             self._histogram.add(self._counts, self._total)
+            self._flushed_count, self._flushed_total = self.count, self.total
             self._reset()
 
     def _reset(self) -> None:
@@ -59,6 +69,9 @@ _durations = _Histogram(
 _wait = _Histogram(
     "inference_queue_duration_seconds", "A request's wait for its batch, as its oldest waited.", buckets=DURATIONS_S
 )
+_encode = _Histogram(
+    "inference_encode_duration_seconds", "Checking and encoding the rows that arrived together.", buckets=COMPUTE_S
+)
 _compute = _Histogram("inference_compute_duration_seconds", "The engine's time for a batch.", buckets=COMPUTE_S)
 _batch_rows = _Histogram("inference_batch_rows", "Rows of a batch.", buckets=BATCH_ROWS)
 _waiting_rows = Gauge("inference_waiting_rows", "Rows in the queue now.", multiprocess_mode="livesum")
@@ -70,10 +83,11 @@ _model_info = Gauge(
 )
 
 _request_tally: Tally[tuple[str, int | str]] = Tally()
-_duration_of: dict[str, _Observed] = {}
-observe_wait = (_wait_observed := _Observed(_wait, DURATIONS_S)).observe
-_compute_observed = _Observed(_compute, COMPUTE_S)
-_batch_observed = _Observed(_batch_rows, BATCH_ROWS)
+_duration_of: dict[str, Observed] = {}
+waited = Observed(_wait, DURATIONS_S)
+encoded = Observed(_encode, COMPUTE_S)
+computed = Observed(_compute, COMPUTE_S)
+batched = Observed(_batch_rows, BATCH_ROWS)
 
 
 def count_request(protocol: str, code: int | str, seconds: float) -> None:
@@ -81,7 +95,7 @@ def count_request(protocol: str, code: int | str, seconds: float) -> None:
     _request_tally[protocol, code] += 1
     observed = _duration_of.get(protocol)
     if observed is None:
-        observed = _duration_of[protocol] = _Observed(_durations.labels(protocol), DURATIONS_S)
+        observed = _duration_of[protocol] = Observed(_durations.labels(protocol), DURATIONS_S)
     observed.observe(seconds)
 
 
@@ -92,8 +106,8 @@ def count_rejected(protocol: str, reason: str) -> None:
 
 def observe_batch(rows: int, seconds: float) -> None:
     """Record one batch and how long the engine took."""
-    _batch_observed.observe(rows)
-    _compute_observed.observe(seconds)
+    batched.observe(rows)
+    computed.observe(seconds)
 
 
 def set_model_info(model: PackedModel) -> None:
@@ -114,5 +128,5 @@ def flush() -> None:
     for (protocol, code), count in _request_tally.items():
         _requests.labels(protocol, code).inc(count)
     _request_tally.clear()
-    for observed in (*_duration_of.values(), _wait_observed, _compute_observed, _batch_observed):
+    for observed in (*_duration_of.values(), waited, encoded, computed, batched):
         observed.flush()

@@ -19,6 +19,7 @@ from service.dataplane import Dataplane, Prediction
 from service.engine import MAX_BATCH_ROWS
 from service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from service.statistics import Recorder
 
 POISON = -666.0
 SCHEMA = Schema(
@@ -380,7 +381,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
 
     async def scenario() -> None:
         engine = Doubling()
-        queue = BatchQueue(engine, max_waiting_rows=100)
+        queue = BatchQueue(engine, max_waiting_rows=100, recorder=Recorder())
         encoder = Encoder(SCHEMA)
         loop = asyncio.get_running_loop()
         from service.batching import Work
@@ -399,3 +400,22 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
         queue.close()
 
     asyncio.run(scenario())
+
+
+def test_what_was_answered_and_refused_is_counted() -> None:
+    engine = Doubling()
+
+    async def scenario(dataplane: Dataplane) -> None:
+        before = dataplane.statistics()
+        await asyncio.gather(*(ask(dataplane, rows(*range(5))) for _ in range(3)))
+        with pytest.raises(InvalidInput):
+            await ask(dataplane, [{"x": "far", "c": "a"}])
+        after = dataplane.statistics()
+        assert (before.last_inference_ms, after.last_inference_ms > 0) == (0, True)
+        assert after.inference_count - before.inference_count == 15
+        assert after.execution_count - before.execution_count == 1
+        assert (after.success.count, after.fail.count) == (3, 1)
+        assert after.success.ns > 0
+        assert {rows: spent.count for rows, spent in after.batches.items()} == {16: 1}
+
+    serve(engine, scenario)
