@@ -589,7 +589,8 @@ def test_a_table_that_breaks_off_leaves_the_output_as_it_was(project: Project, c
 
 
 @pytest.mark.slow
-def test_an_interrupted_prediction_leaves_no_file(project: Project) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_prediction_leaves_no_file(project: Project, stop: signal.Signals) -> None:
     write_long(project.folder / "long.csv", 3000)
     output, log = project.folder / "scored.csv", project.folder / "stderr.log"
     command = [sys.executable, "-m", "training", "predict", str(project.folder / "long.csv"), "-o", str(output)]
@@ -600,7 +601,7 @@ def test_an_interrupted_prediction_leaves_no_file(project: Project) -> None:
     try:
         partial = project.folder / ".scored.csv.part"
         wait_until(lambda: (partial.exists() and partial.stat().st_size > 0) or process.poll() is not None, 60)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         assert process.wait(timeout=60) == 130, log.read_text()
     finally:
         process.kill()

@@ -144,11 +144,18 @@ def convert_to_litert(network: keras.Model) -> bytes:
 
 
 def check_raw_answers(folder: Path, target: Target, raw_arrays: Mapping[str, np.ndarray], answers: np.ndarray) -> None:
-    """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers."""
-    serve = tf.saved_model.load(str(folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
-    outputs = serve(**{name: tf.constant(column) for name, column in raw_arrays.items()})
-    given = np.column_stack([outputs[name].numpy() for name in name_outputs(target, answers)])
-    difference = measure_difference(target, given, answers)
+    """Raise PackingFailed unless the SavedModel on raw columns gives the network's answers.
+
+    It is run by the names of its tensors, as TensorFlow Serving runs it: a call in Python takes the
+    columns by keyword, and one may be called `self`.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # a remark that there are newer loaders
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(folder / SAVED_MODEL_FOLDER))
+        signature = loaded.signature_def["serving_default"]
+        fed = {signature.inputs[name].name: column for name, column in raw_arrays.items()}
+        outputs = session.run([signature.outputs[name].name for name in name_outputs(target, answers)], fed)
+    difference = measure_difference(target, np.column_stack(outputs), answers)
     if not difference <= MAX_GOLDEN_DIFFERENCE:
         raise PackingFailed(f"the SavedModel on raw columns is {difference:.2g} away from the trained network")
 

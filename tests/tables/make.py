@@ -52,8 +52,8 @@ def digits(folder: Path) -> Made:
 
 
 def diabetes(folder: Path) -> Made:
-    """442 × 10 numbers, a regression; in SQLite."""
-    table = datasets.load_diabetes(as_frame=True, scaled=False).frame
+    """442 × 10 numbers, a regression; in SQLite, with a column called as Python calls its own."""
+    table = datasets.load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"s1": "self"})
     url = f"sqlite:///{folder / 'clinic.db'}"
     table.to_sql("diabetes", sqlalchemy.create_engine(url), index=False)
     return Made(url, "target", "SELECT * FROM diabetes")
