@@ -36,6 +36,16 @@ def label_rows(target: Target, answers: Answers) -> list[Label]:
     return [classes[place] for place in answers.argmax(axis=1).tolist()]
 
 
+def score_classes(target: Target, answers: Answers) -> Answers:
+    """Return the probability of each class, (rows, classes)."""
+    return answers if target.task == "multiclass" else np.concatenate([1 - answers, answers], axis=1)
+
+
+def name_classes(target: Target) -> list[str]:
+    """Return the classes as texts, spelt as JSON spells them."""
+    return [str(label).lower() if isinstance(label, bool) else str(label) for label in target.classes]
+
+
 def _binary_rows(target: Target, answers: Answers) -> list[dict[str, Any]]:
     no, yes = target.classes
     probabilities: list[float] = answers[:, 0].tolist()

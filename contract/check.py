@@ -1,7 +1,7 @@
 """Finds what is wrong with the rows of a request and says it in words."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -34,6 +34,14 @@ def check_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
     problems = list(islice(found, MAX_PROBLEMS))
     if problems:
         raise InvalidInput(*problems)
+
+
+def check_names(schema: Schema, names: Iterable[str]) -> None:
+    """Raise InvalidInput for the first name that is no feature's, as `check_rows` does for row 0."""
+    row = dict.fromkeys(names)
+    for name in row:
+        if name not in schema.names:
+            raise InvalidInput(Problem(0, shorten(name), _unknown(schema, name, row)))
 
 
 def find_problems(schema: Schema, index: int, row: Any) -> Iterator[Problem]:

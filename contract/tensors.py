@@ -7,6 +7,7 @@ the probabilities of several classes, (rows, classes).
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import ne
 from types import NoneType
 from typing import Any
 
@@ -63,12 +64,13 @@ class ColumnReader:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._readers = {feature.name: _READERS[feature.kind](feature) for feature in schema.features}
+        self._picky = {feature.name: self._readers[feature.name] for feature in schema.features if _is_picky(feature)}
 
-    def to_rows(self, columns: Mapping[str, Column]) -> list[dict[str, Value]]:
+    def to_rows(self, columns: Mapping[str, Column], without_nan: bool = False) -> list[dict[str, Value]]:
         """Return a row for each place of the columns; raise InvalidInput if their lengths differ.
 
         Missing may be NaN or an empty text, a truth 0 or 1, a whole number a float. Names that are
-        no feature's stay, for the checks to find.
+        no feature's stay, for the checks to find. `without_nan`: none is there to look for.
         """
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
@@ -76,17 +78,38 @@ class ColumnReader:
             name = next(name for name in columns if len(columns[name]) != len(columns[first]))
             sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
             raise InvalidInput(Problem(None, name, sentence))
-        readers = self._readers
+        readers = self._picky if without_nan else self._readers
         read = [readers[name](column) if name in readers else column for name, column in columns.items()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
 
     def read_row(self, row: Mapping[str, Any]) -> dict[str, Value]:
         """Return one row of values read as `to_rows` reads them; a list of one value stands for it."""
-        flat = {name: value[0] if type(value) is list and len(value) == 1 else value for name, value in row.items()}
         readers = self._readers
+        flat = unwrap_row(row)
         return {name: readers[name]((value,))[0] if name in readers else value for name, value in flat.items()}
 
-    def read_texts(self, name: str, texts: Sequence[str | None]) -> Column:
+    def read_rows(self, rows: Sequence[Any]) -> list[Any]:
+        """Do the same with many rows of JSON's values, which hold no NaN.
+
+        What is no object stays, for the checks to find.
+        """
+        flat = [unwrap_row(row) if type(row) is dict else row for row in rows]
+        if self._are_read(flat):
+            return flat
+        return [self.read_row(row) if type(row) is dict else row for row in flat]
+
+    def _are_read(self, rows: Sequence[Any]) -> bool:
+        """Return whether the rows are as `read_row` would leave them: most are, and then cost little."""
+        for name, read in self._picky.items():
+            try:
+                column = [row[name] for row in rows]
+            except (KeyError, TypeError):  # a field is missing, or a row is no object
+                return False
+            if read(column) is not column:
+                return False
+        return True
+
+    def read_texts(self, name: str, texts: Sequence[Any]) -> Column:
         """Return a column that holds texts, as a CSV file does."""
         feature = self._features.get(name)
         return texts if feature is None else [read_cell(feature, text) for text in texts]
@@ -101,6 +124,26 @@ class ColumnReader:
         return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
+def unwrap_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row without the lists that hold a single value."""
+    if list not in set(map(type, row.values())):
+        return row
+    return {name: value[0] if type(value) is list and len(value) == 1 else value for name, value in row.items()}
+
+
+def unwrap_column(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a column, (rows,) or (rows, 1), as (rows,)."""
+    if list not in set(map(type, column)):
+        return column
+    return [value[0] if type(value) is list and len(value) == 1 else value for value in column]
+
+
+def _is_picky(feature: Feature) -> bool:
+    """Return whether a value that JSON can hold may have to be read as another."""
+    plain = isinstance(feature, Number) or (isinstance(feature, Category) and not feature.integers)
+    return not plain
+
+
 def _input_type(feature: Feature) -> str:
     if isinstance(feature, Number) or (isinstance(feature, Boolean) and feature.nullable):
         return "FP32"
@@ -109,7 +152,7 @@ def _input_type(feature: Feature) -> str:
 
 def _number_reader(_: Feature) -> Callable[[Column], Column]:
     def read(column: Column) -> Column:
-        if any(value != value for value in column):  # only NaN
+        if any(map(ne, column, column)):  # only NaN differs from itself
             return [None if value != value else value for value in column]
         return column
 

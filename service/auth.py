@@ -1,6 +1,7 @@
 """Lets only callers in that know the token, if one is set."""
 
 import hmac
+from collections.abc import Sequence
 
 from service.errors import BadRequest
 
@@ -18,11 +19,18 @@ class Guard:
         """Whether there is a token to ask for."""
         return bool(self._token)
 
-    def check(self, authorization: bytes | None) -> None:
-        """Raise BadRequest unless the header holds the token."""
-        given = authorization or b""
-        scheme, token = given[: len(SCHEME)].lower(), given[len(SCHEME) :].strip()
-        if scheme != SCHEME or not hmac.compare_digest(token, self._token):
-            said = "is not the right one" if authorization else "is missing"
-            sentence = f"the bearer token {said}: send the header `Authorization: Bearer …`"
-            raise BadRequest(401, sentence, (b"www-authenticate", b"Bearer"))
+    def check(self, authorizations: Sequence[bytes]) -> None:
+        """Raise BadRequest unless the one header of that name holds the token."""
+        said = "is missing"
+        if len(authorizations) > 1:
+            said = "came more than once"
+        elif authorizations:
+            if self._fits(authorizations[0]):
+                return
+            said = "is not the right one"
+        sentence = f"the bearer token {said}: send the header `Authorization: Bearer …`"
+        raise BadRequest(401, sentence, (b"www-authenticate", b"Bearer"))
+
+    def _fits(self, authorization: bytes) -> bool:
+        scheme, token = authorization[: len(SCHEME)].lower(), authorization[len(SCHEME) :].strip()
+        return scheme == SCHEME and hmac.compare_digest(token, self._token)

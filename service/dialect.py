@@ -7,13 +7,29 @@ from typing import Any
 from service.failure import Failure
 from service.http import Request, Response
 
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What the OpenAPI document says of a route; the schemas are JSON Schema by content type.
+
+    They may refer to ROW and PREDICTION of `service.openapi`.
+    """
+
+    summary: str
+    request: Mapping[str, JsonSchema] = field(default_factory=dict)
+    response: Mapping[str, JsonSchema] = field(default_factory=dict)
+    statuses: Mapping[int, str] = field(default_factory=dict)  # besides 200 and errors: a probe's 503
+
 
 @dataclass(frozen=True)
 class Route:
     """One operation over HTTP.
 
     In its path `{name}` takes one part, `{name:path}` all that is left, and `[...]` may be left
-    out. `probe`: it needs no token. `page`: a browser gets BentoML's page there instead.
+    out. `probe`: it needs no token. `page`: a browser gets BentoML's page there instead. Without
+    an `operation` the OpenAPI document is silent about it.
     """
 
     method: str
@@ -21,6 +37,7 @@ class Route:
     answer: Callable[[Request], Awaitable[bytes | Response]]
     probe: bool = False
     page: bool = False
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,15 @@
 Starlette application: its middleware stack is wrapped there, once, as the service starts.
 """
 
+import time
+
+from service import metrics
 from service.auth import Guard
 from service.errors import BadRequest
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.routing import Found, Router
 
+PROTOCOL = "front_door"  # in the metrics, for what no dialect gets to see
 BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 
 
@@ -25,9 +29,11 @@ class FrontDoor:
             await self._app(scope, receive, send)
             return
         found = self._router.find(scope["path"])
+        if found is not None and found.resource.page and _from_browser(scope):
+            found = None
         if self._guard.closed and not await self._let_in(found, scope, receive, send):
             return
-        if found is None or (found.resource.page and _from_browser(scope)):
+        if found is None:
             await self._app(scope, receive, send)
             return
         scope["path_params"] = found.parameters
@@ -37,11 +43,13 @@ class FrontDoor:
         """Return whether the caller may go on; one without the token is told so."""
         if scope["path"] in BENTOML_PROBES or (found is not None and found.resource.probe):
             return True
-        request = Request(scope, receive)
+        started = time.perf_counter()
         try:
-            self._guard.check(request.headers.get(b"authorization"))
+            self._guard.check([value for name, value in scope["headers"] if name == b"authorization"])
         except BadRequest as error:
-            await respond(send, request, Response(encode_json({"error": str(error)}), error.headers, error.status))
+            refusal = Response(encode_json({"error": str(error)}), error.headers, error.status)
+            await respond(send, Request(scope, receive), refusal)
+            metrics.count_request(PROTOCOL, error.status, time.perf_counter() - started)
             return False
         return True
 

@@ -1,25 +1,25 @@
 """The gRPC server: every dialect's services, health and reflection, on the event loop of the HTTP server."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service import metrics
+from service import health, metrics
 from service.auth import Guard
 from service.dialect import Call, Dialect, Method
-from service.errors import BadRequest
+from service.errors import BadRequest, DeadlineExceeded
 from service.failure import Failure, describe_error
+from service.health import Health
 from service.protos import pool
 from service.settings import Settings
 
 MAX_CONNECTION_AGE_MS = 300_000  # then clients connect anew, and so find replicas that came since
-LIVENESS, READINESS = "liveness", "readiness"  # what a Kubernetes probe may name as its service
-HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 
 
@@ -36,36 +36,34 @@ class GrpcServer:
                 ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
             ]
         )
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._names = []
+        self._stopping: asyncio.Task[None] | None = None
+        names = []
         for dialect in dialects:
             for name, methods in dialect.services.items():
                 handlers = {path: _handler(dialect, method, settings, guard) for path, method in methods.items()}
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-                self._names.append(name)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        _add_reflection(self._server, (*self._names, HEALTH, *REFLECTION), guard)
+                names.append(name)
+        self._health = Health(names)
+        self._server.add_generic_rpc_handlers((self._health.handlers(),))
+        _add_reflection(self._server, (*names, health.SERVICE), guard)
 
     async def start(self, settings: Settings, *addresses: str) -> None:
-        """Listen on the gRPC port and these addresses besides, and say that all is well."""
+        """Listen on the gRPC port and these addresses besides."""
         for address in addresses:
             self._server.add_insecure_port(address)
         _listen(self._server, settings)
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
 
-    async def stop_being_ready(self) -> None:
+    def stop_being_ready(self) -> None:
         """Tell probes to send no more traffic; what comes is still answered."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.stop_being_ready()
 
-    async def stop(self, grace_s: float) -> None:
-        """Take no new calls and give those under way that long."""
-        await self._server.stop(grace_s)
-
-    async def _set_health(self, status: Any) -> None:
-        for name in ("", READINESS, *self._names):
-            await self._health.set(name, status)
+    def stop(self, grace_s: float) -> "asyncio.Task[None]":
+        """Take no new calls and give those under way that long; what was said first counts."""
+        if self._stopping is None:
+            self._health.end()
+            self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        return self._stopping
 
 
 def _listen(server: Any, settings: Settings) -> None:
@@ -89,19 +87,36 @@ def _handler(dialect: Dialect, method: Method, settings: Settings, guard: Guard)
         try:
             if closed:
                 guard.check(_authorization(context))
-            left_s = context.time_remaining()
-            call = Call(settings.request_timeout_s if left_s is None else left_s)
-            answered = await method.answer(_parse(parse, body), call)
+            timeout_s = _timeout_s(context, settings)
+            answered = await method.answer(_parse(parse, body), Call(timeout_s))
             return bytes(answered.SerializeToString())
+        except asyncio.CancelledError:  # nobody waits for the answer any more
+            code = _reason_to_cancel(context)
+            raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
             failure = describe_error(error)
             code = failure.code
-            await context.abort(code, failure.message, _trailers(failure))
+            await context.abort(code, _clip(failure.message), _trailers(failure))
             raise  # abort always raises
         finally:
             metrics.count_request(protocol, code.name, time.perf_counter() - started)
 
     return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _timeout_s(context: Any, settings: Settings) -> float:
+    left_s = context.time_remaining()
+    if left_s is None:
+        return settings.request_timeout_s
+    if left_s <= 0:
+        raise DeadlineExceeded
+    return float(left_s)
+
+
+def _reason_to_cancel(context: Any) -> grpc.StatusCode:
+    """Return why gRPC gave up a call: its caller did, or its deadline passed."""
+    late = context.time_remaining() == 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
 def _parse(parse: Callable[[bytes], Any], body: bytes) -> Any:
@@ -111,11 +126,17 @@ def _parse(parse: Callable[[bytes], Any], body: bytes) -> Any:
         raise BadRequest(400, "the message is not of this method's type: its protobuf can't be read") from None
 
 
-def _authorization(context: Any) -> bytes | None:
-    for name, value in context.invocation_metadata() or ():
-        if name == "authorization":
-            return value.encode() if isinstance(value, str) else bytes(value)
-    return None
+def _authorization(context: Any) -> list[bytes]:
+    given = context.invocation_metadata() or ()
+    values = (value for name, value in given if name == "authorization")
+    return [value.encode() if isinstance(value, str) else bytes(value) for value in values]
+
+
+def _clip(sentence: str) -> str:
+    encoded = sentence.encode("utf-8", "backslashreplace")
+    if len(encoded) > MAX_STATUS_BYTES:
+        encoded = encoded[:MAX_STATUS_BYTES] + b"..."
+    return encoded.decode("utf-8", "ignore")
 
 
 def _trailers(failure: Failure) -> tuple[tuple[str, str], ...]:
@@ -146,4 +167,5 @@ async def _check_token(guard: Guard, context: Any) -> None:
     try:
         guard.check(_authorization(context))
     except BadRequest as error:
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        failure = describe_error(error)
+        await context.abort(failure.code, failure.message, _trailers(failure))

@@ -49,13 +49,20 @@ class Router:
 
 def compile_template(template: str) -> re.Pattern[str]:
     """Return the pattern of the paths that fit a template."""
-    parts = re.split(r"(\{\w+(?::path)?\}|\[|\])", template)
+    parts = re.split(r"(\\.|\{\w+(?::path)?\}|\[|\])", template, flags=re.DOTALL)
     return re.compile("".join(map(_translate, parts)), re.DOTALL)
+
+
+def escape(path: str) -> str:
+    """Return the template that only this path fits, whatever characters it holds."""
+    return re.sub(r"([\\\[\]{}])", r"\\\1", path)
 
 
 def _translate(part: str) -> str:
     if part in ("[", "]"):
         return "(?:" if part == "[" else ")?"
+    if part.startswith("\\"):  # what `escape` wrote
+        return re.escape(part[1:])
     if part.startswith("{"):
         name, _, kind = part[1:-1].partition(":")
         return f"(?P<{name}>.*)" if kind else f"(?P<{name}>[^/:]+)"

@@ -23,6 +23,7 @@ from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.model import find_model, open_model
+from service.openapi import document
 from service.protocols import DIALECTS, predict
 from service.routing import Router
 from service.settings import InvalidSettings, read_settings
@@ -73,7 +74,7 @@ class Ekiben:
     async def open(self) -> None:
         self.dataplane = Dataplane(model, model.start_engine(), settings.max_waiting_rows, settings.max_request_rows)
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
-        mount(router, dialects, settings)
+        mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)
         await self.grpc.start(settings)
         drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
@@ -86,15 +87,15 @@ class Ekiben:
     def stop_being_ready(self) -> None:
         """Tell all probes, over HTTP and gRPC."""
         self.dataplane.stop_being_ready()
-        self.finishing = asyncio.ensure_future(self.grpc.stop_being_ready())
+        self.grpc.stop_being_ready()
 
     def finish(self, left_s: float) -> None:
         """Take no new gRPC calls; uvicorn does the same for HTTP."""
-        self.finishing = asyncio.ensure_future(self.grpc.stop(left_s))
+        self.grpc.stop(left_s)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        await self.grpc.stop(CLOSING_S)  # again, unless SIGTERM was not how it began
+        await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         self.dataplane.close()
 
     def __is_ready__(self) -> bool:

@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from service.dataplane import Dataplane
 from service.dialect import Dialect
-from service.protocols import predict, probes
+from service.protocols import open_inference, predict, probes, tensorflow_serving, vertex
 from service.settings import Settings
 
 DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
     predict.dialect,
+    open_inference.dialect,
+    tensorflow_serving.dialect,
+    vertex.dialect,
     probes.dialect,
 )

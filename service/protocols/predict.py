@@ -1,6 +1,5 @@
 """Ekiben's own dialect: POST /predict, {"rows": [...]} → {"predictions": [...]}."""
 
-import json
 from typing import Any
 
 import orjson
@@ -8,7 +7,7 @@ import orjson
 from contract.answers import to_predictions
 from contract.check import show, suggest
 from contract.errors import InvalidInput, Problem
-from service.body import read_body
+from service.body import parse_json, read_body
 from service.dataplane import Dataplane, Prediction
 from service.dialect import Dialect, Route
 from service.errors import BadRequest
@@ -51,7 +50,7 @@ def check_request(request: Request) -> None:
 
 def decode_rows(body: bytes) -> list[Any]:
     """Return the rows of a body; one object stands for a list of one."""
-    envelope = _parse(body)
+    envelope = parse_json(body)
     if not isinstance(envelope, dict):
         raise BadRequest(400, f'expected an object such as {{"rows": [...]}}, got {show(envelope)}')
     for name in envelope:
@@ -76,16 +75,3 @@ def encode_prediction(dataplane: Dataplane, prediction: Prediction) -> dict[str,
         "version": model.version,
         "warnings": [str(warning) for warning in prediction.warnings],
     }
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        # NaN and Infinity are no JSON, but Python writes them: read on, to name the row and the field.
-        return json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        reason = str(error) or "it is nested too deeply"
-    raise BadRequest(400, f"the body is not valid JSON: {reason}")

@@ -1,9 +1,12 @@
 """What platforms ask before they send traffic: SageMaker's and MLflow's /ping, KServe's liveness on /."""
 
 from service.dataplane import Dataplane
-from service.dialect import Dialect, Route
+from service.dialect import Dialect, Operation, Route
 from service.http import Request, Response, encode_json
 from service.settings import Settings
+
+READY = Operation("Whether traffic may come", statuses={503: "not yet, or no more"})
+ALIVE = Operation("Whether the process lives, as KServe V1 asks; a browser gets this page")
 
 
 def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
@@ -18,8 +21,8 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
     return Dialect(
         "probes",
         (
-            Route("GET", "/ping", ping, probe=True),
-            Route("GET", "/health", ping, probe=True),
-            Route("GET", "/", alive, probe=True, page=True),
+            Route("GET", "/ping", ping, probe=True, operation=READY),
+            Route("GET", "/health", ping, probe=True, operation=READY),
+            Route("GET", "/", alive, probe=True, page=True, operation=ALIVE),
         ),
     )

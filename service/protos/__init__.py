@@ -10,14 +10,12 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2
 
 DESCRIPTORS_FILE = Path(__file__).parent / "descriptors.binpb"
 
 pool: Any = DescriptorPool()
 for _file in FileDescriptorSet.FromString(DESCRIPTORS_FILE.read_bytes()).file:
     pool.AddSerializedFile(_file.SerializeToString())
-pool.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)  # for reflection to describe
 
 
 def message(name: str) -> Any:

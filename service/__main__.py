@@ -1,0 +1,53 @@
+"""The image's entry point: `python -m service` serves, `python -m service healthcheck` asks whether it does.
+
+SageMaker starts every image with the argument `serve`: here it may be given or left out.
+"""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+from service.healthcheck import check_readiness
+
+BENTO = Path(__file__).parents[2]  # in the image this file is BENTO/src/service/__main__.py
+USAGE = "serve [--option value …] or healthcheck"
+
+
+def main(arguments: list[str]) -> str | None:
+    """Do what the arguments ask for; return what is wrong, if anything."""
+    command, options = (arguments[0], arguments[1:]) if arguments else ("serve", [])
+    if command == "healthcheck":
+        return check_readiness(os.environ)
+    if command == "serve" or command.startswith("-"):
+        return serve(options if command == "serve" else arguments)
+    return f"there is no command `{command}`: {USAGE}"
+
+
+def serve(options: list[str]) -> str | None:
+    """Become `bentoml serve`; return what keeps it from starting."""
+    unwritable = find_unwritable(Path(os.environ.get("BENTOML_HOME", "/tmp/bentoml")))
+    if unwritable:
+        return unwritable
+    target = str(BENTO) if (BENTO / "bento.yaml").exists() else "service.service:Ekiben"
+    sys.argv = ["bentoml", "serve", *options, target]
+    runpy.run_module("bentoml", run_name="__main__", alter_sys=True)
+    return None
+
+
+def find_unwritable(home: Path) -> str | None:
+    """Return a sentence if BentoML's folder can't be made or written to."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return f"{home} can't be written to ({error.strerror}): mount a writable folder, such as a tmpfs, on /tmp"
+    return None
+
+
+if __name__ == "__main__":
+    problem = main(sys.argv[1:])
+    if problem:
+        sys.exit(f"error: {problem}")

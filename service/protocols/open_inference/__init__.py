@@ -1,0 +1,14 @@
+"""The Open Inference Protocol (KServe V2) over HTTP and gRPC, with Triton's extensions."""
+
+from service.dataplane import Dataplane
+from service.dialect import Dialect
+from service.protocols.open_inference import grpc, http
+from service.settings import Settings
+
+PROTOCOL = "open_inference"
+
+
+def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+    """Return what this protocol registers."""
+    services = {grpc.SERVICE: grpc.build_methods(dataplane, settings, f"{PROTOCOL}_grpc")}
+    return Dialect(PROTOCOL, http.build_routes(dataplane, settings, PROTOCOL), services)

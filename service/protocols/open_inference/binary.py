@@ -1,0 +1,54 @@
+"""The binary tensor extension: after the JSON of a body its tensors follow raw, in their order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contract.check import show
+from service.errors import BadRequest
+from service.http import Header
+from service.protocols.open_inference.datatypes import Datatype, read_raw, refuse
+
+LENGTH_HEADER = b"inference-header-content-length"
+SIZE = "binary_data_size"
+CONTENT_TYPE = b"application/octet-stream"
+
+
+def read_length(headers: Mapping[bytes, bytes], body: bytes) -> int | None:
+    """Return how long the JSON of a body is, or None if it is all JSON; 0: there is none before a raw tensor."""
+    given = headers.get(LENGTH_HEADER)
+    if given is None:
+        return None
+    length = int(given) if given.isdigit() and len(given) < 20 else -1
+    if not 0 <= length <= len(body):
+        sentence = f"expected how many of the body's {len(body)} bytes are JSON, got {show(given.decode('latin-1'))}"
+        raise BadRequest(400, f"{LENGTH_HEADER.decode()}: {sentence}")
+    return length
+
+
+class Tail:
+    """The raw tensors of a body, from which each takes its part."""
+
+    def __init__(self, body: bytes, start: int) -> None:
+        self._body = body
+        self._place = start
+
+    def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Sequence[Any]:
+        """Return the values of the next tensor, which has that many bytes."""
+        if type(size) is not int or size < 0:
+            raise refuse(name, f"parameter `{SIZE}`: expected a number of bytes, got {show(size)}")
+        left = len(self._body) - self._place
+        if size > left:
+            raise refuse(name, f"parameter `{SIZE}`: expected at most the {left} bytes that are left, got {size}")
+        values = read_raw(name, datatype, self._body, self._place, size, count)
+        self._place += size
+        return values
+
+    def check_end(self) -> None:
+        """Raise BadRequest if there is more than the tensors took."""
+        if left := len(self._body) - self._place:
+            raise BadRequest(400, f"the body has {left} bytes more than its JSON and its tensors")
+
+
+def length_header(content: bytes) -> Header:
+    """Return the header that says how long the JSON of an answer is."""
+    return LENGTH_HEADER, b"%d" % len(content)

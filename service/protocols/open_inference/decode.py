@@ -1,0 +1,125 @@
+"""Tensors, however they came, into rows: a tensor for each feature, or one of all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from types import NoneType
+from typing import Any
+
+from contract.check import shorten, show
+from contract.errors import InvalidInput, Problem
+from contract.schema import Schema
+from contract.tensors import Column, ColumnReader
+from service.errors import BadRequest
+from service.protocols.open_inference.datatypes import refuse
+
+TEXT_CELLS = frozenset({str, NoneType})
+
+
+@dataclass(slots=True)
+class Extent:
+    """How much a tensor of that shape holds."""
+
+    shape: list[int]
+    rows: int
+    width: int | None  # None: a column; else a row has all the features
+
+    @property
+    def count(self) -> int:
+        """How many values that is."""
+        return self.rows * (self.width or 1)
+
+
+class RowReader:
+    """Makes rows of one schema."""
+
+    def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
+        self._names = schema.names
+        self._reader = ColumnReader(schema)
+        self._check_count = check_count
+
+    def measure(self, name: str, shape: Any, alone: bool) -> Extent:
+        """Return what a tensor of that shape holds; `alone`: it is the request's only one.
+
+        Nothing is made for its values before their number is found to be allowed.
+        """
+        if isinstance(shape, list) and set(map(type, shape)) == {int} and min(shape) >= 0:
+            width = self._find_width(name, shape, alone)
+            if width is not None or shape[1:] in ([], [1]):
+                self._check_count(shape[0])
+                return Extent(shape, shape[0], width)
+        wanted = "[rows] or [rows, 1]" + (f", or [rows, {len(self._names)}] for all features" if alone else "")
+        raise refuse(name, f"has the shape {_show_shape(shape)}: expected {wanted}")
+
+    def _find_width(self, name: str, shape: list[int], alone: bool) -> int | None:
+        """Return how many features a row has, or None if the tensor is a column."""
+        is_feature = shape[1:] == [1] and name in self._names
+        return len(self._names) if alone and shape[1:] == [len(self._names)] and not is_feature else None
+
+    def to_rows(self, columns: Mapping[str, Column], extent: Extent, texts: bool, without_nan: bool) -> list[Any]:
+        """Return the rows of tensors by name, not checked yet; `extent` is the last one's.
+
+        `texts`: all features in one tensor are texts, as in a CSV file.
+        """
+        if extent.width is None:
+            return self._reader.to_rows(columns, without_nan)
+        (values,) = columns.values()
+        width, read = extent.width, self._reader.read_texts
+        by_place = {name: values[place::width] for place, name in enumerate(self._names)}
+        if texts and TEXT_CELLS.issuperset(map(type, values)):
+            return self._reader.to_rows({name: read(name, column) for name, column in by_place.items()})
+        return self._reader.to_rows(by_place, without_nan)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise an error if there are no tensors, or two of one name."""
+    if not names:
+        raise InvalidInput(Problem(None, "inputs", "expected at least one tensor, got an empty list"))
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise refuse(name, "is there twice: send one tensor of each name")
+        seen.add(name)
+
+
+def flatten(name: str, data: Any, extent: Extent) -> list[Any]:
+    """Return the values of a tensor's JSON, nested as its shape says or flat."""
+    if type(data) is not list:
+        raise refuse(name, f"expected a list of values in `data`, got {show(data)}")
+    if data and type(data[0]) is list:
+        width = extent.width or 1
+        if {(list, width)} != {(type(row), len(row) if type(row) is list else 0) for row in data}:
+            raise refuse(name, f"has rows of another length in `data` than its shape {_show_shape(extent.shape)} says")
+        data = list(chain.from_iterable(data))
+    values: list[Any] = data
+    check_length(name, values, extent)
+    return values
+
+
+def check_length(name: str, values: Sequence[Any], extent: Extent) -> None:
+    """Raise InvalidInput unless there are as many values as the shape says."""
+    if len(values) != extent.count:
+        shape = _show_shape(extent.shape)
+        raise refuse(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
+
+
+def read_timeout_s(parameters: Mapping[str, Any], timeout_s: float) -> float:
+    """Return the seconds there are: those, or fewer if the parameters say so."""
+    timeout_us = parameters.get("timeout")
+    if timeout_us is None:
+        return timeout_s
+    if type(timeout_us) is not int or timeout_us <= 0:
+        raise BadRequest(400, f"parameter `timeout`: expected whole microseconds above 0, got {show(timeout_us)}")
+    return min(timeout_s, timeout_us / 1e6)
+
+
+def read_flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Return a parameter that is true or false."""
+    value = parameters.get(name, default)
+    if type(value) is not bool:
+        raise BadRequest(400, f"parameter `{name}`: expected true or false, got {show(value)}")
+    return value
+
+
+def _show_shape(shape: Any) -> str:
+    return shorten(str(shape)) if isinstance(shape, list) else show(shape)

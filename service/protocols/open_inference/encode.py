@@ -1,0 +1,99 @@
+"""Which outputs a caller asked for, and the tensors that answer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from contract.answers import Answers, name_classes, score_classes
+from contract.check import show, suggest
+from contract.errors import InvalidInput, Problem
+from contract.schema import Target
+from contract.tensors import TensorSpec, output_specs, to_tensors
+from service.protocols.open_inference.datatypes import TEXTS
+from service.protocols.open_inference.decode import read_flag
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One output a caller wants; `classes` (0: the tensor itself) is how many of the likeliest to name instead."""
+
+    spec: TensorSpec
+    binary: bool = False
+    classes: int = 0
+
+
+class Output(NamedTuple):
+    """One tensor of an answer; its values are row-major, an array or a list."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    values: Any
+
+
+class Selection:
+    """Reads which outputs are wanted, and picks them from answers."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._specs = {spec.name: spec for spec in output_specs(target)}
+        # Where the probabilities of all classes can be told from.
+        self._classified = {"binary": "probability", "multiclass": "probabilities"}.get(target.task)
+        self._classes = name_classes(target)
+        self._all = {binary: [Asked(spec, binary) for spec in self._specs.values()] for binary in (False, True)}
+
+    def read(self, outputs: Iterable[tuple[Any, Mapping[str, Any]]], binary: bool) -> Sequence[Asked]:
+        """Return the outputs of these names and parameters, or all; `binary` unless a parameter says otherwise."""
+        asked: dict[str, Asked] = {}
+        for name, parameters in outputs:
+            if name in asked:
+                raise InvalidInput(Problem(None, "outputs", f"{show(name)} is there twice: ask for each output once"))
+            asked[name] = self._read_one(name, parameters, binary)
+        return list(asked.values()) or self._all[binary]
+
+    def _read_one(self, name: Any, parameters: Mapping[str, Any], binary: bool) -> Asked:
+        spec = self._specs.get(name) if isinstance(name, str) else None
+        if spec is None:
+            near = suggest(name, list(self._specs)) if isinstance(name, str) else ""
+            known = "" if near else f": there are {', '.join(self._specs)}"
+            raise InvalidInput(Problem(None, "outputs", f"{show(name)} is no output of this model{near}{known}"))
+        classes = parameters.get("classification", 0)
+        if classes:
+            self._check_classes(name, classes)
+        return Asked(spec, read_flag(parameters, "binary_data", binary), classes)
+
+    def _check_classes(self, name: str, classes: Any) -> None:
+        if type(classes) is not int or classes < 0:
+            sentence = f"parameter `classification`: expected a number of classes, got {show(classes)}"
+            raise InvalidInput(Problem(None, name, sentence))
+        if name != self._classified:
+            better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are no classes"
+            raise InvalidInput(Problem(None, name, f"there is no classification of this output{better}"))
+
+    def pick(self, answers: Answers, asked: Sequence[Asked]) -> list[Output]:
+        """Return the tensors asked for, in that order."""
+        tensors = to_tensors(self._target, answers)
+        rows = len(answers)
+        return [
+            self._classify(one, answers)
+            if one.classes
+            else Output(one.spec.name, one.spec.datatype, [rows, one.spec.width or 1], tensors[one.spec.name])
+            for one in asked
+        ]
+
+    def _classify(self, asked: Asked, answers: Answers) -> Output:
+        """Return the likeliest classes as Triton writes them, value:index:label."""
+        scores = score_classes(self._target, answers)
+        places = np.argsort(-scores, axis=1, kind="stable")[:, : asked.classes]
+        values = np.take_along_axis(scores, places, axis=1)
+        pairs = zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
+        texts = [f"{value}:{place}:{self._classes[place]}" for value, place in pairs]
+        return Output(asked.spec.name, TEXTS, list(places.shape), texts)
+
+
+def to_list(values: Any) -> list[Any]:
+    """Return an output's values as JSON and typed gRPC fields take them."""
+    flat: list[Any] = values.ravel().tolist() if isinstance(values, np.ndarray) else values
+    return flat

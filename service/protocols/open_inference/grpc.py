@@ -1,0 +1,171 @@
+"""The protocol's gRPC service: raw tensors are answered raw, typed ones typed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.json_format import ParseDict
+
+from service.dataplane import Dataplane
+from service.dialect import Call, Method
+from service.errors import BadRequest
+from service.protocols.open_inference.datatypes import (
+    DATATYPES,
+    TEXTS,
+    Datatype,
+    decode_texts,
+    find_datatype,
+    read_raw,
+    refuse,
+    write_raw,
+)
+from service.protocols.open_inference.decode import Extent, RowReader, check_length, check_names, read_timeout_s
+from service.protocols.open_inference.encode import Output, Selection, to_list
+from service.protocols.open_inference.metadata import describe_model, describe_server
+from service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
+from service.protos import message
+from service.settings import Settings
+
+SERVICE = "inference.GRPCInferenceService"
+InferResponse = message("inference.ModelInferResponse")
+
+
+def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Mapping[str, Method]:
+    """Return the methods by name."""
+    api = Api(dataplane, settings, protocol)
+    answers = {
+        "ModelInfer": api.infer,
+        "ServerLive": api.live,
+        "ServerReady": api.ready,
+        "ModelReady": api.model_ready,
+        "ServerMetadata": api.describe_server,
+        "ModelMetadata": api.describe,
+        "ModelConfig": api.configure,
+        "ModelStatistics": api.count,
+        "RepositoryIndex": api.index,
+    }
+    probes = ("ServerLive", "ServerReady", "ModelReady")
+    return {
+        name: Method(message(f"inference.{name}Request"), answer, probe=name in probes)
+        for name, answer in answers.items()
+    }
+
+
+class Api:
+    """Answers the calls of the service."""
+
+    def __init__(self, dataplane: Dataplane, settings: Settings, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._model = dataplane.model
+        self._settings = settings
+        self._protocol = protocol
+        self._rows = RowReader(dataplane.model.schema, dataplane.check_count)
+        self._selection = Selection(dataplane.model.schema.target)
+
+    async def infer(self, request: Any, call: Call) -> Any:
+        self._dataplane.check_model(request.model_name, request.model_version)
+        outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
+        asked = self._selection.read(outputs, binary=False)
+        timeout_s = call.timeout_s
+        if request.parameters:
+            timeout_s = read_timeout_s(read_parameters(request.parameters), timeout_s)
+        prediction = await self._dataplane.predict(self.read_rows(request), timeout_s, self._protocol)
+        return self.write(request, self._selection.pick(prediction.answers, asked))
+
+    def read_rows(self, request: Any) -> list[Any]:
+        """Return the rows of a request, not checked yet."""
+        inputs, raw = request.inputs, request.raw_input_contents
+        names = [tensor.name for tensor in inputs]
+        check_names(names)
+        if raw:
+            check_raw(names, [tensor.HasField("contents") for tensor in inputs], len(raw))
+        columns: dict[str, Sequence[Any]] = {}
+        extent: Extent | None = None
+        for place, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
+            datatype = find_datatype(name, tensor.datatype)
+            shape = list(tensor.shape)
+            if extent is None or shape != extent.shape:
+                extent = self._rows.measure(name, shape, len(names) == 1)
+            if raw:
+                columns[name] = read_raw(name, datatype, raw[place], 0, len(raw[place]), extent.count)
+            else:
+                columns[name] = read_typed(name, tensor.datatype, datatype, tensor.contents, extent)
+        assert extent is not None  # there is at least one name
+        return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=False)
+
+    def write(self, request: Any, outputs: Sequence[Output]) -> Any:
+        """Return the message that answers a request."""
+        response = InferResponse(model_name=self._model.name, model_version=self._model.version, id=request.id)
+        raw = bool(request.raw_input_contents)
+        for output in outputs:
+            tensor = response.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
+            if raw:
+                response.raw_output_contents.append(write_raw(output.datatype, output.values))
+            else:
+                values = to_list(output.values)
+                field = getattr(tensor.contents, DATATYPES[output.datatype].field)
+                field.extend([text.encode() for text in values] if output.datatype == TEXTS else values)
+        return response
+
+    async def live(self, request: Any, call: Call) -> Any:
+        return message("inference.ServerLiveResponse")(live=True)
+
+    async def ready(self, request: Any, call: Call) -> Any:
+        return message("inference.ServerReadyResponse")(ready=self._dataplane.ready)
+
+    async def model_ready(self, request: Any, call: Call) -> Any:
+        self._dataplane.check_model(request.name, request.version)
+        return message("inference.ModelReadyResponse")(ready=self._dataplane.ready)
+
+    async def describe_server(self, request: Any, call: Call) -> Any:
+        return message("inference.ServerMetadataResponse")(**describe_server())
+
+    async def describe(self, request: Any, call: Call) -> Any:
+        self._dataplane.check_model(request.name, request.version)
+        return message("inference.ModelMetadataResponse")(**describe_model(self._model))
+
+    async def configure(self, request: Any, call: Call) -> Any:
+        self._dataplane.check_model(request.name, request.version)
+        config = describe_config(self._model, self._settings)
+        return ParseDict({"config": config}, message("inference.ModelConfigResponse")())
+
+    async def count(self, request: Any, call: Call) -> Any:
+        if request.name:
+            self._dataplane.check_model(request.name, request.version)
+        counted = describe_statistics(self._model, self._dataplane.statistics())
+        return ParseDict(counted, message("inference.ModelStatisticsResponse")())
+
+    async def index(self, request: Any, call: Call) -> Any:
+        models = describe_index(self._dataplane, request.ready)
+        return message("inference.RepositoryIndexResponse")(models=models)
+
+
+def check_raw(names: Sequence[str], typed: Sequence[bool], raw: int) -> None:
+    """Raise BadRequest unless there is one raw content for each tensor, and no typed one."""
+    if any(typed):
+        name = names[typed.index(True)]
+        raise BadRequest(400, f"`{name}` has contents, but there are raw_input_contents too: send one of them")
+    if raw < len(names):
+        raise BadRequest(400, f"there are no raw_input_contents for '{names[raw]}': send one for each input, in order")
+    if raw > len(names):
+        raise BadRequest(
+            400, f"there are {raw} raw_input_contents for {len(names)} inputs: send one for each, in order"
+        )
+
+
+def read_typed(name: str, called: str, datatype: Datatype, contents: Any, extent: Extent) -> Sequence[Any]:
+    """Return the values of a tensor's typed contents."""
+    if not datatype.field:
+        raise refuse(name, f"{called} has no typed contents: send it raw, or as FP32")
+    values = list(getattr(contents, datatype.field))
+    if len(values) != extent.count and (other := [field.name for field, _ in contents.ListFields()]):
+        wanted = datatype.field
+        if wanted not in other:
+            raise refuse(name, f"has {other[0]}, its datatype {called} is for {wanted}")
+    check_length(name, values, extent)
+    return values if datatype.size else decode_texts(name, values)
+
+
+def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a message's parameters."""
+    chosen = {name: value.WhichOneof("parameter_choice") for name, value in parameters.items()}
+    return {name: getattr(parameters[name], kind) for name, kind in chosen.items() if kind}

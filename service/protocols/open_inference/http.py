@@ -1,0 +1,147 @@
+"""The routes of the Open Inference Protocol."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from service.body import parse_json, read_body
+from service.dataplane import Dataplane
+from service.dialect import Operation, Route
+from service.errors import BadRequest
+from service.http import Request, Response, encode_json, read_timeout_s
+from service.protocols.open_inference.infer import build_infer
+from service.protocols.open_inference.metadata import describe_model, describe_server
+from service.protocols.open_inference.triton import NO_LOADING, describe_config, describe_index, describe_statistics
+from service.settings import Settings
+
+MODEL = "/v2/models/{model}[/versions/{version}]"
+TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"type": "string"},
+        "data": {"type": "array", "items": {}},
+        "parameters": {"type": "object"},
+    },
+}
+INFER = Operation(
+    "Infer: one tensor for each feature, or one of them all",
+    {
+        "application/json": {
+            "type": "object",
+            "required": ["inputs"],
+            "properties": {
+                "id": {"type": "string"},
+                "inputs": {"type": "array", "items": TENSOR, "minItems": 1},
+                "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+                "parameters": {"type": "object"},
+            },
+        }
+    },
+    {
+        "application/json": {
+            "type": "object",
+            "required": ["model_name", "outputs"],
+            "properties": {"model_name": {"type": "string"}, "outputs": {"type": "array", "items": TENSOR}},
+        }
+    },
+)
+NOT_READY = {503: "not yet, or no more"}
+
+
+def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
+    """Return every route; what is under /v2 and none of them is a 404."""
+    api = Api(dataplane, settings, protocol)
+    return (
+        Route("POST", f"{MODEL}/infer", api.infer, operation=INFER),
+        Route("GET", MODEL, api.describe, operation=Operation("The model's tensors")),
+        Route(
+            "GET",
+            f"{MODEL}/ready",
+            api.check_model,
+            probe=True,
+            operation=Operation("Is it ready?", statuses=NOT_READY),
+        ),
+        Route("GET", "/v2/health/live", api.live, probe=True, operation=Operation("Does the server live?")),
+        Route(
+            "GET", "/v2/health/ready", api.ready, probe=True, operation=Operation("Is it ready?", statuses=NOT_READY)
+        ),
+        Route("GET", "/v2", api.describe_server, operation=Operation("The server and its extensions")),
+        Route("GET", "/v2/", api.describe_server),
+        Route("GET", "/v2/models", api.list_models, operation=Operation("The names of the models")),
+        Route("GET", "/v2/models/stats", api.count, operation=Operation("What was answered so far")),
+        Route("GET", f"{MODEL}/stats", api.count, operation=Operation("What was answered so far")),
+        Route(
+            "GET", f"{MODEL}/config", api.configure, operation=Operation("The model's configuration, as Triton has it")
+        ),
+        Route("POST", "/v2/repository/index", api.index),
+        Route("POST", "/v2/repository/models/{model}/load", api.load),
+        Route("POST", "/v2/repository/models/{model}/unload", api.load),
+        *(Route(method, "/v2/{rest:path}", api.refuse) for method in ("GET", "POST")),
+    )
+
+
+class Api:
+    """Answers the calls of the protocol."""
+
+    def __init__(self, dataplane: Dataplane, settings: Settings, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._model = dataplane.model
+        self._settings = settings
+        self._infer = build_infer(dataplane, settings, protocol)
+
+    async def infer(self, request: Request) -> Response:
+        self._check(request.parameters)
+        return await self._infer(request)
+
+    async def describe(self, request: Request) -> bytes:
+        self._check(request.parameters)
+        return encode_json(describe_model(self._model))
+
+    async def check_model(self, request: Request) -> Response:
+        self._check(request.parameters)
+        ready = self._dataplane.ready
+        return Response(encode_json({"name": self._model.name, "ready": ready}), status=200 if ready else 503)
+
+    async def live(self, request: Request) -> bytes:
+        return encode_json({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        ready = self._dataplane.ready  # the specification says `live` where clients read `ready`
+        return Response(encode_json({"ready": ready, "live": True}), status=200 if ready else 503)
+
+    async def describe_server(self, request: Request) -> bytes:
+        return encode_json(describe_server())
+
+    async def list_models(self, request: Request) -> bytes:
+        return encode_json({"models": [self._model.name]})
+
+    async def count(self, request: Request) -> bytes:
+        if "model" in request.parameters:
+            self._check(request.parameters)
+        return encode_json(describe_statistics(self._model, self._dataplane.statistics()))
+
+    async def configure(self, request: Request) -> bytes:
+        self._check(request.parameters)
+        return encode_json(describe_config(self._model, self._settings))
+
+    async def index(self, request: Request) -> bytes:
+        body = await read_body(request, self._settings.max_body_bytes, read_timeout_s(request, self._settings))
+        wanted: Any = parse_json(body) if body.strip() else {}
+        only_ready = isinstance(wanted, dict) and wanted.get("ready") is True
+        return orjson.dumps(describe_index(self._dataplane, only_ready))
+
+    async def load(self, request: Request) -> bytes:
+        raise BadRequest(501, NO_LOADING)
+
+    async def refuse(self, request: Request) -> bytes:
+        name = self._model.name
+        raise BadRequest(
+            404, f"nothing answers there: `POST /v2/models/{name}/infer` does, `GET /v2/models/{name}` too"
+        )
+
+    def _check(self, parameters: Mapping[str, str]) -> None:
+        self._dataplane.check_model(parameters["model"], parameters.get("version", ""))

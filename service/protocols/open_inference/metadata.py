@@ -1,0 +1,54 @@
+"""What the server and its model say of themselves."""
+
+import json
+from typing import Any
+
+from contract.answers import name_classes
+from contract.tensors import TensorSpec, input_specs, output_specs
+from service.model import PackedModel
+
+SERVER = "ekiben"
+SERVER_VERSION = "0.1.0"
+EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "parameters",
+    "schedule_policy",
+    "statistics",
+)
+
+
+def describe_server() -> dict[str, Any]:
+    """Return the server's metadata."""
+    return {"name": SERVER, "version": SERVER_VERSION, "extensions": list(EXTENSIONS)}
+
+
+def describe_model(model: PackedModel) -> dict[str, Any]:
+    """Return the model's metadata."""
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": name_platform(model),
+        "inputs": [_describe_tensor(spec) for spec in input_specs(model.schema)],
+        "outputs": [_describe_tensor(spec) for spec in output_specs(model.schema.target)],
+        "properties": describe_properties(model),
+    }
+
+
+def name_platform(model: PackedModel) -> str:
+    """Return what computes the answers, as <project>_<format>."""
+    return f"{SERVER}_{model.manifest.engine}"
+
+
+def describe_properties(model: PackedModel) -> dict[str, str]:
+    """Return what tensors can't say: all of it texts, as the protocol wants."""
+    target = model.schema.target
+    properties = {"task": target.task, "run_id": model.manifest.run_id, "schema_digest": model.schema.digest}
+    if target.classes:  # in the order of `probabilities`
+        properties["classes"] = json.dumps(name_classes(target), ensure_ascii=False)
+    return properties
+
+
+def _describe_tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "datatype": spec.datatype, "shape": [-1, spec.width or 1]}

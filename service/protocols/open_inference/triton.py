@@ -1,0 +1,69 @@
+"""What Triton's extensions tell of the model: configuration, statistics and the repository's index."""
+
+from typing import Any
+
+from contract.tensors import TensorSpec, input_specs, output_specs
+from service.dataplane import Dataplane
+from service.engine import MAX_BATCH_ROWS
+from service.model import PackedModel
+from service.protocols.open_inference.datatypes import DATATYPES
+from service.protocols.open_inference.metadata import SERVER, name_platform
+from service.settings import Settings
+from service.statistics import Spent, Statistics
+
+NO_LOADING = "models are not loaded or unloaded here: deploy the service with another model"
+
+
+def describe_config(model: PackedModel, settings: Settings) -> dict[str, Any]:
+    """Return the model's configuration."""
+    return {
+        "name": model.name,
+        "platform": name_platform(model),
+        "backend": SERVER,
+        "max_batch_size": min(MAX_BATCH_ROWS, settings.max_request_rows),
+        "input": [_describe_tensor(spec) for spec in input_specs(model.schema)],
+        "output": [_describe_tensor(spec) for spec in output_specs(model.schema.target)],
+        "dynamic_batching": {},
+    }
+
+
+def describe_statistics(model: PackedModel, statistics: Statistics) -> dict[str, Any]:
+    """Return what was answered; with several workers each process counts for itself."""
+    names = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+    spent = {name: _describe_spent(getattr(statistics, name)) for name in names}
+    nothing = _describe_spent(Spent())
+    described = {
+        "name": model.name,
+        "version": model.version,
+        "last_inference": statistics.last_inference_ms,
+        "inference_count": statistics.inference_count,
+        "execution_count": statistics.execution_count,
+        "inference_stats": {**spent, "cache_hit": nothing, "cache_miss": nothing},  # there is no cache
+        "batch_stats": [
+            {
+                "batch_size": rows,
+                "compute_input": nothing,  # measured by request, not by batch
+                "compute_infer": _describe_spent(spent),
+                "compute_output": nothing,
+            }
+            for rows, spent in statistics.batches.items()
+        ],
+    }
+    return {"model_stats": [described]}
+
+
+def describe_index(dataplane: Dataplane, only_ready: bool) -> list[dict[str, str]]:
+    """Return the only model, unless it is not ready and just such are asked for."""
+    model = dataplane.model
+    state = ("READY", "") if dataplane.ready else ("UNAVAILABLE", "the service is shutting down")
+    if only_ready and not dataplane.ready:
+        return []
+    return [{"name": model.name, "version": model.version, "state": state[0], "reason": state[1]}]
+
+
+def _describe_tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "data_type": DATATYPES[spec.datatype].config, "dims": [spec.width or 1]}
+
+
+def _describe_spent(spent: Spent) -> dict[str, int]:
+    return {"count": spent.count, "ns": spent.ns}

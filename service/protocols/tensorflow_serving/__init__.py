@@ -1,0 +1,14 @@
+"""TensorFlow Serving over REST and gRPC; KServe V1, whose paths are among its own."""
+
+from service.dataplane import Dataplane
+from service.dialect import Dialect
+from service.protocols.tensorflow_serving import grpc, rest
+from service.settings import Settings
+
+PROTOCOL = "tensorflow_serving"
+
+
+def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+    """Return what this protocol registers."""
+    services = grpc.build_services(dataplane, f"{PROTOCOL}_grpc")
+    return Dialect(PROTOCOL, rest.build_routes(dataplane, settings, PROTOCOL), services)

@@ -1,0 +1,87 @@
+"""tf.Example: rows as classify and regress take them, and the answers of both."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from contract.answers import Answers, name_classes, score_classes
+from contract.check import check_names, shorten, show
+from contract.errors import InvalidInput, Problem
+from contract.schema import Schema, Target, Task
+from contract.tensors import ColumnReader
+from service.errors import BadRequest
+
+TASKS: Mapping[str, tuple[Task, ...]] = {"classify": ("binary", "multiclass"), "regress": ("regression",)}
+Example = Mapping[str, Any]  # values or lists of values by the features' names
+
+
+def check_task(target: Target, call: str) -> None:
+    """Raise BadRequest if the call, `classify` or `regress`, doesn't fit what is predicted."""
+    if target.task not in TASKS[call]:
+        other = next(name for name, tasks in TASKS.items() if target.task in tasks)
+        raise BadRequest(400, f"{call} does not fit this model, whose task is {target.task}: use {other} or predict")
+
+
+class ExampleReader:
+    """Turns examples into rows; an absent feature is null where that is allowed: tf.Example has no null."""
+
+    def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
+        self._schema = schema
+        self._reader = ColumnReader(schema)
+        self._check_count = check_count
+        self._blank: Example = {feature.name: None for feature in schema.features if feature.nullable}
+
+    def read(self, examples: Any, context: Any = None) -> list[Any]:
+        """Return the rows of examples, which win over the context they share."""
+        if not isinstance(examples, list):
+            raise InvalidInput(Problem(None, "examples", f"expected a list of objects, got {show(examples)}"))
+        if not isinstance(context, dict | None):
+            raise InvalidInput(Problem(None, "context", f"expected an object of features, got {show(context)}"))
+        self._check_count(len(examples))  # before each gets a copy of the context
+        check_names(self._schema, context or ())
+        shared = {**self._blank, **(context or {})}
+        merged = [{**shared, **example} if isinstance(example, dict) else example for example in examples]
+        return self._reader.read_rows(list(map(_empty_to_null, merged)))
+
+    def read_messages(self, given: Any) -> list[Any]:
+        """Return the rows of a message `tensorflow.serving.Input`."""
+        kind = given.WhichOneof("kind")
+        if kind is None:
+            raise BadRequest(400, "the request has no examples: set input.example_list")
+        listed = getattr(given, kind)
+        self._check_count(len(listed.examples))
+        examples = [_read_message(index, example) for index, example in enumerate(listed.examples)]
+        context = _read_message(None, listed.context) if kind == "example_list_with_context" else None
+        return self.read(examples, context)
+
+
+def _empty_to_null(row: Any) -> Any:
+    if isinstance(row, dict) and [] in row.values():
+        return {name: None if value == [] else value for name, value in row.items()}
+    return row
+
+
+def _read_message(index: int | None, example: Any) -> dict[str, Any]:
+    return {name: _read_feature(index, name, feature) for name, feature in example.features.feature.items()}
+
+
+def _read_feature(index: int | None, name: str, feature: Any) -> list[Any]:
+    kind = feature.WhichOneof("kind")
+    values = [] if kind is None else list(getattr(feature, kind).value)
+    if kind != "bytes_list":
+        return values
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError:
+        raise InvalidInput(Problem(index, shorten(name), "expected text in UTF-8, got other bytes")) from None
+
+
+def to_classifications(target: Target, answers: Answers) -> Iterable[list[tuple[str, float]]]:
+    """Return the classes with their scores for each row."""
+    names = name_classes(target)
+    return [list(zip(names, scores, strict=True)) for scores in score_classes(target, answers).tolist()]
+
+
+def to_regressions(answers: Answers) -> list[float]:
+    """Return the expected value for each row."""
+    values: list[float] = answers[:, 0].tolist()
+    return values

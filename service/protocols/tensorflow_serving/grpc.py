@@ -1,0 +1,126 @@
+"""TensorFlow Serving's gRPC services: PredictionService and ModelService."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contract.answers import Answers
+from contract.check import check_names, show
+from contract.tensors import ColumnReader, output_specs, to_tensors
+from service.dataplane import Dataplane, Prediction
+from service.dialect import Call, Method
+from service.errors import BadRequest
+from service.protocols.tensorflow_serving.examples import ExampleReader, check_task, to_classifications, to_regressions
+from service.protocols.tensorflow_serving.model_spec import SIGNATURE, check_spec
+from service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature
+from service.protocols.tensorflow_serving.tensor_proto import read_tensors, write_tensor
+from service.protos import enum, message
+
+PACKAGE = "tensorflow.serving"
+STATES = enum(f"{PACKAGE}.ModelVersionStatus.State")
+PredictRequest, PredictResponse = message(f"{PACKAGE}.PredictRequest"), message(f"{PACKAGE}.PredictResponse")
+ClassificationRequest = message(f"{PACKAGE}.ClassificationRequest")
+ClassificationResponse = message(f"{PACKAGE}.ClassificationResponse")
+RegressionRequest, RegressionResponse = (
+    message(f"{PACKAGE}.RegressionRequest"),
+    message(f"{PACKAGE}.RegressionResponse"),
+)
+GetModelMetadataRequest = message(f"{PACKAGE}.GetModelMetadataRequest")
+GetModelMetadataResponse = message(f"{PACKAGE}.GetModelMetadataResponse")
+GetModelStatusRequest = message(f"{PACKAGE}.GetModelStatusRequest")
+GetModelStatusResponse = message(f"{PACKAGE}.GetModelStatusResponse")
+ModelSpec = message(f"{PACKAGE}.ModelSpec")
+
+
+def build_services(dataplane: Dataplane, protocol: str) -> Mapping[str, Mapping[str, Method]]:
+    """Return both services by their full names."""
+    api = Api(dataplane, protocol)
+    return {
+        f"{PACKAGE}.PredictionService": {
+            "Predict": Method(PredictRequest, api.predict),
+            "Classify": Method(ClassificationRequest, api.classify),
+            "Regress": Method(RegressionRequest, api.regress),
+            "GetModelMetadata": Method(GetModelMetadataRequest, api.describe),
+        },
+        f"{PACKAGE}.ModelService": {"GetModelStatus": Method(GetModelStatusRequest, api.report_status, probe=True)},
+    }
+
+
+class Api:
+    """Answers the calls of both services."""
+
+    def __init__(self, dataplane: Dataplane, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._protocol = protocol
+        self._schema = dataplane.model.schema
+        self._features = frozenset(self._schema.names)
+        self._reader = ColumnReader(self._schema)
+        self._examples = ExampleReader(self._schema, dataplane.check_count)
+        self._outputs = {spec.name: spec for spec in output_specs(self._schema.target)}
+        self._spec = ModelSpec(name=dataplane.model.name, signature_name=SIGNATURE)
+        self._spec.version.value = int(dataplane.model.version)
+
+    async def predict(self, request: Any, call: Call) -> Any:
+        rows = self.read_predict(request)
+        prediction = await self._dataplane.predict(rows, call.timeout_s, self._protocol)
+        return self.write_predict(prediction.answers, request.output_filter)
+
+    def read_predict(self, request: Any) -> list[Any]:
+        """Return the rows of a request, not checked yet."""
+        check_spec(self._dataplane, request)
+        for name in request.output_filter:
+            if name not in self._outputs:
+                known = ", ".join(self._outputs)
+                raise BadRequest(400, f"output_filter: there is no output {show(name)}, only {known}")
+        if not self._features.issuperset(request.inputs):
+            check_names(self._schema, request.inputs)
+        return self._reader.to_rows(read_tensors(request.inputs, self._dataplane.check_count))
+
+    def write_predict(self, answers: Answers, wanted: Any) -> Any:
+        """Return the message with the outputs that are wanted, all if none is named."""
+        response = PredictResponse(model_spec=self._spec)
+        for name, values in to_tensors(self._schema.target, answers).items():
+            if not wanted or name in wanted:
+                write_tensor(response.outputs[name], self._outputs[name], values)
+        return response
+
+    async def classify(self, request: Any, call: Call) -> Any:
+        prediction = await self._answer_examples(request, call, "classify")
+        response = ClassificationResponse(model_spec=self._spec)
+        response.result.SetInParent()
+        for classes in to_classifications(self._schema.target, prediction.answers):
+            classified = response.result.classifications.add()
+            for label, score in classes:
+                classified.classes.add(label=label, score=score)
+        return response
+
+    async def regress(self, request: Any, call: Call) -> Any:
+        prediction = await self._answer_examples(request, call, "regress")
+        response = RegressionResponse(model_spec=self._spec)
+        response.result.SetInParent()
+        for value in to_regressions(prediction.answers):
+            response.result.regressions.add(value=value)
+        return response
+
+    async def describe(self, request: Any, call: Call) -> Any:
+        check_spec(self._dataplane, request)
+        if set(request.metadata_field) != {SIGNATURE_DEF}:
+            given = ", ".join(map(show, request.metadata_field)) or "none"
+            raise BadRequest(400, f"metadata_field: expected `{SIGNATURE_DEF}`, got {given}")
+        response = GetModelMetadataResponse(model_spec=self._spec)
+        response.model_spec.ClearField("signature_name")
+        response.metadata[SIGNATURE_DEF].Pack(describe_signature(self._schema))
+        return response
+
+    async def report_status(self, request: Any, call: Call) -> Any:
+        check_spec(self._dataplane, request)
+        response = GetModelStatusResponse()
+        state = STATES["AVAILABLE" if self._dataplane.ready else "UNLOADING"]
+        status = response.model_version_status.add(version=self._spec.version.value, state=state)
+        status.status.SetInParent()
+        return response
+
+    async def _answer_examples(self, request: Any, call: Call, method: str) -> Prediction:
+        check_spec(self._dataplane, request)
+        check_task(self._schema.target, method)
+        rows = self._examples.read_messages(request.input)
+        return await self._dataplane.predict(rows, call.timeout_s, self._protocol)

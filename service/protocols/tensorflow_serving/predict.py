@@ -1,0 +1,92 @@
+"""The predict call over REST: rows or columns in, rows or columns out."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from contract.answers import Answers
+from contract.check import show
+from contract.errors import InvalidInput, Problem
+from contract.schema import Schema, Target
+from contract.tensors import ColumnReader, to_tensors, unwrap_column
+from service.body import read_body
+from service.dataplane import Dataplane
+from service.http import Request, read_timeout_s
+from service.protocols.tensorflow_serving.body import read_object
+from service.settings import Settings
+
+ROW_FORM, COLUMN_FORM = "predictions", "outputs"  # also the keys of the answer
+Forms = tuple[str, ...]
+
+
+def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[bytes]]:
+    """Return the function from a request to its answer."""
+    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+    target = dataplane.model.schema.target
+
+    async def predict(request: Request) -> bytes:
+        timeout_s = read_timeout_s(request, settings)
+        rows, forms = decoder.decode(await read_body(request, settings.max_body_bytes, timeout_s))
+        prediction = await dataplane.predict(rows, timeout_s, protocol, request.wait_gone)
+        return encode(target, prediction.answers, forms)
+
+    return predict
+
+
+class Decoder:
+    """Reads the rows of a body, and the forms in which they are to be answered."""
+
+    def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
+        self._names = schema.names
+        self._reader = ColumnReader(schema)
+        self._check_count = check_count
+
+    def decode(self, body: bytes) -> tuple[list[Any], Forms]:
+        """Return the rows, not checked yet; raise BadRequest or InvalidInput if the body holds none."""
+        content = read_object(body, ("instances", "inputs"))
+        if "instances" not in content:
+            return self._read_inputs(content["inputs"])
+        instances = content["instances"]
+        if not isinstance(instances, list):
+            raise InvalidInput(Problem(None, "instances", f"expected a list of rows, got {show(instances)}"))
+        return self._read_list(instances), (ROW_FORM,)
+
+    def _read_inputs(self, inputs: Any) -> tuple[list[Any], Forms]:
+        """Return the rows of `inputs`, in which TensorFlow Serving has columns and KServe V1 rows."""
+        if isinstance(inputs, dict):
+            return self._read_columns(inputs), (COLUMN_FORM,)
+        if not isinstance(inputs, list):
+            return self._read_list([inputs]), (ROW_FORM, COLUMN_FORM)
+        rows = self._read_list(inputs)
+        return rows, (ROW_FORM,) if dict in map(type, inputs) else (ROW_FORM, COLUMN_FORM)
+
+    def _read_list(self, values: list[Any]) -> list[Any]:
+        """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
+        self._check_count(len(values))  # a row costs more memory than its JSON
+        kinds = set(map(type, values))
+        if kinds == {list}:
+            return self._read_columns(self._reader.by_place(values))
+        if len(self._names) == 1 and dict not in kinds:
+            return self._read_columns({self._names[0]: values})
+        return self._reader.read_rows(values)
+
+    def _read_columns(self, columns: Any) -> list[Any]:
+        """Return the rows of columns, (rows,) or (rows, 1); a value alone stands for one row."""
+        lists = {name: column if isinstance(column, list | tuple) else [column] for name, column in columns.items()}
+        self._check_count(max(map(len, lists.values()), default=0))
+        return self._reader.to_rows({name: unwrap_column(column) for name, column in lists.items()})
+
+
+def encode(target: Target, answers: Answers, forms: Forms) -> bytes:
+    """Return the answer's JSON: a list of objects, an object of lists, or both."""
+    columns = {
+        name: column if isinstance(column, list) else column.tolist()
+        for name, column in to_tensors(target, answers).items()
+    }
+    content: dict[str, Any] = {}
+    if ROW_FORM in forms:
+        content[ROW_FORM] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if COLUMN_FORM in forms:
+        content[COLUMN_FORM] = columns
+    return orjson.dumps(content)

@@ -1,0 +1,103 @@
+"""TensorFlow Serving's REST API, with what KServe V1 has at the same paths."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from service.body import read_body
+from service.dataplane import Dataplane, Prediction
+from service.dialect import Route
+from service.errors import BadRequest
+from service.http import Request, Response, encode_json, read_timeout_s
+from service.protocols.tensorflow_serving.body import read_object
+from service.protocols.tensorflow_serving.examples import ExampleReader, check_task, to_classifications, to_regressions
+from service.protocols.tensorflow_serving.model_spec import check_path
+from service.protocols.tensorflow_serving.predict import build_predict
+from service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature, to_json
+from service.settings import Settings
+
+MODEL = "/v1/models/{model}"
+PLACES = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
+Answer = Callable[[Request], Awaitable[bytes | Response]]
+
+
+def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
+    """Return every route; what is under /v1/models and none of them is a 404."""
+    api = Api(dataplane, settings, protocol)
+    routes = [Route("GET", "/v1/models", api.list_models)]
+    for place in PLACES:
+        routes += [
+            Route("POST", f"{place}:predict", api.predict),
+            Route("POST", f"{place}:classify", api.classify),
+            Route("POST", f"{place}:regress", api.regress),
+            Route("GET", place, api.report_status, probe=True),
+            Route("GET", f"{place}/metadata", api.describe),
+        ]
+    routes.append(Route("POST", f"{MODEL}:explain", api.explain))
+    return (*routes, *(Route(method, "/v1/models/{rest:path}", api.refuse) for method in ("GET", "POST")))
+
+
+class Api:
+    """Answers the calls of the REST API."""
+
+    def __init__(self, dataplane: Dataplane, settings: Settings, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._settings = settings
+        self._protocol = protocol
+        self._predict = build_predict(dataplane, settings, protocol)
+        schema = dataplane.model.schema
+        self._target = schema.target
+        self._examples = ExampleReader(schema, dataplane.check_count)
+        self._signature = to_json(describe_signature(schema))
+
+    async def predict(self, request: Request) -> bytes:
+        check_path(self._dataplane, request.parameters)
+        return await self._predict(request)
+
+    async def classify(self, request: Request) -> bytes:
+        prediction = await self._answer_examples(request, "classify")
+        return orjson.dumps({"results": to_classifications(self._target, prediction.answers)})
+
+    async def regress(self, request: Request) -> bytes:
+        prediction = await self._answer_examples(request, "regress")
+        return orjson.dumps({"results": to_regressions(prediction.answers)})
+
+    async def explain(self, request: Request) -> bytes:
+        check_path(self._dataplane, request.parameters)
+        raise BadRequest(501, "explanations are not computed here: use :predict")
+
+    async def list_models(self, request: Request) -> bytes:
+        name = self._dataplane.model.name
+        return encode_json({"models": [name], "object": "list", "data": [{"id": name, "object": "model"}]})
+
+    async def report_status(self, request: Request) -> Response:
+        check_path(self._dataplane, request.parameters)
+        model, ready = self._dataplane.model, self._dataplane.ready
+        status: dict[str, Any] = {
+            "version": model.version,
+            "state": "AVAILABLE" if ready else "UNLOADING",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
+        content = {"model_version_status": [status], "name": model.name, "ready": ready}
+        return Response(encode_json(content), status=200 if ready else 503)
+
+    async def describe(self, request: Request) -> bytes:
+        check_path(self._dataplane, request.parameters)
+        model = self._dataplane.model
+        spec = {"name": model.name, "signature_name": "", "version": model.version}
+        return encode_json({"model_spec": spec, "metadata": {SIGNATURE_DEF: self._signature}})
+
+    async def refuse(self, request: Request) -> bytes:
+        name = self._dataplane.model.name
+        raise BadRequest(
+            404, f"nothing answers there: `POST /v1/models/{name}:predict` does, `GET /v1/models/{name}` too"
+        )
+
+    async def _answer_examples(self, request: Request, call: str) -> Prediction:
+        check_path(self._dataplane, request.parameters)
+        check_task(self._target, call)
+        timeout_s = read_timeout_s(request, self._settings)
+        content = read_object(await read_body(request, self._settings.max_body_bytes, timeout_s), ("examples",))
+        rows = self._examples.read(content["examples"], content.get("context"))
+        return await self._dataplane.predict(rows, timeout_s, self._protocol, request.wait_gone)

@@ -1,0 +1,154 @@
+"""TensorProto ↔ columns: TensorFlow's tensors as gRPC carries them."""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.check import shorten
+from contract.errors import InvalidInput, Problem
+from contract.tensors import Column, TensorSpec
+from service.protos import enum
+
+DTYPES: Mapping[str, int] = enum("tensorflow.DataType")
+DTYPE_NAMES = {number: name for name, number in DTYPES.items()}
+# What the datatypes of contract.tensors are called here, and the field that holds their values.
+WRITTEN = {
+    "FP32": ("DT_FLOAT", "float_val"),
+    "INT64": ("DT_INT64", "int64_val"),
+    "BOOL": ("DT_BOOL", "bool_val"),
+    "BYTES": ("DT_STRING", "string_val"),
+}
+MAX_SHOWN_DIMENSIONS = 8
+Reader = Callable[[Any, int], Any]
+
+
+class _Unfit(Exception):
+    """What is wrong with a tensor; its name comes later."""
+
+
+def read_tensors(tensors: Mapping[str, Any], check_count: Callable[[int], None]) -> dict[str, Column]:
+    """Return the tensors, (rows,) or (rows, 1), as columns.
+
+    One value may stand for all rows; `check_count` may refuse their number before that costs
+    anything. Raises InvalidInput naming the tensor that is not as it says.
+    """
+    columns = {}
+    for name, tensor in tensors.items():
+        try:
+            columns[name] = _read_tensor(tensor, check_count)
+        except _Unfit as error:
+            raise InvalidInput(Problem(None, shorten(name), str(error))) from None
+    return columns
+
+
+def write_tensor(tensor: Any, spec: TensorSpec, values: Any) -> None:
+    """Fill a message with values, (rows,) or (rows, width), in the fields that old clients read."""
+    dtype, field = WRITTEN[spec.datatype]
+    tensor.dtype = DTYPES[dtype]
+    tensor.tensor_shape.dim.add(size=len(values))
+    if spec.width is not None:
+        tensor.tensor_shape.dim.add(size=spec.width)
+    flat = values.ravel().tolist() if isinstance(values, np.ndarray) else values
+    getattr(tensor, field).extend([text.encode() for text in flat] if spec.datatype == "BYTES" else flat)
+
+
+def _read_tensor(tensor: Any, check_count: Callable[[int], None]) -> Column:
+    read = _READERS.get(tensor.dtype)
+    if read is None:
+        dtype = DTYPE_NAMES.get(tensor.dtype, tensor.dtype)
+        raise _Unfit(f"data type {dtype} is not supported: send numbers, DT_BOOL or DT_STRING")
+    rows = _read_rows(tensor.tensor_shape)
+    check_count(rows)
+    values: list[Any] = read(tensor, rows)
+    if len(values) == rows:
+        return values
+    if len(values) != 1:
+        raise _Unfit(f"has {len(values)} values, its shape is for {rows}: send as many")
+    return values * rows
+
+
+def _read_rows(shape: Any) -> int:
+    """Return how many rows a shape is for; one without dimensions is for one."""
+    sizes = [dim.size for dim in islice(shape.dim, MAX_SHOWN_DIMENSIONS)]
+    rows: int = sizes[0] if sizes else 1
+    if shape.unknown_rank or rows < 0 or sizes[1:] not in ([], [1]):
+        shown = "an unknown rank" if shape.unknown_rank else f"the shape {sizes}"
+        raise _Unfit(f"has {shown}: expected [rows] or [rows, 1]")
+    return rows
+
+
+def _number_reader(field: str, dtype: str) -> Reader:
+    values = attrgetter(field)
+    width = np.dtype(dtype).itemsize
+
+    def read(tensor: Any, rows: int) -> Any:
+        content = tensor.tensor_content
+        if not content:
+            return list(values(tensor))
+        _check_length(content, rows * width)
+        return np.frombuffer(content, dtype).tolist()
+
+    return read
+
+
+def _half_reader(widen: Callable[[NDArray[np.uint16]], NDArray[Any]]) -> Reader:
+    """Return a reader of 16-bit floats, whose bits stand in an int32 each."""
+
+    def read(tensor: Any, rows: int) -> Any:
+        content = tensor.tensor_content
+        if content:
+            _check_length(content, rows * 2)
+            return widen(np.frombuffer(content, "<u2")).tolist()
+        try:
+            return widen(np.array(tensor.half_val, np.uint16)).tolist()
+        except OverflowError:
+            raise _Unfit("expected 16 bits in each half_val, got more") from None
+
+    return read
+
+
+def _widen_half(bits: NDArray[np.uint16]) -> NDArray[Any]:
+    return bits.view(np.float16)
+
+
+def _widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[Any]:
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _read_texts(tensor: Any, rows: int) -> list[str]:
+    if tensor.tensor_content:
+        raise _Unfit("has texts in tensor_content, which has no form for them: send them in string_val")
+    try:
+        return [text.decode() for text in tensor.string_val]
+    except UnicodeDecodeError:
+        raise _Unfit("expected text in UTF-8, got other bytes") from None
+
+
+def _check_length(content: bytes, wanted: int) -> None:
+    if len(content) != wanted:
+        raise _Unfit(f"has {len(content)} bytes in tensor_content, its shape and data type are for {wanted}")
+
+
+_READERS: Mapping[int, Reader] = {
+    DTYPES[name]: reader
+    for name, reader in {
+        "DT_FLOAT": _number_reader("float_val", "<f4"),
+        "DT_DOUBLE": _number_reader("double_val", "<f8"),
+        "DT_HALF": _half_reader(_widen_half),
+        "DT_BFLOAT16": _half_reader(_widen_bfloat16),
+        "DT_INT8": _number_reader("int_val", "<i1"),
+        "DT_INT16": _number_reader("int_val", "<i2"),
+        "DT_INT32": _number_reader("int_val", "<i4"),
+        "DT_INT64": _number_reader("int64_val", "<i8"),
+        "DT_UINT8": _number_reader("int_val", "<u1"),
+        "DT_UINT16": _number_reader("int_val", "<u2"),
+        "DT_UINT32": _number_reader("uint32_val", "<u4"),
+        "DT_UINT64": _number_reader("uint64_val", "<u8"),
+        "DT_BOOL": _number_reader("bool_val", "?"),
+        "DT_STRING": _read_texts,
+    }.items()
+}

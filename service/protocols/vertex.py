@@ -1,0 +1,32 @@
+"""Vertex AI: health and predict on the routes the platform chose."""
+
+import os
+from urllib.parse import unquote
+
+from service.dataplane import Dataplane
+from service.dialect import Dialect, Route
+from service.http import Request, Response
+from service.protocols.tensorflow_serving.predict import build_predict
+from service.routing import escape
+from service.settings import Settings
+
+PROTOCOL = "vertex"
+
+
+def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+    """Return what this protocol registers: nothing, unless Vertex AI says with AIP_MODE that it is there."""
+
+    async def health(request: Request) -> Response:
+        return Response(b"", status=200 if dataplane.ready else 503)
+
+    routes = []
+    if path := read_route("AIP_HEALTH_ROUTE"):
+        routes.append(Route("GET", path, health, probe=True))
+    if path := read_route("AIP_PREDICT_ROUTE"):
+        routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL)))
+    return Dialect(PROTOCOL, tuple(routes))
+
+
+def read_route(variable: str) -> str:
+    """Return the template of the path that a variable of the environment holds, or ""."""
+    return escape(unquote(os.environ.get(variable, ""))) if os.environ.get("AIP_MODE") else ""

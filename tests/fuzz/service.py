@@ -1,0 +1,113 @@
+"""A dataplane with every kind of feature behind every dialect, in this process."""
+
+import asyncio
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.encode import Encoded
+from contract.feature import Boolean, Category, Number, Timestamp
+from contract.schema import Schema, Target
+from service.auth import Guard
+from service.dataplane import Dataplane
+from service.dialect import Call, Method
+from service.endpoint import mount
+from service.failure import describe_error
+from service.frontdoor import FrontDoor
+from service.http import Message, Receive, Scope, Send
+from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from service.protocols import DIALECTS
+from service.routing import Router
+from service.settings import Settings
+
+SCHEMA = Schema(
+    name="kinds",
+    features=(
+        Number(name="x", low=-1e6, high=1e6, nullable=True, example=1.0),
+        Category(name="city with spaces", vocabulary=("a", "b", ""), nullable=True, example="a"),
+        Category(name="code", vocabulary=("1", "2"), integers=True, example=1),
+        Boolean(name="yes", nullable=True, example=True),
+        Timestamp(name="时间", zoned=True, nullable=True, example="2024-01-01T00:00:00Z"),
+    ),
+    target=Target(name="y", task="multiclass", classes=("red", "green", "blue")),
+)
+ROW = {"x": 1.5, "city with spaces": "b", "code": 2, "yes": False, "时间": "2024-02-03T04:05:06Z"}
+MANIFEST = Manifest(name="kinds", version="7", run_id="r", engine="tensorflow", files={SCHEMA_FILE: "", GOLDEN_FILE: ""})
+TIMEOUT_S = 5.0
+
+
+class Sums:
+    """An engine that is quick and whose answers depend on the whole row."""
+
+    def run(self, encoded: Encoded) -> NDArray[np.float32]:
+        total = np.nan_to_num(encoded.numbers).sum(axis=1) + encoded.codes.sum(axis=1)
+        return np.stack([total, total + 1, total + 2], axis=1).astype(np.float32)
+
+
+class Unexpected(AssertionError):
+    """The service answered what it never should."""
+
+
+class Service:
+    """All dialects, called without a network; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        logging.disable(logging.CRITICAL)  # an unexpected error is found by its status
+        settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
+        model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
+        self.dataplane = Dataplane(model, Sums(), settings.max_waiting_rows, settings.max_request_rows)
+        dialects = [build(self.dataplane, settings) for build in DIALECTS]
+        router = Router()
+        mount(router, dialects, settings)
+        self._door = FrontDoor(_not_found, router, Guard(""))
+        self.methods: dict[str, Method] = {
+            f"{service}/{name}": method
+            for dialect in dialects
+            for service, methods in dialect.services.items()
+            for name, method in methods.items()
+        }
+
+    async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Return the status and the body of an HTTP answer."""
+        sent: list[Message] = []
+        messages = iter([{"type": "http.request", "body": body}])
+
+        async def receive() -> Message:
+            return next(messages, {"type": "http.disconnect"})
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._door(scope, receive, send)
+        return int(sent[0]["status"]), bytes(sent[1]["body"])
+
+    async def call(self, method: str, body: bytes) -> int:
+        """Return HTTP's equivalent of a gRPC call's status."""
+        found = self.methods[method]
+        try:
+            request = found.request.FromString(body)
+        except Exception:  # the server answers INVALID_ARGUMENT before the method is reached
+            return 400
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answered = await found.answer(request, Call(1.0))
+        except Exception as error:
+            return describe_error(error).status
+        answered.SerializeToString()
+        return 200
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b'{"error": "not found"}'})
+
+
+def check(status: int, what: Any) -> None:
+    """Raise Unexpected if the service blames itself."""
+    if status >= 500 and status not in (501, 503, 504):
+        raise Unexpected(f"{status} on {what!r}")
