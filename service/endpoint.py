@@ -37,7 +37,10 @@ def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) ->
         raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
 
     other = endpoint(dialect, settings, refuse)
-    return Resource(apps, other, any(route.probe for route in routes), any(route.page for route in routes))
+    probes = {route.method for route in routes if route.probe}
+    if "GET" in probes:
+        probes.add("HEAD")
+    return Resource(apps, other, frozenset(probes), any(route.page for route in routes))
 
 
 def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:

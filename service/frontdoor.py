@@ -41,7 +41,7 @@ class FrontDoor:
 
     async def _let_in(self, found: Found | None, scope: Scope, receive: Receive, send: Send) -> bool:
         """Return whether the caller may go on; one without the token is told so."""
-        if scope["path"] in BENTOML_PROBES or (found is not None and found.resource.probe):
+        if scope["path"] in BENTOML_PROBES or (found is not None and scope["method"] in found.resource.probes):
             return True
         started = time.perf_counter()
         try:

@@ -16,7 +16,7 @@ class Resource:
 
     apps: Mapping[str, App]  # by method
     other: App  # for all other methods
-    probe: bool
+    probes: frozenset[str]  # the methods that need no token
     page: bool
 
 

@@ -1,6 +1,7 @@
 """What a deployment tunes: every setting's name, default and unit; all are environment variables."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -41,22 +42,29 @@ class Settings(BaseModel):
     tls_key_file: Path | None = Field(None, description="its private key, PEM")
 
     @property
-    def ssl(self) -> dict[str, Any]:
+    def tls(self) -> dict[str, Any]:
         """TLS as BentoML's service decorator takes it."""
         if self.tls_cert_file is None:
             return {"enabled": False}
         return {"enabled": True, "certfile": str(self.tls_cert_file), "keyfile": str(self.tls_key_file)}
 
     @model_validator(mode="after")
+    def check_token(self) -> Self:
+        """Refuse a token that no header or gRPC metadata can carry; the message doesn't hold it."""
+        token = self.auth_token.get_secret_value()
+        if not all("!" <= character <= "~" for character in token):
+            raise ValueError("AUTH_TOKEN holds a space, a line break or what is not ASCII: no header can carry that")
+        return self
+
+    @model_validator(mode="after")
     def check_tls(self) -> Self:
-        """Refuse half of what TLS needs, and files that can't be read."""
+        """Refuse half of what TLS needs, and files that TLS can't use."""
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are needed together")
-        for path in (self.tls_cert_file, self.tls_key_file):
-            if path is not None and not os.access(path, os.R_OK):
-                raise ValueError(f"{path} can't be read")
         if self.tls_cert_file and self.grpc_on_main_port:
             raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
+        if self.tls_cert_file and self.tls_key_file:
+            _check_pair(self.tls_cert_file, self.tls_key_file)
         return self
 
     @model_validator(mode="after")
@@ -67,6 +75,29 @@ class Settings(BaseModel):
                 f"MAX_WAITING_ROWS={self.max_waiting_rows} must be at least MAX_REQUEST_ROWS={self.max_request_rows}"
             )
         return self
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Raise ValueError unless TLS can be spoken with these files."""
+    for name, path in (("TLS_CERT_FILE", certificate), ("TLS_KEY_FILE", key)):
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            raise ValueError(f"{name}={str(path)!r} can't be read: name a PEM file that this user may read")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(certificate)
+    except ssl.SSLError:
+        raise ValueError(f"TLS_CERT_FILE={str(certificate)!r} holds no PEM certificate") from None
+    try:
+        context.load_cert_chain(certificate, key, password=_refuse_password)
+    except ssl.SSLError as error:
+        fault = "holds no PEM private key"
+        if error.reason == "KEY_VALUES_MISMATCH":
+            fault = f"is not the key of the certificate in TLS_CERT_FILE={str(certificate)!r}"
+        raise ValueError(f"TLS_KEY_FILE={str(key)!r} {fault}") from None
+
+
+def _refuse_password() -> str:
+    raise ValueError("TLS_KEY_FILE is encrypted with a passphrase: decrypt it first (openssl pkey -in … -out …)")
 
 
 def read_settings() -> Settings:

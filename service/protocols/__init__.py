@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from service.dataplane import Dataplane
 from service.dialect import Dialect
-from service.protocols import open_inference, predict, probes, tensorflow_serving, vertex
+from service.protocols import invocations, open_inference, predict, probes, tensorflow_serving, vertex
 from service.settings import Settings
 
 DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
@@ -12,5 +12,6 @@ DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
     open_inference.dialect,
     tensorflow_serving.dialect,
     vertex.dialect,
+    invocations.dialect,
     probes.dialect,
 )

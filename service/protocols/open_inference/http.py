@@ -10,7 +10,7 @@ from service.dataplane import Dataplane
 from service.dialect import Operation, Route
 from service.errors import BadRequest
 from service.http import Request, Response, encode_json, read_timeout_s
-from service.protocols.open_inference.infer import build_infer
+from service.protocols.open_inference.infer import Inference
 from service.protocols.open_inference.metadata import describe_model, describe_server
 from service.protocols.open_inference.triton import NO_LOADING, describe_config, describe_index, describe_statistics
 from service.settings import Settings
@@ -91,11 +91,11 @@ class Api:
         self._dataplane = dataplane
         self._model = dataplane.model
         self._settings = settings
-        self._infer = build_infer(dataplane, settings, protocol)
+        self._inference = Inference(dataplane, settings, protocol)
 
     async def infer(self, request: Request) -> Response:
         self._check(request.parameters)
-        return await self._infer(request)
+        return await self._inference.answer(request)
 
     async def describe(self, request: Request) -> bytes:
         self._check(request.parameters)

@@ -1,6 +1,6 @@
 """Inference over HTTP: JSON, or JSON with raw tensors after it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -42,22 +42,30 @@ class Question:
     id: str | None = None
 
 
-def build_infer(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers an inference request; whether it names this model is for its route to check."""
-    reader = QuestionReader(dataplane)
-    selection = Selection(dataplane.model.schema.target)
-    names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
+class Inference:
+    """Answers inference requests; whether they name this model is for their route to check."""
 
-    async def answer(request: Request) -> Response:
-        header_timeout_s = read_header_timeout_s(request, settings)
-        body = await read_body(request, settings.max_body_bytes, header_timeout_s)
-        question = reader.read(body, read_length(request.headers, body))
-        timeout_s = read_timeout_s(question.parameters, header_timeout_s)
-        prediction = await dataplane.predict(question.rows, timeout_s, protocol, request.wait_gone)
-        head = names if question.id is None else {**names, "id": question.id}
-        return encode(head, selection.pick(prediction.answers, question.outputs), question.outputs)
+    def __init__(self, dataplane: Dataplane, settings: Settings, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._settings = settings
+        self._protocol = protocol
+        self._reader = QuestionReader(dataplane)
+        self._selection = Selection(dataplane.model.schema.target)
+        self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
 
-    return answer
+    async def answer(self, request: Request) -> Response:
+        """Answer a request over HTTP."""
+        timeout_s = read_header_timeout_s(request, self._settings)
+        body = await read_body(request, self._settings.max_body_bytes, timeout_s)
+        return await self.answer_body(request, body, timeout_s)
+
+    async def answer_body(self, request: Request, body: bytes, timeout_s: float) -> Response:
+        """Do the same with a body that was read already."""
+        question = self._reader.read(body, read_length(request.headers, body))
+        timeout_s = read_timeout_s(question.parameters, timeout_s)
+        prediction = await self._dataplane.predict(question.rows, timeout_s, self._protocol, request.wait_gone)
+        head = self._names if question.id is None else {**self._names, "id": question.id}
+        return encode(head, self._selection.pick(prediction.answers, question.outputs), question.outputs)
 
 
 class QuestionReader:

@@ -1,0 +1,141 @@
+"""gRPC on the HTTP port, for platforms that expose one port: HTTP/2's preface tells the two apart.
+
+uvicorn takes any class as its HTTP protocol, by a name in a table; BentoML leaves the name at
+"auto". There `Doorkeeper` stands in: it reads a connection's first bytes and then hands the
+connection to uvicorn's own protocol, which has it to itself from there on, or joins it to the
+gRPC server's Unix socket.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+logger = logging.getLogger("bentoml.service")
+
+
+class GrpcSocket:
+    """A Unix socket for this process's gRPC server, in a folder that only this user may enter."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], object] = lambda: None  # called when uvicorn stops
+
+    @cached_property
+    def path(self) -> Path:
+        """Where the socket is to be."""
+        self._folder = tempfile.TemporaryDirectory(prefix="ekiben-")  # gone when the process ends
+        return Path(self._folder.name) / "grpc"
+
+
+class Doorkeeper(asyncio.Protocol):
+    """What uvicorn makes for each connection: it lives until it is known what the client speaks."""
+
+    grpc_socket: ClassVar[GrpcSocket]
+
+    def __init__(self, **given: Any) -> None:
+        self._given = given  # what uvicorn gives to its own protocol
+        self._state = given["server_state"]
+        self._begun = b""
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._state.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._begun += data
+        if self._begun.startswith(PREFACE):
+            self._transport.pause_reading()
+            joining = asyncio.ensure_future(self._join_grpc())
+            self._state.tasks.add(joining)  # uvicorn waits for these before it ends
+            joining.add_done_callback(self._state.tasks.discard)
+        elif not PREFACE.startswith(self._begun):
+            self._leave_to_uvicorn()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._state.connections.discard(self)
+
+    def shutdown(self) -> None:
+        """Close a connection over which nothing was asked yet, because uvicorn stops."""
+        self._transport.close()
+
+    def _leave_to_uvicorn(self) -> None:
+        self._state.connections.discard(self)
+        protocol: Any = AutoHTTPProtocol(**self._given)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(self._begun)
+
+    async def _join_grpc(self) -> None:
+        client, path = self._transport, self.grpc_socket.path
+        loop = asyncio.get_running_loop()
+        try:
+            server, inner = await loop.create_unix_connection(lambda: Pipe(client), str(path))
+        except OSError as error:  # it is stopping
+            logger.warning("a gRPC connection on the HTTP port was closed: %s", error)
+            client.abort()
+            return
+        if client.is_closing():
+            server.close()
+            return
+        self._state.connections.discard(self)
+        outer = OuterPipe(server, self._state.connections, self.grpc_socket.stop)
+        client.set_protocol(outer)
+        server.write(self._begun)
+        client.resume_reading()
+
+
+class Pipe(asyncio.Protocol):
+    """One end of a joint connection: what it receives goes to the other, no faster than that can take it."""
+
+    def __init__(self, other: Any) -> None:
+        self._other = other  # the other end's transport
+
+    def data_received(self, data: bytes) -> None:
+        self._other.write(data)
+
+    def pause_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.resume_reading()
+
+    def eof_received(self) -> bool:
+        """Pass on that no more will come; the other direction stays open."""
+        if not self._other.is_closing():
+            self._other.write_eof()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._other.close()
+
+
+class OuterPipe(Pipe):
+    """The client's end: uvicorn counts it among its connections and waits for it to close."""
+
+    def __init__(self, other: Any, connections: set[Any], stop: Callable[[], object]) -> None:
+        super().__init__(other)
+        self._connections = connections
+        self.shutdown = stop  # by uvicorn: gRPC closes its connections, once their calls are answered
+        connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connections.discard(self)
+        super().connection_lost(error)
+
+
+def share_main_port() -> GrpcSocket:
+    """Let connections to the HTTP port reach this socket; uvicorn must not have been started yet."""
+    Doorkeeper.grpc_socket = GrpcSocket()
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:{Doorkeeper.__name__}"
+    return Doorkeeper.grpc_socket
