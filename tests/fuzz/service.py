@@ -34,7 +34,9 @@ SCHEMA = Schema(
     target=Target(name="y", task="multiclass", classes=("red", "green", "blue")),
 )
 ROW = {"x": 1.5, "city with spaces": "b", "code": 2, "yes": False, "时间": "2024-02-03T04:05:06Z"}
-MANIFEST = Manifest(name="kinds", version="7", run_id="r", engine="tensorflow", files={SCHEMA_FILE: "", GOLDEN_FILE: ""})
+MANIFEST = Manifest(
+    name="kinds", version="7", run_id="r", engine="tensorflow", files={SCHEMA_FILE: "", GOLDEN_FILE: ""}
+)
 TIMEOUT_S = 5.0
 
 
