@@ -1,10 +1,13 @@
 """What is wrong with a request is said in one sentence, in the dialect's own shape, and disturbs no other."""
 
+import io
 import json
 from typing import Any
 
 import grpc
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
 
 from service.model import PackedModel
@@ -144,6 +147,21 @@ def test_a_wrong_request_is_refused(server: Server, path: str, body: Any, status
 def test_a_wrong_invocation_is_refused(server: Server, kind: str, body: bytes, status: int, sentence: str) -> None:
     given, error = refuse(server, "/invocations", body, **{"content-type": kind})
     assert (given, sentence in error) == (status, True), error
+
+
+def test_a_damaged_parquet_file_harms_nobody(server: Server, row: dict[str, Any]) -> None:
+    output = io.BytesIO()
+    pd.DataFrame([row]).to_parquet(output)
+    good, generator = output.getvalue(), np.random.default_rng(0)
+    kind = {"content-type": "application/vnd.apache.parquet"}
+    assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
+    for _ in range(30):
+        damaged = bytearray(good)
+        for place in generator.integers(4, len(good) - 4, 5):
+            damaged[place] ^= int(generator.integers(1, 256))
+        answered = httpx.post(f"{server.url}/invocations", content=bytes(damaged), headers=kind)
+        assert answered.status_code in (200, 400), answered.text
+    assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
 
 
 def infer_request(inputs: list[dict[str, Any]]) -> Any:

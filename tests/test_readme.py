@@ -58,8 +58,8 @@ def test_the_curl_example_answers_as_shown(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_the_python_example_prints_what_its_comment_says(server: Server) -> None:
-    (example,) = blocks("python")
-    code = example.replace(ADDRESS, server.url)
+@pytest.mark.parametrize("example", blocks("python"), ids=["bentoml", "tritonclient"])
+def test_a_python_example_prints_what_its_comment_says(server: Server, example: str) -> None:
+    code = example.replace(ADDRESS, server.url).replace("localhost:9000", server.grpc)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == example.rpartition("# ")[2].strip()

@@ -1,14 +1,10 @@
 """One good request of each form of each dialect, to mutate."""
 
 import gzip
-import io
 import json
 import struct
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet
 
 from service.protos import message
 from tests.fuzz.service import MANIFEST, ROW, SCHEMA
@@ -101,13 +97,6 @@ def tfs_classify() -> Seed:
     return Seed("tfs_classify", "tensorflow.serving.PredictionService/Classify", None, request.SerializeToString())
 
 
-def parquet() -> Seed:
-    output = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table({name: [value] for name, value in ROW.items()}), output)
-    kind = {"content-type": "application/vnd.apache.parquet"}
-    return Seed("parquet", "/invocations", kind, output.getvalue())
-
-
 def csv_text() -> bytes:
     return (",".join(SCHEMA.names) + "\n" + ",".join(str(ROW[name]) for name in SCHEMA.names) + "\n").encode()
 
@@ -134,5 +123,4 @@ SEEDS = (
     as_json("records", "/invocations", {"dataframe_records": [ROW]}),
     as_json("inputs", "/invocations", {"inputs": COLUMNS}),
     Seed("csv", "/invocations", {"content-type": "text/csv"}, csv_text()),
-    parquet(),
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,13 +18,13 @@ from service.openapi import PREDICTION, ROW
 from service.protocols.invocations.csv_form import read_csv, write_csv
 from service.protocols.invocations.json_forms import is_open_inference, read_forms
 from service.protocols.invocations.media import CSV, JSON, PARQUET, find_accepted, find_given
-from service.protocols.invocations.parquet_form import read_parquet
+from service.protocols.invocations.parquet_form import ParquetReader
 from service.protocols.open_inference.infer import Inference
 from service.settings import Settings
 
 PROTOCOL = "invocations"
 PATH = "/invocations"
-LONG_BYTES = 65_536  # a longer CSV or Parquet body is read in a thread: the event loop must not wait for it
+LONG_BYTES = 65_536  # of CSV
 OPERATION = Operation(
     "Predict as MLflow and SageMaker call it",
     {
@@ -58,6 +57,7 @@ class Invocations:
         self._settings = settings
         self._reader = ColumnReader(dataplane.model.schema)
         self._names = dataplane.model.schema.names
+        self._parquet = ParquetReader(self._reader, settings.max_request_rows)
         self._inference = Inference(dataplane, settings, PROTOCOL)
         self._accepted_by_default = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON)
 
@@ -68,9 +68,9 @@ class Invocations:
         kind, header = find_given(request.headers)
         body = await read_body(request, self._settings.max_body_bytes, timeout_s)
         if kind == CSV:
-            rows = await _read(read_csv, body, self._names, self._reader, header, self._dataplane.check_count)
+            rows = await self._read_csv(body, header)
         elif kind == PARQUET:
-            rows = await _read(read_parquet, body, self._reader, self._dataplane.check_count)
+            rows = await self._parquet.read(body, timeout_s)
         else:
             content = parse_json(body, _nan_to_null)
             if is_open_inference(content):
@@ -79,18 +79,19 @@ class Invocations:
         prediction = await self._dataplane.predict(rows, timeout_s, PROTOCOL, request.wait_gone)
         return self._encode(prediction, accepted)
 
+    async def _read_csv(self, body: bytes, header: bool | None) -> list[Any]:
+        """Return the rows; a long body is read in a thread, so that the event loop need not wait for it."""
+        if not body:
+            raise BadRequest(400, "the body is empty: send at least one row")
+        given = body, self._names, self._reader, header, self._dataplane.check_count
+        return read_csv(*given) if len(body) < LONG_BYTES else await asyncio.to_thread(read_csv, *given)
+
     def _encode(self, prediction: Prediction, accepted: str) -> Response:
         target = self._dataplane.model.schema.target
         if accepted == CSV:
             return Response(write_csv(to_columns(target, prediction.answers)), content_type=b"text/csv")
         body = orjson.dumps({"predictions": to_predictions(target, prediction.answers)})
         return Response(body, content_type=JSON_TYPE)
-
-
-async def _read(read: Callable[..., list[Any]], body: bytes, *more: Any) -> list[Any]:
-    if not body:
-        raise BadRequest(400, "the body is empty: send at least one row")
-    return read(body, *more) if len(body) < LONG_BYTES else await asyncio.to_thread(read, body, *more)
 
 
 def _nan_to_null(name: str) -> float | None:
