@@ -12,12 +12,13 @@ from tests.conftest import ROOT, Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+PROTOCOLS = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
 ADDRESS = "http://localhost:8080"
 
 
-def blocks(language: str) -> list[str]:
-    """Return the README's code blocks in that language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+def blocks(language: str, text: str = README) -> list[str]:
+    """Return a text's code blocks in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def test_it_is_short() -> None:
@@ -58,7 +59,7 @@ def test_the_curl_example_answers_as_shown(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", blocks("python"), ids=["bentoml", "tritonclient"])
+@pytest.mark.parametrize("example", [*blocks("python"), *blocks("python", PROTOCOLS)], ids=["bentoml", "triton"])
 def test_a_python_example_prints_what_its_comment_says(server: Server, example: str) -> None:
     code = example.replace(ADDRESS, server.url).replace("localhost:9000", server.grpc)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

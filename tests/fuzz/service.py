@@ -74,10 +74,10 @@ class Service:
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of an HTTP answer."""
         sent: list[Message] = []
-        messages = iter([{"type": "http.request", "body": body}])
+        messages: list[Message] = [{"type": "http.request", "body": body}]
 
         async def receive() -> Message:
-            return next(messages, {"type": "http.disconnect"})
+            return messages.pop() if messages else await asyncio.Future()  # the caller stays
 
         async def send(message: Message) -> None:
             sent.append(message)
