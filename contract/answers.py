@@ -32,7 +32,8 @@ def label_rows(target: Target, answers: Answers) -> list[Label]:
     """Return the class of each row: of two the last one from DECISION_THRESHOLD on, of more the likeliest."""
     classes = target.classes
     if target.task == "binary":
-        return [classes[likely] for likely in (answers[:, 0] >= DECISION_THRESHOLD).tolist()]
+        no, yes = classes
+        return [yes if likely >= DECISION_THRESHOLD else no for likely in answers[:, 0].tolist()]
     return [classes[place] for place in answers.argmax(axis=1).tolist()]
 
 

@@ -1,6 +1,6 @@
 """From the text of a CSV cell to the value a caller would send as JSON."""
 
-from contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Feature, Number, Value
+from contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Category, Feature, Number, Value
 
 
 def read_cell(feature: Feature, text: str | None) -> Value:
@@ -12,6 +12,8 @@ def read_cell(feature: Feature, text: str | None) -> Value:
     if isinstance(feature, Boolean):
         word = text.strip().lower()
         return True if word in TRUE else False if word in FALSE else text
+    if isinstance(feature, Category) and feature.integers:
+        return text.removesuffix(".0")  # pandas makes floats of integers where one is missing
     return text
 
 

@@ -5,8 +5,9 @@ the probabilities of several classes, (rows, classes).
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import ne
 from types import NoneType
 from typing import Any
@@ -19,6 +20,7 @@ from contract.schema import INTERVAL, Schema, Target
 
 Column = Sequence[Value]
 _TRUTHS = frozenset({bool, NoneType})
+_MISSING_TIMES = ("", "NaT")  # as tensors and pandas write them
 LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
 
 
@@ -78,7 +80,7 @@ class ColumnReader:
             name = next(name for name in columns if len(columns[name]) != len(columns[first]))
             sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
             raise InvalidInput(Problem(None, name, sentence))
-        readers = self._picky if without_nan else self._readers
+        readers = self._picky if without_nan or not _hold_nan(columns.values()) else self._readers
         read = [readers[name](column) if name in readers else column for name, column in columns.items()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
 
@@ -122,6 +124,12 @@ class ColumnReader:
                 expected = f"expected {len(names)} values in the order of the features, got {len(row)}"
                 raise InvalidInput(Problem(index, None, expected))
         return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _hold_nan(columns: Iterable[Column]) -> bool:
+    """Return whether any value is NaN, which alone differs from itself; one look at all costs least."""
+    values = list(chain.from_iterable(columns))
+    return any(map(ne, values, values))
 
 
 def unwrap_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -194,7 +202,9 @@ def _to_integer(value: Value) -> Value:
 
 def _timestamp_reader(feature: Feature) -> Callable[[Column], Column]:
     def read(column: Column) -> Column:
-        return [None if value == "" else value for value in column] if "" in column else column
+        if any(text in column for text in _MISSING_TIMES):
+            return [None if value in _MISSING_TIMES else value for value in column]
+        return column
 
     return read
 

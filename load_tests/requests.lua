@@ -1,11 +1,12 @@
--- Sends the bodies in the file BODIES, one a line, in turn; prints what load_tests/wrk.py reads.
+-- Sends the requests in the file REQUESTS in turn; prints what load_tests/wrk.py reads.
 
 local requests = {}
 local last = 0
 
 function init()
-  for body in io.lines(os.getenv("BODIES")) do
-    requests[#requests + 1] = wrk.format("POST", nil, { ["content-type"] = "application/json" }, body)
+  local file = io.open(os.getenv("REQUESTS"), "rb")
+  for length in file:lines() do
+    requests[#requests + 1] = file:read(tonumber(length))
   end
 end
 

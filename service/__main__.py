@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from service.healthcheck import check_readiness
+from service.limits import read_limits
 
 BENTO = Path(__file__).parents[2]  # in the image this file is BENTO/src/service/__main__.py
 USAGE = "serve [--option value …] or healthcheck"
@@ -29,6 +30,8 @@ def serve(options: list[str]) -> str | None:
     unwritable = find_unwritable(Path(os.environ.get("BENTOML_HOME", "/tmp/bentoml")))
     if unwritable:
         return unwritable
+    # TensorFlow's own default is every core of the host, whatever the container may use.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(read_limits().threads))
     target = str(BENTO) if (BENTO / "bento.yaml").exists() else "service.service:Ekiben"
     sys.argv = ["bentoml", "serve", *options, target]
     runpy.run_module("bentoml", run_name="__main__", alter_sys=True)

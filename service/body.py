@@ -52,6 +52,11 @@ def parse_json(body: bytes, read_constant: Callable[[str], Any] = float) -> Any:
         return parse_json_slowly(body, parse_constant=read_constant)
 
 
+def nan_to_null(name: str) -> float | None:
+    """Return what the constants that Python writes stand for where NaN means missing."""
+    return None if name == "NaN" else float(name)
+
+
 def parse_json_slowly(body: bytes, **hooks: Any) -> Any:
     """Do the same with the standard library and its hooks, at ten times the cost."""
     try:

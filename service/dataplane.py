@@ -64,6 +64,9 @@ class Dataplane:
                 answers = await work.future
             else:
                 answers = await self._wait_for(work, gone)
+        except asyncio.CancelledError:  # over gRPC a caller that goes is told of so
+            metrics.count_rejected(protocol, CallerGone.reason)
+            raise
         except Exception as error:
             self._recorder.record_failure(time.monotonic() - started)
             if isinstance(error, Refusal):

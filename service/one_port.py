@@ -10,8 +10,6 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import Callable
-from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -23,16 +21,21 @@ logger = logging.getLogger("bentoml.service")
 
 
 class GrpcSocket:
-    """A Unix socket for this process's gRPC server, in a folder that only this user may enter."""
+    """A Unix socket of this process's gRPC server, in a folder that only this user may enter."""
 
-    def __init__(self) -> None:
-        self.stop: Callable[[], object] = lambda: None  # called when uvicorn stops
+    path: str
+    stop: Callable[[], object]
 
-    @cached_property
-    def path(self) -> Path:
-        """Where the socket is to be."""
-        self._folder = tempfile.TemporaryDirectory(prefix="ekiben-")  # gone when the process ends
-        return Path(self._folder.name) / "grpc"
+    def open(self, stop: Callable[[], object]) -> str:
+        """Return where gRPC must listen; `stop` is called when uvicorn stops."""
+        self._folder = tempfile.TemporaryDirectory(prefix="ekiben-")
+        self.path = f"{self._folder.name}/grpc"
+        self.stop = stop
+        return f"unix:{self.path}"
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._folder.cleanup()
 
 
 class Doorkeeper(asyncio.Protocol):
@@ -78,7 +81,7 @@ class Doorkeeper(asyncio.Protocol):
         client, path = self._transport, self.grpc_socket.path
         loop = asyncio.get_running_loop()
         try:
-            server, inner = await loop.create_unix_connection(lambda: Pipe(client), str(path))
+            server, _ = await loop.create_unix_connection(lambda: Pipe(client), path)
         except OSError as error:  # it is stopping
             logger.warning("a gRPC connection on the HTTP port was closed: %s", error)
             client.abort()
@@ -87,14 +90,16 @@ class Doorkeeper(asyncio.Protocol):
             server.close()
             return
         self._state.connections.discard(self)
-        outer = OuterPipe(server, self._state.connections, self.grpc_socket.stop)
-        client.set_protocol(outer)
+        client.set_protocol(OuterPipe(server, self._state.connections, self.grpc_socket.stop))
         server.write(self._begun)
         client.resume_reading()
 
 
 class Pipe(asyncio.Protocol):
-    """One end of a joint connection: what it receives goes to the other, no faster than that can take it."""
+    """One end of a joint connection: what it receives goes to the other, no faster than that can take it.
+
+    An end that says it will send no more is closed, and so is the other: gRPC does the same.
+    """
 
     def __init__(self, other: Any) -> None:
         self._other = other  # the other end's transport
@@ -109,12 +114,6 @@ class Pipe(asyncio.Protocol):
     def resume_writing(self) -> None:
         if not self._other.is_closing():
             self._other.resume_reading()
-
-    def eof_received(self) -> bool:
-        """Pass on that no more will come; the other direction stays open."""
-        if not self._other.is_closing():
-            self._other.write_eof()
-        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._other.close()

@@ -23,13 +23,14 @@ from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.model import find_model, open_model
+from service.one_port import share_main_port
 from service.openapi import document
 from service.protocols import DIALECTS, predict
 from service.routing import Router
 from service.settings import InvalidSettings, read_settings
 
 logger = logging.getLogger("bentoml.service")
-CLOSING_S = 1.0  # for gRPC calls that are still under way when all HTTP requests are answered
+CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
 
 try:
     settings = read_settings()
@@ -42,6 +43,7 @@ Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
 router = Router()  # filled as the service starts
 guard = Guard(settings.auth_token.get_secret_value())
+grpc_socket = share_main_port() if settings.grpc_on_main_port else None
 
 
 @bentoml.service(
@@ -76,7 +78,7 @@ class Ekiben:
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)
-        await self.grpc.start(settings)
+        await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
         drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
@@ -89,7 +91,7 @@ class Ekiben:
         self.dataplane.stop_being_ready()
         self.grpc.stop_being_ready()
 
-    def finish(self, left_s: float) -> None:
+    def finish(self, left_s: float = CLOSING_S) -> None:
         """Take no new gRPC calls; uvicorn does the same for HTTP."""
         self.grpc.stop(left_s)
 
@@ -97,6 +99,8 @@ class Ekiben:
     async def close(self) -> None:
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         self.dataplane.close()
+        if grpc_socket:
+            grpc_socket.close()
 
     def __is_ready__(self) -> bool:
         return self.dataplane.ready
@@ -124,7 +128,11 @@ def check_ports() -> None:
     """Raise InvalidSettings if something else listens on a port that the service is to use."""
     command = click.get_current_context(silent=True)
     given = command.params if command else {}
-    check_port(given.get("port") or settings.port, given.get("host") or "", "PORT")
+    port = given.get("port") or settings.port
+    if port == settings.grpc_port:
+        hint = "with GRPC_ON_MAIN_PORT=1 the HTTP port answers gRPC too"
+        raise InvalidSettings(f"HTTP and gRPC can't both have port {port}: set another GRPC_PORT=…; {hint}")
+    check_port(port, given.get("host") or "", "PORT")
     check_port(settings.grpc_port, "", "GRPC_PORT")
 
 
@@ -144,7 +152,6 @@ def announce(url: str | None) -> None:
     """Print the address and a request that can be pasted into a terminal."""
     body = orjson.dumps({"rows": [model.schema.example]}).decode()
     logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
-    print(
-        f"\nTry it:\n\n  curl -s {url}{predict.PATH} -H 'content-type: application/json' -d {shlex.quote(body)}\n",
-        flush=True,
-    )
+    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if guard.closed else ""
+    options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
+    print(f"\nTry it:\n\n  curl -s {url}{predict.PATH} {options}\n", flush=True)

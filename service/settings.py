@@ -42,7 +42,7 @@ class Settings(BaseModel):
     tls_key_file: Path | None = Field(None, description="its private key, PEM")
 
     @property
-    def tls(self) -> dict[str, Any]:
+    def ssl(self) -> dict[str, Any]:
         """TLS as BentoML's service decorator takes it."""
         if self.tls_cert_file is None:
             return {"enabled": False}

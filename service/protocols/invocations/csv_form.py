@@ -2,40 +2,85 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from contract.check import shorten
-from contract.errors import InvalidInput, Problem
+from contract.schema import Schema
 from contract.tensors import ColumnReader
 from service.errors import BadRequest
+from service.protocols.invocations.names import check_names, find_index
+
+Line = list[str]
 
 
-def read_csv(
-    body: bytes, names: Sequence[str], reader: ColumnReader, header: bool | None, check_count: Callable[[int], None]
-) -> list[Any]:
-    """Return the rows of a CSV body; without a header its columns are in the features' order."""
-    records = _parse(body)
-    if header is None:
-        header = bool(records) and has_header(records[0], names)
-    columns = records.pop(0) if header and records else list(names)
-    if len(set(columns)) < len(columns):
-        twice = next(name for name in columns if columns.count(name) > 1)
-        raise InvalidInput(Problem(None, shorten(twice), "is there twice in the header: send each column once"))
-    check_count(len(records))
-    if not records:
-        return []
-    for index, record in enumerate(records):
-        if len(record) != len(columns):
-            raise InvalidInput(Problem(index, None, f"expected {len(columns)} cells, got {len(record)}"))
-    by_name = dict(zip(columns, zip(*records, strict=True), strict=True))
-    return reader.to_rows({name: reader.read_texts(name, cells) for name, cells in by_name.items()})
+class CsvReader:
+    """Reads the rows of CSV bodies."""
+
+    def __init__(self, schema: Schema, max_rows: int, check_count: Callable[[int], None]) -> None:
+        self._names = schema.names
+        self._reader = ColumnReader(schema)
+        self._max_rows = max_rows
+        self._check_count = check_count
+
+    def read(self, body: bytes, header: bool | None) -> list[Any]:
+        """Return the rows; without a header their cells are in the features' order. None: look if there is one."""
+        text = decode(body)
+        lines = read_lines(text)
+        records = list(islice(lines, self._max_rows + 2))  # a line costs more memory than its text
+        if not records:
+            raise BadRequest(400, "the body is empty: send a line of comma-separated values for each row")
+        names = records[0] if header or (header is None and has_header(records[0], self._names)) else None
+        self._check_count(len(records) + sum(1 for _ in lines) - (names is not None))
+        check_widths(text, records, len(self._names if names is None else names), names is not None)
+        return self._to_rows(self._names, records) if names is None else self._to_rows(names, records[1:])
+
+    def _to_rows(self, names: Sequence[str], records: list[Line]) -> list[Any]:
+        check_names(names)
+        if not records:
+            return []
+        columns = dict(zip(names, zip(*records, strict=True), strict=True))
+        for place in find_index(names):
+            del columns[names[place]]
+        return self._reader.to_rows({name: self._reader.read_texts(name, cells) for name, cells in columns.items()})
 
 
-def has_header(first: Sequence[str], names: Sequence[str]) -> bool:
-    """Return whether a first row names columns: half of its cells are features' names."""
+def has_header(first: Line, names: Sequence[str]) -> bool:
+    """Return whether a first line names columns: half of its cells are features' names."""
     known = set(names)
     return 2 * sum(cell in known for cell in first) >= len(first)
+
+
+def decode(body: bytes) -> str:
+    """Return the text of a body, in UTF-8 with or without a byte order mark."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRequest(400, f"the CSV body is not UTF-8 at byte {error.start}: save it as UTF-8") from None
+    if (place := text.find("\0")) >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise BadRequest(400, f"the CSV body has a NUL character in line {line}: save it as plain text in UTF-8")
+    return text
+
+
+def read_lines(text: str) -> Iterator[Line]:
+    """Yield the cells of each line that is not empty; raise BadRequest if one can't be read."""
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        # No `list` of the reader itself: between the steps of a generator other threads get their turn.
+        yield from (line for line in lines if line)
+    except csv.Error as error:
+        raise BadRequest(400, f"the CSV body can't be read in line {lines.line_num}: {error}") from None
+
+
+def check_widths(text: str, records: list[Line], width: int, named: bool) -> None:
+    """Raise BadRequest naming the line that has not that many cells."""
+    if set(map(len, records)) == {width}:
+        return
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    cells = next(len(line) for line in lines if line and len(line) != width)
+    where = "one for each name in the header" if named else "in the order of the features"
+    raise BadRequest(400, f"line {lines.line_num}: expected {width} cells, {where}, got {cells}")
 
 
 def write_csv(columns: Mapping[str, Any]) -> bytes:
@@ -44,15 +89,3 @@ def write_csv(columns: Mapping[str, Any]) -> bytes:
     values = (list(column) for column in columns.values())
     csv.writer(output, lineterminator="\n").writerows(zip(*values, strict=True))
     return output.getvalue().encode()
-
-
-def _parse(body: bytes) -> list[list[str]]:
-    """Return the cells of each line that is not empty."""
-    try:
-        text = body.decode("utf-8-sig")
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-        return [line for line in lines if line]
-    except UnicodeDecodeError:
-        raise BadRequest(400, "the CSV body is not UTF-8: save it as such") from None
-    except csv.Error as error:
-        raise BadRequest(400, f"the CSV body can't be read in line {lines.line_num}: {error}") from None

@@ -1,73 +1,114 @@
 """MLflow's four forms of JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from contract.check import show
+from contract.check import show, suggest
 from contract.errors import InvalidInput, Problem
+from contract.schema import Schema
 from contract.tensors import ColumnReader, unwrap_column
 from service.errors import BadRequest
+from service.protocols.invocations.names import check_names
 
-FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+SPLIT, RECORDS, INSTANCES, INPUTS = FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+SPLIT_KEYS = ("columns", "data", "index")  # the index is not looked at
 TENSOR_KEYS = frozenset({"name", "shape", "datatype"})
 
 
 def is_open_inference(content: Any) -> bool:
     """Return whether this is an Open Inference request: all its inputs are tensors."""
-    inputs = content.get("inputs") if isinstance(content, dict) else None
+    inputs = content.get(INPUTS) if isinstance(content, dict) else None
     return isinstance(inputs, list) and bool(inputs) and all(map(_is_tensor, inputs))
 
 
-def read_forms(content: Any, names: Sequence[str], reader: ColumnReader) -> list[Any]:
-    """Return the rows of the one form that is there; other keys are left aside, as MLflow does."""
+class JsonReader:
+    """Reads the rows of the one form that is there; other keys are left aside, as MLflow does."""
+
+    def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
+        self._names = schema.names
+        self._reader = ColumnReader(schema)
+        self._check_count = check_count  # before there is a row for each: it costs more memory than its JSON
+
+    def read(self, content: Any) -> list[Any]:
+        """Return the rows, not checked yet; raise BadRequest or InvalidInput if there are none."""
+        form = find_form(content)
+        value = content[form]
+        if form == SPLIT:
+            return self._read_split(value)
+        if form == INPUTS and isinstance(value, dict):
+            return self._read_columns(value)
+        if not isinstance(value, list):
+            raise InvalidInput(Problem(None, form, f"expected a list of rows, got {show(value)}"))
+        self._check_count(len(value))
+        return self._reader.read_rows(value) if form == RECORDS else self._read_list(value)
+
+    def _read_list(self, values: list[Any]) -> list[Any]:
+        """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
+        kinds = set(map(type, values))
+        if kinds == {list}:
+            return self._reader.to_rows(self._reader.by_place(values), without_nan=True)
+        if len(self._names) == 1 and kinds.isdisjoint((dict, list)):
+            return self._reader.to_rows({self._names[0]: values}, without_nan=True)
+        return self._reader.read_rows(values)
+
+    def _read_columns(self, columns: dict[str, Any]) -> list[Any]:
+        """Return the rows of columns, (rows,) or (rows, 1); a value alone stands for one row."""
+        lists = {name: column if isinstance(column, list) else [column] for name, column in columns.items()}
+        self._check_count(max(map(len, lists.values()), default=0))
+        return self._reader.to_rows({name: unwrap_column(column) for name, column in lists.items()}, without_nan=True)
+
+    def _read_split(self, split: Any) -> list[Any]:
+        """Return the rows of a DataFrame as pandas splits it; without `columns` they are in the features' order."""
+        columns, data = check_split(split)
+        self._check_count(len(data))
+        if columns is None:
+            return self._reader.to_rows(self._reader.by_place(data), without_nan=True)
+        width = len(columns)
+        if set(map(len, data)) - {width}:
+            index = next(index for index, row in enumerate(data) if len(row) != width)
+            sentence = f"expected a list of {width} values, one for each of `columns`, got {len(data[index])}"
+            raise InvalidInput(Problem(index, None, sentence))
+        by_name = dict(zip(columns, zip(*data, strict=True), strict=True)) if data else {}
+        return self._reader.to_rows(by_name, without_nan=True)
+
+
+def find_form(content: Any) -> str:
+    """Return the only one of FORMS that is there; raise BadRequest if it is none or several."""
     if not isinstance(content, dict):
-        raise BadRequest(400, f'expected an object such as {{"dataframe_records": [...]}}, got {show(content)}')
+        raise BadRequest(400, f'expected an object such as {{"{RECORDS}": [...]}}, got {show(content)}')
     given = [form for form in FORMS if form in content]
-    if len(given) != 1:
-        found = " and ".join(f"`{form}`" for form in given) or "none"
-        raise BadRequest(400, f"expected one of {', '.join(f'`{form}`' for form in FORMS)}, got {found}")
-    (form,) = given
-    value = content[form]
-    if form == "dataframe_split":
-        return _read_split(value, reader)
-    if isinstance(value, dict) and form in ("inputs", "instances"):
-        return _read_columns(form, value, reader)
-    if not isinstance(value, list):
-        raise InvalidInput(Problem(None, form, f"expected a list of rows, got {show(value)}"))
-    return _read_rows(value, names, reader)
+    if not given:
+        near = suggest(next(iter(content), ""), FORMS)
+        raise BadRequest(400, f"expected one of {', '.join(f'`{form}`' for form in FORMS)}, got none{near}")
+    if len(given) > 1:
+        raise BadRequest(400, f"both `{given[0]}` and `{given[1]}` are there: send one of them")
+    return given[0]
 
 
-def _read_rows(rows: list[Any], names: Sequence[str], reader: ColumnReader) -> list[Any]:
-    """Return records, or rows that hold their values in the features' order."""
-    kinds = set(map(type, rows))
-    if kinds == {list}:
-        return reader.to_rows(reader.by_place(rows))
-    if len(names) == 1 and rows and dict not in kinds and list not in kinds:
-        return reader.to_rows({names[0]: rows})
-    return reader.read_rows(rows)
+def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
+    """Return the names and the rows of a DataFrame that pandas split; raise InvalidInput if it is none."""
+    if not isinstance(split, dict):
+        raise _refuse(f'expected an object such as {{"columns": [...], "data": [...]}}, got {show(split)}')
+    for key in split:
+        if key not in SPLIT_KEYS:
+            raise _refuse(f"{show(key)} is no part of it{suggest(key, SPLIT_KEYS)}")
+    columns, data = split.get("columns"), split.get("data")
+    if not isinstance(data, list):
+        raise _refuse("`data` is missing" if "data" not in split else f"expected rows in `data`, got {show(data)}")
+    if set(map(type, data)) - {list}:
+        index = next(index for index, row in enumerate(data) if type(row) is not list)
+        raise InvalidInput(Problem(index, None, f"expected a list of values, got {show(data[index])}"))
+    if columns is None:
+        return None, data
+    if not isinstance(columns, list) or set(map(type, columns)) - {str}:
+        wrong = next((name for name in columns if type(name) is not str), None) if type(columns) is list else columns
+        raise _refuse(f"expected a list of names in `columns`, got {show(wrong)}{' in it' * (type(columns) is list)}")
+    check_names(columns)
+    return columns, data
 
 
-def _read_columns(form: str, columns: dict[str, Any], reader: ColumnReader) -> list[Any]:
-    for name, column in columns.items():
-        if not isinstance(column, list):
-            raise InvalidInput(Problem(None, name, f"expected a list of values in `{form}`, got {show(column)}"))
-    return reader.to_rows({name: unwrap_column(column) for name, column in columns.items()})
-
-
-def _read_split(split: Any, reader: ColumnReader) -> list[Any]:
-    """Return the rows of a DataFrame as pandas splits it."""
-    columns = split.get("columns") if isinstance(split, dict) else None
-    data = split.get("data") if isinstance(split, dict) else None
-    if not isinstance(columns, list) or not isinstance(data, list) or not set(map(type, columns)) <= {str}:
-        raise BadRequest(400, 'dataframe_split: expected {"columns": [names], "data": [rows]}')
-    if len(set(columns)) < len(columns):
-        twice = next(name for name in columns if columns.count(name) > 1)
-        raise InvalidInput(Problem(None, twice, "is there twice in dataframe_split: send each column once"))
-    for index, row in enumerate(data):
-        if not isinstance(row, list) or len(row) != len(columns):
-            got = f"{len(row)} values" if isinstance(row, list) else show(row)
-            raise InvalidInput(Problem(index, None, f"expected a list of {len(columns)} values, got {got}"))
-    return reader.to_rows(dict(zip(columns, zip(*data, strict=True), strict=True))) if data else []
+def _refuse(sentence: str) -> InvalidInput:
+    return InvalidInput(Problem(None, SPLIT, sentence))
 
 
 def _is_tensor(value: Any) -> bool:

@@ -1,40 +1,65 @@
-"""Which form a body has and which the answer should have, by the request's headers."""
+"""Which form a body has and which the answer should have, by the request's headers.
 
-from collections.abc import Mapping
+An answer is JSON or CSV: what Accept weighs most, JSON where it is all the same to it. Where it
+says nothing or `*/*`, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT says it, as in SageMaker's own
+containers. Only a request that accepts neither is refused.
+"""
+
+from functools import lru_cache
 
 from service.errors import BadRequest
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
-ALIASES = {"application/x-parquet": PARQUET, "": JSON}
+ALIASES = {"application/x-parquet": PARQUET}
 HEADER = {"present": True, "absent": False}  # of a CSV file, as RFC 4180 says it
+CHARSETS = ("utf-8", "utf8")
+ANY = "*/*"
+WRITTEN = ((JSON, ("application/*", ANY)), (CSV, ("text/*", ANY)))
+UNNAMED = ""  # the content type of a body that comes without one: it is tried as JSON
+REMEMBERED = 64
 
 
-def find_given(headers: Mapping[bytes, bytes]) -> tuple[str, bool | None]:
+@lru_cache(REMEMBERED)
+def read_content_type(given: bytes | None) -> tuple[str, bool | None]:
     """Return the form of the body, and whether a CSV body says it has a header row; None: it doesn't say."""
-    given = headers.get(b"content-type", b"").decode("latin-1")
-    kind, *parameters = (part.strip().lower() for part in given.split(";"))
+    kind, *parameters = ((given or b"").decode("latin-1")).split(";")
+    kind = kind.strip().lower()
     kind = ALIASES.get(kind, kind)
-    if kind not in (JSON, CSV, PARQUET):
+    if kind not in (JSON, CSV, PARQUET, UNNAMED):
         raise BadRequest(415, f"content type {kind!r} is not supported: send {JSON}, {CSV} or {PARQUET}")
     header = None
-    for parameter in filter(None, parameters):
-        name, _, value = parameter.partition("=")
+    for parameter in filter(None, map(str.strip, parameters)):
+        name, _, value = parameter.lower().partition("=")
+        value = value.strip('"')
         if name == "header" and value in HEADER and kind == CSV:
             header = HEADER[value]
-        elif name != "charset" or value.strip('"') != "utf-8":
+        elif name != "charset" or value not in CHARSETS:
             raise BadRequest(415, f"{kind}: parameter {parameter!r} is not supported: send charset=utf-8 or none")
     return kind, header
 
 
-def find_accepted(headers: Mapping[bytes, bytes], default: str) -> str:
-    """Return the form of the answer: JSON unless only CSV is accepted; raise BadRequest if it is neither."""
-    given = headers.get(b"accept", b"").decode("latin-1").lower()
-    accepted = [part.partition(";")[0].strip() for part in (given or default).split(",")]
-    if "*/*" in accepted and not given.startswith(CSV):
-        return JSON
-    for kind in accepted:
-        if kind in (JSON, "application/*", "*/*"):
-            return JSON
-        if kind in (CSV, "text/*"):
-            return CSV
-    raise BadRequest(406, f"accept {given!r} can't be answered: accept {JSON} or {CSV}")
+@lru_cache(REMEMBERED)
+def read_accept(given: bytes | None, default: str) -> str:
+    """Return the form of the answer; raise BadRequest if there is none that is accepted."""
+    text = (given or b"").decode("latin-1").strip()
+    weights = dict(map(_weigh, (default if text in ("", ANY) else text).lower().split(",")))
+    best = max(WRITTEN, key=lambda written: _find_weight(written, weights))  # of two that weigh the same the first
+    if _find_weight(best, weights) <= 0:
+        raise BadRequest(406, f"{text or default!r} is not written here: accept {JSON} or {CSV}")
+    return best[0]
+
+
+def _find_weight(written: tuple[str, tuple[str, ...]], weights: dict[str, float]) -> float:
+    """Return what the most special of the ranges that cover a form says of it."""
+    kind, ranges = written
+    return next((weights[name] for name in (kind, *ranges) if name in weights), 0.0)
+
+
+def _weigh(part: str) -> tuple[str, float]:
+    """Return a range of Accept and its weight."""
+    kind, *parameters = (piece.strip() for piece in part.split(";"))
+    weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+    try:
+        return kind, float(weight)
+    except ValueError:
+        return kind, 1.0

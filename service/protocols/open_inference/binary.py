@@ -34,14 +34,13 @@ class Tail:
 
     def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Sequence[Any]:
         """Return the values of the next tensor, which has that many bytes."""
-        if type(size) is not int or size < 0:
-            raise refuse(name, f"parameter `{SIZE}`: expected a number of bytes, got {show(size)}")
-        left = len(self._body) - self._place
-        if size > left:
-            raise refuse(name, f"parameter `{SIZE}`: expected at most the {left} bytes that are left, got {size}")
-        values = read_raw(name, datatype, self._body, self._place, size, count)
+        start = self._place
+        left = len(self._body) - start
+        if type(size) is not int or not 0 <= size <= left:
+            wanted = f"expected a number of bytes, at most the {left} that are left"
+            raise refuse(name, f"parameter `{SIZE}`: {wanted}, got {show(size)}")
         self._place += size
-        return values
+        return read_raw(name, datatype, self._body, start, size, count)
 
     def check_end(self) -> None:
         """Raise BadRequest if there is more than the tensors took."""

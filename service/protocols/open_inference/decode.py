@@ -23,11 +23,7 @@ class Extent:
     shape: list[int]
     rows: int
     width: int | None  # None: a column; else a row has all the features
-
-    @property
-    def count(self) -> int:
-        """How many values that is."""
-        return self.rows * (self.width or 1)
+    count: int  # of values
 
 
 class RowReader:
@@ -47,7 +43,7 @@ class RowReader:
             width = self._find_width(name, shape, alone)
             if width is not None or shape[1:] in ([], [1]):
                 self._check_count(shape[0])
-                return Extent(shape, shape[0], width)
+                return Extent(shape, shape[0], width, shape[0] * (width or 1))
         wanted = "[rows] or [rows, 1]" + (f", or [rows, {len(self._names)}] for all features" if alone else "")
         raise refuse(name, f"has the shape {_show_shape(shape)}: expected {wanted}")
 
@@ -92,15 +88,15 @@ def flatten(name: str, data: Any, extent: Extent) -> list[Any]:
             raise refuse(name, f"has rows of another length in `data` than its shape {_show_shape(extent.shape)} says")
         data = list(chain.from_iterable(data))
     values: list[Any] = data
-    check_length(name, values, extent)
+    if len(values) != extent.count:
+        raise miscount(name, values, extent)
     return values
 
 
-def check_length(name: str, values: Sequence[Any], extent: Extent) -> None:
-    """Raise InvalidInput unless there are as many values as the shape says."""
-    if len(values) != extent.count:
-        shape = _show_shape(extent.shape)
-        raise refuse(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
+def miscount(name: str, values: Sequence[Any], extent: Extent) -> InvalidInput:
+    """Return the error of a tensor that has not as many values as its shape says."""
+    shape = _show_shape(extent.shape)
+    return refuse(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
 
 
 def read_timeout_s(parameters: Mapping[str, Any], timeout_s: float) -> float:

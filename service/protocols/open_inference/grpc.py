@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
+from contract.check import shorten
 from service.dataplane import Dataplane
 from service.dialect import Call, Method
 from service.errors import BadRequest
@@ -18,7 +19,7 @@ from service.protocols.open_inference.datatypes import (
     refuse,
     write_raw,
 )
-from service.protocols.open_inference.decode import Extent, RowReader, check_length, check_names, read_timeout_s
+from service.protocols.open_inference.decode import Extent, RowReader, check_names, miscount, read_timeout_s
 from service.protocols.open_inference.encode import Output, Selection, to_list
 from service.protocols.open_inference.metadata import describe_model, describe_server
 from service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
@@ -77,18 +78,19 @@ class Api:
         names = [tensor.name for tensor in inputs]
         check_names(names)
         if raw:
-            check_raw(names, [tensor.HasField("contents") for tensor in inputs], len(raw))
+            check_raw(request.model_name, names, [tensor.HasField("contents") for tensor in inputs], len(raw))
         columns: dict[str, Sequence[Any]] = {}
         extent: Extent | None = None
         for place, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
-            datatype = find_datatype(name, tensor.datatype)
-            shape = list(tensor.shape)
+            datatype = find_datatype(name, called := tensor.datatype)
+            shape = tensor.shape
             if extent is None or shape != extent.shape:
-                extent = self._rows.measure(name, shape, len(names) == 1)
+                extent = self._rows.measure(name, list(shape), len(names) == 1)
             if raw:
-                columns[name] = read_raw(name, datatype, raw[place], 0, len(raw[place]), extent.count)
+                content = raw[place]
+                columns[name] = read_raw(name, datatype, content, 0, len(content), extent.count)
             else:
-                columns[name] = read_typed(name, tensor.datatype, datatype, tensor.contents, extent)
+                columns[name] = read_typed(name, called, datatype, tensor.contents, extent)
         assert extent is not None  # there is at least one name
         return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=False)
 
@@ -139,29 +141,29 @@ class Api:
         return message("inference.RepositoryIndexResponse")(models=models)
 
 
-def check_raw(names: Sequence[str], typed: Sequence[bool], raw: int) -> None:
-    """Raise BadRequest unless there is one raw content for each tensor, and no typed one."""
+def check_raw(model: str, names: Sequence[str], typed: Sequence[bool], raw: int) -> None:
+    """Raise BadRequest, in Triton's words, unless there is one raw content for each tensor and no typed one."""
     if any(typed):
-        name = names[typed.index(True)]
-        raise BadRequest(400, f"`{name}` has contents, but there are raw_input_contents too: send one of them")
+        place = f"'{shorten(names[typed.index(True)])}' for model '{shorten(model)}'"
+        raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {place}")
     if raw < len(names):
-        raise BadRequest(400, f"there are no raw_input_contents for '{names[raw]}': send one for each input, in order")
+        place = f"'{shorten(names[raw])}' for model '{shorten(model)}'"
+        raise BadRequest(400, f"there are no raw_input_contents for {place}: send one for each input, in order")
     if raw > len(names):
-        raise BadRequest(
-            400, f"there are {raw} raw_input_contents for {len(names)} inputs: send one for each, in order"
-        )
+        counted = f"there are {raw} raw_input_contents for {len(names)} inputs"
+        raise BadRequest(400, f"{counted}: send one for each, in order")
 
 
 def read_typed(name: str, called: str, datatype: Datatype, contents: Any, extent: Extent) -> Sequence[Any]:
     """Return the values of a tensor's typed contents."""
     if not datatype.field:
         raise refuse(name, f"{called} has no typed contents: send it raw, or as FP32")
-    values = list(getattr(contents, datatype.field))
-    if len(values) != extent.count and (other := [field.name for field, _ in contents.ListFields()]):
-        wanted = datatype.field
-        if wanted not in other:
-            raise refuse(name, f"has {other[0]}, its datatype {called} is for {wanted}")
-    check_length(name, values, extent)
+    values: list[Any] = getattr(contents, datatype.field)[:]
+    if len(values) != extent.count:
+        others = [field.name for field, _ in contents.ListFields() if field.name != datatype.field]
+        if others and not values:
+            raise refuse(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
+        raise miscount(name, values, extent)
     return values if datatype.size else decode_texts(name, values)
 
 

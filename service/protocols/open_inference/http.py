@@ -57,6 +57,7 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
     api = Api(dataplane, settings, protocol)
     return (
         Route("POST", f"{MODEL}/infer", api.infer, operation=INFER),
+        Route("GET", "/v2/models/stats", api.count, operation=Operation("What was answered so far")),
         Route("GET", MODEL, api.describe, operation=Operation("The model's tensors")),
         Route(
             "GET",
@@ -72,7 +73,6 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
         Route("GET", "/v2", api.describe_server, operation=Operation("The server and its extensions")),
         Route("GET", "/v2/", api.describe_server),
         Route("GET", "/v2/models", api.list_models, operation=Operation("The names of the models")),
-        Route("GET", "/v2/models/stats", api.count, operation=Operation("What was answered so far")),
         Route("GET", f"{MODEL}/stats", api.count, operation=Operation("What was answered so far")),
         Route(
             "GET", f"{MODEL}/config", api.configure, operation=Operation("The model's configuration, as Triton has it")

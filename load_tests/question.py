@@ -1,0 +1,42 @@
+"""What a server is asked: some of the model's golden rows in a dialect, and whether an answer is right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract.schema import Schema
+from contract.tensors import to_tensors
+from load_tests.dialects import Dialect, Headers
+from service.model import Golden
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request and what its answer must hold."""
+
+    dialect: Dialect
+    path: str
+    headers: Headers
+    body: bytes
+    output: str  # the one that is looked at
+    wanted: Sequence[float]
+
+    def is_answered_by(self, answer: bytes) -> bool:
+        """Return whether the answer has what the model gave in training."""
+        try:
+            given = self.dialect.read(answer, self.output)
+        except (KeyError, ValueError, TypeError):
+            return False
+        return len(given) == len(self.wanted) and np.allclose(given, self.wanted, rtol=0, atol=TOLERANCE)
+
+
+def write_question(schema: Schema, golden: Golden, dialect: Dialect, size: int, first: int = 0) -> Question:
+    """Return a question of that many golden rows, from the first on and then round."""
+    places = [(first + place) % len(golden.rows) for place in range(size)]
+    headers, body = dialect.encode(schema, [golden.rows[place] for place in places])
+    output = "value" if schema.target.task == "regression" else "probability"
+    wanted = to_tensors(schema.target, np.array(golden.answers, np.float32)[places])[output]
+    return Question(dialect, dialect.path.format(model=schema.name), headers, body, output, wanted)

@@ -1,0 +1,47 @@
+"""How much CPU and memory this container may use, as its cgroup says (version 2 or 1)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+# Version 1 writes the largest number of pages where there is no limit.
+UNLIMITED_BYTES = 2**60
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the container may use; None where nothing limits it."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def threads(self) -> int:
+        """How many threads can compute at the same time."""
+        return max(1, int(self.cpus)) if self.cpus else len(os.sched_getaffinity(0))
+
+
+def read_limits(root: Path = CGROUPS) -> Limits:
+    """Read the limits of this process's cgroup."""
+    return Limits(_read_cpus(root), _read_memory(root))
+
+
+def _read_cpus(root: Path) -> float | None:
+    quota, _, period = _read(root / "cpu.max").partition(" ")  # version 2
+    if not quota:
+        quota, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None  # "max" or -1: no limit
+
+
+def _read_memory(root: Path) -> int | None:
+    limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
+    return int(limit) if limit.isdigit() and int(limit) < UNLIMITED_BYTES else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

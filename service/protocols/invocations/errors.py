@@ -1,0 +1,24 @@
+"""An error as MLflow's clients read it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.failure import Failure
+
+# MLflow's names; all other statuses are the first's or, from 500 on, the last's.
+CODES: Mapping[int, str] = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    404: "ENDPOINT_NOT_FOUND",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    499: "CANCELLED",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    500: "INTERNAL_ERROR",
+}
+
+
+def shape_error(failure: Failure) -> dict[str, Any]:
+    """Return an error as MLflow's clients and all others read it."""
+    code = CODES.get(failure.status, CODES[400] if failure.status < 500 else CODES[500])
+    return {"error": failure.message, "error_code": code, "message": failure.message}

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from service.limits import Limits, read_limits
+
+GIB = 2**30
+UNLIMITED_V1 = "9223372036854771712"
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content + "\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "limits"),
+    [
+        ({"cpu.max": "150000 100000", "memory.max": str(GIB)}, Limits(1.5, GIB)),
+        ({"cpu.max": "max 100000", "memory.max": "max"}, Limits()),
+        (
+            {
+                "cpu/cpu.cfs_quota_us": "50000",
+                "cpu/cpu.cfs_period_us": "100000",
+                "memory/memory.limit_in_bytes": str(GIB),
+            },
+            Limits(0.5, GIB),
+        ),
+        (
+            {
+                "cpu/cpu.cfs_quota_us": "-1",
+                "cpu/cpu.cfs_period_us": "100000",
+                "memory/memory.limit_in_bytes": UNLIMITED_V1,
+            },
+            Limits(),
+        ),
+        ({}, Limits()),
+    ],
+    ids=["version 2", "version 2 without limits", "version 1", "version 1 without limits", "no cgroups"],
+)
+def test_limits_are_read_from_either_version(tmp_path: Path, files: dict[str, str], limits: Limits) -> None:
+    assert read_limits(write(tmp_path, files)) == limits
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.5, 1), (4.0, 4)])
+def test_threads_are_the_whole_cpus(cpus: float, threads: int) -> None:
+    assert Limits(cpus).threads == threads

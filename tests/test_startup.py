@@ -1,0 +1,75 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from service.limits import MIB, Limits
+from service.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
+from service.settings import Settings
+from service.startup import describe, describe_routes, find_problems
+
+CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
+MODEL: Any = SimpleNamespace(name="flight_delay", version="3", manifest=SimpleNamespace(engine="litert", run_id="f00"))
+
+
+def problems(
+    platform: Platform = UNKNOWN,
+    limits: Limits = Limits(),  # noqa: B008 — frozen
+    environment: dict[str, str] | None = None,
+    **settings: Any,
+) -> list[str]:
+    return list(find_problems(Settings(**settings), MODEL, platform, limits, environment or {}))
+
+
+def test_it_says_platform_ports_engine_limits_and_model() -> None:
+    lines = list(describe(Settings(port=80), MODEL, CLOUD_RUN, Limits(1.5, 512 * MIB)))
+    assert lines == [
+        "platform: Cloud Run or Knative (K_SERVICE is set)",
+        "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
+        "engine: litert; workers: 1, threads of each: 1; 1.5 CPUs by the cgroup's quota; memory: 512 MiB",
+        "model: flight_delay version 3, run f00",
+    ]
+
+
+def test_on_one_port_grpc_is_reached_through_it() -> None:
+    lines = list(describe(Settings(grpc_on_main_port=True), MODEL, CLOUD_RUN, Limits()))
+    assert lines[1] == "ports: HTTP 8080, gRPC 8080 and 9000"
+
+
+def test_it_names_each_route_of_predictions_once() -> None:
+    def dialect(*routes: tuple[str, str]) -> Any:
+        return SimpleNamespace(routes=[SimpleNamespace(method=method, path=path) for method, path in routes])
+
+    dialects = [
+        dialect(("POST", "/predict"), ("GET", "/ping")),
+        dialect(("POST", "/predict"), ("POST", "/invocations")),
+    ]
+    assert describe_routes(dialects) == "routes: POST /predict, /invocations"
+
+
+def test_nothing_is_wrong_with_the_defaults() -> None:
+    assert problems(limits=Limits(1.0, 384 * MIB)) == []
+    assert problems(environment={"PORT": "8080"}) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "given"),
+    [
+        ("a quota of 0.5 CPUs stops the service", {"limits": Limits(0.5)}),
+        ("WORKERS=4 share 2 CPUs", {"limits": Limits(2.0), "workers": 4}),
+        ("128 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 128 * MIB)}),
+        (
+            "PORT=80 is ignored: SAGEMAKER_BIND_TO_PORT=81 goes before it",
+            {"environment": {"PORT": "80", "SAGEMAKER_BIND_TO_PORT": "81"}},
+        ),
+        ("AIP_HEALTH_ROUTE is not set", {"environment": {"AIP_MODE": "PREDICTION", "AIP_PREDICT_ROUTE": "/p"}}),
+        ("AUTH_TOKEN is set, but SageMaker passes no", {"platform": SAGEMAKER, "auth_token": "secret"}),
+    ],
+)
+def test_what_is_set_wrong_is_said_in_one_sentence(sentence: str, given: dict[str, Any]) -> None:
+    (problem,) = problems(**given)
+    assert problem.startswith(sentence)
+
+
+def test_an_aip_port_without_its_mode_is_no_contradiction() -> None:
+    assert problems(environment={"PORT": "80", "AIP_HTTP_PORT": "81"}) == []
