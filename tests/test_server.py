@@ -315,7 +315,7 @@ def test_requests_batches_and_refusals_are_counted(server: Server, row: dict[str
     post(server, {})
     wanted = [before[0] + 1, before[1] + 1, before[2] + 7]
     # Not exactly: what other tests asked in the second before is counted in between.
-    wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)), 5)
+    wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)), 30)
     assert server.metric('model_info{engine="litert",model="flight_delay"') == 1
     assert server.metric('inference_request_duration_seconds_count{protocol="predict"}') >= 2
     assert server.metric("inference_queue_duration_seconds_count") >= 1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mlflow
 
+from contract.check import show
 from contract.errors import InvalidTable
 from contract.schema import Schema, load_schema
 from service.model import SCHEMA_FILE
@@ -13,7 +14,8 @@ from training.champion import open_package
 from training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from training.checks.report import Report, check_table
 from training.checks.skew import to_skew
-from training.problem import Problem
+from training.checks.wording import quote
+from training.problem import NUL, Problem
 from training.read import Table
 from training.sources import describe_absent
 
@@ -85,6 +87,14 @@ def refuse_misfits(table: Table) -> None:
         first, *others = (str(to_skew(misfit)) for misfit in table.misfits)
         more = f" (and {len(others)} more columns)" if others else ""
         raise InvalidTable(f"{first}{more}: mend the table, or declare another kind in the problem file")
+
+
+def refuse_nuls(schema: Schema) -> None:
+    """Raise InvalidTable if a category's value ends with a NUL, which Keras, by way of NumPy, takes off a text's end."""
+    for feature in schema.categories:
+        for value in feature.vocabulary:
+            if value.endswith(NUL):
+                raise InvalidTable(f"{quote(feature.name)}: {show(value)} ends with a NUL character: take it off")
 
 
 def page_of(name: str) -> Path:

@@ -13,6 +13,7 @@ from contract.schema import Label, Task
 
 BUILT_IN = Path(__file__).parent / "flights.toml"
 DEFAULT = Path("problem.toml")  # in the working folder; where there is none, the built-in problem is meant
+NUL = "\0"
 TEST_SHARE = VALIDATION_SHARE = 0.15
 
 
@@ -128,6 +129,14 @@ class Problem(_Entry):
     slices: tuple[str, ...] = ()
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = {}  # column → why it is no feature
+
+    @model_validator(mode="after")
+    def check_names(self) -> Self:
+        """Refuse a name that Keras can't store."""
+        for name in self.features:
+            if NUL in name:
+                raise ValueError(f"a feature can't be called {name!r}: rename the column, a NUL character is in its name")
+        return self
 
     @model_validator(mode="after")
     def check_roles(self) -> Self:

@@ -17,7 +17,7 @@ from contract.learn import learn_schema
 from contract.schema import Schema, Target
 from training import tracking
 from training.champion import crown
-from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_skew
+from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
 from training.checks.reference import REFERENCE_FILE, learn_reference
 from training.evaluate import format_scores, score
 from training.fit import Labelled, Recipe, fit_network
@@ -121,6 +121,7 @@ def prepare(problem: Problem, table: Table, seed: int = SEED) -> Prepared:
     check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
     schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
+    refuse_nuls(schema)
     return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))
 
 

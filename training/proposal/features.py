@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from contract.check import show
 from training.convert import has_text, to_texts
 from training.date_formats import choose_format
+from training.problem import NUL
 from training.proposal.column import FIRST_DAY, LAST_DAY, MAX_DISTINCT, Column, Reading
 
 MIXED_SHARE = 0.02  # of the distinct values can't be read: a number or a date with something strange in it
@@ -36,6 +37,8 @@ def judge(column: Column) -> Feature | str:
     """Return the feature a column could be, or why it can be none."""
     if not column.name:
         return "it has no name"
+    if NUL in column.name:
+        return "a NUL character is in its name: rename it"
     if not column.values:
         return "no row has a value"
     if not has_text(column.type):
@@ -45,7 +48,7 @@ def judge(column: Column) -> Feature | str:
     if strange := find_strange(column):
         return f"mixed: {strange}"
     reading, remark = choose_reading(column)
-    return find_identifier(column, reading) or _describe(column, reading, remark)
+    return find_identifier(column, reading) or find_nul(column, reading) or _describe(column, reading, remark)
 
 
 def choose_reading(column: Column) -> tuple[Reading | None, str]:
@@ -89,6 +92,14 @@ def find_identifier(column: Column, reading: Reading | None) -> str:
     if words and column.share_distinct >= UNIQUE_SHARE and {words[0], words[-1]} & IDENTIFIERS:
         return "an identifier, by its name (and nearly every value is another)"
     return ""
+
+
+def find_nul(column: Column, reading: Reading | None) -> str:
+    """Return which value of a category can't be told from another, or nothing."""
+    if reading is not None or not column.is_text:
+        return ""
+    ending = column.distinct.filter(pc.ends_with(column.distinct, NUL))
+    return f"{show(ending[0].as_py())} ends with a NUL character: take it off" if len(ending) else ""
 
 
 def with_remark(feature: Feature, remark: str) -> Feature:

@@ -65,9 +65,20 @@ class ParquetFiles:
 
     def _read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with _sound(self.path):
-            yield from self.files.to_batches(
+            batches = self.files.to_batches(
                 columns=list(columns), batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
             )
+            for batch in batches:
+                self._check_texts(batch)
+                yield batch
+
+    def _check_texts(self, batch: pa.RecordBatch) -> None:
+        """Raise InvalidTable where a text is not UTF-8: PyArrow reads whatever a program has written there."""
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise InvalidTable(f"{self.path}: `{name}` is damaged: {_first_line(error)}") from None
 
 
 def _find_files(folder: Path) -> list[Path]:
