@@ -49,8 +49,9 @@ def describe_grpc(settings: Settings, platform: Platform) -> str:
 
 
 def describe_routes(dialects: Iterable[Dialect]) -> str:
-    """Name every path that predictions are asked for on."""
-    paths = [route.path for dialect in dialects for route in dialect.routes if route.method == "POST"]
+    """Name every path that takes a question; what only refuses, whatever the path, is left out."""
+    routes = [route for dialect in dialects for route in dialect.routes]
+    paths = [route.path for route in routes if route.method == "POST" and ":path}" not in route.path]
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
 
 

@@ -94,7 +94,8 @@ def serve(folder: Path, **environment: str) -> Iterator[Server]:
             cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port)} | environment,
             stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-    server = Server(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", process, log)
+    scheme = "https" if "TLS_CERT_FILE" in environment else "http"
+    server = Server(f"{scheme}://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", process, log)
     try:
         wait_until(lambda: is_ready(server), START_TIMEOUT_S, lambda: log.read_text())
         yield server
@@ -107,7 +108,7 @@ def is_ready(server: Server) -> bool:
     if server.process.poll() is not None:
         raise AssertionError(f"the server stopped: {server.log.read_text()}")
     try:
-        return httpx.get(f"{server.url}/readyz").status_code == 200
+        return httpx.get(f"{server.url}/readyz", verify=False).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -185,7 +185,7 @@ def test_a_callers_deadline_is_what_the_method_gets() -> None:
             await call(channel)
 
     asyncio.run(main())
-    assert 2 < given[0] <= 3
+    assert 2 < given[0] < 3.1  # gRPC rounds up
     assert given[1] == 7
 
 

@@ -42,7 +42,7 @@ def test_it_names_each_route_of_predictions_once() -> None:
 
     dialects = [
         dialect(("POST", "/predict"), ("GET", "/ping")),
-        dialect(("POST", "/predict"), ("POST", "/invocations")),
+        dialect(("POST", "/predict"), ("POST", "/invocations"), ("POST", "/v2/{rest:path}")),
     ]
     assert describe_routes(dialects) == "routes: POST /predict, /invocations"
 

@@ -90,7 +90,7 @@ def refuse_misfits(table: Table) -> None:
 
 
 def refuse_nuls(schema: Schema) -> None:
-    """Raise InvalidTable if a category's value ends with a NUL, which Keras, by way of NumPy, takes off a text's end."""
+    """Raise InvalidTable if a category's value ends with a NUL, which NumPy, and so Keras, takes off a text's end."""
     for feature in schema.categories:
         for value in feature.vocabulary:
             if value.endswith(NUL):

@@ -135,7 +135,7 @@ class Problem(_Entry):
         """Refuse a name that Keras can't store."""
         for name in self.features:
             if NUL in name:
-                raise ValueError(f"a feature can't be called {name!r}: rename the column, a NUL character is in its name")
+                raise ValueError(f"a feature can't be called {name!r}, with a NUL character: rename the column")
         return self
 
     @model_validator(mode="after")

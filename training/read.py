@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pyarrow as pa
 
 from contract.check import EXPECTED
 from contract.errors import InvalidTable
-from training.convert import Misfit, convert
+from contract.feature import Kind
+from training.convert import Converted, Misfit, convert, convert_exactly
 from training.labels import LabelReader
 from training.problem import Declared, FileSource, Problem
 from training.sources import describe_absent, open_source
@@ -36,17 +38,16 @@ class Table:
 class ColumnReader:
     """Collects the batches of one column in the type of its kind."""
 
-    def __init__(self, name: str, declared: Declared, decimal: str) -> None:
+    def __init__(self, name: str, kind: Kind, read: Callable[[pa.Array], Converted]) -> None:
         self.name = name
-        self._declared = declared
-        self._decimal = decimal
+        self._kind = kind
+        self._read = read
         self._chunks: list[pa.Array] = []
         self._misfit: Misfit | None = None
 
     def add(self, raw: pa.Array, first_row: int) -> None:
         """Convert the next batch, which begins at that row of the table."""
-        declared = self._declared
-        converted = convert(raw, declared.kind, format=declared.format, zoned=declared.zoned, decimal=self._decimal)
+        converted = self._read(raw)
         self._chunks.append(converted.values)
         if converted.misfit is not None:
             self._count_misfits(raw, converted.misfit, first_row)
@@ -69,7 +70,7 @@ class ColumnReader:
         if self._misfit is None:
             place = int(misfit.argmax())
             shown = str(raw[place].as_py())
-            self._misfit = Misfit(self.name, found, first_row + place + 1, shown, EXPECTED[self._declared.kind])
+            self._misfit = Misfit(self.name, found, first_row + place + 1, shown, EXPECTED[self._kind])
         else:
             self._misfit = replace(self._misfit, rows=self._misfit.rows + found)
 
@@ -111,11 +112,12 @@ def choose_readers(problem: Problem, typed: bool, decimal: str) -> dict[str, Col
     declared |= problem.features
     target = problem.target.name
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, facts, decimal) for name, facts in declared.items()
+        name: ColumnReader(name, facts.kind, _read_as(facts, decimal)) for name, facts in declared.items()
     }
-    number = Declared(kind="number")
-    regression = problem.target.task == "regression"
-    readers[target] = ColumnReader(target, number, decimal) if regression else LabelReader(target, typed)
+    if problem.target.task == "regression":
+        readers[target] = ColumnReader(target, "number", partial(convert_exactly, decimal=decimal))
+    else:
+        readers[target] = LabelReader(target, typed)
     return readers
 
 
@@ -130,3 +132,7 @@ def leave_out_rows(problem: Problem, table: Table) -> Table:
     if frame.empty:
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
     return replace(table, frame=frame, notes=tuple(notes))
+
+
+def _read_as(declared: Declared, decimal: str) -> Callable[[pa.Array], Converted]:
+    return partial(convert, kind=declared.kind, format=declared.format, zoned=declared.zoned, decimal=decimal)

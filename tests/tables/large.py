@@ -14,7 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 BATCH_ROWS = 200_000
-NUMBERS, CODES = 20, 50_000
+NUMBERS = 20
+CATEGORIES = {"shop": 50_000, "brand": 800, "region": 50, "size": 12, "channel": 5}  # how many values each has
 SINCE = np.datetime64("2020-01-01T00:00:00")
 
 
@@ -24,13 +25,12 @@ def make_batch(generator: np.random.Generator, rows: int) -> pa.RecordBatch:
     columns: dict[str, object] = {
         f"number_{place}": pa.array(numbers[:, place], mask=generator.random(rows) < 0.05) for place in range(NUMBERS)
     }
-    for name, size in (("shop", CODES), ("region", 50), ("channel", 5), ("brand", 800)):
-        columns[name] = pa.array(np.char.add(name[0], generator.integers(0, size, rows).astype(str)))
+    for name, values in CATEGORIES.items():
+        columns[name] = pa.array(np.char.add(name[0], generator.integers(0, values, rows).astype(str)))
     for name in ("member", "returned"):
         columns[name] = pa.array(generator.random(rows) < 0.3)
     for name in ("ordered", "shipped"):
         columns[name] = pa.array(SINCE + generator.integers(0, 10**8, rows).astype("timedelta64[s]"))
-    columns["size"] = pa.array(generator.integers(1, 12, rows))
     score = numbers[:, 0] + numbers[:, 1] * numbers[:, 2] + generator.normal(size=rows)
     columns["bought"] = pa.array(score > 0.5)
     return pa.RecordBatch.from_pydict(columns)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from training.proposal.split import ProposedSplit
 from training.proposal.target import ProposedTarget
 
 DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
-
+GUESSED = "guessed: change it if texts look wrong"
 CLASSES_PER_LINE = 10
 
 
@@ -29,7 +29,7 @@ def render(proposal: Proposal, folder: Path) -> str:
     """Return the text of a problem file that will lie in the folder."""
     sections = [
         _begin(proposal),
-        ["[source]", *_entries(_describe_source(proposal.source, folder))],
+        ["[source]", *_render_source(proposal.source, folder)],
         ["[target]", *_render_target(proposal.target)],
         _render_split(proposal.split),
         ["# Only what is known when the prediction is asked for can be a feature.", "[features]"]
@@ -55,11 +55,13 @@ def _begin(proposal: Proposal) -> list[str]:
     return [f"# {told}", f"name = {to_toml(proposal.name)}"]
 
 
-def _describe_source(source: FileSource | SqlSource, folder: Path) -> dict[str, Any]:
+def _render_source(source: FileSource | SqlSource, folder: Path) -> Iterator[str]:
     facts = source.model_dump(exclude_defaults=True)
     if isinstance(source, FileSource):
         facts["path"] = locate(source.path, folder).as_posix()
-    return facts
+    for key, value in facts.items():
+        doubtful = key == "encoding" and not value.startswith("utf")  # Unicode is known by its bytes
+        yield f"{key} = {to_toml(value)}" + (_remark(GUESSED) if doubtful else "")
 
 
 def locate(path: Path, folder: Path) -> Path:
@@ -92,10 +94,6 @@ def _render_split(split: ProposedSplit) -> list[str]:
 
 def _render_feature(name: str, feature: Feature) -> str:
     return f"{to_toml(name)} = {to_toml(feature.facts)}{_remark(feature.remark)}"
-
-
-def _entries(facts: Mapping[str, Any]) -> Iterable[str]:
-    return (f"{key} = {to_toml(value)}" for key, value in facts.items())
 
 
 def _remark(remark: str) -> str:
