@@ -18,7 +18,6 @@ from service.health import Health
 from service.protos import pool
 from service.settings import Settings
 
-MAX_CONNECTION_AGE_MS = 300_000  # then clients connect anew, and so find replicas that came since
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 
@@ -33,7 +32,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 1),  # the workers of one machine share the port
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+                ("grpc.max_connection_age_ms", int(1000 * settings.grpc_connection_age_s)),
             ]
         )
         self._stopping: asyncio.Task[None] | None = None

@@ -35,6 +35,9 @@ class Settings(BaseModel):
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
+    grpc_connection_age_s: float = Field(
+        300.0, ge=0.1, description="when gRPC clients are asked to connect anew, so that they find replicas, seconds"
+    )
     access_log_sample: float = Field(0.001, ge=0, le=1, description="share of answered requests that are logged")
 
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token that every call but a probe must carry")
