@@ -1,0 +1,159 @@
+"""The bearer token over HTTP; over gRPC see test_grpc_server."""
+
+import json
+from collections.abc import Iterator
+
+import grpc
+import httpx
+import pytest
+
+from service.auth import Guard
+from service.errors import BadRequest
+from service.model import PackedModel
+from tests.conftest import NAME, Server, serve, wait_until
+
+TOKEN = "s3cret-t0ken"
+RIGHT = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("header", [b"Bearer s3cret", b"bearer s3cret", b"BEARER   s3cret ", b"Bearer \ts3cret"])
+def test_the_right_token_passes(header: bytes) -> None:
+    Guard("s3cret").check([header])
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ([], "is missing"),
+        ([b""], "is not the right one"),
+        ([b"Bearer "], "is not the right one"),
+        ([b"Bearer"], "is not the right one"),
+        ([b"s3cret"], "is not the right one"),
+        ([b"Basic s3cret"], "is not the right one"),
+        ([b"Bearer s3cre"], "is not the right one"),
+        ([b"Bearer s3cretx"], "is not the right one"),
+        ([b"Bearer S3CRET"], "is not the right one"),
+        ([b"Bearer s3 cret"], "is not the right one"),
+        ([b"Bearer s3cr\xe9t"], "is not the right one"),
+        ([b"\xff\x00"], "is not the right one"),
+        ([b"Bearer s3cret", b"Bearer s3cret"], "came more than once"),
+    ],
+)
+def test_anything_else_does_not(headers: list[bytes], said: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        Guard("s3cret").check(headers)
+    assert (refused.value.status, refused.value.headers) == (401, ((b"www-authenticate", b"Bearer"),))
+    assert str(refused.value) == f"the bearer token {said}: send the header `Authorization: Bearer …`"
+
+
+def test_without_a_token_the_door_is_open() -> None:
+    assert not Guard("").closed
+    assert Guard("s3cret").closed
+
+
+@pytest.fixture(scope="module")
+def guarded(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("guarded"), AUTH_TOKEN=TOKEN) as server:
+        yield server
+
+
+PROBES = ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready")
+PROBES += (f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}")
+CLOSED = (
+    "/docs.json",
+    "/metrics",
+    "/openapi.json",
+    "/predict",
+    "/v2",
+    "/v1/models",
+    "/nowhere",
+    "/static/x",
+    "//livez",
+)
+CLOSED += ("/livez/", "/LIVEZ", "/ping/x", f"/v1/models/{NAME}:predict", "/invocations", f"/v2/models/{NAME}/infer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PROBES)
+def test_probes_need_no_token(guarded: Server, path: str) -> None:
+    assert httpx.get(guarded.url + path).status_code == 200
+    assert httpx.head(guarded.url + path).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+def test_all_else_does(guarded: Server, path: str, method: str) -> None:
+    refused = httpx.request(method, guarded.url + path)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert refused.json() == {"error": "the bearer token is missing: send the header `Authorization: Bearer …`"}
+    assert httpx.request(method, guarded.url + path, headers=RIGHT).status_code != 401
+
+
+@pytest.mark.slow
+def test_only_the_probes_own_method_is_open(guarded: Server) -> None:
+    assert httpx.post(f"{guarded.url}/ping").status_code == 401
+    assert httpx.post(f"{guarded.url}/ping", headers=RIGHT).status_code == 405
+
+
+@pytest.mark.slow
+def test_the_docs_page_needs_the_token_although_its_path_is_a_probe(guarded: Server) -> None:
+    browser = {"accept": "text/html,*/*"}
+    assert httpx.get(guarded.url, headers=browser).status_code == 401
+    page = httpx.get(guarded.url, headers=browser | RIGHT)
+    assert page.status_code == 200
+    assert "text/html" in page.headers["content-type"]
+
+
+@pytest.mark.slow
+def test_rows_are_predicted_with_the_token_only(guarded: Server, model: PackedModel) -> None:
+    body = json.dumps({"rows": [model.schema.example]})
+
+    def post(*headers: tuple[str, str]) -> httpx.Response:
+        return httpx.post(f"{guarded.url}/predict", content=body, headers=[*headers])
+
+    right = ("Authorization", f"Bearer {TOKEN}")
+    assert post(right).status_code == 200
+    for headers, said in [
+        ((), "is missing"),
+        ((("Authorization", "Bearer wrong"),), "is not the right one"),
+        ((right, right), "came more than once"),
+    ]:
+        refused = post(*headers)
+        assert (refused.status_code, said in refused.json()["error"]) == (401, True)
+
+
+@pytest.mark.slow
+def test_refusals_are_counted(guarded: Server) -> None:
+    line = 'inference_requests_total{code="401",protocol="front_door"}'
+    with httpx.Client(headers=RIGHT) as client:
+
+        def counted() -> float:
+            lines = client.get(f"{guarded.url}/metrics").text.splitlines()
+            return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith(line))
+
+        httpx.get(f"{guarded.url}/predict")
+        before = counted()
+        httpx.get(f"{guarded.url}/predict")
+        wait_until(lambda: counted() > before, 5)
+
+
+@pytest.mark.slow
+def test_grpc_asks_for_the_same_token(guarded: Server) -> None:
+    metadata = "/inference.GRPCInferenceService/ServerMetadata"
+    with grpc.insecure_channel(guarded.grpc) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary(metadata)(b"")
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert channel.unary_unary(metadata)(b"", metadata=[("authorization", f"Bearer {TOKEN}")])
+        for probe in ("ServerLive", "ServerReady"):
+            assert channel.unary_unary(f"/inference.GRPCInferenceService/{probe}")(b"") == b"\x08\x01"
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"") == b"\x08\x01"
+
+
+@pytest.mark.slow
+def test_the_token_is_written_nowhere(guarded: Server) -> None:
+    log = guarded.log.read_text()
+    assert TOKEN not in log
+    assert '-H "authorization: Bearer $AUTH_TOKEN"' in log  # the command to try, as it can be pasted
