@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train ui test check lint format typecheck bench protos locks clean
+.PHONY: help serve train image audit ui test check lint format typecheck bench protos locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -18,6 +18,12 @@ serve: $(VENV)/training ## Train a model if there is none, and serve it
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better
 	@$(PYTHON) -m training train
+
+image: $(VENV)/image ## Build the OCI image of the packed model (OPTIONS="--backend podman -t NAME:VERSION")
+	@$(PYTHON) -m deploy.image $(OPTIONS)
+
+audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the image
+	@$(VENV)/bin/pip-audit --disable-pip --require-hashes --strict -r requirements/service.txt
 
 ui: $(VENV)/training ## Show runs and registered models in the browser
 	@$(VENV)/bin/mlflow ui
@@ -46,7 +52,8 @@ protos: $(VENV)/dev ## Compile the gRPC messages
 		--descriptor_set_out=descriptors.binpb $$(find . -name '*.proto' | sort | cut -c3-)
 
 locks: ## Pin every dependency again, with hashes (needs uv)
-	@for extra in "service:" "training:--extra training" "dev:--extra training --extra dev"; do \
+	@for extra in "service:" "service-tensorflow:--extra tensorflow" "training:--extra training" \
+			"image:--extra training --extra image" "load:--extra training --extra load" "dev:--all-extras"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
 
@@ -55,7 +62,7 @@ clean: ## Remove the environment and caches; stores and data stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
-$(VENV)/training $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+$(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

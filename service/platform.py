@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Platform:
 
 UNKNOWN = Platform("none that is known")
 SAGEMAKER = Platform("SageMaker", one_port=True, plain_http=True, keeps_authorization=False)
-SERVE_ARGUMENT = "serve"  # all that SageMaker says of itself where no variable is set
+SERVE_COMMAND = ("service", "serve")  # `serve` after the image's own entry point: all that SageMaker says of itself
 
 # By how variables begin; the most particular first: Knative's and Azure's containers run on Kubernetes too.
 SIGNS = (
@@ -37,6 +38,6 @@ def recognise_platform(environment: Mapping[str, str], arguments: Sequence[str])
         for name in present:
             if name.startswith(sign):
                 return replace(platform, reason=f"{name} is set")
-    if SERVE_ARGUMENT in arguments:
-        return replace(SAGEMAKER, reason=f"it was started with `{SERVE_ARGUMENT}`")
+    if SERVE_COMMAND in pairwise(arguments):
+        return replace(SAGEMAKER, reason=f"it was started with `{SERVE_COMMAND[1]}`")
     return UNKNOWN

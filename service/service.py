@@ -5,6 +5,7 @@ import gc
 import logging
 import shlex
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from service.openapi import document
 from service.protocols import DIALECTS, predict
 from service.routing import Router
 from service.settings import InvalidSettings, read_settings
+from service.startup import describe_routes, report_start
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -69,6 +71,7 @@ class Ekiben:
         try:
             model.start_engine()
             check_ports()
+            report_start(settings.model_copy(update={"port": chosen_port()}), model)
         except UserError as error:
             raise BentoMLException(str(error)) from None
 
@@ -79,6 +82,7 @@ class Ekiben:
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
+        logger.info(describe_routes(dialects))
         drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
@@ -126,14 +130,23 @@ bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard
 
 def check_ports() -> None:
     """Raise InvalidSettings if something else listens on a port that the service is to use."""
-    command = click.get_current_context(silent=True)
-    given = command.params if command else {}
-    port = given.get("port") or settings.port
+    port = chosen_port()
     if port == settings.grpc_port:
         hint = "with GRPC_ON_MAIN_PORT=1 the HTTP port answers gRPC too"
         raise InvalidSettings(f"HTTP and gRPC can't both have port {port}: set another GRPC_PORT=…; {hint}")
-    check_port(port, given.get("host") or "", "PORT")
+    check_port(port, command_line().get("host") or "", "PORT")
     check_port(settings.grpc_port, "", "GRPC_PORT")
+
+
+def chosen_port() -> int:
+    """Return the HTTP port: the command line goes before the settings."""
+    return int(command_line().get("port") or settings.port)
+
+
+def command_line() -> Mapping[str, Any]:
+    """Return the options `bentoml serve` was given; none in code that starts the service itself."""
+    command = click.get_current_context(silent=True)
+    return command.params if command else {}
 
 
 def check_port(port: int, host: str, variable: str) -> None:

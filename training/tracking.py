@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -152,18 +151,6 @@ def read_history(name: str) -> list[str]:
 def write_history(name: str, versions: Sequence[str]) -> None:
     """Note which versions were champions, the latest last."""
     MlflowClient().set_registered_model_tag(name, HISTORY_TAG, ",".join(versions))
-
-
-def git_commit() -> str:
-    """Return the commit the project stands at, with + where files differ from it; "unknown" outside git."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from training import tracking
 from training.champion import crown
 from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
 from training.checks.reference import REFERENCE_FILE, learn_reference
+from training.commit import git_commit
 from training.evaluate import format_scores, score
 from training.fit import Labelled, Recipe, fit_network
 from training.flights import digest_table
@@ -80,7 +81,7 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_chan
             "run_id": run.info.run_id,
             "data_digest": digest_table(table.frame),
             "schema_digest": prepared.schema.digest,
-            "git_commit": tracking.git_commit(),
+            "git_commit": git_commit(),
         }
         tracking.tag_process()
         log_data(problem, table.frame, prepared.parts, lineage, table.source)

@@ -1,0 +1,1 @@
+"""One image, and what each platform takes it by."""

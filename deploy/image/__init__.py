@@ -1,0 +1,1 @@
+"""The OCI image: what serves, and nothing else."""

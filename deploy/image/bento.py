@@ -1,0 +1,33 @@
+"""Builds the bento as `bentoml build` does, with the packages of one engine."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import yaml
+from bentoml.exceptions import BentoMLException, NotFound
+
+from contract.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+BENTOFILE = ROOT / "bentofile.yaml"
+# What each engine's image is made of.
+LOCKS = {"litert": Path("requirements/service.txt"), "tensorflow": Path("requirements/service-tensorflow.txt")}
+
+
+class BentoFailed(UserError):
+    """The bento can't be built."""
+
+
+def build_bento(engine: str, version: str, **changes: Any) -> str:
+    """Build a bento of what the bentofile says and of the changes; return its tag. One of that version is replaced."""
+    options = yaml.safe_load(BENTOFILE.read_text(encoding="utf-8"))
+    options["python"]["requirements_txt"] = str(LOCKS[engine])
+    with contextlib.suppress(NotFound):
+        bentoml.bentos.delete(f"{options['name']}:{version}")
+    try:
+        bento = bentoml.bentos.build(**(options | changes), version=version, build_ctx=str(ROOT))
+    except BentoMLException as error:
+        raise BentoFailed(f"the bento {options['name']}:{version} can't be built: {error}") from None
+    return str(bento.tag)

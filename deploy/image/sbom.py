@@ -1,0 +1,22 @@
+"""The bill of materials: every Python package of the image with its hashes, as CycloneDX."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from contract.errors import UserError
+from deploy.image.bento import ROOT
+
+
+class SbomFailed(UserError):
+    """No bill of materials could be made."""
+
+
+def write_sbom(requirements: Path, path: Path) -> None:
+    """Write the packages that a lock names as CycloneDX JSON; the same lock gives the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(ROOT / requirements), "--output-reproducible"]
+    done = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise SbomFailed(f"no bill of materials can be made of {requirements}: cyclonedx-py said {said}")
