@@ -1,0 +1,153 @@
+"""The image as platforms start it: their arguments, variables, users and signals; and every contract against it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from service.model import GOLDEN_FILE, PackedModel
+from tests import containers
+from tests.callers import CALLERS, Caller
+from tests.containers import IMAGE, Container, build, podman, start
+
+pytestmark = pytest.mark.slow
+
+MAX_IMAGE_BYTES = 450 * 10**6
+LOCKED_DOWN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+RANDOM_USER = "--user=1000730000:0"  # as OpenShift chooses one
+VERTEX = {
+    "AIP_MODE": "PREDICTION",
+    "AIP_HEALTH_ROUTE": "/v1/endpoints/7/deployedModels/8",
+    "AIP_PREDICT_ROUTE": "/v1/endpoints/7/deployedModels/8:predict",
+}
+
+
+@pytest.fixture(scope="session")
+def image(model: PackedModel) -> str:
+    """The image of the trained model."""
+    containers.prepare_podman()
+    build("--backend", "podman", "--opt", "network=host", "--tag", IMAGE)
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def container(image: str) -> Iterator[Container]:
+    """One container, locked down as Kubernetes' restricted profile has it."""
+    with start(options=(*LOCKED_DOWN, RANDOM_USER)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def rows(model: PackedModel) -> list[dict[str, Any]]:
+    golden: list[dict[str, Any]] = json.loads((model.path / GOLDEN_FILE).read_text())["rows"]
+    return golden[:8]
+
+
+def check_answer(container: Container, path: str, body: Any, key: str = "predictions") -> None:
+    answered = httpx.post(container.url + path, json=body)
+    assert answered.status_code == 200, answered.text
+    assert len(answered.json()[key]) == 1
+
+
+def test_the_image_is_small_and_carries_what_serves_and_nothing_else(image: str) -> None:
+    assert int(podman("image", "inspect", "--format", "{{.Size}}", image)) <= MAX_IMAGE_BYTES
+    found = "import importlib.util as i, shutil as s; print([n for n in NAMES if i.find_spec(n)], [c for c in COMMANDS if s.which(c)])"
+    names = ["tensorflow", "keras", "mlflow", "pandas", "training", "pip", "setuptools"]
+    code = f"NAMES, COMMANDS = {names}, ['gcc', 'cc', 'make', 'git', 'curl']; {found}"
+    assert podman("run", "--rm", "--entrypoint=python", image, "-c", code) == "[] []"
+
+
+def test_its_labels_say_what_it_holds(image: str, model: PackedModel) -> None:
+    labels = json.loads(podman("image", "inspect", "--format", "{{json .Labels}}", image))
+    assert labels["org.opencontainers.image.version"] == model.version
+    assert labels["ekiben.run-id"] == model.manifest.run_id
+    assert labels["ekiben.schema-digest"] == model.schema.digest
+    assert len(labels["ekiben.data-digest"]) == 16
+    assert labels["org.opencontainers.image.revision"]
+    assert podman("image", "inspect", "--format", "{{.User}}", image) == "1034:0"
+
+
+@pytest.mark.parametrize("caller", [pytest.param(call, id=", ".join(names)) for names, call in CALLERS.items()])
+def test_every_client_gets_the_golden_answers(
+    container: Any, model: PackedModel, rows: list[dict[str, Any]], caller: Caller
+) -> None:
+    golden = json.loads((model.path / GOLDEN_FILE).read_text())["answers"][: len(rows)]
+    probabilities, _ = caller(container, model.schema, rows)
+    assert probabilities == pytest.approx([answer[0] for answer in golden], abs=1e-5)
+
+
+def test_it_says_where_it_runs_and_what_with(container: Container, model: PackedModel) -> None:
+    log = container.log
+    assert f"model: flight_delay version {model.version}, run {model.manifest.run_id}" in log
+    for line in ("platform: none that is known", "ports: HTTP ", "engine: litert", "routes: POST /predict"):
+        assert line in log
+
+
+def test_the_health_check_needs_nothing_but_the_image(container: Container) -> None:
+    command = ("python", "-m", "service", "healthcheck")
+    assert container.execute(*command) == ""
+    failed = podman("run", "--rm", f"--env=PORT={1}", IMAGE, "healthcheck", fails=True)
+    assert failed.startswith("error: not ready: http://127.0.0.1:1/readyz does not answer")
+
+
+def test_an_unknown_command_is_one_sentence(image: str) -> None:
+    failed = podman("run", "--rm", image, "train", fails=True)
+    assert failed == "error: there is no command `train`: serve [--option value …] or healthcheck"
+
+
+def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str, Any]]) -> None:
+    with start("serve", options=("--user=0:0",)) as container:
+        assert "platform: SageMaker (it was started with `serve`)" in container.log
+        assert httpx.get(f"{container.url}/ping", timeout=2).status_code == 200
+        check_answer(container, "/invocations", {"instances": rows[:1]})
+        headers = {"X-Amzn-SageMaker-Custom-Attributes": "any", "content-type": "application/json; charset=utf-8"}
+        assert httpx.post(f"{container.url}/invocations", json={"instances": rows}, headers=headers).status_code == 200
+        assert container.stop() == 0
+
+
+def test_vertex_names_the_routes_and_the_port(image: str, rows: list[dict[str, Any]]) -> None:
+    with start(AIP_HTTP_PORT=str(containers.free_port()), **VERTEX) as container:
+        assert "platform: Vertex AI (AIP_MODE is set)" in container.log
+        assert httpx.get(container.url + VERTEX["AIP_HEALTH_ROUTE"]).status_code == 200
+        check_answer(container, VERTEX["AIP_PREDICT_ROUTE"], {"instances": rows[:1], "parameters": {}})
+        assert container.stop() == 0
+
+
+def test_cloud_run_and_knative_give_one_port(image: str, model: PackedModel, rows: list[dict[str, Any]]) -> None:
+    one_port = {"K_SERVICE": "flights", "K_REVISION": "flights-1", "GRPC_ON_MAIN_PORT": "1"}
+    with start(options=("--read-only",), **one_port) as container:
+        assert "platform: Cloud Run or Knative (K_SERVICE is set)" in container.log
+        check_answer(container, "/v1/models/flight_delay:predict", {"instances": rows[:1]})
+        shared: Any = Container(container.name, container.url, container.url.removeprefix("http://"))
+        assert len(CALLERS["tritonclient.grpc", "infer, raw"](shared, model.schema, rows[:1])[0]) == 1
+        assert container.stop() == 0
+
+
+def test_azure_asks_for_the_routes_it_is_told(image: str, rows: list[dict[str, Any]]) -> None:
+    with start(AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/flight_delay/1") as container:
+        assert "platform: Azure ML" in container.log
+        for path in ("/v2/health/live", "/v2/health/ready"):
+            assert httpx.get(container.url + path, timeout=2).status_code == 200
+        check_answer(container, "/invocations", {"dataframe_records": rows[:1]})
+
+
+def test_lambdas_adapter_waits_for_the_root_path(image: str) -> None:
+    with start(options=("--read-only", "--user=993:990")) as container:  # a user and group nobody knows
+        assert 100 <= httpx.get(f"{container.url}/").status_code < 500
+
+
+def test_an_unwritable_folder_is_one_sentence(image: str) -> None:
+    failed = podman("run", "--rm", "--read-only", "--read-only-tmpfs=false", image, fails=True)
+    assert failed == (
+        "error: /tmp/bentoml can't be written to (Read-only file system): "
+        "mount a writable folder, such as a tmpfs, on /tmp"
+    )
+
+
+def test_a_taken_port_is_one_sentence(container: Container) -> None:
+    port = container.url.rpartition(":")[2]
+    failed = podman("run", "--rm", f"--env=PORT={port}", "--env=GRPC_PORT=1", IMAGE, fails=True)
+    assert f"port {port} can't be used (Address already in use): choose another with PORT=" in failed
+    assert "Traceback" not in failed
