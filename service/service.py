@@ -23,6 +23,7 @@ from service.endpoint import mount
 from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
+from service.metrics_folder import keep_metrics_apart
 from service.model import find_model, open_model
 from service.one_port import share_main_port
 from service.openapi import document
@@ -34,6 +35,7 @@ from service.startup import describe_routes, report_start
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
 
+keep_metrics_apart()
 try:
     settings = read_settings()
     stored = find_model(settings.model_name)

@@ -1,16 +1,22 @@
 """The image as platforms start it: their arguments, variables, users and signals; and every contract against it."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
 from service.model import GOLDEN_FILE, PackedModel
 from tests import containers
 from tests.callers import CALLERS, Caller
+from tests.conftest import wait_until
 from tests.containers import IMAGE, Container, build, podman, start
+from tests.rollout import Callers, forward
 
 pytestmark = pytest.mark.slow
 
@@ -53,10 +59,14 @@ def check_answer(container: Container, path: str, body: Any, key: str = "predict
 
 def test_the_image_is_small_and_carries_what_serves_and_nothing_else(image: str) -> None:
     assert int(podman("image", "inspect", "--format", "{{.Size}}", image)) <= MAX_IMAGE_BYTES
-    found = "import importlib.util as i, shutil as s; print([n for n in NAMES if i.find_spec(n)], [c for c in COMMANDS if s.which(c)])"
-    names = ["tensorflow", "keras", "mlflow", "pandas", "training", "pip", "setuptools"]
-    code = f"NAMES, COMMANDS = {names}, ['gcc', 'cc', 'make', 'git', 'curl']; {found}"
-    assert podman("run", "--rm", "--entrypoint=python", image, "-c", code) == "[] []"
+    packages = ["tensorflow", "keras", "mlflow", "pandas", "training", "pip", "setuptools"]
+    commands = ["gcc", "cc", "make", "git", "curl"]
+    code = f"""
+import importlib.util, shutil
+print([name for name in {packages} if importlib.util.find_spec(name)])
+print([name for name in {commands} if shutil.which(name)])
+"""
+    assert podman("run", "--rm", "--entrypoint=python", image, "-c", code).split() == ["[]", "[]"]
 
 
 def test_its_labels_say_what_it_holds(image: str, model: PackedModel) -> None:
@@ -151,3 +161,37 @@ def test_a_taken_port_is_one_sentence(container: Container) -> None:
     failed = podman("run", "--rm", f"--env=PORT={port}", "--env=GRPC_PORT=1", IMAGE, fails=True)
     assert f"port {port} can't be used (Address already in use): choose another with PORT=" in failed
     assert "Traceback" not in failed
+
+
+def test_a_rolling_update_under_load_loses_no_request(image: str, model: PackedModel) -> None:
+    """Old and new behind what a Service is; the old is told to stop a second before it gets no more connections."""
+    body = json.dumps({"rows": [model.schema.example]}).encode()
+    method = "/inference.GRPCInferenceService/ServerReady"
+    # Under the drain's three seconds: every gRPC channel has moved to the new one before the old ends.
+    with ExitStack() as stack:
+        old, new = (stack.enter_context(start(GRPC_CONNECTION_AGE_S="1")) for _ in range(2))
+        http, rpc = stack.enter_context(forward(port_of(old.url), port_of(old.grpc)))
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http.port}"))
+        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{rpc.port}"))
+
+        def ask_http() -> None:
+            answered = client.post("/predict", content=body, headers={"content-type": "application/json"})
+            assert answered.status_code == 200
+
+        def ask_grpc() -> None:
+            channel.unary_unary(method)(b"", timeout=5)
+
+        with Callers(ask_http, ask_http, ask_grpc, ask_grpc) as callers:
+            wait_until(lambda: callers.answered > 200, 30)
+            stopping = stack.enter_context(ThreadPoolExecutor()).submit(old.stop)
+            wait_until(lambda: httpx.get(f"{old.url}/readyz").status_code == 503, 5)
+            time.sleep(1)  # as long as the endpoints of a Service may take
+            http.target, rpc.target = port_of(new.url), port_of(new.grpc)
+            assert stopping.result() == 0
+            answered = callers.answered
+            wait_until(lambda: callers.answered > answered + 200, 30)
+        assert callers.failures == []
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])

@@ -408,7 +408,8 @@ def test_sigterm_ends_calls_on_the_main_port_in_order(model: PackedModel, tmp_pa
             stop.set()
             asking.join()
     assert set(codes[:-1]) == {None}
-    assert codes[-1] in (None, grpc.StatusCode.UNAVAILABLE)  # once nobody listens any more
+    # Once nobody listens any more; or gRPC's core ended a call that crossed its goodbye on the wire.
+    assert codes[-1] in (None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     assert "Traceback" not in server.log.read_text()
 
 

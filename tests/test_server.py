@@ -7,6 +7,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import pytest
 
 from service.model import GOLDEN_FILE, PackedModel
 from service.settings import Settings
-from tests.conftest import Server, run, wait_until
+from tests.conftest import Server, run, serve, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -320,6 +321,17 @@ def test_requests_batches_and_refusals_are_counted(server: Server, row: dict[str
     assert server.metric('inference_request_duration_seconds_count{protocol="predict"}') >= 2
     assert server.metric("inference_queue_duration_seconds_count") >= 1
     assert server.metric("inference_compute_duration_seconds_count") >= 1
+
+
+def test_another_service_in_the_same_home_leaves_the_counters_alone(
+    server: Server, row: dict[str, Any], tmp_path: Path
+) -> None:
+    line = 'inference_requests_total{code="200",protocol="predict"}'
+    with serve(tmp_path) as other:
+        before = server.metric(line), other.metric(line)
+        post(server, {"rows": [row]})
+        wait_until(lambda: server.metric(line) > before[0], 10)
+        assert other.metric(line) == before[1]
 
 
 def test_tensorflow_is_not_in_the_servers_memory(server: Server) -> None:
