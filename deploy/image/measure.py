@@ -1,0 +1,120 @@
+"""Prints how large each kind of image is, how soon it answers and what memory it takes.
+
+Run `python -m deploy.image.measure`: of one model it builds the default image, the one with
+TensorFlow, and what plain BentoML makes of the same files with TensorFlow; it needs podman.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from contract.errors import UserError
+from deploy.image.bento import build_bento
+from deploy.image.builder import ImageFailed, containerize, find_builder
+from load_tests.report import describe_machine
+
+MIB = 2**20
+PORT = 18980
+START_TIMEOUT_S = 60
+ROUNDS = 5
+PLAIN = {"docker": {"base_image": "docker.io/library/python:3.11-slim"}}  # BentoML's own template
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of image."""
+
+    name: str
+    engine: str
+    plain: bool = False
+
+    @property
+    def tag(self) -> str:
+        return f"ekiben-measured:{self.engine}{'-plain' if self.plain else ''}"
+
+
+KINDS = (
+    Kind("default: LiteRT", "litert"),
+    Kind("with TensorFlow", "tensorflow"),
+    Kind("BentoML's own, with TensorFlow", "tensorflow", plain=True),
+)
+
+
+def main() -> int:
+    """Build, run and print a Markdown table."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.image.measure", description=__doc__.splitlines()[0])
+    parser.add_argument("--opt", dest="options", action="append", default=[], help="handed to podman's build")
+    options = parser.parse_args()
+    try:
+        find_builder("podman")
+        for kind in KINDS:
+            build(kind, options.options)
+        print(f"{describe_machine()}; medians of {ROUNDS} starts\n")
+        print("| image | size, MB | start to ready, s | resident when ready, MiB |\n|---|--:|--:|--:|")
+        for kind in KINDS:
+            starts = [run(kind) for _ in range(ROUNDS)]
+            start_s, memory = median(start for start, _ in starts), median(memory for _, memory in starts)
+            print(f"| {kind.name} | {read_bytes(kind.tag) / 1e6:,.0f} | {start_s:.1f} | {memory:.0f} |", flush=True)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def build(kind: Kind, options: list[str]) -> None:
+    """Build one kind of image."""
+    print(f"building the image {kind.name} …", file=sys.stderr)
+    bento = build_bento(kind.engine, f"measured-{kind.tag.rpartition(':')[2]}", **(PLAIN if kind.plain else {}))
+    containerize("podman", bento, kind.tag, {}, options, Path(f"dist/{kind.tag.replace(':', '-')}.log"))
+
+
+def run(kind: Kind) -> tuple[float, float]:
+    """Start a container; return the seconds until it is ready and its resident memory then, in MiB."""
+    began = time.perf_counter()
+    name = podman("run", "--detach", "--env", f"PORT={PORT}", "--env", f"GRPC_PORT={PORT + 1}", kind.tag)
+    try:
+        while not is_ready():
+            if time.perf_counter() - began > START_TIMEOUT_S:
+                raise ImageFailed(f"{kind.tag} is not ready within {START_TIMEOUT_S} s: {podman('logs', name)[-300:]}")
+            time.sleep(0.02)
+        took_s = time.perf_counter() - began
+        first = psutil.Process(json.loads(podman("inspect", name))[0]["State"]["Pid"])
+        return took_s, sum(one.memory_info().rss for one in (first, *first.children(recursive=True))) / MIB
+    finally:
+        podman("rm", "--force", "--time", "0", name)
+
+
+def is_ready() -> bool:
+    """Return whether the container says so."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def read_bytes(tag: str) -> int:
+    """Return the image's size."""
+    return int(podman("image", "inspect", "--format", "{{.Size}}", tag))
+
+
+def podman(*arguments: str) -> str:
+    """Run podman; raise ImageFailed if it fails."""
+    done = subprocess.run(["podman", *arguments], env=os.environ, capture_output=True, text=True)
+    if done.returncode:
+        raise ImageFailed(f"podman {arguments[0]} failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Building the image: what is missing is said before anything is built."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.image.bento import LOCKS
+from deploy.image.builder import ImageFailed, check_tag, explain, find_builder
+from deploy.image.prune import prune
+from deploy.image.sbom import SbomFailed, write_sbom
+from service.model import PackedModel
+from tests.containers import build
+
+
+def install(folder: Path, name: str, code: int) -> None:
+    """Put a builder on the path that ends with this code whatever it is asked."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\nexit {code}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A search path of this test's own."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_the_first_builder_that_runs_is_used(path: Path) -> None:
+    install(path, "docker", 1)  # its daemon is not there
+    install(path, "buildah", 0)
+    assert find_builder(None) == "buildah"
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "sentence"),
+    [
+        ({}, None, "nothing that builds images is installed: install docker, podman, buildah or nerdctl"),
+        ({"podman": 0}, "docker", "docker is not installed: install it, or leave --backend out to use what is"),
+        ({"docker": 1}, None, "docker is installed but does not run: start it, or choose another with --backend"),
+    ],
+)
+def test_without_a_builder_it_says_which_to_install(
+    path: Path, installed: dict[str, int], wanted: str | None, sentence: str
+) -> None:
+    for name, code in installed.items():
+        install(path, name, code)
+    with pytest.raises(ImageFailed, match=f"^{sentence}$"):
+        find_builder(wanted)
+
+
+@pytest.mark.parametrize("tag", ["flights", "flights:1", "localhost:5000/team/flights_2:v1.0-RC"])
+def test_names_of_images_are_taken(tag: str) -> None:
+    check_tag(tag)
+
+
+@pytest.mark.parametrize("tag", ["Flights:1", "", ":1", "two words:1", "flights:", "flügge:1", "flights:1:2 "])
+def test_names_that_no_image_can_have_are_refused(tag: str) -> None:
+    with pytest.raises(ImageFailed, match="an image can't be called"):
+        check_tag(tag)
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("Error: initializing source docker://python:3.11-slim: pinging container registry", "can't get the image's"),
+        ("write /opt: no space left on device", "the disk is full"),
+        ("step 3\nError: pip failed\nbye", "podman could not build flights:1: Error: pip failed"),
+        ("", "it does not say why"),
+    ],
+)
+def test_a_failed_build_is_explained(output: str, sentence: str) -> None:
+    assert sentence in explain("podman", "flights:1", output)
+
+
+def test_the_bill_of_materials_names_each_package_and_its_hashes(tmp_path: Path) -> None:
+    for place in (1, 2):
+        write_sbom(LOCKS["litert"], tmp_path / f"{place}.json")
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    bill = json.loads((tmp_path / "1.json").read_text())
+    purls = {component["purl"] for component in bill["components"]}
+    assert any(purl.startswith("pkg:pypi/bentoml@1.4.39") for purl in purls)
+    assert not any("tensorflow" in purl for purl in purls)
+    assert all(component["externalReferences"][0]["hashes"] for component in bill["components"])
+
+
+def test_a_missing_lock_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SbomFailed, match=r"no bill of materials can be made of .*absent\.txt: cyclonedx-py said"):
+        write_sbom(tmp_path / "absent.txt", tmp_path / "bill.json")
+
+
+def test_pruning_takes_what_serving_never_loads(tmp_path: Path) -> None:
+    kept = ["numpy/core.py", "numpy/lib.so", "tests.py"]
+    gone = ["numpy/tests/test_core.py", "numpy/core.pyi", "uvloop/loop.c", "tensorflow/include/op.h"]
+    for name in kept + gone:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    prune(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        (["--tag", "Flights"], {}, "error: an image can't be called 'Flights'"),
+        ([], {"MODEL_NAME": "absent"}, "error: there is no model `absent` in the BentoML store"),
+        ([], {"PATH": "/nowhere"}, "error: nothing that builds images is installed"),
+    ],
+)
+def test_the_command_ends_with_one_sentence(
+    model: PackedModel, path: Path, arguments: list[str], environment: dict[str, str], sentence: str
+) -> None:
+    install(path, "podman", 0)
+    failed = build(*arguments, fails=True, **({"PATH": os.environ["PATH"]} | environment))
+    assert failed.returncode == 2
+    assert failed.stderr.startswith(sentence)
+    assert len(failed.stderr.splitlines()) == 1
