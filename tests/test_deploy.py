@@ -249,6 +249,13 @@ def test_the_container_may_do_nothing_but_serve(path: str) -> None:
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
 
 
+def test_the_user_is_a_number_as_run_as_non_root_needs() -> None:
+    (user,) = re.findall(r"^USER (\d+):0$", (DEPLOY / "image" / "Dockerfile.j2").read_text(), flags=re.MULTILINE)
+    assert int(user) > 0
+    for path in ("kubernetes/base/deployment.yaml", "ecs/README.md"):
+        assert user in (DEPLOY / path).read_text(encoding="utf-8")
+
+
 def test_no_service_link_can_be_taken_for_a_setting(pod: dict[str, Any]) -> None:
     assert pod["enableServiceLinks"] is False
 
