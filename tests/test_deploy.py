@@ -1,0 +1,334 @@
+"""deploy/ is what its platforms take, and says of the service what the service says of itself."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import compose_spec
+import httpx
+import kubernetes_validate
+import pytest
+import yaml
+from botocore.validate import ParamValidator
+
+from service import drain, healthcheck
+from service.health import LIVENESS, READINESS
+from service.platform import SIGNS
+from service.settings import Settings
+from service.startup import SUPERVISOR_MIB, WORKER_MIB
+from tests.conftest import ROOT, Server, run
+
+DEPLOY = ROOT / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+OVERLAYS = ("single", "production", "sized")
+RESOURCES = sorted([*KUBERNETES.glob("base/[!k]*.yaml"), *KUBERNETES.glob("production/[!k]*.yaml")])
+# Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
+CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}
+# The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
+VERSIONS = ("1.27", kubernetes_validate.latest_version())
+KUBECTL = shutil.which("kubectl")
+needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="kubectl is not installed")
+DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
+PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
+
+
+def read(path: Path) -> list[Any]:
+    """Return a YAML or JSON file's documents."""
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(text)] if path.suffix == ".json" else list(yaml.safe_load_all(text))
+
+
+def files() -> list[Path]:
+    return sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(DEPLOY))
+
+
+def find(tree: Any, *keys: str) -> Iterator[Any]:
+    """Yield every value that stands under one of the keys, at any depth."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key in keys:
+                yield value
+            yield from find(value, *keys)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from find(item, *keys)
+
+
+def find_in_all(*keys: str) -> Iterator[Any]:
+    for path in files():
+        for document in read(path):
+            yield from find(document, *keys)
+
+
+def validate(document: dict[str, Any]) -> None:
+    """Raise unless Kubernetes takes the document; of custom kinds the schemas know nothing."""
+    if document["kind"] in CUSTOM:
+        return
+    for version in VERSIONS:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def render(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what `kubectl apply -k` would send, by kind and name."""
+    done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=True)
+    documents = yaml.safe_load_all(done.stdout)
+    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
+
+
+@pytest.fixture(scope="module")
+def pod() -> dict[str, Any]:
+    (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+# Each platform's own schema
+
+
+@pytest.mark.parametrize("path", RESOURCES, ids=name)
+def test_kubernetes_takes_every_manifest(path: Path) -> None:
+    for document in read(path):
+        validate(document)
+
+
+def test_a_manifest_with_a_wrong_field_is_not_taken() -> None:
+    (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
+    deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        validate(deployment)
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kubectl_renders_what_kubernetes_takes(overlay: str) -> None:
+    rendered = render(KUBERNETES / overlay)
+    assert {("Deployment", "ekiben"), ("Service", "ekiben"), ("NetworkPolicy", "ekiben")} <= rendered.keys()
+    assert (("HorizontalPodAutoscaler", "ekiben") in rendered) == (overlay != "single")
+    for document in rendered.values():
+        validate(document)
+
+
+@needs_kubectl
+def test_a_capacity_report_replaces_the_numbers_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    patch = tmp_path / "kubernetes" / "sized" / "hpa.yaml"
+    patch.write_text(patch.read_text().replace("maxReplicas: 10", "maxReplicas: 7").replace('"5000"', '"1234"'))
+    before, after = render(KUBERNETES / "production"), render(tmp_path / "kubernetes" / "sized")
+    scaler = after.pop(("HorizontalPodAutoscaler", "ekiben"))
+    assert scaler["spec"]["maxReplicas"] == 7
+    assert [one["pods"]["target"]["averageValue"] for one in scaler["spec"]["metrics"]] == ["1234", "1000"]
+    assert scaler["spec"]["behavior"] == before.pop(("HorizontalPodAutoscaler", "ekiben"))["spec"]["behavior"]
+    assert after == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "service", "operation"),
+    [
+        ("sagemaker/model.json", "sagemaker", "CreateModel"),
+        ("sagemaker/endpoint-config.json", "sagemaker", "CreateEndpointConfig"),
+        ("sagemaker/endpoint.json", "sagemaker", "CreateEndpoint"),
+        ("ecs/task-definition.json", "ecs", "RegisterTaskDefinition"),
+        ("ecs/service.json", "ecs", "CreateService"),
+    ],
+)
+def test_aws_takes_every_request(path: str, service: str, operation: str) -> None:
+    shape = botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
+    (request,) = read(DEPLOY / path)
+    assert ParamValidator().validate(request, shape).generate_report() == ""
+    assert "Unknown parameter" in ParamValidator().validate(request | {"Colour": 1}, shape).generate_report()
+
+
+def test_compose_takes_the_file() -> None:
+    text = (DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8")
+    filled = re.sub(r"\$\{\w+(?::-([^}]*))?(?::\?[^}]*)?\}", lambda variable: variable[1] or "secret", text)
+    compose_spec.PyCompose.from_yaml(filled).to_spec()
+    with pytest.raises(ValueError, match="readonly"):
+        compose_spec.PyCompose.from_yaml(filled.replace("read_only", "readonly"))
+
+
+def test_compose_mounts_what_is_there() -> None:
+    (compose,) = read(DEPLOY / "compose" / "compose.yaml")
+    mounts = [mount.split(":")[0] for service in compose["services"].values() for mount in service.get("volumes", [])]
+    assert {mount for mount in mounts if not mount.startswith(".")} == compose["volumes"].keys()
+    assert all((DEPLOY / "compose" / mount).exists() for mount in mounts if mount.startswith("."))
+    assert all(":latest" not in service.get("image", "") for service in compose["services"].values())
+
+
+def test_mlflow_is_the_one_that_training_uses() -> None:
+    pinned = re.findall(r"[\w\[\]]+==[\d.]+", (DEPLOY / "compose" / "mlflow.Dockerfile").read_text())
+    locked = (ROOT / "requirements" / "training.txt").read_text()
+    assert len(pinned) == 2
+    for requirement in pinned:
+        assert re.sub(r"\[.*\]", "", requirement) in locked
+
+
+# What the service is
+
+
+def test_every_file_names_the_same_image(pod: dict[str, Any]) -> None:
+    ours = pod["containers"][0]["image"]
+    others = {"prom/prometheus", "grafana/grafana", "postgres"}
+    images = set(find_in_all("image", "Image", "--container-image-uri"))
+    assert {one for one in images if one.rpartition(":")[0] not in others} == {ours, f"${{IMAGE:-{ours}}}"}
+
+
+def test_every_port_is_one_that_the_service_has() -> None:
+    assert set(find_in_all("containerPort", "--container-ports")) == PORTS
+    probed = [probe["port"] for probe in find_in_all("httpGet", "grpc") if "port" in probe]
+    assert set(probed) <= PORTS | {"http"}
+
+
+@pytest.mark.slow
+def test_every_probed_path_answers(server: Server) -> None:
+    routes = [*find_in_all("httpGet"), *find_in_all("liveness_route", "readiness_route")]
+    paths = {route["path"] for route in routes}
+    assert healthcheck.PATH in paths
+    for path in paths:
+        assert httpx.get(server.url + path).status_code == 200, path
+    assert {probe["service"] for probe in find_in_all("grpc") if "service" in probe} == {LIVENESS, READINESS}
+
+
+def test_every_variable_is_a_setting() -> None:
+    variables = [variable["name"] for variables in find_in_all("env") for variable in variables]
+    assert {"DRAIN_DELAY_S", "GRPC_ON_MAIN_PORT"} == set(variables)
+    assert {variable.lower() for variable in variables} <= DEFAULTS.keys()
+
+
+def test_a_platform_waits_longer_than_the_service() -> None:
+    (azure,) = read(DEPLOY / "azure-ml" / "deployment.yml")
+    given_s = [azure["request_settings"]["request_timeout_ms"] / 1000]
+    given_s += [next(find(*read(path), "timeout")) for path in (DEPLOY / "kserve").glob("[hg]*.yaml")]
+    for platform in ("knative", "cloud-run"):
+        given_s += [
+            read(path)[0]["spec"]["template"]["spec"]["timeoutSeconds"] for path in (DEPLOY / platform).glob("*.yaml")
+        ]
+    assert len(given_s) == 7
+    assert min(given_s) > DEFAULTS["request_timeout_s"]
+
+
+def test_a_platform_lets_the_service_drain(pod: dict[str, Any]) -> None:
+    (compose,) = find_in_all("stop_grace_period")
+    (ecs,) = find_in_all("stopTimeout")
+    for allowed_s in (pod["terminationGracePeriodSeconds"], ecs, int(compose.removesuffix("s"))):
+        assert allowed_s > drain.FORCED_EXIT_S + 1 > DEFAULTS["drain_delay_s"]
+
+
+def test_memory_is_enough_for_the_service_and_its_files(pod: dict[str, Any]) -> None:
+    (container,) = pod["containers"]
+    (files_mib,) = (int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) for volume in pod["volumes"])
+    given = {limits["memory"] for limits in find_in_all("limits")}
+    assert given == {container["resources"]["limits"]["memory"]}
+    assert int(given.pop().removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"] + files_mib
+    asked = container["resources"]["requests"]
+    assert int(asked["memory"].removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
+    assert float(asked["cpu"]) >= 1  # service.startup warns of less
+    (task,) = read(DEPLOY / "ecs" / "task-definition.json")
+    assert int(task["memory"]) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
+
+
+@pytest.mark.parametrize("path", ["kubernetes/base/deployment.yaml", "kserve/runtime.yaml", "knative/http.yaml"])
+def test_the_container_may_do_nothing_but_serve(path: str) -> None:
+    (document,) = read(DEPLOY / path)
+    (container,) = next(find(document, "containers"))
+    context = container["securityContext"]
+    assert context["readOnlyRootFilesystem"]
+    assert not context["allowPrivilegeEscalation"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert True in find(document, "runAsNonRoot")
+    assert {"type": "RuntimeDefault"} in find(document, "seccompProfile")
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
+
+
+def test_the_user_is_a_number_as_run_as_non_root_needs() -> None:
+    (user,) = re.findall(r"^USER (\d+):0$", (DEPLOY / "image" / "Dockerfile.j2").read_text(), flags=re.MULTILINE)
+    assert int(user) > 0
+    for path in ("kubernetes/base/deployment.yaml", "ecs/README.md"):
+        assert user in (DEPLOY / path).read_text(encoding="utf-8")
+
+
+def test_no_service_link_can_be_taken_for_a_setting(pod: dict[str, Any]) -> None:
+    assert pod["enableServiceLinks"] is False
+
+
+def test_selectors_and_ports_of_the_base_belong_together(pod: dict[str, Any]) -> None:
+    (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
+    assert ports == {"http": DEFAULTS["port"], "grpc": DEFAULTS["grpc_port"]}
+    services = read(KUBERNETES / "base" / "service.yaml")
+    for service in services:
+        assert service["spec"]["selector"] == labels
+        assert all(port["port"] == ports[port["targetPort"]] for port in service["spec"]["ports"])
+    (policy,) = read(KUBERNETES / "base" / "networkpolicy.yaml")
+    assert {port["port"] for port in policy["spec"]["ingress"][0]["ports"]} == ports.keys()
+    (budget,) = read(KUBERNETES / "production" / "pdb.yaml")
+    (monitor,) = read(KUBERNETES / "production" / "servicemonitor.yaml")
+    assert policy["spec"]["podSelector"] == budget["spec"]["selector"] == {"matchLabels": labels}
+    watched = [one for one in services if one["metadata"]["labels"] == monitor["spec"]["selector"]["matchLabels"]]
+    assert [service["metadata"]["name"] for service in watched] == ["ekiben"]
+    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports.keys()
+
+
+@pytest.mark.parametrize("path", ["knative/http.yaml", "cloud-run/http.yaml"])
+def test_grpc_differs_from_http_only_where_it_must(path: str) -> None:
+    plain, over_grpc = (read((DEPLOY / path).with_stem(stem))[0] for stem in ("http", "grpc"))
+    (port,) = find(plain, "ports")
+    (grpc_port,) = find(over_grpc, "ports")
+    assert (port[0]["name"], grpc_port[0]["name"]) == ("http1", "h2c")
+    assert port[0]["containerPort"] == grpc_port[0]["containerPort"] == DEFAULTS["port"]
+    assert {"name": "GRPC_ON_MAIN_PORT", "value": "1"} in next(find(over_grpc, "env"))
+    assert not any(find(over_grpc, "httpGet"))
+    for key in ("resources", "metadata", "containerConcurrency", "timeoutSeconds"):
+        ours, theirs = list(find(plain, key)), list(find(over_grpc, key))
+        assert json.dumps(ours) == json.dumps(theirs).replace("flight-delay-grpc", "flight-delay")
+
+
+def test_kserve_finds_the_runtime() -> None:
+    (runtime,) = read(DEPLOY / "kserve" / "runtime.yaml")
+    assert [one["name"] for one in runtime["spec"]["containers"]] == ["kserve-container"]
+    for path, port in (("http", DEFAULTS["port"]), ("grpc", DEFAULTS["grpc_port"])):
+        (service,) = read(DEPLOY / "kserve" / f"{path}.yaml")
+        model = service["spec"]["predictor"]["model"]
+        assert model["runtime"] == runtime["metadata"]["name"]
+        assert model["modelFormat"]["name"] in {one["name"] for one in runtime["spec"]["supportedModelFormats"]}
+        assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
+        assert [one["containerPort"] for one in model["ports"]] == [port]
+
+
+@pytest.mark.slow
+def test_a_container_asks_for_its_health_as_ecs_and_compose_say(server: Server) -> None:
+    commands = {tuple(next(find(check, "command", "test"))) for check in find_in_all("healthCheck")}
+    (compose,) = read(DEPLOY / "compose" / "compose.yaml")
+    commands.add(tuple(compose["services"]["ekiben"]["healthcheck"]["test"]))
+    assert commands == {("CMD", "python", "-m", "service", "healthcheck")}
+    assert run("-m", "service", "healthcheck", PORT=server.url.rpartition(":")[2]).stdout == ""
+
+
+# What is said of it
+
+
+def test_the_readme_lists_every_folder() -> None:
+    readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    folders = {path.name for path in DEPLOY.iterdir() if path.is_dir()} - {"image", "__pycache__"}  # those make it
+    assert set(re.findall(r"^\| \[.*?\]\((.*?)/\)", readme, flags=re.MULTILINE)) == folders
+    assert {platform.name for _, platform in SIGNS} <= set(re.findall(r"`platform: ([^`]*)`", readme))
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/README.md")), ids=name)
+def test_every_readme_has_three_commands_and_names_every_file(path: Path) -> None:
+    readme = path.read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```", readme, flags=re.DOTALL | re.MULTILINE)
+    joined = commands.replace("\\\n", " ")
+    assert len(joined.splitlines()) == 3
+    for named in re.findall(r"(?:file://|-f |--flags-file=|--file |replace |-k )([\w./-]+)", joined):
+        assert (ROOT / named).exists(), named
