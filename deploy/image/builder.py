@@ -12,7 +12,8 @@ from contract.errors import UserError
 BUILDERS = ("docker", "podman", "buildah", "nerdctl")
 # BentoML 1.4.39 unpacks the Dockerfile's template into a temporary folder, but reads it only below the current one.
 ANY_FOLDER = Path("/")
-TAG = re.compile(r"[a-z0-9]([a-z0-9._/:-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")  # [REGISTRY[:PORT]/]NAME[:VERSION]
+# [REGISTRY[:PORT]/]NAME[:VERSION]
+TAG = re.compile(r"[a-z0-9]([a-z0-9._/:-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")
 NO_BASE = ("initializing source", "pull access denied", "failed to resolve", "pinging container registry")
 
 
