@@ -46,6 +46,15 @@ def prepare_podman() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def make_image() -> None:
+    """Build IMAGE as the README says, in this environment as it is."""
+    options = f"--backend podman --opt network=host --tag {IMAGE}"
+    command = ["make", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/image", "image", f"OPTIONS={options}"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"podman run --rm -p 8080:8080 -p 9000:9000 {IMAGE}" in done.stdout
+
+
 def build(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run `python -m deploy.image` in the project's root."""
     done = subprocess.run(

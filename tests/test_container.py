@@ -5,17 +5,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+import yaml
 
 from service.model import GOLDEN_FILE, PackedModel
 from tests import containers
 from tests.callers import CALLERS, Caller
-from tests.conftest import wait_until
-from tests.containers import IMAGE, Container, build, podman, start
+from tests.conftest import ROOT, free_port, run, wait_until
+from tests.containers import IMAGE, Container, podman, start
 from tests.rollout import Callers, forward
 
 pytestmark = pytest.mark.slow
@@ -34,7 +36,7 @@ VERTEX = {
 def image(model: PackedModel) -> str:
     """The image of the trained model."""
     containers.prepare_podman()
-    build("--backend", "podman", "--opt", "network=host", "--tag", IMAGE)
+    containers.make_image()
     return IMAGE
 
 
@@ -118,7 +120,7 @@ def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str,
 
 
 def test_vertex_names_the_routes_and_the_port(image: str, rows: list[dict[str, Any]]) -> None:
-    with start(AIP_HTTP_PORT=str(containers.free_port()), **VERTEX) as container:
+    with start(AIP_HTTP_PORT=str(free_port()), **VERTEX) as container:
         assert "platform: Vertex AI (AIP_MODE is set)" in container.log
         assert httpx.get(container.url + VERTEX["AIP_HEALTH_ROUTE"]).status_code == 200
         check_answer(container, VERTEX["AIP_PREDICT_ROUTE"], {"instances": rows[:1], "parameters": {}})
@@ -195,3 +197,40 @@ def test_a_rolling_update_under_load_loses_no_request(image: str, model: PackedM
 
 def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
+
+
+def test_the_deployment_runs_as_kubernetes_would_run_it(
+    image: str, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """podman reads the manifest itself: its security context, limits, volume, probes and ports."""
+    deployment = yaml.safe_load((ROOT / "deploy/kubernetes/base/deployment.yaml").read_text())
+    described = deployment["spec"]["template"]["spec"]["containers"][0]
+    described["image"] = f"localhost/{image}"
+    for port in described["ports"]:
+        port["hostPort"] = free_port()  # else podman takes the container's
+    http, rpc = (f"127.0.0.1:{port['hostPort']}" for port in described["ports"])
+    manifest = tmp_path / "deployment.yaml"
+    manifest.write_text(yaml.safe_dump(deployment))
+    networked = tmp_path / "containers.conf"  # a pod has a network of its own
+    networked.write_text(containers.CONFIGURATION.replace('netns = "host"', ""))
+    monkeypatch.setitem(containers.ENVIRONMENT, "CONTAINERS_CONF", str(networked))
+    podman("play", "kube", str(manifest))
+    try:
+        pod = Container("ekiben-pod-0-ekiben", f"http://{http}", rpc)
+        wait_until(lambda: containers.is_ready(pod), containers.START_TIMEOUT_S, lambda: pod.log)
+        check_answer(pod, "/predict", {"rows": rows[:1]})
+        assert pod.stop() == 0
+    finally:
+        podman("play", "kube", "--down", str(manifest))
+
+
+def test_two_images_are_compared_file_by_file(image: str) -> None:
+    compare = ("-m", "deploy.image.compare", image)
+    environment = containers.ENVIRONMENT
+    assert run(*compare, image, **environment).stdout.endswith(" 0 of them differ, times apart\n")
+    different = run(*compare, "docker.io/library/python:3.11-slim", fails=True, **environment)
+    assert different.returncode == 1
+    assert "differs: (the configuration)\ndiffers: opt/bento\n" in different.stdout
+    missing = run(*compare, "ekiben-absent:1", fails=True, **environment)
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: podman create: ")
