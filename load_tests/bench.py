@@ -17,7 +17,7 @@ from tqdm import tqdm
 from contract.errors import UserError
 from load_tests import h2load, wrk
 from load_tests.dialects import LOADS, Dialect
-from load_tests.peers.mlserver import COMMAND
+from load_tests.peers.environment import is_installed
 from load_tests.process import Measured
 from load_tests.question import Question, write_question
 from load_tests.report import report
@@ -74,9 +74,9 @@ def bench(seconds: int, rounds: int) -> None:
 
 def find_peers() -> list[Peer]:
     """Return the servers that are installed."""
-    if COMMAND.exists():
+    if is_installed(MLSERVER.environment):
         return list(PEERS)
-    print("MLServer is not installed and so not measured: `make bench` installs it", file=sys.stderr)
+    print("MLServer is not installed and so not measured: `make peers` installs it", file=sys.stderr)
     return [peer for peer in PEERS if peer is not MLSERVER]
 
 

@@ -1,8 +1,12 @@
 """What a server's processes use, and what one run of a load generator measured."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
+
+END_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True)
@@ -17,9 +21,9 @@ class Measured:
 
 
 def cpu_seconds(server: psutil.Process) -> float:
-    """Return the CPU time a process and its children have used."""
+    """Return the CPU time a process, its children, and those of them that are gone have used."""
     times = [process.cpu_times() for process in family(server)]
-    return sum(time.user + time.system for time in times)
+    return sum(used.user + used.system + used.children_user + used.children_system for used in times)
 
 
 def memory_mib(server: psutil.Process) -> float:
@@ -33,5 +37,23 @@ def uses_tensorflow(server: psutil.Process) -> bool:
 
 
 def family(server: psutil.Process) -> list[psutil.Process]:
-    """Return a process and its children."""
+    """Return a process and its children; Ray's and Triton's are among them, whatever session they are in."""
     return [server, *server.children(recursive=True)]
+
+
+def end(processes: Sequence[psutil.Process]) -> None:
+    """Ask the first of the processes to end, and kill what is left of them after a while."""
+    processes[0].terminate()
+    waited_until = time.monotonic() + END_TIMEOUT_S
+    while any(map(is_alive, processes)) and time.monotonic() < waited_until:
+        time.sleep(0.05)
+    for process in filter(is_alive, processes):
+        process.kill()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process is there and not only its exit code."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,57 @@
+"""FastAPI with the same model. Run `python -m load_tests.peers.fastapi ENGINE PORT`.
+
+As its documentation has it: the model is loaded once, in the lifespan; rows and predictions are
+pydantic models, the answer's by the return type, so that pydantic writes the JSON; uvicorn with
+uvloop and httptools (`uvicorn[standard]`), one worker. What blocks belongs in `def`, which FastAPI
+runs in threads: so TensorFlow does; LiteRT takes microseconds and one thread at a time, so it is
+called in `async def`.
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import create_model
+
+from contract.row import predictions_type, row_type
+from load_tests.peers.packed import Packed, open_packed, read_schema
+
+
+def build_app(engine: str) -> FastAPI:
+    """Return the application."""
+    schema = read_schema()
+    Row = row_type(schema)
+    Prediction = predictions_type(schema).model_fields["predictions"].annotation.__args__[0]  # type: ignore[union-attr]
+    Request: Any = create_model("Request", rows=list[Row])  # type: ignore[valid-type]
+    Answer: Any = create_model("Answer", predictions=list[Prediction])
+    loaded: dict[str, Packed] = {}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loaded["model"] = open_packed(engine)
+        yield
+        loaded.clear()
+
+    app = FastAPI(lifespan=lifespan)
+
+    def predict(request: Request) -> Answer:
+        rows = [row.model_dump(by_alias=True) for row in request.rows]
+        return Answer(predictions=[Prediction(**prediction) for prediction in loaded["model"].predict(rows)])
+
+    async def predict_at_once(request: Request) -> Answer:
+        return predict(request)
+
+    app.post("/predict")(predict_at_once if engine == "LiteRT" else predict)
+    return app
+
+
+def main(engine: str, port: int) -> None:
+    """Serve on that port."""
+    uvicorn.run(build_app(engine), host="127.0.0.1", port=port, access_log=False, log_level="warning")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
