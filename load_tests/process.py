@@ -42,10 +42,10 @@ def family(server: psutil.Process) -> list[psutil.Process]:
 
 
 def end(processes: Sequence[psutil.Process]) -> None:
-    """Ask the first of the processes to end, and kill what is left of them after a while."""
+    """Ask the first of the processes to end, and kill what it leaves behind, or itself if it takes too long."""
     processes[0].terminate()
-    waited_until = time.monotonic() + END_TIMEOUT_S
-    while any(map(is_alive, processes)) and time.monotonic() < waited_until:
+    latest = time.monotonic() + END_TIMEOUT_S
+    while is_alive(processes[0]) and time.monotonic() < latest:
         time.sleep(0.05)
     for process in filter(is_alive, processes):
         process.kill()

@@ -24,7 +24,7 @@ from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, find_mod
 from service.settings import read_settings
 
 START_TIMEOUT_S = 60
-ANSWER_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
 GRPC_OFFSET = 100  # from the HTTP port
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
 

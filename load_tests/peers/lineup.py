@@ -1,6 +1,7 @@
 """Who is measured in `make peers`: every server, which engine it computes with, and which package it is."""
 
 import sys
+import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
@@ -11,7 +12,6 @@ from load_tests.peers import environment
 from load_tests.servers import EKIBEN, MLSERVER, Peer
 
 Engine = Literal["TensorFlow", "LiteRT"]
-BENTOML = ("bentoml", "serve", "--port")
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,14 @@ class Entry:
 
     peer: Peer
     engine: str
-    package: str
+    package: str = ""  # whose version is shown; "" is this project
 
     @property
     def version(self) -> str:
-        """The installed version of its package."""
+        """Which release is measured."""
+        if not self.package:
+            project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            return str(project["version"])
         if not self.peer.environment:
             return version(self.package)
         return environment.find_version(self.peer.environment, self.package)
@@ -42,9 +45,7 @@ def beside(name: str, environment: str, engine: Engine, package: str, dialects: 
     return Entry(Peer(name, command, dialects, environment=environment), engine, package)
 
 
-OURS = Entry(
-    Peer(EKIBEN.name, EKIBEN.command, (PREDICT, OIP_JSON, OIP_BINARY, OIP_RAW, INVOCATIONS)), "LiteRT", "bentoml"
-)
+OURS = Entry(Peer(EKIBEN.name, EKIBEN.command, (PREDICT, OIP_JSON, OIP_BINARY, OIP_RAW, INVOCATIONS)), "LiteRT")
 ENTRIES = (
     OURS,
     batchable("Bare", BARE),

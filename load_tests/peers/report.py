@@ -1,6 +1,6 @@
 """The peers' table, and the sentence that says where we lose."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -39,12 +39,14 @@ class Column:
     of: Callable[[Run], float]
     form: str = ",.0f"
     more_is_better: bool = False
+    of_server: bool = False  # and so much the same in all its lines
+    is_duration: bool = False  # of requests, which a server that answers few in the time does not show
 
     def value(self, line: Line) -> float:
         return median(self.of(run) for run in line.runs)
 
     def text(self, line: Line) -> str:
-        return f"{self.value(line):{self.form}}"
+        return f"{'≥ ' if self.is_duration and is_cut(line) else ''}{self.value(line):{self.form}}"
 
     def is_lost(self, ours: Line, theirs: Line) -> bool:
         """Return whether ours is the worse as far as the table shows."""
@@ -53,22 +55,32 @@ class Column:
         return (self.value(ours) > self.value(theirs)) != self.more_is_better
 
 
+RATE = Column("req/s", lambda run: run.measured.requests_per_s, more_is_better=True)
+MEDIAN = Column("p50 ms", lambda run: run.measured.p50_ms, ",.1f", is_duration=True)
 COLUMNS = (
-    Column("req/s", lambda run: run.measured.requests_per_s, more_is_better=True),
-    Column("p50 ms", lambda run: run.measured.p50_ms, ",.1f"),
-    Column("p99 ms", lambda run: run.measured.p99_ms, ",.1f"),
+    RATE,
+    MEDIAN,
+    Column("p99 ms", lambda run: run.measured.p99_ms, ",.1f", is_duration=True),
     Column("CPU µs/request", lambda run: run.measured.cpu_us),
-    Column("resident MiB", lambda run: run.resident_mib),
-    Column("start s", lambda run: run.start_s, ".1f"),
+    Column("resident MiB", lambda run: run.resident_mib, of_server=True),
+    Column("start s", lambda run: run.start_s, ".1f", of_server=True),
 )
+
+
+def is_cut(line: Line) -> bool:
+    """Return whether most requests still waited at the end: by Little's law they take far longer than it shows."""
+    mean_ms = 1000 * line.load[1] / max(RATE.value(line), 1e-9)
+    return mean_ms > 3 * MEDIAN.value(line)
+
+
 HEAD = ("rows × connections", "server", "version", "engine", "dialect", *(column.name for column in COLUMNS), "errors")
 
 
 def report(lines: Sequence[Line], ours: str) -> str:
     """Return the table as Markdown, the busiest server of each load first, and where we lose."""
     loads = dict.fromkeys(line.load for line in lines)
-    ranked = [line for load in loads for line in sorted(lines, key=COLUMNS[0].value, reverse=True) if line.load == load]
-    rows = [f"| {' | '.join(cells)} |" for cells in (HEAD, ("---:",) + ("---",) * 4 + ("--:",) * 7)]
+    ranked = [line for load in loads for line in sorted(lines, key=RATE.value, reverse=True) if line.load == load]
+    rows = [f"| {' | '.join(cells)} |" for cells in (HEAD, ("--:",) + ("---",) * 4 + ("--:",) * 7)]
     rows += [f"| {' | '.join(write_cells(line))} |" for line in ranked]
     return "\n".join([*rows, "", describe_losses(lines, ours)])
 
@@ -82,25 +94,26 @@ def write_cells(line: Line) -> tuple[str, ...]:
 
 def describe_losses(lines: Sequence[Line], ours: str) -> str:
     """Say in one sentence in which columns another server is better than ours, asked the same in the same dialect."""
-    lost = list(find_losses(lines, ours))
+    lost = find_losses(lines, ours)
     if not lost:
         return f"{ours} loses in no column of any row, each held against its own in the same dialect."
-    return f"{ours} loses: {'; '.join(lost)}."
+    return f"{ours} loses in {'; '.join(lost)}."
 
 
-def find_losses(lines: Sequence[Line], ours: str) -> Iterator[str]:
-    """Yield every cell that beats ours."""
+def find_losses(lines: Sequence[Line], ours: str) -> list[str]:
+    """Return what beats ours: each cell, but memory and start once for each server."""
     held = {(line.load, line.dialect): line for line in lines if line.server == ours}
-    for line in lines:
-        mine = held.get((line.load, PREDICT if line.dialect is BARE else line.dialect))
-        if mine is None or line.server == ours:
+    lost: dict[str, str] = {}
+    for theirs in lines:
+        mine = held.get((theirs.load, PREDICT if theirs.dialect is BARE else theirs.dialect))
+        if mine is None or theirs.server == ours:
             continue
         for column in COLUMNS:
-            if column.is_lost(mine, line):
-                yield (
-                    f"{column.name} at {describe_load(line.load)} in {line.dialect.name}, {column.text(mine)} "
-                    f"against {column.text(line)} of {line.server} on {line.engine}"
-                )
+            place = "" if column.of_server else f" at {describe_load(theirs.load)} in {theirs.dialect.name}"
+            sentence = f"{column.name}{place} to {theirs.server} on {theirs.engine}"
+            if column.is_lost(mine, theirs):
+                lost.setdefault(sentence, f"{sentence} ({column.text(mine)} against {column.text(theirs)})")
+    return list(lost.values())
 
 
 def describe_load(load: Load) -> str:
