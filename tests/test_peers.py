@@ -1,16 +1,28 @@
 """What is said of the other servers: the table, where we lose, and what is not installed."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from load_tests.dialects import BARE, PREDICT, Dialect
+import psutil
+import pytest
+
+from load_tests import process
+from load_tests.dialects import BARE, INVOCATIONS, PREDICT, Dialect
 from load_tests.grpc_dialects import OIP_RAW
 from load_tests.peers.environment import describe_missing
 from load_tests.peers.lineup import ENTRIES
 from load_tests.peers.report import Line, Run, report
-from load_tests.process import Measured
+from load_tests.process import Measured, cpu_seconds, end, family, is_alive
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent
 OURS = "Ours"
+BURN = "import time\nwhile time.process_time() < 0.2: pass"
+LEAVES_A_CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); input()"
+IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {LEAVES_A_CHILD}"
 
 
 def line(
@@ -73,3 +85,48 @@ def test_every_environment_is_locked_with_hashes_and_without_an_index() -> None:
         lock = (ROOT / f"requirements/peers/{name}.txt").read_text()
         assert "--hash=sha256:" in lock
         assert "://" not in lock
+
+
+def test_mlflow_answers_with_or_without_names() -> None:
+    assert INVOCATIONS.read(
+        json.dumps({"predictions": [{"probability": 0.5, "label": True}]}).encode(), "probability"
+    ) == [0.5]
+    assert INVOCATIONS.read(json.dumps({"predictions": [[0.5], [0.25]]}).encode(), "probability") == [0.5, 0.25]
+
+
+@pytest.fixture
+def started() -> Iterator[list["subprocess.Popen[str]"]]:
+    """What a test starts; nothing of it is left."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for one in processes:
+        one.kill()
+        one.communicate()
+
+
+def run(code: str, started: list["subprocess.Popen[str]"]) -> psutil.Process:
+    started.append(
+        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    )
+    return psutil.Process(started[-1].pid)
+
+
+@pytest.mark.parametrize("code", [LEAVES_A_CHILD, IGNORES_SIGTERM])
+def test_nothing_of_a_server_is_left(
+    code: str, started: list["subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "END_TIMEOUT_S", 0.2)
+    server = run(code, started)
+    wait_until(lambda: len(family(server)) == 2, 10)
+    members = family(server)
+    end(members)
+    wait_until(lambda: not any(map(is_alive, members)), 10)
+
+
+def test_cpu_time_of_children_that_are_gone_counts(started: list["subprocess.Popen[str]"]) -> None:
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURN!r}]); print(flush=True); input()"
+    server = run(code, started)
+    assert started[-1].stdout is not None
+    started[-1].stdout.readline()
+    assert family(server) == [server]
+    assert cpu_seconds(server) >= 0.2
