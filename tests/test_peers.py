@@ -15,7 +15,7 @@ from load_tests.grpc_dialects import OIP_RAW
 from load_tests.peers.environment import describe_missing
 from load_tests.peers.lineup import ENTRIES
 from load_tests.peers.report import Line, Run, report
-from load_tests.process import Measured, cpu_seconds, end, family, is_alive
+from load_tests.process import Measured, cpu_seconds, end, family, is_alive, memory_mib, private_and_shared_mib
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ def test_it_says_where_we_lose() -> None:
     said = report([line(OURS, 6400), line("Lean", 3000, p99_ms=19, mib=50)], OURS).splitlines()[-1]
     assert said == (
         "Ours loses in p99 ms at 1 × 64 in /predict to Lean on LiteRT (20.0 against 19.0); "
-        "resident MiB to Lean on LiteRT (100 against 50)."
+        "memory MiB to Lean on LiteRT (100 against 50)."
     )
 
 
@@ -130,3 +130,14 @@ def test_cpu_time_of_children_that_are_gone_counts(started: list["subprocess.Pop
     started[-1].stdout.readline()
     assert family(server) == [server]
     assert cpu_seconds(server) >= 0.2
+
+
+def test_a_page_that_processes_share_counts_once(started: list["subprocess.Popen[str]"]) -> None:
+    code = "import mmap, os; shared = mmap.mmap(-1, 64 << 20); shared.write(b'x' * len(shared)); os.fork(); "
+    code += "shared[:] = shared[:]; print(flush=True); input()"
+    server = run(code, started)
+    assert started[-1].stdout is not None
+    lines = [started[-1].stdout.readline() for _ in range(2)]
+    assert lines == ["\n", "\n"]
+    assert memory_mib(server) > 128
+    assert private_and_shared_mib(server) < 128

@@ -3,7 +3,8 @@
 Each server runs in an environment of its own and alone: it is started, warmed, loaded and
 stopped before the next one starts, because some of them burn CPU time while they are idle. That
 is done round after round, so that what the machine does otherwise hits all of them alike; shown
-are medians over the rounds. The CPU time and the memory are those of all processes of a server.
+are medians over the rounds. The CPU time and the memory are those of all processes of a server,
+a page that they share counted once.
 Each has one worker: with two cores a second one would take the load generator's.
 """
 
@@ -22,7 +23,7 @@ from load_tests.bench import Loader
 from load_tests.dialects import TWO_LOADS, Dialect
 from load_tests.peers.lineup import OURS, Entry, find_entries
 from load_tests.peers.report import Line, Load, Run, report
-from load_tests.process import memory_mib
+from load_tests.process import private_and_shared_mib
 from load_tests.report import describe_machine
 
 FIRST_PORT = 23100
@@ -86,7 +87,7 @@ def load_alone(entry: Entry, port: int, loader: Loader, warmer: Loader) -> Itera
             for load in sorted(TWO_LOADS):
                 warmer.measure(server, dialect, *load)
                 measured = loader.measure(server, dialect, *load)
-                yield dialect, load, Run(measured, memory_mib(server.process), server.start_s)
+                yield dialect, load, Run(measured, private_and_shared_mib(server.process), server.start_s)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class Run:
     """One round of one load."""
 
     measured: Measured
-    resident_mib: float  # after it
+    memory_mib: float  # after it
     start_s: float
 
 
@@ -62,7 +62,7 @@ COLUMNS = (
     MEDIAN,
     Column("p99 ms", lambda run: run.measured.p99_ms, ",.1f", is_duration=True),
     Column("CPU µs/request", lambda run: run.measured.cpu_us),
-    Column("resident MiB", lambda run: run.resident_mib, of_server=True),
+    Column("memory MiB", lambda run: run.memory_mib, of_server=True),
     Column("start s", lambda run: run.start_s, ".1f", of_server=True),
 )
 
