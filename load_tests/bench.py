@@ -67,8 +67,19 @@ def bench(seconds: int, rounds: int) -> None:
             if dialect in server.peer.dialects and load in dialect.loads
         ]
         results: dict[tuple[tuple[int, int], Dialect, Peer], list[Measured]] = {}
+        lost: set[Peer] = set()
         for load, dialect, server in tqdm(plan, desc="measuring", unit="run"):
-            results.setdefault((load, dialect, server.peer), []).append(loader.measure(server, dialect, *load))
+            if server.peer in lost:
+                continue
+            try:
+                measured = loader.measure(server, dialect, *load)
+                results.setdefault((load, dialect, server.peer), []).append(measured)
+            except UserError as error:
+                if not server.peer.environment:
+                    raise
+                # MLServer's batcher may stop for good when calls are cancelled, as the last of a load are.
+                lost.add(server.peer)
+                print(f"{error}: it is measured no further", file=sys.stderr)
         report(servers, results)
 
 
