@@ -1,9 +1,10 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train image audit ui test check lint format typecheck bench protos locks clean
+.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak protos locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PEERS := $(patsubst requirements/peers/%.in,%,$(wildcard requirements/peers/*.in))
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
 export TF_ENABLE_ONEDNN_OPTS := 0
@@ -44,8 +45,12 @@ format: $(VENV)/dev ## Put style right
 typecheck: $(VENV)/dev ## Check types
 	@$(VENV)/bin/mypy
 
-bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk)
+bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk and h2load)
 	@$(PYTHON) -m load_tests.bench
+
+peers: $(VENV)/training ## Install other servers (8 GB) and measure them with the same model (needs wrk and h2load)
+	-@$(MAKE) --no-print-directory --keep-going $(PEERS:%=.venv-peers/%/installed)
+	@$(PYTHON) -m load_tests.peers
 
 protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
@@ -56,15 +61,26 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 			"image:--extra training --extra image" "load:--extra training --extra load" "dev:--all-extras"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
+	@for peer in $(PEERS:%=requirements/peers/%); do \
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+			$$peer.in -o $$peer.txt || exit 1; done
 
-clean: ## Remove the environment and caches; stores and data stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove the environments and caches; stores and data stay
+	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
 $(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# The other servers' environments, one each: what they need does not go together. The logs say why one is missing.
+.venv-peers/%/installed: requirements/peers/%.txt | $(VENV)/bin/python
+	@echo "installing $<, hash-checked: a minute or two …"
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< \
+		>.venv-peers/$*.log 2>&1 || { grep -m1 ^ERROR .venv-peers/$*.log; exit 1; }
 	@touch $@
 
 $(VENV)/bin/python:

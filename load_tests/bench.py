@@ -17,7 +17,7 @@ from tqdm import tqdm
 from contract.errors import UserError
 from load_tests import h2load, wrk
 from load_tests.dialects import LOADS, Dialect
-from load_tests.peers.mlserver import COMMAND
+from load_tests.peers.environment import is_installed
 from load_tests.process import Measured
 from load_tests.question import Question, write_question
 from load_tests.report import report
@@ -67,16 +67,27 @@ def bench(seconds: int, rounds: int) -> None:
             if dialect in server.peer.dialects and load in dialect.loads
         ]
         results: dict[tuple[tuple[int, int], Dialect, Peer], list[Measured]] = {}
+        lost: set[Peer] = set()
         for load, dialect, server in tqdm(plan, desc="measuring", unit="run"):
-            results.setdefault((load, dialect, server.peer), []).append(loader.measure(server, dialect, *load))
+            if server.peer in lost:
+                continue
+            try:
+                measured = loader.measure(server, dialect, *load)
+                results.setdefault((load, dialect, server.peer), []).append(measured)
+            except UserError as error:
+                if not server.peer.environment:
+                    raise
+                # MLServer's batcher may stop for good when calls are cancelled, as the last of a load are.
+                lost.add(server.peer)
+                print(f"{error}: it is measured no further", file=sys.stderr)
         report(servers, results)
 
 
 def find_peers() -> list[Peer]:
     """Return the servers that are installed."""
-    if COMMAND.exists():
+    if is_installed(MLSERVER.environment):
         return list(PEERS)
-    print("MLServer is not installed and so not measured: `make bench` installs it", file=sys.stderr)
+    print("MLServer is not installed and so not measured: `make peers` installs it", file=sys.stderr)
     return [peer for peer in PEERS if peer is not MLSERVER]
 
 

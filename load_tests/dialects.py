@@ -43,10 +43,24 @@ def encode_instances(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
     return JSON, json.dumps({"instances": rows}).encode()
 
 
+def encode_inputs(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
+    """Write MLflow's columns, the form for a model whose signature has named tensors."""
+    columns = {tensor.name: tensor.values for tensor in to_columns(schema, rows)}
+    texts = {tensor.name for tensor in to_columns(schema, rows) if tensor.datatype == "BYTES"}
+    filled = {name: [value or "" for value in values] if name in texts else values for name, values in columns.items()}
+    return JSON, json.dumps({"inputs": filled}).encode()
+
+
 def read_predictions(answer: bytes, output: str) -> list[float]:
     """Read a list of objects, bare or under `predictions`."""
     content = json.loads(answer)
     return [row[output] for row in (content["predictions"] if isinstance(content, dict) else content)]
+
+
+def read_scored(answer: bytes, output: str) -> list[float]:
+    """Read MLflow's answer: under `predictions` objects, or the network's outputs without names, the first of them."""
+    rows = json.loads(answer)["predictions"]
+    return [row[output] if isinstance(row, dict) else row[0] for row in rows]
 
 
 def encode_open(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
@@ -85,4 +99,5 @@ PREDICT = Dialect("/predict", "/predict", encode_rows, read_predictions, loads=f
 BARE = Dialect("/predict, bare list", "/predict", encode_bare, read_predictions, loads=frozenset(LOADS))
 OIP_JSON = Dialect("OIP HTTP JSON", OIP_PATH, encode_open, read_open)
 OIP_BINARY = Dialect("OIP HTTP binary", OIP_PATH, encode_binary, read_binary)
+INVOCATIONS = Dialect("/invocations", "/invocations", encode_inputs, read_scored)
 TFS_REST = Dialect("TFS REST", "/v1/models/{model}:predict", encode_instances, read_predictions)

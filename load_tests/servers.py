@@ -1,7 +1,6 @@
 """The servers that are measured: what starts each, and what it can be asked."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,10 +17,14 @@ import psutil
 from contract.errors import UserError
 from load_tests.dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
 from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from load_tests.peers import environment, packed
+from load_tests.process import end, family
 from load_tests.question import Question
+from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from service.settings import read_settings
 
 START_TIMEOUT_S = 60
-ANSWER_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
 GRPC_OFFSET = 100  # from the HTTP port
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
 
@@ -34,9 +37,12 @@ class Peer:
     command: tuple[str, ...]
     dialects: tuple[Dialect, ...]
     echoes: bool = False
+    environment: str = ""  # of load_tests.peers.environment; "" is the one this runs in
 
 
-MLSERVER = Peer("MLServer", ("load_tests.peers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED))
+MLSERVER = Peer(
+    "MLServer", ("load_tests.peers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED), environment="mlserver"
+)  # fmt: skip
 EKIBEN = Peer(
     "**Ekiben**", ("bentoml", "serve", "--port"),
     (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
@@ -81,12 +87,13 @@ class Running:
 def start(peer: Peer, port: int, question: Question, folder: Path) -> Iterator[Running]:
     """Start a server and wait until it answers the question; stop it at the end."""
     log = folder / f"{port}.log"
+    python = environment.find_command(peer.environment) if peer.environment else sys.executable
+    variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model()
     began = time.perf_counter()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *peer.command, str(port)],
-            stdout=output, stderr=subprocess.STDOUT,
-            env=os.environ | {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)},
+            [python, "-m", *peer.command, str(port)],
+            stdout=output, stderr=subprocess.STDOUT, env=os.environ | variables,
         )  # fmt: skip
     try:
         while ask(port, question) is None:
@@ -95,8 +102,23 @@ def start(peer: Peer, port: int, question: Question, folder: Path) -> Iterator[R
             time.sleep(0.02)
         yield Running(peer, port, psutil.Process(process.pid), time.perf_counter() - began)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        if process.poll() is None:
+            end(family(psutil.Process(process.pid)))
+        process.wait()
+
+
+def describe_model() -> dict[str, str]:
+    """Return the environment variables by which a peer finds the model, and this package."""
+    model = find_model(read_settings().model_name)
+    path = Path(model.path)
+    return {
+        packed.NAME: model.tag.name,
+        packed.VERSION: str(model.tag.version),
+        packed.SCHEMA: str(path / SCHEMA_FILE),
+        packed.LITERT: str(path / LITERT_FILE),
+        packed.SAVED_MODEL: str(path / SAVED_MODEL_FOLDER),
+        "PYTHONPATH": str(environment.ROOT),  # for processes that a peer starts in its turn
+    }
 
 
 def ask(port: int, question: Question) -> bytes | None:

@@ -24,8 +24,8 @@ class Tensor:
 
     @property
     def header(self) -> dict[str, Any]:
-        """What is said of it before its values."""
-        return {"name": self.name, "shape": [len(self.values)], "datatype": self.datatype}
+        """What is said of it before its values; as a matrix, because Triton takes batches of nothing less."""
+        return {"name": self.name, "shape": [len(self.values), 1], "datatype": self.datatype}
 
     @property
     def filled(self) -> list[Any]:

@@ -10,8 +10,10 @@ from typing import Any
 
 import bentoml
 
+from contract.answers import to_predictions
 from contract.row import predictions_type, row_type
 from contract.schema import load_schema
+from load_tests.peers.packed import TensorFlowNetwork
 from service.model import SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
 from service.settings import read_settings
 
@@ -19,25 +21,18 @@ stored = find_model(read_settings().model_name)
 schema = load_schema(Path(stored.path) / SCHEMA_FILE)
 Row = row_type(schema)
 Prediction = predictions_type(schema).model_fields["predictions"].annotation.__args__[0]  # type: ignore[union-attr]
-MISSING = {"number": float("nan"), "boolean": float("nan"), "category": "", "timestamp": ""}
 
 
 class SavedModel:
     """TensorFlow on raw columns."""
 
     def __init__(self) -> None:
-        import tensorflow as tf
-
-        self.constant = tf.constant
-        self.loaded = tf.saved_model.load(str(Path(stored.path) / SAVED_MODEL_FOLDER))
-        self.serve = self.loaded.signatures["serving_default"]
+        self.network = TensorFlowNetwork(schema, Path(stored.path) / SAVED_MODEL_FOLDER)
 
     def predict(self, rows: list[Any]) -> list[Any]:
         """Predict each row, given as a pydantic model."""
-        given: list[dict[str, Any]] = [row.model_dump(by_alias=True) for row in rows]
-        columns = {f.name: self.constant([_raw(row[f.name], f.kind) for row in given]) for f in schema.features}
-        probabilities = self.serve(**columns)["probability"].numpy().tolist()
-        return [Prediction(probability=p, label=schema.target.classes[p >= 0.5]) for p in probabilities]
+        answers = self.network.answer([row.model_dump(by_alias=True) for row in rows])
+        return [Prediction(**prediction) for prediction in to_predictions(schema.target, answers)]
 
 
 @bentoml.service(name="batchable")
@@ -68,7 +63,3 @@ class Bare:
     def predict(self, rows: list[Row], /) -> list[Prediction]:  # type: ignore[valid-type]
         """Predict each row."""
         return self.saved_model.predict(rows)
-
-
-def _raw(value: Any, kind: str) -> Any:
-    return MISSING[kind] if value is None else value

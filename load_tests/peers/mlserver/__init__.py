@@ -1,6 +1,6 @@
-"""MLServer with the same model: our encoding and LiteRT in a custom runtime, in an environment of its own."""
+"""MLServer with the same model: our encoding and LiteRT in a custom runtime.
 
-import sys
-from pathlib import Path
-
-COMMAND = Path(sys.prefix) / "mlserver" / "bin" / "mlserver"  # `make bench` installs it there
+As its documentation has it: adaptive batching by `max_batch_size` and `max_batch_time` in the
+model's settings; and `parallel_workers` 0, for a model so light that passing requests to another
+process costs more than the model.
+"""
