@@ -169,9 +169,10 @@ def test_a_rolling_update_under_load_loses_no_request(image: str, model: PackedM
     """Old and new behind what a Service is; the old is told to stop a second before it gets no more connections."""
     body = json.dumps({"rows": [model.schema.example]}).encode()
     method = "/inference.GRPCInferenceService/ServerReady"
-    # Under the drain's three seconds: every gRPC channel has moved to the new one before the old ends.
+    # Well under the drain's time: every gRPC channel has moved to the new one before the old ends.
+    settings = {"GRPC_CONNECTION_AGE_S": "1", "DRAIN_DELAY_S": "5"}
     with ExitStack() as stack:
-        old, new = (stack.enter_context(start(GRPC_CONNECTION_AGE_S="1")) for _ in range(2))
+        old, new = (stack.enter_context(start(**settings)) for _ in range(2))
         http, rpc = stack.enter_context(forward(port_of(old.url), port_of(old.grpc)))
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{http.port}"))
         channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{rpc.port}"))

@@ -200,8 +200,14 @@ def test_every_probed_path_answers(server: Server) -> None:
 
 def test_every_variable_is_a_setting() -> None:
     variables = [variable["name"] for variables in find_in_all("env") for variable in variables]
-    assert {"DRAIN_DELAY_S", "GRPC_ON_MAIN_PORT"} == set(variables)
+    assert {"DRAIN_DELAY_S", "GRPC_CONNECTION_AGE_S", "GRPC_ON_MAIN_PORT"} == set(variables)
     assert {variable.lower() for variable in variables} <= DEFAULTS.keys()
+
+
+def test_grpc_clients_move_on_while_kubernetes_drains() -> None:
+    (container,) = find(read(KUBERNETES / "base" / "deployment.yaml"), "containers")
+    given = {variable["name"]: float(variable["value"]) for variable in container[0]["env"]}
+    assert given["GRPC_CONNECTION_AGE_S"] < given.get("DRAIN_DELAY_S", DEFAULTS["drain_delay_s"])
 
 
 def test_a_platform_waits_longer_than_the_service() -> None:
