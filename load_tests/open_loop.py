@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 # What became of a request, where it is no HTTP status.
 PENDING, TIMED_OUT, FAILED, WRONG, BARE_REFUSAL = 0, -1, -2, -3, -4
 OK, SHED = 200, 429
-MAX_CONNECTIONS = 8192
+MAX_CONNECTIONS = 2048
 FIRST_CONNECTIONS = 64
 TICK_S = 0.0002  # the loop does not wake more often for arrivals; it's the lag of an idle generator
 SWEEP_S = 0.01  # between looks for timeouts

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from load_tests.question import Question
 START_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 5
 GRPC_OFFSET = 100  # from the HTTP port
+NOTHING: Mapping[str, str] = {}
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
 
 
@@ -78,15 +80,18 @@ class Running:
 
 
 @contextmanager
-def start(peer: Peer, port: int, question: Question, folder: Path) -> Iterator[Running]:
+def start(
+    peer: Peer, port: int, question: Question, folder: Path, environment: Mapping[str, str] = NOTHING
+) -> Iterator[Running]:
     """Start a server and wait until it answers the question; stop it at the end."""
+    check_free(port)
     log = folder / f"{port}.log"
     began = time.perf_counter()
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *peer.command, str(port)],
             stdout=output, stderr=subprocess.STDOUT,
-            env=os.environ | {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)},
+            env=os.environ | {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET), **environment},
         )  # fmt: skip
     try:
         while ask(port, question) is None:
@@ -97,6 +102,13 @@ def start(peer: Peer, port: int, question: Question, folder: Path) -> Iterator[R
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
+
+
+def check_free(port: int) -> None:
+    """Raise UserError if something listens on the port already: it would be measured instead."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(f"something else listens on port {port}: stop it or choose another port")
 
 
 def ask(port: int, question: Question) -> bytes | None:
