@@ -25,10 +25,12 @@ from load_tests.target import Service, Source, find_service, find_source, read, 
 from service.model import find_model, open_model
 from service.settings import read_settings
 
+WORKERS = (1, 2)
 CALLS = 200  # different ones, so that no answer is asked for twice in a row
 CALLERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the closed loop that the law is fitted to
 CALLERS_S = 1.5
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.15, 1.4)  # of the closed loop's best throughput
+MOST_STEPS = len(SHARES) + 4
 BISECTIONS = 5
 CLOSE = 1.03  # the bisection ends once its bounds are that near
 FLUSH_S = 1.1  # the service hands its counts to /metrics once a second
@@ -111,7 +113,8 @@ def describe(step: Step) -> str:
     offered = step.offered
     load = f"{step.callers:>4} callers    " if step.callers else f"{offered.rate:>7,.0f}/s offered"
     return (
-        f"{load}  {offered.achieved:>7,.0f}/s good  p50 {offered.percentile(50):>7.2f}  p99 {offered.percentile(99):>7.2f} ms"
+        f"{load}  {offered.achieved:>7,.0f}/s good"
+        f"  p50 {offered.percentile(50):>7.2f}  p99 {offered.percentile(99):>7.2f} ms"
         f"  shed {offered.shed}  failed {offered.failed}  timed out {offered.timed_out}  wrong {offered.wrong}"
         f"  rows/batch {step.batch_rows:.1f}  CPU service {step.cpu_share:.2f}  generator {offered.cpu_share:.2f}"
         f"  lag p99 {offered.lag_p99_ms:.2f} ms"
@@ -138,6 +141,8 @@ def measure(bench: Bench, workers: int, split: Split, goal: Goal) -> Measured:
     sweep = [bench.offer(0, callers, CALLERS_S) for callers in CALLERS]
     best = max(step.offered.achieved for step in sweep)
     steps = [bench.offer(share * best) for share in SHARES]
+    while goal.is_met(steps[-1].offered) and len(steps) < MOST_STEPS:  # in an open loop batches are larger
+        steps.append(bench.offer(SHARES[-1] * steps[-1].offered.rate))
     steps += bisect(bench, steps, goal)
     steps.sort(key=lambda step: step.offered.rate)
     met = [step for step in steps if goal.is_met(step.offered)]

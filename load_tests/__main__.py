@@ -1,0 +1,97 @@
+"""How much the service carries: `python -m load_tests capacity`, `overload`, `soak` or `batching`."""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from contract.errors import UserError
+
+PORT = 18300
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the load tests; return 1 if what it demands was missed."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="python -m load_tests", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    capacity = add(
+        commands, "capacity", run_capacity, "find the rate that meets the SLO, and the replicas for a target"
+    )
+    add_slo(capacity)
+    capacity.add_argument(
+        "--target-rps", type=positive, default=10_000, help="what all replicas are to carry (%(default)s)"
+    )
+    capacity.add_argument("--url", help="a service that runs already (default: start one here, with 1 and 2 workers)")
+    capacity.add_argument("--seconds", type=positive, default=5.0, help="length of one step (%(default)s)")
+    capacity.add_argument("--output", type=Path, default=Path("capacity"), help="folder of the report (%(default)s)")
+    return parser
+
+
+def add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+) -> argparse.ArgumentParser:
+    """Add a command."""
+    parser = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+    parser.set_defaults(run=run)
+    parser.add_argument("--port", type=int, default=PORT, help="of the service that is started here (%(default)s)")
+    return parser
+
+
+def add_slo(parser: argparse.ArgumentParser) -> None:
+    """Add what is demanded of the answers' times."""
+    parser.add_argument("--slo-p99-ms", type=positive, default=50.0, help="the 99th percentile allowed (%(default)s)")
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+def run_capacity(options: argparse.Namespace) -> int:
+    """Measure, and write report, summary and the autoscaler's patch."""
+    from load_tests import capacity
+    from load_tests.autoscaler import write_patch
+    from load_tests.capacity_report import Findings, answer, summarize, write_report
+    from load_tests.scaling import plan_replicas
+
+    goal = capacity.Goal(options.slo_p99_ms)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.url:
+            found = [capacity.measure_url(options.url, options.seconds, goal)]
+        else:
+            found = [
+                capacity.measure_workers(workers, options.port, Path(folder), options.seconds, goal)
+                for workers in capacity.WORKERS
+            ]
+    best = found[0][0].capacity  # of the setup that a container has
+    plan = plan_replicas(options.target_rps, best.offered.rate if best else 0.0, 1, goal.slo_ms)
+    findings = Findings(goal, options.target_rps, [measured for measured, _ in found], plan, found[0][1].origin)
+    write_report(options.output, findings)
+    write_patch(options.output / "hpa.yaml", plan, answer(findings))
+    print(f"\n{summarize(findings)}\nwritten to {options.output}: report.html, summary.md, hpa.yaml and the plots")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
