@@ -36,6 +36,10 @@ def build_parser() -> argparse.ArgumentParser:
     capacity.add_argument("--url", help="a service that runs already (default: start one here, with 1 and 2 workers)")
     capacity.add_argument("--seconds", type=positive, default=5.0, help="length of one step (%(default)s)")
     capacity.add_argument("--output", type=Path, default=Path("capacity"), help="folder of the report (%(default)s)")
+    overload = add(commands, "overload", run_overload, "offer five times the peak, and see what is kept")
+    add_slo(overload)
+    overload.add_argument("--rows", type=int, default=1, help="of a request (%(default)s)")
+    overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     return parser
 
 
@@ -91,6 +95,14 @@ def run_capacity(options: argparse.Namespace) -> int:
     write_patch(options.output / "hpa.yaml", plan, answer(findings))
     print(f"\n{summarize(findings)}\nwritten to {options.output}: report.html, summary.md, hpa.yaml and the plots")
     return 0
+
+
+def run_overload(options: argparse.Namespace) -> int:
+    """Overload a service that is started here."""
+    from load_tests import overload
+
+    with tempfile.TemporaryDirectory() as folder:
+        return overload.run(options.port, options.rows, options.slo_p99_ms, options.seconds, Path(folder))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ a closed loop, in which a slow service is asked less and so looks better than it
 Locust (load_tests/locustfile.py) is for people who want to look, or to load from many machines.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ import psutil
 from load_tests.cores import Split, running_on, split_cores
 from load_tests.dialects import PREDICT
 from load_tests.generator import Generator, Offered, start_generator
-from load_tests.open_loop import Call, Load
+from load_tests.open_loop import CONNECTIONS, Call, Load
 from load_tests.process import cpu_seconds
 from load_tests.question import Question, write_question
 from load_tests.scaling import Law, fit_law
-from load_tests.servers import EKIBEN, start
+from load_tests.servers import EKIBEN, NOTHING, start
 from load_tests.target import Service, Source, find_service, find_source, read, write_calls
 from service.model import find_model, open_model
 from service.settings import read_settings
@@ -86,14 +86,20 @@ class Bench:
         self._process = process
         self._say = say
 
-    def offer(self, rate: float, callers: int = 0, seconds: float = 0.0) -> Step:
-        """Offer a rate, or that many callers in a closed loop, and return what came of it."""
+    def offer(
+        self, rate: float, callers: int = 0, seconds: float = 0.0, connections: int = CONNECTIONS, settle: bool = True
+    ) -> Step:
+        """Offer a rate, or that many callers in a closed loop, and return what came of it.
+
+        Unless it is to `settle`, the next load can follow at once, and the batches are not known.
+        """
         seconds = seconds or self._seconds
         before, rows, batches = self._cpu_seconds(), *self._read_batches()
-        load = Load(self.service.address, self._calls, rate, seconds, in_flight=callers)
+        load = Load(self.service.address, self._calls, rate, seconds, in_flight=callers, connections=connections)
         offered = self._generator.offer(load)
         spent = self._cpu_seconds() - before
-        sleep(FLUSH_S)
+        if settle:
+            sleep(FLUSH_S)
         more_rows, more_batches = self._read_batches()
         step = Step(offered, callers, spent / seconds, (more_rows - rows) / max(more_batches - batches, 1))
         self._say(describe(step))
@@ -122,11 +128,14 @@ def describe(step: Step) -> str:
 
 
 @contextmanager
-def serve(workers: int, port: int, folder: Path, split: Split) -> Iterator[tuple[Service, psutil.Process]]:
+def serve(
+    workers: int, port: int, folder: Path, split: Split, environment: Mapping[str, str] = NOTHING
+) -> Iterator[tuple[Service, psutil.Process]]:
     """Start the service of this folder on its cores and return it once it answers."""
+    given = {**environment, "WORKERS": str(workers)}
     with ExitStack() as stack:
         with running_on(split.service):
-            running = stack.enter_context(start(EKIBEN, port, first_question(), folder, {"WORKERS": str(workers)}))
+            running = stack.enter_context(start(EKIBEN, port, first_question(), folder, given))
         yield find_service(f"http://127.0.0.1:{port}"), running.process
 
 

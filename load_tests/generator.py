@@ -75,8 +75,11 @@ class Generator:
         count = min(self._processes, load.in_flight or self._processes)
         self._seed += count
         shares = [load.in_flight // count + (place < load.in_flight % count) for place in range(count)]
+        connections = max(1, load.connections // count)
         return [
-            dataclasses.replace(load, rate=load.rate / count, in_flight=share, seed=self._seed + place)
+            dataclasses.replace(
+                load, rate=load.rate / count, in_flight=share, connections=connections, seed=self._seed + place
+            )
             for place, share in enumerate(shares)
         ]
 

@@ -74,7 +74,8 @@ class Ekiben:
 
     @bentoml.on_startup
     async def open(self) -> None:
-        self.dataplane = Dataplane(model, model.start_engine(), settings.max_waiting_rows, settings.max_request_rows)
+        limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
+        self.dataplane = Dataplane(model, model.start_engine(), *limits)
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)
