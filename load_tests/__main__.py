@@ -40,6 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_slo(overload)
     overload.add_argument("--rows", type=int, default=1, help="of a request (%(default)s)")
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
+    soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
+    soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
     return parser
 
 
@@ -103,6 +105,14 @@ def run_overload(options: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         return overload.run(options.port, options.rows, options.slo_p99_ms, options.seconds, Path(folder))
+
+
+def run_soak(options: argparse.Namespace) -> int:
+    """Soak a service that is started here."""
+    from load_tests import soak
+
+    with tempfile.TemporaryDirectory() as folder:
+        return soak.run(options.port, options.minutes, Path(folder))
 
 
 if __name__ == "__main__":

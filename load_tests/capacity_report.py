@@ -48,7 +48,8 @@ def write_report(folder: Path, findings: Findings) -> None:
     (folder / "summary.md").write_text(summarize(findings), encoding="utf-8")
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     page = environment.get_template(TEMPLATE).render(
-        findings=findings, plots=plots, facts=list_facts(findings), verdicts=[verdict(m, findings) for m in findings.measured],
+        findings=findings, plots=plots, facts=list_facts(findings),
+        verdicts=[verdict(measured, findings) for measured in findings.measured],
         answer=answer(findings), tables=[list_rows(measured) for measured in findings.measured], columns=COLUMNS,
         titles=[figures.title(measured) for measured in findings.measured],
     )  # fmt: skip

@@ -151,6 +151,11 @@ def print_verdict(checks: Sequence[Check], peak: float, rate: float) -> None:
         "" if rate >= FACTOR * peak else f": the load generator can't send {FACTOR} × the peak, {FACTOR * peak:,.0f}/s"
     )
     print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {rate / peak:.1f} × the peak{limit}\n")
+    print_checks(checks)
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print demands as a Markdown table."""
     print("| demand | seen | |")
     print("|---|---|---|")
     for check in checks:

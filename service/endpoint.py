@@ -12,7 +12,6 @@ from service.failure import describe_error
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.routing import Resource, Router
 from service.settings import Settings
-from service.turn import check_turn
 
 access_log = logging.getLogger("bentoml.service.access")
 
@@ -29,7 +28,7 @@ def mount(router: Router, dialects: Iterable[Dialect], settings: Settings) -> No
 
 def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) -> Resource:
     """Return what answers on the path that these routes share."""
-    apps = {route.method: endpoint(dialect, settings, route.answer, sheds(route)) for route in routes}
+    apps = {route.method: endpoint(dialect, settings, route.answer) for route in routes}
     allowed = ", ".join(sorted(apps))
     if "GET" in apps:
         apps["HEAD"] = apps["GET"]
@@ -44,22 +43,13 @@ def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) ->
     return Resource(apps, other, frozenset(probes), any(route.page for route in routes))
 
 
-def sheds(route: Route) -> bool:
-    """Return whether a route's requests may be refused unread: those that may carry rows, but never probes."""
-    return route.method == "POST" and not route.probe
-
-
-def endpoint(
-    dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]], shed: bool = False
-) -> App:
+def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
     """Wrap a function from request to answer into an ASGI app."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = Request(scope, receive)
         try:
-            if shed:
-                check_turn(dialect.name, started, settings.max_wait_s)
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error

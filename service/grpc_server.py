@@ -17,7 +17,6 @@ from service.failure import Failure, describe_error
 from service.health import Health
 from service.protos import pool
 from service.settings import Settings
-from service.turn import check_turn
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
@@ -87,8 +86,6 @@ def _handler(dialect: Dialect, method: Method, settings: Settings, guard: Guard)
         try:
             if closed:
                 guard.check(_authorization(context))
-            if not method.probe:
-                check_turn(protocol, started, settings.max_wait_s)
             timeout_s = _timeout_s(context, settings)
             answered = await method.answer(_parse(parse, body), Call(timeout_s))
             return bytes(answered.SerializeToString())
