@@ -42,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
+    batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
+    batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     return parser
 
 
@@ -113,6 +115,13 @@ def run_soak(options: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         return soak.run(options.port, options.minutes, Path(folder))
+
+
+def run_batching(options: argparse.Namespace) -> int:
+    """Measure the queue in this process."""
+    from load_tests import batching
+
+    return batching.run(options.seconds)
 
 
 if __name__ == "__main__":

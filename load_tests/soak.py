@@ -134,7 +134,7 @@ class Soak:
                 bad = random.random() < BAD
                 body = b"\xff" if bad else question.body
                 try:
-                    answer = await channel.unary_unary(question.path)(body, timeout=TIMEOUT_S)
+                    answer = await channel.unary_unary(question.path, bytes, bytes)(body, timeout=TIMEOUT_S)
                     self._count(question, 200, bytes(answer), bad)
                 except grpc.aio.AioRpcError as error:
                     as_http = 400 if error.code() == grpc.StatusCode.INVALID_ARGUMENT else 500

@@ -18,9 +18,11 @@ from service.errors import Overloaded
 
 PROTOCOL = "unread"  # in the metrics
 SHARE = 0.5  # of the allowed wait that one turn may take: a request may just have missed one
-KEEP = 0.9  # of the old estimate of a request's cost
-FEWEST = 4  # requests in a turn that says something of their cost
-READING_S = 5e-6  # of a refused request, before this code has it
+FEWEST = 4  # requests that a turn may take, whatever they cost; fewer say nothing of it
+MOST = 1000  # until something is known of the cost
+REFUSAL_S = 13e-6  # all that a refused request costs, about; measured with `python -m load_tests overload`
+CERTAINTY = 1e4  # of that: as if one turn had refused a hundred
+FORGETTING = 0.98  # the weight of a turn halves every 34 turns
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
 REFUSAL = (
@@ -29,39 +31,61 @@ REFUSAL = (
 )
 
 
+class Costs:
+    """What a taken and a refused request cost the event loop: seconds = taken × t + refused × r, over its last turns.
+
+    Where turns are all alike that has no single answer: then r is what it is known to be about.
+    """
+
+    def __init__(self) -> None:
+        self.taken_s = 0.0
+        self._taken_squared = self._product = self._taken_seconds = 0.0
+        self._refused_squared, self._refused_seconds = CERTAINTY, CERTAINTY * REFUSAL_S
+
+    def observe(self, taken: int, refused: int, seconds: float) -> None:
+        """Take one turn into the least squares."""
+        self._taken_squared = FORGETTING * self._taken_squared + taken * taken
+        self._product = FORGETTING * self._product + taken * refused
+        self._taken_seconds = FORGETTING * self._taken_seconds + taken * seconds
+        self._refused_squared = FORGETTING * (self._refused_squared - CERTAINTY) + refused * refused + CERTAINTY
+        known = CERTAINTY * REFUSAL_S
+        self._refused_seconds = FORGETTING * (self._refused_seconds - known) + refused * seconds + known
+        divisor = self._taken_squared * self._refused_squared - self._product * self._product
+        if divisor > 0:
+            solved = self._refused_squared * self._taken_seconds - self._product * self._refused_seconds
+            self.taken_s = max(solved / divisor, REFUSAL_S)
+
+
 class Gate:
     """How many requests this turn of the event loop may take, from what they cost in the last ones."""
 
     def __init__(self) -> None:
         self.max_wait_s = 0.0  # 0: no bound
+        self._costs = Costs()
         self._began = 0.0
-        self._taken = self._refused = 0
-        self._refusing_s = 0.0
+        self._taken = self._refused = self._most = 0
         self._open = False
-        self._request_s = 0.0  # a request's cost, all that the loop does for it
 
     def admits(self) -> bool:
         """Return whether one more request may be read in this turn."""
         if not self._open:
             self._begin()
         self._taken += 1
-        return self._taken <= FEWEST or self._taken * self._request_s <= SHARE * self.max_wait_s
+        return self._taken <= self._most
 
-    def refused(self, seconds: float) -> None:
-        """Take into account that the request was refused instead, and how long that took."""
+    def refuse(self) -> None:
+        """Count the request as refused instead."""
         self._taken -= 1
         self._refused += 1
-        self._refusing_s += seconds
 
     def _begin(self) -> None:
         now = time.thread_time()  # neither idle time nor what other processes take
         if self._taken >= FEWEST:
-            spent = now - self._began - self._refusing_s - READING_S * self._refused
-            cost = max(spent, 0.0) / self._taken
-            self._request_s = KEEP * self._request_s + (1 - KEEP) * cost if self._request_s else cost
+            self._costs.observe(self._taken, self._refused, now - self._began)
+        cost = self._costs.taken_s
+        self._most = max(FEWEST, int(SHARE * self.max_wait_s / cost)) if cost else MOST
         self._began, self._open = now, True
         self._taken = self._refused = 0
-        self._refusing_s = 0.0
         asyncio.get_running_loop().call_soon(self._end)  # after all that has arrived was read
 
     def _end(self) -> None:
@@ -81,7 +105,6 @@ class SheddingProtocol(HttpToolsProtocol):
 
     def _refuse(self, data: bytes) -> bool:
         """Refuse a request if this is the whole of one; a part can't be told from what belongs to another."""
-        started = time.perf_counter()
         cycle: Any = self.cycle
         between = cycle is not None and cycle.scope is self.scope and cycle.response_complete and not cycle.more_body
         if not between or not is_whole_post(data):
@@ -90,9 +113,8 @@ class SheddingProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         metrics.count_rejected(PROTOCOL, Overloaded.reason)
-        seconds = time.perf_counter() - started
-        metrics.count_request(PROTOCOL, 429, seconds)
-        gate.refused(seconds)
+        metrics.count_request(PROTOCOL, 429, 0.0)
+        gate.refuse()
         return True
 
 
