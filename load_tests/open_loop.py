@@ -95,6 +95,7 @@ class Sender:
         self._free: deque[_Connection] = deque()
         self._connections: dict[int, _Connection] = {}
         self._connecting = 0
+        self._gone = False  # nothing listens any more
         self._poll = select.epoll()
         self._start = 0.0
         raise_file_limit()
@@ -141,7 +142,7 @@ class Sender:
         """
         wanted = self._load.in_flight or self._load.connections
         deadline = time.perf_counter() + CONNECT_TIMEOUT_S
-        while len(self._free) < wanted and time.perf_counter() < deadline:
+        while len(self._free) < wanted and not self._gone and time.perf_counter() < deadline:
             while self._connecting < MOST_CONNECTING and len(self._connections) < wanted:
                 self._connect()
             for descriptor, event in self._poll.poll(SWEEP_S):
@@ -227,6 +228,7 @@ class Sender:
         """A connection was made, or refused; it is free once it has brought a first answer."""
         self._connecting -= 1
         if connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._gone = True
             self._drop(connection)
             self._refuse()
             return

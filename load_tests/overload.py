@@ -39,7 +39,7 @@ LEAST_KEPT = 0.9  # of the peak
 MOST_LATENCY = 2.0  # times the SLO
 MOST_GROWTH = 1.05
 GENERATOR_SHARE = 0.8  # of its cores that the generator plans to use
-GRPC_CALLS, GRPC_CHANNELS = 4000, 20
+GRPC_CALLS, GRPC_CHANNELS = 900, 20  # gRPC itself cancels calls once 1,000 wait to be taken
 GRPC_TIMEOUT_S = 10.0
 WAIT_SHARE = 0.5  # of the SLO: a request waits as long again for the batch it is in
 
