@@ -33,6 +33,7 @@ SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.15, 1.4)  # of the closed loop's 
 MOST_STEPS = len(SHARES) + 4
 BISECTIONS = 5
 CLOSE = 1.03  # the bisection ends once its bounds are that near
+OWN_CPU = 0.85  # of its cores: what a service uses that can not keep up
 FLUSH_S = 1.1  # the service hands its counts to /metrics once a second
 ERROR_BUDGET = 0.001  # the share of requests that may go without a good answer
 
@@ -70,6 +71,7 @@ class Measured:
     law: Law
     capacity: Step | None  # the highest rate that met the goal; None if none did
     limited: bool  # the generator was the limit, so that capacity may be higher
+    starved: bool  # the goal was missed while the service's cores were not its own: something else ran there
 
 
 class Bench:
@@ -158,8 +160,14 @@ def measure(bench: Bench, workers: int, split: Split, goal: Goal) -> Measured:
     capacity = met[-1] if met else None
     above = [step for step in steps if capacity is None or step.offered.rate > capacity.offered.rate]
     limited = all(step.offered.is_limited(goal.slo_ms) for step in above[:1])
+    starved = not split.shared and any(is_starved(step, split) for step in steps if not goal.is_met(step.offered))
     fitted = fit_law([step.callers for step in sweep], [step.offered.achieved for step in sweep])
-    return Measured(workers, split, sweep, steps, fitted, capacity, limited)
+    return Measured(workers, split, sweep, steps, fitted, capacity, limited, starved)
+
+
+def is_starved(step: Step, split: Split) -> bool:
+    """Return whether a service that was asked for more than it could give did not have its cores to itself."""
+    return step.cpu_share < OWN_CPU * len(split.service)
 
 
 def bisect(bench: Bench, steps: Sequence[Step], goal: Goal) -> list[Step]:

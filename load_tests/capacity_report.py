@@ -127,6 +127,8 @@ def verdict(measured: Measured, findings: Findings) -> str:
     why = " The load generator, not the service, was the limit above that rate." if measured.limited else ""
     if measured.split.shared:
         why += " The generator shared a core with the service, which therefore carries more than this."
+    if measured.starved:
+        why += " Something else ran on the service's cores meanwhile: measure again on a quiet machine."
     return (
         f"{figures.title(measured)}:{more} {one.rate:,.0f} requests/s with p99 {one.percentile(99):.1f} ms "
         f"(goal: ≤ {goal.slo_ms:g} ms, at most {goal.budget:.1%} without a good answer).{why}"

@@ -18,7 +18,7 @@ from contract.row import row_type
 from load_tests import soak
 from load_tests.__main__ import main
 from load_tests.autoscaler import write_patch
-from load_tests.capacity import Bench, Goal, Measured, Step, bisect
+from load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
 from load_tests.capacity_report import Findings, write_report
 from load_tests.cores import NoFreeCore, Split, split_cores
 from load_tests.dialects import PREDICT
@@ -175,7 +175,9 @@ def test_the_report_holds_everything(tmp_path: Path) -> None:
     steps = [step(1000, 5), step(4000, 20), step(5000, 300, shed=900)]
     sweep = [Step(step(1000 * n, 5).offered, n, 0.5, 1.0) for n in (1, 2, 3, 4)]
     fitted = fit_law([1, 2, 3, 4], [1000, 1900, 2700, 3300])
-    measured = Measured(1, Split(frozenset({0}), frozenset({1})), sweep, steps, fitted, steps[1], False)
+    measured = Measured(
+        1, Split(frozenset({0}), frozenset({1})), sweep, steps, fitted, steps[1], limited=False, starved=False
+    )
     write_report(tmp_path, Findings(Goal(50), 10_000, [measured], plan_replicas(10_000, 4000, 1, 50), "golden rows"))
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64,") == len(list(tmp_path.glob("*.png"))) == 5
@@ -185,6 +187,12 @@ def test_the_report_holds_everything(tmp_path: Path) -> None:
     assert "1 worker: 4,000 requests/s with p99 20.0 ms" in summary
     for fact in ("machine:", "versions: bentoml", "commit:", "command:"):
         assert f"- {fact}" in summary
+
+
+def test_a_busy_machine_is_seen() -> None:
+    split = Split(frozenset({0}), frozenset({1}))
+    assert is_starved(step(1000, 500), split)  # with half a core
+    assert not is_starved(Step(step(1000, 500).offered, 0, 0.98, 3.0), split)
 
 
 def test_the_generators_own_limit_is_seen() -> None:
