@@ -10,6 +10,7 @@ from pathlib import Path
 from contract.errors import UserError
 
 PORT = 18300
+LAST_PORT = 65_435  # gRPC gets the port a hundred above it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands, "capacity", run_capacity, "find the rate that meets the SLO, and the replicas for a target"
     )
     add_slo(capacity)
+    add_port(capacity)
     capacity.add_argument(
         "--target-rps", type=positive, default=10_000, help="what all replicas are to carry (%(default)s)"
     )
@@ -38,9 +40,11 @@ def build_parser() -> argparse.ArgumentParser:
     capacity.add_argument("--output", type=Path, default=Path("capacity"), help="folder of the report (%(default)s)")
     overload = add(commands, "overload", run_overload, "offer five times the peak, and see what is kept")
     add_slo(overload)
-    overload.add_argument("--rows", type=int, default=1, help="of a request (%(default)s)")
+    add_port(overload)
+    overload.add_argument("--rows", type=count, default=1, help="of a request (%(default)s)")
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
+    add_port(soak)
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
     batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
@@ -56,8 +60,12 @@ def add(
     """Add a command."""
     parser = commands.add_parser(name, help=about, description=about.capitalize() + ".")
     parser.set_defaults(run=run)
-    parser.add_argument("--port", type=int, default=PORT, help="of the service that is started here (%(default)s)")
     return parser
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Add where the service that is started here listens."""
+    parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
 
 
 def add_slo(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +82,20 @@ def positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return number
+
+
+def count(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Read a port that leaves one for gRPC above it."""
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to {LAST_PORT}, got {text!r}")
+    return int(text)
 
 
 def run_capacity(options: argparse.Namespace) -> int:

@@ -1,15 +1,17 @@
 """What the queue buys: `python -m load_tests batching`.
 
-The dataplane runs in this process, without HTTP, under callers that each wait for their answer: what is
-measured is encoding, queue and network. Batching off means one request a batch, and the cost that
-decides between event loop and thread is told to the queue, so that each of the four cells is what its name says.
+The dataplane runs in this process, without HTTP, under callers that each wait for their answer: what
+is measured is encoding (which what arrives together always shares), queue and network. Batching off
+means one request a batch; inline and in the thread are forced by the queue's own limit.
 """
 
 import asyncio
 import os
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -157,5 +159,6 @@ def build_heavy(model: PackedModel, folder: Path) -> Path:
     outputs = keras.layers.Dense(len(model.schema.target.outputs), activation="sigmoid")(hidden)
     network = keras.Model([numbers, codes], outputs)
     file = folder / "heavy.tflite"
-    file.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    with redirect_stdout(StringIO()):  # TensorFlow tells at length what it saved
+        file.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
     return file

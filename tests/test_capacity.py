@@ -1,5 +1,6 @@
 """The load tests' own parts: what the generator counts, what follows from it, and what a wrong command line gets."""
 
+import asyncio
 import os
 import socket
 import threading
@@ -15,7 +16,7 @@ import yaml
 
 from contract.errors import UserError
 from contract.row import row_type
-from load_tests import soak
+from load_tests import batching, soak
 from load_tests.__main__ import main
 from load_tests.autoscaler import write_patch
 from load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
@@ -28,8 +29,11 @@ from load_tests.overload import judge
 from load_tests.scaling import fit_law, law, plan_replicas
 from load_tests.servers import check_free
 from load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
+from service.model import PackedModel
 from tests.conftest import Server, free_port
 from tests.fuzz.service import SCHEMA
+from tests.test_batching import MANIFEST, Doubling
+from tests.test_batching import SCHEMA as DOUBLING
 
 RIGHT = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright"
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
@@ -270,6 +274,38 @@ def test_a_taken_port_is_refused() -> None:
     with answering(lambda _: RIGHT) as (_, port), pytest.raises(UserError, match=f"listens on port {port}"):
         check_free(port)
     check_free(free_port())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("overload", "--rows", "0"), "expected a whole number above 0, got '0'"),
+        (("soak", "--minutes", "long"), "expected a number above 0, got 'long'"),
+        (("soak", "--port", "70000"), "expected a port from 1 to"),
+        (("batching", "--seconds", "-1"), "expected a number above 0, got '-1'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_option_is_refused(
+    arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_queue_is_measured_with_and_without_batches() -> None:
+    model = PackedModel(path=None, schema=DOUBLING, manifest=MANIFEST)  # type: ignore[arg-type]
+    asked = [{"x": float(number), "c": "a"} for number in range(10)]
+    settings = {setting.name: setting for setting in batching.SETTINGS}
+    for name in ("adaptive", "batches, all in the thread"):
+        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        assert cell.batch_rows > 1
+        assert cell.requests_per_s > 0
+    for name in ("one request at a time, on the event loop", "one request at a time, in the thread"):
+        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        assert cell.batch_rows == 1
 
 
 @pytest.mark.slow
