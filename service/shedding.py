@@ -17,6 +17,7 @@ from service import metrics
 from service.errors import Overloaded
 
 PROTOCOL = "unread"  # in the metrics
+LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 SHARE = 0.5  # of the allowed wait that one turn may take: a request may just have missed one
 FEWEST = 4  # requests that a turn may take, whatever they cost; fewer say nothing of it
 MOST = 1000  # until something is known of the cost
@@ -96,12 +97,20 @@ gate = Gate()  # one process has one event loop
 
 
 class SheddingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, but for whole requests with rows that arrive while the gate is shut."""
+    """uvicorn's HTTP, but for requests with rows that arrive while the gate is shut.
+
+    A whole one is refused here; of one that is still arriving the scope says that it is late.
+    """
 
     def data_received(self, data: bytes) -> None:
-        if gate.max_wait_s and not gate.admits() and self._refuse(data):
-            return
-        super().data_received(data)
+        if not gate.max_wait_s or gate.admits():
+            super().data_received(data)
+        elif not self._refuse(data):
+            before = self.scope
+            super().data_received(data)
+            scope: Any = self.scope
+            if scope is not before:  # the request began here
+                scope[LATE] = True
 
     def _refuse(self, data: bytes) -> bool:
         """Refuse a request if this is the whole of one; a part can't be told from what belongs to another."""

@@ -96,6 +96,11 @@ def test_a_flood_gets_429_with_retry_after_on_connections_that_stay_and_probes_g
 
         with ThreadPoolExecutor(24) as pool:
             answers = [answer for part in pool.map(flood, range(24)) for answer in part]
+        with socket.create_connection((address[0], int(address[1]))) as connection:  # in two parts, and then whole
+            for _ in range(3):
+                connection.sendall(request[:-2])
+                assert exchange(connection, request[-2:])[9:12] in (b"400", b"429")
+                assert exchange(connection, request)[9:12] in (b"400", b"429")
         statuses = {answer[9:12] for answer in answers}
         assert statuses <= {b"400", b"429"}, statuses
         refused = [answer for answer in answers if answer[9:12] == b"429"]
