@@ -3,7 +3,7 @@
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
 follows from what a refusal costs: at k times the peak, a refusal at the share s of an answer's cost
 leaves (1 − k·s) / (1 − s) of the peak. A refusal is an HTTP request all the same, read from its
-socket and answered, so that s is some 0.3 for one row and small for many rows or a heavy network.
+socket and answered, so that s is some 0.3 for one row, and small only for many rows or a heavy network.
 """
 
 import threading

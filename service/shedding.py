@@ -1,8 +1,8 @@
 """Refuses requests before they are parsed, when more have arrived than the event loop can answer in time.
 
 The queue's bound doesn't see what overload does first: requests wait in their sockets while the
-loop reads others. Refusing them where answers are written costs as much as answering (50 µs: most
-of either is HTTP), so this stands in uvicorn's protocol, where a refusal costs a sixth. A request
+loop reads others. Refusing them where answers are written costs as much as answering (50-60 µs: most
+of either is HTTP), so this stands in uvicorn's protocol, where a refusal costs 17. A request
 waits for the turn of the loop that is running and then for its own: turns that stay short bound it.
 """
 
@@ -21,7 +21,7 @@ LATE = "ekiben.late"  # in the scope of a request that is to be refused before i
 SHARE = 0.5  # of the allowed wait that one turn may take: a request may just have missed one
 FEWEST = 4  # requests that a turn may take, whatever they cost; fewer say nothing of it
 MOST = 1000  # until something is known of the cost
-REFUSAL_S = 13e-6  # all that a refused request costs, about; measured with `python -m load_tests overload`
+REFUSAL_S = 15e-6  # all that a refused request costs, about: 17 µs were measured on a busy machine
 CERTAINTY = 1e4  # of that: as if one turn had refused a hundred
 FORGETTING = 0.98  # the weight of a turn halves every 34 turns
 RETRY_AFTER_S = 1
