@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-import grpc.experimental.gevent
+import grpc.experimental.gevent  # type: ignore[import-not-found]
 import locust.runners
 import locust.stats
 from locust import FastHttpUser, User, constant, events, task
@@ -44,10 +44,11 @@ def keep_response_time(response_time: float) -> float:
     return round(response_time, 2)
 
 
-locust.stats.bucket_response_time = keep_response_time  # in every process: this file is loaded by each
+# In every process: this file is loaded by each.
+locust.stats.bucket_response_time = keep_response_time  # type: ignore[assignment]
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what Ekiben's users and verdict need to Locust's command line."""
     group = parser.add_argument_group("Ekiben")
@@ -128,8 +129,9 @@ class HttpUser(FastHttpUser):
     @task
     def ask(self) -> None:
         question = self._questions.draw()
+        body: Any = question.body  # Locust's types know texts only, its client sends bytes as they are
         with self.client.post(
-            question.path, data=question.body, headers=question.headers, name=self.dialect.name, catch_response=True
+            question.path, data=body, headers=question.headers, name=self.dialect.name, catch_response=True
         ) as response:
             if response.status_code == 200 and not self._questions.is_right(question, response.content):
                 response.failure("a wrong answer")
@@ -201,7 +203,7 @@ class Failed(Exception):
     """Why a call counts as failed."""
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def check_target(environment: Environment, **_: Any) -> None:
     """Refuse what can't be loaded before any user starts; the web UI may name another host later."""
     options: Any = environment.parsed_options
@@ -226,7 +228,7 @@ def refuse(error: UserError) -> int:
     return WRONG_USE
 
 
-@events.quitting.add_listener
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
 def judge(environment: Environment, **_: Any) -> None:
     """Set the exit code: 1 if more requests failed or the p99 was higher than the options allow."""
     options: Any = environment.parsed_options

@@ -24,9 +24,10 @@ from load_tests.capacity_report import Findings, write_report
 from load_tests.cores import NoFreeCore, Split, split_cores
 from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, merge
-from load_tests.open_loop import Call, Load, draw_arrivals, send
+from load_tests.open_loop import Call, Load, draw_arrivals
 from load_tests.overload import judge
 from load_tests.scaling import fit_law, law, plan_replicas
+from load_tests.sender import send
 from load_tests.servers import check_free
 from load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
 from service.model import PackedModel
