@@ -52,6 +52,15 @@ peers: $(VENV)/training ## Install other servers (8 GB) and measure them with th
 	-@$(MAKE) --no-print-directory --keep-going $(PEERS:%=.venv-peers/%/installed)
 	@$(PYTHON) -m load_tests.peers
 
+capacity: $(VENV)/load ## Find the rate that meets the SLO, and the replicas for a target
+	@$(PYTHON) -m load_tests capacity
+
+overload: $(VENV)/load ## Offer five times the peak, and see what is kept
+	@$(PYTHON) -m load_tests overload
+
+soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers among the good
+	@$(PYTHON) -m load_tests soak
+
 protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
 		--descriptor_set_out=descriptors.binpb $$(find . -name '*.proto' | sort | cut -c3-)

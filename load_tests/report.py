@@ -22,7 +22,7 @@ Results = Mapping[tuple[Load, Dialect, Peer], Sequence[Measured]]
 
 def report(servers: Sequence[Running], results: Results) -> None:
     """Print the medians, how far the rounds lay apart, and the CPU time as a multiple of what it is held against."""
-    print(f"\n{describe_machine()}\n")
+    print(f"\n{describe_machine()}; the load generator shares the cores\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print("|--:|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for ((rows, in_flight), dialect, peer), runs in results.items():
@@ -54,6 +54,4 @@ def describe_machine() -> str:
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     processor = next(names, platform.machine())
     cores = psutil.cpu_count()
-    return (
-        f"{date.today()}, {processor}, {cores} cores shared with the load generator, Python {platform.python_version()}"
-    )
+    return f"{date.today()}, {processor}, {cores} cores, Python {platform.python_version()}"

@@ -1,10 +1,11 @@
 """The servers that are measured: what starts each, and what it can be asked."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from service.settings import read_settings
 START_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
 GRPC_OFFSET = 100  # from the HTTP port
+NOTHING: Mapping[str, str] = {}
 CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
 
 
@@ -84,11 +86,14 @@ class Running:
 
 
 @contextmanager
-def start(peer: Peer, port: int, question: Question, folder: Path) -> Iterator[Running]:
+def start(
+    peer: Peer, port: int, question: Question, folder: Path, settings: Mapping[str, str] = NOTHING
+) -> Iterator[Running]:
     """Start a server and wait until it answers the question; stop it at the end."""
+    check_free(port)
     log = folder / f"{port}.log"
     python = environment.find_command(peer.environment) if peer.environment else sys.executable
-    variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model()
+    variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model() | dict(settings)
     began = time.perf_counter()
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -119,6 +124,13 @@ def describe_model() -> dict[str, str]:
         packed.SAVED_MODEL: str(path / SAVED_MODEL_FOLDER),
         "PYTHONPATH": str(environment.ROOT),  # for processes that a peer starts in its turn
     }
+
+
+def check_free(port: int) -> None:
+    """Raise UserError if something listens on the port already: it would be measured instead."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(f"something else listens on port {port}: stop it or choose another port")
 
 
 def ask(port: int, question: Question) -> bytes | None:

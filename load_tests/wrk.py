@@ -25,8 +25,8 @@ def write_requests(path: Path, requests: Iterable[bytes]) -> None:
 
 def http_request(path: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """Return a POST as HTTP/1.1 has it."""
-    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    given = {"Host": "127.0.0.1", "Content-Length": str(len(body))} | dict(headers)
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

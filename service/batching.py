@@ -71,9 +71,10 @@ class Work:
 class BatchQueue:
     """Merges the rows of many requests into batches for one engine; belongs to one event loop."""
 
-    def __init__(self, engine: Engine, max_waiting_rows: int, recorder: Recorder) -> None:
+    def __init__(self, engine: Engine, max_waiting_rows: int, recorder: Recorder, max_wait_s: float = math.inf) -> None:
         self._engine = engine
         self._max_waiting_rows = max_waiting_rows
+        self._max_wait_s = max_wait_s  # of a new request, until the engine has computed what is before it
         self._recorder = recorder
         self._waiting: deque[Work] = deque()
         self._running = False
@@ -97,11 +98,16 @@ class BatchQueue:
             self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
-        """Keep room for that many rows; raise Overloaded if there is none, or too little time."""
-        wait_s = 0.0  # of an idle engine, whatever its cost seems to be: else nothing would ever correct that
+        """Keep room for that many rows; raise Overloaded if there is none, or they would wait too long."""
+        now, ahead_s, wait_s = time.monotonic(), 0.0, 0.0
+        if self.waiting_rows:  # never of an idle engine, whatever its cost seems to be: else nothing would correct that
+            ahead_s = self.cost.predict(self.waiting_rows)
         if self._running:
-            wait_s = max(self._free_at - time.monotonic(), 0.0) + self.cost.predict(self.waiting_rows + rows)
-        if self.waiting_rows + rows > self._max_waiting_rows or time.monotonic() + wait_s > deadline:
+            ahead_s += max(self._free_at - now, 0.0)
+            wait_s = ahead_s + self.cost.row_s * rows + (0.0 if self.waiting_rows else self.cost.fixed_s)
+        full = self.waiting_rows + rows > self._max_waiting_rows
+        if full or now + wait_s > deadline or ahead_s > self._max_wait_s:
+            wait_s = max(wait_s, ahead_s)
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows
 

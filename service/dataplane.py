@@ -1,6 +1,7 @@
 """Rows in, answers out: everything that is the same in every protocol."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,12 +31,15 @@ class Prediction:
 class Dataplane:
     """Serves one model; belongs to one event loop."""
 
-    def __init__(self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int) -> None:
+    def __init__(
+        self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
+        max_wait_s: float = math.inf,
+    ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self._recorder = Recorder()
-        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder)
+        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._intake = Intake(encoder, self.queue)
         self.ready = True  # false once the service is asked to stop

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from service import metrics
 from service.dialect import Dialect, Route
-from service.errors import BadRequest
+from service.errors import BadRequest, Overloaded
 from service.failure import describe_error
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.routing import Resource, Router
 from service.settings import Settings
+from service.shedding import LATE, RETRY_AFTER_S
 
 access_log = logging.getLogger("bentoml.service.access")
 
@@ -50,6 +51,9 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
         started = time.perf_counter()
         request = Request(scope, receive)
         try:
+            if LATE in scope and scope["method"] == "POST":
+                metrics.count_rejected(dialect.name, Overloaded.reason)
+                raise Overloaded(RETRY_AFTER_S)
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error

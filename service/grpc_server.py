@@ -12,13 +12,17 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from service import health, metrics
 from service.auth import Guard
 from service.dialect import Call, Dialect, Method
-from service.errors import BadRequest, DeadlineExceeded
+from service.errors import BadRequest, DeadlineExceeded, Overloaded
 from service.failure import Failure, describe_error
 from service.health import Health
 from service.protos import pool
 from service.settings import Settings
+from service.shedding import RETRY_AFTER_S
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
+CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it
+FEWEST_CALLS = 100  # under way that are never too many
+_under_way: set[Any] = set()  # calls of this process
 REFLECTION = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 
 
@@ -79,13 +83,18 @@ def _handler(dialect: Dialect, method: Method, settings: Settings, guard: Guard)
     protocol = f"{dialect.name}_grpc"
     parse = method.request.FromString
     closed = guard.closed and not method.probe
+    most = max(FEWEST_CALLS, int(settings.max_wait_s / CALL_S))
 
     async def handle(body: bytes, context: Any) -> bytes:
         started = time.perf_counter()
         code = grpc.StatusCode.OK
+        _under_way.add(context)
         try:
             if closed:
                 guard.check(_authorization(context))
+            if not method.probe and len(_under_way) > most:
+                metrics.count_rejected(protocol, Overloaded.reason)
+                raise Overloaded(RETRY_AFTER_S)
             timeout_s = _timeout_s(context, settings)
             answered = await method.answer(_parse(parse, body), Call(timeout_s))
             return bytes(answered.SerializeToString())
@@ -98,6 +107,7 @@ def _handler(dialect: Dialect, method: Method, settings: Settings, guard: Guard)
             await context.abort(code, _clip(failure.message), _trailers(failure))
             raise  # abort always raises
         finally:
+            _under_way.discard(context)
             metrics.count_request(protocol, code.name, time.perf_counter() - started)
 
     return grpc.unary_unary_rpc_method_handler(handle)

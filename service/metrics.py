@@ -83,6 +83,7 @@ _model_info = Gauge(
 )
 
 _request_tally: Tally[tuple[str, int | str]] = Tally()
+_rejected_tally: Tally[tuple[str, str]] = Tally()
 _duration_of: dict[str, Observed] = {}
 waited = Observed(_wait, DURATIONS_S)
 encoded = Observed(_encode, COMPUTE_S)
@@ -101,7 +102,7 @@ def count_request(protocol: str, code: int | str, seconds: float) -> None:
 
 def count_rejected(protocol: str, reason: str) -> None:
     """Count one good request that got no answer."""
-    _rejected.labels(protocol, reason).inc()
+    _rejected_tally[protocol, reason] += 1
 
 
 def observe_batch(rows: int, seconds: float) -> None:
@@ -128,5 +129,8 @@ def flush() -> None:
     for (protocol, code), count in _request_tally.items():
         _requests.labels(protocol, code).inc(count)
     _request_tally.clear()
+    for (protocol, reason), count in _rejected_tally.items():
+        _rejected.labels(protocol, reason).inc(count)
+    _rejected_tally.clear()
     for observed in (*_duration_of.values(), waited, encoded, computed, batched):
         observed.flush()

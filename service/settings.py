@@ -34,6 +34,11 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body or gRPC message, bytes")
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
+    max_wait_s: float = Field(
+        1.0,
+        gt=0,
+        description="longest that what waits may take; beyond, requests get 429; half of an SLO, say; seconds",
+    )
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
     grpc_connection_age_s: float = Field(
         300.0, ge=0.1, description="when gRPC clients are asked to connect anew, so that they find replicas, seconds"

@@ -277,7 +277,12 @@ def test_rows_of_a_cancelled_call_are_not_computed() -> None:
             left = channel.unary_unary(f"/{ECHO}/Ask")(b"")
             await wait_for(lambda: dataplane.queue.waiting_rows == 3)
             left.cancel()
-            await wait_for(lambda: REGISTRY.get_sample_value("inference_rejected_total", labels) == before + 1)
+
+            def rejected() -> float | None:
+                metrics.flush()
+                return REGISTRY.get_sample_value("inference_rejected_total", labels)
+
+            await wait_for(lambda: rejected() == before + 1)
             await second
             await ask(dataplane, rows(1))
         assert engine.batches == [1, 1, 1]

@@ -1,0 +1,150 @@
+"""How much the service carries: `python -m load_tests capacity`, `overload`, `soak` or `batching`."""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from contract.errors import UserError
+
+PORT = 18300
+LAST_PORT = 65_435  # gRPC gets the port a hundred above it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the load tests; return 1 if what it demands was missed."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="python -m load_tests", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    capacity = add(
+        commands, "capacity", run_capacity, "find the rate that meets the SLO, and the replicas for a target"
+    )
+    add_slo(capacity)
+    add_port(capacity)
+    capacity.add_argument(
+        "--target-rps", type=positive, default=10_000, help="what all replicas are to carry (%(default)s)"
+    )
+    capacity.add_argument("--url", help="a service that runs already (default: start one here, with 1 and 2 workers)")
+    capacity.add_argument("--seconds", type=positive, default=5.0, help="length of one step (%(default)s)")
+    capacity.add_argument("--output", type=Path, default=Path("capacity"), help="folder of the report (%(default)s)")
+    overload = add(commands, "overload", run_overload, "offer five times the peak, and see what is kept")
+    add_slo(overload)
+    add_port(overload)
+    overload.add_argument("--rows", type=count, default=1, help="of a request (%(default)s)")
+    overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
+    soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
+    add_port(soak)
+    soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
+    batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
+    batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
+    return parser
+
+
+def add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+) -> argparse.ArgumentParser:
+    """Add a command."""
+    parser = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """Add where the service that is started here listens."""
+    parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
+
+
+def add_slo(parser: argparse.ArgumentParser) -> None:
+    """Add what is demanded of the answers' times."""
+    parser.add_argument("--slo-p99-ms", type=positive, default=50.0, help="the 99th percentile allowed (%(default)s)")
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+def count(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Read a port that leaves one for gRPC above it."""
+    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to {LAST_PORT}, got {text!r}")
+    return int(text)
+
+
+def run_capacity(options: argparse.Namespace) -> int:
+    """Measure, and write report, summary and the autoscaler's patch."""
+    from load_tests import capacity
+    from load_tests.autoscaler import write_patch
+    from load_tests.capacity_report import Findings, answer, summarize, write_report
+    from load_tests.scaling import plan_replicas
+
+    goal = capacity.Goal(options.slo_p99_ms)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.url:
+            found = [capacity.measure_url(options.url, options.seconds, goal)]
+        else:
+            found = [
+                capacity.measure_workers(workers, options.port, Path(folder), options.seconds, goal)
+                for workers in capacity.WORKERS
+            ]
+    best = found[0][0].capacity  # of the setup that a container has
+    plan = plan_replicas(options.target_rps, best.offered.rate if best else 0.0, 1, goal.slo_ms)
+    findings = Findings(goal, options.target_rps, [measured for measured, _ in found], plan, found[0][1].origin)
+    write_report(options.output, findings)
+    write_patch(options.output / "hpa.yaml", plan, answer(findings))
+    print(f"\n{summarize(findings)}\nwritten to {options.output}: report.html, summary.md, hpa.yaml and the plots")
+    return 0
+
+
+def run_overload(options: argparse.Namespace) -> int:
+    """Overload a service that is started here."""
+    from load_tests import overload
+
+    with tempfile.TemporaryDirectory() as folder:
+        return overload.run(options.port, options.rows, options.slo_p99_ms, options.seconds, Path(folder))
+
+
+def run_soak(options: argparse.Namespace) -> int:
+    """Soak a service that is started here."""
+    from load_tests import soak
+
+    with tempfile.TemporaryDirectory() as folder:
+        return soak.run(options.port, options.minutes, Path(folder))
+
+
+def run_batching(options: argparse.Namespace) -> int:
+    """Measure the queue in this process."""
+    from load_tests import batching
+
+    return batching.run(options.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""What the queue buys: `python -m load_tests batching`.
+
+The dataplane runs in this process, without HTTP, under callers that each wait for their answer: what
+is measured is encoding (which what arrives together always shares), queue and network. Batching off
+means one request a batch; inline and in the thread are forced by the queue's own limit.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import psutil
+
+from contract.encode import Encoded
+from load_tests.report import describe_machine
+from service import batching
+from service.batching import BatchQueue
+from service.dataplane import Dataplane
+from service.engine import Engine, LiteRTEngine
+from service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_model
+from service.settings import read_settings
+
+CALLERS = (1, 16, 256)
+WIDTH = 2048  # of the heavy network's two hidden layers
+TIMEOUT_S = 60.0
+NEVER_S, ALWAYS_S = -1.0, float("inf")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the queue is to run."""
+
+    name: str
+    batches: bool
+    inline_limit_s: float
+
+
+SETTINGS = (
+    Setting("adaptive", True, batching.INLINE_LIMIT_S),
+    Setting("batches, all on the event loop", True, ALWAYS_S),
+    Setting("batches, all in the thread", True, NEVER_S),
+    Setting("one request at a time, on the event loop", False, ALWAYS_S),
+    Setting("one request at a time, in the thread", False, NEVER_S),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What callers got under one setting."""
+
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float  # a request
+    batch_rows: float
+
+
+class Counting:
+    """An engine that counts its batches."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.batches = self.rows = 0
+
+    def run(self, encoded: Encoded) -> Any:
+        self.batches += 1
+        self.rows += len(encoded)
+        return self._engine.run(encoded)
+
+
+def run(seconds: float) -> int:
+    """Measure the packed model and a heavy network, and print a Markdown table."""
+    model = open_model(Path(find_model(read_settings().model_name).path))
+    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    with TemporaryDirectory() as folder:
+        engines = {
+            f"{model.name} (packed)": model.start_engine(),
+            f"{WIDTH} × {WIDTH} network": LiteRTEngine(build_heavy(model, Path(folder))),
+        }
+    print(f"{describe_machine()}; single rows, callers that wait for their answer\n")
+    print("| network | callers | queue | req/s | p50 ms | p99 ms | CPU µs/req | rows/batch |")
+    print("|---|--:|---|--:|--:|--:|--:|--:|")
+    for name, engine in engines.items():
+        for callers in CALLERS:
+            for setting in SETTINGS:
+                cell = asyncio.run(measure(model, engine, golden.rows, callers, setting, seconds))
+                print(
+                    f"| {name} | {callers} | {setting.name} | {cell.requests_per_s:,.0f} | {cell.p50_ms:.2f} "
+                    f"| {cell.p99_ms:.2f} | {cell.cpu_us:.0f} | {cell.batch_rows:.1f} |",
+                    flush=True,
+                )
+    return 0
+
+
+async def measure(
+    model: PackedModel, engine: Engine, rows: Sequence[dict[str, Any]], callers: int, setting: Setting, seconds: float
+) -> Cell:
+    """Let callers ask for that long."""
+    counting = Counting(engine)
+    before = batching.INLINE_LIMIT_S
+    batching.INLINE_LIMIT_S = setting.inline_limit_s
+    dataplane = Dataplane(model, counting, 65_536, 1000)
+    if not setting.batches:
+        dataplane.queue._form_batch = lambda now: take_one(dataplane.queue, now)  # type: ignore[method-assign]
+    counting.batches = counting.rows = 0
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def call(first: int) -> None:
+        place = first
+        while time.perf_counter() < end:
+            started = time.perf_counter()
+            await dataplane.predict([rows[place % len(rows)]], TIMEOUT_S, "python")
+            times.append(1000 * (time.perf_counter() - started))
+            place += callers
+            await asyncio.sleep(0)  # an answer computed on the event loop needs no turn of it
+
+    process = psutil.Process(os.getpid())
+    spent, began = sum(process.cpu_times()[:2]), time.perf_counter()
+    try:
+        await asyncio.gather(*(call(first) for first in range(callers)))
+    finally:
+        batching.INLINE_LIMIT_S = before
+        dataplane.close()
+    took = time.perf_counter() - began
+    cpu = sum(process.cpu_times()[:2]) - spent
+    p50, p99 = np.percentile(times, [50, 99])
+    count = len(times)
+    return Cell(count / took, float(p50), float(p99), 1e6 * cpu / count, counting.rows / max(counting.batches, 1))
+
+
+def take_one(queue: BatchQueue, now: float) -> list[batching.Part]:
+    """Take the oldest request and no other, as a service without batching does."""
+    if not queue._waiting:
+        return []
+    work = queue._waiting.popleft()
+    queue.waiting_rows -= work.stop - work.next
+    return [(work, work.next, work.stop)]
+
+
+def build_heavy(model: PackedModel, folder: Path) -> Path:
+    """Write a network of two wide layers on the packed model's encoded rows; its answers mean nothing."""
+    import keras  # heavy, and only here
+    import tensorflow as tf
+
+    numbers = keras.Input((len(model.schema.number_names),), name="numbers")
+    codes = keras.Input((len(model.schema.categories),), name="codes", dtype="int32")
+    hidden = keras.layers.Concatenate()([keras.ops.nan_to_num(numbers), keras.ops.cast(codes, "float32")])
+    for _ in range(2):
+        hidden = keras.layers.Dense(WIDTH, activation="relu")(hidden)
+    outputs = keras.layers.Dense(len(model.schema.target.outputs), activation="sigmoid")(hidden)
+    network = keras.Model([numbers, codes], outputs)
+    file = folder / "heavy.tflite"
+    with redirect_stdout(StringIO()):  # TensorFlow tells at length what it saved
+        file.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    return file

@@ -1,0 +1,253 @@
+"""Locust's users for every dialect: `locust -f load_tests/locustfile.py --host http://127.0.0.1:8080`.
+
+A class of users for each dialect; name some to choose (`… locustfile.py PredictUser GrpcUser`), or
+use `--class-picker` in the web UI. Rows are the held-out ones where the BentoML store of this machine
+has the model that is served; elsewhere they are generated from the service's own document, so that a
+Locust worker needs nothing but the URL. Locust is a closed loop: its users wait for their answers.
+For the rate that a service carries, `python -m load_tests capacity` offers an open one.
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator
+from functools import cache
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.experimental.gevent  # type: ignore[import-not-found]
+import locust.runners
+import locust.stats
+from locust import FastHttpUser, User, constant, events, task
+from locust.env import Environment
+
+from contract.errors import UserError
+from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from load_tests.grpc_dialects import OIP_RAW
+from load_tests.question import Question
+from load_tests.servers import CHANNEL_OPTIONS
+from load_tests.target import Source, find_service, find_source
+
+grpc.experimental.gevent.init_gevent()
+
+MISSED = 1  # the exit code if the goals are
+WRONG_USE = 2
+QUESTIONS = 100  # of each dialect and size
+TIMEOUT_S = 10.0
+PERCENTILE = 0.99
+
+
+def keep_response_time(response_time: float) -> float:
+    """Return a time in ms as the key it is counted under: to 10 µs, where Locust rounds to 1-100 ms."""
+    return round(response_time, 2)
+
+
+# In every process: this file is loaded by each.
+locust.stats.bucket_response_time = keep_response_time  # type: ignore[assignment]
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what Ekiben's users and verdict need to Locust's command line."""
+    group = parser.add_argument_group("Ekiben")
+    group.add_argument("--slo-p99-ms", type=float, default=0.0, help="exit with 1 if the p99 is above; 0: any is good")
+    group.add_argument("--error-budget", type=float, default=0.0, help="share of requests that may fail (0)")
+    group.add_argument("--row-sizes", default="1,8,64", help="rows a request, by weight (1,8,64)")
+    group.add_argument("--row-weights", default="90,8,2", help="how often each of them is sent (90,8,2)")
+    group.add_argument("--grpc", default="", metavar="HOST:PORT", help="the gRPC port (default: 9000 of --host)")
+
+
+class Questions:
+    """What is asked in one dialect: sizes in their proportions, each question's right answer once it is known."""
+
+    def __init__(self, source: Source, dialect: Dialect, sizes: list[int], weights: list[float]) -> None:
+        self._weights = weights
+        self._questions = [[source.ask(dialect, size, first) for first in range(QUESTIONS)] for size in sizes]
+        self._answers: dict[int, bytes] = {}
+
+    def draw(self) -> Question:
+        """Return one of them."""
+        return random.choice(random.choices(self._questions, self._weights)[0])
+
+    def is_right(self, question: Question, answer: bytes) -> bool:
+        """Return whether the answer is right; one that was right before is only compared with it, byte by byte."""
+        if self._answers.get(id(question)) == answer:
+            return True
+        if question.wanted is None and id(question) in self._answers:
+            return False
+        if not question.is_answered_by(answer):
+            return False
+        self._answers[id(question)] = answer
+        return True
+
+
+@cache
+def read_source(host: str) -> Source:
+    """Return the rows for a service, once a process."""
+    return find_source(find_service(host))
+
+
+@cache
+def write_questions(host: str, dialect: Dialect, sizes: str, weights: str) -> Questions:
+    """Return a dialect's questions, once a process."""
+    counts, shares = read_numbers(sizes, "--row-sizes"), read_numbers(weights, "--row-weights")
+    if len(counts) != len(shares) or not sum(shares) or not all(count >= 1 for count in counts):
+        raise UserError(f"--row-sizes {sizes} and --row-weights {weights}: expected as many of either, sizes above 0")
+    return Questions(read_source(host), dialect, [int(count) for count in counts], shares)
+
+
+def read_numbers(text: str, option: str) -> list[float]:
+    """Return a list of numbers; raise UserError if one is none."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [-1.0]
+    if min(numbers) < 0:
+        raise UserError(f"{option} {text!r}: expected numbers with commas between them")
+    return numbers
+
+
+def questions_for(environment: Environment, dialect: Dialect) -> Questions:
+    """Return the questions as the command line wants them."""
+    options: Any = environment.parsed_options
+    return write_questions(environment.host or "", dialect, options.row_sizes, options.row_weights)
+
+
+class HttpUser(FastHttpUser):
+    """Asks again as soon as it has its answer."""
+
+    abstract = True
+    wait_time = constant(0)
+    network_timeout = connection_timeout = TIMEOUT_S
+    dialect: Dialect
+
+    def on_start(self) -> None:
+        self._questions = questions_for(self.environment, self.dialect)
+
+    @task
+    def ask(self) -> None:
+        question = self._questions.draw()
+        body: Any = question.body  # Locust's types know texts only, its client sends bytes as they are
+        with self.client.post(
+            question.path, data=body, headers=question.headers, name=self.dialect.name, catch_response=True
+        ) as response:
+            if response.status_code == 200 and not self._questions.is_right(question, response.content):
+                response.failure("a wrong answer")
+
+
+class PredictUser(HttpUser):
+    """Ekiben's own /predict."""
+
+    weight = 4
+    dialect = PREDICT
+
+
+class OpenInferenceUser(HttpUser):
+    """Open Inference Protocol, all of it JSON."""
+
+    dialect = OIP_JSON
+
+
+class OpenInferenceBinaryUser(HttpUser):
+    """Open Inference Protocol with raw tensors."""
+
+    dialect = OIP_BINARY
+
+
+class TensorFlowServingUser(HttpUser):
+    """TensorFlow Serving's REST."""
+
+    dialect = TFS_REST
+
+
+class GrpcUser(User):
+    """Open Inference Protocol over gRPC: a connection of its own, as callers on other machines have."""
+
+    wait_time = constant(0)
+    dialect = OIP_RAW
+
+    def on_start(self) -> None:
+        self._questions = questions_for(self.environment, self.dialect)
+        options: Any = self.environment.parsed_options
+        address = options.grpc or f"{urlsplit(self.environment.host or '').hostname}:9000"
+        # Without a pool of its own every channel of a process shares one connection, and so one worker.
+        self._channel = grpc.insecure_channel(address, (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
+        self._calls: dict[str, Any] = {}
+
+    def on_stop(self) -> None:
+        self._channel.close()
+
+    @task
+    def ask(self) -> None:
+        question = self._questions.draw()
+        call = self._calls.get(question.path)
+        if call is None:
+            call = self._calls[question.path] = self._channel.unary_unary(question.path, bytes, bytes)
+        answer, error, started = b"", None, perf_counter()
+        try:
+            answer = call(question.body, timeout=TIMEOUT_S)
+        except grpc.RpcError as failed:
+            error = Failed(failed.code().name)
+        milliseconds = 1000 * (perf_counter() - started)
+        if error is None and not self._questions.is_right(question, answer):
+            error = Failed("a wrong answer")
+        self.environment.events.request.fire(
+            request_type="gRPC", name=self.dialect.name, response_time=milliseconds, response_length=len(answer),
+            exception=error, context={},
+        )  # fmt: skip
+
+
+class Failed(Exception):
+    """Why a call counts as failed."""
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def check_target(environment: Environment, **_: Any) -> None:
+    """Refuse what can't be loaded before any user starts; the web UI may name another host later."""
+    options: Any = environment.parsed_options
+    if options is None:
+        return
+    try:
+        if not 0 <= options.error_budget < 1:
+            raise UserError(f"--error-budget {options.error_budget}: expected a share from 0 to 1, such as 0.001")
+        if not options.slo_p99_ms >= 0:
+            raise UserError(f"--slo-p99-ms {options.slo_p99_ms}: expected milliseconds above 0")
+        if environment.host and not options.master:
+            write_questions(environment.host, PREDICT, options.row_sizes, options.row_weights)
+        elif options.headless and not environment.host:
+            raise UserError("--host is missing: give the service's URL, such as --host http://127.0.0.1:8080")
+    except UserError as error:
+        raise SystemExit(refuse(error)) from None
+
+
+def refuse(error: UserError) -> int:
+    """Print a user's mistake and return the exit code for it."""
+    print(f"error: {error}", file=sys.stderr)
+    return WRONG_USE
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def judge(environment: Environment, **_: Any) -> None:
+    """Set the exit code: 1 if more requests failed or the p99 was higher than the options allow."""
+    options: Any = environment.parsed_options
+    for miss in list_misses(environment, options.slo_p99_ms, options.error_budget):
+        print(f"missed: {miss}")
+        environment.process_exit_code = MISSED
+    if environment.process_exit_code is None:
+        environment.process_exit_code = 0  # Locust's own rule has no budget
+
+
+def list_misses(environment: Environment, slo_p99_ms: float, error_budget: float) -> Iterator[str]:
+    """Yield what the run did not meet."""
+    total = environment.stats.total
+    if not total.num_requests:
+        if not isinstance(environment.runner, locust.runners.WorkerRunner):
+            yield "no request was answered"
+        return
+    if total.fail_ratio > error_budget:
+        yield f"{total.num_failures} of {total.num_requests} requests failed, {error_budget:.3%} may"
+    p99 = total.get_response_time_percentile(PERCENTILE)
+    if slo_p99_ms and p99 > slo_p99_ms:
+        yield f"p99 is {p99:g} ms, {slo_p99_ms:g} ms are allowed"

@@ -1,0 +1,229 @@
+"""Every protocol at once for a long time, with bad callers among the good: `python -m load_tests soak`.
+
+Good answers are compared with training's, bad requests must be told so, callers that drip their
+body or hang up must hurt nobody, and the resident memory must stay where it is.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import numpy as np
+import psutil
+
+from load_tests.capacity import serve
+from load_tests.cores import running_on, split_cores
+from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from load_tests.overload import Check, print_checks
+from load_tests.process import memory_mib
+from load_tests.question import Question
+from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
+from load_tests.target import Service, Source, find_source
+from load_tests.wrk import http_request
+
+HTTP = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST)
+GRPC = (OIP_RAW, OIP_TYPED, TFS_GRPC)
+SIZES = (1, 1, 1, 8, 64)
+QUESTIONS = 40  # of each dialect and size
+CALLERS = 4  # of each dialect
+PAUSE_S = 0.01  # between a caller's requests: a soak is long, not hard
+BAD = 0.01
+SLOW_CALLERS, DRIPS, DRIP_S = 4, 10, 0.1
+LEAVERS = 4
+WARM_UP_S = 60.0
+SAMPLE_S = 1.0
+MOST_SLOPE = 1.0  # MiB a minute
+TIMEOUT_S = 10.0
+BAD_BODIES = (
+    b"{",
+    b"[]",
+    b'{"rows":[{}]}',
+    b'{"rows":"x"}',
+    b"\xff\xfe",
+    b'{"rows":[null]}',
+    b'{"instances":[{"x":1}]}',
+)
+
+
+@dataclass
+class Seen:
+    """What came of everything."""
+
+    good: Counter[str] = field(default_factory=Counter)  # by dialect
+    wrong: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)  # by dialect and status
+    refused: int = 0  # bad requests that got their 4xx
+    missed: Counter[str] = field(default_factory=Counter)  # bad requests that got anything else
+    dripped: int = 0
+    left: int = 0
+    memory: list[tuple[float, float]] = field(default_factory=list)  # seconds, MiB
+
+    @property
+    def slope(self) -> float:
+        """MiB a minute, by a line through the samples after the warm-up."""
+        times, sizes = np.array(self.memory).T
+        after = times >= min(WARM_UP_S, times[-1] / 2)
+        return float(np.polyfit(times[after] / 60, sizes[after], 1)[0])
+
+
+def run(port: int, minutes: float, folder: Path) -> int:
+    """Soak a service that is started here; print the verdict and return 1 if a demand was missed."""
+    split = split_cores(1)
+    with serve(1, port, folder, split) as (service, process), running_on(split.generator):
+        source = find_source(service)
+        print(f"{minutes:g} minutes, {CALLERS} callers of each of {len(HTTP) + len(GRPC)} dialects; {source.origin}")
+        seen = asyncio.run(Soak(service, source, port + GRPC_OFFSET, process, 60 * minutes).run())
+    return report(seen, minutes)
+
+
+class Soak:
+    """All callers, on one event loop."""
+
+    def __init__(self, service: Service, source: Source, grpc_port: int, process: psutil.Process, seconds: float):
+        self._service = service
+        self._source = source
+        self._grpc_port = grpc_port
+        self._process = process
+        self._end = time.monotonic() + seconds
+        self._seen = Seen()
+
+    async def run(self) -> Seen:
+        """Call until the time is over."""
+        callers = [self._call_http(self._ask(dialect)) for dialect in HTTP for _ in range(CALLERS)]
+        callers += [self._call_grpc(self._ask(dialect)) for dialect in GRPC for _ in range(CALLERS)]
+        callers += [self._repeat(self._drip) for _ in range(SLOW_CALLERS)]
+        callers += [self._repeat(self._leave) for _ in range(LEAVERS)]
+        await asyncio.gather(*callers, self._watch())
+        return self._seen
+
+    @property
+    def _going(self) -> bool:
+        return time.monotonic() < self._end
+
+    def _ask(self, dialect: Dialect) -> Sequence[Question]:
+        return [self._source.ask(dialect, random.choice(SIZES), first) for first in range(QUESTIONS)]
+
+    async def _call_http(self, questions: Sequence[Question]) -> None:
+        reader, writer = await self._connect()
+        for question in itertools.cycle(questions):
+            if not self._going:
+                break
+            bad = random.random() < BAD
+            body = random.choice(BAD_BODIES) if bad else question.body
+            writer.write(http_request(question.path, question.headers, body))
+            status, answer = await read_answer(reader)
+            self._count(question, status, answer, bad)
+            if status == 0:
+                reader, writer = await self._connect()
+            await asyncio.sleep(PAUSE_S)
+        writer.close()
+
+    async def _call_grpc(self, questions: Sequence[Question]) -> None:
+        options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self._grpc_port}", options) as channel:
+            for question in itertools.cycle(questions):
+                if not self._going:
+                    return
+                bad = random.random() < BAD
+                body = b"\xff" if bad else question.body
+                try:
+                    answer = await channel.unary_unary(question.path, bytes, bytes)(body, timeout=TIMEOUT_S)
+                    self._count(question, 200, bytes(answer), bad)
+                except grpc.aio.AioRpcError as error:
+                    as_http = 400 if error.code() == grpc.StatusCode.INVALID_ARGUMENT else 500
+                    self._count(question, as_http, str(error.code()).encode(), bad)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _repeat(self, call: Callable[[Question], Awaitable[None]]) -> None:
+        for question in itertools.cycle(self._ask(PREDICT)):
+            if not self._going:
+                return
+            await call(question)
+
+    async def _drip(self, question: Question) -> None:
+        """Send a body in small parts."""
+        reader, writer = await self._connect()
+        request = http_request(question.path, question.headers, question.body)
+        size = len(request) // DRIPS + 1
+        for start in range(0, len(request), size):
+            writer.write(request[start : start + size])
+            await asyncio.sleep(DRIP_S)
+        self._count(question, *await read_answer(reader), bad=False)
+        self._seen.dripped += 1
+        writer.close()
+
+    async def _leave(self, question: Question) -> None:
+        """Hang up at a random place of a request or after it."""
+        _, writer = await self._connect()
+        request = http_request(question.path, question.headers, question.body)
+        writer.write(request[: random.randint(1, len(request))])
+        await asyncio.sleep(random.choice((0, 0.001, PAUSE_S)))
+        writer.transport.abort()
+        self._seen.left += 1
+        await asyncio.sleep(PAUSE_S)
+
+    async def _watch(self) -> None:
+        began = time.monotonic()
+        while self._going:
+            self._seen.memory.append((time.monotonic() - began, memory_mib(self._process)))
+            await asyncio.sleep(SAMPLE_S)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(*self._service.address)
+
+    def _count(self, question: Question, status: int, answer: bytes, bad: bool) -> None:
+        name = question.dialect.name
+        if bad:
+            if 400 <= status < 500:
+                self._seen.refused += 1
+            else:
+                self._seen.missed[f"{name}: {status}"] += 1
+        elif status != 200:
+            self._seen.failed[f"{name}: {status} {answer[:80].decode('latin-1')}"] += 1
+        elif question.is_answered_by(answer):
+            self._seen.good[name] += 1
+        else:
+            self._seen.wrong[name] += 1
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return the status and body of the next answer; 0 if the connection ends first."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            head = await reader.readuntil(b"\r\n\r\n")
+            place = head.lower().index(b"\r\ncontent-length:") + 17
+            body = await reader.readexactly(int(head[place:].partition(b"\r\n")[0]))
+    except (TimeoutError, asyncio.IncompleteReadError, OSError):
+        return 0, b""
+    return int(head[9:12]), body
+
+
+def report(seen: Seen, minutes: float) -> int:
+    """Print what was seen; return 1 if a demand was missed."""
+    checks = [
+        Check("no wrong answer", f"{seen.good.total():,} right, {dict(seen.wrong) or 'none wrong'}", not seen.wrong),
+        Check("no 5xx, no lost answer", f"{dict(seen.failed) or 'none'}", not seen.failed),
+        Check(
+            "each bad request gets its 4xx", f"{seen.refused:,}, others: {dict(seen.missed) or 'none'}", not seen.missed
+        ),
+        Check(
+            "memory is flat",
+            f"{seen.slope:+.2f} MiB a minute, {seen.memory[0][1]:.0f} → {seen.memory[-1][1]:.0f} MiB",
+            seen.slope <= MOST_SLOPE,
+        ),
+    ]
+    print(f"\n{minutes:g} minutes; also {seen.dripped:,} dripping bodies and {seen.left:,} callers who hung up\n")
+    print("| right answers | |")
+    print("|---|--:|")
+    for name, count in seen.good.items():
+        print(f"| {name} | {count:,} |")
+    print()
+    print_checks(checks)
+    return int(not all(check.met for check in checks))

@@ -1,0 +1,334 @@
+"""The load tests' own parts: what the generator counts, what follows from it, and what a wrong command line gets."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from contract.errors import UserError
+from contract.row import row_type
+from load_tests import batching, soak
+from load_tests.__main__ import main
+from load_tests.autoscaler import write_patch
+from load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
+from load_tests.capacity_report import Findings, write_report
+from load_tests.cores import NoFreeCore, Split, split_cores
+from load_tests.dialects import PREDICT
+from load_tests.generator import Offered, merge
+from load_tests.open_loop import Call, Load, draw_arrivals
+from load_tests.overload import judge
+from load_tests.scaling import fit_law, law, plan_replicas
+from load_tests.sender import send
+from load_tests.servers import check_free
+from load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
+from service.model import PackedModel
+from tests.conftest import Server, free_port
+from tests.fuzz.service import SCHEMA
+from tests.test_batching import MANIFEST, Doubling
+from tests.test_batching import SCHEMA as DOUBLING
+
+RIGHT = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright"
+REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
+BARE = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n"
+FAILED = b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno"
+WRONG = RIGHT.replace(b"right", b"wrong")
+CALL = Call(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n", b"right")
+
+
+@contextmanager
+def answering(answer: Callable[[int], bytes]) -> Iterator[tuple[str, int]]:
+    """A server that gives its n-th request an answer, or none if that is empty."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    count = iter(range(10**9))
+
+    def talk(connection: socket.socket) -> None:
+        with connection:
+            try:
+                while connection.recv(65536):
+                    connection.sendall(answer(next(count)))
+            except OSError:
+                return
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()
+    finally:
+        listener.close()
+
+
+def offer(answer: Callable[[int], bytes], **how: Any) -> Offered:
+    with answering(answer) as address:
+        load = Load(address, [CALL], **({"rate": 400.0, "seconds": 0.5, "connections": 8} | how))
+        return merge(load, [send(load)])
+
+
+def test_arrivals_are_a_poisson_process() -> None:
+    arrivals = draw_arrivals(Load(("", 0), [CALL], rate=1000, seconds=20))
+    gaps = np.diff(arrivals)
+    assert arrivals.max() < 20
+    assert len(arrivals) == pytest.approx(20_000, rel=0.05)
+    assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)
+
+
+def test_right_answers_are_good() -> None:
+    offered = offer(lambda _: RIGHT)
+    assert offered.sent == offered.good > 100
+    assert offered.missed == 0
+
+
+def test_what_is_not_good_is_told_apart() -> None:
+    answers = [RIGHT, REFUSED, BARE, FAILED, WRONG]
+    offered = offer(lambda number: answers[number % 5])
+    counts = [offered.good, offered.shed, offered.bare, offered.failed, offered.wrong]
+    assert min(counts) > 0
+    assert offered.good + offered.shed + offered.failed + offered.wrong + offered.timed_out == offered.sent
+
+
+def test_a_request_without_an_answer_times_out() -> None:
+    offered = offer(lambda number: RIGHT if number < 8 else b"", timeout_s=0.1)  # each connection's first is no load
+    assert offered.timed_out == offered.sent > 0
+
+
+def test_a_service_that_is_gone_fails_requests() -> None:
+    load = Load(("127.0.0.1", free_port()), [CALL], rate=100, seconds=0.2, connections=2, timeout_s=0.2)
+    offered = merge(load, [send(load)])
+    assert offered.failed + offered.timed_out == offered.sent > 0
+
+
+def test_waiting_counts_from_the_intended_start() -> None:
+    pause = threading.Event()
+    slow = offer(lambda number: RIGHT if number < 1 or not pause.wait(0.02) else b"", rate=100, connections=1)
+    assert slow.percentile(99) > 100  # ms, though each answer takes 20: 50 a second can be had, 100 are offered
+
+
+def test_a_closed_loop_keeps_as_many_in_flight() -> None:
+    offered = offer(lambda _: RIGHT, rate=0.0, in_flight=4)
+    assert offered.good == offered.sent > 50
+
+
+def step(rate: float, p99_ms: float, **counts: int) -> Step:
+    sent = int(rate)
+    given = {"shed": 0, "timed_out": 0, "wrong": 0, "failed": 0, "bare": 0} | counts
+    good = sent - sum(given.values())
+    offered = Offered(1.0, sent, good, latency_ms=np.full(good, p99_ms), good_at_s=np.linspace(0, 4, good),
+                      lag_p99_ms=0.1, cpu_share=0.3, **given)  # fmt: skip
+    return Step(offered, 0, 0.5, 3.0)
+
+
+def test_the_goal_is_met_and_missed() -> None:
+    goal = Goal(50)
+    assert goal.is_met(step(1000, 49).offered)
+    assert not goal.is_met(step(1000, 51).offered)
+    assert not goal.is_met(step(1000, 10, shed=2).offered)
+    assert not goal.is_met(step(10_000, 10, wrong=1).offered)
+
+
+def test_the_bisection_ends_near_the_knee() -> None:
+    bench = SimpleNamespace(offer=lambda rate: step(rate, 10 if rate <= 7000 else 500))
+    steps = [step(4000, 10), step(12_000, 500)]
+    found = bisect(bench, steps, Goal(50))  # type: ignore[arg-type]
+    best = max(one.offered.rate for one in found if Goal(50).is_met(one.offered))
+    assert best == pytest.approx(7000, rel=0.05)
+
+
+def test_the_law_is_found_again() -> None:
+    callers = [1, 2, 4, 8, 16, 32, 64]
+    fitted = fit_law(callers, law(np.array(callers, float), 1000, 0.05, 0.0002).tolist())
+    assert (fitted.rate, fitted.contention, fitted.coherency) == pytest.approx((1000, 0.05, 0.0002), rel=0.01)
+    assert "95% confidence" in str(fitted)
+
+
+def test_a_target_gets_a_spare_replica() -> None:
+    plan = plan_replicas(10_000, 3000, rows_per_request=1, slo_ms=50)
+    assert (plan.replicas - 1) * 3000 >= 10_000 > (plan.replicas - 2) * 3000
+    assert plan.requests_per_second == 2100
+
+
+def test_no_number_of_replicas_helps_if_none_meets_the_slo() -> None:
+    with pytest.raises(UserError, match="no rate meets the SLO"):
+        plan_replicas(10_000, 0, 1, 50)
+
+
+def test_the_patch_is_the_autoscalers(tmp_path: Path) -> None:
+    write_patch(tmp_path / "hpa.yaml", plan_replicas(10_000, 3000, 1, 50), "measured")
+    patch = yaml.safe_load((tmp_path / "hpa.yaml").read_text())
+    assert (patch["kind"], patch["metadata"]["name"]) == ("HorizontalPodAutoscaler", "ekiben")
+    assert patch["spec"]["minReplicas"] == 5
+    metrics = {metric["pods"]["metric"]["name"]: metric["pods"]["target"] for metric in patch["spec"]["metrics"]}
+    assert metrics["inference_requests_per_second"] == {"type": "AverageValue", "averageValue": "2100"}
+    assert int(metrics["inference_waiting_rows"]["averageValue"]) > 0
+
+
+def test_the_report_holds_everything(tmp_path: Path) -> None:
+    steps = [step(1000, 5), step(4000, 20), step(5000, 300, shed=900)]
+    sweep = [Step(step(1000 * n, 5).offered, n, 0.5, 1.0) for n in (1, 2, 3, 4)]
+    fitted = fit_law([1, 2, 3, 4], [1000, 1900, 2700, 3300])
+    measured = Measured(
+        1, Split(frozenset({0}), frozenset({1})), sweep, steps, fitted, steps[1], limited=False, starved=False
+    )
+    write_report(tmp_path, Findings(Goal(50), 10_000, [measured], plan_replicas(10_000, 4000, 1, 50), "golden rows"))
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(list(tmp_path.glob("*.png"))) == 5
+    assert "http://" not in page.replace("http://127.0.0.1", "")
+    summary = (tmp_path / "summary.md").read_text()
+    assert "10,000 requests/s need 4 replicas" in summary
+    assert "1 worker: 4,000 requests/s with p99 20.0 ms" in summary
+    for fact in ("machine:", "versions: bentoml", "commit:", "command:"):
+        assert f"- {fact}" in summary
+
+
+def test_a_busy_machine_is_seen() -> None:
+    split = Split(frozenset({0}), frozenset({1}))
+    assert is_starved(step(1000, 500), split)  # with half a core
+    assert not is_starved(Step(step(1000, 500).offered, 0, 0.98, 3.0), split)
+
+
+def test_the_generators_own_limit_is_seen() -> None:
+    assert not step(1000, 5).offered.is_limited(slo_ms=50)
+    assert step(1000, 5).offered.is_limited(slo_ms=0.5)
+
+
+def test_overload_is_judged() -> None:
+    normal = step(1000, 5).offered
+    assert all(check.met for check in judge(1000, step(5000, 80, shed=4050).offered, normal, normal, 50))
+    missed = judge(1000, step(5000, 180, shed=4500, timed_out=1).offered, normal, step(1000, 50).offered, 50)
+    assert not any(check.met for check in missed)
+
+
+def test_a_soak_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = soak.Seen(memory=[(float(second), 100.0) for second in range(300)])
+    seen.good["/predict"] = 5
+    assert soak.report(seen, 5) == 0
+    seen.memory = [(float(second), 100 + second / 10) for second in range(300)]
+    assert soak.report(seen, 5) == 1
+    assert "+6.00 MiB a minute" in capsys.readouterr().out
+
+
+def test_one_core_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    with pytest.raises(NoFreeCore, match="needs a core"):
+        split_cores(1)
+    assert split_cores(0, remote=True).generator == {3}
+
+
+def test_workers_and_generator_get_cores_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    assert split_cores(2) == Split(frozenset({0, 1}), frozenset({2, 3}))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert split_cores(2).shared
+
+
+def test_rows_are_generated_from_the_services_document() -> None:
+    document = row_type(SCHEMA).model_json_schema()
+    schema = read_schema(Service("http://a", "kinds", "1", document))
+    assert [feature.name for feature in schema.features] == [feature.name for feature in SCHEMA.features]
+    rows = generate_rows(schema)
+    assert {row["city with spaces"] for row in rows} == {"a", "b"}
+    assert all(-1e6 <= row["x"] <= 1e6 for row in rows)
+    assert {row["yes"] for row in rows} == {True, False}
+
+
+@pytest.mark.parametrize("slo", ["0", "-1", "soon", "nan", "inf"])
+def test_a_wrong_slo_is_refused(slo: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["capacity", f"--slo-p99-ms={slo}"])
+    assert stopped.value.code == 2
+    assert f"expected a number above 0, got {slo!r}" in capsys.readouterr().err
+
+
+def test_an_url_that_nobody_answers_at_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capacity", "--url", f"http://127.0.0.1:{free_port()}"]) == 2
+    assert "error: nothing answers at http://127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "https://a", "ftp://a", ""])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(UserError, match="expected an address such as"):
+        find_service(url)
+
+
+@pytest.mark.parametrize("answer", [RIGHT, FAILED, RIGHT.replace(b"right", b'["a"]').replace(b": 5", b": 5")])
+def test_another_server_is_refused(answer: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(lambda _: answer) as (host, port):
+        assert main(["capacity", "--url", f"http://{host}:{port}"]) == 2
+    assert "is not Ekiben" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_refused() -> None:
+    with answering(lambda _: RIGHT) as (_, port), pytest.raises(UserError, match=f"listens on port {port}"):
+        check_free(port)
+    check_free(free_port())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("overload", "--rows", "0"), "expected a whole number above 0, got '0'"),
+        (("soak", "--minutes", "long"), "expected a number above 0, got 'long'"),
+        (("soak", "--port", "70000"), "expected a port from 1 to"),
+        (("batching", "--seconds", "-1"), "expected a number above 0, got '-1'"),
+        ((), "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_option_is_refused(
+    arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_queue_is_measured_with_and_without_batches() -> None:
+    model = PackedModel(path=None, schema=DOUBLING, manifest=MANIFEST)  # type: ignore[arg-type]
+    asked = [{"x": float(number), "c": "a"} for number in range(10)]
+    settings = {setting.name: setting for setting in batching.SETTINGS}
+    for name in ("adaptive", "batches, all in the thread"):
+        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        assert cell.batch_rows > 1
+        assert cell.requests_per_s > 0
+    for name in ("one request at a time, on the event loop", "one request at a time, in the thread"):
+        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        assert cell.batch_rows == 1
+
+
+@pytest.mark.slow
+def test_a_running_service_is_measured(server: Server) -> None:
+    service = find_service(server.url)
+    source = find_source(service)
+    assert source.golden is not None
+    calls = write_calls(service, source, PREDICT, 1, 20)
+    generator: Any = SimpleNamespace(offer=lambda load: merge(load, [send(load)]))
+    said: list[str] = []
+    bench = Bench(service, generator, calls, 1.0, None, said.append)
+    measured = bench.offer(200, connections=16)
+    assert measured.offered.good == measured.offered.sent > 100
+    assert measured.batch_rows >= 1
+    assert "/s good" in said[0]
+
+
+@pytest.mark.slow
+def test_another_model_in_the_store_is_noticed(server: Server) -> None:
+    service = find_service(server.url)
+    source = find_source(service)
+    assert source.golden is not None
+    wrong = source.golden.model_copy(update={"answers": [[0.123] for _ in source.golden.answers]})
+    with pytest.raises(UserError, match="serves another model than the store has"):
+        write_calls(service, type(source)(source.schema, source.rows, wrong), PREDICT, 1, 1)
