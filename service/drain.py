@@ -8,9 +8,17 @@ called only after the drain delay.
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
+
+
+@dataclass
+class Drain:
+    """Whether the service was asked to stop; its callers' connections then end with their next answer."""
+
+    begun: bool = False
 
 
 def drain_on_sigterm(announce: Callable[[], None], finish: Callable[[float], None], delay_s: float) -> None:

@@ -8,8 +8,9 @@ import time
 
 from service import metrics
 from service.auth import Guard
+from service.drain import Drain
 from service.errors import BadRequest
-from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from service.http import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.routing import Found, Router
 
 PROTOCOL = "front_door"  # in the metrics, for what no dialect gets to see
@@ -19,15 +20,18 @@ BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 class FrontDoor:
     """An ASGI app that answers what the router finds and passes on all else."""
 
-    def __init__(self, app: App, router: Router, guard: Guard) -> None:
+    def __init__(self, app: App, router: Router, guard: Guard, drain: Drain) -> None:
         self._app = app
         self._router = router
         self._guard = guard
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a websocket or lifespan scope may have a path too, but no method
             await self._app(scope, receive, send)
             return
+        if self._drain.begun:
+            send = _close_after(send)
         found = self._router.find(scope["path"])
         if found is not None and found.resource.page and _from_browser(scope):
             found = None
@@ -57,16 +61,30 @@ class FrontDoor:
 class FrontDoorInstaller:
     """The middleware that puts a front door before the middleware stack it is itself part of."""
 
-    def __init__(self, app: App, router: Router, guard: Guard) -> None:
+    def __init__(self, app: App, router: Router, guard: Guard, drain: Drain) -> None:
         self._app = app
         self._router = router
         self._guard = guard
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             application = scope["app"]
-            application.middleware_stack = FrontDoor(application.middleware_stack, self._router, self._guard)
+            application.middleware_stack = FrontDoor(
+                application.middleware_stack, self._router, self._guard, self._drain
+            )
         await self._app(scope, receive, send)
+
+
+def _close_after(send: Send) -> Send:
+    """Let the connection end with this answer: a request that crosses its later end on the wire would be lost."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return send_last
 
 
 def _from_browser(scope: Scope) -> bool:

@@ -18,7 +18,7 @@ from contract.errors import InvalidInput, UserError
 from contract.row import predictions_type, row_type
 from service.auth import Guard
 from service.dataplane import Dataplane
-from service.drain import drain_on_sigterm
+from service.drain import Drain, drain_on_sigterm
 from service.endpoint import mount
 from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
@@ -51,6 +51,7 @@ Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
 router = Router()  # filled as the service starts
 install_shedding(settings.max_wait_s)
+drain = Drain()
 guard = Guard(settings.auth_token.get_secret_value())
 grpc_socket = share_main_port() if settings.grpc_on_main_port else None
 
@@ -100,7 +101,8 @@ class Ekiben:
         asyncio.get_running_loop().call_soon(announce, bento_service.url)  # after what BentoML still has to say
 
     def stop_being_ready(self) -> None:
-        """Tell all probes, over HTTP and gRPC."""
+        """Tell all probes, over HTTP and gRPC, and every caller as it is answered."""
+        drain.begun = True
         self.dataplane.stop_being_ready()
         self.grpc.stop_being_ready()
 
@@ -134,7 +136,7 @@ class Ekiben:
 
 
 bento_service: Any = Ekiben  # what the decorator made of the class
-bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard)
+bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard, drain=drain)
 
 
 def check_ports() -> None:

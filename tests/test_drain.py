@@ -51,7 +51,9 @@ def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, wo
         server.process.terminate()
         wait_until(lambda: client.get(f"{server.url}/readyz").status_code == 503, DRAIN_DELAY_S)
         assert client.get(f"{server.url}/livez").status_code == 200
-        assert ask(client, server, body) == 200  # not ready, and still answering
+        answered = client.post(f"{server.url}/predict", content=body, headers={"content-type": "application/json"})
+        assert answered.status_code == 200  # not ready, and still answering
+        assert answered.headers["connection"] == "close"  # the next request goes to another replica
         assert server.process.wait(timeout=ALLOWED_S) == 0
         assert time.monotonic() - told_at < ALLOWED_S
         caller.join(timeout=ALLOWED_S)

@@ -20,6 +20,7 @@ from contract.schema import Schema, Target
 from service.auth import Guard
 from service.dataplane import Dataplane
 from service.dialect import Call, Method
+from service.drain import Drain
 from service.endpoint import mount
 from service.errors import BadRequest
 from service.frontdoor import FrontDoor
@@ -80,7 +81,7 @@ class Service:
         mount(router, dialects, SETTINGS)
         self.methods: dict[str, Method] = dict(dialects[1].services["inference.GRPCInferenceService"])
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(FrontDoor(not_found, router, Guard("")), raise_app_exceptions=True),  # type: ignore[arg-type]
+            transport=httpx.ASGITransport(FrontDoor(not_found, router, Guard(""), Drain()), raise_app_exceptions=True),  # type: ignore[arg-type]
             base_url="http://test",
         )
 

@@ -13,6 +13,7 @@ from contract.schema import Schema, Target
 from service.auth import Guard
 from service.dataplane import Dataplane
 from service.dialect import Call, Method
+from service.drain import Drain
 from service.endpoint import mount
 from service.failure import describe_error
 from service.frontdoor import FrontDoor
@@ -63,7 +64,7 @@ class Service:
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         router = Router()
         mount(router, dialects, settings)
-        self._door = FrontDoor(_not_found, router, Guard(""))
+        self._door = FrontDoor(_not_found, router, Guard(""), Drain())
         self.methods: dict[str, Method] = {
             f"{service}/{name}": method
             for dialect in dialects
