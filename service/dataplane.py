@@ -63,7 +63,7 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 check_rows(self.model.schema, rows)
-            work = self._intake.submit(rows, started + timeout_s)
+            work = self._intake.submit(rows, started + timeout_s, gather=gone is None)  # over gRPC nobody watches
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
