@@ -6,6 +6,7 @@ TensorFlow, and what plain BentoML makes of the same files with TensorFlow; it n
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.image.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--opt", dest="options", action="append", default=[], help="handed to podman's build")
     options = parser.parse_args()
+    logging.getLogger("bentoml").setLevel(logging.ERROR)  # that v1 is as good as v2
     try:
         find_builder("podman")
         measure(options.options)
