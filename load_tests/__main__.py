@@ -58,7 +58,7 @@ def add(
     about: str,
 ) -> argparse.ArgumentParser:
     """Add a command."""
-    parser = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+    parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
     parser.set_defaults(run=run)
     return parser
 
