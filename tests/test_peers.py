@@ -20,7 +20,7 @@ from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent
 OURS = "Ours"
-BURN = "import time\nwhile time.process_time() < 0.2: pass"
+BURN = "import time\nwhile time.process_time() < 0.3: pass"
 LEAVES_A_CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); input()"
 IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {LEAVES_A_CHILD}"
 
@@ -129,7 +129,7 @@ def test_cpu_time_of_children_that_are_gone_counts(started: list["subprocess.Pop
     assert started[-1].stdout is not None
     started[-1].stdout.readline()
     assert family(server) == [server]
-    assert cpu_seconds(server) >= 0.2
+    assert cpu_seconds(server) >= 0.2  # the kernel counts in ticks, user's and its own apart
 
 
 def test_a_page_that_processes_share_counts_once(started: list["subprocess.Popen[str]"]) -> None:
