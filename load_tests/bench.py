@@ -31,7 +31,7 @@ BODIES = 200  # different ones, so that no answer is asked for twice in a row
 
 def main() -> int:
     """Measure, and print Markdown tables."""
-    options = parse()
+    options = parse("python -m load_tests.bench", __doc__)
     try:
         wrk.find_wrk()
         h2load.find_h2load()
@@ -42,9 +42,9 @@ def main() -> int:
     return 0
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m load_tests.bench", description=__doc__.splitlines()[0])
+def parse(program: str, about: str) -> argparse.Namespace:
+    """Read the command line of a benchmark: how long and how often it measures."""
+    parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=4, help="length of one measurement (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each load (default: %(default)s)")
     options = parser.parse_args()

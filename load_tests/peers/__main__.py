@@ -8,7 +8,6 @@ a page that they share counted once.
 Each has one worker: with two cores a second one would take the load generator's.
 """
 
-import argparse
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from contract.errors import UserError
 from load_tests import h2load, wrk
-from load_tests.bench import Loader
+from load_tests.bench import Loader, parse
 from load_tests.dialects import TWO_LOADS, Dialect
 from load_tests.peers.lineup import OURS, Entry, find_entries
 from load_tests.peers.report import Line, Load, Run, report
@@ -32,7 +31,7 @@ WARM_UP_S = 1
 
 def main() -> int:
     """Measure, and print a Markdown table; 1 if a line of it is missing because a server failed."""
-    options = parse()
+    options = parse("python -m load_tests.peers", __doc__)
     try:
         wrk.find_wrk()
         h2load.find_h2load()
@@ -46,17 +45,6 @@ def main() -> int:
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     return 0 if len(lines) == len(TWO_LOADS) * sum(len(entry.peer.dialects) for entry in entries) else 1
-
-
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m load_tests.peers", description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=4, help="length of one measurement (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each load (default: %(default)s)")
-    options = parser.parse_args()
-    if min(options.seconds, options.rounds) < 1:
-        parser.error("--seconds and --rounds: expected numbers above 0")
-    return options
 
 
 def measure(entries: list[Entry], seconds: int, rounds: int) -> tuple[list[Line], list[str]]:
