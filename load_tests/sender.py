@@ -108,8 +108,8 @@ class Sender:
                     self._handle(connection, event)
 
     def _connect_all(self) -> None:
-        """Open all connections before the clock starts, and have an answer on each: uvicorn under load takes
-        only one new connection in a turn of its event loop, which would be all that is measured.
+        """Open all connections before the clock starts, and have an answer on each: what opening them costs, and
+        how soon a loaded service takes them, is not what is to be measured.
         """
         wanted = self._load.in_flight or self._load.connections
         deadline = time.perf_counter() + CONNECT_TIMEOUT_S
