@@ -74,7 +74,7 @@ class BatchQueue:
     def __init__(self, engine: Engine, max_waiting_rows: int, recorder: Recorder, max_wait_s: float = math.inf) -> None:
         self._engine = engine
         self._max_waiting_rows = max_waiting_rows
-        self._max_wait_s = max_wait_s  # of a new request, until the engine has computed what is before it
+        self._max_wait_s = max_wait_s  # that the rows which wait may take
         self._recorder = recorder
         self._waiting: deque[Work] = deque()
         self._running = False
@@ -89,6 +89,15 @@ class BatchQueue:
         """Whether new work would wait for longer than this turn of the event loop."""
         return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
 
+    @property
+    def behind(self) -> bool:
+        """Whether the rows that wait will take longer than they may.
+
+        A batch's fixed cost and the batch that runs don't count: however dear they are, more rows in
+        the next batch hardly add to them, and refusing those would only waste it.
+        """
+        return self.cost.row_s * self.waiting_rows > self._max_wait_s
+
     def warm_up(self, example: Encoded) -> None:
         """Run batches of several sizes, so that the first callers find the cost known."""
         for rows in WARM_UP_ROWS:
@@ -98,16 +107,18 @@ class BatchQueue:
             self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
-        """Keep room for that many rows; raise Overloaded if there is none, or they would wait too long."""
-        now, ahead_s, wait_s = time.monotonic(), 0.0, 0.0
-        if self.waiting_rows:  # never of an idle engine, whatever its cost seems to be: else nothing would correct that
-            ahead_s = self.cost.predict(self.waiting_rows)
+        """Keep room for that many rows; raise Overloaded if there is none, or they would wait too long.
+
+        Raises DeadlineExceeded if that has passed already.
+        """
+        now, wait_s = time.monotonic(), 0.0
+        if now >= deadline:
+            raise DeadlineExceeded
         if self._running:
-            ahead_s += max(self._free_at - now, 0.0)
-            wait_s = ahead_s + self.cost.row_s * rows + (0.0 if self.waiting_rows else self.cost.fixed_s)
+            wait_s = max(self._free_at - now, 0.0) + self.cost.predict(self.waiting_rows + rows)
         full = self.waiting_rows + rows > self._max_waiting_rows
-        if full or now + wait_s > deadline or ahead_s > self._max_wait_s:
-            wait_s = max(wait_s, ahead_s)
+        if full or now + wait_s > deadline or self.behind:
+            wait_s = max(wait_s, self.cost.predict(self.waiting_rows))
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows
 

@@ -45,7 +45,8 @@ class Dataplane:
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
-        metrics.flush_regularly(lambda: self.queue.waiting_rows)
+        self.count_unread: Callable[[], int] = lambda: 0  # requests that wait before they are read
+        metrics.flush_regularly(lambda: self.queue.waiting_rows + self.count_unread())
 
     async def predict(
         self, rows: list[Any], timeout_s: float, protocol: str, gone: Callable[[], Awaitable[None]] | None = None

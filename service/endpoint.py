@@ -12,7 +12,7 @@ from service.failure import describe_error
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.routing import Resource, Router
 from service.settings import Settings
-from service.shedding import LATE, RETRY_AFTER_S
+from service.shedding import LATE, RETRY_AFTER_S, WAITED
 
 access_log = logging.getLogger("bentoml.service.access")
 
@@ -48,8 +48,9 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
     """Wrap a function from request to answer into an ASGI app."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        request = Request(scope, receive)
+        waited_s = scope.get(WAITED, 0.0)
+        started = time.perf_counter() - waited_s
+        request = Request(scope, receive, waited_s)
         try:
             if LATE in scope and scope["method"] == "POST":
                 metrics.count_rejected(dialect.name, Overloaded.reason)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from service.errors import BadRequest, CallerGone
+from service.errors import BadRequest, CallerGone, DeadlineExceeded
 from service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -43,12 +43,13 @@ class Response:
 class Request:
     """One HTTP request: its headers at once, its body when asked for."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, waited_s: float = 0.0) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
+        self.waited_s = waited_s  # since it arrived, before it was read
         self._receive = receive
 
     @cached_property
@@ -99,10 +100,13 @@ class Request:
 
 
 def read_timeout_s(request: Request, settings: Settings) -> float:
-    """Return the seconds the caller allows, from TIMEOUT_HEADER or the settings."""
+    """Return the seconds that are left of those the caller allows, by TIMEOUT_HEADER or the settings.
+
+    Raises DeadlineExceeded if none are.
+    """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
-        return settings.request_timeout_s
+        return _left_s(settings.request_timeout_s, request)
     try:
         milliseconds = float(text)
     except ValueError:
@@ -111,7 +115,13 @@ def read_timeout_s(request: Request, settings: Settings) -> float:
         shown = text.decode("latin-1")
         wanted = f"expected milliseconds above 0 and below {MAX_TIMEOUT_MS}"
         raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: {wanted}, got {shown!r}")
-    return milliseconds / 1000
+    return _left_s(milliseconds / 1000, request)
+
+
+def _left_s(timeout_s: float, request: Request) -> float:
+    if request.waited_s >= timeout_s:
+        raise DeadlineExceeded
+    return timeout_s - request.waited_s
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:

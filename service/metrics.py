@@ -74,7 +74,11 @@ _encode = _Histogram(
 )
 _compute = _Histogram("inference_compute_duration_seconds", "The engine's time for a batch.", buckets=COMPUTE_S)
 _batch_rows = _Histogram("inference_batch_rows", "Rows of a batch.", buckets=BATCH_ROWS)
-_waiting_rows = Gauge("inference_waiting_rows", "Rows in the queue now.", multiprocess_mode="livesum")
+_waiting_rows = Gauge(
+    "inference_waiting_rows",
+    "Rows in the queue now; a request not read yet counts as one.",
+    multiprocess_mode="livesum",
+)
 _model_info = Gauge(
     "model_info",
     "The model being served; always 1.",
@@ -91,18 +95,18 @@ computed = Observed(_compute, COMPUTE_S)
 batched = Observed(_batch_rows, BATCH_ROWS)
 
 
-def count_request(protocol: str, code: int | str, seconds: float) -> None:
-    """Count one answered request and its duration."""
-    _request_tally[protocol, code] += 1
+def count_request(protocol: str, code: int | str, seconds: float, times: int = 1) -> None:
+    """Count answered requests and how long each took."""
+    _request_tally[protocol, code] += times
     observed = _duration_of.get(protocol)
     if observed is None:
         observed = _duration_of[protocol] = Observed(_durations.labels(protocol), DURATIONS_S)
-    observed.observe(seconds)
+    observed.observe(seconds, times)
 
 
-def count_rejected(protocol: str, reason: str) -> None:
-    """Count one good request that got no answer."""
-    _rejected_tally[protocol, reason] += 1
+def count_rejected(protocol: str, reason: str, times: int = 1) -> None:
+    """Count good requests that got no answer."""
+    _rejected_tally[protocol, reason] += times
 
 
 def observe_batch(rows: int, seconds: float) -> None:

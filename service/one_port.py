@@ -2,7 +2,7 @@
 
 uvicorn takes any class as its HTTP protocol, by a name in a table; BentoML leaves the name at
 "auto". There `Doorkeeper` stands in: it reads a connection's first bytes and then hands the
-connection to uvicorn's own protocol, which has it to itself from there on, or joins it to the
+connection to the protocol for HTTP, which has it to itself from there on, or joins it to the
 gRPC server's Unix socket.
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from service.shedding import SheddingProtocol
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -72,7 +73,7 @@ class Doorkeeper(asyncio.Protocol):
 
     def _leave_to_uvicorn(self) -> None:
         self._state.connections.discard(self)
-        protocol: Any = AutoHTTPProtocol(**self._given)
+        protocol: Any = SheddingProtocol(**self._given)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         protocol.data_received(self._begun)

@@ -30,6 +30,7 @@ from service.openapi import document
 from service.protocols import DIALECTS, predict
 from service.routing import Router
 from service.settings import InvalidSettings, read_settings
+from service.shedding import gate
 from service.shedding import install as install_shedding
 from service.startup import describe_routes, report_start
 
@@ -87,6 +88,8 @@ class Ekiben:
     async def open(self) -> None:
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
         self.dataplane = Dataplane(model, model.start_engine(), *limits)
+        self.dataplane.count_unread = gate.count_waiting
+        gate.engine_is_behind = lambda: self.dataplane.queue.behind
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)

@@ -1,29 +1,37 @@
-"""Refuses requests before they are parsed, when more have arrived than the event loop can answer in time.
+"""Reads requests a few at a time, lets others wait as bytes, and refuses those that would wait too long.
 
-The queue's bound doesn't see what overload does first: requests wait in their sockets while the
-loop reads others. Refusing them where answers are written costs as much as answering (50-60 µs: most
-of either is HTTP), so this stands in uvicorn's protocol, where a refusal costs 17. A request
-waits for the turn of the loop that is running and then for its own: turns that stay short bound it.
+The queue of rows doesn't see what overload does first: requests wait in their sockets while the
+event loop reads others. So this stands in uvicorn's protocol, before HTTP is parsed. A few requests
+at a time are answered faster than a thousand, which evict each other from the CPU's caches at every
+step; the others wait here, where their number says how long. Refusing where answers are written
+would cost as much as answering, as most of either is HTTP. And answers go before refusals: callers
+who ask again at once would otherwise keep the service busy with refusing them.
 """
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service import metrics
-from service.errors import Overloaded
+from service.connection import Connection
+from service.errors import CallerGone, Overloaded
 
 PROTOCOL = "unread"  # in the metrics
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
-SHARE = 0.5  # of the allowed wait that one turn may take: a request may just have missed one
-FEWEST = 4  # requests that a turn may take, whatever they cost; fewer say nothing of it
-MOST = 1000  # until something is known of the cost
-REFUSAL_S = 15e-6  # all that a refused request costs, about: 17 µs were measured on a busy machine
-CERTAINTY = 1e4  # of that: as if one turn had refused a hundred
-FORGETTING = 0.98  # the weight of a turn halves every 34 turns
+WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
+TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
+TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+REQUEST_S = 50e-6  # what one takes, until that is known
+WEIGHT = 0.05  # of the last turn in what is known
+REFUSAL_S = 12e-6  # what one takes, about: nearly all of it is the kernel's reading and writing
+REFUSALS_SHARE = 0.25  # of the event loop's time
+MOST_WAITING = 65_536
+BEHIND_S = 0.001  # between looks at an engine that is behind
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
 REFUSAL = (
@@ -32,112 +40,173 @@ REFUSAL = (
 )
 
 
-class Costs:
-    """What a taken and a refused request cost the event loop: seconds = taken × t + refused × r, over its last turns.
-
-    Where turns are all alike that has no single answer: then r is what it is known to be about.
-    """
-
-    def __init__(self) -> None:
-        self.taken_s = 0.0
-        self._taken_squared = self._product = self._taken_seconds = 0.0
-        self._refused_squared, self._refused_seconds = CERTAINTY, CERTAINTY * REFUSAL_S
-
-    def observe(self, taken: int, refused: int, seconds: float) -> None:
-        """Take one turn into the least squares."""
-        self._taken_squared = FORGETTING * self._taken_squared + taken * taken
-        self._product = FORGETTING * self._product + taken * refused
-        self._taken_seconds = FORGETTING * self._taken_seconds + taken * seconds
-        self._refused_squared = FORGETTING * (self._refused_squared - CERTAINTY) + refused * refused + CERTAINTY
-        known = CERTAINTY * REFUSAL_S
-        self._refused_seconds = FORGETTING * (self._refused_seconds - known) + refused * seconds + known
-        divisor = self._taken_squared * self._refused_squared - self._product * self._product
-        if divisor > 0:
-            solved = self._refused_squared * self._taken_seconds - self._product * self._refused_seconds
-            self.taken_s = max(solved / divisor, REFUSAL_S)
-
-
 class Gate:
-    """How many requests this turn of the event loop may take, from what they cost in the last ones."""
+    """How many requests are read now, may wait, or are refused in this turn of the event loop; one for each loop."""
 
     def __init__(self) -> None:
-        self.max_wait_s = 0.0  # 0: no bound
-        self._costs = Costs()
+        self.max_wait_s = 1.0
+        self.engine_is_behind: Callable[[], bool] = lambda: False  # by more than that
+        self.turning = False  # `begin` must be called before the numbers below are used
+        self.left = 0  # more to be read at once
+        self.room = 0  # for more to wait
+        self.refusals = 0  # more to be sent at once
+        self._waiting: deque[SheddingProtocol] = deque()
+        self._refused: deque[SheddingProtocol] = deque()  # but not told yet
+        self._request_s = REQUEST_S
         self._began = 0.0
-        self._taken = self._refused = self._most = 0
-        self._open = False
+        self._most = self._allowed = 0
 
-    def admits(self) -> bool:
-        """Return whether one more request may be read in this turn."""
-        if not self._open:
-            self._begin()
-        self._taken += 1
-        return self._taken <= self._most
+    def begin(self) -> None:
+        """Begin a turn: what arrives in it has been waiting in its sockets already."""
+        self.turning = True
+        self._plan(time.perf_counter(), REQUEST_S)
 
-    def refuse(self) -> None:
-        """Count the request as refused instead."""
-        self._taken -= 1
-        self._refused += 1
+    def hold(self, protocol: "SheddingProtocol") -> None:
+        """Let a request wait for its turn."""
+        self.room -= 1
+        self._waiting.append(protocol)
 
-    def _begin(self) -> None:
-        now = time.thread_time()  # neither idle time nor what other processes take
-        if self._taken >= FEWEST:
-            self._costs.observe(self._taken, self._refused, now - self._began)
-        cost = self._costs.taken_s
-        self._most = max(FEWEST, int(SHARE * self.max_wait_s / cost)) if cost else MOST
-        self._began, self._open = now, True
-        self._taken = self._refused = 0
-        asyncio.get_running_loop().call_soon(self._end)  # after all that has arrived was read
+    def defer(self, protocol: "SheddingProtocol") -> None:
+        """Let a refusal wait until there is time for it."""
+        self._refused.append(protocol)
+
+    def count_waiting(self) -> int:
+        """Return how many requests wait."""
+        return len(self._waiting)
+
+    def _plan(self, now: float, last_s: float) -> None:
+        """Say what this turn is good for, after one that took so long, and do what waits."""
+        self._began = now
+        behind = self.engine_is_behind()
+        self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._request_s)))
+        self.left = self._most
+        while self._waiting and self.left:
+            self.left -= self._waiting.popleft().resume()
+        room = min(self.max_wait_s / self._request_s, MOST_WAITING)
+        self.room = 0 if behind else int(room) + 1 - len(self._waiting)
+        self._allowed = self.refusals = max(TURN_REQUESTS, int(REFUSALS_SHARE * last_s / REFUSAL_S))
+        while self._refused and self.refusals:
+            self.refusals -= self._refused.popleft().refuse()
+        loop = asyncio.get_running_loop()
+        if behind:  # only the engine can change that: leave the CPU to it
+            loop.call_later(BEHIND_S, self._end)
+        else:
+            loop.call_soon(self._end)  # after all that has arrived by then was read
 
     def _end(self) -> None:
-        self._open = False
+        now = time.perf_counter()
+        took_s = now - self._began
+        full = self.left == 0
+        if full and self._most:  # other turns say nothing of the pace
+            self._request_s += WEIGHT * (took_s / self._most - self._request_s)
+        refused = self._allowed - self.refusals
+        if refused:
+            metrics.count_rejected(PROTOCOL, Overloaded.reason, refused)
+            metrics.count_request(PROTOCOL, 429, 0.0, refused)
+        self.turning = full or refused > 0 or bool(self._refused)
+        if self.turning:
+            self._plan(now, took_s)
 
 
 gate = Gate()  # one process has one event loop
 
 
-class SheddingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, but for requests with rows that arrive while the gate is shut.
+class SheddingProtocol(Connection):
+    """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
 
-    A whole one is refused here; of one that is still arriving the scope says that it is late.
+    A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
     """
 
-    def data_received(self, data: bytes) -> None:
-        if not gate.max_wait_s or gate.admits():
-            super().data_received(data)
-        elif not self._refuse(data):
-            before = self.scope
-            super().data_received(data)
-            scope: Any = self.scope
-            if scope is not before:  # the request began here
-                scope[LATE] = True
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._held = b""  # a request that waits
+        self._refusing = False  # a refusal waits
+        self._held_since = 0.0
 
-    def _refuse(self, data: bytes) -> bool:
-        """Refuse a request if this is the whole of one; a part can't be told from what belongs to another."""
-        cycle: Any = self.cycle
-        between = cycle is not None and cycle.scope is self.scope and cycle.response_complete and not cycle.more_body
-        if not between or not is_whole_post(data):
+    def data_received(self, data: bytes) -> None:
+        if not gate.turning:
+            gate.begin()
+        if self._refusing:
+            gate.refusals -= self.refuse()
+        if self._held:
+            self._held += data
+            self.flow.pause_reading()
+        elif gate.left > 0:
+            gate.left -= 1
+            super().data_received(data)
+        elif not self.is_idle() or not is_whole_post(data):
+            self._read_part(data)
+        elif gate.room > 0:
+            self._held, self._held_since = data, time.perf_counter()
+            gate.hold(self)
+        else:
+            self._refusing = True
+            if gate.refusals > 0:
+                gate.refusals -= self.refuse()
+            else:
+                gate.defer(self)
+
+    def resume(self) -> bool:
+        """Read the request that waited; return whether there still was one."""
+        data, self._held = self._held, b""
+        if not data:
             return False
-        self.transport.write(REFUSAL)
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        metrics.count_rejected(PROTOCOL, Overloaded.reason)
-        metrics.count_request(PROTOCOL, 429, 0.0)
-        gate.refuse()
+        self.flow.resume_reading()
+        super().data_received(data)
+        scope: Any = self.scope
+        scope[WAITED] = time.perf_counter() - self._held_since
         return True
+
+    def refuse(self) -> bool:
+        """Send the refusal that waited; return whether there still was one."""
+        if not self._refusing:
+            return False
+        self._refusing = False
+        self.transport.write(REFUSAL)
+        self.wait_for_request()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._held:
+            self._held = b""
+            metrics.count_rejected(PROTOCOL, CallerGone.reason)
+        self._refusing = False
+        super().connection_lost(error)
+
+    def shutdown(self) -> None:
+        self.resume()  # uvicorn then waits for the answer
+        self.refuse()
+        super().shutdown()
+
+    def is_idle(self) -> bool:
+        return not (self._held or self._refusing) and super().is_idle()
+
+    def _read_part(self, data: bytes) -> None:
+        """Read what may belong to a request that is being answered, and be the begin of a late one."""
+        before = self.scope
+        super().data_received(data)
+        scope: Any = self.scope
+        if scope is not before and scope is not None and gate.room <= 0:
+            scope[LATE] = True
 
 
 def is_whole_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
-    end = data.find(b"\r\n\r\n")
-    if not data.startswith(b"POST ") or end < 0:
-        return False
-    head = data[:end].lower()
+    end = data.find(b"\r\n\r\n") + 4
+    return end >= 4 and len(data) == end + read_length(data[:end])
+
+
+@lru_cache(maxsize=1024)  # callers repeat themselves, and this is a tenth of what a refusal costs
+def read_length(head: bytes) -> int:
+    """Return how long the body after this head of a request is; -1 if it may not be refused unread."""
+    head = head.lower()
     place = head.find(b"\r\ncontent-length:")
-    if place < 0 or b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
-        return False
+    if place < 0 or not head.startswith(b"post "):
+        return -1
+    if b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
+        return -1
     length = head[place + 17 :].partition(b"\r\n")[0].strip()
-    return length.isdigit() and len(data) == end + 4 + int(length)
+    return int(length) if length.isdigit() else -1
 
 
 def install(max_wait_s: float) -> None:

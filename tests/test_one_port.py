@@ -18,8 +18,8 @@ import pytest
 import uvicorn
 import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from service import shedding
 from service.model import PackedModel
 from service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
@@ -34,6 +34,7 @@ MIB = 2**20
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
+    monkeypatch.setattr(shedding, "gate", shedding.Gate())  # of one event loop
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -115,7 +116,7 @@ def test_http_is_uvicorns_alone(run: Run) -> None:
                 reader, writer = await door.connect(request[:1], request[1:2], request[2:])
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
                 assert await reader.readexactly(len(method)) == method
-                assert door.connections == [AutoHTTPProtocol]
+                assert door.connections == [shedding.SheddingProtocol]
                 writer.close()
                 await wait_for(lambda: not door.connections)
 

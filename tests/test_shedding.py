@@ -1,20 +1,29 @@
-"""Refusing requests unread: which bytes are a whole request, how many a turn may take, and what a caller gets."""
+"""Reading a few requests at a time: which wait, which are refused unread, and what their callers get."""
 
 import asyncio
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+import uvloop
 
+from service import metrics, shedding
 from service.batching import BatchQueue
-from service.errors import Overloaded
-from service.shedding import FEWEST, MOST, REFUSAL_S, Costs, Gate, is_whole_post
+from service.errors import DeadlineExceeded, Overloaded
+from service.http import Request, read_timeout_s
+from service.settings import Settings
+from service.shedding import LATE, TURN_REQUESTS, WAITED, Gate, SheddingProtocol, is_whole_post
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
 
 POST = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+LONG_S = 1e6
 
 
 @pytest.mark.parametrize(
@@ -38,44 +47,311 @@ def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> No
     assert is_whole_post(data) == whole
 
 
-def test_costs_tell_taken_from_refused() -> None:
-    costs = Costs()
-    for taken, refused in [(10, 0), (200, 5), (100, 900), (300, 400)] * 20:
-        costs.observe(taken, refused, 50e-6 * taken + 15e-6 * refused)
-    assert costs.taken_s == pytest.approx(50e-6, rel=0.05)
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate of the test's own event loop."""
+    made = Gate()
+    monkeypatch.setattr(shedding, "gate", made)
+    return made
 
 
-def test_costs_of_turns_that_are_all_alike_stay_sane() -> None:
-    costs = Costs()
-    for _ in range(500):
-        costs.observe(100, 1000, 50e-6 * 100 + 15e-6 * 1000)
-    assert REFUSAL_S < costs.taken_s < 100e-6
+class Echo:
+    """Answers with the body, once `open` is set; remembers the scopes."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.scopes: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        await self.open.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
 
 
-def test_a_turn_takes_what_fits_into_the_wait_and_the_next_begins_anew() -> None:
+class Caller:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def receive(self) -> tuple[int, bytes]:
+        """Return the next answer's status and body."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        return int(head[9:12]), await self._reader.readexactly(length(head))
+
+    async def ask(self, data: bytes) -> tuple[int, bytes]:
+        self.send(data)
+        return await self.receive()
+
+    def leave(self) -> None:
+        self._writer.close()
+
+
+class Server:
+    """A uvicorn server with this protocol."""
+
+    def __init__(self, server: uvicorn.Server) -> None:
+        self._server = server
+        self._callers: list[Caller] = []
+
+    async def connect(self) -> Caller:
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        caller = Caller(*await asyncio.open_connection("127.0.0.1", port))
+        self._callers.append(caller)
+        return caller
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    def leave(self) -> None:
+        for caller in self._callers:
+            caller.leave()
+
+
+@asynccontextmanager
+async def listen(app: Any) -> AsyncIterator[Server]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=SheddingProtocol))
+    serving = asyncio.ensure_future(server.serve())
+    await wait_for(lambda: server.started)
+    running = Server(server)
+    try:
+        yield running
+    finally:
+        running.leave()
+        running.stop()
+        await serving
+
+
+async def wait_for(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(scenario, 20))
+
+
+def shut(gate: Gate, room: int) -> None:
+    """Let the gate read nothing; as many requests may wait."""
+    gate.turning = True
+    gate.left, gate.room, gate.refusals = 0, room, TURN_REQUESTS
+
+
+def open_again(gate: Gate) -> None:
+    """Let the gate go on with its turns."""
+    gate.begin()
+
+
+def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(gate: Gate) -> None:
     async def scenario() -> None:
-        gate = Gate()
-        gate.max_wait_s = 1e-9
-        assert all(gate.admits() for _ in range(MOST))  # nothing is known yet
-        await asyncio.sleep(0)
-        assert [gate.admits() for _ in range(FEWEST + 2)] == [True] * FEWEST + [False] * 2
-        await asyncio.sleep(0)
-        assert gate.admits()
+        echo = Echo()
+        async with listen(echo) as server:
+            callers = [await server.connect() for _ in range(4 * TURN_REQUESTS)]
+            shut(gate, room=len(callers))
+            for number, caller in enumerate(callers):
+                caller.send(POST + b"%05d" % number)
+            await wait_for(lambda: gate.count_waiting() == len(callers))
+            assert not echo.scopes
+            open_again(gate)
+            assert len(echo.scopes) == 0  # none ran yet
+            answers = [await caller.receive() for caller in callers]
+            assert answers == [(200, b"%05d" % number) for number in range(len(callers))]
+            assert gate.count_waiting() == 0
+            assert all(scope[WAITED] > 0 for scope in echo.scopes)
 
-    asyncio.run(scenario())
+    run(scenario())
+
+
+def test_one_request_at_a_time_never_waits(gate: Gate) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo) as server:
+            caller = await server.connect()
+            for _ in range(5):
+                assert await caller.ask(POST + b"12345") == (200, b"12345")
+            assert not any(WAITED in scope for scope in echo.scopes)
+
+    run(scenario())
+
+
+def test_what_would_wait_too_long_is_refused_on_a_connection_that_stays(gate: Gate) -> None:
+    async def scenario() -> None:
+        metrics._rejected_tally.clear()
+        async with listen(Echo()) as server:
+            waits, refused, part = [await server.connect() for _ in range(3)]
+            shut(gate, room=1)
+            waits.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 1)
+            for _ in range(3):
+                status, body = await refused.ask(POST + b"12345")
+                assert (status, b"try again in 1 s" in body) == (429, True)
+            part.send(POST)  # this one's body is on its way
+            part.send(b"12345")
+            open_again(gate)
+            assert await waits.receive() == (200, b"12345")
+            assert await refused.ask(POST + b"abcde") == (200, b"abcde")
+            assert await part.receive() == (200, b"12345")
+
+    run(scenario())
+
+
+def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate: Gate) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo) as server:
+            late, early = await server.connect(), await server.connect()
+            shut(gate, room=0)
+            late.send(POST)
+            await wait_for(lambda: len(echo.scopes) == 1)
+            assert LATE in echo.scopes[0]
+            shut(gate, room=1)
+            early.send(POST)
+            await wait_for(lambda: len(echo.scopes) == 2)
+            assert LATE not in echo.scopes[1]
+            late.send(b"12345")
+            early.send(b"12345")
+            assert (await late.receive())[0] == (await early.receive())[0] == 200
+
+    run(scenario())
+
+
+def test_answers_go_before_refusals(gate: Gate) -> None:
+    async def scenario() -> None:
+        async with listen(Echo()) as server:
+            callers = [await server.connect() for _ in range(TURN_REQUESTS + 10)]
+            shut(gate, room=0)
+            for caller in callers:
+                caller.send(POST + b"12345")
+            await wait_for(lambda: len(gate._refused) == 10)  # a turn's worth was refused at once
+            assert gate.refusals == 0
+            callers[-1].send(POST + b"abcde")  # does not wait for the answer before: that goes first
+            await wait_for(lambda: len(gate._refused) == 11)
+            open_again(gate)
+            assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
+            assert (await callers[-1].receive())[0] in (200, 429)
+
+    run(scenario())
+
+
+def test_more_on_a_waiting_connection_stays_in_order(gate: Gate) -> None:
+    async def scenario() -> None:
+        async with listen(Echo()) as server:
+            caller, other = await server.connect(), await server.connect()
+            shut(gate, room=5)
+            caller.send(POST + b"11111")
+            await wait_for(lambda: gate.count_waiting() == 1)
+            caller.send(POST + b"22222" + POST + b"33")
+            other.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 2)
+            open_again(gate)
+            assert await caller.receive() == (200, b"11111")
+            assert await caller.receive() == (200, b"22222")
+            caller.send(b"333")
+            assert await caller.receive() == (200, b"33333")
+            assert await other.receive() == (200, b"12345")
+
+    run(scenario())
+
+
+def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
+    async def scenario() -> None:
+        metrics._rejected_tally.clear()
+        echo = Echo()
+        async with listen(echo) as server:
+            gone, stays = await server.connect(), await server.connect()
+            shut(gate, room=5)
+            for caller in (gone, stays):
+                caller.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 2)
+            gone.leave()
+            await wait_for(lambda: metrics._rejected_tally == Counter({("unread", "cancelled"): 1}))
+            open_again(gate)
+            assert await stays.receive() == (200, b"12345")
+            assert len(echo.scopes) == 1
+
+    run(scenario())
+
+
+def test_what_waits_is_answered_though_the_service_stops(gate: Gate) -> None:
+    async def scenario() -> None:
+        async with listen(Echo()) as server:
+            waits, refused = await server.connect(), await server.connect()
+            shut(gate, room=1)
+            waits.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 1)
+            gate.refusals = 0
+            refused.send(POST + b"12345")
+            await wait_for(lambda: len(gate._refused) == 1)
+            server.stop()
+            assert await waits.receive() == (200, b"12345")
+            assert (await refused.receive())[0] == 429
+
+    run(scenario())
+
+
+def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(gate: Gate) -> None:
+    async def scenario() -> None:
+        behind = True
+        gate.engine_is_behind = lambda: behind
+        echo = Echo()
+        async with listen(echo) as server:
+            caller = await server.connect()
+            for _ in range(3):
+                assert (await caller.ask(POST + b"12345"))[0] == 429
+            assert not echo.scopes
+            behind = False
+            async with asyncio.timeout(5):
+                while (await caller.ask(POST + b"12345"))[0] != 200:
+                    await asyncio.sleep(0.005)
+
+    run(scenario())
+
+
+def test_the_wait_counts_against_the_callers_deadline() -> None:
+    scope = {"method": "POST", "path": "/predict", "headers": [(b"x-request-timeout-ms", b"200")]}
+    settings = Settings(model_name="")
+
+    async def receive() -> Any:
+        raise AssertionError("nobody reads it")
+
+    assert read_timeout_s(Request(scope, receive, waited_s=0.05), settings) == pytest.approx(0.15)
+    with pytest.raises(DeadlineExceeded):
+        read_timeout_s(Request(scope, receive, waited_s=0.2), settings)
+    with pytest.raises(DeadlineExceeded):
+        read_timeout_s(Request({**scope, "headers": []}, receive, waited_s=settings.request_timeout_s), settings)
 
 
 def test_the_queue_refuses_what_would_wait_too_long_but_never_when_idle() -> None:
     async def scenario() -> None:
         queue = BatchQueue(Doubling(), 10_000, Recorder(), max_wait_s=0.1)
-        queue.cost.fixed_s, queue.cost.row_s = 0.2, 0.001  # dearer than it is: the first request must get through
-        deadline = asyncio.get_running_loop().time() + 1e6
-        queue.admit(1, deadline)
+        queue.cost.fixed_s, queue.cost.row_s = 5.0, 0.2  # dearer than it is: the first request must get through
+        queue.admit(1, LONG_S)
+        assert queue.behind
         with pytest.raises(Overloaded):
-            queue.admit(1, deadline)
+            queue.admit(1, LONG_S)
         queue.release(1)
-        queue.admit(1, deadline)
-        queue.release(1)
+        queue.cost.row_s = 0.001  # of rows that hardly count beside the batch's own cost, many are let in
+        for _ in range(100):
+            queue.admit(1, LONG_S)
+        assert not queue.behind
+        queue.admit(1, LONG_S)
+        with pytest.raises(Overloaded):
+            queue.admit(1, LONG_S)
+        with pytest.raises(DeadlineExceeded):
+            queue.admit(1, 0.0)
+        queue.release(101)
         queue.close()
 
     asyncio.run(scenario())
@@ -87,16 +363,16 @@ def test_a_flood_gets_429_with_retry_after_on_connections_that_stay_and_probes_g
 ) -> None:
     request = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
-    with serve(tmp_path, MAX_WAIT_S="0.000001") as server:
-        address = server.url.removeprefix("http://").split(":")
-
-        def flood(_: int) -> list[bytes]:
-            with socket.create_connection((address[0], int(address[1])), timeout=30) as connection:
-                return [exchange(connection, request) for _ in range(200)]
-
-        with ThreadPoolExecutor(24) as pool:
-            answers = [answer for part in pool.map(flood, range(24)) for answer in part]
-        with socket.create_connection((address[0], int(address[1]))) as connection:  # in two parts, and then whole
+    with serve(tmp_path, MAX_WAIT_S="0.000001") as server, ExitStack() as stack:
+        host, port = server.url.removeprefix("http://").split(":")
+        address = host, int(port)
+        callers = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(200)]
+        answers = []
+        for _ in range(20):
+            for caller in callers:
+                caller.sendall(request)
+            answers += [exchange(caller) for caller in callers]
+        with socket.create_connection(address) as connection:  # in two parts, and then whole
             for _ in range(3):
                 connection.sendall(request[:-2])
                 assert exchange(connection, request[-2:])[9:12] in (b"400", b"429")
@@ -106,12 +382,12 @@ def test_a_flood_gets_429_with_retry_after_on_connections_that_stay_and_probes_g
         refused = [answer for answer in answers if answer[9:12] == b"429"]
         assert refused, "nothing was refused"
         assert all(b"\r\nretry-after: 1\r\n" in answer for answer in refused)
-        with socket.create_connection((address[0], int(address[1]))) as connection:
+        with socket.create_connection(address) as connection:
             assert exchange(connection, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")[9:12] == b"200"
 
 
-def exchange(connection: socket.socket, request: bytes) -> bytes:
-    """Send a request and return the head of its answer, whose body fits into the same packet or the next."""
+def exchange(connection: socket.socket, request: bytes = b"") -> bytes:
+    """Send a request, or none, and return the head of its answer, whose body fits into the same packet or the next."""
     connection.sendall(request)
     data = b""
     while b"\r\n\r\n" not in data or len(data) < data.index(b"\r\n\r\n") + 4 + length(data):

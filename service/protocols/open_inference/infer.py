@@ -37,7 +37,7 @@ class Inference:
     async def answer_body(self, request: Request, body: bytes, timeout_s: float) -> Response:
         """Do the same with a body that was read already."""
         question = self._reader.read(body, read_length(request.headers, body))
-        timeout_s = read_timeout_s(question.parameters, timeout_s)
+        timeout_s = read_timeout_s(question.parameters, timeout_s + request.waited_s) - request.waited_s
         prediction = await self._dataplane.predict(question.rows, timeout_s, self._protocol, request.wait_gone)
         head = self._names if question.id is None else {**self._names, "id": question.id}
         return encode(head, self._selection.pick(prediction.answers, question.outputs), question.outputs)
