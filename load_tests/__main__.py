@@ -1,6 +1,7 @@
 """How much the service carries: `python -m load_tests capacity`, `overload`, `soak` or `batching`."""
 
 import argparse
+import itertools
 import math
 import sys
 import tempfile
@@ -42,6 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_slo(overload)
     add_port(overload)
     overload.add_argument("--rows", type=count, default=1, help="of a request (%(default)s)")
+    overload.add_argument(
+        "--heavy", action="store_true", help="behind a network of 2048 × 2048 instead of the packed one"
+    )
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
     add_port(soak)
@@ -125,8 +129,12 @@ def run_capacity(options: argparse.Namespace) -> int:
 
 def run_overload(options: argparse.Namespace) -> int:
     """Overload a service that is started here."""
-    from load_tests import overload
+    from load_tests import heavy, overload
 
+    if options.heavy:
+        given = "port", "rows", "slo_p99_ms", "seconds"
+        pairs = ((f"--{name.replace('_', '-')}", str(getattr(options, name))) for name in given)
+        return heavy.run(["overload", *itertools.chain(*pairs)])
     with tempfile.TemporaryDirectory() as folder:
         return overload.run(options.port, options.rows, options.slo_p99_ms, options.seconds, Path(folder))
 

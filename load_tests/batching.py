@@ -9,9 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +18,7 @@ import numpy as np
 import psutil
 
 from contract.encode import Encoded
+from load_tests.heavy import WIDTH, write_network
 from load_tests.report import describe_machine
 from service import batching
 from service.batching import BatchQueue
@@ -29,7 +28,6 @@ from service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_mod
 from service.settings import read_settings
 
 CALLERS = (1, 16, 256)
-WIDTH = 2048  # of the heavy network's two hidden layers
 TIMEOUT_S = 60.0
 NEVER_S, ALWAYS_S = -1.0, float("inf")
 
@@ -83,7 +81,7 @@ def run(seconds: float) -> int:
     with TemporaryDirectory() as folder:
         engines = {
             f"{model.name} (packed)": model.start_engine(),
-            f"{WIDTH} × {WIDTH} network": LiteRTEngine(build_heavy(model, Path(folder))),
+            f"{WIDTH} × {WIDTH} network": LiteRTEngine(write_network(model, Path(folder))),
         }
     print(f"{describe_machine()}; single rows, callers that wait for their answer\n")
     print("| network | callers | queue | req/s | p50 ms | p99 ms | CPU µs/req | rows/batch |")
@@ -144,21 +142,3 @@ def take_one(queue: BatchQueue, now: float) -> list[batching.Part]:
     work = queue._waiting.popleft()
     queue.waiting_rows -= work.stop - work.next
     return [(work, work.next, work.stop)]
-
-
-def build_heavy(model: PackedModel, folder: Path) -> Path:
-    """Write a network of two wide layers on the packed model's encoded rows; its answers mean nothing."""
-    import keras  # heavy, and only here
-    import tensorflow as tf
-
-    numbers = keras.Input((len(model.schema.number_names),), name="numbers")
-    codes = keras.Input((len(model.schema.categories),), name="codes", dtype="int32")
-    hidden = keras.layers.Concatenate()([keras.ops.nan_to_num(numbers), keras.ops.cast(codes, "float32")])
-    for _ in range(2):
-        hidden = keras.layers.Dense(WIDTH, activation="relu")(hidden)
-    outputs = keras.layers.Dense(len(model.schema.target.outputs), activation="sigmoid")(hidden)
-    network = keras.Model([numbers, codes], outputs)
-    file = folder / "heavy.tflite"
-    with redirect_stdout(StringIO()):  # TensorFlow tells at length what it saved
-        file.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
-    return file

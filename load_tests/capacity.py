@@ -36,6 +36,7 @@ CLOSE = 1.03  # the bisection ends once its bounds are that near
 OWN_CPU = 0.85  # of its cores: what a service uses that can not keep up
 FLUSH_S = 1.1  # the service hands its counts to /metrics once a second
 ERROR_BUDGET = 0.001  # the share of requests that may go without a good answer
+WAIT_SHARE = 0.4  # of the SLO, that a request may wait to be read, and its rows for the engine: batches take time too
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,11 @@ def serve(
         yield find_service(f"http://127.0.0.1:{port}"), running.process
 
 
+def wait_setting(slo_ms: float) -> dict[str, str]:
+    """Return the setting of a service that is to keep this SLO."""
+    return {"MAX_WAIT_S": f"{WAIT_SHARE * slo_ms / 1000:g}"}
+
+
 def first_question() -> Question:
     """Return a row of the store's model, asked until the service answers."""
     model = open_model(Path(find_model(read_settings().model_name).path))
@@ -189,7 +195,8 @@ def bisect(bench: Bench, steps: Sequence[Step], goal: Goal) -> list[Step]:
 def measure_workers(workers: int, port: int, folder: Path, seconds: float, goal: Goal) -> tuple[Measured, Source]:
     """Start the service with that many workers and measure it."""
     split = split_cores(workers)
-    with serve(workers, port, folder, split) as (service, process), start_generator(split) as generator:
+    serving = serve(workers, port, folder, split, wait_setting(goal.slo_ms))
+    with serving as (service, process), start_generator(split) as generator:
         source = find_source(service)
         print(f"\n{workers} worker{'s' * (workers > 1)}, {describe_split(split)}")
         bench = Bench(service, generator, write_calls(service, source, PREDICT, 1, CALLS), seconds, process)

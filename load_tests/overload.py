@@ -3,7 +3,7 @@
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
 follows from what a refusal costs: at k times the peak, a refusal at the share s of an answer's cost
 leaves (1 − k·s) / (1 − s) of the peak. A refusal is an HTTP request all the same, read from its
-socket and answered, so that s is some 0.3 for one row, and small only for many rows or a heavy network.
+socket and answered, and that is nearly all it costs: s is a third for one row and a small network.
 """
 
 import threading
@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from load_tests.capacity import Bench, describe_split, serve
+from load_tests.capacity import Bench, Step, describe_split, serve, wait_setting
 from load_tests.cores import split_cores
 from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, start_generator
@@ -28,10 +28,10 @@ from load_tests.target import find_source, write_calls
 
 FACTOR = 5  # times the peak
 CALLS = 200
-CONNECTIONS = 2048  # so many may wait in the service at once
-PEAK_CALLERS = (64, 256)
+CONNECTIONS = 4096  # so many may wait in the service at once
+CALLERS = (16, 64, 256)  # of a closed loop: a first guess at the peak
+SHARES = (0.7, 0.8, 0.9, 1.0, 1.1)  # of that guess, in an open loop
 PEAK_S = 2.0
-WARM_UP_S = 2.0  # a first burst, after which memory is as large as connections make it
 NORMAL = 0.5  # of the peak: before and after the burst
 NORMAL_S = 4.0
 RECOVERY_S = 2.0  # after the burst latency must be as before
@@ -41,7 +41,6 @@ MOST_GROWTH = 1.05
 GENERATOR_SHARE = 0.8  # of its cores that the generator plans to use
 GRPC_CALLS, GRPC_CHANNELS = 900, 20  # gRPC itself cancels calls once 1,000 wait to be taken
 GRPC_TIMEOUT_S = 10.0
-WAIT_SHARE = 0.5  # of the SLO: a request waits as long again for the batch it is in
 
 
 @dataclass(frozen=True)
@@ -53,31 +52,67 @@ class Check:
     met: bool
 
 
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds of the service."""
+
+    answer_s: float
+    refusal_s: float
+
+    def keep(self, factor: float) -> float:
+        """Return the share of the peak's answers that can be given at that many times the peak."""
+        share = self.refusal_s / self.answer_s
+        return min(max((1 - factor * share) / (1 - share), 0.0), 1.0) if share < 1 else 0.0
+
+
 def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
     split = split_cores(1)
-    environment = {"MAX_WAIT_S": f"{WAIT_SHARE * slo_ms / 1000:g}"}
+    environment = wait_setting(slo_ms)
     with serve(1, port, folder, split, environment) as (service, process), start_generator(split) as generator:
         source = find_source(service)
-        print(f"{describe_split(split)}; MAX_WAIT_S={environment['MAX_WAIT_S']}, {rows} rows a request")
+        named = ", ".join(f"{name}={value}" for name, value in environment.items())
+        print(f"{describe_split(split)}; {named}, {rows} rows a request")
         bench = Bench(service, generator, write_calls(service, source, PREDICT, rows, CALLS), seconds, process)
-        peaks = [bench.offer(0, callers, PEAK_S) for callers in PEAK_CALLERS]
-        peak = max(step.offered.achieved for step in peaks)
-        busiest = max(step.offered.cpu_share / step.offered.achieved for step in peaks)
-        rate = min(FACTOR * peak, GENERATOR_SHARE / busiest)
+        question = source.ask(OIP_RAW, rows)
+        best = find_peak(bench)
+        peak = best.offered.achieved
         before = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
-        bench.offer(rate, seconds=WARM_UP_S, connections=CONNECTIONS)
-        memory = memory_mib(process)
+        rate = plan_rate(peak, best)
+        costs = read_costs(best, bench.offer(rate, seconds=PEAK_S, connections=CONNECTIONS))
         codes: Counter[str] = Counter()
-        caller = threading.Thread(target=call_grpc, args=(port + GRPC_OFFSET, source.ask(OIP_RAW, rows), codes))
+        call_grpc(port + GRPC_OFFSET, question, codes)  # memory is now as large as connections and calls make it
+        memory = memory_mib(process)
+        codes.clear()
+        caller = threading.Thread(target=call_grpc, args=(port + GRPC_OFFSET, question, codes))
         caller.start()
         burst = bench.offer(rate, connections=CONNECTIONS, settle=False)
         after = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
         caller.join()
         checks = judge(peak, burst.offered, before, after, slo_ms)
         checks += [judge_grpc(codes), judge_memory(memory, memory_mib(process))]
-    print_verdict(checks, peak, rate)
+    print_verdict(checks, peak, rate, costs)
     return int(not all(check.met for check in checks))
+
+
+def find_peak(bench: Bench) -> Step:
+    """Return the step of the open loop with the most good answers a second; a closed loop says where to look."""
+    guess = max(bench.offer(0, callers, PEAK_S).offered.achieved for callers in CALLERS)
+    steps = [bench.offer(share * guess, seconds=PEAK_S, connections=CONNECTIONS) for share in SHARES]
+    return max(steps, key=lambda step: step.offered.achieved)
+
+
+def plan_rate(peak: float, step: Step) -> float:
+    """Return the rate to overload with, as far as the generator can send it by what that step took of it."""
+    return min(FACTOR * peak, step.offered.rate * GENERATOR_SHARE / step.offered.cpu_share)
+
+
+def read_costs(best: Step, flood: Step) -> Costs:
+    """Return what answers cost at the peak, and what refusals cost beside them."""
+    answer_s = 1 / best.offered.achieved  # of the one core that it has
+    refused = flood.offered.shed / flood.offered.seconds
+    left = 1 - answer_s * flood.offered.achieved
+    return Costs(answer_s, max(left, 0.0) / refused if refused else 0.0)
 
 
 def judge(peak: float, burst: Offered, before: Offered, after: Offered, slo_ms: float) -> list[Check]:
@@ -145,12 +180,16 @@ def read_code(call: Any, question: Question) -> str:
     return code
 
 
-def print_verdict(checks: Sequence[Check], peak: float, rate: float) -> None:
+def print_verdict(checks: Sequence[Check], peak: float, rate: float, costs: Costs) -> None:
     """Print the demands as a Markdown table."""
     limit = (
         "" if rate >= FACTOR * peak else f": the load generator can't send {FACTOR} × the peak, {FACTOR * peak:,.0f}/s"
     )
-    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {rate / peak:.1f} × the peak{limit}\n")
+    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {rate / peak:.1f} × the peak{limit}")
+    print(
+        f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
+        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(rate / peak):.0%} of the peak can be kept\n"
+    )
     print_checks(checks)
 
 

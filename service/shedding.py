@@ -4,8 +4,7 @@ The queue of rows doesn't see what overload does first: requests wait in their s
 event loop reads others. So this stands in uvicorn's protocol, before HTTP is parsed. A few requests
 at a time are answered faster than a thousand, which evict each other from the CPU's caches at every
 step; the others wait here, where their number says how long. Refusing where answers are written
-would cost as much as answering, as most of either is HTTP. And answers go before refusals: callers
-who ask again at once would otherwise keep the service busy with refusing them.
+would cost as much as answering, as most of either is HTTP.
 """
 
 import asyncio
@@ -25,13 +24,15 @@ PROTOCOL = "unread"  # in the metrics
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
 TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
-TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+TURN_S = 0.004  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
 REQUEST_S = 50e-6  # what one takes, until that is known
 WEIGHT = 0.05  # of the last turn in what is known
 REFUSAL_S = 12e-6  # what one takes, about: nearly all of it is the kernel's reading and writing
-REFUSALS_SHARE = 0.25  # of the event loop's time
+REFUSALS_SHARE = 0.5  # of the event loop's time
+FEWEST_REFUSALS = 4  # at once, however busy the event loop is
+REFUSAL_DELAY_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
 MOST_WAITING = 65_536
-BEHIND_S = 0.001  # between looks at an engine that is behind
+TICK_S = 0.001  # between looks at an engine that is behind, and what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
 REFUSAL = (
@@ -41,7 +42,7 @@ REFUSAL = (
 
 
 class Gate:
-    """How many requests are read now, may wait, or are refused in this turn of the event loop; one for each loop."""
+    """How many requests are read now, and may wait, in this turn of the event loop; one for each loop."""
 
     def __init__(self) -> None:
         self.max_wait_s = 1.0
@@ -49,33 +50,27 @@ class Gate:
         self.turning = False  # `begin` must be called before the numbers below are used
         self.left = 0  # more to be read at once
         self.room = 0  # for more to wait
-        self.refusals = 0  # more to be sent at once
         self._waiting: deque[SheddingProtocol] = deque()
-        self._refused: deque[SheddingProtocol] = deque()  # but not told yet
         self._request_s = REQUEST_S
         self._began = 0.0
-        self._most = self._allowed = 0
+        self._most = 0
 
     def begin(self) -> None:
         """Begin a turn: what arrives in it has been waiting in its sockets already."""
         self.turning = True
-        self._plan(time.perf_counter(), REQUEST_S)
+        self._plan(time.perf_counter())
 
     def hold(self, protocol: "SheddingProtocol") -> None:
         """Let a request wait for its turn."""
         self.room -= 1
         self._waiting.append(protocol)
 
-    def defer(self, protocol: "SheddingProtocol") -> None:
-        """Let a refusal wait until there is time for it."""
-        self._refused.append(protocol)
-
     def count_waiting(self) -> int:
         """Return how many requests wait."""
         return len(self._waiting)
 
-    def _plan(self, now: float, last_s: float) -> None:
-        """Say what this turn is good for, after one that took so long, and do what waits."""
+    def _plan(self, now: float) -> None:
+        """Say what this turn is good for, and read what has waited longest."""
         self._began = now
         behind = self.engine_is_behind()
         self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._request_s)))
@@ -84,31 +79,56 @@ class Gate:
             self.left -= self._waiting.popleft().resume()
         room = min(self.max_wait_s / self._request_s, MOST_WAITING)
         self.room = 0 if behind else int(room) + 1 - len(self._waiting)
-        self._allowed = self.refusals = max(TURN_REQUESTS, int(REFUSALS_SHARE * last_s / REFUSAL_S))
-        while self._refused and self.refusals:
-            self.refusals -= self._refused.popleft().refuse()
         loop = asyncio.get_running_loop()
         if behind:  # only the engine can change that: leave the CPU to it
-            loop.call_later(BEHIND_S, self._end)
+            loop.call_later(TICK_S, self._end)
         else:
             loop.call_soon(self._end)  # after all that has arrived by then was read
 
     def _end(self) -> None:
         now = time.perf_counter()
-        took_s = now - self._began
-        full = self.left == 0
-        if full and self._most:  # other turns say nothing of the pace
-            self._request_s += WEIGHT * (took_s / self._most - self._request_s)
-        refused = self._allowed - self.refusals
-        if refused:
-            metrics.count_rejected(PROTOCOL, Overloaded.reason, refused)
-            metrics.count_request(PROTOCOL, 429, 0.0, refused)
-        self.turning = full or refused > 0 or bool(self._refused)
+        self.turning = self.left == 0
         if self.turning:
-            self._plan(now, took_s)
+            if self._most:  # other turns say nothing of the pace
+                self._request_s += WEIGHT * ((now - self._began) / self._most - self._request_s)
+            self._plan(now)
 
 
-gate = Gate()  # one process has one event loop
+class Refusals:
+    """Tells callers that they were refused, a little later and in no more than a share of the event loop's time.
+
+    Who asks again at once, as many do, would otherwise keep the service busy with refusing it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, SheddingProtocol]] = deque()
+        self._uncounted = 0
+        self._last = 0.0
+
+    def add(self, protocol: "SheddingProtocol") -> None:
+        """Let a refusal wait."""
+        now = time.perf_counter()
+        if not self._waiting:
+            self._last = now
+            asyncio.get_running_loop().call_later(REFUSAL_DELAY_S, self._send)
+        self._waiting.append((now + REFUSAL_DELAY_S, protocol))
+        self._uncounted += 1
+
+    def _send(self) -> None:
+        now = time.perf_counter()
+        left = FEWEST_REFUSALS + int(REFUSALS_SHARE * (now - self._last) / REFUSAL_S)
+        sent, self._last = 0, now
+        while self._waiting and sent < left and self._waiting[0][0] <= now + TICK_S:
+            sent += self._waiting.popleft()[1].refuse()
+        if self._uncounted:
+            metrics.count_rejected(PROTOCOL, Overloaded.reason, self._uncounted)
+            metrics.count_request(PROTOCOL, 429, REFUSAL_DELAY_S, self._uncounted)
+            self._uncounted = 0
+        if self._waiting:
+            asyncio.get_running_loop().call_later(max(self._waiting[0][0] - now, TICK_S), self._send)
+
+
+gate, refusals = Gate(), Refusals()  # one process has one event loop
 
 
 class SheddingProtocol(Connection):
@@ -126,8 +146,8 @@ class SheddingProtocol(Connection):
     def data_received(self, data: bytes) -> None:
         if not gate.turning:
             gate.begin()
-        if self._refusing:
-            gate.refusals -= self.refuse()
+        if self._refusing:  # a caller that does not wait for its answer
+            self.refuse()
         if self._held:
             self._held += data
             self.flow.pause_reading()
@@ -141,10 +161,7 @@ class SheddingProtocol(Connection):
             gate.hold(self)
         else:
             self._refusing = True
-            if gate.refusals > 0:
-                gate.refusals -= self.refuse()
-            else:
-                gate.defer(self)
+            refusals.add(self)
 
     def resume(self) -> bool:
         """Read the request that waited; return whether there still was one."""

@@ -35,6 +35,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
     monkeypatch.setattr(shedding, "gate", shedding.Gate())  # of one event loop
+    monkeypatch.setattr(shedding, "refusals", shedding.Refusals())
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:

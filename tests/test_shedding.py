@@ -17,7 +17,16 @@ from service.batching import BatchQueue
 from service.errors import DeadlineExceeded, Overloaded
 from service.http import Request, read_timeout_s
 from service.settings import Settings
-from service.shedding import LATE, TURN_REQUESTS, WAITED, Gate, SheddingProtocol, is_whole_post
+from service.shedding import (
+    FEWEST_REFUSALS,
+    LATE,
+    TURN_REQUESTS,
+    WAITED,
+    Gate,
+    Refusals,
+    SheddingProtocol,
+    is_whole_post,
+)  # fmt: skip
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
@@ -52,6 +61,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A gate of the test's own event loop."""
     made = Gate()
     monkeypatch.setattr(shedding, "gate", made)
+    monkeypatch.setattr(shedding, "refusals", Refusals())
     return made
 
 
@@ -146,7 +156,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 def shut(gate: Gate, room: int) -> None:
     """Let the gate read nothing; as many requests may wait."""
     gate.turning = True
-    gate.left, gate.room, gate.refusals = 0, room, TURN_REQUESTS
+    gate.left, gate.room = 0, room
 
 
 def open_again(gate: Gate) -> None:
@@ -227,20 +237,39 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
     run(scenario())
 
 
-def test_answers_go_before_refusals(gate: Gate) -> None:
+def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shedding, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
+
     async def scenario() -> None:
+        metrics._rejected_tally.clear()
         async with listen(Echo()) as server:
-            callers = [await server.connect() for _ in range(TURN_REQUESTS + 10)]
+            callers = [await server.connect() for _ in range(2 * FEWEST_REFUSALS + 1)]
             shut(gate, room=0)
             for caller in callers:
                 caller.send(POST + b"12345")
-            await wait_for(lambda: len(gate._refused) == 10)  # a turn's worth was refused at once
-            assert gate.refusals == 0
-            callers[-1].send(POST + b"abcde")  # does not wait for the answer before: that goes first
-            await wait_for(lambda: len(gate._refused) == 11)
-            open_again(gate)
+            await wait_for(lambda: refused(callers) > 0)
+            assert refused(callers) == FEWEST_REFUSALS
+            await wait_for(lambda: refused(callers) == len(callers))
+            assert metrics._rejected_tally == Counter({("unread", "overloaded"): len(callers)})
             assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
-            assert (await callers[-1].receive())[0] in (200, 429)
+
+    def refused(callers: list[Caller]) -> int:
+        return len(callers) - len(shedding.refusals._waiting) if metrics._rejected_tally else 0
+
+    run(scenario())
+
+
+def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(gate: Gate) -> None:
+    async def scenario() -> None:
+        async with listen(Echo()) as server:
+            caller = await server.connect()
+            shut(gate, room=0)
+            caller.send(POST + b"12345")
+            await wait_for(lambda: len(shedding.refusals._waiting) == 1)
+            open_again(gate)
+            caller.send(POST + b"abcde")
+            assert (await caller.receive())[0] == 429
+            assert await caller.receive() == (200, b"abcde")
 
     run(scenario())
 
@@ -291,9 +320,8 @@ def test_what_waits_is_answered_though_the_service_stops(gate: Gate) -> None:
             shut(gate, room=1)
             waits.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 1)
-            gate.refusals = 0
             refused.send(POST + b"12345")
-            await wait_for(lambda: len(gate._refused) == 1)
+            await wait_for(lambda: len(shedding.refusals._waiting) == 1)
             server.stop()
             assert await waits.receive() == (200, b"12345")
             assert (await refused.receive())[0] == 429
