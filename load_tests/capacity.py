@@ -19,7 +19,7 @@ from load_tests.generator import Generator, Offered, start_generator
 from load_tests.open_loop import CONNECTIONS, Call, Load
 from load_tests.process import cpu_seconds
 from load_tests.question import Question, write_question
-from load_tests.scaling import Law, fit_law
+from load_tests.scaling import WAIT_SHARE, Law, fit_law
 from load_tests.servers import EKIBEN, NOTHING, start
 from load_tests.target import Service, Source, find_service, find_source, read, write_calls
 from service.model import find_model, open_model
@@ -36,7 +36,6 @@ CLOSE = 1.03  # the bisection ends once its bounds are that near
 OWN_CPU = 0.85  # of its cores: what a service uses that can not keep up
 FLUSH_S = 1.1  # the service hands its counts to /metrics once a second
 ERROR_BUDGET = 0.001  # the share of requests that may go without a good answer
-WAIT_SHARE = 0.4  # of the SLO, that a request may wait to be read, and its rows for the engine: batches take time too
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ CONFIDENCE = 0.95
 SPARE_REPLICAS = 1  # one may be lost, or be replaced, and the rest still carry the target
 TARGET_SHARE = 0.7  # of a replica's capacity: where the autoscaler adds one, so that it is up before the knee
 MOST_REPLICAS = 2  # times what the target needs: a bound on a bill, not on a peak
-SLO_SHARE = 0.5  # of the SLO: how long the rows in the queue may take when the autoscaler adds a replica
+WAIT_SHARE = 0.4  # of the SLO, that a request may wait to be read, and its rows for the engine: batches take time too
+FULL_SHARE = 0.5  # of what may wait, where the autoscaler adds a replica
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def plan_replicas(target_rps: float, capacity_rps: float, rows_per_request: floa
     if capacity_rps <= 0:
         raise UserError("no rate meets the SLO: allow more time with --slo-p99-ms, or use a faster machine")
     needed = math.ceil(target_rps / capacity_rps)
-    waiting = capacity_rps * rows_per_request * SLO_SHARE * slo_ms / 1000
+    waiting = capacity_rps * rows_per_request * FULL_SHARE * WAIT_SHARE * slo_ms / 1000
     return Plan(
         needed + SPARE_REPLICAS,
         MOST_REPLICAS * needed + SPARE_REPLICAS,

@@ -37,7 +37,7 @@ class Settings(BaseModel):
     max_wait_s: float = Field(
         1.0,
         gt=0,
-        description="longest that what waits may take; beyond, requests get 429; half of an SLO, say; seconds",
+        description="longest wait to be read, and of rows for the engine; beyond, 429; 0.4 of an SLO, say; seconds",
     )
     drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
     grpc_connection_age_s: float = Field(

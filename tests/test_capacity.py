@@ -25,7 +25,7 @@ from load_tests.cores import NoFreeCore, Split, split_cores
 from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, merge
 from load_tests.open_loop import Call, Load, draw_arrivals
-from load_tests.overload import judge
+from load_tests.overload import Costs, judge, read_costs
 from load_tests.scaling import fit_law, law, plan_replicas
 from load_tests.sender import send
 from load_tests.servers import check_free
@@ -159,6 +159,7 @@ def test_a_target_gets_a_spare_replica() -> None:
     plan = plan_replicas(10_000, 3000, rows_per_request=1, slo_ms=50)
     assert (plan.replicas - 1) * 3000 >= 10_000 > (plan.replicas - 2) * 3000
     assert plan.requests_per_second == 2100
+    assert plan.waiting_rows == 30  # of the 60 that may wait for 20 ms
 
 
 def test_no_number_of_replicas_helps_if_none_meets_the_slo() -> None:
@@ -190,7 +191,7 @@ def test_the_report_holds_everything(tmp_path: Path) -> None:
     summary = (tmp_path / "summary.md").read_text()
     assert "10,000 requests/s need 4 replicas" in summary
     assert "1 worker: 4,000 requests/s with p99 20.0 ms" in summary
-    for fact in ("machine:", "versions: bentoml", "commit:", "command:"):
+    for fact in ("machine:", "setting: MAX_WAIT_S=0.02", "versions: bentoml", "commit:", "command:"):
         assert f"- {fact}" in summary
 
 
@@ -210,6 +211,15 @@ def test_overload_is_judged() -> None:
     assert all(check.met for check in judge(1000, step(5000, 80, shed=4050).offered, normal, normal, 50))
     missed = judge(1000, step(5000, 180, shed=4500, timed_out=1).offered, normal, step(1000, 50).offered, 50)
     assert not any(check.met for check in missed)
+
+
+def test_what_can_be_kept_follows_from_what_a_refusal_costs() -> None:
+    costs = read_costs(step(1000, 5), step(5000, 80, shed=4500))  # of 1,000 answers a second, 500 are left
+    assert costs.answer_s == pytest.approx(1e-3)
+    assert costs.refusal_s == pytest.approx(0.5 / 4500)
+    assert costs.keep(1) == 1
+    assert costs.keep(5) == pytest.approx(0.5)
+    assert costs.keep(100) == Costs(1.0, 2.0).keep(2) == 0
 
 
 def test_a_soak_is_judged(capsys: pytest.CaptureFixture[str]) -> None:

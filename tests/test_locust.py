@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,6 +41,21 @@ def test_processes_share_the_load(server: Server) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"POST +/predict +\d+ +0\(0\.00%\)", done.stdout + done.stderr)
+
+
+def test_workers_of_other_machines_join_a_master(server: Server) -> None:
+    """Both are on this one here: what a worker knows it gets from its own command line and the master's port."""
+    port = str(free_port())
+    options = ["--host", server.url, "--slo-p99-ms", "60000", "PredictUser"]
+    with ThreadPoolExecutor(2) as pool:
+        master = pool.submit(
+            locust, "--master", "--master-bind-port", port, "--expect-workers", "1", "-u", "4", "-t", "3", *options
+        )
+        worker = pool.submit(locust, "--worker", "--master-host", "127.0.0.1", "--master-port", port, *options)
+        done, helped = master.result(), worker.result()
+    assert done.returncode == 0, done.stderr
+    assert helped.returncode == 0, helped.stderr
+    assert re.search(r"POST +/predict +[1-9]\d* +0\(0\.00%\)", done.stdout + done.stderr)
 
 
 def test_a_missed_p99_is_exit_code_1(server: Server) -> None:
