@@ -68,7 +68,7 @@ class Connection(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
             return
         self.wait_for_request()
-        if not self.cycle.more_body:
+        if self.is_idle():  # neither the rest of its body nor the begin of another request was seen
             self.scope = self.headers = self.cycle = None  # type: ignore[assignment]
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,9 +79,14 @@ class Connection(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """Return whether no request is being read or answered."""
         cycle: Any = self.cycle
+        return self.is_answered() and (cycle is None or not cycle.more_body)
+
+    def is_answered(self) -> bool:
+        """Return whether every request has its answer, though of a body more may come that nobody wants."""
+        cycle: Any = self.cycle
         if cycle is None:
             return self.scope is None
-        return cycle.scope is self.scope and cycle.response_complete and not cycle.more_body
+        return bool(cycle.scope is self.scope and cycle.response_complete)
 
     def wait_for_request(self) -> None:
         """Let the connection be closed unless a request comes in time."""
@@ -91,7 +96,7 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left_s <= 0 and self.is_idle():
+        if left_s <= 0 and self.is_answered():
             super().timeout_keep_alive_handler()
         else:
             self._watch(left_s if left_s > 0 else self.timeout_keep_alive)

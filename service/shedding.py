@@ -195,8 +195,8 @@ class SheddingProtocol(Connection):
         self.refuse()
         super().shutdown()
 
-    def is_idle(self) -> bool:
-        return not (self._held or self._refusing) and super().is_idle()
+    def is_answered(self) -> bool:
+        return not (self._held or self._refusing) and super().is_answered()
 
     def _read_part(self, data: bytes) -> None:
         """Read what may belong to a request that is being answered, and be the begin of a late one."""

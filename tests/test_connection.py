@@ -165,6 +165,22 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     run(scenario())
 
 
+def test_a_request_that_begins_while_another_is_answered_is_not_forgotten() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await answer(scope, receive, send)
+
+    async def scenario() -> None:
+        async with serve(slow) as server:
+            later = request(b"GET", b"/later", b"", b"x-one: 1", b"x-two: 2")
+            middle = later.index(b"x-two")
+            answered = await server.exchange(request(b"GET", b"/") + later[:middle], *[b""] * 5, later[middle:])
+            assert answered.count(b"HTTP/1.1 200") == 2, answered
+            assert answered.endswith(b"\r\n\r\n/later")
+
+    run(scenario())
+
+
 def test_an_answered_request_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         async with serve() as server:
@@ -204,6 +220,23 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not() -> None:
                 await reader.readuntil(b"\r\n\r\n/")
                 await asyncio.sleep(0.15)
             assert await asyncio.wait_for(reader.read(), 2) == b""  # it was closed
+            writer.close()
+
+    run(scenario())
+
+
+def test_a_connection_whose_body_was_never_wanted_is_closed_too() -> None:
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def scenario() -> None:
+        async with serve(early, keep_alive_s=0.1) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 413")
+            writer.write(b"12345")
+            assert await asyncio.wait_for(reader.read(), 2) == b""
             writer.close()
 
     run(scenario())
