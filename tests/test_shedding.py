@@ -239,6 +239,7 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
 
 def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shedding, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
+    monkeypatch.setattr(shedding, "TICK_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
         metrics._rejected_tally.clear()
