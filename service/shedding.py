@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -209,21 +208,15 @@ class SheddingProtocol(Connection):
 
 def is_whole_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
-    end = data.find(b"\r\n\r\n") + 4
-    return end >= 4 and len(data) == end + read_length(data[:end])
-
-
-@lru_cache(maxsize=1024)  # callers repeat themselves, and this is a tenth of what a refusal costs
-def read_length(head: bytes) -> int:
-    """Return how long the body after this head of a request is; -1 if it may not be refused unread."""
-    head = head.lower()
+    end = data.find(b"\r\n\r\n")
+    if not data.startswith(b"POST ") or end < 0:
+        return False
+    head = data[:end].lower()
     place = head.find(b"\r\ncontent-length:")
-    if place < 0 or not head.startswith(b"post "):
-        return -1
-    if b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
-        return -1
+    if place < 0 or b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
+        return False
     length = head[place + 17 :].partition(b"\r\n")[0].strip()
-    return int(length) if length.isdigit() else -1
+    return length.isdigit() and len(data) == end + 4 + int(length)
 
 
 def install(max_wait_s: float) -> None:

@@ -44,13 +44,14 @@ LONG_S = 1e6
         (POST + b"12345P", False),
         (POST[:30], False),
         (b"12345", False),
+        (POST.replace(b"POST", b"post") + b"12345", False),
         (b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", False),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", False),
         (POST.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost") + b"12345", False),
         (POST.replace(b"Host", b"Connection: close\r\nHost") + b"12345", False),
         (POST.replace(b" 5", b" -5") + b"12345", False),
     ],
-    ids=["whole", "small letters", "short", "more", "head", "body", "get", "chunked", "both", "close", "negative"],
+    ids=["whole", "small letters", "short", "more", "head", "body", "no method", "get", "chunked", "both", "close", "negative"],
 )
 def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
