@@ -74,21 +74,24 @@ class Gate:
         behind = self.engine_is_behind()
         self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._request_s)))
         self.left = self._most
-        while self._waiting and self.left:
-            self.left -= self._waiting.popleft().resume()
-        room = min(self.max_wait_s / self._request_s, MOST_WAITING)
-        self.room = 0 if behind else int(room) + 1 - len(self._waiting)
-        loop = asyncio.get_running_loop()
-        if behind:  # only the engine can change that: leave the CPU to it
-            loop.call_later(TICK_S, self._end)
-        else:
-            loop.call_soon(self._end)  # after all that has arrived by then was read
+        try:
+            while self._waiting and self.left:
+                self.left -= self._waiting.popleft().resume()
+        finally:  # whatever one request does, the gate opens again for the others
+            room = min(self.max_wait_s / self._request_s, MOST_WAITING)
+            self.room = 0 if behind else int(room) + 1 - len(self._waiting)
+            loop = asyncio.get_running_loop()
+            if behind:  # only the engine can change that: leave the CPU to it
+                loop.call_later(TICK_S, self._end)
+            else:
+                loop.call_soon(self._end)  # after all that has arrived by then was read
 
     def _end(self) -> None:
         now = time.perf_counter()
-        self.turning = self.left == 0
+        full = self.left == 0
+        self.turning = full or bool(self._waiting)
         if self.turning:
-            if self._most:  # other turns say nothing of the pace
+            if full and self._most:  # other turns say nothing of the pace
                 self._request_s += WEIGHT * ((now - self._began) / self._most - self._request_s)
             self._plan(now)
 
@@ -202,7 +205,7 @@ class SheddingProtocol(Connection):
         before = self.scope
         super().data_received(data)
         scope: Any = self.scope
-        if scope is not before and scope is not None and gate.room <= 0:
+        if scope is not before and gate.room <= 0:
             scope[LATE] = True
 
 

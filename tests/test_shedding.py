@@ -51,7 +51,7 @@ LONG_S = 1e6
         (POST.replace(b"Host", b"Connection: close\r\nHost") + b"12345", False),
         (POST.replace(b" 5", b" -5") + b"12345", False),
     ],
-    ids=["whole", "small letters", "short", "more", "head", "body", "no method", "get", "chunked", "both", "close", "negative"],
+    ids=["whole", "small", "short", "more", "head", "body", "post", "get", "chunked", "both", "close", "negative"],
 )
 def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
@@ -327,6 +327,35 @@ def test_what_waits_is_answered_though_the_service_stops(gate: Gate) -> None:
             server.stop()
             assert await waits.receive() == (200, b"12345")
             assert (await refused.receive())[0] == 429
+
+    run(scenario())
+
+
+def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[SheddingProtocol] = []
+    resume = SheddingProtocol.resume
+
+    def break_once(protocol: SheddingProtocol) -> bool:
+        if not broken:
+            broken.append(protocol)
+            raise RuntimeError("on purpose")
+        return resume(protocol)
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        async with listen(Echo()) as server:
+            callers = [await server.connect() for _ in range(3)]
+            shut(gate, room=3)
+            for caller in callers[:2]:
+                caller.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 2)
+            monkeypatch.setattr(SheddingProtocol, "resume", break_once)
+            asyncio.get_running_loop().call_soon(gate.begin)
+            assert await callers[1].receive() == (200, b"12345")
+            assert await callers[2].ask(POST + b"12345") == (200, b"12345")
+            assert len(broken) == 1
 
     run(scenario())
 
