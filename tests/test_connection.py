@@ -255,6 +255,32 @@ def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
     run(scenario())
 
 
+def test_a_websocket_leaves_no_timer_behind() -> None:
+    async def either(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await answer(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.close"})  # refused, as BentoML refuses paths it does not have
+
+    async def scenario() -> None:
+        async with serve(either, keep_alive_s=0.05) as server:
+            key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+            kind = b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13"
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request(b"GET", b"/"))
+            await reader.readuntil(b"\r\n\r\n/")
+            (connection,) = server.server.server_state.connections
+            writer.write(request(b"GET", b"/", b"", *kind, key))
+            assert b"403" in await asyncio.wait_for(reader.read(), 2)
+            writer.close()
+            timer: Any = connection.timeout_keep_alive_task  # type: ignore[union-attr]
+            await asyncio.sleep(0.2)
+            assert connection.timeout_keep_alive_task.when() <= timer.when() + 0.1  # type: ignore[union-attr]
+
+    run(scenario())
+
+
 def test_a_head_is_not_lost_when_the_connection_closes() -> None:
     calls: Parts = []
 
