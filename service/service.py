@@ -51,7 +51,7 @@ except UserError as error:
 Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
 router = Router()  # filled as the service starts
-install_shedding(settings.max_wait_s)
+install_shedding(settings.max_wait_s, settings.max_waiting_rows)
 drain = Drain()
 guard = Guard(settings.auth_token.get_secret_value())
 grpc_socket = share_main_port() if settings.grpc_on_main_port else None

@@ -30,7 +30,6 @@ REFUSAL_S = 12e-6  # what one takes, about: nearly all of it is the kernel's rea
 REFUSALS_SHARE = 0.5  # of the event loop's time
 FEWEST_REFUSALS = 4  # at once, however busy the event loop is
 REFUSAL_DELAY_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
-MOST_WAITING = 65_536
 TICK_S = 0.001  # between looks at an engine that is behind, and what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
@@ -45,6 +44,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.max_wait_s = 1.0
+        self.max_waiting = 1000  # requests
         self.engine_is_behind: Callable[[], bool] = lambda: False  # by more than that
         self.turning = False  # `begin` must be called before the numbers below are used
         self.left = 0  # more to be read at once
@@ -78,8 +78,8 @@ class Gate:
             while self._waiting and self.left:
                 self.left -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the gate opens again for the others
-            room = min(self.max_wait_s / self._request_s, MOST_WAITING)
-            self.room = 0 if behind else int(room) + 1 - len(self._waiting)
+            room = min(int(self.max_wait_s / self._request_s) + 1, self.max_waiting)
+            self.room = 0 if behind else room - len(self._waiting)
             loop = asyncio.get_running_loop()
             if behind:  # only the engine can change that: leave the CPU to it
                 loop.call_later(TICK_S, self._end)
@@ -222,7 +222,7 @@ def is_whole_post(data: bytes) -> bool:
     return length.isdigit() and len(data) == end + 4 + int(length)
 
 
-def install(max_wait_s: float) -> None:
-    """Let uvicorn use this protocol; must be called before it starts."""
-    gate.max_wait_s = max_wait_s
+def install(max_wait_s: float, max_waiting_rows: int) -> None:
+    """Let uvicorn use this protocol; must be called before it starts. A request has at least one row."""
+    gate.max_wait_s, gate.max_waiting = max_wait_s, max_waiting_rows
     HTTP_PROTOCOLS["auto"] = f"{__name__}:SheddingProtocol"

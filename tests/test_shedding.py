@@ -121,6 +121,10 @@ class Server:
         self._callers.append(caller)
         return caller
 
+    @property
+    def connections(self) -> list[Any]:
+        return list(self._server.server_state.connections)
+
     def stop(self) -> None:
         self._server.should_exit = True
 
@@ -160,11 +164,6 @@ def shut(gate: Gate, room: int) -> None:
     gate.left, gate.room = 0, room
 
 
-def open_again(gate: Gate) -> None:
-    """Let the gate go on with its turns."""
-    gate.begin()
-
-
 def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(gate: Gate) -> None:
     async def scenario() -> None:
         echo = Echo()
@@ -175,8 +174,8 @@ def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(gate: Gate) ->
                 caller.send(POST + b"%05d" % number)
             await wait_for(lambda: gate.count_waiting() == len(callers))
             assert not echo.scopes
-            open_again(gate)
-            assert len(echo.scopes) == 0  # none ran yet
+            gate.begin()
+            assert gate.count_waiting() == len(callers) - TURN_REQUESTS
             answers = [await caller.receive() for caller in callers]
             assert answers == [(200, b"%05d" % number) for number in range(len(callers))]
             assert gate.count_waiting() == 0
@@ -210,10 +209,24 @@ def test_what_would_wait_too_long_is_refused_on_a_connection_that_stays(gate: Ga
                 assert (status, b"try again in 1 s" in body) == (429, True)
             part.send(POST)  # this one's body is on its way
             part.send(b"12345")
-            open_again(gate)
+            gate.begin()
             assert await waits.receive() == (200, b"12345")
             assert await refused.ask(POST + b"abcde") == (200, b"abcde")
             assert await part.receive() == (200, b"12345")
+
+    run(scenario())
+
+
+def test_no_more_requests_wait_than_rows_may(gate: Gate) -> None:
+    async def scenario() -> None:
+        gate.max_wait_s, gate.max_waiting = 1000.0, 5
+        async with listen(Echo()) as server:
+            callers = [await server.connect() for _ in range(TURN_REQUESTS + 20)]
+            await wait_for(lambda: len(server.connections) == len(callers))
+            for connection in server.connections:  # in one turn
+                connection.data_received(POST + b"12345")
+            answers = Counter([(await caller.receive())[0] for caller in callers])
+            assert answers == {200: TURN_REQUESTS + 5, 429: 15}
 
     run(scenario())
 
@@ -268,7 +281,7 @@ def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(gate: Ga
             shut(gate, room=0)
             caller.send(POST + b"12345")
             await wait_for(lambda: len(shedding.refusals._waiting) == 1)
-            open_again(gate)
+            gate.begin()
             caller.send(POST + b"abcde")
             assert (await caller.receive())[0] == 429
             assert await caller.receive() == (200, b"abcde")
@@ -286,7 +299,7 @@ def test_more_on_a_waiting_connection_stays_in_order(gate: Gate) -> None:
             caller.send(POST + b"22222" + POST + b"33")
             other.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 2)
-            open_again(gate)
+            gate.begin()
             assert await caller.receive() == (200, b"11111")
             assert await caller.receive() == (200, b"22222")
             caller.send(b"333")
@@ -308,7 +321,7 @@ def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
             await wait_for(lambda: gate.count_waiting() == 2)
             gone.leave()
             await wait_for(lambda: metrics._rejected_tally == Counter({("unread", "cancelled"): 1}))
-            open_again(gate)
+            gate.begin()
             assert await stays.receive() == (200, b"12345")
             assert len(echo.scopes) == 1
 
