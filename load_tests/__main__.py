@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_port(overload)
     overload.add_argument("--rows", type=count, default=1, help="of a request (%(default)s)")
     overload.add_argument(
-        "--heavy", action="store_true", help="behind a network of 2048 × 2048 instead of the packed one"
+        "--heavy", action="store_true", help="behind a network of two wide layers instead of the packed one"
     )
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")

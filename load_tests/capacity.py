@@ -146,6 +146,11 @@ def wait_setting(slo_ms: float) -> dict[str, str]:
     return {"MAX_WAIT_S": f"{WAIT_SHARE * slo_ms / 1000:g}"}
 
 
+def describe_wait(slo_ms: float) -> str:
+    """Return that setting as a shell takes it."""
+    return " ".join(f"{name}={value}" for name, value in wait_setting(slo_ms).items())
+
+
 def first_question() -> Question:
     """Return a row of the store's model, asked until the service answers."""
     model = open_model(Path(find_model(read_settings().model_name).path))

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
 from load_tests import figures
-from load_tests.capacity import Goal, Measured, describe_split, wait_setting
+from load_tests.capacity import Goal, Measured, describe_split, describe_wait
 from load_tests.report import describe_machine
 from load_tests.scaling import SPARE_REPLICAS, Plan
 
@@ -102,15 +102,10 @@ def list_facts(findings: Findings) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version(name)}" for name in VERSIONS)),
         ("commit", read_commit()),
         ("command", shlex.join(["python", "-m", "load_tests", *sys.argv[1:]])),
-        ("setting", f"{setting(findings.goal)}, which a service that was started here had: production needs it too"),
+        ("setting", f"{describe_wait(findings.goal.slo_ms)}, if started here: production needs it too"),
         ("rows", findings.rows),
         ("cores", "; ".join(f"{figures.title(m)}: {describe_split(m.split)}" for m in findings.measured)),
     ]
-
-
-def setting(goal: Goal) -> str:
-    """Return what the service's environment must hold for this goal."""
-    return " ".join(f"{name}={value}" for name, value in wait_setting(goal.slo_ms).items())
 
 
 def read_commit() -> str:

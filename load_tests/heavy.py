@@ -33,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
             [sys.executable, "-m", __name__, packed], env=environment, capture_output=True, text=True, check=False
         )  # TensorFlow tells at length what it did
         if packing.returncode:
-            raise UserError(f"the heavy network could not be packed: {packing.stderr[-500:]}")
+            reason = packing.stderr.strip().rpartition("\n")[2]  # the last line of a traceback
+            raise UserError(f"the heavy network could not be packed: {reason}")
         return subprocess.run([sys.executable, "-m", "load_tests", *arguments], env=environment, check=False).returncode
 
 

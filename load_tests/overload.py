@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from load_tests.capacity import Bench, Step, describe_split, serve, wait_setting
+from load_tests.capacity import Bench, Step, describe_split, describe_wait, serve, wait_setting
 from load_tests.cores import split_cores
 from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, start_generator
@@ -29,7 +29,7 @@ from load_tests.target import find_source, write_calls
 FACTOR = 5  # times the peak
 CALLS = 200
 CONNECTIONS = 4096  # so many may wait in the service at once
-CALLERS = (16, 64, 256)  # of a closed loop: a first guess at the peak
+CALLERS = (16, 64, 256, 1024)  # of a closed loop: a first guess at the peak; the last ask again when refused
 SHARES = (0.7, 0.8, 0.9, 1.0, 1.1)  # of that guess, in an open loop
 PEAK_S = 2.0
 NORMAL = 0.5  # of the peak: before and after the burst
@@ -68,11 +68,12 @@ class Costs:
 def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
     split = split_cores(1)
-    environment = wait_setting(slo_ms)
-    with serve(1, port, folder, split, environment) as (service, process), start_generator(split) as generator:
+    with (
+        serve(1, port, folder, split, wait_setting(slo_ms)) as (service, process),
+        start_generator(split) as generator,
+    ):
         source = find_source(service)
-        named = ", ".join(f"{name}={value}" for name, value in environment.items())
-        print(f"{describe_split(split)}; {named}, {rows} rows a request")
+        print(f"{describe_split(split)}; {describe_wait(slo_ms)}, {rows} rows a request")
         bench = Bench(service, generator, write_calls(service, source, PREDICT, rows, CALLS), seconds, process)
         question = source.ask(OIP_RAW, rows)
         best = find_peak(bench)

@@ -1,7 +1,7 @@
 """uvicorn's connections made cheap: what is written at once, what is given up, and when idle ones are closed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,8 +10,7 @@ import uvicorn
 import uvloop
 
 from service.connection import Connection, WholeAnswer
-
-Parts = list[tuple[str, Any]]
+from tests.test_one_port import wait_for
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -34,6 +33,12 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
             await asyncio.sleep(0.01)
         body = b""
     await send({"type": "http.response.body", "body": b"" if status == 204 else body})
+
+
+async def early(scope: Any, receive: Any, send: Any) -> None:
+    """Answer before the body was read."""
+    await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 class Server:
@@ -94,12 +99,6 @@ class Recorder:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def run(scenario: Any) -> None:
@@ -198,10 +197,6 @@ def test_an_answered_request_leaves_nothing_behind() -> None:
 
 
 def test_an_answer_before_the_body_does_not_confuse_the_next_request() -> None:
-    async def early(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
-
     async def scenario() -> None:
         async with serve(early) as server:
             head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n"
@@ -226,10 +221,6 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not() -> None:
 
 
 def test_a_connection_whose_body_was_never_wanted_is_closed_too() -> None:
-    async def early(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
-
     async def scenario() -> None:
         async with serve(early, keep_alive_s=0.1) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -282,7 +273,7 @@ def test_a_websocket_leaves_no_timer_behind() -> None:
 
 
 def test_a_head_is_not_lost_when_the_connection_closes() -> None:
-    calls: Parts = []
+    calls: list[tuple[str, Any]] = []
 
     class Transport:
         def write(self, data: bytes) -> None:

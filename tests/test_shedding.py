@@ -3,14 +3,13 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-import uvloop
 
 from service import metrics, shedding
 from service.batching import BatchQueue
@@ -30,6 +29,8 @@ from service.shedding import (
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
+from tests.test_connection import run
+from tests.test_one_port import wait_for
 
 POST = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 LONG_S = 1e6
@@ -145,17 +146,6 @@ async def listen(app: Any) -> AsyncIterator[Server]:
         running.leave()
         running.stop()
         await serving
-
-
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scenario, 20))
 
 
 def shut(gate: Gate, room: int) -> None:
