@@ -3,7 +3,7 @@
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
 follows from what a refusal costs: at k times the peak, a refusal at the share s of an answer's cost
 leaves (1 − k·s) / (1 − s) of the peak. A refusal is an HTTP request all the same, read from its
-socket and answered, and that is nearly all it costs: s is a third for one row and a small network.
+socket and answered: s is more than a quarter for one row and a small network.
 """
 
 import threading
