@@ -6,11 +6,17 @@
   no cache of the CPU any more if there are thousands of connections.
 - A connection's idle timer is set once and looks, when it fires, how long it has been idle. uvicorn cancels and
   sets it with every request.
+
+And it may be idle for longer than a proxy keeps it. Whoever closes first breaks the request that the other is just
+sending: with uvicorn's 5 s a proxy answers 502 now and then.
 """
 
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+UVICORN_IDLE_S = 5  # what it is told if the command line has no --timeout-keep-alive
+IDLE_S = 620  # Google's load balancers keep connections for 600 s, AWS's and nginx for 60
 
 
 class WholeAnswer:
@@ -51,6 +57,8 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._idle_since = 0.0
+        if self.timeout_keep_alive == UVICORN_IDLE_S:
+            self.timeout_keep_alive = IDLE_S
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

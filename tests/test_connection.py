@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from service.connection import Connection, WholeAnswer
+from service.connection import UVICORN_IDLE_S, Connection, WholeAnswer
 from tests.test_one_port import wait_for
 
 
@@ -66,7 +66,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(app: Any = answer, keep_alive_s: float = 5) -> AsyncIterator[Server]:
+async def serve(app: Any = answer, keep_alive_s: float = UVICORN_IDLE_S) -> AsyncIterator[Server]:
     writes: list[bytes] = []
 
     class Recorded(Connection):
@@ -215,6 +215,20 @@ def test_an_idle_connection_is_closed_and_a_used_one_is_not() -> None:
                 await reader.readuntil(b"\r\n\r\n/")
                 await asyncio.sleep(0.15)
             assert await asyncio.wait_for(reader.read(), 2) == b""  # it was closed
+            writer.close()
+
+    run(scenario())
+
+
+def test_an_idle_connection_outlives_a_proxys() -> None:
+    async def scenario() -> None:
+        async with serve() as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request(b"GET", b"/"))
+            await reader.readuntil(b"\r\n\r\n/")
+            (connection,) = server.server.server_state.connections
+            timer: Any = connection.timeout_keep_alive_task  # type: ignore[union-attr]
+            assert timer.when() - asyncio.get_running_loop().time() > 600
             writer.close()
 
     run(scenario())
