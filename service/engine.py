@@ -1,5 +1,6 @@
 """What computes answers from encoded rows: LiteRT, or TensorFlow for graphs LiteRT can't convert."""
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from contract.encode import Encoded
 from contract.errors import InvalidModel
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
+MOST_PADDING = 16  # rows: a run costs as much before its first row, be the network small (15) or large (3)
 ENCODED_SIGNATURE = "encoded"  # of the SavedModel: numbers and codes in, answers out
 
 
@@ -29,19 +31,25 @@ def load_engine(kind: str, litert_file: Path, saved_model_folder: Path) -> Engin
 
 
 class LiteRTEngine:
-    """Keeps one interpreter for each power-of-two batch, so that nothing is resized while serving."""
+    """Keeps one interpreter for each power of two of rows, so that nothing is resized while serving.
+
+    A batch runs in pieces of such sizes: padded to the next power of two it would cost up to twice as much.
+    """
 
     def __init__(self, path: Path) -> None:
         self._content = path.read_bytes()
         self._interpreters = {1 << power: self._prepare(1 << power) for power in range(MAX_BATCH_ROWS.bit_length())}
 
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
-        if len(encoded) <= MAX_BATCH_ROWS:
-            return self._run_batch(encoded)
-        starts = range(0, len(encoded), MAX_BATCH_ROWS)
-        return np.concatenate([self._run_batch(encoded[start : start + MAX_BATCH_ROWS]) for start in starts])
+        sizes = cut(len(encoded))
+        if len(sizes) <= 1:
+            return self._run_piece(encoded)
+        starts = accumulate(sizes, initial=0)
+        return np.concatenate(
+            [self._run_piece(encoded[start : start + size]) for start, size in zip(starts, sizes, strict=False)]
+        )
 
-    def _run_batch(self, encoded: Encoded) -> NDArray[np.float32]:
+    def _run_piece(self, encoded: Encoded) -> NDArray[np.float32]:
         rows = len(encoded)
         interpreter, numbers, codes, output = self._interpreters[1 << (rows - 1).bit_length()]
         if numbers is not None:
@@ -68,6 +76,16 @@ class LiteRTEngine:
         interpreter.allocate_tensors()
         output = interpreter.get_output_details()[0]["index"]
         return interpreter, inputs.get(np.float32), inputs.get(np.int32), output
+
+
+def cut(rows: int) -> list[int]:
+    """Return the sizes of a batch's pieces: powers of two but for the last, which needs little padding to be one."""
+    sizes = []
+    while rows:
+        power = min(1 << (rows - 1).bit_length(), MAX_BATCH_ROWS)
+        sizes.append(min(power, rows) if power - rows <= MOST_PADDING else power // 2)
+        rows -= sizes[-1]
+    return sizes
 
 
 class TensorFlowEngine:

@@ -10,7 +10,7 @@ import pytest
 from contract.encode import Encoded
 from contract.feature import Category, Number
 from contract.schema import Schema, Target
-from service.engine import LiteRTEngine
+from service.engine import LiteRTEngine, cut
 from tests.test_feature_schema import SCHEMA
 from training.fit import LOSSES, Labelled, Recipe, fit_network
 from training.network import CLIP, Shape, average_towers, build_towers, network_inputs
@@ -210,11 +210,18 @@ def test_the_same_seed_gives_the_same_weights(task: str) -> None:
 def test_a_rows_bits_do_not_depend_on_its_batch(task: str, networks: dict[str, keras.Model], tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(convert_to_litert(networks[task]))
     engine = LiteRTEngine(tmp_path / "model.tflite")
-    rows = make_rows(4096)
+    rows = make_rows(9000)
     together = engine.run(rows)
     assert np.allclose(together, predict_encoded(networks[task], rows), rtol=1e-5, atol=1e-5)
-    for size in (1, 7, 64):
+    for size in (1, 7, 64, 100, 4096):
         assert np.array_equal(engine.run(rows[:size]), together[:size])
+
+
+def test_a_batch_runs_in_pieces_that_need_little_padding() -> None:
+    assert [cut(rows) for rows in (1, 48, 64)] == [[1], [48], [64]]
+    assert cut(47) == [32, 15]
+    assert cut(600) == [512, 64, 24]
+    assert cut(9000) == [4096, 4096, 512, 256, 32, 8]
 
 
 @pytest.mark.parametrize("task", TARGETS)
