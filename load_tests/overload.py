@@ -1,15 +1,13 @@
 """What the service does with more than it can carry: `python -m load_tests overload`.
 
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
-follows from what a refusal costs: at k times the peak, a refusal at the share s of an answer's cost
-leaves (1 − k·s) / (1 − s) of the peak. A refusal is an HTTP request all the same, read from its
-socket and answered: s is more than a quarter for one row and a small network.
+follows from what a refusal costs (load_tests/refusing.py).
 """
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,15 @@ import grpc
 import numpy as np
 
 from load_tests.capacity import Bench, Step, describe_split, describe_wait, serve, wait_setting
-from load_tests.cores import split_cores
+from load_tests.cores import running_on, split_cores
+from load_tests.demands import Check, print_checks
 from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, start_generator
 from load_tests.grpc_dialects import OIP_RAW
+from load_tests.open_loop import Load
 from load_tests.process import memory_mib
 from load_tests.question import Question
+from load_tests.refusing import Costs, Least, measure_least, read_costs
 from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
 from load_tests.target import find_source, write_calls
 
@@ -39,61 +40,42 @@ LEAST_KEPT = 0.9  # of the peak
 MOST_LATENCY = 2.0  # times the SLO
 MOST_GROWTH = 1.05
 GENERATOR_SHARE = 0.8  # of its cores that the generator plans to use
-GRPC_CALLS, GRPC_CHANNELS = 900, 20  # gRPC itself cancels calls once 1,000 wait to be taken
+GRPC_CALLS, GRPC_CHANNELS = 60, 20  # at once: few beside HTTP's, whose answers are what is counted
+GRPC_PAUSE_S = 0.5
 GRPC_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One demand, what was seen, and whether that is good enough."""
-
-    demand: str
-    seen: str
-    met: bool
-
-
-@dataclass(frozen=True)
-class Costs:
-    """CPU seconds of the service."""
-
-    answer_s: float
-    refusal_s: float
-
-    def keep(self, factor: float) -> float:
-        """Return the share of the peak's answers that can be given at that many times the peak."""
-        share = self.refusal_s / self.answer_s
-        return min(max((1 - factor * share) / (1 - share), 0.0), 1.0) if share < 1 else 0.0
 
 
 def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
     split = split_cores(1)
     with (
+        running_on(split.generator),  # gRPC's caller is this process
         serve(1, port, folder, split, wait_setting(slo_ms)) as (service, process),
         start_generator(split) as generator,
     ):
         source = find_source(service)
         print(f"{describe_split(split)}; {describe_wait(slo_ms)}, {rows} rows a request")
-        bench = Bench(service, generator, write_calls(service, source, PREDICT, rows, CALLS), seconds, process)
+        calls = write_calls(service, source, PREDICT, rows, CALLS)
+        bench = Bench(service, generator, calls, seconds, process)
         question = source.ask(OIP_RAW, rows)
         best = find_peak(bench)
         peak = best.offered.achieved
         before = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
         rate = plan_rate(peak, best)
         costs = read_costs(best, bench.offer(rate, seconds=PEAK_S, connections=CONNECTIONS))
+        flood = Load(service.address, calls, rate, PEAK_S, connections=CONNECTIONS)
+        least = measure_least(generator, flood, split.service)
         codes: Counter[str] = Counter()
-        call_grpc(port + GRPC_OFFSET, question, codes)  # memory is now as large as connections and calls make it
+        with calling_grpc(port + GRPC_OFFSET, question, Counter()):  # memory is now as large as they make it
+            pass
         memory = memory_mib(process)
-        codes.clear()
-        caller = threading.Thread(target=call_grpc, args=(port + GRPC_OFFSET, question, codes))
-        caller.start()
-        burst = bench.offer(rate, connections=CONNECTIONS, settle=False)
+        with calling_grpc(port + GRPC_OFFSET, question, codes):
+            burst = bench.offer(rate, connections=CONNECTIONS, settle=False)
         after = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
-        caller.join()
         checks = judge(peak, burst.offered, before, after, slo_ms)
         checks += [judge_grpc(codes), judge_memory(memory, memory_mib(process))]
-    print_verdict(checks, peak, rate, costs)
-    return int(not all(check.met for check in checks))
+    print_rates(peak, rate, costs, least)
+    return print_checks(checks)
 
 
 def find_peak(bench: Bench) -> Step:
@@ -106,14 +88,6 @@ def find_peak(bench: Bench) -> Step:
 def plan_rate(peak: float, step: Step) -> float:
     """Return the rate to overload with, as far as the generator can send it by what that step took of it."""
     return min(FACTOR * peak, step.offered.rate * GENERATOR_SHARE / step.offered.cpu_share)
-
-
-def read_costs(best: Step, flood: Step) -> Costs:
-    """Return what answers cost at the peak, and what refusals cost beside them."""
-    answer_s = 1 / best.offered.achieved  # of the one core that it has
-    refused = flood.offered.shed / flood.offered.seconds
-    left = 1 - answer_s * flood.offered.achieved
-    return Costs(answer_s, max(left, 0.0) / refused if refused else 0.0)
 
 
 def judge(peak: float, burst: Offered, before: Offered, after: Offered, slo_ms: float) -> list[Check]:
@@ -158,17 +132,33 @@ def judge_memory(before: float, after: float) -> Check:
     )
 
 
-def call_grpc(port: int, question: Question, codes: Counter[str]) -> None:
-    """Call all at once over connections of their own, and count how the calls ended."""
+@contextmanager
+def calling_grpc(port: int, question: Question, codes: Counter[str]) -> Iterator[None]:
+    """Meanwhile call again and again, many at once over connections of their own; count how the calls ended."""
     options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
     channels = [grpc.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(GRPC_CHANNELS)]
     methods = [channel.unary_unary(question.path, bytes, bytes) for channel in channels]
-    calls = [
-        methods[number % GRPC_CHANNELS].future(question.body, timeout=GRPC_TIMEOUT_S) for number in range(GRPC_CALLS)
-    ]
-    codes.update(read_code(call, question) for call in calls)
-    for channel in channels:
-        channel.close()
+    ended = threading.Event()
+
+    def call() -> None:
+        while True:
+            calls = [
+                methods[number % GRPC_CHANNELS].future(question.body, timeout=GRPC_TIMEOUT_S)
+                for number in range(GRPC_CALLS)
+            ]
+            codes.update(read_code(call, question) for call in calls)
+            if ended.wait(GRPC_PAUSE_S):
+                return
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        caller.join()
+        for channel in channels:
+            channel.close()
 
 
 def read_code(call: Any, question: Question) -> str:
@@ -181,22 +171,19 @@ def read_code(call: Any, question: Question) -> str:
     return code
 
 
-def print_verdict(checks: Sequence[Check], peak: float, rate: float, costs: Costs) -> None:
-    """Print the demands as a Markdown table."""
+def print_rates(peak: float, rate: float, costs: Costs, least: Least) -> None:
+    """Print what was offered, what it cost, and what that leaves of the peak."""
+    factor = rate / peak
     limit = (
         "" if rate >= FACTOR * peak else f": the load generator can't send {FACTOR} × the peak, {FACTOR * peak:,.0f}/s"
     )
-    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {rate / peak:.1f} × the peak{limit}")
+    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {factor:.1f} × the peak{limit}")
     print(
         f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
-        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(rate / peak):.0%} of the peak can be kept\n"
+        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept"
     )
-    print_checks(checks)
-
-
-def print_checks(checks: Sequence[Check]) -> None:
-    """Print demands as a Markdown table."""
-    print("| demand | seen | |")
-    print("|---|---|---|")
-    for check in checks:
-        print(f"| {check.demand} | {check.seen} | {'met' if check.met else '**missed**'} |")
+    bare = Costs(costs.answer_s, least.seconds)
+    print(
+        f"a server that only refuses takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
+        f"kernel's: that would keep {bare.keep(factor):.0%}, at {FACTOR} × the peak {bare.keep(FACTOR):.0%}\n"
+    )

@@ -23,9 +23,10 @@ from load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
 from load_tests.capacity_report import Findings, write_report
 from load_tests.cores import NoFreeCore, Split, split_cores
 from load_tests.dialects import PREDICT
-from load_tests.generator import Offered, merge
+from load_tests.generator import Offered, merge, start_generator
 from load_tests.open_loop import Call, Load, draw_arrivals
-from load_tests.overload import Costs, judge, read_costs
+from load_tests.overload import judge
+from load_tests.refusing import Costs, measure_least, read_costs
 from load_tests.scaling import fit_law, law, plan_replicas
 from load_tests.sender import send
 from load_tests.servers import check_free
@@ -220,6 +221,15 @@ def test_what_can_be_kept_follows_from_what_a_refusal_costs() -> None:
     assert costs.keep(1) == 1
     assert costs.keep(5) == pytest.approx(0.5)
     assert costs.keep(100) == Costs(1.0, 2.0).keep(2) == 0
+
+
+@pytest.mark.slow
+def test_a_server_that_only_refuses_is_measured() -> None:
+    cores = frozenset(os.sched_getaffinity(0))
+    with start_generator(Split(cores, frozenset(sorted(cores)[:1]))) as generator:
+        least = measure_least(generator, Load(("", 0), [CALL], rate=2000, seconds=0, connections=8), cores)
+    assert 0 < least.seconds < 1e-3
+    assert 0 < least.kernel_share <= 1
 
 
 def test_a_soak_is_judged(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,29 @@
+"""The least that refusing costs: a server that reads whatever comes and answers 429."""
+
+import asyncio
+from typing import Any
+
+import uvloop
+
+from service.shedding import REFUSAL
+
+
+class Refuser(asyncio.Protocol):
+    """One connection; each request arrives in one piece."""
+
+    def connection_made(self, transport: Any) -> None:
+        self._write = transport.write
+
+    def data_received(self, data: bytes) -> None:
+        self._write(REFUSAL)
+
+
+async def serve() -> None:
+    """Print the port and refuse whoever comes."""
+    server = await asyncio.get_running_loop().create_server(Refuser, "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())

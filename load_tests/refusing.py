@@ -1,0 +1,78 @@
+"""What refusing costs, and how much of a peak can be kept beside it.
+
+At k times the peak, a refusal at the share s of an answer's cost leaves (1 − k·s) / (1 − s) of the
+peak. A refusal is an HTTP request all the same, read from its socket and answered: for one row and a
+small network s is a quarter. How little it could be, a server shows that only refuses
+(load_tests/peers/refuser.py), under the same load.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psutil
+
+from load_tests.capacity import Step
+from load_tests.cores import running_on
+from load_tests.generator import Generator
+from load_tests.open_loop import Load
+
+SECONDS = (1.0, 3.0)  # of two loads: connecting is in both, and goes with their difference
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds of the service."""
+
+    answer_s: float
+    refusal_s: float
+
+    def keep(self, factor: float) -> float:
+        """Return the share of the peak's answers that can be given at that many times the peak."""
+        share = self.refusal_s / self.answer_s
+        return min(max((1 - factor * share) / (1 - share), 0.0), 1.0) if share < 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Least:
+    """What a request takes of a server that only refuses: CPU seconds, and the kernel's share of them."""
+
+    seconds: float
+    kernel_share: float
+
+
+def read_costs(best: Step, flood: Step) -> Costs:
+    """Return what answers cost at the peak, and what refusals cost beside them."""
+    answer_s = 1 / best.offered.achieved  # of the one core that it has
+    refused = flood.offered.shed / flood.offered.seconds
+    left = 1 - answer_s * flood.offered.achieved
+    return Costs(answer_s, max(left, 0.0) / refused if refused else 0.0)
+
+
+def measure_least(generator: Generator, load: Load, cores: frozenset[int]) -> Least:
+    """Send a load to a server on those cores that only refuses."""
+    user, kernel, requests = [], [], []
+    with start_refuser(cores) as (port, process):
+        for seconds in SECONDS:
+            before = process.cpu_times()
+            offered = generator.offer(replace(load, address=("127.0.0.1", port), seconds=seconds))
+            after = process.cpu_times()
+            user.append(after.user - before.user)
+            kernel.append(after.system - before.system)
+            requests.append(offered.shed)
+    more_user, more_kernel, more = (long - short for short, long in (user, kernel, requests))
+    spent_s = more_user + more_kernel
+    return Least(spent_s / more, more_kernel / spent_s)
+
+
+@contextmanager
+def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]:
+    """Start that server on a free port, which is returned with it."""
+    command = [sys.executable, "-m", "load_tests.peers.refuser"]
+    with running_on(cores), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(process.stdout.readline() if process.stdout else 0), psutil.Process(process.pid)
+        finally:
+            process.terminate()
