@@ -8,10 +8,8 @@ For the rate that a service carries, `python -m load_tests capacity` offers an o
 """
 
 import argparse
-import random
 import sys
 from collections.abc import Iterator
-from functools import cache
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,15 +24,13 @@ from locust.env import Environment
 from contract.errors import UserError
 from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
 from load_tests.grpc_dialects import OIP_RAW
-from load_tests.question import Question
+from load_tests.mixture import Questions, write_questions
 from load_tests.servers import CHANNEL_OPTIONS
-from load_tests.target import Source, find_service, find_source
 
 grpc.experimental.gevent.init_gevent()
 
 MISSED = 1  # the exit code if the goals are
 WRONG_USE = 2
-QUESTIONS = 100  # of each dialect and size
 TIMEOUT_S = 10.0
 PERCENTILE = 0.99
 
@@ -57,56 +53,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--row-sizes", default="1,8,64", help="rows a request, by weight (1,8,64)")
     group.add_argument("--row-weights", default="90,8,2", help="how often each of them is sent (90,8,2)")
     group.add_argument("--grpc", default="", metavar="HOST:PORT", help="the gRPC port (default: 9000 of --host)")
-
-
-class Questions:
-    """What is asked in one dialect: sizes in their proportions, each question's right answer once it is known."""
-
-    def __init__(self, source: Source, dialect: Dialect, sizes: list[int], weights: list[float]) -> None:
-        self._weights = weights
-        self._questions = [[source.ask(dialect, size, first) for first in range(QUESTIONS)] for size in sizes]
-        self._answers: dict[int, bytes] = {}
-
-    def draw(self) -> Question:
-        """Return one of them."""
-        return random.choice(random.choices(self._questions, self._weights)[0])
-
-    def is_right(self, question: Question, answer: bytes) -> bool:
-        """Return whether the answer is right; one that was right before is only compared with it, byte by byte."""
-        if self._answers.get(id(question)) == answer:
-            return True
-        if question.wanted is None and id(question) in self._answers:
-            return False
-        if not question.is_answered_by(answer):
-            return False
-        self._answers[id(question)] = answer
-        return True
-
-
-@cache
-def read_source(host: str) -> Source:
-    """Return the rows for a service, once a process."""
-    return find_source(find_service(host))
-
-
-@cache
-def write_questions(host: str, dialect: Dialect, sizes: str, weights: str) -> Questions:
-    """Return a dialect's questions, once a process."""
-    counts, shares = read_numbers(sizes, "--row-sizes"), read_numbers(weights, "--row-weights")
-    if len(counts) != len(shares) or not sum(shares) or not all(count >= 1 for count in counts):
-        raise UserError(f"--row-sizes {sizes} and --row-weights {weights}: expected as many of either, sizes above 0")
-    return Questions(read_source(host), dialect, [int(count) for count in counts], shares)
-
-
-def read_numbers(text: str, option: str) -> list[float]:
-    """Return a list of numbers; raise UserError if one is none."""
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = [-1.0]
-    if min(numbers) < 0:
-        raise UserError(f"{option} {text!r}: expected numbers with commas between them")
-    return numbers
 
 
 def questions_for(environment: Environment, dialect: Dialect) -> Questions:
