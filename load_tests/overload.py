@@ -40,7 +40,7 @@ LEAST_KEPT = 0.9  # of the peak
 MOST_LATENCY = 2.0  # times the SLO
 MOST_GROWTH = 1.05
 GENERATOR_SHARE = 0.8  # of its cores that the generator plans to use
-GRPC_CALLS, GRPC_CHANNELS = 60, 20  # at once: few beside HTTP's, whose answers are what is counted
+GRPC_CALLS, GRPC_CHANNELS = 20, 20  # at once: few beside HTTP's, whose answers are what is counted
 GRPC_PAUSE_S = 0.5
 GRPC_TIMEOUT_S = 10.0
 
