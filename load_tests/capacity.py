@@ -74,6 +74,15 @@ class Measured:
     starved: bool  # the goal was missed while the service's cores were not its own: something else ran there
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What the service has used since it began."""
+
+    cpu_s: float
+    rows: float
+    batches: float
+
+
 class Bench:
     """Offers rates to one running service."""
 
@@ -96,24 +105,27 @@ class Bench:
         Unless it is to `settle`, the next load can follow at once, and the batches are not known.
         """
         seconds = seconds or self._seconds
-        before, rows, batches = self._cpu_seconds(), *self._read_batches()
         load = Load(self.service.address, self._calls, rate, seconds, in_flight=callers, connections=connections)
-        offered = self._generator.offer(load)
-        spent = self._cpu_seconds() - before
-        if settle:
-            sleep(FLUSH_S)
-        more_rows, more_batches = self._read_batches()
-        step = Step(offered, callers, spent / seconds, (more_rows - rows) / max(more_batches - batches, 1))
+        pause = FLUSH_S if settle else 0.0
+        before: list[Usage] = []
+        offered = self._generator.offer(load, lambda: before.append(self._read_usage(pause)))
+        spent = self._cpu_seconds() - before[0].cpu_s
+        after = self._read_usage(pause)
+        batches = max(after.batches - before[0].batches, 1)
+        step = Step(offered, callers, spent / seconds, (after.rows - before[0].rows) / batches)
         self._say(describe(step))
         return step
 
-    def _cpu_seconds(self) -> float:
-        return cpu_seconds(self._process) if self._process else float("nan")
-
-    def _read_batches(self) -> tuple[float, float]:
+    def _read_usage(self, pause_s: float) -> "Usage":
+        """Return what the service has used so far, after it had time to say so."""
+        sleep(pause_s)
         lines = read(f"{self.service.url}/metrics").decode().splitlines()
         values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("inference_batch_rows_"))
-        return float(values.get("inference_batch_rows_sum", 0)), float(values.get("inference_batch_rows_count", 0))
+        rows, batches = (float(values.get(f"inference_batch_rows_{name}", 0)) for name in ("sum", "count"))
+        return Usage(self._cpu_seconds(), rows, batches)
+
+    def _cpu_seconds(self) -> float:
+        return cpu_seconds(self._process) if self._process else float("nan")
 
 
 def describe(step: Step) -> str:

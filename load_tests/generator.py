@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.context import SpawnContext
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from load_tests.sender import send
 
 MOST_LAG = 0.1  # of the SLO, at the 99th percentile: beyond, the generator's own delay is in what is measured
 MOST_CPU = 0.9  # of a core
+BEGIN_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,48 @@ class Offered:
         return self.lag_p99_ms > MOST_LAG * slo_ms or self.cpu_share > MOST_CPU
 
 
+class Start:
+    """Where the processes wait for each other once they are connected."""
+
+    here: ClassVar["Start"]  # in a process of the pool
+
+    def __init__(self, context: SpawnContext) -> None:
+        self._connected, self._begun = context.Semaphore(0), context.Semaphore(0)
+
+    def wait(self) -> None:
+        """Say that this process is connected, and wait for the others."""
+        self._connected.release()
+        self._begun.acquire()
+
+    def begin(self, processes: int, prepare: Callable[[], None]) -> None:
+        """Let that many begin when all are connected and `prepare` was called."""
+        for _ in range(processes):
+            self._connected.acquire(timeout=BEGIN_TIMEOUT_S)  # who was killed does not come; the pool then says so
+        try:
+            prepare()
+        finally:
+            for _ in range(processes):
+                self._begun.release()
+
+
 class Generator:
     """Processes that send together what is asked for."""
 
-    def __init__(self, pool: ProcessPoolExecutor, processes: int) -> None:
+    def __init__(self, pool: ProcessPoolExecutor, start: Start, processes: int) -> None:
         self._pool = pool
+        self._start = start
         self._processes = processes
         self._seed = 0
 
-    def offer(self, load: Load) -> Offered:
-        """Send a load, each process its share, and return what it came to."""
-        return merge(load, list(self._pool.map(send, self._slice(load))))
+    def offer(self, load: Load, prepare: Callable[[], None] = lambda: None) -> Offered:
+        """Send a load, each process its share, and return what it came to.
+
+        `prepare` is called once all connections are there, and before the first request of the load.
+        """
+        slices = self._slice(load)
+        outcomes = self._pool.map(send_together, slices)
+        self._start.begin(len(slices), prepare)
+        return merge(load, list(outcomes))
 
     def _slice(self, load: Load) -> Sequence[Load]:
         count = min(self._processes, load.in_flight or self._processes)
@@ -88,10 +122,21 @@ class Generator:
 @contextmanager
 def start_generator(split: Split) -> Iterator[Generator]:
     """Start the processes on the generator's cores."""
-    with ProcessPoolExecutor(
-        split.generators, get_context("spawn"), os.sched_setaffinity, (0, split.generator)
-    ) as pool:
-        yield Generator(pool, split.generators)
+    context = get_context("spawn")
+    start = Start(context)
+    with ProcessPoolExecutor(split.generators, context, enter, (split.generator, start)) as pool:
+        yield Generator(pool, start, split.generators)
+
+
+def enter(cores: frozenset[int], start: Start) -> None:
+    """Begin a process of the pool."""
+    os.sched_setaffinity(0, cores)
+    Start.here = start
+
+
+def send_together(load: Load) -> Outcome:
+    """Send a share of a load from this process, at the same time as the others send theirs."""
+    return send(load, Start.here.wait)
 
 
 def merge(load: Load, outcomes: Sequence[Outcome]) -> Offered:

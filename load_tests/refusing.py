@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import psutil
 
@@ -18,8 +19,6 @@ from load_tests.capacity import Step
 from load_tests.cores import running_on
 from load_tests.generator import Generator
 from load_tests.open_loop import Load
-
-SECONDS = (1.0, 3.0)  # of two loads: connecting is in both, and goes with their difference
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,14 @@ def read_costs(best: Step, flood: Step) -> Costs:
 
 def measure_least(generator: Generator, load: Load, cores: frozenset[int]) -> Least:
     """Send a load to a server on those cores that only refuses."""
-    user, kernel, requests = [], [], []
+    began: list[Any] = []
     with start_refuser(cores) as (port, process):
-        for seconds in SECONDS:
-            before = process.cpu_times()
-            offered = generator.offer(replace(load, address=("127.0.0.1", port), seconds=seconds))
-            after = process.cpu_times()
-            user.append(after.user - before.user)
-            kernel.append(after.system - before.system)
-            requests.append(offered.shed)
-    more_user, more_kernel, more = (long - short for short, long in (user, kernel, requests))
-    spent_s = more_user + more_kernel
-    return Least(spent_s / more, more_kernel / spent_s)
+        load = replace(load, address=("127.0.0.1", port))
+        offered = generator.offer(load, lambda: began.append(process.cpu_times()))
+        ended = process.cpu_times()
+    kernel_s = ended.system - began[0].system
+    spent_s = ended.user - began[0].user + kernel_s
+    return Least(spent_s / offered.shed, kernel_s / spent_s)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def fit_law(callers: Sequence[float], throughputs: Sequence[float]) -> Law:
     """Fit the law to a closed loop's throughputs; each counts by its relative error."""
     n, x = np.array(callers, float), np.array(throughputs, float)
     start = (x[0] / n[0], 0.05, 1e-5)
-    bounds = ((0, -1, -1), (np.inf, 10, 1))
+    bounds = ((0, -1, 0), (np.inf, 10, 1))  # batches may make σ negative; a negative κ would be growth without end
     fitted, covariance = curve_fit(law, n, x, p0=start, sigma=x, bounds=bounds, x_scale=(start[0], 0.05, 1e-4))
     half = t.ppf((1 + CONFIDENCE) / 2, len(n) - len(fitted)) * np.sqrt(np.diag(covariance))
     explained = 1 - ((x - law(n, *fitted)) ** 2).sum() / ((x - x.mean()) ** 2).sum()

@@ -8,6 +8,7 @@ import resource
 import select
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,9 +44,10 @@ class Sender:
         self._start = 0.0
         raise_file_limit()
 
-    def run(self) -> Outcome:
+    def run(self, connected: Callable[[], None]) -> Outcome:
         """Send everything and wait until each request has an outcome."""
         self._connect_all()
+        connected()
         self._start = time.perf_counter() + START_S
         cpu, began = time.process_time(), time.perf_counter()
         self._loop()
@@ -208,6 +210,6 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def send(load: Load) -> Outcome:
-    """Send a load from this process."""
-    return Sender(load).run()
+def send(load: Load, connected: Callable[[], None] = lambda: None) -> Outcome:
+    """Send a load from this process; `connected` is called before its first request."""
+    return Sender(load).run(connected)

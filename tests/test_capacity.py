@@ -154,6 +154,8 @@ def test_the_law_is_found_again() -> None:
     fitted = fit_law(callers, law(np.array(callers, float), 1000, 0.05, 0.0002).tolist())
     assert (fitted.rate, fitted.contention, fitted.coherency) == pytest.approx((1000, 0.05, 0.0002), rel=0.01)
     assert "95% confidence" in str(fitted)
+    steep = fit_law(callers, law(np.array(callers, float), 1000, 0.05, -0.0002).tolist())
+    assert steep.coherency == pytest.approx(0, abs=1e-6)
 
 
 def test_a_target_gets_a_spare_replica() -> None:
@@ -227,7 +229,7 @@ def test_what_can_be_kept_follows_from_what_a_refusal_costs() -> None:
 def test_a_server_that_only_refuses_is_measured() -> None:
     cores = frozenset(os.sched_getaffinity(0))
     with start_generator(Split(cores, frozenset(sorted(cores)[:1]))) as generator:
-        least = measure_least(generator, Load(("", 0), [CALL], rate=2000, seconds=0, connections=8), cores)
+        least = measure_least(generator, Load(("", 0), [CALL], rate=4000, seconds=2, connections=8), cores)
     assert 0 < least.seconds < 1e-3
     assert 0 < least.kernel_share <= 1
 
@@ -335,7 +337,7 @@ def test_a_running_service_is_measured(server: Server) -> None:
     source = find_source(service)
     assert source.golden is not None
     calls = write_calls(service, source, PREDICT, 1, 20)
-    generator: Any = SimpleNamespace(offer=lambda load: merge(load, [send(load)]))
+    generator: Any = SimpleNamespace(offer=lambda load, prepare: merge(load, [send(load, prepare)]))
     said: list[str] = []
     bench = Bench(service, generator, calls, 1.0, None, said.append)
     measured = bench.offer(200, connections=16)
