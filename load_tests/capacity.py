@@ -116,7 +116,7 @@ class Bench:
         self._say(describe(step))
         return step
 
-    def _read_usage(self, pause_s: float) -> "Usage":
+    def _read_usage(self, pause_s: float) -> Usage:
         """Return what the service has used so far, after it had time to say so."""
         sleep(pause_s)
         lines = read(f"{self.service.url}/metrics").decode().splitlines()

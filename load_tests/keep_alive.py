@@ -10,7 +10,7 @@ RECEIVED_BYTES = 1 << 18
 
 
 class Lost(Exception):
-    """The service closed the connection, or nothing listens there."""
+    """The service closed the connection."""
 
 
 class Connection:
@@ -32,13 +32,14 @@ class Connection:
         self.index = NOBODY  # or of the request in flight
         poll.register(self.descriptor, select.EPOLLOUT)
 
-    def begin(self, call: Call) -> None:
-        """Send a first request over the connection that was made; raise Lost if it was not."""
+    def begin(self, call: Call) -> bool:
+        """Send a first request, which nobody waits for; return whether the connection was made."""
         if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise Lost
+            return False
         self.connected = True
         self._poll.modify(self.descriptor, select.EPOLLIN)
         self.send(call, NOBODY)
+        return True
 
     def send(self, call: Call, index: int) -> None:
         """Send a request; raise Lost if the service is gone."""

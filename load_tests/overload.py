@@ -140,7 +140,7 @@ def calling_grpc(port: int, question: Question, codes: Counter[str]) -> Iterator
     methods = [channel.unary_unary(question.path, bytes, bytes) for channel in channels]
     ended = threading.Event()
 
-    def call() -> None:
+    def call_again() -> None:
         while True:
             calls = [
                 methods[number % GRPC_CHANNELS].future(question.body, timeout=GRPC_TIMEOUT_S)
@@ -150,7 +150,7 @@ def calling_grpc(port: int, question: Question, codes: Counter[str]) -> Iterator
             if ended.wait(GRPC_PAUSE_S):
                 return
 
-    caller = threading.Thread(target=call)
+    caller = threading.Thread(target=call_again)
     caller.start()
     try:
         yield

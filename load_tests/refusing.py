@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from contract.errors import UserError
 from load_tests.capacity import Step
 from load_tests.cores import running_on
 from load_tests.generator import Generator
@@ -68,6 +69,9 @@ def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]
     command = [sys.executable, "-m", "load_tests.peers.refuser"]
     with running_on(cores), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield int(process.stdout.readline() if process.stdout else 0), psutil.Process(process.pid)
+            port = process.stdout.readline() if process.stdout else ""
+            if not port:  # what ended it stands above, in its own words
+                raise UserError("the server that only refuses did not start")
+            yield int(port), psutil.Process(process.pid)
         finally:
             process.terminate()

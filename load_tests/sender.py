@@ -148,11 +148,7 @@ class Sender:
     def _begin(self, connection: Connection) -> None:
         """A connection was made, or refused; it is free once it has brought a first answer."""
         self._connecting -= 1
-        try:
-            connection.begin(self._load.calls[0])
-        except Lost:
-            if connection.connected:
-                raise
+        if not connection.begin(self._load.calls[0]):
             self._gone = True
             self._drop(connection)
             if self._waiting:  # who has waited longest fails with the connection that it could have had

@@ -26,7 +26,7 @@ from load_tests.dialects import PREDICT
 from load_tests.generator import Offered, merge, start_generator
 from load_tests.open_loop import Call, Load, draw_arrivals
 from load_tests.overload import judge
-from load_tests.refusing import Costs, measure_least, read_costs
+from load_tests.refusing import Costs, measure_least, read_costs, start_refuser
 from load_tests.scaling import fit_law, law, plan_replicas
 from load_tests.sender import send
 from load_tests.servers import check_free
@@ -232,6 +232,12 @@ def test_a_server_that_only_refuses_is_measured() -> None:
         least = measure_least(generator, Load(("", 0), [CALL], rate=4000, seconds=2, connections=8), cores)
     assert 0 < least.seconds < 1e-3
     assert 0 < least.kernel_share <= 1
+
+
+def test_a_server_that_only_refuses_and_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(UserError, match="did not start"), start_refuser(frozenset()):
+        pass
 
 
 def test_a_soak_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
