@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from contract.errors import UserError
 from load_tests.capacity import Bench, Step, describe_split, describe_wait, serve, wait_setting
 from load_tests.cores import running_on, split_cores
 from load_tests.demands import Check, print_checks
@@ -26,6 +27,7 @@ from load_tests.question import Question
 from load_tests.refusing import Costs, Least, measure_least, read_costs
 from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
 from load_tests.target import find_source, write_calls
+from service.settings import read_settings
 
 FACTOR = 5  # times the peak
 CALLS = 200
@@ -47,6 +49,9 @@ GRPC_TIMEOUT_S = 10.0
 
 def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
+    most = read_settings().max_request_rows
+    if rows > most:  # before so many are written
+        raise UserError(f"--rows {rows}: the service takes at most MAX_REQUEST_ROWS={most} in a request")
     split = split_cores(1)
     with (
         running_on(split.generator),  # gRPC's caller is this process

@@ -299,6 +299,11 @@ def test_another_server_is_refused(answer: bytes, capsys: pytest.CaptureFixture[
     assert "is not Ekiben" in capsys.readouterr().err
 
 
+def test_more_rows_than_a_request_may_have_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["overload", "--rows", "99999999"]) == 2
+    assert "--rows 99999999: the service takes at most MAX_REQUEST_ROWS=20000" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_refused() -> None:
     with answering(lambda _: RIGHT) as (_, port), pytest.raises(UserError, match=f"listens on port {port}"):
         check_free(port)
