@@ -2,7 +2,7 @@
 
 At k times the peak, a refusal at the share s of an answer's cost leaves (1 − k·s) / (1 − s) of the
 peak. A refusal is an HTTP request all the same, read from its socket and answered: for one row and a
-small network s is a quarter. How little it could be, a server shows that only refuses
+small network s is a quarter or more. How little it could be, a server shows that only refuses
 (load_tests/peers/refuser.py), under the same load.
 """
 

@@ -11,7 +11,7 @@ from contract.encode import Encoded
 from contract.errors import InvalidModel
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
-MOST_PADDING = 16  # rows: a run costs as much before its first row, be the network small (15) or large (3)
+MOST_PADDING = 16  # rows: another run would cost a small network as much
 ENCODED_SIGNATURE = "encoded"  # of the SavedModel: numbers and codes in, answers out
 
 
