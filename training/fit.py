@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from contract.encode import Encoded
 from contract.schema import Schema, Target, Task
+from training.interrupts import held_interrupts
 from training.network import Shape, average_towers, build_towers, network_inputs
 from training.scaling import TargetScale, scale_numbers, scale_target
 
@@ -76,15 +77,17 @@ def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: R
     steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
     schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
     towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])
-    watch = Watch(target, validation.encoded, _scaled_labels(target, scale, validation.labels), steps, plan.epochs)
-    towers.fit(
-        network_inputs(train.encoded),
-        _scaled_labels(target, scale, train.labels)[:, None, None],
-        epochs=plan.epochs,
-        batch_size=plan.batch_rows,
-        verbose=0,
-        callbacks=[watch],  # a new list each time: autologging appends to it
-    )
+    labels = _scaled_labels(target, scale, validation.labels)
+    with held_interrupts() as interrupt:
+        watch = Watch(target, validation.encoded, labels, steps, plan.epochs, interrupt)
+        towers.fit(
+            network_inputs(train.encoded),
+            _scaled_labels(target, scale, train.labels)[:, None, None],
+            epochs=plan.epochs,
+            batch_size=plan.batch_rows,
+            verbose=0,
+            callbacks=[watch],  # a new list each time: autologging appends to it
+        )
     margin = watch.interval_margin() if target.task == "regression" else 0.0
     return average_towers(towers, target, scale, margin)
 
@@ -122,10 +125,17 @@ LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
 
 
 class Watch(keras.callbacks.Callback):
-    """Shows one bar for the whole fit with the last epoch's validation scores, and of many epochs keeps the best."""
+    """Shows one bar for the whole fit with the last epoch's validation scores, and of many epochs keeps the best.
 
-    def __init__(self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int) -> None:
+    `interrupt` is called between batches: where the fit may be interrupted.
+    """
+
+    def __init__(
+        self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int,
+        interrupt: Callable[[], None],
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._interrupt = interrupt
         self._chooses = epochs > FEW_EPOCHS
         self._patience = max(LEAST_PATIENCE, int(epochs * PATIENCE_SHARE))
         self._target, self._encoded, self._labels = target, encoded, labels
@@ -136,6 +146,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.update()
+        self._interrupt()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         scores = score_outputs(self._target, self._labels, self._predict())

@@ -1,0 +1,37 @@
+"""Interrupts that wait until the fit can take them."""
+
+import signal
+import threading
+
+import pytest
+
+from training.interrupts import held_interrupts
+
+
+def test_an_interrupt_waits_until_it_is_asked_for() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt), held_interrupts() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the signal")
+        interrupt()
+        reached.append("after it was asked for")
+    assert reached == ["after the signal"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_nobody_asked_for_comes_at_the_end() -> None:
+    with pytest.raises(KeyboardInterrupt), held_interrupts():
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_another_thread_holds_nothing_back() -> None:
+    def hold() -> None:
+        with held_interrupts() as interrupt:
+            handlers.append(signal.getsignal(signal.SIGINT))
+            interrupt()
+
+    handlers: list[object] = []
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
