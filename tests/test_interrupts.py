@@ -9,12 +9,17 @@ from training.interrupts import held_interrupts
 
 
 def test_an_interrupt_waits_until_it_is_asked_for() -> None:
-    reached = []
-    with pytest.raises(KeyboardInterrupt), held_interrupts() as interrupt:
-        signal.raise_signal(signal.SIGINT)
-        reached.append("after the signal")
-        interrupt()
-        reached.append("after it was asked for")
+    reached: list[str] = []
+
+    def fit() -> None:
+        with held_interrupts() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+            reached.append("after the signal")
+            interrupt()
+            reached.append("after it was asked for")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit()
     assert reached == ["after the signal"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
