@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     overload.add_argument(
         "--heavy", action="store_true", help="behind a network of two wide layers instead of the packed one"
     )
+    overload.add_argument("--cores", type=count, default=1, help="of the service (%(default)s)")
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
     add_port(soak)
@@ -132,11 +133,13 @@ def run_overload(options: argparse.Namespace) -> int:
     from load_tests import heavy, overload
 
     if options.heavy:
-        given = "port", "rows", "slo_p99_ms", "seconds"
+        given = "port", "rows", "cores", "slo_p99_ms", "seconds"
         pairs = ((f"--{name.replace('_', '-')}", str(getattr(options, name))) for name in given)
         return heavy.run(["overload", *itertools.chain(*pairs)])
     with tempfile.TemporaryDirectory() as folder:
-        return overload.run(options.port, options.rows, options.slo_p99_ms, options.seconds, Path(folder))
+        return overload.run(
+            options.port, options.rows, options.cores, options.slo_p99_ms, options.seconds, Path(folder)
+        )
 
 
 def run_soak(options: argparse.Namespace) -> int:

@@ -32,10 +32,10 @@ class Split:
         return min(len(self.generator), MOST_GENERATORS)
 
 
-def split_cores(workers: int, remote: bool = False) -> Split:
-    """Give each worker a core and the generator the rest; raise NoFreeCore on a machine with a single core.
+def split_cores(wanted: int, remote: bool = False) -> Split:
+    """Give the service so many cores and the generator the rest; raise NoFreeCore on a machine with a single core.
 
-    Where the workers take all cores, the generator shares the last one.
+    Where the service takes all cores, the generator shares the last one.
     """
     cores = sorted(os.sched_getaffinity(0))
     if remote:
@@ -45,7 +45,7 @@ def split_cores(workers: int, remote: bool = False) -> Split:
             "the load generator needs a core that the service does not use, and there is only one: "
             "run it on another machine with --url"
         )
-    return Split(frozenset(cores[:workers]), frozenset(cores[workers:] or cores[-1:]))
+    return Split(frozenset(cores[:wanted]), frozenset(cores[wanted:] or cores[-1:]))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from load_tests.grpc_dialects import OIP_RAW
 from load_tests.open_loop import Load
 from load_tests.process import memory_mib
 from load_tests.question import Question
-from load_tests.refusing import Costs, Least, measure_least, read_costs
+from load_tests.refusing import measure_least, print_costs, read_costs
 from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
 from load_tests.target import find_source, write_calls
 from service.settings import read_settings
@@ -48,12 +48,14 @@ GRPC_PAUSE_S = 0.5
 GRPC_TIMEOUT_S = 10.0
 
 
-def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> int:
+def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
     most = read_settings().max_request_rows
     if rows > most:  # before so many are written
         raise UserError(f"--rows {rows}: the service takes at most MAX_REQUEST_ROWS={most} in a request")
-    split = split_cores(1)
+    split = split_cores(cores)
+    if cores > len(split.service):
+        raise UserError(f"--cores {cores}: this process may use {len(split.service)}")
     with (
         running_on(split.generator),  # gRPC's caller is this process
         serve(1, port, folder, split, wait_setting(slo_ms)) as (service, process),
@@ -68,9 +70,9 @@ def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> in
         peak = best.offered.achieved
         before = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
         rate = plan_rate(peak, best)
-        costs = read_costs(best, bench.offer(rate, seconds=PEAK_S, connections=CONNECTIONS))
-        flood = Load(service.address, calls, rate, PEAK_S, connections=CONNECTIONS)
-        least = measure_least(generator, flood, split.service)
+        flood = bench.offer(rate, seconds=PEAK_S, connections=CONNECTIONS)
+        load = Load(service.address, calls, rate, PEAK_S, connections=CONNECTIONS)
+        least = measure_least(generator, load, split.service) if cores == 1 else None
         codes: Counter[str] = Counter()
         with calling_grpc(port + GRPC_OFFSET, question, GRPC_CALLS, codes):  # memory is now as large as they make it
             pass
@@ -80,7 +82,9 @@ def run(port: int, rows: int, slo_ms: float, seconds: float, folder: Path) -> in
         after = bench.offer(NORMAL * peak, seconds=NORMAL_S, settle=False).offered  # at once
         checks = judge(peak, burst.offered, before, after, slo_ms)
         checks += [judge_grpc(codes), judge_memory(memory, memory_mib(process))]
-    print_rates(peak, rate, costs, least)
+    print_rates(peak, rate)
+    if least:  # on a core of its own the network hardly feels what is refused
+        print_costs(read_costs(best, flood), least, rate / peak, FACTOR)
     return print_checks(checks)
 
 
@@ -177,19 +181,8 @@ def read_code(call: Any, question: Question) -> str:
     return code
 
 
-def print_rates(peak: float, rate: float, costs: Costs, least: Least) -> None:
-    """Print what was offered, what it cost, and what that leaves of the peak."""
-    factor = rate / peak
-    limit = (
-        "" if rate >= FACTOR * peak else f": the load generator can't send {FACTOR} × the peak, {FACTOR * peak:,.0f}/s"
-    )
-    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {factor:.1f} × the peak{limit}")
-    print(
-        f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
-        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept"
-    )
-    bare = Costs(costs.answer_s, least.seconds)
-    print(
-        f"a server that only refuses takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
-        f"kernel's: that would keep {bare.keep(factor):.0%}, at {FACTOR} × the peak {bare.keep(FACTOR):.0%}\n"
-    )
+def print_rates(peak: float, rate: float) -> None:
+    """Print what was offered."""
+    most = FACTOR * peak
+    limit = "" if rate >= most else f": the load generator can't send {FACTOR} × the peak, {most:,.0f}/s"
+    print(f"\npeak {peak:,.0f}/s, offered {rate:,.0f}/s, {rate / peak:.1f} × the peak{limit}\n")

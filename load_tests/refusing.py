@@ -75,3 +75,14 @@ def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]
             yield int(port), psutil.Process(process.pid)
         finally:
             process.terminate()
+
+
+def print_costs(costs: Costs, least: Least, factor: float, wanted: float) -> None:
+    """Print what answers and refusals cost, and what that leaves at so many times the peak as were offered, or wanted."""
+    bare = Costs(costs.answer_s, least.seconds)
+    print(
+        f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
+        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept\n"
+        f"a server that only refuses takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
+        f"kernel's: that would keep {bare.keep(factor):.0%}, at {wanted:g} × the peak {bare.keep(wanted):.0%}\n"
+    )

@@ -10,9 +10,10 @@ from service.dialect import Dialect, Route
 from service.errors import BadRequest, Overloaded
 from service.failure import describe_error
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from service.refusals import RETRY_AFTER_S
 from service.routing import Resource, Router
 from service.settings import Settings
-from service.shedding import LATE, RETRY_AFTER_S, WAITED
+from service.shedding import LATE, WAITED
 
 access_log = logging.getLogger("bentoml.service.access")
 

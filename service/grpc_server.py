@@ -16,8 +16,8 @@ from service.errors import BadRequest, DeadlineExceeded, Overloaded
 from service.failure import Failure, describe_error
 from service.health import Health
 from service.protos import pool
+from service.refusals import RETRY_AFTER_S
 from service.settings import Settings
-from service.shedding import RETRY_AFTER_S
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it

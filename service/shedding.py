@@ -11,32 +11,38 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
 
 from service import metrics
 from service.connection import Connection
-from service.errors import CallerGone, Overloaded
+from service.errors import CallerGone
+from service.refusals import PROTOCOL, REFUSAL, Refusals
 
-PROTOCOL = "unread"  # in the metrics
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
 TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
-TURN_S = 0.004  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
 REQUEST_S = 50e-6  # what one takes, until that is known
 WEIGHT = 0.05  # of the last turn in what is known
-REFUSAL_S = 9e-6  # what one takes, about: `python -m load_tests overload` prints it
-REFUSALS_SHARE = 0.5  # of the event loop's time
-FEWEST_REFUSALS = 4  # at once, however busy the event loop is
-REFUSAL_DELAY_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
-TICK_S = 0.001  # between looks at an engine that is behind, and what uvloop's clock counts in
-RETRY_AFTER_S = 1
-BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
-REFUSAL = (
-    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: %d\r\n"
-    b"content-length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(BODY), BODY)
-)
+MOST_HEAD = 4096  # bytes that are remembered; a longer one is read
+TICK_S = 0.001  # between looks at an engine that is behind
+
+
+class Pace:
+    """What a request takes, as the last turns of the event loop show."""
+
+    def __init__(self) -> None:
+        self._requests = 1.0
+        self._seconds = self.request_s = REQUEST_S
+
+    def observe(self, requests: int, seconds: float) -> None:
+        """Take a turn into account."""
+        self._requests += WEIGHT * (requests - self._requests)
+        self._seconds += WEIGHT * (seconds - self._seconds)
+        self.request_s = self._seconds / self._requests
 
 
 class Gate:
@@ -50,7 +56,8 @@ class Gate:
         self.left = 0  # more to be read at once
         self.room = 0  # for more to wait
         self._waiting: deque[SheddingProtocol] = deque()
-        self._request_s = REQUEST_S
+        self._pace = Pace()
+        self._was_full = False  # the turn before: what it has read, this one may compute
         self._began = 0.0
         self._most = 0
 
@@ -72,13 +79,13 @@ class Gate:
         """Say what this turn is good for, and read what has waited longest."""
         self._began = now
         behind = self.engine_is_behind()
-        self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._request_s)))
+        self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._pace.request_s)))
         self.left = self._most
         try:
             while self._waiting and self.left:
                 self.left -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the gate opens again for the others
-            room = min(int(self.max_wait_s / self._request_s) + 1, self.max_waiting)
+            room = min(int(self.max_wait_s / self._pace.request_s) + 1, self.max_waiting)
             self.room = 0 if behind else room - len(self._waiting)
             loop = asyncio.get_running_loop()
             if behind:  # only the engine can change that: leave the CPU to it
@@ -89,45 +96,12 @@ class Gate:
     def _end(self) -> None:
         now = time.perf_counter()
         full = self.left == 0
+        if self._most and (full or self._was_full):  # other turns say nothing of the pace
+            self._pace.observe(self._most - self.left, now - self._began)
+        self._was_full = full
         self.turning = full or bool(self._waiting)
         if self.turning:
-            if full and self._most:  # other turns say nothing of the pace
-                self._request_s += WEIGHT * ((now - self._began) / self._most - self._request_s)
             self._plan(now)
-
-
-class Refusals:
-    """Tells callers that they were refused, a little later and in no more than a share of the event loop's time.
-
-    Who asks again at once, as many do, would otherwise keep the service busy with refusing it.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[float, SheddingProtocol]] = deque()
-        self._uncounted = 0
-        self._last = 0.0
-
-    def add(self, protocol: "SheddingProtocol") -> None:
-        """Let a refusal wait."""
-        now = time.perf_counter()
-        if not self._waiting:
-            self._last = now
-            asyncio.get_running_loop().call_later(REFUSAL_DELAY_S, self._send)
-        self._waiting.append((now + REFUSAL_DELAY_S, protocol))
-        self._uncounted += 1
-
-    def _send(self) -> None:
-        now = time.perf_counter()
-        left = FEWEST_REFUSALS + int(REFUSALS_SHARE * (now - self._last) / REFUSAL_S)
-        sent, self._last = 0, now
-        while self._waiting and sent < left and self._waiting[0][0] <= now + TICK_S:
-            sent += self._waiting.popleft()[1].refuse()
-        if self._uncounted:
-            metrics.count_rejected(PROTOCOL, Overloaded.reason, self._uncounted)
-            metrics.count_request(PROTOCOL, 429, REFUSAL_DELAY_S, self._uncounted)
-            self._uncounted = 0
-        if self._waiting:
-            asyncio.get_running_loop().call_later(max(self._waiting[0][0] - now, TICK_S), self._send)
 
 
 gate, refusals = Gate(), Refusals()  # one process has one event loop
@@ -212,14 +186,18 @@ class SheddingProtocol(Connection):
 def is_whole_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
     end = data.find(b"\r\n\r\n")
-    if not data.startswith(b"POST ") or end < 0:
-        return False
-    head = data[:end].lower()
+    return 0 < end <= MOST_HEAD and len(data) == end + 4 + read_length(data[:end])
+
+
+@lru_cache(maxsize=256)  # callers send few different heads, over and over
+def read_length(head: bytes) -> int:
+    """Return how long the body of such a request is by its head; -1 for others."""
+    head = head.lower() if head.startswith(b"POST ") else b""
     place = head.find(b"\r\ncontent-length:")
     if place < 0 or b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
-        return False
+        return -1
     length = head[place + 17 :].partition(b"\r\n")[0].strip()
-    return length.isdigit() and len(data) == end + 4 + int(length)
+    return int(length) if length.isdigit() else -1
 
 
 def install(max_wait_s: float, max_waiting_rows: int) -> None:

@@ -304,6 +304,11 @@ def test_more_rows_than_a_request_may_have_are_refused(capsys: pytest.CaptureFix
     assert "--rows 99999999: the service takes at most MAX_REQUEST_ROWS=20000" in capsys.readouterr().err
 
 
+def test_more_cores_than_there_are_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["overload", "--cores", "999"]) == 2
+    assert f"--cores 999: this process may use {len(os.sched_getaffinity(0))}" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_refused() -> None:
     with answering(lambda _: RIGHT) as (_, port), pytest.raises(UserError, match=f"listens on port {port}"):
         check_free(port)

@@ -11,21 +11,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service import metrics, shedding
+from service import metrics, refusals, shedding
 from service.batching import BatchQueue
 from service.errors import DeadlineExceeded, Overloaded
 from service.http import Request, read_timeout_s
+from service.refusals import FEWEST_REFUSALS, Refusals
 from service.settings import Settings
-from service.shedding import (
-    FEWEST_REFUSALS,
-    LATE,
-    TURN_REQUESTS,
-    WAITED,
-    Gate,
-    Refusals,
-    SheddingProtocol,
-    is_whole_post,
-)  # fmt: skip
+from service.shedding import LATE, TURN_REQUESTS, WAITED, Gate, SheddingProtocol, is_whole_post
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
@@ -33,7 +25,7 @@ from tests.test_connection import run
 from tests.test_one_port import wait_for
 
 POST = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
-LONG_S = 1e6
+FOREVER_S = 1e6
 
 
 @pytest.mark.parametrize(
@@ -41,6 +33,7 @@ LONG_S = 1e6
     [
         (POST + b"12345", True),
         (POST.replace(b"Content-Length", b"content-length") + b"12345", True),
+        (POST.replace(b"Host: a", b"Host: " + b"a" * 4096) + b"12345", False),
         (POST + b"1234", False),
         (POST + b"12345P", False),
         (POST[:30], False),
@@ -52,7 +45,7 @@ LONG_S = 1e6
         (POST.replace(b"Host", b"Connection: close\r\nHost") + b"12345", False),
         (POST.replace(b" 5", b" -5") + b"12345", False),
     ],
-    ids=["whole", "small", "short", "more", "head", "body", "post", "get", "chunked", "both", "close", "negative"],
+    ids=["whole", "small", "long", "short", "more", "head", "body", "post", "get", "chunked", "both", "close", "below"],
 )
 def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
@@ -242,8 +235,8 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
 
 
 def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shedding, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
-    monkeypatch.setattr(shedding, "TICK_S", 0.3)  # between them, so that they can be told apart
+    monkeypatch.setattr(refusals, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
+    monkeypatch.setattr(refusals, "TICK_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
         metrics._rejected_tally.clear()
@@ -264,7 +257,11 @@ def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest
     run(scenario())
 
 
-def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(gate: Gate) -> None:
+def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "SHORT_S", FOREVER_S)
+
     async def scenario() -> None:
         async with listen(Echo()) as server:
             caller = await server.connect()
@@ -318,7 +315,9 @@ def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
     run(scenario())
 
 
-def test_what_waits_is_answered_though_the_service_stops(gate: Gate) -> None:
+def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "SHORT_S", FOREVER_S)
+
     async def scenario() -> None:
         async with listen(Echo()) as server:
             waits, refused = await server.connect(), await server.connect()
@@ -399,18 +398,18 @@ def test_the_queue_refuses_what_would_wait_too_long_but_never_when_idle() -> Non
     async def scenario() -> None:
         queue = BatchQueue(Doubling(), 10_000, Recorder(), max_wait_s=0.1)
         queue.cost.fixed_s, queue.cost.row_s = 5.0, 0.2  # dearer than it is: the first request must get through
-        queue.admit(1, LONG_S)
+        queue.admit(1, FOREVER_S)
         assert queue.behind
         with pytest.raises(Overloaded):
-            queue.admit(1, LONG_S)
+            queue.admit(1, FOREVER_S)
         queue.release(1)
         queue.cost.row_s = 0.001  # of rows that hardly count beside the batch's own cost, many are let in
         for _ in range(100):
-            queue.admit(1, LONG_S)
+            queue.admit(1, FOREVER_S)
         assert not queue.behind
-        queue.admit(1, LONG_S)
+        queue.admit(1, FOREVER_S)
         with pytest.raises(Overloaded):
-            queue.admit(1, LONG_S)
+            queue.admit(1, FOREVER_S)
         with pytest.raises(DeadlineExceeded):
             queue.admit(1, 0.0)
         queue.release(101)

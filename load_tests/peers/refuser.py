@@ -5,7 +5,7 @@ from typing import Any
 
 import uvloop
 
-from service.shedding import REFUSAL
+from service.refusals import REFUSAL
 
 
 class Refuser(asyncio.Protocol):
