@@ -78,7 +78,7 @@ def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]
 
 
 def print_costs(costs: Costs, least: Least, factor: float, wanted: float) -> None:
-    """Print what answers and refusals cost, and what that leaves at so many times the peak as were offered, or wanted."""
+    """Print what answers and refusals cost, and what that leaves at as many times the peak as offered, or wanted."""
     bare = Costs(costs.answer_s, least.seconds)
     print(
         f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "

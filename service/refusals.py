@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Generator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from service import metrics
 from service.errors import Overloaded
@@ -21,7 +21,8 @@ SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who 
 LONG_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
 LONG_COST = 1.5  # times what a refusal costs that hardly waits
 TRIAL_S = 0.1  # of either delay
-KEPT_S = 3.0  # until they are tried again
+KEPT_S = 3.0  # until they are tried again, or until a surge
+SURGE = 2.0  # times the refusals of the trial: other callers than those who were tried
 TICK_S = 0.001  # what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
@@ -29,6 +30,10 @@ REFUSAL = (
     b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: %d\r\n"
     b"content-length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(BODY), BODY)
 )
+
+
+Result = TypeVar("Result")
+Steps = Generator[float, float, Result]  # yield when to go on, and are sent when that is
 
 
 class Caller(Protocol):
@@ -53,19 +58,23 @@ class Delay:
         if now >= self._until:
             self._until = self._trials.send(now)
 
-    def _try_both(self) -> Generator[float, float, None]:
-        """Yield when to go on, and be sent when that is."""
+    def _try_both(self) -> Steps[None]:
         now = yield 0.0
         while True:
-            paces = []
+            paces = {}
             for self.seconds in (SHORT_S, LONG_S):
-                began = yield now + LONG_S  # until all who wait have been refused at this delay
-                before = self._refused
-                now = yield began + TRIAL_S
-                paces.append((self._refused - before) / (now - began))
-            short, long = paces
-            self.seconds = SHORT_S if short <= LONG_COST * long else LONG_S
-            now = yield now + KEPT_S
+                now = yield now + LONG_S  # until all who wait have been refused at this delay
+                paces[self.seconds], now = yield from self._watch(now)
+            self.seconds = SHORT_S if paces[SHORT_S] <= LONG_COST * paces[LONG_S] else LONG_S
+            pace, until = 0.0, now + KEPT_S
+            while now < until and pace <= SURGE * paces[self.seconds]:
+                pace, now = yield from self._watch(now)
+
+    def _watch(self, began: float) -> Steps[tuple[float, float]]:
+        """Return how many are refused a second for a while, and when that ended."""
+        before = self._refused
+        ended = yield began + TRIAL_S
+        return (self._refused - before) / (ended - began), ended
 
 
 class Refusals:

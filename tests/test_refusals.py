@@ -55,8 +55,16 @@ def test_either_delay_is_tried_for_a_small_part_of_the_time() -> None:
     assert 0 < late < 0.06 * 100_000
 
 
+def test_a_surge_is_tried_at_once() -> None:
+    delay = Delay()
+    now = refuse(delay, lambda _: 1000.0, 50.0, 50 + TRIED_S)
+    assert delay.seconds == SHORT_S
+    refuse(delay, hasty, now, now + 2 * TRIAL_S + TRIED_S)
+    assert delay.seconds == LONG_S
+
+
 def test_a_load_that_stops_within_a_trial_does_not_keep_the_wrong_delay() -> None:
     delay = Delay()
     now = refuse(delay, hasty, 50.0, 50 + LONG_S + TRIAL_S / 2)
-    refuse(delay, hasty, now + 1000, now + 1000 + KEPT_S + 2 * TRIED_S)
+    refuse(delay, hasty, now + 1000, now + 1000 + 3 * TRIED_S)
     assert delay.seconds == LONG_S

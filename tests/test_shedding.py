@@ -45,7 +45,7 @@ FOREVER_S = 1e6
         (POST.replace(b"Host", b"Connection: close\r\nHost") + b"12345", False),
         (POST.replace(b" 5", b" -5") + b"12345", False),
     ],
-    ids=["whole", "small", "long", "short", "more", "head", "body", "post", "get", "chunked", "both", "close", "below"],
+    ids=["whole", "small", "long", "cut", "more", "head", "body", "post", "get", "chunked", "both", "close", "below"],
 )
 def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
