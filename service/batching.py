@@ -90,13 +90,13 @@ class BatchQueue:
         return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
 
     @property
-    def behind(self) -> bool:
-        """Whether the rows that wait will take longer than they may.
+    def wait_s(self) -> float:
+        """What the rows that wait will take.
 
         A batch's fixed cost and the batch that runs don't count: however dear they are, more rows in
         the next batch hardly add to them, and refusing those would only waste it.
         """
-        return self.cost.row_s * self.waiting_rows > self._max_wait_s
+        return self.cost.row_s * self.waiting_rows
 
     def warm_up(self, example: Encoded) -> None:
         """Run batches of several sizes, so that the first callers find the cost known."""
@@ -117,7 +117,7 @@ class BatchQueue:
         if self._running:
             wait_s = max(self._free_at - now, 0.0) + self.cost.predict(self.waiting_rows + rows)
         full = self.waiting_rows + rows > self._max_waiting_rows
-        if full or now + wait_s > deadline or self.behind:
+        if full or now + wait_s > deadline or self.wait_s > self._max_wait_s:
             wait_s = max(wait_s, self.cost.predict(self.waiting_rows))
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows

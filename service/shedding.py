@@ -26,7 +26,8 @@ WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
 TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
 TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
 REQUEST_S = 50e-6  # what one takes, until that is known
-WEIGHT = 0.05  # of the last turn in what is known
+WEIGHT = 0.02  # of the last turn in what is known
+FEWEST = 1e-6  # requests a turn, if an engine hangs: no pace is endless
 MOST_HEAD = 4096  # bytes that are remembered; a longer one is read
 TICK_S = 0.001  # between looks at an engine that is behind
 
@@ -42,7 +43,7 @@ class Pace:
         """Take a turn into account."""
         self._requests += WEIGHT * (requests - self._requests)
         self._seconds += WEIGHT * (seconds - self._seconds)
-        self.request_s = self._seconds / self._requests
+        self.request_s = self._seconds / max(self._requests, FEWEST)
 
 
 class Gate:
@@ -51,11 +52,12 @@ class Gate:
     def __init__(self) -> None:
         self.max_wait_s = 1.0
         self.max_waiting = 1000  # requests
-        self.engine_is_behind: Callable[[], bool] = lambda: False  # by more than that
+        self.engine_wait_s: Callable[[], float] = lambda: 0.0  # of what was read
         self.turning = False  # `begin` must be called before the numbers below are used
         self.left = 0  # more to be read at once
         self.room = 0  # for more to wait
         self._waiting: deque[SheddingProtocol] = deque()
+        self._reading = Pace()  # while the engine is not behind
         self._pace = Pace()
         self._was_full = False  # the turn before: what it has read, this one may compute
         self._began = 0.0
@@ -78,15 +80,15 @@ class Gate:
     def _plan(self, now: float) -> None:
         """Say what this turn is good for, and read what has waited longest."""
         self._began = now
-        behind = self.engine_is_behind()
-        self._most = 0 if behind else min(TURN_REQUESTS, max(1, int(TURN_S / self._pace.request_s)))
-        self.left = self._most
+        left_s = self.max_wait_s - self.engine_wait_s()
+        behind = left_s < 0
+        most = 0 if behind else int(left_s / self._pace.request_s) + 1  # to be read, now or later
+        self.left = self._most = min(most, TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)
         try:
             while self._waiting and self.left:
                 self.left -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the gate opens again for the others
-            room = min(int(self.max_wait_s / self._pace.request_s) + 1, self.max_waiting)
-            self.room = 0 if behind else room - len(self._waiting)
+            self.room = min(most - self._most, self.max_waiting) - len(self._waiting)
             loop = asyncio.get_running_loop()
             if behind:  # only the engine can change that: leave the CPU to it
                 loop.call_later(TICK_S, self._end)
@@ -96,8 +98,11 @@ class Gate:
     def _end(self) -> None:
         now = time.perf_counter()
         full = self.left == 0
-        if self._most and (full or self._was_full):  # other turns say nothing of the pace
-            self._pace.observe(self._most - self.left, now - self._began)
+        if full or self._was_full:  # other turns say nothing of the pace
+            taken = self._most - self.left, now - self._began
+            self._pace.observe(*taken)
+            if self._most:
+                self._reading.observe(*taken)
         self._was_full = full
         self.turning = full or bool(self._waiting)
         if self.turning:
