@@ -105,7 +105,7 @@ class Ekiben:
 
     def stop_being_ready(self) -> None:
         """Tell all probes, over HTTP and gRPC, and every caller as it is answered."""
-        drain.begun = True
+        drain.begun = gate.draining = True
         self.dataplane.stop_being_ready()
         self.grpc.stop_being_ready()
 

@@ -53,6 +53,7 @@ class Gate:
         self.max_wait_s = 1.0
         self.max_waiting = 1000  # requests
         self.engine_wait_s: Callable[[], float] = lambda: 0.0  # of what was read
+        self.draining = False  # every answer must then end its connection: nobody is refused unread
         self.turning = False  # `begin` must be called before the numbers below are used
         self.left = 0  # more to be read at once
         self.room = 0  # for more to wait
@@ -135,7 +136,7 @@ class SheddingProtocol(Connection):
         elif gate.left > 0:
             gate.left -= 1
             super().data_received(data)
-        elif not self.is_idle() or not is_whole_post(data):
+        elif gate.draining or not self.is_idle() or not is_whole_post(data):
             self._read_part(data)
         elif gate.room > 0:
             self._held, self._held_since = data, time.perf_counter()
@@ -180,7 +181,7 @@ class SheddingProtocol(Connection):
         return not (self._held or self._refusing) and super().is_answered()
 
     def _read_part(self, data: bytes) -> None:
-        """Read what may belong to a request that is being answered, and be the begin of a late one."""
+        """Read what may belong to a request that is being answered, or be a late one."""
         before = self.scope
         super().data_received(data)
         scope: Any = self.scope

@@ -257,6 +257,19 @@ def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest
     run(scenario())
 
 
+def test_who_is_refused_while_draining_is_answered_by_the_service_which_ends_the_connection(gate: Gate) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo) as server:
+            caller = await server.connect()
+            shut(gate, room=0)
+            gate.draining = True
+            assert (await caller.ask(POST + b"12345"))[0] == 200
+            assert LATE in echo.scopes[0]
+
+    run(scenario())
+
+
 def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
