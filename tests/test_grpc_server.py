@@ -26,7 +26,7 @@ from service.health import STATUS, ListRequest, ListResponse, Request, Response
 from service.model import PackedModel
 from service.one_port import PREFACE
 from service.settings import Settings
-from tests.conftest import Server, free_port, run, serve
+from tests.conftest import Server, free_port, run, serve, wait_until
 from tests.test_batching import Doubling, ask, rows
 from tests.test_batching import serve as serve_dataplane
 
@@ -445,8 +445,10 @@ def test_workers_share_the_port(model: PackedModel, tmp_path_factory: pytest.Tem
         def listens(process: psutil.Process) -> bool:
             return any(one.status == "LISTEN" and one.laddr.port == port for one in process.net_connections())
 
-        children = psutil.Process(server.process.pid).children(recursive=True)
-        assert [listens(child) for child in children].count(True) == 2
+        def listening() -> int:
+            return sum(map(listens, psutil.Process(server.process.pid).children(recursive=True)))
+
+        wait_until(lambda: listening() == 2, 30, lambda: f"{listening()} listen")  # one is ready before the other
         for _ in range(8):  # each a connection of its own
             with grpc.insecure_channel(server.grpc) as channel:
                 channel.unary_unary(f"/{health.SERVICE}/Check")(b"", timeout=5)
