@@ -90,7 +90,7 @@ class BatchQueue:
         return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
 
     @property
-    def wait_s(self) -> float:
+    def backlog_s(self) -> float:
         """What the rows that wait will take.
 
         A batch's fixed cost and the batch that runs don't count: however dear they are, more rows in
@@ -117,7 +117,7 @@ class BatchQueue:
         if self._running:
             wait_s = max(self._free_at - now, 0.0) + self.cost.predict(self.waiting_rows + rows)
         full = self.waiting_rows + rows > self._max_waiting_rows
-        if full or now + wait_s > deadline or self.wait_s > self._max_wait_s:
+        if full or now + wait_s > deadline or self.backlog_s > self._max_wait_s:
             wait_s = max(wait_s, self.cost.predict(self.waiting_rows))
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
         self.waiting_rows += rows

@@ -89,7 +89,7 @@ class Ekiben:
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
         self.dataplane = Dataplane(model, model.start_engine(), *limits)
         self.dataplane.count_unread = gate.count_waiting
-        gate.engine_wait_s = lambda: self.dataplane.queue.wait_s
+        gate.backlog_s = lambda: self.dataplane.queue.backlog_s
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
         self.grpc = GrpcServer(dialects, settings, guard)

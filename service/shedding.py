@@ -52,7 +52,7 @@ class Gate:
     def __init__(self) -> None:
         self.max_wait_s = 1.0
         self.max_waiting = 1000  # requests
-        self.engine_wait_s: Callable[[], float] = lambda: 0.0  # of what was read
+        self.backlog_s: Callable[[], float] = lambda: 0.0  # the engine's, of what was read
         self.draining = False  # every answer must then end its connection: nobody is refused unread
         self.turning = False  # `begin` must be called before the numbers below are used
         self.left = 0  # more to be read at once
@@ -81,7 +81,7 @@ class Gate:
     def _plan(self, now: float) -> None:
         """Say what this turn is good for, and read what has waited longest."""
         self._began = now
-        left_s = self.max_wait_s - self.engine_wait_s()
+        left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
         most = 0 if behind else int(left_s / self._pace.request_s) + 1  # to be read, now or later
         self.left = self._most = min(most, TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)

@@ -378,7 +378,7 @@ def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
 def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(gate: Gate) -> None:
     async def scenario() -> None:
         behind = True
-        gate.engine_wait_s = lambda: 2 * gate.max_wait_s if behind else 0.0
+        gate.backlog_s = lambda: 2 * gate.max_wait_s if behind else 0.0
         echo = Echo()
         async with listen(echo) as server:
             caller = await server.connect()
@@ -412,14 +412,14 @@ def test_the_queue_refuses_what_would_wait_too_long_but_never_when_idle() -> Non
         queue = BatchQueue(Doubling(), 10_000, Recorder(), max_wait_s=0.1)
         queue.cost.fixed_s, queue.cost.row_s = 5.0, 0.2  # dearer than it is: the first request must get through
         queue.admit(1, FOREVER_S)
-        assert queue.wait_s == pytest.approx(0.2)
+        assert queue.backlog_s == pytest.approx(0.2)
         with pytest.raises(Overloaded):
             queue.admit(1, FOREVER_S)
         queue.release(1)
         queue.cost.row_s = 0.001  # of rows that hardly count beside the batch's own cost, many are let in
         for _ in range(100):
             queue.admit(1, FOREVER_S)
-        assert queue.wait_s == pytest.approx(0.1)
+        assert queue.backlog_s == pytest.approx(0.1)
         queue.admit(1, FOREVER_S)
         with pytest.raises(Overloaded):
             queue.admit(1, FOREVER_S)
