@@ -1,7 +1,7 @@
 """Tells callers that they were refused: a little later, and at the delay that costs least.
 
-A connection whose refusal waits leaves the CPU's caches, and refusing then costs half as much again. But callers who
-ask again at once, as many do, ask less often if they wait. Which of the two weighs more only their number says.
+A connection whose refusal waits leaves the CPU's caches, and refusing then costs more. But callers who ask again at
+once, as many do, ask less often if they wait. Which of the two weighs more only their number says.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ REFUSALS_SHARE = 0.5  # of the event loop's time
 FEWEST_REFUSALS = 4  # at once, however busy the event loop is
 SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who ask at once ask most
 LONG_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
-LONG_COST = 1.5  # times what a refusal costs that hardly waits
+LONG_COST = 1.5  # times what a refusal costs that hardly waits, about
 TRIAL_S = 0.1  # of either delay
 KEPT_S = 3.0  # until they are tried again, or until a surge
 SURGE = 2.0  # times the refusals of the trial: other callers than those who were tried

@@ -17,7 +17,7 @@ from service.errors import DeadlineExceeded, Overloaded
 from service.http import Request, read_timeout_s
 from service.refusals import FEWEST_REFUSALS, Refusals
 from service.settings import Settings
-from service.shedding import LATE, TURN_REQUESTS, WAITED, Gate, SheddingProtocol, is_whole_post
+from service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol, is_whole_post
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
@@ -391,6 +391,33 @@ def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(gate: Gate) 
                     await asyncio.sleep(0.005)
 
     run(scenario())
+
+
+def test_what_the_engine_has_to_do_leaves_less_to_be_read(gate: Gate) -> None:
+    async def scenario() -> None:
+        gate.max_wait_s = 200.5 * REQUEST_S
+        gate.begin()
+        assert (gate.left, gate.room) == (TURN_REQUESTS, 201 - TURN_REQUESTS)
+        gate.backlog_s = lambda: 198 * REQUEST_S
+        gate.begin()
+        assert (gate.left, gate.room) == (3, 0)
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_hangs_leaves_a_pace() -> None:
+    pace = Pace()
+    for _ in range(40_000):  # so long that the weight of the last request is 0
+        pace.observe(0, 0.001)
+    assert 1 < pace.request_s < float("inf")
+
+
+def test_the_pace_is_that_of_the_turns_that_read_and_those_that_compute() -> None:
+    pace = Pace()
+    for _ in range(1000):
+        pace.observe(32, 0.001)  # read
+        pace.observe(0, 0.009)  # computed
+    assert pace.request_s == pytest.approx(0.010 / 32, rel=0.05)
 
 
 def test_the_wait_counts_against_the_callers_deadline() -> None:
