@@ -132,6 +132,7 @@ def run_overload(options: argparse.Namespace) -> int:
     """Overload a service that is started here."""
     from load_tests import heavy, overload
 
+    overload.check(options.rows, options.cores)  # before a network is packed, or so many rows are written
     if options.heavy:
         given = "port", "rows", "cores", "slo_p99_ms", "seconds"
         pairs = ((f"--{name.replace('_', '-')}", str(getattr(options, name))) for name in given)

@@ -48,14 +48,19 @@ GRPC_PAUSE_S = 0.5
 GRPC_TIMEOUT_S = 10.0
 
 
+def check(rows: int, cores: int) -> None:
+    """Raise UserError if no service can take so many rows in a request, or have so many cores."""
+    most = read_settings().max_request_rows
+    if rows > most:
+        raise UserError(f"--rows {rows}: the service takes at most MAX_REQUEST_ROWS={most} in a request")
+    there = len(split_cores(cores).service)
+    if cores > there:
+        raise UserError(f"--cores {cores}: this process may use {there}")
+
+
 def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder: Path) -> int:
     """Overload a service that is started here; print the verdict and return 1 if a demand was missed."""
-    most = read_settings().max_request_rows
-    if rows > most:  # before so many are written
-        raise UserError(f"--rows {rows}: the service takes at most MAX_REQUEST_ROWS={most} in a request")
     split = split_cores(cores)
-    if cores > len(split.service):
-        raise UserError(f"--cores {cores}: this process may use {len(split.service)}")
     with (
         running_on(split.generator),  # gRPC's caller is this process
         serve(1, port, folder, split, wait_setting(slo_ms)) as (service, process),

@@ -299,13 +299,15 @@ def test_another_server_is_refused(answer: bytes, capsys: pytest.CaptureFixture[
     assert "is not Ekiben" in capsys.readouterr().err
 
 
-def test_more_rows_than_a_request_may_have_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["overload", "--rows", "99999999"]) == 2
+@pytest.mark.parametrize("network", [[], ["--heavy"]], ids=["light", "heavy"])
+def test_more_rows_than_a_request_may_have_are_refused(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["overload", "--rows", "99999999", *network]) == 2
     assert "--rows 99999999: the service takes at most MAX_REQUEST_ROWS=20000" in capsys.readouterr().err
 
 
-def test_more_cores_than_there_are_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["overload", "--cores", "999"]) == 2
+@pytest.mark.parametrize("network", [[], ["--heavy"]], ids=["light", "heavy"])
+def test_more_cores_than_there_are_are_refused(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["overload", "--cores", "999", *network]) == 2
     assert f"--cores 999: this process may use {len(os.sched_getaffinity(0))}" in capsys.readouterr().err
 
 
