@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from service import metrics
 from service.dialect import Dialect, Route
-from service.errors import BadRequest, Overloaded
+from service.errors import BadRequest, Overloaded, forget_frames
 from service.failure import describe_error
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.refusals import RETRY_AFTER_S
@@ -61,6 +61,7 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
             failure = describe_error(error)
             response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)
+            forget_frames(error)
         await respond(send, request, response)
         seconds = time.perf_counter() - started
         metrics.count_request(dialect.name, response.status, seconds)

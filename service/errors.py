@@ -1,6 +1,20 @@
 """Why a request gets no answer; each protocol says it in its own shape."""
 
 
+def forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an error and of those it came from, once its caller is answered.
+
+    A traceback holds the frames that the error passed, and so the request's rows; one of these frames leads back to
+    the error, by way of the future that carried it. Such a cycle lives until the garbage collector looks for it.
+    """
+    chain = [error]
+    while chain:
+        link = chain.pop()
+        if link.__traceback__ is not None:
+            link.__traceback__ = None
+            chain += [other for other in (link.__context__, link.__cause__) if other is not None]
+
+
 class BadRequest(Exception):
     """A request refused before its rows are looked at; the text is for the caller.
 
