@@ -8,6 +8,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 # Version 1 writes the largest number of pages where there is no limit.
 UNLIMITED_BYTES = 2**60
 MIB = 2**20
+SUPERVISOR_MIB = 120
+WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load
 
 
 @dataclass(frozen=True)

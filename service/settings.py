@@ -31,6 +31,7 @@ class Settings(BaseModel):
     )
     workers: int = Field(1, ge=1, description="processes on a bare machine; in a container scale with replicas")
     request_timeout_s: float = Field(10.0, gt=0, description="deadline of a request that names none, seconds")
+    max_timeout_s: float = Field(60.0, gt=0, description="longest deadline that a caller may ask for, seconds")
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body or gRPC message, bytes")
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
@@ -73,6 +74,15 @@ class Settings(BaseModel):
             raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
         if self.tls_cert_file and self.tls_key_file:
             _check_pair(self.tls_cert_file, self.tls_key_file)
+        return self
+
+    @model_validator(mode="after")
+    def check_timeouts(self) -> Self:
+        """Refuse a default deadline that no caller would get."""
+        if self.request_timeout_s > self.max_timeout_s:
+            raise ValueError(
+                f"REQUEST_TIMEOUT_S={self.request_timeout_s:g} must be at most MAX_TIMEOUT_S={self.max_timeout_s:g}"
+            )
         return self
 
     @model_validator(mode="after")

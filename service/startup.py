@@ -6,14 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 from service.dialect import Dialect
-from service.limits import MIB, Limits, read_limits
+from service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
 from service.model import PackedModel
 from service.platform import Platform, recognise_platform
 from service.settings import PORT_VARIABLES, Settings, find_port_variable
 
 logger = logging.getLogger("bentoml.service")
-SUPERVISOR_MIB = 120
-WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load
 VERTEX_ROUTES = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")
 
 

@@ -18,9 +18,9 @@ from botocore.validate import ParamValidator
 
 from service import drain, healthcheck
 from service.health import LIVENESS, READINESS
+from service.limits import SUPERVISOR_MIB, WORKER_MIB
 from service.platform import SIGNS
 from service.settings import Settings
-from service.startup import SUPERVISOR_MIB, WORKER_MIB
 from tests.conftest import ROOT, Server, run
 
 DEPLOY = ROOT / "deploy"

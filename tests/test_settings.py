@@ -79,3 +79,11 @@ def test_an_error_elsewhere_does_not_show_the_token(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InvalidSettings) as refused:
         read_settings()
     assert str(refused.value) == "TLS_CERT_FILE and TLS_KEY_FILE are needed together"
+
+
+def test_the_default_deadline_is_one_that_a_caller_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUEST_TIMEOUT_S", "90")
+    with pytest.raises(InvalidSettings, match=r"^REQUEST_TIMEOUT_S=90 must be at most MAX_TIMEOUT_S=60$"):
+        read_settings()
+    monkeypatch.setenv("MAX_TIMEOUT_S", "90")
+    assert read_settings().max_timeout_s == 90
