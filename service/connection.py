@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._idle_since = 0.0
+        self.idle_since = 0.0
         if self.timeout_keep_alive == UVICORN_IDLE_S:
             self.timeout_keep_alive = IDLE_S
 
@@ -72,9 +72,6 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
         self.wait_for_request()
         if self.is_idle():  # neither the rest of its body nor the begin of another request was seen
             self.scope = self.headers = self.cycle = None  # type: ignore[assignment]
@@ -92,20 +89,18 @@ class Connection(HttpToolsProtocol):
     def is_answered(self) -> bool:
         """Return whether every request has its answer, though of a body more may come that nobody wants."""
         cycle: Any = self.cycle
-        if cycle is None:
-            return self.scope is None
-        return bool(cycle.scope is self.scope and cycle.response_complete)
+        return cycle is None or bool(cycle.response_complete)
 
     def wait_for_request(self) -> None:
         """Let the connection be closed unless a request comes in time."""
-        self._idle_since = self.loop.time()
+        self.idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._watch(self.timeout_keep_alive)
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.is_closing():  # a websocket's protocol hears of its end, not this one
             return
-        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left_s = self.idle_since + self.timeout_keep_alive - self.loop.time()
         if left_s <= 0 and self.is_answered():
             super().timeout_keep_alive_handler()
         else:

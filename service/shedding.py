@@ -8,6 +8,7 @@ would cost as much as answering, as most of either is HTTP.
 """
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,8 +18,8 @@ from typing import Any
 from uvicorn.config import HTTP_PROTOCOLS
 
 from service import metrics
-from service.connection import Connection
 from service.errors import CallerGone
+from service.framing import BLANK_LINE, FramedConnection
 from service.refusals import PROTOCOL, REFUSAL, Refusals
 
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
@@ -113,7 +114,7 @@ class Gate:
 gate, refusals = Gate(), Refusals()  # one process has one event loop
 
 
-class SheddingProtocol(Connection):
+class SheddingProtocol(FramedConnection):
     """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
 
     A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
@@ -121,39 +122,47 @@ class SheddingProtocol(Connection):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._held = b""  # a request that waits
+        self._waiting = False  # for the gate, with a request among the bytes that are kept
         self._refusing = False  # a refusal waits
-        self._held_since = 0.0
+        self._waits_since = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if not gate.turning:
-            gate.begin()
         if self._refusing:  # a caller that does not wait for its answer
             self.refuse()
-        if self._held:
-            self._held += data
-            self.flow.pause_reading()
-        elif gate.left > 0:
+        super().data_received(data)
+
+    def begin(self, data: bytes) -> None:
+        if not gate.turning:
+            gate.begin()
+        if gate.left > 0:
             gate.left -= 1
-            super().data_received(data)
-        elif gate.draining or not self.is_idle() or not is_whole_post(data):
-            self._read_part(data)
-        elif gate.room > 0:
-            self._held, self._held_since = data, time.perf_counter()
-            gate.hold(self)
+            super().begin(data)
+        elif gate.draining or not is_whole_post(data):
+            self._begin_late(data)
+        elif gate.room > 0 and self.keep(data):
+            self._wait()
         else:
             self._refusing = True
             refusals.add(self)
 
+    def begin_next(self) -> None:
+        """Let what was sent ahead wait for its turn, as other callers' requests do."""
+        self._wait()
+        if not gate.turning:
+            gate.begin()
+
     def resume(self) -> bool:
         """Read the request that waited; return whether there still was one."""
-        data, self._held = self._held, b""
+        self._waiting = False
+        data = self.take_unread().lstrip(b"\r\n")
         if not data:
             return False
         self.flow.resume_reading()
-        super().data_received(data)
-        scope: Any = self.scope
-        scope[WAITED] = time.perf_counter() - self._held_since
+        before = self.scope
+        super().begin(data)
+        if self.scope is not before:
+            scope: Any = self.scope
+            scope[WAITED] = time.perf_counter() - self._waits_since
         return True
 
     def refuse(self) -> bool:
@@ -166,8 +175,7 @@ class SheddingProtocol(Connection):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._held:
-            self._held = b""
+        if self._waiting:
             metrics.count_rejected(PROTOCOL, CallerGone.reason)
         self._refusing = False
         super().connection_lost(error)
@@ -178,32 +186,45 @@ class SheddingProtocol(Connection):
         super().shutdown()
 
     def is_answered(self) -> bool:
-        return not (self._held or self._refusing) and super().is_answered()
+        return not (self._waiting or self._refusing) and super().is_answered()
 
-    def _read_part(self, data: bytes) -> None:
-        """Read what may belong to a request that is being answered, or be a late one."""
+    def _wait(self) -> None:
+        self._waiting, self._waits_since = True, time.perf_counter()
+        gate.hold(self)
+
+    def _begin_late(self, data: bytes) -> None:
+        """Read what can't be refused unread."""
         before = self.scope
-        super().data_received(data)
+        super().begin(data)
         scope: Any = self.scope
         if scope is not before and gate.room <= 0:
             scope[LATE] = True
 
 
+# What is refused unread must be what the parser would accept, and must end where the parser would end it: a name, a
+# value, a line's end that it takes otherwise would let a request hide in another's body.
+_FIELD = (
+    rb"(?:(?!content-length|transfer-encoding|connection|upgrade|expect)[!#$%&'*+.^_`|~0-9a-z-]+:[\t\x20-\x7e\x80-\xff]*"
+    rb"|connection:[\t ]*keep-alive[\t ]*)\r\n"
+)
+PLAIN_POST = re.compile(
+    rb"POST /[\w./:%%~?=&,+-]* (?-i:HTTP/1\.1)\r\n(?:%b)*content-length:[\t ]*(\d{1,10})[\t ]*\r\n(?:%b)*\r\n"
+    % (_FIELD, _FIELD),
+    re.IGNORECASE,
+)
+
+
 def is_whole_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
-    end = data.find(b"\r\n\r\n")
-    return 0 < end <= MOST_HEAD and len(data) == end + 4 + read_length(data[:end])
+    end = data.find(BLANK_LINE) + 4
+    return 4 <= end <= MOST_HEAD and len(data) == end + read_length(data[:end])
 
 
 @lru_cache(maxsize=256)  # callers send few different heads, over and over
 def read_length(head: bytes) -> int:
     """Return how long the body of such a request is by its head; -1 for others."""
-    head = head.lower() if head.startswith(b"POST ") else b""
-    place = head.find(b"\r\ncontent-length:")
-    if place < 0 or b"\r\ntransfer-encoding:" in head or b"\r\nconnection: close" in head:
-        return -1
-    length = head[place + 17 :].partition(b"\r\n")[0].strip()
-    return int(length) if length.isdigit() else -1
+    matched = PLAIN_POST.fullmatch(head) if head.startswith(b"POST ") else None
+    return int(matched[1]) if matched else -1
 
 
 def install(max_wait_s: float, max_waiting_rows: int) -> None:

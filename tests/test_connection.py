@@ -9,7 +9,8 @@ import pytest
 import uvicorn
 import uvloop
 
-from service.connection import UVICORN_IDLE_S, Connection, WholeAnswer
+from service.connection import UVICORN_IDLE_S, WholeAnswer
+from service.framing import FramedConnection
 from tests.test_one_port import wait_for
 
 
@@ -69,7 +70,7 @@ class Server:
 async def serve(app: Any = answer, keep_alive_s: float = UVICORN_IDLE_S) -> AsyncIterator[Server]:
     writes: list[bytes] = []
 
-    class Recorded(Connection):
+    class Recorded(FramedConnection):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(Recorder(transport, writes))
 
@@ -125,7 +126,7 @@ def request(method: bytes, path: bytes, body: bytes = b"", *headers: bytes) -> b
         (request(b"GET", b"/fails"), b"Internal Server Error", 1),
         (request(b"GET", b"/breaks"), b"\r\n\r\n", 1),
         (request(b"GET", b"/stops"), b"\r\n\r\n", 1),
-        (b"nonsense\r\n\r\n", b"Invalid HTTP request received.", 1),
+        (b"nonsense\r\n\r\n", b'{"error": "not a valid HTTP request: Invalid method encountered"}', 1),
     ],
     ids=["post", "get", "204", "head", "chunks", "close", "fails", "breaks", "stops", "invalid"],
 )
@@ -188,7 +189,7 @@ def test_an_answered_request_leaves_nothing_behind() -> None:
                 writer.write(request(b"POST", b"/", b"12"))
                 assert (await reader.readuntil(b"\r\n\r\n12")).startswith(b"HTTP/1.1 200")
                 (connection,) = server.server.server_state.connections
-                assert isinstance(connection, Connection)
+                assert isinstance(connection, FramedConnection)
                 assert (connection.cycle, connection.scope, connection.headers) == (None, None, None)
                 assert connection.is_idle()
             writer.close()
@@ -256,32 +257,6 @@ def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
         async with serve(slow, keep_alive_s=0.1) as server:
             answered = await server.exchange(request(b"GET", b"/"), *[b""] * 30)
             assert answered.endswith(b"\r\n\r\n/")
-
-    run(scenario())
-
-
-def test_a_websocket_leaves_no_timer_behind() -> None:
-    async def either(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await answer(scope, receive, send)
-            return
-        await receive()
-        await send({"type": "websocket.close"})  # refused, as BentoML refuses paths it does not have
-
-    async def scenario() -> None:
-        async with serve(either, keep_alive_s=0.05) as server:
-            key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
-            kind = b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13"
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(request(b"GET", b"/"))
-            await reader.readuntil(b"\r\n\r\n/")
-            (connection,) = server.server.server_state.connections
-            writer.write(request(b"GET", b"/", b"", *kind, key))
-            assert b"403" in await asyncio.wait_for(reader.read(), 2)
-            writer.close()
-            timer: Any = connection.timeout_keep_alive_task  # type: ignore[union-attr]
-            await asyncio.sleep(0.2)
-            assert connection.timeout_keep_alive_task.when() <= timer.when() + 0.1  # type: ignore[union-attr]
 
     run(scenario())
 

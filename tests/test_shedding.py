@@ -44,8 +44,27 @@ FOREVER_S = 1e6
         (POST.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost") + b"12345", False),
         (POST.replace(b"Host", b"Connection: close\r\nHost") + b"12345", False),
         (POST.replace(b" 5", b" -5") + b"12345", False),
+        (POST.replace(b"Host", b"Connection: Keep-Alive\r\nAccept: */*\r\nHost") + b"12345", True),
+        (POST.replace(b" 5", b"5") + b"12345", True),
+        # What could hide a request in another's body, or keep open what is to be closed:
+        (POST.replace(b"Host", b"Content-Length: 50\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"X: y\nTransfer-Encoding: chunked\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"X: y\rTransfer-Encoding: chunked\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b" Transfer-Encoding: chunked\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"Transfer-Encoding : chunked\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"Connection:close\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"CONNECTION: TE, close\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: h2c\r\nHost") + b"12345", False),
+        (POST.replace(b"Host", b"Expect: 100-continue\r\nHost") + b"12345", False),
+        (POST.replace(b"HTTP/1.1", b"HTTP/1.0") + b"12345", False),
+        (POST.replace(b"HTTP/1.1\r", b"HTTP/1.1") + b"12345", False),
+        (POST.replace(b" 5", b" 5, 5") + b"12345", False),
     ],
-    ids=["whole", "small", "long", "cut", "more", "head", "body", "post", "get", "chunked", "both", "close", "below"],
+    ids=[
+        *("whole", "small", "long", "cut", "more", "head", "body", "post", "get", "chunked", "both", "close", "below"),
+        *("usual", "no-blank", "two-lengths", "bare-lf", "bare-cr", "folded", "space", "close-close", "close-list"),
+        *("upgrade", "expect", "http-1.0", "no-cr", "list"),
+    ],
 )
 def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
@@ -163,6 +182,26 @@ def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(gate: Gate) ->
             assert answers == [(200, b"%05d" % number) for number in range(len(callers))]
             assert gate.count_waiting() == 0
             assert all(scope[WAITED] > 0 for scope in echo.scopes)
+
+    run(scenario())
+
+
+def test_what_a_caller_sends_ahead_waits_for_its_turn_too(gate: Gate) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo) as server:
+            caller = await server.connect()
+            echo.open.clear()
+            caller.send((POST + b"12345") * 3)
+            await wait_for(lambda: len(echo.scopes) == 1)
+            shut(gate, room=1)
+            echo.open.set()
+            assert await caller.receive() == (200, b"12345")
+            assert gate.count_waiting() == 1
+            assert len(echo.scopes) == 1
+            gate.begin()
+            assert await caller.receive() == (200, b"12345")
+            assert await caller.receive() == (200, b"12345")
 
     run(scenario())
 
