@@ -1,11 +1,14 @@
 """What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.errors import CallerGone, DeadlineExceeded
 from service.failure import Failure
 from service.http import Request, Response
+from service.offload import offload
 
 JsonSchema = Mapping[str, Any]
 
@@ -40,11 +43,31 @@ class Route:
     operation: Operation | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """What there is to know of a gRPC call besides its message."""
 
     timeout_s: float
+    large: bool = False  # its rows would hold up the event loop
+    gone: bool = False  # the caller waits no longer
+    began: float = field(default_factory=time.monotonic)
+
+    def left_s(self) -> float:
+        """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
+        if self.gone:
+            raise CallerGone
+        left_s = self.began + self.timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded
+        return left_s
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function: here, or off the event loop if the call is large."""
+        return await offload(self._begin, function, arguments) if self.large else function(*arguments)
+
+    def _begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        self.left_s()
+        return function(*arguments)
 
 
 @dataclass(frozen=True)

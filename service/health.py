@@ -5,14 +5,20 @@ of them leaves, and its Watch streams would hold up the server's end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
 
+from service.dialect import Call, Method
+from service.errors import BadRequest, NotReady
+from service.grpc_call import Desk, handle_call
+from service.grpc_stream import Receive, StreamLimit, handle_stream
 from service.protos import enum, message
+from service.wire import parse
 
 SERVICE = "grpc.health.v1.Health"
+MAX_WATCHERS = 100  # a load-balancing client has one, of each replica
 LIVENESS, READINESS = "liveness", "readiness"  # what a Kubernetes probe may name as its service
 
 Request = message("grpc.health.v1.HealthCheckRequest")
@@ -30,14 +36,14 @@ class Health:
         self._ended = False
         self._changed = asyncio.Event()  # a new one after each change
 
-    def handlers(self) -> Any:
-        """Return what a gRPC server needs to know."""
-        methods = {
-            "Check": _describe(grpc.unary_unary_rpc_method_handler, self.check, Request),
-            "List": _describe(grpc.unary_unary_rpc_method_handler, self.list, ListRequest),
-            "Watch": _describe(grpc.unary_stream_rpc_method_handler, self.watch, Request),
+    def describe(self, desk: Desk) -> Any:
+        """Return the handlers of the service."""
+        handlers = {
+            "Check": handle_call(desk, Method(Request, self.check, probe=True)),
+            "List": handle_call(desk, Method(ListRequest, self.list, probe=True)),
+            "Watch": handle_stream(desk, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
         }
-        return grpc.method_handlers_generic_handler(SERVICE, methods)
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def stop_being_ready(self) -> None:
         """Say that no more traffic should come; the process still lives."""
@@ -51,34 +57,31 @@ class Health:
         self._ended = True
         self._tell()
 
-    async def check(self, request: Any, context: Any) -> Any:
+    async def check(self, request: Any, call: Call) -> Any:
         """Return one service's status now."""
         status = self._statuses.get(request.service)
         if status is None:
             known = ", ".join(filter(None, self._statuses))
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no such service: ask for none or {known}")
+            raise BadRequest(404, f"there is no such service: ask for none or {known}")
         return Response(status=status)
 
-    async def list(self, request: Any, context: Any) -> Any:
+    async def list(self, request: Any, call: Call) -> Any:
         """Return every service's status now."""
         return ListResponse(statuses={name: Response(status=status) for name, status in self._statuses.items()})
 
-    async def watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """Return a service's status now and whenever it changes."""
+    async def watch(self, receive: Receive, context: Any) -> None:
+        """Send a service's status now and whenever it changes."""
+        request = parse(Request, await receive() or b"", 0)
         told = None
         while not self._ended:
             changed = self._changed
             status = self._statuses.get(request.service, STATUS["SERVICE_UNKNOWN"])
             if status != told:
-                yield Response(status=status)
+                await context.write(Response(status=status).SerializeToString())
                 told = status
             await changed.wait()
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "the service is shutting down: watch another replica")
+        raise NotReady
 
     def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def _describe(kind: Any, answer: Any, request: Any) -> Any:
-    return kind(answer, request.FromString, lambda response: response.SerializeToString())

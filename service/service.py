@@ -17,12 +17,14 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 from contract.errors import InvalidInput, UserError
 from contract.row import predictions_type, row_type
 from service.auth import Guard
+from service.budget import ByteBudget, find_byte_limit
 from service.dataplane import Dataplane
 from service.drain import Drain, drain_on_sigterm
 from service.endpoint import mount
 from service.errors import Refusal
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
+from service.limits import read_limits
 from service.metrics_folder import keep_metrics_apart
 from service.model import find_model, open_model
 from service.one_port import share_main_port
@@ -54,6 +56,7 @@ router = Router()  # filled as the service starts
 install_shedding(settings.max_wait_s, settings.max_waiting_rows)
 drain = Drain()
 guard = Guard(settings.auth_token.get_secret_value())
+budget = ByteBudget(find_byte_limit(read_limits(), settings.workers, model.manifest.engine, settings.max_body_bytes))
 grpc_socket = share_main_port() if settings.grpc_on_main_port else None
 
 
@@ -92,7 +95,8 @@ class Ekiben:
         gate.backlog_s = lambda: self.dataplane.queue.backlog_s
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
-        self.grpc = GrpcServer(dialects, settings, guard)
+        max_values = settings.max_request_rows * len(model.schema.features)
+        self.grpc = GrpcServer(dialects, settings, guard, budget, max_values)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
         logger.info(describe_routes(dialects))
         drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)

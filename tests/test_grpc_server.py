@@ -19,12 +19,14 @@ from prometheus_client import REGISTRY
 
 from service import health, metrics
 from service.auth import Guard
+from service.budget import ByteBudget
 from service.dialect import Call, Dialect, Method
 from service.errors import BadRequest
-from service.grpc_server import REFLECTION, GrpcServer
+from service.grpc_server import GrpcServer
 from service.health import STATUS, ListRequest, ListResponse, Request, Response
 from service.model import PackedModel
 from service.one_port import PREFACE
+from service.reflection import SERVICES as REFLECTION
 from service.settings import Settings
 from tests.conftest import Server, free_port, run, serve, wait_until
 from tests.test_batching import Doubling, ask, rows
@@ -43,7 +45,7 @@ async def open_server(
     """Serve one method, and what every server has besides; yield a channel to it."""
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     given = Settings(grpc_port=free_port(), max_body_bytes=MAX_BYTES, **settings)
-    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token))
+    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), ByteBudget(2**20))
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

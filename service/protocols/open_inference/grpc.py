@@ -66,11 +66,11 @@ class Api:
         self._dataplane.check_model(request.model_name, request.model_version)
         outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
         asked = self._selection.read(outputs, binary=False)
-        timeout_s = call.timeout_s
         if request.parameters:
-            timeout_s = read_timeout_s(read_parameters(request.parameters), timeout_s)
-        prediction = await self._dataplane.predict(self.read_rows(request), timeout_s, self._protocol)
-        return self.write(request, self._selection.pick(prediction.answers, asked))
+            call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
+        rows = await call.run(self.read_rows, request)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
+        return await call.run(self.write, request, self._selection.pick(prediction.answers, asked))
 
     def read_rows(self, request: Any) -> list[Any]:
         """Return the rows of a request, not checked yet."""

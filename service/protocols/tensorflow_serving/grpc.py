@@ -18,12 +18,9 @@ from service.protos import enum, message
 PACKAGE = "tensorflow.serving"
 STATES = enum(f"{PACKAGE}.ModelVersionStatus.State")
 PredictRequest, PredictResponse = message(f"{PACKAGE}.PredictRequest"), message(f"{PACKAGE}.PredictResponse")
-ClassificationRequest = message(f"{PACKAGE}.ClassificationRequest")
+ClassificationRequest, RegressionRequest = message("ekiben.ClassificationRequest"), message("ekiben.RegressionRequest")
 ClassificationResponse = message(f"{PACKAGE}.ClassificationResponse")
-RegressionRequest, RegressionResponse = (
-    message(f"{PACKAGE}.RegressionRequest"),
-    message(f"{PACKAGE}.RegressionResponse"),
-)
+RegressionResponse = message(f"{PACKAGE}.RegressionResponse")
 GetModelMetadataRequest = message(f"{PACKAGE}.GetModelMetadataRequest")
 GetModelMetadataResponse = message(f"{PACKAGE}.GetModelMetadataResponse")
 GetModelStatusRequest = message(f"{PACKAGE}.GetModelStatusRequest")
@@ -60,9 +57,9 @@ class Api:
         self._spec.version.value = int(dataplane.model.version)
 
     async def predict(self, request: Any, call: Call) -> Any:
-        rows = self.read_predict(request)
-        prediction = await self._dataplane.predict(rows, call.timeout_s, self._protocol)
-        return self.write_predict(prediction.answers, request.output_filter)
+        rows = await call.run(self.read_predict, request)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
+        return await call.run(self.write_predict, prediction.answers, request.output_filter)
 
     def read_predict(self, request: Any) -> list[Any]:
         """Return the rows of a request, not checked yet."""
@@ -85,9 +82,13 @@ class Api:
 
     async def classify(self, request: Any, call: Call) -> Any:
         prediction = await self._answer_examples(request, call, "classify")
+        return await call.run(self.write_classes, prediction.answers)
+
+    def write_classes(self, answers: Answers) -> Any:
+        """Return the message with each class's score for each row."""
         response = ClassificationResponse(model_spec=self._spec)
         response.result.SetInParent()
-        for classes in to_classifications(self._schema.target, prediction.answers):
+        for classes in to_classifications(self._schema.target, answers):
             classified = response.result.classifications.add()
             for label, score in classes:
                 classified.classes.add(label=label, score=score)
@@ -122,5 +123,5 @@ class Api:
     async def _answer_examples(self, request: Any, call: Call, method: str) -> Prediction:
         check_spec(self._dataplane, request)
         check_task(self._schema.target, method)
-        rows = self._examples.read_messages(request.input)
-        return await self._dataplane.predict(rows, call.timeout_s, self._protocol)
+        rows = await call.run(self._examples.read_messages, request.input, call.left_s)
+        return await self._dataplane.predict(rows, call.left_s(), self._protocol)

@@ -1,0 +1,109 @@
+"""Reads gRPC calls' messages: so many bytes at a time, so long, and unpacked to so much.
+
+gRPC buffers a message as it comes and says nothing of it before it is whole: 128 calls of 8 MiB on one connection
+are a gigabyte. Most messages are there with their call; one that isn't needs a reservation for the largest there
+may be. gRPC's own unpacking is off for the same reason: 8 KiB of gzip become 8 MiB, and many calls at once do.
+"""
+
+import asyncio
+import zlib
+from typing import Any
+
+import grpc
+
+from service.budget import ByteBudget
+from service.errors import BadRequest, DeadlineExceeded, Overloaded
+from service.offload import offload
+from service.refusals import RETRY_AFTER_S
+from service.wire import LARGE_BYTES
+
+PROMPT_S = 0.1  # a message that is there, or comes at a network's pace; so long it may be any number of them
+AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib's window bits: gzip and zlib headers are told apart by themselves
+# How packed messages begin. No message of ours does: those bytes would be wire type 7, and field 15.
+PACKED = (b"\x1f\x8b", b"\x78")
+FREE_BYTES = 2**20  # that any message may unpack to
+MAX_RATIO = 100  # beyond them: real rows give 3 to 10, and gzip can do 1000
+
+
+class Reception:
+    """Takes messages in, within the budget; belongs to one event loop."""
+
+    def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
+        self.budget = budget
+        self._slow = ByteBudget(max(2 * budget.limit, max_bytes))  # of those to come, which are not expanded yet
+        self._max_bytes = max_bytes
+
+    async def receive(self, context: Any, timeout_s: float) -> bytes:
+        """Return a call's message; `budget.give` of its length must follow.
+
+        Raises Overloaded if there is no room for it, and BadRequest if none comes or it is too large.
+        """
+        message = await self.read(context, timeout_s)
+        if message is None:
+            raise BadRequest(400, "the call has no message: send one")
+        return await self._unpack(message) if message.startswith(PACKED) else self._take(message)
+
+    async def read(self, context: Any, timeout_s: float, reserve: bool = True) -> bytes | None:
+        """Return the next message as it came, None if there is none; `reserve` room for one that is slow."""
+        # Never cancelled: gRPC would keep a message that arrives at that moment for ever.
+        reading = asyncio.ensure_future(context.read())
+        reading.add_done_callback(_retrieve)
+        half_s = min(PROMPT_S, timeout_s) / 2
+        # Twice: if the event loop was late the message may have been there before the time was over.
+        if not (await _wait(reading, half_s) or await _wait(reading, half_s)):
+            await self._wait_slowly(reading, timeout_s, self._max_bytes if reserve else 0)
+        message = reading.result()
+        return None if message is grpc.aio.EOF else bytes(message)  # type: ignore[attr-defined]
+
+    async def _wait_slowly(self, reading: "asyncio.Future[Any]", timeout_s: float, reserved: int) -> None:
+        if not self._slow.take(reserved):
+            raise Overloaded(RETRY_AFTER_S)
+        try:
+            if not await _wait(reading, timeout_s):
+                raise DeadlineExceeded
+        finally:
+            self._slow.give(reserved)
+
+    def _take(self, message: bytes) -> bytes:
+        if not self.budget.take(len(message)):
+            raise Overloaded(RETRY_AFTER_S)
+        return message
+
+    async def _unpack(self, packed: bytes) -> bytes:
+        if (message := unpack(packed, LARGE_BYTES)) is not None:
+            return self._take(message)
+        most = min(self._max_bytes, max(FREE_BYTES, MAX_RATIO * len(packed)))
+        if not self.budget.take(most):
+            raise Overloaded(RETRY_AFTER_S)
+        try:
+            message = await offload(unpack, packed, most)
+        finally:
+            self.budget.give(most - len(message or b""))
+        if message is None:
+            raise BadRequest(429, f"the unpacked message is larger than max ({most} bytes): send fewer rows at once")
+        return message
+
+
+def unpack(packed: bytes, most: int) -> bytes | None:
+    """Return what a gzip or deflate message holds, None if that is more; raise BadRequest if it is damaged."""
+    unpacker = zlib.decompressobj(AUTOMATIC)
+    try:
+        message = unpacker.decompress(packed, most + 1)
+    except zlib.error:
+        raise BadRequest(400, "the message is not compressed as its first bytes say") from None
+    if len(message) > most:
+        return None
+    if not unpacker.eof:
+        raise BadRequest(400, "the compressed message ends too soon")
+    return message
+
+
+async def _wait(reading: "asyncio.Future[Any]", seconds: float) -> bool:
+    done, _ = await asyncio.wait((reading,), timeout=seconds)
+    return bool(done)
+
+
+def _retrieve(reading: "asyncio.Future[Any]") -> None:
+    """Look at the error of a message that nobody waits for any more, so that asyncio doesn't log it."""
+    if not reading.cancelled():
+        reading.exception()

@@ -1,0 +1,33 @@
+"""gRPC reflection: clients ask which methods and messages there are, under both names that it goes by."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+
+from service.grpc_call import Desk
+from service.grpc_stream import Receive, StreamLimit, handle_stream
+from service.protos import pool
+from service.wire import parse
+
+SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
+MAX_STREAMS = 8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size
+
+
+def describe_reflection(names: Iterable[str], desk: Desk) -> list[Any]:
+    """Return the handlers that answer for the services of these names."""
+    servicer = reflection.aio.ReflectionServicer(names, pool=pool)  # type: ignore[attr-defined]
+
+    async def answer(receive: Receive, context: Any) -> None:
+        async def read() -> AsyncIterator[Any]:
+            while (message := await receive()) is not None:
+                yield parse(ServerReflectionRequest, message, 0)
+
+        async for response in servicer.ServerReflectionInfo(read(), context):
+            await context.write(response.SerializeToString())
+
+    handler = handle_stream(desk, StreamLimit(MAX_STREAMS, "reflection"), answer)
+    methods = {"ServerReflectionInfo": handler}  # v1 has the messages of v1alpha
+    return [grpc.method_handlers_generic_handler(name, methods) for name in SERVICES]
