@@ -1,6 +1,6 @@
 """The one place that knows how a raw value becomes a number; training and serving both call it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -16,7 +16,7 @@ from contract.timestamps import encode_cycles, to_seconds
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
 MISSING = ""  # how a vocabulary spells null
-BLOCK_ROWS = 256  # looked through at once for what is wrong
+BLOCK_ROWS = 512  # encoded at once: about a millisecond, of which 3% are the block's
 
 
 @dataclass(slots=True)
@@ -64,20 +64,25 @@ class Encoder:
             codes[:, place] = self._encode_category(category, columns[category.name])
         return Encoded(numbers, codes)
 
-    def encode_rows(self, rows: Sequence[Any]) -> Encoded:
-        """Encode a caller's rows; raise InvalidInput naming every row and field that doesn't fit.
+    def encode_rows(self, rows: Sequence[Any], check_time: Callable[[], object] = lambda: None) -> Encoded:
+        """Encode a caller's rows; raise InvalidInput naming every row and field of a block that doesn't fit.
 
-        The usual case is checked a column at a time; only when that finds something is each
-        value looked at on its own, to say what is wrong.
+        The usual case is checked a column at a time; only when that finds something is each value of the block looked
+        at on its own, to say what is wrong. `check_time` may raise: it is called before each block.
         """
-        encoded = self.try_encode(rows)
-        if encoded is not None:
-            return encoded
+        blocks = []
         for first in range(0, len(rows) or 1, BLOCK_ROWS):
+            check_time()
             block = rows[first : first + BLOCK_ROWS]
-            if self.try_encode(block) is None:
+            encoded = self.try_encode(block)
+            if encoded is None:
                 check_rows(self.schema, block, first)
-        raise AssertionError("the column-wise check refused rows in which no value is wrong")
+                raise AssertionError("the column-wise check refused rows in which no value is wrong")
+            blocks.append(encoded)
+        if len(blocks) == 1:
+            return blocks[0]
+        numbers = np.concatenate([block.numbers for block in blocks])
+        return Encoded(numbers, np.concatenate([block.codes for block in blocks]))
 
     def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[Problem]:
         """Return the category values that were never seen in training, up to MAX_PROBLEMS."""

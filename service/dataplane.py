@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from contract.encode import Encoder
 from contract.errors import Problem
 from service import metrics
 from service.batching import BatchQueue, Work
+from service.budget import MAX_LIMIT_BYTES, ByteBudget
 from service.engine import Engine
 from service.errors import BadRequest, CallerGone, NotReady, Refusal
-from service.intake import Intake
+from service.intake import Intake, Prepared
 from service.model import CHAMPION, PackedModel
 from service.statistics import Recorder, Statistics
 
@@ -33,7 +34,7 @@ class Dataplane:
 
     def __init__(
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
-        max_wait_s: float = math.inf,
+        max_wait_s: float = math.inf, budget: ByteBudget | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
@@ -42,6 +43,7 @@ class Dataplane:
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._intake = Intake(encoder, self.queue)
+        self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
@@ -49,7 +51,11 @@ class Dataplane:
         metrics.flush_regularly(lambda: self.queue.waiting_rows + self.count_unread())
 
     async def predict(
-        self, rows: list[Any], timeout_s: float, protocol: str, gone: Callable[[], Awaitable[None]] | None = None
+        self,
+        rows: Sequence[Any] | Prepared,
+        timeout_s: float,
+        protocol: str,
+        gone: Callable[[], Awaitable[None]] | None = None,
     ) -> Prediction:
         """Answer the rows within the time.
 
@@ -62,7 +68,7 @@ class Dataplane:
         try:
             if not self.accepting:
                 raise NotReady
-            if not rows:
+            if not isinstance(rows, Prepared) and not rows:
                 check_rows(self.model.schema, rows)
             work = self._intake.submit(rows, started + timeout_s, gather=gone is None)  # over gRPC nobody watches
             if gone is None or not self.queue.busy:
@@ -79,6 +85,11 @@ class Dataplane:
             raise
         self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
+
+    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> Prepared:
+        """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
+        self.check_count(len(rows))
+        return self._intake.prepare(rows, check_time)
 
     def statistics(self) -> Statistics:
         """Return what this process has answered so far."""

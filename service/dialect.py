@@ -65,6 +65,12 @@ class Call:
         """Call a function: here, or off the event loop if the call is large."""
         return await offload(self._begin, function, arguments) if self.large else function(*arguments)
 
+    async def read_rows(self, prepare: Callable[..., Any], read: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the rows that `read` returns; of a large call they are encoded, by `prepare`."""
+        if not self.large:
+            return read(*arguments)
+        return await offload(self._begin, lambda: prepare(read(*arguments), self.left_s), ())
+
     def _begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         self.left_s()
         return function(*arguments)

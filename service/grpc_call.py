@@ -17,10 +17,11 @@ from service.auth import Guard
 from service.dialect import Call, Method
 from service.errors import DeadlineExceeded, Overloaded, forget_frames
 from service.failure import Failure, describe_error
+from service.offload import LARGE_BYTES
 from service.reception import Reception
 from service.refusals import RETRY_AFTER_S
 from service.settings import Settings
-from service.wire import LARGE_BYTES, parse
+from service.wire import parse
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from service.errors import BadRequest, CallerGone, DeadlineExceeded
+from service.budget import ByteBudget
+from service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from service.refusals import RETRY_AFTER_S
 from service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -50,6 +52,8 @@ class Request:
         self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
         self.waited_s = waited_s  # since it arrived, before it was read
+        self.taken = 0  # bytes of the budget for bodies
+        self._began = time.monotonic() - waited_s
         self._receive = receive
 
     @cached_property
@@ -59,38 +63,49 @@ class Request:
         usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
         return given if usable else f"{_process}{next(_request_ids):x}".encode()
 
-    async def read_body(self, max_bytes: int, timeout_s: float) -> bytes:
-        """Return the whole body; raise BadRequest if it is larger than that many bytes or too slow.
+    def left_s(self, timeout_s: float) -> float:
+        """Return the seconds that are left of those since the request arrived; raise DeadlineExceeded if none are."""
+        left_s = timeout_s - (time.monotonic() - self._began)
+        if left_s <= 0:
+            raise DeadlineExceeded
+        return left_s
 
-        A body that is too large is read to its end and thrown away, up to ten times the limit:
-        a client that is still sending would otherwise see a reset instead of the answer.
+    async def read_body(self, max_bytes: int, timeout_s: float, budget: ByteBudget) -> bytes:
+        """Return the whole body; `budget.give` of what is `taken` must follow.
+
+        Raises BadRequest if it is larger than that many bytes or too slow, Overloaded if there is no room for it. What
+        still comes of such a body the connection throws away: a caller that is sending would see a reset instead of
+        the answer.
         """
         message = await self._receive()
         body: bytes = message.get("body", b"")
-        size = len(body)
         if message.get("more_body") or not body:  # seldom: most bodies arrive with their headers
+            declared = self.headers.get(b"content-length", b"")
+            if declared.isdigit():
+                _check_size(int(declared), max_bytes, budget)
             try:
                 async with asyncio.timeout(timeout_s):
-                    body, size = await self._receive_rest(message, max_bytes)
+                    return await self._receive_rest(message, max_bytes, budget)
             except TimeoutError:
                 sentence = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
                 raise BadRequest(408, sentence, (b"connection", b"close")) from None
-        if size > max_bytes:
-            raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
+        _check_size(len(body), max_bytes)
         return body
 
-    async def _receive_rest(self, message: Message, max_bytes: int) -> tuple[bytes, int]:
-        """Return the body that begins with this message, as far as it is wanted, and its size."""
-        chunks, size = [], 0
+    async def _receive_rest(self, message: Message, max_bytes: int, budget: ByteBudget) -> bytes:
+        """Return the body that begins with this message."""
+        chunks = []
         while True:
             if message["type"] == "http.disconnect":
                 raise CallerGone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size <= max_bytes:
+            if chunk := message.get("body", b""):
+                _check_size(self.taken + len(chunk), max_bytes)
+                if not budget.take(len(chunk)):
+                    raise Overloaded(RETRY_AFTER_S)
+                self.taken += len(chunk)
                 chunks.append(chunk)
-            if not message.get("more_body") or size > 10 * max_bytes:
-                return b"".join(chunks), size
+            if not message.get("more_body"):
+                return b"".join(chunks)
             message = await self._receive()
 
     async def wait_gone(self) -> None:
@@ -99,14 +114,27 @@ class Request:
             pass
 
 
-def read_timeout_s(request: Request, settings: Settings) -> float:
-    """Return the seconds that are left of those the caller allows, by TIMEOUT_HEADER or the settings.
+def _check_size(size: int, max_bytes: int, budget: ByteBudget | None = None) -> None:
+    """Raise BadRequest if a body of that many bytes is too large, Overloaded if there is no room for it now."""
+    if size > max_bytes:
+        raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
+    if budget and budget.taken + size > budget.limit:
+        raise Overloaded(RETRY_AFTER_S)
 
-    Raises DeadlineExceeded if none are.
+
+def read_timeout_s(request: Request, settings: Settings) -> float:
+    """Return the seconds since its arrival within which a request must be answered.
+
+    The caller says so with TIMEOUT_HEADER, or the settings do. Raises DeadlineExceeded if they have passed.
     """
     text = request.headers.get(TIMEOUT_HEADER)
-    if text is None:
-        return _left_s(settings.request_timeout_s, request)
+    timeout_s = settings.request_timeout_s if text is None else min(_read_header_s(text), settings.max_timeout_s)
+    if request.waited_s >= timeout_s:
+        raise DeadlineExceeded
+    return timeout_s
+
+
+def _read_header_s(text: bytes) -> float:
     try:
         milliseconds = float(text)
     except ValueError:
@@ -115,13 +143,7 @@ def read_timeout_s(request: Request, settings: Settings) -> float:
         shown = text.decode("latin-1")
         wanted = f"expected milliseconds above 0 and below {MAX_TIMEOUT_MS}"
         raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: {wanted}, got {shown!r}")
-    return _left_s(milliseconds / 1000, request)
-
-
-def _left_s(timeout_s: float, request: Request) -> float:
-    if request.waited_s >= timeout_s:
-        raise DeadlineExceeded
-    return timeout_s - request.waited_s
+    return milliseconds / 1000
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:

@@ -13,9 +13,8 @@ import grpc
 
 from service.budget import ByteBudget
 from service.errors import BadRequest, DeadlineExceeded, Overloaded
-from service.offload import offload
+from service.offload import LARGE_BYTES, offload
 from service.refusals import RETRY_AFTER_S
-from service.wire import LARGE_BYTES
 
 PROMPT_S = 0.1  # a message that is there, or comes at a network's pace; so long it may be any number of them
 AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib's window bits: gzip and zlib headers are told apart by themselves

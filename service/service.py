@@ -53,10 +53,10 @@ except UserError as error:
 Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
 router = Router()  # filled as the service starts
-install_shedding(settings.max_wait_s, settings.max_waiting_rows)
 drain = Drain()
 guard = Guard(settings.auth_token.get_secret_value())
 budget = ByteBudget(find_byte_limit(read_limits(), settings.workers, model.manifest.engine, settings.max_body_bytes))
+install_shedding(settings, budget)
 grpc_socket = share_main_port() if settings.grpc_on_main_port else None
 
 
@@ -90,7 +90,7 @@ class Ekiben:
     @bentoml.on_startup
     async def open(self) -> None:
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
-        self.dataplane = Dataplane(model, model.start_engine(), *limits)
+        self.dataplane = Dataplane(model, model.start_engine(), *limits, budget)
         self.dataplane.count_unread = gate.count_waiting
         gate.backlog_s = lambda: self.dataplane.queue.backlog_s
         dialects = [build(self.dataplane, settings) for build in DIALECTS]

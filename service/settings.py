@@ -33,6 +33,12 @@ class Settings(BaseModel):
     request_timeout_s: float = Field(10.0, gt=0, description="deadline of a request that names none, seconds")
     max_timeout_s: float = Field(60.0, gt=0, description="longest deadline that a caller may ask for, seconds")
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body or gRPC message, bytes")
+    max_head_bytes: int = Field(
+        32_768, ge=1024, description="largest head of a request, its first line and headers, bytes; beyond, 431"
+    )
+    max_connections: int = Field(
+        8192, ge=1, description="most HTTP connections of a worker; for another one the longest idle is closed"
+    )
     max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
     max_wait_s: float = Field(

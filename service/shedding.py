@@ -18,9 +18,12 @@ from typing import Any
 from uvicorn.config import HTTP_PROTOCOLS
 
 from service import metrics
+from service.budget import ByteBudget
+from service.connection_limit import find_limit
 from service.errors import CallerGone
 from service.framing import BLANK_LINE, FramedConnection
 from service.refusals import PROTOCOL, REFUSAL, Refusals
+from service.settings import Settings
 
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
@@ -227,7 +230,9 @@ def read_length(head: bytes) -> int:
     return int(matched[1]) if matched else -1
 
 
-def install(max_wait_s: float, max_waiting_rows: int) -> None:
+def install(settings: Settings, budget: ByteBudget) -> None:
     """Let uvicorn use this protocol; must be called before it starts. A request has at least one row."""
-    gate.max_wait_s, gate.max_waiting = max_wait_s, max_waiting_rows
+    gate.max_wait_s, gate.max_waiting = settings.max_wait_s, settings.max_waiting_rows
+    SheddingProtocol.max_head_bytes, SheddingProtocol.budget = settings.max_head_bytes, budget
+    SheddingProtocol.max_connections = find_limit(settings.max_connections)
     HTTP_PROTOCOLS["auto"] = f"{__name__}:SheddingProtocol"

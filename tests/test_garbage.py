@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 
@@ -65,6 +66,7 @@ def no_collector() -> Iterator[None]:
     gc.set_debug(0)
     gc.garbage.clear()
     gc.enable()
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -26,7 +26,7 @@ from contract.encode import Encoder
 from contract.errors import InvalidInput
 from contract.feature import Boolean, Category, Number, Timestamp
 from contract.schema import Schema, Target
-from service.body import nan_to_null, parse_json
+from service.json_values import nan_to_null, parse_json
 from service.errors import BadRequest, DeadlineExceeded
 from service.failure import Failure
 from service.model import GOLDEN_FILE, PackedModel
@@ -223,10 +223,10 @@ def test_quotes_hold_commas_lines_and_quotes() -> None:
         (b"size,shelf\n\n1,2\n3\n", None, "line 4: expected 2 cells, one for each name in the header, got 1"),
         (b'size,shelf\n"1\n",2\n3\n', None, "line 4: expected 2 cells"),
         (b"size,size\n1,2\n", None, "`size`: is there twice"),
-        (b'1,2\n"3', None, "can't be read in line 2: unexpected end of data"),
+        (b'1,2,3,4,5,6\n"3', None, "can't be read in line 2: unexpected end of data"),
         (b'1,"2"3', None, "can't be read in line 1"),
         (b"1," + b"2" * 200_000, None, "can't be read in line 1: field larger than field limit"),
-        (b"1\n" * 5000, None, "5000 rows are more than 100"),
+        (b"1,2,3,4,5,6\n" * 5000, None, "5000 rows are more than 100"),
         (b"size\n" + b"1\n" * 101, None, "101 rows are more than 100"),
     ],
     ids=lambda value: str(value)[:40],

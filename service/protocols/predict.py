@@ -7,12 +7,13 @@ import orjson
 from contract.answers import to_predictions
 from contract.check import show, suggest
 from contract.errors import InvalidInput, Problem
-from service.body import parse_json, read_body
+from service.body import BodyReader
 from service.dataplane import Dataplane, Prediction
 from service.dialect import Dialect, Route
 from service.errors import BadRequest
 from service.failure import Failure
 from service.http import JSON_TYPE, Request, read_timeout_s
+from service.json_values import parse_json
 from service.settings import Settings
 
 PROTOCOL = "predict"
@@ -23,11 +24,13 @@ ENVELOPE = ("rows",)
 def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
     """Return what this protocol registers."""
 
+    bodies = BodyReader(dataplane, settings)
+
     async def answer(request: Request) -> bytes:
         check_request(request)
         timeout_s = read_timeout_s(request, settings)
-        rows = decode_rows(await read_body(request, settings.max_body_bytes, timeout_s))
-        prediction = await dataplane.predict(rows, timeout_s, PROTOCOL, request.wait_gone)
+        rows, _ = await bodies.read(request, timeout_s, decode)
+        prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
     return Dialect(PROTOCOL, (Route("POST", PATH, answer),), shape_error=shape_error)
@@ -46,6 +49,11 @@ def check_request(request: Request) -> None:
     kind = request.headers.get(b"content-type", JSON_TYPE)
     if kind != JSON_TYPE and kind.partition(b";")[0].strip().lower() != JSON_TYPE:
         raise BadRequest(415, f"content type {kind.decode('latin-1')!r} is not supported: send application/json")
+
+
+def decode(body: bytes) -> tuple[list[Any], None]:
+    """Return the rows of a body, as `BodyReader` wants them."""
+    return decode_rows(body), None
 
 
 def decode_rows(body: bytes) -> list[Any]:

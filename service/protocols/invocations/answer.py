@@ -1,25 +1,26 @@
 """A request for predictions, from its body's rows to its answer."""
 
-import asyncio
 import os
-import time
 from typing import Any
 
 import orjson
 
 from contract.answers import to_columns, to_predictions
-from service.body import nan_to_null, parse_json, read_body
+from contract.encode import BLOCK_ROWS
+from service.body import BodyReader
 from service.dataplane import Dataplane, Prediction
-from service.errors import BadRequest
+from service.errors import BadRequest, Overloaded
 from service.http import Request, Response, read_timeout_s
+from service.json_values import nan_to_null, parse_json
+from service.offload import offload
 from service.protocols.invocations.csv_form import CsvReader, write_csv
 from service.protocols.invocations.json_forms import JsonReader, is_open_inference
 from service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
 from service.protocols.invocations.parquet_form import ParquetReader
 from service.protocols.open_inference.infer import Inference
+from service.protocols.open_inference.question import Question
+from service.refusals import RETRY_AFTER_S
 from service.settings import Settings
-
-LONG_BYTES = 65_536  # a longer CSV body is read in a thread: the event loop must not wait for it
 
 
 class Invocations:
@@ -34,6 +35,7 @@ class Invocations:
         self._json = JsonReader(schema, check_count)
         self._csv = CsvReader(schema, max_rows, check_count)
         self._parquet = ParquetReader(schema, max_rows, settings.max_body_bytes, check_count)
+        self._bodies = BodyReader(dataplane, settings)
         self._inference = Inference(dataplane, settings, protocol)
         self._accept_by_default = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or JSON
 
@@ -43,24 +45,41 @@ class Invocations:
         kind, header = read_content_type(headers.get(b"content-type"))
         accepted = read_accept(headers.get(b"accept"), self._accept_by_default)
         timeout_s = read_timeout_s(request, self._settings)
-        deadline = time.monotonic() + timeout_s
-        body = await read_body(request, self._settings.max_body_bytes, timeout_s)
-        if kind == CSV:
-            rows = await self._read_csv(body, header)
-        elif kind == PARQUET:
-            rows = await self._parquet.read(body, deadline - time.monotonic())
+        if kind == PARQUET:
+            rows, question = await self._read_parquet(request, timeout_s), None
         else:
-            content = parse_body(body, kind)
-            if is_open_inference(content):
-                return await self._inference.answer_body(request, body, timeout_s)
-            rows = self._json.read(content)
-        left_s = deadline - time.monotonic()
+            rows, question = await self._bodies.read(
+                request, timeout_s, lambda body: self._decode(request, body, kind, header)
+            )
+        if question is not None:
+            return await self._inference.answer_question(request, rows, question, timeout_s)
+        left_s = request.left_s(timeout_s)
         return self._encode(await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone), accepted)
 
-    async def _read_csv(self, body: bytes, header: bool | None) -> list[Any]:
-        if len(body) < LONG_BYTES:
-            return self._csv.read(body, header)
-        return await asyncio.to_thread(self._csv.read, body, header)
+    def _decode(
+        self, request: Request, body: bytes, kind: str, header: bool | None
+    ) -> tuple[list[Any], Question | None]:
+        """Return the rows, and of tensors what is asked of them."""
+        if kind == CSV:
+            return self._csv.read(body, header), None
+        content = parse_body(body, kind)
+        if is_open_inference(content):
+            return self._inference.decode(request, body)
+        return self._json.read(content), None
+
+    async def _read_parquet(self, request: Request, timeout_s: float) -> Any:
+        """Return the rows that another process reads."""
+        body, _ = await self._bodies.read(request, timeout_s, lambda body: (body, None))
+        budget = self._dataplane.budget
+        if not budget.take(len(body)):
+            raise Overloaded(RETRY_AFTER_S)
+        try:
+            rows = await self._parquet.read(body, request.left_s(timeout_s))
+        finally:
+            budget.give(len(body))
+        if len(rows) <= BLOCK_ROWS:
+            return rows
+        return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s))
 
     def _encode(self, prediction: Prediction, accepted: str) -> bytes | Response:
         if accepted == CSV:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from contract.schema import Schema
@@ -12,6 +12,7 @@ from service.errors import BadRequest
 from service.protocols.invocations.names import check_names, find_index
 
 Line = list[str]
+BLOCK_LINES = 256
 
 
 class CsvReader:
@@ -25,24 +26,55 @@ class CsvReader:
 
     def read(self, body: bytes, header: bool | None) -> list[Any]:
         """Return the rows; without a header their cells are in the features' order. None: look if there is one."""
-        text = decode(body)
-        lines = read_lines(text)
-        records = list(islice(lines, self._max_rows + 2))  # a line costs more memory than its text
-        if not records:
+        check_encoding(body)
+        lines = Lines(body)
+        first = next(lines, None)
+        if first is None:
             raise BadRequest(400, "the body is empty: send a line of comma-separated values for each row")
-        names = records[0] if header or (header is None and has_header(records[0], self._names)) else None
-        self._check_count(len(records) + sum(1 for _ in lines) - (names is not None))
-        check_widths(text, records, len(self._names if names is None else names), names is not None)
-        return self._to_rows(self._names, records) if names is None else self._to_rows(names, records[1:])
+        named = bool(header or (header is None and has_header(first, self._names)))
+        names = first if named else self._names
+        check_names(names)
+        rows: list[Any] = []
+        records = lines if named else chain([first], lines)
+        # A cell takes more memory than its text: few lines at a time are cells.
+        while block := lines.take(records, len(names), named):
+            rows += self._to_rows(names, block)
+            if len(rows) > self._max_rows:
+                self._check_count(len(rows) + sum(1 for _ in records))
+        return rows
 
     def _to_rows(self, names: Sequence[str], records: list[Line]) -> list[Any]:
-        check_names(names)
-        if not records:
-            return []
         columns = dict(zip(names, zip(*records, strict=True), strict=True))
         for place in find_index(names):
             del columns[names[place]]
         return self._reader.to_rows({name: self._reader.read_texts(name, cells) for name, cells in columns.items()})
+
+
+class Lines(Iterator[Line]):
+    """The cells of each line that is not empty; raises BadRequest if one can't be read."""
+
+    def __init__(self, body: bytes) -> None:
+        text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+        self._reader = csv.reader(text, strict=True)
+
+    def __next__(self) -> Line:
+        try:
+            return next(line for line in self._reader if line)
+        except StopIteration:
+            raise
+        except csv.Error as error:
+            raise BadRequest(400, f"the CSV body can't be read in line {self._reader.line_num}: {error}") from None
+
+    def take(self, records: Iterator[Line], width: int, named: bool) -> list[Line]:
+        """Return the next lines, some hundreds; raise BadRequest naming the one that has not so many cells."""
+        block = []
+        for record in islice(records, BLOCK_LINES):
+            if len(record) != width:
+                where = "one for each name in the header" if named else "in the order of the features"
+                place = f"line {self._reader.line_num}"
+                raise BadRequest(400, f"{place}: expected {width} cells, {where}, got {len(record)}")
+            block.append(record)
+        return block
 
 
 def has_header(first: Line, names: Sequence[str]) -> bool:
@@ -51,36 +83,15 @@ def has_header(first: Line, names: Sequence[str]) -> bool:
     return 2 * sum(cell in known for cell in first) >= len(first)
 
 
-def decode(body: bytes) -> str:
-    """Return the text of a body, in UTF-8 with or without a byte order mark."""
+def check_encoding(body: bytes) -> None:
+    """Raise BadRequest unless a body is text in UTF-8, with or without a byte order mark."""
     try:
-        text = body.decode("utf-8-sig")
+        body.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"the CSV body is not UTF-8 at byte {error.start}: save it as UTF-8") from None
-    if (place := text.find("\0")) >= 0:
-        line = text.count("\n", 0, place) + 1
+    if (place := body.find(b"\0")) >= 0:
+        line = body.count(b"\n", 0, place) + 1
         raise BadRequest(400, f"the CSV body has a NUL character in line {line}: save it as plain text in UTF-8")
-    return text
-
-
-def read_lines(text: str) -> Iterator[Line]:
-    """Yield the cells of each line that is not empty; raise BadRequest if one can't be read."""
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        # No `list` of the reader itself: between the steps of a generator other threads get their turn.
-        yield from (line for line in lines if line)
-    except csv.Error as error:
-        raise BadRequest(400, f"the CSV body can't be read in line {lines.line_num}: {error}") from None
-
-
-def check_widths(text: str, records: list[Line], width: int, named: bool) -> None:
-    """Raise BadRequest naming the line that has not that many cells."""
-    if set(map(len, records)) == {width}:
-        return
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    cells = next(len(line) for line in lines if line and len(line) != width)
-    where = "one for each name in the header" if named else "in the order of the features"
-    raise BadRequest(400, f"line {lines.line_num}: expected {width} cells, {where}, got {cells}")
 
 
 def write_csv(columns: Mapping[str, Any]) -> bytes:

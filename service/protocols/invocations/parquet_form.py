@@ -9,8 +9,8 @@ from typing import Any
 
 from contract.schema import Schema
 from contract.tensors import ColumnReader
-from service.body import nan_to_null, parse_json
 from service.errors import BadRequest, DeadlineExceeded
+from service.json_values import nan_to_null, parse_json
 from service.protocols.invocations.names import check_names, find_index
 
 MAGIC = b"PAR1"

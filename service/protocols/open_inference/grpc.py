@@ -68,7 +68,7 @@ class Api:
         asked = self._selection.read(outputs, binary=False)
         if request.parameters:
             call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
-        rows = await call.run(self.read_rows, request)
+        rows = await call.read_rows(self._dataplane.prepare, self.read_rows, request)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
         return await call.run(self.write, request, self._selection.pick(prediction.answers, asked))
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import orjson
 
-from service.body import parse_json, read_body
+from service.budget import ByteBudget
 from service.dataplane import Dataplane
 from service.dialect import Operation, Route
 from service.errors import BadRequest
 from service.http import Request, Response, encode_json, read_timeout_s
+from service.json_values import parse_json
 from service.protocols.open_inference.infer import Inference
 from service.protocols.open_inference.metadata import describe_model, describe_server
 from service.protocols.open_inference.triton import NO_LOADING, describe_config, describe_index, describe_statistics
@@ -49,6 +50,7 @@ INFER = Operation(
         }
     },
 )
+MAX_INDEX_BYTES = 4096  # of a question about the repository
 NOT_READY = {503: "not yet, or no more"}
 
 
@@ -129,7 +131,8 @@ class Api:
         return encode_json(describe_config(self._model, self._settings))
 
     async def index(self, request: Request) -> bytes:
-        body = await read_body(request, self._settings.max_body_bytes, read_timeout_s(request, self._settings))
+        timeout_s = read_timeout_s(request, self._settings)
+        body = await request.read_body(MAX_INDEX_BYTES, timeout_s, ByteBudget(MAX_INDEX_BYTES))
         wanted: Any = parse_json(body) if body.strip() else {}
         only_ready = isinstance(wanted, dict) and wanted.get("ready") is True
         return orjson.dumps(describe_index(self._dataplane, only_ready))

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from service.body import read_body
+from service.body import BodyReader
 from service.dataplane import Dataplane
 from service.http import Request, Response
 from service.http import read_timeout_s as read_header_timeout_s
@@ -13,7 +13,7 @@ from service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_h
 from service.protocols.open_inference.datatypes import write_raw
 from service.protocols.open_inference.decode import read_timeout_s
 from service.protocols.open_inference.encode import Asked, Output, Selection, to_list
-from service.protocols.open_inference.question import QuestionReader
+from service.protocols.open_inference.question import Question, QuestionReader
 from service.settings import Settings
 
 
@@ -24,6 +24,7 @@ class Inference:
         self._dataplane = dataplane
         self._settings = settings
         self._protocol = protocol
+        self._bodies = BodyReader(dataplane, settings)
         self._reader = QuestionReader(dataplane)
         self._selection = Selection(dataplane.model.schema.target)
         self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
@@ -31,14 +32,17 @@ class Inference:
     async def answer(self, request: Request) -> Response:
         """Answer a request over HTTP."""
         timeout_s = read_header_timeout_s(request, self._settings)
-        body = await read_body(request, self._settings.max_body_bytes, timeout_s)
-        return await self.answer_body(request, body, timeout_s)
+        rows, question = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
+        return await self.answer_question(request, rows, question, timeout_s)
 
-    async def answer_body(self, request: Request, body: bytes, timeout_s: float) -> Response:
-        """Do the same with a body that was read already."""
-        question = self._reader.read(body, read_length(request.headers, body))
-        timeout_s = read_timeout_s(question.parameters, timeout_s + request.waited_s) - request.waited_s
-        prediction = await self._dataplane.predict(question.rows, timeout_s, self._protocol, request.wait_gone)
+    def decode(self, request: Request, body: bytes) -> tuple[list[Any], Question]:
+        """Return the rows of a body, and what it asks of them."""
+        return self._reader.read(body, read_length(request.headers, body))
+
+    async def answer_question(self, request: Request, rows: Any, question: Question, timeout_s: float) -> Response:
+        """Answer rows that were read already."""
+        left_s = request.left_s(read_timeout_s(question.parameters, timeout_s))
+        prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone)
         head = self._names if question.id is None else {**self._names, "id": question.id}
         return encode(head, self._selection.pick(prediction.answers, question.outputs), question.outputs)
 

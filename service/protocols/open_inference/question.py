@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from contract.check import check_names as check_features
 from contract.check import show
 from contract.errors import InvalidInput, Problem
 from contract.tensors import input_specs
-from service.body import parse_json
 from service.dataplane import Dataplane
 from service.errors import BadRequest
+from service.json_values import nan_to_null, parse_json
 from service.protocols.open_inference.binary import SIZE, Tail
 from service.protocols.open_inference.datatypes import DATATYPES, Datatype, refuse, refuse_datatype
 from service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
@@ -23,9 +24,8 @@ NO_PARAMETERS: Mapping[str, Any] = {}
 
 @dataclass(slots=True)
 class Question:
-    """What a request asks."""
+    """What a request asks of its rows."""
 
-    rows: list[Any]
     outputs: Sequence[Asked]
     parameters: Mapping[str, Any]
     id: str | None = None
@@ -36,20 +36,24 @@ class QuestionReader:
 
     def __init__(self, dataplane: Dataplane) -> None:
         schema = dataplane.model.schema
+        self._schema = schema
         self._inputs = input_specs(schema)
         self._rows = RowReader(schema, dataplane.check_count)
         self._selection = Selection(schema.target)
 
-    def read(self, body: bytes, length: int | None) -> Question:
-        """Return what a body asks, whose first `length` bytes are JSON; None: all of it, 0: it is one raw tensor."""
+    def read(self, body: bytes, length: int | None) -> tuple[list[Any], Question]:
+        """Return the rows of a body and what it asks of them.
+
+        Its first `length` bytes are JSON; None: all of it, 0: it is one raw tensor.
+        """
         if length == 0:
             return self._read_raw(body)
-        content = parse_json(body, _nan_to_null) if length is None else parse_header(body[:length])
+        content = parse_json(body, nan_to_null) if length is None else parse_header(body[:length])
         if not isinstance(content, dict):
             raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
         parameters = read_parameters("parameters", content)
-        return Question(
-            self._read_inputs(content.get("inputs"), None if length is None else Tail(body, length)),
+        rows = self._read_inputs(content.get("inputs"), None if length is None else Tail(body, length))
+        return rows, Question(
             self._selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False)),
             parameters,
             _read_id(content),
@@ -62,6 +66,7 @@ class QuestionReader:
         columns: dict[str, Sequence[Any]] = {}
         extent: Extent | None = None
         alone = len(inputs) == 1
+        self._check_names(inputs)
         for tensor in inputs:
             try:
                 name, shape, datatype = tensor["name"], tensor["shape"], DATATYPES[tensor["datatype"]]
@@ -79,8 +84,17 @@ class QuestionReader:
         assert extent is not None  # there is at least one tensor
         return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=tail is None)
 
-    def _read_raw(self, body: bytes) -> Question:
-        """Return the question of a body that is the model's only tensor; a text is all of it."""
+    def _check_names(self, inputs: list[Any]) -> None:
+        """Raise InvalidInput if there are more tensors than features, before anything is made of their values."""
+        if len(inputs) > len(self._inputs):
+            names = [
+                tensor["name"] for tensor in inputs if isinstance(tensor, dict) and type(tensor.get("name")) is str
+            ]
+            check_names(names)
+            check_features(self._schema, names)
+
+    def _read_raw(self, body: bytes) -> tuple[list[Any], Question]:
+        """Return the rows and the question of a body that is the model's only tensor; a text is all of it."""
         if len(self._inputs) > 1:
             sentence = f"a raw request is for models of one input, this one has {len(self._inputs)}: send JSON first"
             raise BadRequest(400, sentence)
@@ -91,17 +105,17 @@ class QuestionReader:
         content = body if datatype.size else len(body).to_bytes(4, "little") + body
         values = Tail(content, 0).take(spec.name, datatype, len(content), rows)
         made = self._rows.to_rows({spec.name: values}, extent, texts=False, without_nan=False)
-        return Question(made, self._selection.read((), binary=True), NO_PARAMETERS)
+        return made, Question(self._selection.read((), binary=True), NO_PARAMETERS)
 
 
 def parse_header(header: bytes) -> Any:
     """Return what the JSON before raw tensors holds."""
-    return _remember_header(header) if len(header) <= MAX_REMEMBERED_BYTES else parse_json(header, _nan_to_null)
+    return _remember_header(header) if len(header) <= MAX_REMEMBERED_BYTES else parse_json(header, nan_to_null)
 
 
 @lru_cache(REMEMBERED_HEADERS)
 def _remember_header(header: bytes) -> Any:
-    return parse_json(header, _nan_to_null)
+    return parse_json(header, nan_to_null)
 
 
 def read_parameters(place: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,7 +183,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _nan_to_null(name: str) -> float | None:
-    return None if name == "NaN" else float(name)

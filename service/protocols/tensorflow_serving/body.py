@@ -7,8 +7,8 @@ from typing import Any
 
 from contract.check import shorten, show, suggest
 from contract.errors import InvalidInput, Problem
-from service.body import parse_json, parse_json_slowly
 from service.errors import BadRequest
+from service.json_values import nan_to_null, parse_json
 from service.protocols.tensorflow_serving.model_spec import check_signature
 
 BYTES_KEY = "b64"
@@ -39,20 +39,27 @@ def read_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
 
 def parse(body: bytes) -> Any:
     """Return what a JSON body holds."""
-    if f'"{BYTES_KEY}"'.encode() in body:
-        return parse_json_slowly(body, parse_constant=_read_constant, object_hook=_read_bytes)
-    return parse_json(body, _read_constant)
+    content = parse_json(body, nan_to_null)
+    return read_bytes(content) if f'"{BYTES_KEY}"'.encode() in body else content
 
 
-def _read_constant(name: str) -> float | None:
-    return None if name == "NaN" else float(name)
+def read_bytes(content: Any) -> Any:
+    """Return the string of {"b64": ...}, and anything else with such objects in it replaced."""
+    if type(content) is list:
+        for place, value in enumerate(content):
+            if type(value) in (dict, list):
+                content[place] = read_bytes(value)
+    elif type(content) is dict:
+        if len(content) == 1 and type(encoded := content.get(BYTES_KEY)) is str:
+            return decode_base64(encoded)
+        for name, value in content.items():
+            if type(value) in (dict, list):
+                content[name] = read_bytes(value)
+    return content
 
 
-def _read_bytes(content: dict[str, Any]) -> Any:
-    """Return the text of {"b64": ...}, and any other object as it is."""
-    encoded = content.get(BYTES_KEY)
-    if not isinstance(encoded, str) or len(content) > 1:
-        return content
+def decode_base64(encoded: str) -> str:
+    """Return the string that base64 stands for; raise BadRequest if it is not one in UTF-8."""
     try:
         return base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):

@@ -57,7 +57,7 @@ class Api:
         self._spec.version.value = int(dataplane.model.version)
 
     async def predict(self, request: Any, call: Call) -> Any:
-        rows = await call.run(self.read_predict, request)
+        rows = await call.read_rows(self._dataplane.prepare, self.read_predict, request)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
         return await call.run(self.write_predict, prediction.answers, request.output_filter)
 
@@ -123,5 +123,5 @@ class Api:
     async def _answer_examples(self, request: Any, call: Call, method: str) -> Prediction:
         check_spec(self._dataplane, request)
         check_task(self._schema.target, method)
-        rows = await call.run(self._examples.read_messages, request.input, call.left_s)
+        rows = await call.read_rows(self._dataplane.prepare, self._examples.read_messages, request.input, call.left_s)
         return await self._dataplane.predict(rows, call.left_s(), self._protocol)

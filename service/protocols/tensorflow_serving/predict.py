@@ -10,7 +10,7 @@ from contract.check import show
 from contract.errors import InvalidInput, Problem
 from contract.schema import Schema, Target
 from contract.tensors import ColumnReader, to_tensors, unwrap_column
-from service.body import read_body
+from service.body import BodyReader
 from service.dataplane import Dataplane
 from service.http import Request, read_timeout_s
 from service.protocols.tensorflow_serving.body import read_object
@@ -24,11 +24,12 @@ def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Ca
     """Return the function from a request to its answer."""
     decoder = Decoder(dataplane.model.schema, dataplane.check_count)
     target = dataplane.model.schema.target
+    bodies = BodyReader(dataplane, settings)
 
     async def predict(request: Request) -> bytes:
         timeout_s = read_timeout_s(request, settings)
-        rows, forms = decoder.decode(await read_body(request, settings.max_body_bytes, timeout_s))
-        prediction = await dataplane.predict(rows, timeout_s, protocol, request.wait_gone)
+        rows, forms = await bodies.read(request, timeout_s, decoder.decode)
+        prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone)
         return encode(target, prediction.answers, forms)
 
     return predict

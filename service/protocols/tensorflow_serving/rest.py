@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from service.body import read_body
+from service.body import BodyReader
 from service.dataplane import Dataplane, Prediction
 from service.dialect import Route
 from service.errors import BadRequest
@@ -45,6 +45,7 @@ class Api:
         self._dataplane = dataplane
         self._settings = settings
         self._protocol = protocol
+        self._bodies = BodyReader(dataplane, settings)
         self._predict = build_predict(dataplane, settings, protocol)
         schema = dataplane.model.schema
         self._target = schema.target
@@ -98,6 +99,9 @@ class Api:
         check_path(self._dataplane, request.parameters)
         check_task(self._target, call)
         timeout_s = read_timeout_s(request, self._settings)
-        content = read_object(await read_body(request, self._settings.max_body_bytes, timeout_s), ("examples",))
-        rows = self._examples.read(content["examples"], content.get("context"))
-        return await self._dataplane.predict(rows, timeout_s, self._protocol, request.wait_gone)
+        rows, _ = await self._bodies.read(request, timeout_s, self._decode_examples)
+        return await self._dataplane.predict(rows, request.left_s(timeout_s), self._protocol, request.wait_gone)
+
+    def _decode_examples(self, body: bytes) -> tuple[list[Any], None]:
+        content = read_object(body, ("examples",))
+        return self._examples.read(content["examples"], content.get("context")), None
