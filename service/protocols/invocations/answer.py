@@ -12,6 +12,7 @@ from service.dataplane import Dataplane, Prediction
 from service.errors import BadRequest, Overloaded
 from service.http import Request, Response, read_timeout_s
 from service.json_values import nan_to_null, parse_json
+from service.limits import read_limits
 from service.offload import offload
 from service.protocols.invocations.csv_form import CsvReader, write_csv
 from service.protocols.invocations.json_forms import JsonReader, is_open_inference
@@ -34,8 +35,10 @@ class Invocations:
         self._target = schema.target
         self._json = JsonReader(schema, check_count)
         self._csv = CsvReader(schema, max_rows, check_count)
-        self._parquet = ParquetReader(schema, max_rows, settings.max_body_bytes, check_count)
         self._bodies = BodyReader(dataplane, settings)
+        self._parquet = ParquetReader(
+            schema, max_rows, settings.max_body_bytes, check_count, read_limits(), settings.workers
+        )
         self._inference = Inference(dataplane, settings, protocol)
         self._accept_by_default = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or JSON
 
@@ -74,7 +77,7 @@ class Invocations:
         if not budget.take(len(body)):
             raise Overloaded(RETRY_AFTER_S)
         try:
-            rows = await self._parquet.read(body, request.left_s(timeout_s))
+            rows = await self._parquet.read(body, request.left_s(timeout_s), request.wait_gone)
         finally:
             budget.give(len(body))
         if len(rows) <= BLOCK_ROWS:

@@ -9,7 +9,8 @@ from typing import Any
 from contract.schema import Schema
 from contract.tensors import ColumnReader
 from service.errors import BadRequest
-from service.protocols.invocations.names import check_names, find_index
+from service.index_columns import find_index
+from service.protocols.invocations.names import check_names
 
 Line = list[str]
 BLOCK_LINES = 256

@@ -1,68 +1,92 @@
-"""Parquet, read in a process of its own by arro3: a tenth of pyarrow's size in the image."""
+"""Parquet, read in processes of its own by arro3: a tenth of pyarrow's size in the image."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
+import orjson
+
+from contract.check import check_names as check_known
 from contract.schema import Schema
 from contract.tensors import ColumnReader
 from service.errors import BadRequest, DeadlineExceeded
+from service.index_columns import find_index
 from service.json_values import nan_to_null, parse_json
-from service.protocols.invocations.names import check_names, find_index
+from service.limits import Limits
+from service.parquet.frames import FAULT, TABLE, Job
+from service.parquet.process import ReaderDied, ReaderProcess
+from service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
+from service.protocols.invocations.names import check_names
 
-MAGIC = b"PAR1"
-READER = Path(__file__).with_name("parquet_reader.py")
-MOST_AT_ONCE = 2  # processes
-GROWTH = 16  # a table may be so many times as large as its body may be
+MAGICS = (b"PAR1", b"PARE")  # the second is that of an encrypted one
+LEAST_BYTES = 12
+NO_LIMITS = Limits()
+DAMAGED = "the Parquet body can't be read: it is damaged or too large once unpacked"
 
 
 class ParquetReader:
     """Reads the rows of Parquet bodies; belongs to one event loop."""
 
-    def __init__(self, schema: Schema, max_rows: int, max_bytes: int, check_count: Callable[[int], None]) -> None:
+    def __init__(
+        self, schema: Schema, max_rows: int, max_bytes: int, check_count: Callable[[int], None],
+        limits: Limits = NO_LIMITS, workers: int = 1,
+    ) -> None:  # fmt: skip
+        self._schema = schema
         self._reader = ColumnReader(schema)
-        self._max_rows = max_rows
-        self._max_bytes = max_bytes * GROWTH
         self._check_count = check_count
-        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        memory_bytes = find_memory_bytes(limits, workers, max_bytes)
+        self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
 
-    async def read(self, body: bytes, timeout_s: float) -> list[Any]:
-        """Return the rows; raise BadRequest or InvalidInput if there are none, DeadlineExceeded if not in time."""
-        if len(body) < 12 or body[:4] != MAGIC or body[-4:] != MAGIC:
+    async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> list[Any]:
+        """Return the rows; raise BadRequest or InvalidInput if there are none, or a Refusal.
+
+        `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
+        """
+        if len(body) < LEAST_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:
             raise BadRequest(400, "the body is no Parquet file: it should begin and end with PAR1")
+        deadline = asyncio.get_running_loop().time() + timeout_s
         try:
-            async with asyncio.timeout(timeout_s), self._turns:
-                code, output = await _run(body, self._max_rows, self._max_bytes)
+            async with asyncio.timeout_at(deadline), self._readers.lend(gone) as reader:
+                return await self._read(reader, body, deadline - asyncio.get_running_loop().time())
         except TimeoutError:
             raise DeadlineExceeded from None
-        if code != 0:
-            raise BadRequest(400, "the Parquet body can't be read: it is damaged or too large once unpacked")
-        return self._to_rows(parse_json(output, nan_to_null))
+        except ReaderDied:
+            raise BadRequest(400, DAMAGED) from None
 
-    def _to_rows(self, table: dict[str, Any]) -> list[Any]:
-        """Return the rows of what the process says of a table."""
-        self._check_count(table["rows"])
-        if "columns" not in table:
-            raise BadRequest(413, f"the Parquet file unpacks to more than {self._max_bytes} bytes: send fewer rows")
-        names, columns = table["names"], table["columns"]
-        check_names(names)
+    def close(self) -> None:
+        """End the processes that read."""
+        self._readers.close()
+
+    async def _read(self, reader: ReaderProcess, body: bytes, seconds: float) -> list[Any]:
+        table: dict[str, Any] = {}
+        fault: dict[str, Any] = {}
+        rows: list[Any] = []
+        async with aclosing(reader.read(body, seconds)) as frames:
+            async for kind, content in frames:
+                if kind == TABLE:
+                    table = orjson.loads(content)
+                elif kind == FAULT:
+                    fault = orjson.loads(content)
+                else:
+                    rows += self._to_rows(table["names"], content)
+        if fault:
+            raise BadRequest(**fault)
+        self._check(table)
+        return rows
+
+    def _to_rows(self, names: Sequence[str], piece: bytes) -> list[Any]:
+        """Return the rows of a piece: a few hundred, so that nobody waits for it."""
         index = find_index(names)
-        return self._reader.to_rows({name: columns[place] for place, name in enumerate(names) if place not in index})
+        wanted = [name for place, name in enumerate(names) if place not in index]
+        columns = parse_json(piece, nan_to_null)
+        return self._reader.to_rows(dict(zip(wanted, columns, strict=True)))
 
-
-async def _run(body: bytes, max_rows: int, max_bytes: int) -> tuple[int | None, bytes]:
-    """Return the reader's exit code and what it wrote."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(READER), str(max_rows), str(max_bytes),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )  # fmt: skip
-    try:
-        output, _ = await process.communicate(body)
-    except asyncio.CancelledError:
-        process.kill()
-        raise
-    return process.returncode, output
+    def _check(self, table: dict[str, Any]) -> None:
+        """Raise BadRequest or InvalidInput if the table can't be one of this schema, as its names and rows say."""
+        self._check_count(table["rows"])
+        names = table["names"]
+        check_names(names)
+        if table["rows"]:
+            index = find_index(names)
+            check_known(self._schema, [name for place, name in enumerate(names) if place not in index])

@@ -1,0 +1,62 @@
+"""Finds in an Arrow schema what Parquet's own doesn't say: which numbers are durations.
+
+Arrow's writers keep their schema, a flatbuffer in base64, in the file's metadata. A duration is stored as
+a plain number, and would be taken for one.
+
+Sources: https://github.com/apache/arrow/blob/main/format/Schema.fbs and Message.fbs,
+https://flatbuffers.dev/internals/
+"""
+
+import base64
+import binascii
+import struct
+
+KEY = b"ARROW:schema"
+DURATION = 18  # in the union Type
+HEAD_BYTES = 8  # a continuation marker and a length, before the message
+# Fields of the tables, by their order in the sources.
+MESSAGE_HEADER, SCHEMA_FIELDS, FIELD_NAME, FIELD_TYPE = 2, 1, 0, 2
+
+
+def find_durations(text: bytes) -> set[str]:
+    """Return the names of the columns that are durations; none where the schema can't be read."""
+    try:
+        return _Flatbuffer(base64.b64decode(text)[HEAD_BYTES:]).find_durations()
+    except (binascii.Error, struct.error, UnicodeDecodeError, ValueError):
+        return set()
+
+
+class _Flatbuffer:
+    """Follows the offsets of a message; one that leads nowhere raises struct.error."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def find_durations(self) -> set[str]:
+        schema = self._follow(self._find(self._follow(0), MESSAGE_HEADER))
+        vector = self._follow(self._find(schema, SCHEMA_FIELDS))
+        count = min(self._number("<I", vector), len(self._data) // 4)
+        fields = [self._follow(vector + 4 + 4 * index) for index in range(count)]
+        return {self._text(self._find(field, FIELD_NAME)) for field in fields if self._kind(field) == DURATION}
+
+    def _kind(self, field: int) -> int:
+        return self._number("<B", self._find(field, FIELD_TYPE))
+
+    def _text(self, place: int) -> str:
+        start = self._follow(place)
+        return self._data[start + 4 : start + 4 + self._number("<I", start)].decode()
+
+    def _find(self, table: int, field: int) -> int:
+        """Return where a table has a field."""
+        layout = table - self._number("<i", table)
+        offset = self._number("<H", layout + 4 + 2 * field)
+        return table + offset if offset else len(self._data)  # one that is not there
+
+    def _follow(self, place: int) -> int:
+        return place + self._number("<I", place)
+
+    def _number(self, layout: str, place: int) -> int:
+        if place < 0:
+            raise ValueError(place)
+        number: int = struct.unpack_from(layout, self._data, place)[0]
+        return number

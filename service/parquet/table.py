@@ -1,0 +1,77 @@
+"""The table in a Parquet file: what has to be read of it, and how many rows at once."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from service.index_columns import find_index
+from service.parquet.footer import Chunk, Column, Footer, Rejected, find_chunk, read_footer
+from service.parquet.pages import Extent, measure_pages
+from service.parquet.thrift import Damaged
+from service.parquet.trim import replace_footer
+
+BATCH_VALUES = 10_000  # half a millisecond of the service's time
+MAX_BATCH_ROWS = 1024
+BATCH_BYTES = 8 * 2**20
+
+
+@dataclass(slots=True)
+class Table:
+    """A file whose footer was looked at."""
+
+    rows: int
+    names: list[str]
+    columns: Sequence[Column] = ()  # those that are wanted; none where the names alone say that it is wrong
+    batch_rows: int = 0
+
+
+def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: int) -> Table:
+    """Return what a file holds, and leave in it only the columns to read.
+
+    Raises Rejected, Damaged or what else a wrong index raises, before a page is unpacked.
+    """
+    footer = read_footer(body)
+    table = Table(footer.rows, [column.name for column in footer.columns])
+    index = set(find_index(table.names))
+    wanted = [column for place, column in enumerate(footer.columns) if place not in index]
+    known = len(set(table.names)) == len(table.names) and all(column.name in features for column in wanted)
+    if not known or not 0 < table.rows <= max_rows:
+        return table
+    table.columns = wanted
+    extent = prepare(body, footer, [column for column in wanted if column.stand_in is None], max_bytes)
+    table.batch_rows = max(1, min(MAX_BATCH_ROWS, BATCH_VALUES // (len(wanted) or 1), BATCH_BYTES // extent.row_bytes))
+    return table
+
+
+def prepare(body: bytearray, footer: Footer, columns: Sequence[Column], max_bytes: int) -> Extent:
+    """Check where the columns are and what they unpack to, and leave no others in the file."""
+    groups = [
+        (group.rows, [find_chunk(group.chunks[column.leaf], group.rows, footer.start) for column in columns])
+        for group in footer.groups
+    ]
+    if sum(chunk.packed_bytes for _, chunks in groups for chunk in chunks) > len(body):
+        raise Damaged("columns share their bytes")
+    check_size(sum(chunk.unpacked_bytes for _, chunks in groups for chunk in chunks), max_bytes)
+    extent = measure(body, columns, groups, max_bytes)
+    replace_footer(body, footer.start, columns, groups)
+    return extent
+
+
+def measure(
+    body: bytearray, columns: Sequence[Column], groups: Sequence[tuple[int, Sequence[Chunk]]], max_bytes: int
+) -> Extent:
+    """Return what all pages unpack to."""
+    extent = Extent()
+    for place, column in enumerate(columns):
+        widest = Extent(extent.bytes, pages=extent.pages)
+        for rows, chunks in groups:
+            measure_pages(body, chunks[place], column.element, rows, widest)
+            check_size(widest.bytes, max_bytes)
+        extent.bytes, extent.pages = widest.bytes, widest.pages
+        extent.row_bytes += widest.row_bytes
+    return extent
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Raise Rejected if the rows take more than a body of another form could hold."""
+    if size > max_bytes:
+        raise Rejected(413, f"the Parquet file unpacks to more than {max_bytes} bytes: send fewer rows")
