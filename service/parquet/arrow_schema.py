@@ -8,22 +8,23 @@ https://flatbuffers.dev/internals/
 """
 
 import base64
-import binascii
 import struct
 
 KEY = b"ARROW:schema"
 DURATION = 18  # in the union Type
 HEAD_BYTES = 8  # a continuation marker and a length, before the message
 # Fields of the tables, by their order in the sources.
-MESSAGE_HEADER, SCHEMA_FIELDS, FIELD_NAME, FIELD_TYPE = 2, 1, 0, 2
+MESSAGE_HEADER, SCHEMA_FIELDS, FIELD_NAME, FIELD_TYPE, FIELD_TYPE_TABLE, DURATION_UNIT = 2, 1, 0, 2, 3, 0
+UNIT_US = (1e6, 1e3, 1, 1e-3)
+MILLISECOND = 1  # what is not written
 
 
-def find_durations(text: bytes) -> set[str]:
-    """Return the names of the columns that are durations; none where the schema can't be read."""
+def find_durations(text: bytes) -> dict[str, float]:
+    """Return the columns that are durations, and their units in µs; none where the schema can't be read."""
     try:
         return _Flatbuffer(base64.b64decode(text)[HEAD_BYTES:]).find_durations()
-    except (binascii.Error, struct.error, UnicodeDecodeError, ValueError):
-        return set()
+    except (struct.error, ValueError, IndexError):
+        return {}
 
 
 class _Flatbuffer:
@@ -32,25 +33,28 @@ class _Flatbuffer:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def find_durations(self) -> set[str]:
+    def find_durations(self) -> dict[str, float]:
         schema = self._follow(self._find(self._follow(0), MESSAGE_HEADER))
         vector = self._follow(self._find(schema, SCHEMA_FIELDS))
         count = min(self._number("<I", vector), len(self._data) // 4)
         fields = [self._follow(vector + 4 + 4 * index) for index in range(count)]
-        return {self._text(self._find(field, FIELD_NAME)) for field in fields if self._kind(field) == DURATION}
+        durations = [field for field in fields if self._number("<B", self._find(field, FIELD_TYPE)) == DURATION]
+        return {self._text(self._find(field, FIELD_NAME)): self._find_unit_us(field) for field in durations}
 
-    def _kind(self, field: int) -> int:
-        return self._number("<B", self._find(field, FIELD_TYPE))
+    def _find_unit_us(self, field: int) -> float:
+        unit = self._find(self._follow(self._find(field, FIELD_TYPE_TABLE)), DURATION_UNIT)
+        return UNIT_US[MILLISECOND if unit == len(self._data) else self._number("<H", unit)]
 
     def _text(self, place: int) -> str:
         start = self._follow(place)
         return self._data[start + 4 : start + 4 + self._number("<I", start)].decode()
 
     def _find(self, table: int, field: int) -> int:
-        """Return where a table has a field."""
+        """Return where a table has a field, or where the data ends."""
         layout = table - self._number("<i", table)
-        offset = self._number("<H", layout + 4 + 2 * field)
-        return table + offset if offset else len(self._data)  # one that is not there
+        there = 4 + 2 * field < self._number("<H", layout)
+        offset = self._number("<H", layout + 4 + 2 * field) if there else 0
+        return table + offset if offset else len(self._data)
 
     def _follow(self, place: int) -> int:
         return place + self._number("<I", place)

@@ -3,6 +3,7 @@
 Source: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,7 @@ class Column:
     element: Fields
     leaf: int  # which of the columns on disk it is, or begins with
     stand_in: Any = None  # what each of its values is shown as, where none can be right: it is not read
+    duration_us: float = 0.0  # the unit of its values, where they are durations
 
 
 @dataclass(slots=True)
@@ -86,13 +88,12 @@ def read_footer(body: bytes | bytearray) -> Footer:
     """Return the footer; raise Rejected, Damaged or IndexError if it can't be right."""
     if body[-4:] == b"PARE":
         raise Rejected(400, "the Parquet file is encrypted: send it without encryption")
-    length = int.from_bytes(body[-TAIL_BYTES:-4], "little")
-    if length > MAX_FOOTER_BYTES:
-        raise Rejected(413, f"the Parquet file's footer is larger than {MAX_FOOTER_BYTES} bytes: send fewer columns")
-    end = len(body) - TAIL_BYTES
+    length, end = int.from_bytes(body[-TAIL_BYTES:-4], "little"), len(body) - TAIL_BYTES
     start = end - length
     if start < 4:
         raise Damaged("the footer is longer than the file")
+    if length > MAX_FOOTER_BYTES:
+        raise Rejected(413, f"the Parquet file's footer is larger than {MAX_FOOTER_BYTES} bytes: send fewer columns")
     found = ThriftReader(body, start, end).read_struct(FILE)
     if ENCRYPTED in found:
         raise Rejected(400, "the Parquet file is encrypted: send it without encryption")
@@ -107,14 +108,15 @@ def find_arrow_schema(found: Fields) -> bytes:
     return next((pair.get(2, b"") for pair in found.get(5, ()) if pair.get(1) == KEY), b"")
 
 
-def list_columns(elements: list[Fields], durations: set[str]) -> tuple[list[Column], int]:
+def list_columns(elements: list[Fields], durations: Mapping[str, float]) -> tuple[list[Column], int]:
     """Return the table's columns, and how many there are on disk."""
     columns: list[Column] = []
     place, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
         element = elements[place]
         name = element[NAME].decode()
-        columns.append(Column(name, element, leaf, find_stand_in(element, name in durations)))
+        duration_us = durations.get(name, 0.0) if element.get(TYPE) == INT64 else 0.0
+        columns.append(Column(name, element, leaf, find_stand_in(element), duration_us))
         place, leaf = pass_over(elements, place, leaf)
     if place != len(elements):
         raise Damaged("the schema has other fields than it says")
@@ -134,16 +136,14 @@ def pass_over(elements: list[Fields], place: int, leaf: int) -> tuple[int, int]:
     return place, leaf
 
 
-def find_stand_in(element: Fields, duration: bool) -> Any:
+def find_stand_in(element: Fields) -> Any:
     """Return what stands for the values of a column that no feature can have, or None."""
     logical = element.get(LOGICAL) or {}
     if element.get(CONVERTED) in (*CONVERTED_MAP, CONVERTED_LIST) or logical.keys() & {LOGICAL_MAP, LOGICAL_LIST}:
         return []
     if element.get(CHILDREN):
         return [] if element.get(REPETITION) == REPEATED else {}
-    if element.get(REPETITION) == REPEATED:
-        return []
-    return "a duration" if duration and element.get(TYPE) == INT64 else None
+    return [] if element.get(REPETITION) == REPEATED else None
 
 
 def check_groups(groups: list[RowGroup], rows: int, leaves: int) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -47,10 +47,16 @@ def list_columns(batch: RecordBatch, table: Table) -> Iterator[Any]:
     place = 0
     for column in table.columns:
         if column.stand_in is None:
-            yield batch.column(place).to_pylist()
+            values: Any = batch.column(place).to_pylist()  # a list, whatever its types say
+            yield to_durations(values, column.duration_us) if column.duration_us else values
             place += 1
         else:
             yield [column.stand_in] * batch.num_rows
+
+
+def to_durations(values: Sequence[Any], unit_us: float) -> list[timedelta | None]:
+    """Return what Parquet stores as numbers: no feature is a duration, and a number would be taken for one."""
+    return [None if value is None else timedelta(microseconds=value * unit_us) for value in values]
 
 
 def encode(columns: Columns) -> Iterator[bytes]:

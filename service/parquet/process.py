@@ -29,6 +29,7 @@ class ReaderProcess:
 
     def __init__(self, child: "subprocess.Popen[bytes]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         self._child = child
+        self.pid = child.pid
         self._reader = reader
         self._writer = writer
         self._usable = True  # nothing is left unread of an answer
