@@ -1,4 +1,4 @@
-"""How much the service carries: `python -m load_tests capacity`, `overload`, `soak` or `batching`."""
+"""How much the service carries: `python -m load_tests capacity`, `overload`, `soak`, `batching` or `parquet`."""
 
 import argparse
 import itertools
@@ -53,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
     batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
+    parquet = add(commands, "parquet", run_parquet, "what reading a Parquet body costs")
+    parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     return parser
 
 
@@ -156,6 +158,14 @@ def run_batching(options: argparse.Namespace) -> int:
     from load_tests import batching
 
     return batching.run(options.seconds)
+
+
+def run_parquet(options: argparse.Namespace) -> int:
+    """Measure what reading a Parquet body costs."""
+    from load_tests import parquet
+
+    parquet.run(options.seconds)
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import io
 import resource
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -34,8 +35,6 @@ class Cost:
 
 def run(seconds: float) -> None:
     """Print a line for each size."""
-    from pathlib import Path
-
     schema = open_model(Path(find_model(read_settings().model_name).path)).schema
     print(f"{describe_machine()}\n\n| rows | bytes | p50 ms | CPU ms |\n|--:|--:|--:|--:|")
     for rows in ROWS:

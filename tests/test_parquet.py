@@ -245,6 +245,13 @@ def test_a_reader_that_dies_costs_its_request(monkeypatch: pytest.MonkeyPatch) -
         assert is_good(caller)
 
 
+def test_a_reader_that_can_not_start_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "COMMAND", ("/nowhere", ""))
+    with contextlib.closing(Caller()) as caller, pytest.raises(BadRequest, match="can't be read now") as refused:
+        caller.read(GOOD)
+    assert refused.value.status == 503
+
+
 def test_a_deadline_is_kept_and_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     before = find_readers()
     replace_reader(monkeypatch, "import time; time.sleep(600)")

@@ -2,7 +2,7 @@
 
 arro3 ends the process that reads certain damaged files (0.9: a panic in Rust that can't unwind), and a
 page may unpack to more than it says: neither may happen to the service. Nothing heavy is imported here, so
-that the process starts in 30 ms and takes 17 MiB. It ends when its input does, when a file takes longer
+that the process starts in 30 ms and takes 27 MiB. It ends when its input does, when a file takes longer
 than it may, and when it has grown.
 """
 

@@ -9,7 +9,7 @@ from service.limits import MIB, Limits
 from service.parquet.frames import Job
 from service.parquet.process import ReaderProcess
 
-IDLE_S = 1.0  # one that waits takes 17 MiB, starting it again 30 ms
+IDLE_S = 1.0  # one that waits takes 27 MiB, starting it again 30 ms
 FIXED_BYTES = 24 * MIB  # of Arrow's and Python's objects, whatever the file is
 COPIES = 3  # of a body or of what it unpacks to, in a process at the same time
 MEMORY_SHARE = 8  # a process gets at most one part in so many of the container's memory

@@ -1,6 +1,7 @@
 """Parquet, read in processes of its own by arro3: a tenth of pyarrow's size in the image."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,8 @@ from service.parquet.frames import FAULT, TABLE, Job
 from service.parquet.process import ReaderDied, ReaderProcess
 from service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
 from service.protocols.invocations.names import check_names
+
+logger = logging.getLogger("bentoml.service")
 
 MAGICS = (b"PAR1", b"PARE")  # the second is that of an encrypted one
 LEAST_BYTES = 12
@@ -53,6 +56,9 @@ class ParquetReader:
             raise DeadlineExceeded from None
         except ReaderDied:
             raise BadRequest(400, DAMAGED) from None
+        except OSError as error:  # of sockets, processes or memory there are no more
+            logger.warning("no process can be started to read Parquet: %s", error)
+            raise BadRequest(503, "Parquet can't be read now: try again, or send JSON or CSV") from None
 
     def close(self) -> None:
         """End the processes that read."""
