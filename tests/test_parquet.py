@@ -362,7 +362,7 @@ def test_attacks_at_once_leave_the_service_as_it_was(server: Server, row: dict[s
     wait_until(lambda: not find_readers(server.process.pid), 30)
     before = measure_memory(server)
     with ThreadPoolExecutor(20) as pool:
-        asked = [pool.submit(invoke, server, body) for body in bodies * 5]
+        asked = [pool.submit(invoke, server, body) for body in bodies * 4]
         while not all(one.done() for one in asked):
             assert httpx.post(f"{server.url}/predict", json={"rows": [row]}, timeout=30).status_code == 200
     for answered in (one.result() for one in asked):
