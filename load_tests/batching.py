@@ -24,7 +24,7 @@ from service import batching
 from service.batching import BatchQueue
 from service.dataplane import Dataplane
 from service.engine import Engine, LiteRTEngine
-from service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_model
+from service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
 from service.settings import read_settings
 
 CALLERS = (1, 16, 256)
@@ -76,7 +76,7 @@ class Counting:
 
 def run(seconds: float) -> int:
     """Measure the packed model and a heavy network, and print a Markdown table."""
-    model = open_model(Path(find_model(read_settings().model_name).path))
+    model = open_stored(find_model(read_settings().model_name))
     golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
     with TemporaryDirectory() as folder:
         engines = {

@@ -22,7 +22,7 @@ from load_tests.process import Measured
 from load_tests.question import Question, write_question
 from load_tests.report import report
 from load_tests.servers import DIALECTS, MLSERVER, PEERS, Peer, Running, start
-from service.model import GOLDEN_FILE, Golden, find_model, open_model
+from service.model import GOLDEN_FILE, Golden, find_model, open_stored
 from service.settings import read_settings
 
 FIRST_PORT = 18100
@@ -97,7 +97,7 @@ class Loader:
     def __init__(self, seconds: int, folder: Path) -> None:
         self._seconds = seconds
         self._folder = folder
-        model = open_model(Path(find_model(read_settings().model_name).path))
+        model = open_stored(find_model(read_settings().model_name))
         self._schema = model.schema
         self._golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
 

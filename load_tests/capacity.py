@@ -22,7 +22,7 @@ from load_tests.question import Question, write_question
 from load_tests.scaling import WAIT_SHARE, Law, fit_law
 from load_tests.servers import EKIBEN, NOTHING, start
 from load_tests.target import Service, Source, find_service, find_source, read, write_calls
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from service.settings import read_settings
 
 WORKERS = (1, 2)
@@ -165,7 +165,7 @@ def describe_wait(slo_ms: float) -> str:
 
 def first_question() -> Question:
     """Return a row of the store's model, asked until the service answers."""
-    model = open_model(Path(find_model(read_settings().model_name).path))
+    model = open_stored(find_model(read_settings().model_name))
     return write_question(model.schema, [model.schema.example], PREDICT, 1)
 
 

@@ -18,7 +18,16 @@ from tempfile import TemporaryDirectory
 from contract.encode import Encoder
 from contract.errors import UserError
 from service.engine import LiteRTEngine
-from service.model import GOLDEN_FILE, LITERT_FILE, SCHEMA_FILE, Golden, PackedModel, find_model, open_model
+from service.model import (
+    GOLDEN_FILE,
+    LITERT_FILE,
+    SCHEMA_FILE,
+    Golden,
+    PackedModel,
+    find_model,
+    open_model,
+    open_stored,
+)
 from service.settings import read_settings
 
 WIDTH = 2048  # of the network's two hidden layers
@@ -26,11 +35,12 @@ WIDTH = 2048  # of the network's two hidden layers
 
 def run(arguments: Sequence[str]) -> int:
     """Run `python -m load_tests` with these arguments on the heavy network; return its exit code."""
-    packed = find_model(read_settings().model_name).path
+    packed = open_stored(find_model(read_settings().model_name))
     with TemporaryDirectory() as home:
         environment = os.environ | {"BENTOML_HOME": home, "MODEL_NAME": ""}  # BentoML reads its home once a process
+        command = [sys.executable, "-m", __name__, str(packed.path), packed.digest]
         packing = subprocess.run(
-            [sys.executable, "-m", __name__, packed], env=environment, capture_output=True, text=True, check=False
+            command, env=environment, capture_output=True, text=True, check=False
         )  # TensorFlow tells at length what it did
         if packing.returncode:
             reason = packing.stderr.strip().rpartition("\n")[2]  # the last line of a traceback
@@ -71,4 +81,4 @@ def write_network(model: PackedModel, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    pack(open_model(Path(sys.argv[1])))
+    pack(open_model(Path(sys.argv[1]), sys.argv[2]))

@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from load_tests.open_loop import Call
 from load_tests.question import Question, write_question
 from load_tests.tensors import Rows
 from load_tests.wrk import http_request
-from service.model import GOLDEN_FILE, Golden, find_model, open_model
+from service.model import GOLDEN_FILE, Golden, find_model, open_stored
 
 TIMEOUT_S = 5
 GENERATED_ROWS = 256
@@ -94,7 +93,7 @@ def find_service(url: str) -> Service:
 def find_source(service: Service) -> Source:
     """Return the held-out rows if the store here has the model that is served, else rows generated from its schema."""
     try:
-        model = open_model(Path(find_model(service.model).path))
+        model = open_stored(find_model(service.model))
     except UserError:
         model = None
     if model is None or model.version != service.version:

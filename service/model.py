@@ -1,6 +1,5 @@
 """The packed model: the folder training wrote into the BentoML model store, checked before use."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,14 @@ from contract.errors import InvalidInput, InvalidModel
 from contract.feature import Value
 from contract.schema import Schema, Target, load_schema
 from service.engine import Engine, load_engine
+from service.integrity import find_changes, is_inside
 
 SCHEMA_FILE = "schema.json"
 GOLDEN_FILE = "golden.json"
 LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
+DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
 MAX_GOLDEN_DIFFERENCE = 1e-5
 MEND = "pack it again with `make train`"
@@ -41,10 +42,12 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def check_files(self) -> Self:
-        """Refuse a manifest that leaves out what is needed to serve."""
+        """Reject a manifest that leaves out what is needed to serve, or names a file outside its folder."""
         needed = {SCHEMA_FILE, GOLDEN_FILE} | ({LITERT_FILE} if self.engine == "litert" else set())
         if not needed <= self.files.keys():
             raise ValueError(f"no digest of {min(needed - self.files.keys())}")
+        if not all(map(is_inside, self.files)):
+            raise ValueError("a file outside the folder")
         return self
 
 
@@ -64,6 +67,7 @@ class PackedModel:
     path: Path
     schema: Schema
     manifest: Manifest
+    digest: str = ""  # the manifest's SHA-256
 
     @cached_property
     def name(self) -> str:
@@ -107,18 +111,39 @@ def _find_name() -> str:
     return names[0]
 
 
-def open_model(path: Path) -> PackedModel:
-    """Read a packed model; raise InvalidModel naming the file that is missing or not as it was packed."""
+def open_stored(stored: bentoml.Model, expected_digest: str = "") -> PackedModel:
+    """Read a model of the BentoML store; raise InvalidModel unless it is as it was packed.
+
+    With `expected_digest` its manifest must be that very one: who can write the store can change its labels too.
+    """
+    digest = stored.info.labels.get(DIGEST_LABEL)
+    if digest is None:
+        raise InvalidModel(f"{stored.path} was packed before its manifest's digest was kept with it: {MEND}")
+    if expected_digest and digest != expected_digest:
+        remedy = "serve the model that it is of, or set it to this digest if you packed this model"
+        raise InvalidModel(
+            f"{stored.path} has the manifest digest {digest}, but MODEL_DIGEST={expected_digest}: {remedy}"
+        )
+    return open_model(Path(stored.path), digest)
+
+
+def open_model(path: Path, digest: str) -> PackedModel:
+    """Read the packed folder whose manifest has this SHA-256.
+
+    Raise InvalidModel naming the file that is missing, not as it was packed, or was not packed at all.
+    """
+    manifest = _read_manifest(path / MANIFEST_FILE)
+    change = next(find_changes(path, {**manifest.files, MANIFEST_FILE: digest}), None)
+    if change:
+        raise InvalidModel(f"{change}: {MEND}")
+    return PackedModel(path, load_schema(path / SCHEMA_FILE), manifest, digest)
+
+
+def _read_manifest(path: Path) -> Manifest:
     try:
-        manifest = Manifest.model_validate_json((path / MANIFEST_FILE).read_bytes())
+        return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
-        raise InvalidModel(f"{path / MANIFEST_FILE} is missing or damaged: {MEND}") from None
-    for file, digest in manifest.files.items():
-        if not (path / file).is_file():
-            raise InvalidModel(f"{path / file} is missing: {MEND}")
-        if digest_file(path / file) != digest:
-            raise InvalidModel(f"{path / file} is not the file that was packed: {MEND}")
-    return PackedModel(path, load_schema(path / SCHEMA_FILE), manifest)
+        raise InvalidModel(f"{path} is missing or damaged: {MEND}") from None
 
 
 def engine_kind(folder: Path) -> Literal["litert", "tensorflow"]:
@@ -148,8 +173,3 @@ def measure_difference(target: Target, given: Answers, wanted: Answers) -> float
     Where an answer is larger than the scale its own size is the unit: float32 knows no better.
     """
     return float((np.abs(given - wanted) / np.maximum(target.scale, np.abs(wanted))).max())
-
-
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,7 +6,6 @@ import logging
 import shlex
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import bentoml
@@ -26,7 +25,7 @@ from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.limits import read_limits
 from service.metrics_folder import keep_metrics_apart
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from service.one_port import share_main_port
 from service.openapi import document
 from service.protocols import DIALECTS, predict
@@ -46,7 +45,7 @@ keep_metrics_apart()
 try:
     settings = read_settings()
     stored = find_model(settings.model_name)
-    model = open_model(Path(stored.path))
+    model = open_stored(stored, settings.model_digest)
 except UserError as error:
     raise BentoMLException(str(error)) from None  # bentoml prints it as one sentence
 

@@ -24,6 +24,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model_name: str = Field("", description="which model of the BentoML store to serve; may be left out if it has one")
+    model_digest: str = Field("", description="manifest digest that the model must have, as the start logs it")
     port: int = Field(8080, ge=1, le=65535, description="the HTTP port; see below for what platforms call it")
     grpc_port: int = Field(9000, ge=1, le=65535, description="the gRPC port")
     grpc_on_main_port: bool = Field(

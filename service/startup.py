@@ -35,7 +35,7 @@ def describe(settings: Settings, model: PackedModel, platform: Platform, limits:
         f"engine: {model.manifest.engine}; workers: {settings.workers}, threads of each: {threads}; "
         f"{cpus}; memory: {memory}"
     )
-    yield f"model: {model.name} version {model.version}, run {model.manifest.run_id}"
+    yield f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
 
 
 def describe_grpc(settings: Settings, platform: Platform) -> str:

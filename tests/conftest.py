@@ -26,7 +26,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
-from service.model import PackedModel, find_model, open_model  # noqa: E402
+from service.model import PackedModel, find_model, open_stored  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
@@ -50,7 +50,7 @@ def training_output() -> str:
 @pytest.fixture(scope="session")
 def model(training_output: str) -> PackedModel:
     """The packed model that training left in the BentoML store."""
-    return open_model(Path(find_model(NAME).path))
+    return open_stored(find_model(NAME))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from contract.schema import Schema
-from service.model import open_model
+from service.integrity import digest_file
+from service.model import MANIFEST_FILE, open_model
 from tests.conftest import run, serve
 from tests.tables.make import MAKERS, Made
 from training.problem import Problem, read_problem
@@ -59,7 +60,7 @@ def check_scores(output: str) -> None:
 def sample_rows(problem: Problem, home: Path) -> tuple[Schema, list[dict[str, Any]]]:
     """The packed model's schema, and the table's first rows as a caller would send them."""
     stored = home / "models" / problem.name / (home / "models" / problem.name / "latest").read_text()
-    schema = open_model(stored).schema
+    schema = open_model(stored, digest_file(stored / MANIFEST_FILE)).schema
     frame = read_table(problem, lambda _: None).frame
     return schema, to_rows(schema, frame.head(ROWS))
 

@@ -3,22 +3,25 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from contract.errors import InvalidModel
 from contract.schema import Target
+from service.integrity import STORE_FILE, digest_file
 from service.model import (
+    DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,
     MANIFEST_FILE,
     SCHEMA_FILE,
     PackedModel,
-    digest_file,
     find_model,
     measure_difference,
     open_model,
+    open_stored,
 )
 from tests.conftest import NAME, free_port, run
 
@@ -32,10 +35,29 @@ def folder(copied_store: Path, model: PackedModel) -> Path:
 
 
 def sign(folder: Path, file: str) -> None:
-    """Put a changed file's digest into the manifest, as one who means harm would."""
+    """Put a changed file's digest into the manifest and the manifest's into the label, as one who means harm would."""
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
     manifest["files"][file] = digest_file(folder / file)
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write a changed manifest, and the label that binds it."""
+    bound = read_digest(folder)
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+    label = folder / STORE_FILE
+    label.write_text(label.read_text().replace(bound, digest_file(folder / MANIFEST_FILE)))
+
+
+def read_digest(folder: Path) -> str:
+    """Return the manifest's digest as the store's label has it."""
+    (line,) = [line for line in (folder / STORE_FILE).read_text().splitlines() if DIGEST_LABEL in line]
+    return line.partition(": ")[2]
+
+
+def reopen(folder: Path) -> PackedModel:
+    """Open a packed folder by the label beside it."""
+    return open_model(folder, read_digest(folder))
 
 
 def packed_files(model: PackedModel) -> list[str]:
@@ -43,7 +65,7 @@ def packed_files(model: PackedModel) -> list[str]:
 
 
 def test_an_unharmed_model_opens(folder: Path) -> None:
-    open_model(folder).start_engine()
+    reopen(folder).start_engine()
 
 
 def test_every_packed_file_is_watched(model: PackedModel) -> None:
@@ -61,7 +83,7 @@ def test_a_harmed_file_is_named(folder: Path, model: PackedModel, harm: str) -> 
         else:
             (folder / file).write_bytes(content[:-1] if harm == "truncate" else b"x" + content[1:])
         with pytest.raises(InvalidModel, match=file):
-            open_model(folder)
+            reopen(folder)
         (folder / file).write_bytes(content)
 
 
@@ -69,7 +91,48 @@ def test_a_harmed_file_is_named(folder: Path, model: PackedModel, harm: str) -> 
 def test_a_harmed_manifest_is_named(folder: Path, text: str) -> None:
     (folder / MANIFEST_FILE).write_text(text)
     with pytest.raises(InvalidModel, match=MANIFEST_FILE):
-        open_model(folder)
+        reopen(folder)
+
+
+def test_a_manifest_that_is_not_the_labels_is_rejected(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))  # the same, but for its spaces
+    with pytest.raises(InvalidModel, match=r"manifest\.json is not the file that was packed: pack it again"):
+        reopen(folder)
+
+
+@pytest.mark.parametrize("name", ["added", ".hidden", "saved_model/assets.extra/added", "saved_model/model.yaml"])
+def test_a_file_that_was_not_packed_is_rejected(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"")
+    with pytest.raises(InvalidModel, match=f"{name} is not one of the files that were packed: pack it again"):
+        reopen(folder)
+
+
+@pytest.mark.parametrize("name", [GOLDEN_FILE, MANIFEST_FILE, "saved_model", "added"])
+def test_a_link_is_rejected_even_to_the_same_file(folder: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "target"
+    if (folder / name).exists():
+        (folder / name).rename(target)
+    (folder / name).symlink_to(target)
+    with pytest.raises(InvalidModel, match=f"{name} is a link, not a file that was packed"):
+        reopen(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "saved_model/../../outside"])
+def test_a_manifest_that_names_a_file_outside_is_rejected(folder: Path, name: str) -> None:
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    manifest["files"][name] = "0" * 64
+    write_manifest(folder, manifest)
+    with pytest.raises(InvalidModel, match=MANIFEST_FILE):
+        reopen(folder)
+
+
+def test_the_digest_of_the_settings_binds_the_label(model: PackedModel) -> None:
+    stored = find_model(NAME)
+    assert open_stored(stored, model.digest).digest == model.digest
+    with pytest.raises(InvalidModel, match=f"has the manifest digest {model.digest}, but MODEL_DIGEST=ba5e: serve"):
+        open_stored(stored, "ba5e")
 
 
 def test_other_golden_answers_are_refused(folder: Path) -> None:
@@ -78,7 +141,7 @@ def test_other_golden_answers_are_refused(folder: Path) -> None:
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
     sign(folder, GOLDEN_FILE)
     with pytest.raises(InvalidModel, match=r"up to 0\.001 away"):
-        open_model(folder).start_engine()
+        reopen(folder).start_engine()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +151,7 @@ def test_harmed_golden_rows_are_refused(folder: Path, text: str) -> None:
     (folder / GOLDEN_FILE).write_text(text)
     sign(folder, GOLDEN_FILE)
     with pytest.raises(InvalidModel, match=GOLDEN_FILE):
-        open_model(folder).start_engine()
+        reopen(folder).start_engine()
 
 
 def test_too_few_golden_answers_are_refused(folder: Path) -> None:
@@ -97,15 +160,15 @@ def test_too_few_golden_answers_are_refused(folder: Path) -> None:
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
     sign(folder, GOLDEN_FILE)
     with pytest.raises(InvalidModel, match="answers of shape"):
-        open_model(folder).start_engine()
+        reopen(folder).start_engine()
 
 
 @pytest.mark.parametrize("change", [{"version": None}, {"engine": "foo"}, {"files": {}}, {"files": 3}])
 def test_a_manifest_without_what_it_must_say_is_refused(folder: Path, change: dict[str, object]) -> None:
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | change))
+    write_manifest(folder, manifest | change)
     with pytest.raises(InvalidModel, match=MANIFEST_FILE):
-        open_model(folder)
+        reopen(folder)
 
 
 def test_another_network_is_refused(folder: Path) -> None:
@@ -115,7 +178,7 @@ def test_another_network_is_refused(folder: Path) -> None:
     (folder / LITERT_FILE).write_bytes(network)
     sign(folder, LITERT_FILE)
     with pytest.raises(InvalidModel):
-        open_model(folder).start_engine()
+        reopen(folder).start_engine()
 
 
 def refuse(**environment: str) -> str:
@@ -137,6 +200,31 @@ def test_a_changed_model_does_not_serve(copied_store: Path, folder: Path) -> Non
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
     sign(folder, GOLDEN_FILE)
     assert "answers its golden rows up to" in refuse(BENTOML_HOME=str(copied_store))
+
+
+def test_a_signed_change_does_not_serve_under_the_digest_that_was_set(
+    copied_store: Path, folder: Path, model: PackedModel
+) -> None:
+    schema = json.loads((folder / SCHEMA_FILE).read_text())
+    schema["target"]["description"] = "changed"
+    (folder / SCHEMA_FILE).write_text(json.dumps(schema))
+    sign(folder, SCHEMA_FILE)
+    reopen(folder).start_engine()
+    assert "manifest digest" in refuse(BENTOML_HOME=str(copied_store), MODEL_DIGEST=model.digest)
+
+
+def test_what_was_packed_without_a_digest_does_not_serve(copied_store: Path, folder: Path) -> None:
+    label = folder / STORE_FILE
+    label.write_text(label.read_text().replace(DIGEST_LABEL, "other"))
+    sentence = refuse(BENTOML_HOME=str(copied_store))
+    assert "was packed before its manifest's digest was kept with it: pack it again with `make train`" in sentence
+
+
+def test_promoting_packs_an_altered_model_again(copied_store: Path, folder: Path, model: PackedModel) -> None:
+    (folder / LITERT_FILE).write_bytes(b"")
+    promoted = run("-m", "training", "promote", model.version, BENTOML_HOME=str(copied_store))
+    assert f"packed as {NAME}:{model.version}" in promoted.stdout
+    reopen(folder).start_engine()
 
 
 def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:

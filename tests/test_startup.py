@@ -9,7 +9,9 @@ from service.settings import Settings
 from service.startup import describe, describe_routes, find_problems
 
 CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
-MODEL: Any = SimpleNamespace(name="flight_delay", version="3", manifest=SimpleNamespace(engine="litert", run_id="f00"))
+MODEL: Any = SimpleNamespace(
+    name="flight_delay", version="3", digest="ba5e", manifest=SimpleNamespace(engine="litert", run_id="f00")
+)
 
 
 def problems(
@@ -27,7 +29,7 @@ def test_it_says_platform_ports_engine_limits_and_model() -> None:
         "platform: Cloud Run or Knative (K_SERVICE is set)",
         "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
         "engine: litert; workers: 1, threads of each: 1; 1.5 CPUs by the cgroup's quota; memory: 512 MiB",
-        "model: flight_delay version 3, run f00",
+        "model: flight_delay version 3, run f00, manifest digest ba5e",
     ]
 
 

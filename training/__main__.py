@@ -18,7 +18,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from contract.errors import UserError
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from training.problem import DEFAULT, Problem, find_problem
 
 BAD_INPUT = 2  # the exit code
@@ -136,7 +136,7 @@ def train(options: argparse.Namespace) -> None:
 def predict(options: argparse.Namespace) -> int:
     """Score a table; the exit code says whether every row got a prediction."""
     problem = find_problem(options.problem)
-    model = open_model(Path(find_model(problem.name).path))
+    model = open_stored(find_model(problem.name))
     from training.predict import predict as run
     from training.sources import find_source
 

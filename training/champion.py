@@ -5,19 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import bentoml
 import mlflow
 import numpy as np
 import pandas as pd
-from bentoml.exceptions import BentoMLException
 from mlflow.entities.model_registry import ModelVersion
 
 from contract.encode import Encoder
-from contract.errors import UserError
+from contract.errors import InvalidModel, UserError
 from contract.learn import KINDS
 from contract.schema import Schema, Target, load_schema
 from service.engine import load_engine
-from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind
+from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind, find_model, open_stored
 from training import tracking
 from training.evaluate import gate, score
 from training.pack import store_package
@@ -117,8 +115,10 @@ def open_package(registered: ModelVersion) -> Iterator[Path]:
 
 
 def _is_stored(registered: ModelVersion) -> bool:
+    """Return whether the store's newest model is that version, and no file of it was altered."""
     try:
-        newest = bentoml.models.get(f"{registered.name}:latest")
-    except BentoMLException:
+        newest = find_model(registered.name)
+        open_stored(newest)
+    except InvalidModel:
         return False
     return bool(newest.info.labels.get("run_id") == registered.run_id)

@@ -26,7 +26,9 @@ from contract.errors import UserError
 from contract.feature import Value
 from contract.schema import Schema, Target, load_schema
 from service.engine import ENCODED_SIGNATURE
+from service.integrity import digest_file
 from service.model import (
+    DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,
     MANIFEST_FILE,
@@ -35,7 +37,6 @@ from service.model import (
     SCHEMA_FILE,
     Golden,
     Manifest,
-    digest_file,
     engine_kind,
     measure_difference,
     open_model,
@@ -165,19 +166,20 @@ def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> ben
 
     Raises InvalidModel, and stores nothing, unless the packed engine gives the golden answers.
     """
-    write_manifest(folder, version, lineage["run_id"])
-    packed = open_model(folder)
+    digest = write_manifest(folder, version, lineage["run_id"])
+    packed = open_model(folder, digest)
     packed.start_engine()
     tag = f"{packed.name}:{version}"
     with contextlib.suppress(BentoMLException):  # the usual case: this version was never stored before
         bentoml.models.delete(tag)
-    with bentoml.models.create(tag, labels=dict(lineage), metadata=packed.manifest.model_dump()) as stored:
+    labels = {**lineage, DIGEST_LABEL: digest}
+    with bentoml.models.create(tag, labels=labels, metadata=packed.manifest.model_dump()) as stored:
         shutil.copytree(folder, stored.path, dirs_exist_ok=True)
     return bentoml.models.get(tag)
 
 
-def write_manifest(folder: Path, version: str, run_id: str) -> None:
-    """Write which model this is and the SHA-256 of every file that was packed."""
+def write_manifest(folder: Path, version: str, run_id: str) -> str:
+    """Write which model this is and the SHA-256 of every file that was packed; return the manifest's own."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
     manifest = Manifest(
         name=load_schema(folder / SCHEMA_FILE).name,
@@ -186,7 +188,9 @@ def write_manifest(folder: Path, version: str, run_id: str) -> None:
         engine=engine_kind(folder),
         files={path.relative_to(folder).as_posix(): digest_file(path) for path in files},
     )
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    path = folder / MANIFEST_FILE
+    path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return digest_file(path)
 
 
 def predict_encoded(network: keras.Model, encoded: Encoded, batch_rows: int = 8192) -> np.ndarray:

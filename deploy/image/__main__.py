@@ -11,7 +11,7 @@ from deploy.image.bento import LOCKS, build_bento
 from deploy.image.builder import BUILDERS, check_tag, containerize, find_builder, read_size
 from deploy.image.labels import describe_image
 from deploy.image.sbom import write_sbom
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from service.settings import read_settings
 
 OUTPUT = Path("dist")
@@ -55,7 +55,7 @@ def parse() -> Plan:
 def build(plan: Plan) -> str:
     """Build what is planned and return what there is to say of it; raise UserError naming what is missing."""
     builder = find_builder(plan.backend)  # before the work that would be lost
-    model = open_model(Path(find_model(read_settings().model_name).path))
+    model = open_stored(find_model(read_settings().model_name))
     engine = plan.engine or model.manifest.engine
     tag = plan.tag or f"{model.name.lower()}:{model.version}"
     check_tag(tag)
@@ -64,7 +64,8 @@ def build(plan: Plan) -> str:
     write_sbom(LOCKS[engine], sbom)
     print(f"building {tag} of {model.name} version {model.version} with {builder}: a minute or two …", flush=True)
     bento = build_bento(engine, f"{model.version}-{engine}")
-    containerize(builder, bento, tag, describe_image(model, engine), plan.options, file.with_suffix(".log"))
+    options = [f"build-arg=MODEL_DIGEST={model.digest}", *plan.options]
+    containerize(builder, bento, tag, describe_image(model, engine), options, file.with_suffix(".log"))
     return f"{tag}: {read_size(builder, tag)}; its packages: {sbom}; run it:\n\n  {show_run(builder, tag)}\n"
 
 

@@ -15,6 +15,7 @@ def describe_image(model: PackedModel, engine: str) -> dict[str, str]:
         "org.opencontainers.image.revision": git_commit(),
         "ekiben.engine": engine,
         "ekiben.run-id": model.manifest.run_id,
+        "ekiben.manifest-digest": model.digest,
         "ekiben.schema-digest": model.schema.digest,
         "ekiben.data-digest": stored.info.labels.get("data_digest", UNKNOWN),
     }

@@ -24,7 +24,8 @@ from contract.errors import UserError
 from deploy.image.bento import build_bento
 from deploy.image.builder import ImageFailed, containerize, find_builder
 from load_tests.report import describe_machine
-from service.model import MANIFEST_FILE, PackedModel, find_model, open_model
+from service.integrity import STORE_FILE, digest_file
+from service.model import MANIFEST_FILE, PackedModel, find_model, open_stored
 from service.settings import read_settings
 
 MIB = 2**20
@@ -76,26 +77,33 @@ def main() -> int:
 
 def measure(options: list[str]) -> None:
     """Print a Markdown table; every image answers with the engine that it is named for."""
-    model = open_model(Path(find_model(read_settings().model_name).path))
+    model = open_stored(find_model(read_settings().model_name))
     for kind in KINDS:
         build(kind, options)
     with tempfile.TemporaryDirectory() as folder:
         print(f"{describe_machine()}; medians of {ROUNDS} starts\n")
         print("| image | size, MB | start to ready, s | resident when ready, MiB |\n|---|--:|--:|--:|")
         for kind in KINDS:
-            manifest = write_manifest(model, kind.engine, Path(folder))
-            starts = [run(kind, model, manifest) for _ in range(ROUNDS)]
+            changed = write_manifest(model, kind.engine, Path(folder))
+            starts = [run(kind, model, changed) for _ in range(ROUNDS)]
             start_s, memory = median(start for start, _ in starts), median(memory for _, memory in starts)
             print(f"| {kind.name} | {read_bytes(kind.tag) / 1e6:,.0f} | {start_s:.1f} | {memory:.0f} |", flush=True)
 
 
 def write_manifest(model: PackedModel, engine: str, folder: Path) -> Path:
-    """Write the model's manifest as it would be if LiteRT could not convert it, or could."""
-    path = folder / f"{engine}.json"
-    path.write_text(model.manifest.model_copy(update={"engine": engine}).model_dump_json(), encoding="utf-8")
-    path.chmod(0o644)
-    folder.chmod(0o755)
-    return path
+    """Write the manifest as it would be if LiteRT could not convert the model, or could, and the label that names it.
+
+    Returns the folder of both.
+    """
+    changed = folder / engine
+    changed.mkdir()
+    manifest, listing = changed / MANIFEST_FILE, changed / STORE_FILE
+    manifest.write_text(model.manifest.model_copy(update={"engine": engine}).model_dump_json(), encoding="utf-8")
+    label = (model.path / STORE_FILE).read_text(encoding="utf-8").replace(model.digest, digest_file(manifest))
+    listing.write_text(label, encoding="utf-8")
+    for path, mode in ((folder, 0o755), (changed, 0o755), (manifest, 0o644), (listing, 0o644)):
+        path.chmod(mode)
+    return changed
 
 
 def build(kind: Kind, options: list[str]) -> None:
@@ -105,11 +113,12 @@ def build(kind: Kind, options: list[str]) -> None:
     containerize("podman", bento, kind.tag, {}, options, Path(f"dist/{kind.tag.replace(':', '-')}.log"))
 
 
-def run(kind: Kind, model: PackedModel, manifest: Path) -> tuple[float, float]:
+def run(kind: Kind, model: PackedModel, changed: Path) -> tuple[float, float]:
     """Start a container; return the seconds until it is ready and its resident memory then, in MiB."""
     began = time.perf_counter()
-    place = f"{kind.bento}/models/{model.name}/{model.version}/{MANIFEST_FILE}"
-    options = [f"--env=PORT={PORT}", f"--env=GRPC_PORT={PORT + 1}", f"--volume={manifest}:{place}:ro"]
+    place = f"{kind.bento}/models/{model.name}/{model.version}"
+    volumes = [f"--volume={changed / file}:{place}/{file}:ro" for file in (MANIFEST_FILE, STORE_FILE)]
+    options = [f"--env=PORT={PORT}", f"--env=GRPC_PORT={PORT + 1}", *volumes]
     name = podman("run", "--detach", *options, kind.tag)
     try:
         while not is_ready():

@@ -7,7 +7,6 @@ Run `python -m load_tests.peers.floor PORT`.
 import asyncio
 import gc
 import sys
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,7 +15,7 @@ import uvicorn
 from contract.encode import Encoder
 from service.engine import Engine
 from service.http import App, Receive, Scope, Send
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from service.settings import read_settings
 
 
@@ -61,7 +60,7 @@ class Floor:
 
 def main(port: int) -> None:
     """Serve the model of the BentoML store on that port."""
-    model = open_model(Path(find_model(read_settings().model_name).path))
+    model = open_stored(find_model(read_settings().model_name))
     app: App = Floor(Encoder(model.schema), model.start_engine())
     gc.freeze()
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", access_log=False)
