@@ -1,5 +1,6 @@
 """The service under load: is it Ekiben, which model it serves, what it can be asked, and what is right."""
 
+import html
 import json
 import math
 import re
@@ -155,7 +156,9 @@ def read_feature(name: str, details: Mapping[str, Any], example: Any) -> Feature
     if kind == "number":
         low, high = choices[0].get("minimum", -WIDEST), choices[0].get("maximum", WIDEST)
         return Number(name=name, low=low, high=high, example=example)
-    seen = re.search(r"Seen in training: (.*?)(, …)?\.( null|$)", details.get("description", ""), re.DOTALL)
+    seen = re.search(
+        r"Seen in training: (.*?)(, …)?\.( null|$)", html.unescape(details.get("description", "")), re.DOTALL
+    )
     vocabulary = tuple(seen[1].split(", ")) if seen else ()
     return Category(name=name, vocabulary=vocabulary, example=example)
 

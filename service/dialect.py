@@ -31,7 +31,7 @@ class Route:
     """One operation over HTTP.
 
     In its path `{name}` takes one part, `{name:path}` all that is left, and `[...]` may be left
-    out. `probe`: it needs no token. `page`: a browser gets BentoML's page there instead. Without
+    out. `probe`: it needs no token. `page`: a browser gets the page for people there instead. Without
     an `operation` the OpenAPI document is silent about it.
     """
 

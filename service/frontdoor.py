@@ -6,7 +6,7 @@ Starlette application: its middleware stack is wrapped there, once, as the servi
 
 import time
 
-from service import metrics
+from service import metrics, page
 from service.auth import Guard
 from service.drain import Drain
 from service.errors import BadRequest
@@ -34,11 +34,11 @@ class FrontDoor:
             send = _close_after(send)
         found = self._router.find(scope["path"])
         if found is not None and found.resource.page and _from_browser(scope):
-            found = None
+            found = self._router.find(page.PATH)
         if self._guard.closed and not await self._let_in(found, scope, receive, send):
             return
         if found is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, page.restrict(send))
             return
         scope["path_params"] = found.parameters
         await found.resource.apps.get(scope["method"], found.resource.other)(scope, receive, send)

@@ -1,5 +1,6 @@
 """The OpenAPI document of all dialects: BentoML's own, and every route that says what it does."""
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -40,9 +41,14 @@ def describe_service(base: Mapping[str, Any], dialects: Iterable[Dialect], model
             for path in expand_template(route.path):
                 described = describe_operation(dialect, route.method, path, route.operation, model)
                 paths.setdefault(path, {})[route.method.lower()] = described
-    about = model.schema.target.description or model.schema.target.name
+    about = escape_markup(model.schema.target.description or model.schema.target.name)
     info = {"title": model.name, "version": model.version, "description": f"Predicts {about}."}
-    return {**base, "info": info, "paths": paths}
+    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(base["components"])}
+
+
+def escape_markup(text: str) -> str:
+    """Return a description that shows this text: it is CommonMark, where a name could be HTML or an image."""
+    return html.escape(text, quote=False).replace("](", "]&#40;").replace("![", "!&#91;")
 
 
 def describe_operation(
@@ -82,6 +88,19 @@ def expand_template(template: str) -> Iterator[str]:
     before, after = template[: matched.start()], template[matched.end() :]
     yield from expand_template(before + after)
     yield from expand_template(before + matched.group(1) + after)
+
+
+def _escape_descriptions(components: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the components with the descriptions of every schema and its fields as text."""
+    schemas = {}
+    for name, schema in components["schemas"].items():
+        fields = {key: _escape_description(field) for key, field in schema.get("properties", {}).items()}
+        schemas[name] = _escape_description({**schema, "properties": fields} if fields else schema)
+    return {**components, "schemas": schemas}
+
+
+def _escape_description(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**schema, "description": escape_markup(schema["description"])} if "description" in schema else schema
 
 
 def _by_type(schemas: Mapping[str, JsonSchema]) -> dict[str, Any]:

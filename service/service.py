@@ -21,6 +21,7 @@ from service.dataplane import Dataplane
 from service.drain import Drain, drain_on_sigterm
 from service.endpoint import mount
 from service.errors import Refusal
+from service.exposition import exposition
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.limits import read_limits
@@ -28,6 +29,7 @@ from service.metrics_folder import keep_metrics_apart
 from service.model import find_model, open_stored
 from service.one_port import share_main_port
 from service.openapi import document
+from service.page import page
 from service.protocols import DIALECTS, predict
 from service.routing import Router
 from service.settings import InvalidSettings, read_settings
@@ -93,7 +95,8 @@ class Ekiben:
         self.dataplane.count_unread = gate.count_waiting
         gate.backlog_s = lambda: self.dataplane.queue.backlog_s
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
-        mount(router, [document(bento_service.openapi_spec.asdict(), dialects, model), *dialects], settings)
+        described = document(bento_service.openapi_spec.asdict(), dialects, model)
+        mount(router, [described, page(model), exposition(), *dialects], settings)
         max_values = settings.max_request_rows * len(model.schema.features)
         self.grpc = GrpcServer(dialects, settings, guard, budget, max_values)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))

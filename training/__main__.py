@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +21,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 from contract.errors import UserError
 from service.model import find_model, open_stored
 from training.problem import DEFAULT, Problem, find_problem
+from training.redaction import redact
 
 BAD_INPUT = 2  # the exit code
 SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
+BUG = 1  # as Python exits after a traceback
 INTERRUPTED = 130
 STOPPED = "interrupted: the champion stays as it was"
 READER_GONE = 141  # as of a process that SIGPIPE ended
@@ -126,9 +129,11 @@ def train(options: argparse.Namespace) -> None:
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
     from training.fit import Recipe
+    from training.store import one_sentence
     from training.train import train as run
 
-    run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
+    with one_sentence():
+        run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
 
@@ -152,8 +157,8 @@ def compare(options: argparse.Namespace) -> None:
     from training.compare import compare as run
     from training.compare import format_runs
 
-    tracking.enter_store()
-    print(format_runs(run(problem)))
+    with tracking.entered_store():
+        print(format_runs(run(problem)))
 
 
 def promote(options: argparse.Namespace) -> None:
@@ -161,8 +166,8 @@ def promote(options: argparse.Namespace) -> None:
     problem = find_problem(options.problem)
     from training import champion, tracking
 
-    tracking.enter_store()
-    champion.promote(problem.name, options.version)
+    with tracking.entered_store():
+        champion.promote(problem.name, options.version)
 
 
 def rollback(options: argparse.Namespace) -> None:
@@ -170,8 +175,8 @@ def rollback(options: argparse.Namespace) -> None:
     problem = find_problem(options.problem)
     from training import champion, tracking
 
-    tracking.enter_store()
-    champion.roll_back(problem.name)
+    with tracking.entered_store():
+        champion.roll_back(problem.name)
 
 
 def is_stored(problem: Problem) -> bool:
@@ -210,7 +215,8 @@ def run_process() -> int:
         return main()
     except Exception:
         if not interrupts:
-            raise
+            print(redact(traceback.format_exc(), *(given for given in sys.argv if "://" in given)), file=sys.stderr)
+            return BUG
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED
 

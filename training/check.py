@@ -18,8 +18,9 @@ from training.checks.wording import quote
 from training.problem import NUL, Problem
 from training.read import Table
 from training.sources import describe_absent
+from training.store import DATA
 
-REPORTS = tracking.DATA / "reports"
+REPORTS = DATA / "reports"
 
 
 class SchemaSkew(InvalidTable):

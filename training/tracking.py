@@ -4,30 +4,31 @@ import contextlib
 import io
 import logging
 import os
-import re
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import mlflow
-import sqlalchemy
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
 
-from contract.errors import UserError
+from training.redaction import redact
+from training.store import (
+    CONNECT_ERRORS,
+    DATA,
+    DATABASE,
+    EMBEDDED,
+    ROOT,
+    SQLITE,
+    StoreUnreachable,
+    check_store,
+    choose_store,
+    one_sentence,
+)
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT / "data"
-DATABASE = DATA / "mlflow.db"
-SQLITE = "sqlite:///"
-EMBEDDED = f"{SQLITE}{DATABASE}"  # unless MLFLOW_TRACKING_URI names another
 ARTIFACTS = DATA / "artifacts"
 LINK = ROOT / "mlflow.db"  # where a bare `mlflow ui` in the project's root looks
-DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-CONNECT_TIMEOUT_S = 5
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
@@ -35,29 +36,20 @@ HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to
 PACKAGE = "package"  # the run's artifact folder that holds what is packed
 
 
-class StoreUnreachable(UserError):
-    """The tracking server or database does not answer."""
-
-
-def check_store() -> None:
-    """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
-    uri = _store_uri()
-    with _say_unreachable(uri):
-        _check_reachable(uri)
-
-
 def connect() -> bool:
     """Choose the store; return whether it is there yet."""
-    uri = _store_uri()
-    mlflow.set_tracking_uri(uri)
+    uri = choose_store()
     return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists()
 
 
-def enter_store() -> None:
+@contextlib.contextmanager
+def entered_store() -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
     check_store()
     if not connect():
         raise StoreUnreachable("there is no MLflow store yet: train first with `python -m training train`")
+    with one_sentence():
+        yield
 
 
 def open_store(experiment: str) -> None:
@@ -65,12 +57,11 @@ def open_store(experiment: str) -> None:
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     check_store()
-    uri = _store_uri()
-    mlflow.set_tracking_uri(uri)
+    uri = choose_store()
     if uri == EMBEDDED and not LINK.exists():
         LINK.unlink(missing_ok=True)  # a link to a data folder that is gone
         LINK.symlink_to(DATABASE.relative_to(ROOT))
-    with _say_unreachable(uri):
+    with one_sentence(*CONNECT_ERRORS):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
         mlflow.set_experiment(experiment)
@@ -99,7 +90,8 @@ def find_champion(name: str) -> ModelVersion | None:
         # No such model, or no such alias: of anything else, such as a lost store, silence would crown the next version.
         if error.error_code in NOT_THERE:
             return None
-        raise StoreUnreachable(f"the MLflow store doesn't say which version is the champion: {error}") from None
+        reason = redact(str(error))
+        raise StoreUnreachable(f"the MLflow store doesn't say which version is the champion: {reason}") from None
 
 
 def get_version(name: str, version: str) -> ModelVersion:
@@ -119,7 +111,7 @@ def find_aliases(name: str) -> dict[str, str]:
     except MlflowException as error:
         if error.error_code in NOT_THERE:  # nothing was ever registered under that name
             return {}
-        raise StoreUnreachable(f"the MLflow store doesn't say which aliases {name} has: {error}") from None
+        raise StoreUnreachable(f"the MLflow store doesn't say which aliases {name} has: {redact(str(error))}") from None
     return {alias: str(version) for alias, version in aliases.items()}
 
 
@@ -153,16 +145,6 @@ def write_history(name: str, versions: Sequence[str]) -> None:
     MlflowClient().set_registered_model_tag(name, HISTORY_TAG, ",".join(versions))
 
 
-@contextlib.contextmanager
-def _say_unreachable(uri: str) -> Iterator[None]:
-    shown = re.sub(r"//[^/]*@", "//…@", uri)  # what stands before an @ may be a password
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown)
-        raise StoreUnreachable(f"the MLflow store {shown} can't be used: {reason}") from None
-
-
 def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -171,22 +153,6 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _check_reachable(uri: str) -> None:
-    """Raise OSError or SQLAlchemyError if the store does not let us in: MLflow would try again for minutes."""
-    if uri.startswith(SQLITE):
-        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
-    address = urlsplit(uri)
-    port = address.port or DEFAULT_PORTS.get(address.scheme.partition("+")[0])
-    if address.hostname and port:
-        socket.create_connection((address.hostname, port), CONNECT_TIMEOUT_S).close()
-        if not address.scheme.startswith("http"):
-            sqlalchemy.create_engine(uri).connect().close()
-
-
-def _store_uri() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
 
 
 def _artifact_location(uri: str) -> str | None:

@@ -36,6 +36,7 @@ from training.raw_columns import build_raw_model, to_raw_arrays
 from training.read import Table, read_table
 from training.record import log_data, log_evaluation, log_model
 from training.split import SEED, Parts, describe_split, split_table
+from training.store import check_store
 from training.target import check_parts, encode_labels, learn_target
 
 
@@ -65,7 +66,7 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_chan
     `accept_change` the table may differ from the schema of the champion. What is registered is
     complete: an interrupted run leaves neither a version nor another champion.
     """
-    tracking.check_store()
+    check_store()
     contract = find_contract(problem.name)
     table = read_shown(problem, rows, lenient=contract is not None)
     report = check_contract(contract, problem, table) if contract else None

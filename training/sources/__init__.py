@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contract.errors import InvalidTable
 from training.problem import BuiltInSource, FileSource, SqlSource
+from training.redaction import redact_uri
 from training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
 from training.sources.built_in import BuiltInTable
 from training.sources.database import DatabaseQuery
@@ -40,13 +41,15 @@ def find_source(table: str, query: str | None) -> FileSource | SqlSource:
     InvalidTable if there is no such file, or if a URL has no query.
     """
     if table.startswith(_REMOTE):
-        raise InvalidTable(f"{table} is on another machine: download it first, and give the file's path")
+        raise InvalidTable(f"{redact_uri(table)} is on another machine: download it first, and give the file's path")
     if is_url(table):
         if not query:
             raise InvalidTable('a database URL needs a query: add --query "SELECT …"')
         return SqlSource(url=hide_password(table), query=query)
     if query:
-        raise InvalidTable(f"{table} is a path, and --query goes with a database URL, e.g. sqlite:///shop.db")
+        raise InvalidTable(
+            f"{redact_uri(table)} is a path, and --query goes with a database URL, e.g. sqlite:///shop.db"
+        )
     source = FileSource(path=Path(table))
     check_file(source.path)
     if is_parquet(source.path):

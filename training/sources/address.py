@@ -8,9 +8,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from contract.errors import InvalidTable
+from training.redaction import SECRET
 
 PASSWORD_VARIABLE = "DATABASE_PASSWORD"
-SECRET = re.compile(r"pass(?!file)|pwd|secret|token|odbc_connect", re.IGNORECASE)  # in the name of an option
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 _PARTS = re.compile(r"(?P<scheme>[\w+]+://)(?:(?P<user>[^:/@]*)(?::(?P<password>[^@]*))?@)?(?P<rest>.*)", re.DOTALL)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import sqlalchemy
@@ -18,7 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from contract.errors import InvalidTable
 from training.problem import SqlSource
-from training.sources.address import SECRET, read_url
+from training.redaction import redact
+from training.sources.address import read_url
 from training.sources.source import check_asked, check_columns
 from training.sources.values import choose_type, find_kinds, simplify, to_array
 
@@ -137,7 +137,9 @@ class DatabaseQuery:
         except SQLAlchemyError as error:
             said = error.orig if isinstance(error, DBAPIError) else error
             reason = next((line.strip() for line in str(said).splitlines() if line.strip()), type(said).__name__)
-            raise InvalidTable(f"{self.description}: {_redact(reason, self.url)}") from None
+            raise InvalidTable(
+                f"{self.description}: {redact(reason, self.url.render_as_string(hide_password=False))}"
+            ) from None
 
 
 def _load(file: IO[bytes]) -> Iterator[list[Sequence[Any]]]:
@@ -157,12 +159,3 @@ def _check_sqlite(url: URL) -> None:
     """Raise InvalidTable if there is no such file: SQLite would make an empty one."""
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise InvalidTable(f"there is no SQLite file {url.database or 'in the URL: write sqlite:///shop.db'}")
-
-
-def _redact(message: str, url: URL) -> str:
-    """Return the message without the URL's password and other secrets, however they are written."""
-    options = [value for key, values in url.normalized_query.items() if SECRET.search(key) for value in values]
-    for secret in filter(None, [str(url.password or ""), *options]):
-        for form in sorted({secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}, key=len, reverse=True):
-            message = message.replace(form, "…")
-    return message

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from contract.errors import InvalidTable
+from training.redaction import redact_uri
 
 FORMATS = "a table is a CSV file (.csv, .tsv, .txt, also in .gz, .zip, .bz2, .xz), Parquet or a database URL"
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz")
@@ -98,10 +99,10 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InvalidTable(f"there is no file or folder {path}") from None
+        raise InvalidTable(f"there is no file or folder {redact_uri(str(path))}") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or f"it is damaged: {error}"
-        raise InvalidTable(f"{path} can't be read: {reason}") from None
+        raise InvalidTable(f"{redact_uri(str(path))} can't be read: {reason}") from None
 
 
 @contextmanager

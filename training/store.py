@@ -1,0 +1,137 @@
+"""MLflow's store: where it is, whether it lets us in, and what goes wrong there as one sentence without a secret."""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import mlflow
+import requests
+import sqlalchemy
+from mlflow.exceptions import MlflowException
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from contract.errors import UserError
+from training.redaction import redact, redact_uri
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data"
+DATABASE = DATA / "mlflow.db"
+SQLITE = "sqlite:///"
+EMBEDDED = f"{SQLITE}{DATABASE}"  # unless MLFLOW_TRACKING_URI names another
+DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+WEB_PORTS = {"http": 80, "https": 443}
+CONNECT_TIMEOUT_S = 5
+USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+ENCODED = "@ : / ? # % in a user or password are %40 %3A %2F %3F %23 %25"
+STORE_ERRORS = (MlflowException, SQLAlchemyError, requests.RequestException)
+CONNECT_ERRORS = (*STORE_ERRORS, OSError, ImportError, ValueError)
+
+
+class StoreUnreachable(UserError):
+    """The tracking server or database does not answer, or its address can't be used."""
+
+
+def read_uri() -> str:
+    """Return the store's URI as it was given."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
+
+
+def check_store() -> None:
+    """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
+    uri = read_uri()
+    with one_sentence(*CONNECT_ERRORS):
+        _check_reachable(uri)
+
+
+def choose_store() -> str:
+    """Give MLflow the store's URI, and return it; a user and password in it go into variables of the environment.
+
+    MLflow prints the URI with every run of a tracking server, and in its errors.
+    """
+    with one_sentence(ValueError):
+        uri = _move_login(read_uri())
+    mlflow.set_tracking_uri(uri)
+    if redact_uri(uri) != uri:  # such as a token before an empty password, which no variable can stand for
+        os.environ[QUIET_VARIABLE] = "true"
+        for handler in logging.getLogger("mlflow").handlers:
+            handler.addFilter(_redact_record)
+    return uri
+
+
+@contextlib.contextmanager
+def one_sentence(*errors: type[Exception]) -> Iterator[None]:
+    """Turn these errors, or else any of MLflow's, into StoreUnreachable."""
+    caught = errors or STORE_ERRORS
+    try:
+        yield
+    except caught as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {redact(reason)}") from None
+
+
+def _check_reachable(uri: str) -> None:
+    """Raise one of CONNECT_ERRORS if the store does not let us in: MLflow would try again for minutes."""
+    if uri.startswith(SQLITE):
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    scheme = uri.partition(":")[0].lower().partition("+")[0]
+    if scheme in WEB_PORTS:
+        address = _split_web(uri)
+        _connect(str(address.hostname), address.port or WEB_PORTS[scheme])
+    elif scheme in DATABASE_PORTS:
+        _check_database(uri, DATABASE_PORTS[scheme])
+
+
+def _check_database(uri: str, port: int) -> None:
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        raise _unreadable() from None
+    if url.host:
+        _connect(url.host, url.port or port)
+        sqlalchemy.create_engine(url).connect().close()
+
+
+def _connect(host: str, port: int) -> None:
+    socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
+
+
+def _split_web(uri: str) -> SplitResult:
+    """Return a tracking server's address; raise ValueError, without a part of it, if MLflow can't call that."""
+    try:
+        address = urlsplit(uri)
+        readable = address.hostname and address.port != 0 and "@" not in address.path + address.query
+    except ValueError:  # its message may hold a part of a password
+        raise _unreadable() from None
+    if not readable:
+        raise _unreadable()
+    if address.query or address.fragment:
+        raise ValueError("MLflow takes no ? or # in a server's address: set MLFLOW_TRACKING_TOKEN to a token")
+    if address.username and address.password is None:
+        raise ValueError("MLflow sends no user without a password: set MLFLOW_TRACKING_TOKEN to a token")
+    return address
+
+
+def _unreadable() -> ValueError:
+    return ValueError(f"its address can't be read: it is written scheme://user:password@host:port, where {ENCODED}")
+
+
+def _move_login(uri: str) -> str:
+    """Return a tracking server's URI without user and password, after putting them where MLflow looks too."""
+    if uri.partition(":")[0].lower() not in WEB_PORTS:
+        return uri
+    address = _split_web(uri)
+    if not address.username or not address.password:
+        return uri
+    os.environ[USER_VARIABLE], os.environ[PASSWORD_VARIABLE] = unquote(address.username), unquote(address.password)
+    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True
