@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from service.errors import BadRequest
 
 SCHEME = b"bearer "
+ANONYMOUS = "ekiben.anonymous"  # in the scope of a probe that came without the token
 
 
 class Guard:
@@ -30,6 +31,10 @@ class Guard:
             said = "is not the right one"
         sentence = f"the bearer token {said}: send the header `Authorization: Bearer …`"
         raise BadRequest(401, sentence, (b"www-authenticate", b"Bearer"))
+
+    def knows(self, authorizations: Sequence[bytes]) -> bool:
+        """Return whether the one header of that name holds the token, or none is asked for."""
+        return not self.closed or (len(authorizations) == 1 and self._fits(authorizations[0]))
 
     def _fits(self, authorization: bytes) -> bool:
         scheme, token = authorization[: len(SCHEME)].lower(), authorization[len(SCHEME) :].strip()

@@ -6,9 +6,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from service import metrics
+from service.auth import ANONYMOUS
 from service.dialect import Dialect, Route
 from service.errors import BadRequest, Overloaded, forget_frames
-from service.failure import describe_error
+from service.failure import describe_error, hide_details
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.refusals import RETRY_AFTER_S
 from service.routing import Resource, Router
@@ -60,6 +61,8 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
             failure = describe_error(error)
+            if ANONYMOUS in scope:
+                failure = hide_details(failure)
             response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)
             forget_frames(error)
         await respond(send, request, response)

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grpc import StatusCode
 
 from contract.errors import InvalidInput, Problem
 from service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
 
+HIDDEN = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
 logger = logging.getLogger("bentoml.service")
 
 REFUSAL_STATUS: Mapping[type[Refusal], int] = {
@@ -57,3 +58,10 @@ def describe_error(error: Exception) -> Failure:
         return Failure(REFUSAL_STATUS[type(error)], str(error), (), again)
     logger.error("unexpected error", exc_info=error)
     return Failure(500, "the service failed: its log says why")
+
+
+def hide_details(failure: Failure) -> Failure:
+    """Return what a caller without the token is told of a failed probe: nothing about the model that is served."""
+    if failure.status not in (400, 404):  # no other sentence names it
+        return failure
+    return replace(failure, message=HIDDEN, problems=())

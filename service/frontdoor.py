@@ -7,7 +7,7 @@ Starlette application: its middleware stack is wrapped there, once, as the servi
 import time
 
 from service import metrics, page
-from service.auth import Guard
+from service.auth import ANONYMOUS, Guard
 from service.drain import Drain
 from service.errors import BadRequest
 from service.http import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
@@ -45,11 +45,14 @@ class FrontDoor:
 
     async def _let_in(self, found: Found | None, scope: Scope, receive: Receive, send: Send) -> bool:
         """Return whether the caller may go on; one without the token is told so."""
+        authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         if scope["path"] in BENTOML_PROBES or (found is not None and scope["method"] in found.resource.probes):
+            if not self._guard.knows(authorizations):
+                scope[ANONYMOUS] = True
             return True
         started = time.perf_counter()
         try:
-            self._guard.check([value for name, value in scope["headers"] if name == b"authorization"])
+            self._guard.check(authorizations)
         except BadRequest as error:
             refusal = Response(encode_json({"error": str(error)}), error.headers, error.status)
             await respond(send, Request(scope, receive), refusal)

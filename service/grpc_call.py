@@ -16,7 +16,7 @@ from service import metrics
 from service.auth import Guard
 from service.dialect import Call, Method
 from service.errors import DeadlineExceeded, Overloaded, forget_frames
-from service.failure import Failure, describe_error
+from service.failure import Failure, describe_error, hide_details
 from service.offload import LARGE_BYTES
 from service.reception import Reception
 from service.refusals import RETRY_AFTER_S
@@ -55,7 +55,7 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
             code = _reason_to_cancel(context)
             raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
-            code = report(context, error)
+            code = report(context, error, hidden=method.probe and not desk.guard.knows(_authorizations(context)))
             return b""
         finally:
             if protocol:
@@ -92,14 +92,18 @@ async def _answer(desk: Desk, method: Method, protocol: str, context: Any) -> by
 def check_token(guard: Guard, context: Any) -> None:
     """Raise BadRequest unless the call carries the token that is asked for."""
     if guard.closed:
-        given = context.invocation_metadata() or ()
-        values = (value for name, value in given if name == "authorization")
-        guard.check([value.encode() if isinstance(value, str) else bytes(value) for value in values])
+        guard.check(_authorizations(context))
 
 
-def report(context: Any, error: Exception) -> grpc.StatusCode:
-    """Set the status that tells a caller of an error, and return its code."""
-    failure = describe_error(error)
+def _authorizations(context: Any) -> list[bytes]:
+    given = context.invocation_metadata() or ()
+    values = (value for name, value in given if name == "authorization")
+    return [value.encode() if isinstance(value, str) else bytes(value) for value in values]
+
+
+def report(context: Any, error: Exception, hidden: bool = False) -> grpc.StatusCode:
+    """Set the status that tells a caller of an error, its details `hidden` or not, and return its code."""
+    failure = hide_details(describe_error(error)) if hidden else describe_error(error)
     forget_frames(error)
     context.set_code(failure.code)
     context.set_details(_clip(failure.message))

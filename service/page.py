@@ -34,7 +34,6 @@ PAGE = """\
   <body>
     <div id="swagger-ui"></div>
     <script src="./static_content/swagger-ui-bundle.js" charset="utf-8"></script>
-    <script src="./static_content/swagger-ui-standalone-preset.js" charset="utf-8"></script>
     <script src=".{script}"></script>
   </body>
 </html>
@@ -45,8 +44,6 @@ SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
-  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
-  layout: "StandaloneLayout",
 });
 """
 

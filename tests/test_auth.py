@@ -61,6 +61,9 @@ PROBES = ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/
 PROBES += (f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}")
 CLOSED = (
     "/docs.json",
+    "/docs.html",
+    "/docs.js",
+    "/static_content/swagger-ui.css",
     "/metrics",
     "/openapi.json",
     "/predict",
@@ -78,6 +81,55 @@ CLOSED += ("/livez/", "/LIVEZ", "/ping/x", f"/v1/models/{NAME}:predict", "/invoc
 def test_probes_need_no_token(guarded: Server, path: str) -> None:
     assert httpx.get(guarded.url + path).status_code == 200
     assert httpx.head(guarded.url + path).status_code == 200
+
+
+WRONG_NAMES = ("/v2/models/x/ready", f"/v2/models/{NAME}/versions/77/ready", f"/v1/models/{NAME}/labels/x")
+WRONG_NAMES += ("/v1/models/x", f"/v1/models/{NAME}/versions/77", f"/v1/models/{NAME}/versions/x")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WRONG_NAMES)
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}])
+def test_a_probe_that_fails_names_no_model_without_the_token(
+    guarded: Server, model: PackedModel, path: str, headers: dict[str, str]
+) -> None:
+    refused = httpx.get(guarded.url + path, headers=headers)
+    told = httpx.get(guarded.url + path, headers=RIGHT)
+    assert refused.status_code == told.status_code in (400, 404)
+    said = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+    assert refused.json() == {"error": said}
+    assert said not in told.text
+
+
+@pytest.mark.slow
+def test_no_open_path_says_which_model_is_served(guarded: Server) -> None:
+    for path in ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready"):
+        answered = httpx.get(guarded.url + path)
+        assert NAME not in answered.text + str(answered.headers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("inference.GRPCInferenceService/ModelReady", b"\x0a\x01x"),  # of the model `x`
+        ("inference.GRPCInferenceService/ModelReady", b""),
+        ("tensorflow.serving.ModelService/GetModelStatus", b"\x0a\x03\x0a\x01x"),
+        ("tensorflow.serving.ModelService/GetModelStatus", b""),
+        ("tensorflow.serving.ModelService/GetModelStatus", b"\xff"),
+    ],
+)
+def test_a_grpc_probe_that_fails_names_no_model_without_the_token(guarded: Server, method: str, body: bytes) -> None:
+    def ask(*metadata: tuple[str, str]) -> grpc.RpcError:
+        with grpc.insecure_channel(guarded.grpc) as channel, pytest.raises(grpc.RpcError) as refused:
+            channel.unary_unary(f"/{method}")(body, metadata=metadata)
+        return refused.value
+
+    told = ask(("authorization", f"Bearer {TOKEN}"))
+    for refused in (ask(), ask(("authorization", "Bearer wrong"))):
+        assert refused.code() == told.code()
+        assert refused.details() == "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+    assert "Authorization" not in told.details()
 
 
 @pytest.mark.slow
