@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from bentoml._internal.configuration.containers import BentoMLContainer  # there is no public way
 
@@ -16,8 +17,8 @@ PATH = "/metrics"
 class Exposition:
     """All metrics as Prometheus reads them, no older than FLUSH_S; belongs to one event loop."""
 
-    def __init__(self) -> None:
-        self._client = BentoMLContainer.metrics_client.get()
+    def __init__(self, generate: Callable[[], bytes]) -> None:
+        self._generate = generate
         self._made: asyncio.Task[bytes] | None = None
         self._made_at = 0.0
 
@@ -25,18 +26,15 @@ class Exposition:
         """Return the metrics; all who ask in the same second wait for, and get, one answer."""
         now = time.monotonic()
         if self._made is None or now >= self._made_at + FLUSH_S:
-            self._made, self._made_at = asyncio.create_task(self._make()), now
+            self._made, self._made_at = asyncio.create_task(asyncio.to_thread(self._generate)), now
         return await asyncio.shield(self._made)  # a caller that goes takes nothing from the others
-
-    async def _make(self) -> bytes:
-        text: bytes = await asyncio.to_thread(self._client.generate_latest)
-        return text
 
 
 def exposition() -> Dialect:
     """Return the dialect that serves the metrics."""
-    metrics = Exposition()
-    content_type = BentoMLContainer.metrics_client.get().CONTENT_TYPE_LATEST.encode()
+    client = BentoMLContainer.metrics_client.get()
+    metrics = Exposition(client.generate_latest)
+    content_type = client.CONTENT_TYPE_LATEST.encode()
 
     async def answer(request: Request) -> Response:
         return Response(await metrics.read(), HEADERS, content_type=content_type)

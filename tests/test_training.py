@@ -14,6 +14,7 @@ from typing import Any
 import bentoml
 import mlflow
 import numpy as np
+import pyarrow as pa
 import pytest
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
@@ -24,7 +25,8 @@ from service.model import GOLDEN_FILE, MAX_GOLDEN_DIFFERENCE, PackedModel
 from tests.conftest import NAME, run
 from training import tracking
 from training.__main__ import main, parse
-from training.tracking import StoreUnreachable
+from training.store import StoreUnreachable
+from training.write import open_writer
 
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_network.py.
 FEW_ROWS = 1551
@@ -397,3 +399,14 @@ def test_help_shows_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     printed = " ".join(capsys.readouterr().out.split())
     for default in ("same seed, same weights (default: 0)", "at most (default: by their number)", "(default: all)"):
         assert default in printed
+
+
+def test_help_warns_of_formulas_in_csv(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A spreadsheet runs a string that begins with `=`: it is written as it is, and the help says so."""
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "a spreadsheet runs one that begins with =, +, - or @ as a formula" in printed
+    with open_writer(tmp_path / "out.csv") as write:
+        write(pa.record_batch([pa.array(["=1+1", "@SUM(A1)"])], names=["=name"]))
+    assert (tmp_path / "out.csv").read_text() == '"=name"\n"=1+1"\n"@SUM(A1)"\n'

@@ -28,6 +28,10 @@ SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
 BUG = 1  # as Python exits after a traceback
 INTERRUPTED = 130
 STOPPED = "interrupted: the champion stays as it was"
+FORMULAS = (
+    "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
+    "formula: open a table of strangers' strings as Parquet, or import its columns as text"
+)
 READER_GONE = 141  # as of a process that SIGPIPE ended
 
 
@@ -77,8 +81,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     _add_problem(command)
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
     command.add_argument(
-        "-o", "--output", type=Path, help=".csv, .csv.gz or .parquet (default: standard output, as CSV)"
-    )
+        "-o", "--output", type=Path,
+        help=f".csv, .csv.gz or .parquet (default: standard output, as CSV). {FORMULAS}",
+    )  # fmt: skip
 
     _add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
 

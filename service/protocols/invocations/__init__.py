@@ -20,7 +20,7 @@ PREDICT = Operation(
     },
     {
         JSON: {"type": "object", "properties": {"predictions": {"type": "array", "items": PREDICTION}}},
-        CSV: {"type": "string"},
+        CSV: {"type": "string", "description": "Strings as they are: a spreadsheet may run one that begins with ="},
     },
 )
 VERSION = Operation(
