@@ -235,7 +235,8 @@ def test_mlflow_answers_its_own_input_example(logged_model: Any) -> None:
 @pytest.mark.slow
 def test_the_stored_model_says_where_it_comes_from(registered: ModelVersion, model: PackedModel) -> None:
     stored = bentoml.models.get(f"{NAME}:1")
-    assert stored.info.labels == registered.tags | {"version": "1", "alias": "champion"}
+    added = {"version": "1", "alias": "champion", "manifest_digest": model.digest}
+    assert stored.info.labels == registered.tags | added
     assert stored.info.metadata["name"] == NAME
     assert stored.info.metadata["engine"] == "litert"
     assert set(stored.info.metadata["files"]) >= {"schema.json", "golden.json", "model.tflite"}
