@@ -10,6 +10,7 @@ from deploy.image.bento import LOCKS
 from deploy.image.builder import ImageFailed, check_tag, explain, find_builder
 from deploy.image.prune import prune
 from deploy.image.sbom import SbomFailed, write_sbom
+from deploy.image.strip import strip
 from service.model import PackedModel
 from tests.containers import build
 
@@ -101,6 +102,29 @@ def test_pruning_takes_what_serving_never_loads(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     prune(tmp_path)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_stripping_leaves_python_as_the_only_program(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    kept = ["usr/bin/python3.11", "usr/lib/libc.so.6", "usr/lib/python3.11/base64.py", "usr/lib/chage"]
+    gone = [
+        "usr/bin/dash", "usr/sbin/runuser", "usr/lib/apt/methods/http", "usr/share/entrypoint.sh", "opt/env/bin/pip",
+        "usr/lib/python3/dist-packages/pip/main.py", "usr/local/lib/python3.11/site-packages/setuptools-66.dist-info/M",
+        "usr/lib/python3.11/ensurepip/p.whl",
+    ]  # fmt: skip
+    for name in kept + gone:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("#!/bin/sh" if name.endswith((".sh", ".py")) else "")
+        (root / name).chmod(0o755)
+    (root / "usr/lib/chage").chmod(0o6755)
+    (root / "bin").symlink_to("usr/bin")
+    for link in ("usr/bin/python", "opt/env/bin/python"):
+        (root / link).symlink_to(root / "usr/bin/python3.11")
+    (root / "usr/bin/sh").symlink_to("dash")
+    strip(root, root / "opt/env", (root / "usr/bin/python3.11").resolve())
+    left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+    assert left == {*kept, "usr/bin/python", "opt/env/bin/python"}
+    assert (root / "usr/lib/chage").stat().st_mode & 0o7777 == 0o755
 
 
 @pytest.mark.slow
