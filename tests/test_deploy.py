@@ -1,9 +1,11 @@
 """deploy/ is what its platforms take, and says of the service what the service says of itself."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import botocore.session
 import compose_spec
 import httpx
 import kubernetes_validate
+import psutil
 import pytest
 import yaml
 from botocore.validate import ParamValidator
@@ -21,7 +24,8 @@ from service.health import LIVENESS, READINESS
 from service.limits import SUPERVISOR_MIB, WORKER_MIB
 from service.platform import SIGNS
 from service.settings import Settings
-from tests.conftest import ROOT, Server, run
+from tests.conftest import ROOT, Server, free_port, run, wait_until
+from tests.postgres import POSTGRES, running_postgres
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
@@ -164,12 +168,18 @@ def test_compose_mounts_what_is_there() -> None:
     assert all(":latest" not in service.get("image", "") for service in compose["services"].values())
 
 
-def test_mlflow_is_the_one_that_training_uses() -> None:
-    pinned = re.findall(r"[\w\[\]]+==[\d.]+", (DEPLOY / "compose" / "mlflow.Dockerfile").read_text())
-    locked = (ROOT / "requirements" / "training.txt").read_text()
-    assert len(pinned) == 2
-    for requirement in pinned:
-        assert re.sub(r"\[.*\]", "", requirement) in locked
+def test_mlflow_is_the_one_that_training_uses_hash_checked() -> None:
+    asked = re.findall(r"^([a-z]+)", (DEPLOY / "compose" / "mlflow.in").read_text(), flags=re.MULTILINE)
+    locked, training = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", path.read_text(), flags=re.MULTILINE))
+        for path in (DEPLOY / "compose" / "mlflow.txt", ROOT / "requirements" / "training.txt")
+    )
+    assert asked == ["mlflow", "psycopg"]
+    assert {*asked, "psycopg-binary"} <= locked.keys()
+    assert {package: training.get(package) for package in locked} == locked
+    dockerfile = (DEPLOY / "compose" / "mlflow.Dockerfile").read_text()
+    assert dockerfile.count('"install"') == 2  # of packages, and of the folder
+    assert '"--require-hashes", "--no-deps"' in dockerfile
 
 
 # What the service is
@@ -242,7 +252,12 @@ def test_memory_is_enough_for_the_service_and_its_files(pod: dict[str, Any]) -> 
     assert int(task["memory"]) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
 
 
-@pytest.mark.parametrize("path", ["kubernetes/base/deployment.yaml", "kserve/runtime.yaml", "knative/http.yaml"])
+# Who gets in finds nothing to go on with
+
+
+@pytest.mark.parametrize(
+    "path", ["kubernetes/base/deployment.yaml", "kserve/runtime.yaml", "knative/http.yaml", "knative/grpc.yaml"]
+)
 def test_the_container_may_do_nothing_but_serve(path: str) -> None:
     (document,) = read(DEPLOY / path)
     (container,) = next(find(document, "containers"))
@@ -255,11 +270,126 @@ def test_the_container_may_do_nothing_but_serve(path: str) -> None:
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
 
 
-def test_the_user_is_a_number_as_run_as_non_root_needs() -> None:
-    (user,) = re.findall(r"^USER (\d+):0$", (DEPLOY / "image" / "Dockerfile.j2").read_text(), flags=re.MULTILINE)
-    assert int(user) > 0
+def test_nothing_of_the_host_or_the_cluster_is_handed_in(pod: dict[str, Any]) -> None:
+    assert not list(find_in_all("privileged", "hostPath", "hostNetwork", "hostPID", "hostIPC", "network_mode", "pid"))
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_ecs_runs_it_as_kubernetes_does() -> None:
+    (task,) = read(DEPLOY / "ecs" / "task-definition.json")
+    (container,) = task["containerDefinitions"]
+    assert container["user"] == f"{image_user()}:0"
+    assert container["readonlyRootFilesystem"]
+    assert container["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+    assert [mount["containerPath"] for mount in container["linuxParameters"]["tmpfs"]] == ["/tmp"]
+
+
+def test_the_user_is_a_number_as_run_as_non_root_needs_and_no_one_on_the_node() -> None:
+    assert image_user() >= 10_000
     for path in ("kubernetes/base/deployment.yaml", "ecs/README.md"):
-        assert user in (DEPLOY / path).read_text(encoding="utf-8")
+        assert str(image_user()) in (DEPLOY / path).read_text(encoding="utf-8")
+
+
+def image_user() -> int:
+    (user,) = re.findall(r"^USER (\d+):0$", (DEPLOY / "image" / "Dockerfile.j2").read_text(), flags=re.MULTILINE)
+    return int(user)
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_it_calls_nobody_and_is_called_on_its_ports_alone(overlay: str) -> None:
+    policy = render(KUBERNETES / overlay)["NetworkPolicy", "ekiben"]["spec"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert not policy.get("egress")  # an empty list, or none: nothing is allowed
+    assert all(rule["from"] and rule["ports"] for rule in policy["ingress"])
+
+
+def test_an_image_is_one_version_and_yours_is_named_by_digest(tmp_path: Path) -> None:
+    assert all(re.search(r":v?\d[\w.-]*}?$", image) for image in find_in_all("image", "Image"))
+    (commands,) = re.findall(r"^```sh\n(.*?)^```", (DEPLOY / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    digest = "sha256:" + "0123456789abcdef" * 4
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "digest").write_text(digest)
+    subprocess.run(
+        ["bash", "-ec", commands.splitlines()[-1]],
+        cwd=tmp_path, env=os.environ | {"IMAGE": "example.com:5000/team/flights:7"}, check=True,
+    )  # fmt: skip
+    ours = f"example.com:5000/team/flights@{digest}"
+    replaced = [path for path in files() if ours in (tmp_path / path.relative_to(ROOT)).read_text()]
+    assert {path.parent.name for path in replaced} == {
+        "azure-ml", "base", "cloud-run", "compose", "ecs", "knative", "kserve", "sagemaker", "vertex-ai",
+    }  # fmt: skip
+    assert not any("flight-delay:1" in (tmp_path / path.relative_to(ROOT)).read_text() for path in files())
+
+
+def test_compose_lets_this_machine_in_and_its_containers_do_no_more_than_they_must() -> None:
+    (compose,) = read(DEPLOY / "compose" / "compose.yaml")
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {name for name, service in compose["services"].items() if service.get("read_only")} == {
+        "ekiben", "prometheus", "mlflow",
+    }  # fmt: skip
+    assert compose["services"]["postgres"]["user"] == "postgres"
+    (user,) = re.findall(
+        r"^USER (\d+):\d+$", (DEPLOY / "compose" / "mlflow.Dockerfile").read_text(), flags=re.MULTILINE
+    )
+    assert int(user) >= 10_000
+
+
+def test_no_password_is_on_a_command_line() -> None:
+    (compose,) = read(DEPLOY / "compose" / "compose.yaml")
+    for name, service in compose["services"].items():
+        given = {variable for variable, value in service.get("environment", {}).items() if "PASSWORD" in value}
+        assert all(variable.endswith("PASSWORD") for variable in given), name
+        service.pop("environment", None)
+    assert "PASSWORD" not in json.dumps(compose)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not POSTGRES, reason="PostgreSQL is not installed")
+def test_mlflow_reaches_postgresql_and_no_process_shows_the_password(tmp_path: Path) -> None:
+    """Compose's own command and variables, with a password that no URL takes as it is."""
+    (compose,) = read(DEPLOY / "compose" / "compose.yaml")
+    password, port = "p@ss:w/rd?#%41 x", free_port()
+    command = [argument.replace("5000", str(port)) for argument in compose["services"]["mlflow"]["command"]]
+    command = [argument.replace("/artifacts", str(tmp_path)) for argument in command]
+    with running_postgres("mlflow", password) as address:
+        variables = {
+            name: password if "PASSWORD" in value else value.replace("@postgres/mlflow", f"@{address}/postgres")
+            for name, value in compose["services"]["mlflow"]["environment"].items()
+        }
+        with (
+            (tmp_path / "log").open("w") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", *command], env=os.environ | variables, cwd=tmp_path, stdout=log, stderr=log
+            ) as process,
+        ):
+            try:
+                wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), 120, (tmp_path / "log").read_text)
+                one = psutil.Process(process.pid)
+                lines = [" ".join(part.cmdline()) for part in (one, *one.children(recursive=True))]
+                created = httpx.post(
+                    f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/create", json={"name": "tried"}, timeout=30
+                )
+            finally:
+                process.terminate()
+    assert created.status_code == 200, created.text
+    assert len(lines) > 1
+    assert not any("p@ss" in line for line in lines)
+    assert "p@ss" not in (tmp_path / "log").read_text()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+# What belongs together
 
 
 def test_no_service_link_can_be_taken_for_a_setting(pod: dict[str, Any]) -> None:
