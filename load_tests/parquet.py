@@ -9,13 +9,12 @@ import io
 import resource
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from contract.schema import Schema
 from load_tests.report import describe_machine
-from service.model import find_model, open_model
+from service.model import find_model, open_stored
 from service.protocols.invocations.parquet_form import ParquetReader
 from service.settings import read_settings
 
@@ -35,7 +34,7 @@ class Cost:
 
 def run(seconds: float) -> None:
     """Print a line for each size."""
-    schema = open_model(Path(find_model(read_settings().model_name).path)).schema
+    schema = open_stored(find_model(read_settings().model_name)).schema
     print(f"{describe_machine()}\n\n| rows | bytes | p50 ms | CPU ms |\n|--:|--:|--:|--:|")
     for rows in ROWS:
         cost = asyncio.run(measure(schema, rows, seconds))
