@@ -11,12 +11,12 @@ from typing import Any
 
 import grpc
 
+from service.arrivals import Arrivals
 from service.budget import ByteBudget
 from service.errors import BadRequest, DeadlineExceeded, Overloaded
 from service.offload import LARGE_BYTES, offload
 from service.refusals import RETRY_AFTER_S
 
-PROMPT_S = 0.1  # a message that is there, or comes at a network's pace; so long it may be any number of them
 AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib's window bits: gzip and zlib headers are told apart by themselves
 # How packed messages begin. No message of ours does: those bytes would be wire type 7, and field 15.
 PACKED = (b"\x1f\x8b", b"\x78")
@@ -29,7 +29,8 @@ class Reception:
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self.budget = budget
-        self._slow = ByteBudget(max(2 * budget.limit, max_bytes))  # of those to come, which are not expanded yet
+        self._slow = ByteBudget(max(budget.limit, max_bytes))  # of messages that aren't there yet
+        self._arrivals = Arrivals()
         self._max_bytes = max_bytes
 
     async def receive(self, context: Any, timeout_s: float) -> bytes:
@@ -47,9 +48,7 @@ class Reception:
         # Never cancelled: gRPC would keep a message that arrives at that moment for ever.
         reading = asyncio.ensure_future(context.read())
         reading.add_done_callback(_retrieve)
-        half_s = min(PROMPT_S, timeout_s) / 2
-        # Twice: if the event loop was late the message may have been there before the time was over.
-        if not (await _wait(reading, half_s) or await _wait(reading, half_s)):
+        if not await self._arrivals.wait(reading):
             await self._wait_slowly(reading, timeout_s, self._max_bytes if reserve else 0)
         message = reading.result()
         return None if message is grpc.aio.EOF else bytes(message)  # type: ignore[attr-defined]
@@ -58,7 +57,8 @@ class Reception:
         if not self._slow.take(reserved):
             raise Overloaded(RETRY_AFTER_S)
         try:
-            if not await _wait(reading, timeout_s):
+            await asyncio.wait((reading,), timeout=timeout_s)
+            if not reading.done():
                 raise DeadlineExceeded
         finally:
             self._slow.give(reserved)
@@ -95,11 +95,6 @@ def unpack(packed: bytes, most: int) -> bytes | None:
     if not unpacker.eof:
         raise BadRequest(400, "the compressed message ends too soon")
     return message
-
-
-async def _wait(reading: "asyncio.Future[Any]", seconds: float) -> bool:
-    done, _ = await asyncio.wait((reading,), timeout=seconds)
-    return bool(done)
 
 
 def _retrieve(reading: "asyncio.Future[Any]") -> None:
