@@ -17,6 +17,7 @@ from service.auth import Guard
 from service.dialect import Call, Method
 from service.errors import DeadlineExceeded, Overloaded, forget_frames
 from service.failure import Failure, describe_error, hide_details
+from service.memory import trim_soon
 from service.offload import LARGE_BYTES
 from service.reception import Reception
 from service.refusals import RETRY_AFTER_S
@@ -87,6 +88,8 @@ async def _answer(desk: Desk, method: Method, protocol: str, context: Any) -> by
         call.gone = True
         desk.under_way -= 1
         desk.reception.budget.give(size)
+        if call.large:
+            trim_soon()
 
 
 def check_token(guard: Guard, context: Any) -> None:

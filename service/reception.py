@@ -14,6 +14,7 @@ import grpc
 from service.arrivals import Arrivals
 from service.budget import ByteBudget
 from service.errors import BadRequest, DeadlineExceeded, Overloaded
+from service.memory import trim_soon
 from service.offload import LARGE_BYTES, offload
 from service.refusals import RETRY_AFTER_S
 
@@ -51,7 +52,11 @@ class Reception:
         if not await self._arrivals.wait(reading):
             await self._wait_slowly(reading, timeout_s, self._max_bytes if reserve else 0)
         message = reading.result()
-        return None if message is grpc.aio.EOF else bytes(message)  # type: ignore[attr-defined]
+        if message is grpc.aio.EOF:  # type: ignore[attr-defined]
+            return None
+        if len(message) > LARGE_BYTES:
+            trim_soon()
+        return bytes(message)
 
     async def _wait_slowly(self, reading: "asyncio.Future[Any]", timeout_s: float, reserved: int) -> None:
         if not self._slow.take(reserved):

@@ -25,6 +25,7 @@ from service.exposition import exposition
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.limits import read_limits
+from service.memory import tune_malloc
 from service.metrics_folder import keep_metrics_apart
 from service.model import find_model, open_stored
 from service.one_port import share_main_port
@@ -43,6 +44,7 @@ logger = logging.getLogger("bentoml.service")
 GARBAGE_OBJECTS = 100_000
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
 
+tune_malloc()
 keep_metrics_apart()
 try:
     settings = read_settings()
