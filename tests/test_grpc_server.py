@@ -40,12 +40,13 @@ Answer = Callable[[Any, Call], Awaitable[Any]]
 
 @asynccontextmanager
 async def open_server(
-    answer: Answer, *addresses: str, token: str = "", **settings: Any
+    answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, **settings: Any
 ) -> AsyncIterator[tuple[Any, GrpcServer]]:
     """Serve one method, and what every server has besides; yield a channel to it."""
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
-    given = Settings(grpc_port=free_port(), max_body_bytes=MAX_BYTES, **settings)
-    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), ByteBudget(2**20))
+    given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
+    budget = budget or ByteBudget(10 * MAX_BYTES)
+    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), budget)
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

@@ -1,0 +1,50 @@
+"""HTTP/2 by hand: connections that do what no gRPC client would."""
+
+import socket
+from collections.abc import Mapping
+from typing import Self
+
+from service.one_port import PREFACE
+
+DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+CANCEL = (8).to_bytes(4, "big")
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def head(path: str, headers: Mapping[str, str] = {}) -> bytes:
+    """Return a call's header block, nothing of it compressed."""
+    given = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x", "te": "trailers"}
+    pairs = (given | {"content-type": "application/grpc"} | dict(headers)).items()
+    return b"".join(bytes([0, len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in pairs)
+
+
+class Connection:
+    """One connection that has exchanged settings."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=10)
+        self.send(PREFACE + frame(SETTINGS, 0, 0))
+        self._socket.recv(1024)
+        self.send(frame(SETTINGS, ACK, 0))
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def begin(self, stream: int, path: str) -> None:
+        """Begin a call whose message doesn't come."""
+        self.send(frame(HEADERS, END_HEADERS, stream, head(path)))
+
+    def receive(self) -> bytes:
+        """Return what the server has to say, b"" once it has closed the connection."""
+        return self._socket.recv(65536)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
