@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from service.dataplane import Dataplane
 from service.errors import BadRequest
 from service.http import Request
+from service.memory import trim_soon
 from service.offload import LARGE_BYTES, offload
 from service.settings import Settings
 
@@ -40,6 +41,7 @@ class BodyReader:
             small = unpack(body, LARGE_BYTES) if packed else body if len(body) <= LARGE_BYTES else None
             if small is not None:
                 return decode(small)
+            trim_soon()
             return await offload(self._decode_large, body, packed, decode, lambda: request.left_s(timeout_s))
         finally:
             budget.give(request.taken)

@@ -362,9 +362,12 @@ DENSE = {
 def test_a_message_of_millions_of_fields_is_rejected_unparsed(service: Server, model: PackedModel, kind: str) -> None:
     method, body = DENSE[kind]
     options = [("grpc.max_send_message_length", -1)]
-    with good_caller(service, model), grpc.insecure_channel(service.grpc, options=options) as channel:
-        with pytest.raises(grpc.RpcError, match="the message has more than") as caught:
-            channel.unary_unary(f"/{method}")(body, timeout=20)
+    with (
+        good_caller(service, model),
+        grpc.insecure_channel(service.grpc, options=options) as channel,
+        pytest.raises(grpc.RpcError, match="the message has more than") as caught,
+    ):
+        channel.unary_unary(f"/{method}")(body, timeout=20)
     assert caught.value.code() is Code.INVALID_ARGUMENT
 
 
