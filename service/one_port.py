@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
 
+from service.connection_limit import make_room
+from service.framing import ARRIVAL_S
 from service.shedding import SheddingProtocol
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -48,38 +50,53 @@ class Doorkeeper(asyncio.Protocol):
         self._given = given  # what uvicorn gives to its own protocol
         self._state = given["server_state"]
         self._begun = b""
-        self._transport: Any = None
+        self.transport: Any = None
+        self._loop = asyncio.get_running_loop()
+        self._arrival: asyncio.TimerHandle | None = None
+        self.idle_since = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self.transport = transport
         self._state.connections.add(self)
+        if len(self._state.connections) > SheddingProtocol.max_connections:
+            make_room(self._state.connections)
 
     def data_received(self, data: bytes) -> None:
         self._begun += data
+        if self._arrival is None:
+            self._arrival = self._loop.call_later(ARRIVAL_S, self.transport.close)
         if self._begun.startswith(PREFACE):
-            self._transport.pause_reading()
+            self._arrival.cancel()
+            self.transport.pause_reading()
             joining = asyncio.ensure_future(self._join_grpc())
             self._state.tasks.add(joining)  # uvicorn waits for these before it ends
             joining.add_done_callback(self._state.tasks.discard)
         elif not PREFACE.startswith(self._begun):
+            self._arrival.cancel()
             self._leave_to_uvicorn()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._arrival:
+            self._arrival.cancel()
         self._state.connections.discard(self)
 
     def shutdown(self) -> None:
         """Close a connection over which nothing was asked yet, because uvicorn stops."""
-        self._transport.close()
+        self.transport.close()
+
+    def is_answered(self) -> bool:
+        """Return whether it may be closed to make room for others."""
+        return True
 
     def _leave_to_uvicorn(self) -> None:
         self._state.connections.discard(self)
         protocol: Any = SheddingProtocol(**self._given)
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
         protocol.data_received(self._begun)
 
     async def _join_grpc(self) -> None:
-        client, path = self._transport, self.grpc_socket.path
+        client, path = self.transport, self.grpc_socket.path
         loop = asyncio.get_running_loop()
         try:
             server, _ = await loop.create_unix_connection(lambda: Pipe(client), path)
@@ -132,6 +149,10 @@ class OuterPipe(Pipe):
     def connection_lost(self, error: Exception | None) -> None:
         self._connections.discard(self)
         super().connection_lost(error)
+
+    def is_answered(self) -> bool:
+        """Return whether it may be closed to make room for others: gRPC alone knows, and has a limit of its own."""
+        return False
 
 
 def share_main_port() -> GrpcSocket:

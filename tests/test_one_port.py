@@ -19,7 +19,7 @@ import uvicorn
 import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
 
-from service import shedding
+from service import one_port, shedding
 from service.model import PackedModel
 from service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
@@ -135,6 +135,40 @@ def test_what_only_begins_like_http2_is_uvicorns_too(run: Run) -> None:
                 assert OuterPipe not in door.connections
                 writer.close()
                 await wait_for(lambda: not door.connections)
+
+    run(scenario())
+
+
+def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_port, "ARRIVAL_S", 0.1)
+
+    async def scenario() -> None:
+        async with open_door() as door:
+            silent, first = await door.connect()
+            begun, second = await door.connect(PREFACE[:5])
+            whole, third = await door.connect(PREFACE)
+            assert await begun.read() == b""
+            assert await whole.readexactly(len(PREFACE)) == PREFACE
+            assert not silent.at_eof()  # it may have been opened for later, and makes room when others need it
+            for writer in (first, second, third):
+                writer.close()
+
+    run(scenario())
+
+
+def test_silent_connections_make_room_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shedding.SheddingProtocol, "max_connections", 20)
+
+    async def scenario() -> None:
+        async with open_door() as door:
+            silent = [await door.connect() for _ in range(60)]
+            await wait_for(lambda: len(door.connections) <= 20)
+            reader, writer = await door.connect(PREFACE)
+            assert await reader.readexactly(len(PREFACE)) == PREFACE
+            with suppress(ConnectionError):
+                assert await silent[0][0].read() == b""  # the one that was silent for longest
+            for one in (writer, *(writer for _, writer in silent)):
+                one.close()
 
     run(scenario())
 
