@@ -13,6 +13,7 @@ from service.budget import ByteBudget
 from service.dialect import Dialect
 from service.grpc_call import Desk, handle_call
 from service.health import Health
+from service.ports import in_url
 from service.reception import Reception
 from service.reflection import describe_reflection
 from service.settings import Settings
@@ -69,7 +70,7 @@ class GrpcServer:
 
 
 def _listen(server: Any, settings: Settings) -> None:
-    address = f"[::]:{settings.grpc_port}"
+    address = f"{in_url(settings.host)}:{settings.grpc_port}"  # gRPC takes 0.0.0.0 for every address, as it does ::
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         server.add_insecure_port(address)
         return

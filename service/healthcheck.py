@@ -3,13 +3,17 @@
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 
 from contract.errors import UserError
-from service.settings import read_settings
+from service.ports import in_url
+from service.settings import Settings, read_settings
 
 PATH = "/readyz"
 TIMEOUT_S = 2.0
+LOOPBACKS = ("127.0.0.1", "::1")
+EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 def check_readiness(environment: Mapping[str, str]) -> str | None:
@@ -18,19 +22,35 @@ def check_readiness(environment: Mapping[str, str]) -> str | None:
         settings = read_settings()
     except UserError as error:
         return str(error)
+    problems = []
+    for url in find_urls(settings, environment):
+        try:
+            status = ask(url)
+        except (OSError, HTTPException) as error:
+            problems.append(f"not ready: {url} does not answer ({getattr(error, 'reason', error)})")
+        else:
+            return None if status == 200 else f"not ready: {url} answers {status}"
+    return problems[0]
+
+
+def find_urls(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield where the service may be asked, the likeliest first."""
     scheme = "https" if settings.tls_cert_file else "http"
+    host = environment.get("BENTOML_HOST") or settings.host
     port = environment.get("BENTOML_PORT") or settings.port
-    return ask(f"{scheme}://127.0.0.1:{port}{PATH}")
+    for address in LOOPBACKS if host in EVERY_ADDRESS else (host,):
+        yield f"{scheme}://{in_url(address)}:{port}{PATH}"
 
 
-def ask(url: str) -> str | None:
-    """Return None if the URL answers 200, else why not."""
-    # Its certificate carries a public name, not this address.
-    context = ssl._create_unverified_context() if url.startswith("https") else None
+def ask(url: str) -> int:
+    """Return the status the URL answers with."""
+    # Its certificate carries a public name, not this address; and no proxy leads to it.
+    context = ssl._create_unverified_context()
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )  # fmt: skip
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=context):
-            return None
+        with opener.open(url, timeout=TIMEOUT_S) as answer:
+            return int(answer.status)
     except urllib.error.HTTPError as error:
-        return f"not ready: {url} answers {error.code}"
-    except OSError as error:
-        return f"not ready: {url} does not answer ({getattr(error, 'reason', error)})"
+        return error.code

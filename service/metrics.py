@@ -1,4 +1,4 @@
-"""The service's Prometheus metrics, served by BentoML's /metrics together with its own.
+"""The service's Prometheus metrics, which service.exposition serves.
 
 A request is counted in plain Python and handed to Prometheus once a second: its counters live
 in files shared by all workers, and writing to them took 8 of a request's 55 µs.
@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from service.metrics_folder import keep_values_in_memory
 from service.model import PackedModel
+
+keep_values_in_memory()  # before the first metric
 
 FLUSH_S = 1.0
 DURATIONS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -3,22 +3,21 @@
 import asyncio
 import gc
 import logging
+import os
 import shlex
-import socket
-from collections.abc import Mapping
 from typing import Any
 
 import bentoml
-import click
 import orjson
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
 
 from contract.errors import InvalidInput, UserError
 from contract.row import predictions_type, row_type
+from service import lifeline
 from service.auth import Guard
 from service.budget import ByteBudget, find_byte_limit
 from service.dataplane import Dataplane
-from service.drain import Drain, drain_on_sigterm
+from service.drain import Drain, drain_on_sigterm, ignore_hangup
 from service.endpoint import mount
 from service.errors import Refusal
 from service.exposition import exposition
@@ -26,14 +25,15 @@ from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.limits import read_limits
 from service.memory import tune_malloc
-from service.metrics_folder import keep_metrics_apart
+from service.metrics_folder import keep_metrics_apart, mark_complete
 from service.model import find_model, open_stored
 from service.one_port import share_main_port
 from service.openapi import document
 from service.page import page
+from service.ports import choose_ports, in_url
 from service.protocols import DIALECTS, predict
 from service.routing import Router
-from service.settings import InvalidSettings, read_settings
+from service.settings import read_settings
 from service.shedding import gate
 from service.shedding import install as install_shedding
 from service.startup import describe_routes, report_start
@@ -45,9 +45,9 @@ GARBAGE_OBJECTS = 100_000
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
 
 tune_malloc()
-keep_metrics_apart()
 try:
     settings = read_settings()
+    keep_metrics_apart(settings.workers)
     stored = find_model(settings.model_name)
     model = open_stored(stored, settings.model_digest)
 except UserError as error:
@@ -66,7 +66,7 @@ grpc_socket = share_main_port() if settings.grpc_on_main_port else None
 @bentoml.service(
     name="ekiben",
     workers=settings.workers,
-    http={"port": settings.port},
+    http={"host": settings.host, "port": settings.port},
     # Only what the front door lets through gets here: pages, probes and metrics.
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
@@ -83,10 +83,16 @@ class Ekiben:
     @staticmethod
     def verify() -> None:
         """Refuse to start with a wrong model or on a taken port, before a worker does."""
+        from service.supervisor import supervise  # circus, which a worker does without
+
         try:
             model.start_engine()
-            check_ports()
-            report_start(settings.model_copy(update={"port": chosen_port()}), model)
+            ports = choose_ports(settings)
+            ports.check()
+            os.environ["HOST"] = ports.host.value  # the workers' gRPC follows the command line too
+            supervise()
+            mark_complete()
+            report_start(settings.model_copy(update={"port": ports.http.value}), model)
         except UserError as error:
             raise BentoMLException(str(error)) from None
 
@@ -103,7 +109,9 @@ class Ekiben:
         self.grpc = GrpcServer(dialects, settings, guard, budget, max_values)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
         logger.info(describe_routes(dialects))
-        drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
+        start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
+        lifeline.watch(start_draining)
+        ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         gc.collect()
@@ -150,41 +158,9 @@ bento_service: Any = Ekiben  # what the decorator made of the class
 bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard, drain=drain)
 
 
-def check_ports() -> None:
-    """Raise InvalidSettings if something else listens on a port that the service is to use."""
-    port = chosen_port()
-    if port == settings.grpc_port:
-        hint = "with GRPC_ON_MAIN_PORT=1 the HTTP port answers gRPC too"
-        raise InvalidSettings(f"HTTP and gRPC can't both have port {port}: set another GRPC_PORT=…; {hint}")
-    check_port(port, command_line().get("host") or "", "PORT")
-    check_port(settings.grpc_port, "", "GRPC_PORT")
-
-
-def chosen_port() -> int:
-    """Return the HTTP port: the command line goes before the settings."""
-    return int(command_line().get("port") or settings.port)
-
-
-def command_line() -> Mapping[str, Any]:
-    """Return the options `bentoml serve` was given; none in code that starts the service itself."""
-    command = click.get_current_context(silent=True)
-    return command.params if command else {}
-
-
-def check_port(port: int, host: str, variable: str) -> None:
-    """Raise InvalidSettings unless the port can be listened on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            reason = f"port {port} can't be used ({error.strerror}): choose another with {variable}=…"
-            raise InvalidSettings(reason) from None
-
-
-def announce(url: str | None) -> None:
+def announce(url: str) -> None:
     """Print the address and a request that can be pasted into a terminal."""
+    url = url.replace(settings.host, in_url(settings.host), 1)  # BentoML leaves out the brackets
     body = orjson.dumps({"rows": [model.schema.example]}).decode()
     logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
     token = '-H "authorization: Bearer $AUTH_TOKEN" ' if guard.closed else ""

@@ -1,17 +1,20 @@
 """What a deployment tunes: every setting's name, default and unit; all are environment variables."""
 
+import ipaddress
 import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from contract.errors import UserError
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
+
+ADDRESSES = "give an address of this machine; 0.0.0.0 is every IPv4 address, :: is every address"
 
 
 class InvalidSettings(UserError):
@@ -25,6 +28,7 @@ class Settings(BaseModel):
 
     model_name: str = Field("", description="which model of the BentoML store to serve; may be left out if it has one")
     model_digest: str = Field("", description="manifest digest that the model must have, as the start logs it")
+    host: str = Field("0.0.0.0", description="the IP address both ports are on; `::` is every address, IPv4 too")
     port: int = Field(8080, ge=1, le=65535, description="the HTTP port; see below for what platforms call it")
     grpc_port: int = Field(9000, ge=1, le=65535, description="the gRPC port")
     grpc_on_main_port: bool = Field(
@@ -63,6 +67,16 @@ class Settings(BaseModel):
         if self.tls_cert_file is None:
             return {"enabled": False}
         return {"enabled": True, "certfile": str(self.tls_cert_file), "keyfile": str(self.tls_key_file)}
+
+    @field_validator("host")
+    @classmethod
+    def check_host(cls, host: str) -> str:
+        """Refuse a name: it may stand for several addresses, and BentoML listens on one."""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ValueError(f"not an IP address: {ADDRESSES}") from None
+        return host
 
     @model_validator(mode="after")
     def check_token(self) -> Self:
@@ -135,11 +149,12 @@ def read_settings() -> Settings:
         return Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
+        reason = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # two settings that don't go together
-            raise InvalidSettings(first["msg"].removeprefix("Value error, ")) from None
+            raise InvalidSettings(reason) from None
         name = str(first["loc"][0])
         variable = port_variable if name == "port" else name.upper()
-        raise InvalidSettings(f"{variable}={given.get(name, 'default')!r}: {first['msg']}") from None
+        raise InvalidSettings(f"{variable}={given.get(name, 'default')!r}: {reason}") from None
 
 
 def find_port_variable(environment: Mapping[str, str]) -> str:
