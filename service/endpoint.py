@@ -16,6 +16,7 @@ from service.routing import Resource, Router
 from service.settings import Settings
 from service.shedding import LATE, WAITED
 
+MAX_TRACE_BYTES = 256  # of a header that should have 55
 access_log = logging.getLogger("bentoml.service.access")
 
 
@@ -75,8 +76,7 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
 
 
 def _log(request: Request, status: int, seconds: float) -> None:
-    trace = request.headers.get(b"traceparent", b"-").decode("latin-1")
-    access_log.info(
-        "%s %s %d %.2f ms id=%s trace=%s",
-        *(request.method, request.path, status, 1000 * seconds, request.id.decode(), trace),
-    )
+    """Log a request with what it says of itself, escaped: a line break in it would forge another line."""
+    said = request.raw_path, request.id, request.headers.get(b"traceparent", b"-")[:MAX_TRACE_BYTES]
+    path, request_id, trace = (repr(value)[2:-1] for value in said)
+    access_log.info("%s %s %d %.2f ms id=%s trace=%s", request.method, path, status, 1000 * seconds, request_id, trace)

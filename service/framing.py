@@ -5,40 +5,27 @@ parsed once it is whole and not too long, and then just the bytes of its body. S
 under way, where a request ends is decided in one place, and an Upgrade that is not taken is ignored (RFC 9110 7.8).
 """
 
-import asyncio
 import re
 from typing import Any
 
 import httptools
 
 from service.budget import ByteBudget
-from service.connection import Connection
+from service.closing import ClosingConnection
 from service.connection_limit import make_room
 from service.errors import Overloaded
-from service.http import encode_json
-from service.malformed import malformed
 from service.refusals import RETRY_AFTER_S
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
-ARRIVAL_S = 15.0  # for a head to be whole, and for the rest of a body that is not wanted any more
-# Read and thrown away after an error, and of a body that was answered before it ended: a connection that is closed
-# before its bytes are read is reset, and the reset can overtake the answer.
-LINGER_S, LINGER_BYTES = 1.0, 2**20
-UNWANTED_BYTES = 2**26
+UNWANTED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
 BLANK_LINE = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 CHUNKED = -1  # bytes of a body whose length is not known before its end
 CHUNK_PIECE = 16_384  # bytes of such a body that are parsed at once
-PHRASES = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-}
 
 
-class FramedConnection(Connection):
+class FramedConnection(ClosingConnection):
     """One HTTP/1.1 connection that knows where its requests end."""
 
     max_head_bytes = MAX_HEAD_BYTES
@@ -55,8 +42,6 @@ class FramedConnection(Connection):
         self._barren = 0  # bytes of it since the last that were content: chunk extensions, trailers
         self._unwanted = 0  # bytes of a body since its answer
         self._hosts = 0
-        self._arrival: asyncio.TimerHandle | None = None
-        self._lingering = 0  # bytes to be thrown away before the connection is closed
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -66,12 +51,11 @@ class FramedConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.take_unread()
-        self._stop_arrival()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering:
-            self._throw_away(data)
+        if self.lingering:
+            self.throw_away(data)
             return
         if self._unread:
             data = self.take_unread() + data
@@ -94,7 +78,7 @@ class FramedConnection(Connection):
             self.reject(431, f"the request's head is longer than {self.max_head_bytes} bytes: send fewer headers")
         elif end >= 0:
             self._searched = 0
-            self._stop_arrival()
+            self.stop_arrival()
             self._read_head(data[:size])
             data = data[size:]
             self.keep_ahead(data if self._complete else self._read_body(data))
@@ -104,7 +88,7 @@ class FramedConnection(Connection):
             self.reject(429, str(Overloaded(RETRY_AFTER_S)))
         else:
             self._searched = len(data)
-            self._await_arrival()
+            self.await_arrival()
 
     def keep(self, data: bytes) -> bool:
         """Keep bytes for later; return False if there is no memory for them."""
@@ -121,7 +105,7 @@ class FramedConnection(Connection):
 
     def keep_ahead(self, data: bytes) -> None:
         """Keep what a caller sends before its last request is answered, and read no more of it until then."""
-        if not data or self._lingering:
+        if not data or self.lingering:
             return
         self.flow.pause_reading()
         if not self.keep(data):
@@ -129,23 +113,11 @@ class FramedConnection(Connection):
             cycle.keep_alive = False  # what was sent ahead is given up, as after any answer that ends a connection
 
     def reject(self, status: int, sentence: str) -> None:
-        """Answer what can't be parsed, and end the connection; an answer that has begun ends where it is."""
-        if self._lingering or self.transport.is_closing():
-            return
-        cycle: Any = self.cycle
-        if not (cycle and cycle.response_started and not cycle.response_complete):
-            self.transport.write(_write_error(status, sentence))
-        if cycle:
-            cycle.disconnected = True  # it writes nothing any more
-            cycle.message_event.set()
-        self._stop_arrival()
-        malformed.count(status, sentence, str(self.client[0] if self.client else "a Unix socket"))
+        super().reject(status, sentence)
         self.take_unread()
-        self._lingering = LINGER_BYTES
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.flow.resume_reading()
-        self.loop.call_later(LINGER_S, self.transport.close)
+
+    def is_waiting_for_head(self) -> bool:
+        return self._complete
 
     def is_idle(self) -> bool:
         return self._complete and not self._unread and super().is_idle()
@@ -180,7 +152,7 @@ class FramedConnection(Connection):
         if self.transport.is_closing():
             return
         if not self._complete:
-            self._await_arrival()
+            self.await_arrival()
         elif self._unread:
             self.begin_next()
 
@@ -197,12 +169,12 @@ class FramedConnection(Connection):
         self._complete, self._left, self._tail = False, CHUNKED, b""
         self._barren = self._unwanted = 0
         self._feed(head)
-        if not self._complete and not self._lingering:
+        if not self._complete and not self.lingering:
             self._left = next((int(value) for name, value in self.headers if name == b"content-length"), CHUNKED)
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request."""
-        while data and not self._complete and not self._lingering:
+        while data and not self._complete and not self.lingering:
             size = self._find_chunks_end(data) if self._left == CHUNKED else min(self._left, len(data))
             piece, data = data[:size], data[size:]
             self._barren += size
@@ -212,7 +184,7 @@ class FramedConnection(Connection):
             self._feed(piece)
             self._check_body(size)
         if self._complete:
-            self._stop_arrival()
+            self.stop_arrival()
         return data
 
     def _find_chunks_end(self, data: bytes) -> int:
@@ -225,7 +197,7 @@ class FramedConnection(Connection):
 
     def _check_body(self, size: int) -> None:
         """Reject a body that is mostly frame, and end a connection whose unwanted body does not end."""
-        if self._complete or self._lingering:
+        if self._complete or self.lingering:
             return
         if self._barren > self.max_head_bytes:
             self.reject(431, f"more than {self.max_head_bytes} bytes of chunk extensions or trailers: send fewer")
@@ -239,30 +211,3 @@ class FramedConnection(Connection):
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.reject(400, f"not a valid HTTP request: {error.__context__ or error}")
-
-    def _await_arrival(self) -> None:
-        if self._arrival is None:
-            self._arrival = self.loop.call_later(ARRIVAL_S, self._give_up)
-
-    def _stop_arrival(self) -> None:
-        if self._arrival:
-            self._arrival.cancel()
-            self._arrival = None
-
-    def _give_up(self) -> None:
-        self._arrival = None
-        if self._complete:
-            self.reject(408, f"the request's head did not arrive within {ARRIVAL_S:g} s")
-        else:  # it was answered already
-            self.transport.close()
-
-    def _throw_away(self, data: bytes) -> None:
-        self._lingering = max(self._lingering - len(data), 1)
-        if self._lingering == 1:
-            self.transport.close()
-
-
-def _write_error(status: int, sentence: str) -> bytes:
-    body = encode_json({"error": sentence})
-    head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    return head % (status, PHRASES[status], len(body)) + body

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
 
+from service.closing import ARRIVAL_S
 from service.connection_limit import make_room
-from service.framing import ARRIVAL_S
 from service.shedding import SheddingProtocol
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -8,11 +8,9 @@ would cost as much as answering, as most of either is HTTP.
 """
 
 import asyncio
-import re
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
@@ -21,7 +19,8 @@ from service import metrics
 from service.budget import ByteBudget
 from service.connection_limit import find_limit
 from service.errors import CallerGone
-from service.framing import BLANK_LINE, FramedConnection
+from service.framing import FramedConnection
+from service.plain_post import is_whole_post
 from service.refusals import PROTOCOL, REFUSAL, Refusals
 from service.settings import Settings
 
@@ -32,7 +31,6 @@ TURN_S = 0.002  # that they may take: what is read at once should fit into the C
 REQUEST_S = 50e-6  # what one takes, until that is known
 WEIGHT = 0.02  # of the last turn in what is known
 FEWEST = 1e-6  # requests a turn, if an engine hangs: no pace is endless
-MOST_HEAD = 4096  # bytes that are remembered; a longer one is read
 TICK_S = 0.001  # between looks at an engine that is behind
 
 
@@ -202,32 +200,6 @@ class SheddingProtocol(FramedConnection):
         scope: Any = self.scope
         if scope is not before and gate.room <= 0:
             scope[LATE] = True
-
-
-# What is refused unread must be what the parser would accept, and must end where the parser would end it: a name, a
-# value, a line's end that it takes otherwise would let a request hide in another's body.
-_FIELD = (
-    rb"(?:(?!content-length|transfer-encoding|connection|upgrade|expect)[!#$%&'*+.^_`|~0-9a-z-]+:[\t\x20-\x7e\x80-\xff]*"
-    rb"|connection:[\t ]*keep-alive[\t ]*)\r\n"
-)
-PLAIN_POST = re.compile(
-    rb"POST /[\w./:%%~?=&,+-]* (?-i:HTTP/1\.1)\r\n(?:%b)*content-length:[\t ]*(\d{1,10})[\t ]*\r\n(?:%b)*\r\n"
-    % (_FIELD, _FIELD),
-    re.IGNORECASE,
-)
-
-
-def is_whole_post(data: bytes) -> bool:
-    """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
-    end = data.find(BLANK_LINE) + 4
-    return 4 <= end <= MOST_HEAD and len(data) == end + read_length(data[:end])
-
-
-@lru_cache(maxsize=256)  # callers send few different heads, over and over
-def read_length(head: bytes) -> int:
-    """Return how long the body of such a request is by its head; -1 for others."""
-    matched = PLAIN_POST.fullmatch(head) if head.startswith(b"POST ") else None
-    return int(matched[1]) if matched else -1
 
 
 def install(settings: Settings, budget: ByteBudget) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from service.budget import EXPANSION
 from service.dialect import Dialect
 from service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
 from service.model import PackedModel
@@ -78,9 +79,15 @@ def find_limit_problems(settings: Settings, model: PackedModel, limits: Limits) 
     if limits.cpus and settings.workers > max(1, limits.cpus):
         yield f"WORKERS={settings.workers} share {limits.cpus:g} CPUs: use one worker a CPU, or more replicas"
     needed = SUPERVISOR_MIB + settings.workers * WORKER_MIB[model.manifest.engine]
-    if limits.memory_bytes and limits.memory_bytes < needed * MIB:
-        given = limits.memory_bytes // MIB
+    given = (limits.memory_bytes or 0) // MIB
+    bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
+    if limits.memory_bytes and given < needed:
         yield f"{given} MiB of memory may not do: {settings.workers} × {model.manifest.engine} needs about {needed}"
+    elif limits.memory_bytes and given < needed + bodies:
+        yield (
+            f"{given} MiB of memory may not do for a body of MAX_BODY_BYTES={settings.max_body_bytes}: give "
+            f"{needed + bodies} MiB, or set MAX_BODY_BYTES={(given - needed) * MIB // EXPANSION // settings.workers}"
+        )
 
 
 def find_platform_problems(settings: Settings, platform: Platform, environment: Mapping[str, str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service import framing, malformed
+from service import closing, framing, malformed
 from service.budget import ByteBudget
 from service.framing import MAX_HEAD_BYTES, FramedConnection
 from tests.test_connection import Server, answer, early, request, run, serve
@@ -155,7 +155,7 @@ def test_a_request_before_garbage_gets_its_answer() -> None:
 
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\nhost: a\r\n"], ids=["first", "some"])
 def test_a_head_that_does_not_arrive_is_given_up(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "ARRIVAL_S", 0.1)
+    monkeypatch.setattr(closing, "ARRIVAL_S", 0.1)
 
     async def scenario() -> None:
         async with serve(echo) as server:
@@ -168,7 +168,7 @@ def test_a_head_that_does_not_arrive_is_given_up(sent: bytes, monkeypatch: pytes
 
 
 def test_the_rest_of_an_answered_body_is_not_awaited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "ARRIVAL_S", 0.1)
+    monkeypatch.setattr(closing, "ARRIVAL_S", 0.1)
 
     async def scenario() -> None:
         async with serve(early) as server:

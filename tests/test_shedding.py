@@ -15,9 +15,10 @@ from service import metrics, refusals, shedding
 from service.batching import BatchQueue
 from service.errors import DeadlineExceeded, Overloaded
 from service.http import Request, read_timeout_s
+from service.plain_post import is_whole_post
 from service.refusals import FEWEST_REFUSALS, Refusals
 from service.settings import Settings
-from service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol, is_whole_post
+from service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
 from service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling

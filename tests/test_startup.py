@@ -50,7 +50,7 @@ def test_it_names_each_route_of_predictions_once() -> None:
 
 
 def test_nothing_is_wrong_with_the_defaults() -> None:
-    assert problems(limits=Limits(1.0, 384 * MIB)) == []
+    assert problems(limits=Limits(1.0, 400 * MIB)) == []
     assert problems(environment={"PORT": "8080"}) == []
 
 
@@ -60,6 +60,11 @@ def test_nothing_is_wrong_with_the_defaults() -> None:
         ("a quota of 0.5 CPUs stops the service", {"limits": Limits(0.5)}),
         ("WORKERS=4 share 2 CPUs", {"limits": Limits(2.0), "workers": 4}),
         ("128 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 128 * MIB)}),
+        (
+            "384 MiB of memory may not do for a body of MAX_BODY_BYTES=8388608: give 396 MiB, or set "
+            "MAX_BODY_BYTES=7340032",
+            {"limits": Limits(1.0, 384 * MIB)},
+        ),
         (
             "PORT=80 is ignored: SAGEMAKER_BIND_TO_PORT=81 goes before it",
             {"environment": {"PORT": "80", "SAGEMAKER_BIND_TO_PORT": "81"}},
