@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak protos locks clean
+.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile protos locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -60,6 +60,9 @@ overload: $(VENV)/load ## Offer five times the peak, and see what is kept
 
 soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers among the good
 	@$(PYTHON) -m load_tests soak
+
+hostile: $(VENV)/training ## Attack it in every way that is known, while good callers ask on
+	@$(PYTHON) -m load_tests hostile
 
 protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \

@@ -1,4 +1,4 @@
-"""How much the service carries: `python -m load_tests capacity`, `overload`, `soak`, `batching` or `parquet`."""
+"""How much the service carries: `python -m load_tests COMMAND`; `--help` names the commands."""
 
 import argparse
 import itertools
@@ -51,6 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
     soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
     add_port(soak)
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
+    hostile = add(commands, "hostile", run_hostile, "attack it in every way that is known, beside good callers")
+    add_port(hostile)
+    hostile.add_argument("--only", nargs="+", default=(), metavar="NAME", help="attacks whose names begin like this")
+    hostile.add_argument(
+        "--seconds", type=positive, default=10.0, help="after which an attack sends no more (%(default)s)"
+    )
+    hostile.add_argument("--short", action="store_true", help="a quarter of each attack, as CI runs it")
+    hostile.add_argument("--list", action="store_true", help="name the attacks, and attack nothing")
     batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     parquet = add(commands, "parquet", run_parquet, "what reading a Parquet body costs")
@@ -151,6 +159,16 @@ def run_soak(options: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         return soak.run(options.port, options.minutes, Path(folder))
+
+
+def run_hostile(options: argparse.Namespace) -> int:
+    """Attack a service that is started here."""
+    from load_tests.hostile import run as hostile
+
+    if options.list:
+        return hostile.list_attacks()
+    with tempfile.TemporaryDirectory() as folder:
+        return hostile.run(options.port, options.only, options.seconds, options.short, Path(folder))
 
 
 def run_batching(options: argparse.Namespace) -> int:

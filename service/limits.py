@@ -1,6 +1,7 @@
-"""How much CPU and memory this container may use, as its cgroup says (version 2 or 1)."""
+"""How much CPU and memory this container may use, as its cgroup (version 2 or 1) and `ulimit` say."""
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,9 @@ class Limits:
 
 
 def read_limits(root: Path = CGROUPS) -> Limits:
-    """Read the limits of this process's cgroup."""
-    return Limits(_read_cpus(root), _read_memory(root))
+    """Read the limits of this process and of its cgroup."""
+    memory = [limit for limit in (_read_memory(root), *_read_resources()) if limit is not None]
+    return Limits(_read_cpus(root), min(memory, default=None))
 
 
 def _read_cpus(root: Path) -> float | None:
@@ -40,6 +42,12 @@ def _read_cpus(root: Path) -> float | None:
 def _read_memory(root: Path) -> int | None:
     limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
     return int(limit) if limit.isdigit() and int(limit) < UNLIMITED_BYTES else None
+
+
+def _read_resources() -> list[int]:
+    """Return what `ulimit -m`, `-d` and `-v` allow; Linux enforces no `-m`, but who sets it means it."""
+    kinds = resource.RLIMIT_RSS, resource.RLIMIT_DATA, resource.RLIMIT_AS
+    return [soft for soft, _ in map(resource.getrlimit, kinds) if soft != resource.RLIM_INFINITY]
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,45 @@
+"""Calls over gRPC's own client, for attacks that it would send."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grpc
+
+from load_tests.hostile.attack import Run, Tally, Target
+from load_tests.hostile.wire import ANSWER_S
+from load_tests.question import Question
+from load_tests.servers import CHANNEL_OPTIONS
+
+REJECTED_CODES = frozenset({"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"})
+LATE_CODES = frozenset({"OK", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"})
+OPTIONS = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
+
+
+def call_all(
+    target: Target, questions: Sequence[Question], connections: int, timeout_s: float = ANSWER_S, **named: Any
+) -> Run:
+    """Return an attack that makes the calls over so many connections, each the next as soon as it is answered."""
+
+    async def run(tally: Tally) -> None:
+        left, end = iter(questions), time.monotonic() + target.seconds
+        await asyncio.gather(*(_call(target, left, end, timeout_s, named, tally) for _ in range(connections)))
+
+    return run
+
+
+async def _call(
+    target: Target, left: Iterator[Question], end: float, timeout_s: float, named: dict[str, Any], tally: Tally
+) -> None:
+    address = f"{target.address[0]}:{target.grpc_port}"
+    async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
+        for question in left:
+            if time.monotonic() > end:
+                return
+            tally.sent += len(question.body)
+            try:
+                await channel.unary_unary(question.path, bytes, bytes)(question.body, timeout=timeout_s, **named)
+                tally.answers["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                tally.answers[error.code().name] += 1

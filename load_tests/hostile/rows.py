@@ -1,0 +1,89 @@
+"""Wrong rows, as many as a body may have, in every dialect."""
+
+import gzip
+import io
+import json
+from typing import Any
+
+from contract.feature import Number
+from contract.schema import Schema
+from load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, Dialect
+from load_tests.hostile.attack import Target
+from load_tests.hostile.wire import post
+from load_tests.wrk import http_request
+
+MOST_BYTES = 8 * 2**20  # MAX_BODY_BYTES
+MOST_ROWS = 20_000  # MAX_REQUEST_ROWS
+TEXT = "far"  # where a number should be
+
+
+def good_rows(target: Target, count: int) -> list[dict[str, Any]]:
+    """Return rows of the table, round and round."""
+    rows = target.source.rows
+    return [rows[place % len(rows)] for place in range(count)]
+
+
+def wrong_rows(target: Target, count: int, value: Any = TEXT) -> list[dict[str, Any]]:
+    """Return rows whose first required number is something else."""
+    name = required_number(target.source.schema)
+    return [row | {name: value} for row in good_rows(target, count)]
+
+
+def one_wrong_row(target: Target, count: int, value: Any = TEXT) -> list[dict[str, Any]]:
+    """Return good rows, and a wrong one at their end."""
+    return [*good_rows(target, count - 1), *wrong_rows(target, 1, value)]
+
+
+def required_number(schema: Schema) -> str:
+    """Return the name of a number that may not be missing."""
+    return next(feature.name for feature in schema.features if isinstance(feature, Number) and not feature.nullable)
+
+
+def short_wrong_rows(count: int = MOST_ROWS) -> bytes:
+    """Return a body of rows that have one field, and that one unknown: 8 MB of it are a few KB of gzip."""
+    size = MOST_BYTES // count - 20
+    return json.dumps({"rows": [{"a" * size: 1}] * count}, separators=(",", ":")).encode()
+
+
+def ask(target: Target, dialect: Dialect, rows: list[dict[str, Any]], packed: bool = False) -> bytes:
+    """Return a POST of these rows in a dialect over HTTP."""
+    schema = target.source.schema
+    headers, body = dialect.encode(schema, rows)
+    if packed:
+        headers, body = headers | {"Content-Encoding": "gzip"}, gzip.compress(body)
+    return http_request(dialect.path.format(model=schema.name), headers, body)
+
+
+def ask_rejected(target: Target, dialect: Dialect, count: int) -> bytes:
+    """Return a POST of that many rows, the last of them wrong as the dialect can write it."""
+    binary = dialect in (OIP_BINARY, OIP_JSON, INVOCATIONS)
+    return ask(target, dialect, one_wrong_row(target, count, None if binary else TEXT))
+
+
+def csv(target: Target, count: int) -> bytes:
+    """Return a POST of that many rows as CSV, the last of them wrong."""
+    names = target.source.schema.names
+    rows = one_wrong_row(target, count)
+    lines = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
+    return post("/invocations", "\n".join([",".join(names), *lines]).encode(), "text/csv")
+
+
+def parquet(target: Target, count: int, rows: list[dict[str, Any]] | None = None) -> bytes:
+    """Return a POST of that many rows as Parquet, each of them wrong."""
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    output = io.BytesIO()
+    write_table(pyarrow.Table.from_pylist(rows or wrong_rows(target, count)), output, compression="zstd")
+    return post("/invocations", output.getvalue(), "application/vnd.apache.parquet")
+
+
+def records(target: Target, count: int) -> bytes:
+    """Return a POST of that many rows as MLflow's records, the last of them wrong."""
+    return post("/invocations", json.dumps({"dataframe_records": one_wrong_row(target, count)}).encode())
+
+
+def instances(target: Target) -> bytes:
+    """Return a POST of 8 MB of rows in TensorFlow Serving's form, each of them wrong, compressed."""
+    size = len(json.dumps(wrong_rows(target, 100))) // 100
+    return ask(target, TFS_REST, wrong_rows(target, MOST_BYTES // size - 100), packed=True)

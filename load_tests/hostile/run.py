@@ -1,0 +1,202 @@
+"""Attacks a service of 640 MiB while good callers ask it every 10 ms: `python -m load_tests hostile`."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from load_tests.capacity import first_question
+from load_tests.cores import running_on, split_cores
+from load_tests.dialects import PREDICT
+from load_tests.hostile.attack import Attack, Tally, Target
+from load_tests.hostile.attacker import Attacker, start_attacker
+from load_tests.hostile.attacks import choose
+from load_tests.hostile.good import Seen, calling
+from load_tests.hostile.sampler import Sampler
+from load_tests.hostile.verdict import MOST_AFTER, Result, print_head
+from load_tests.process import cpu_seconds
+from load_tests.report import describe_machine
+from load_tests.servers import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
+from load_tests.target import Service, find_service, find_source, read
+from load_tests.wrk import http_request
+
+LIMIT_MIB = 640  # as `deploy/` runs it
+SAMPLE_S = 0.02
+QUIET_S = 1.0  # good callers alone
+AFTER_S = 2.0
+SHORT_SHARE, SHORT_S = 0.25, 3.0
+WARM_UP_ROWS = (1, 64, 2000)
+GOOD_ROWS = 300  # asked one by one, to know a good row's CPU
+
+
+@dataclass
+class Started:
+    """A service under attack."""
+
+    process: psutil.Process
+    target: Target
+    log: Path
+    cpu_us_a_byte: float  # of good rows
+    settings: tuple[object, ...]
+
+
+def run(port: int, only: Sequence[str], seconds: float, short: bool, folder: Path) -> int:
+    """Attack a service that is started here; print what came of it and return 1 if a demand was missed."""
+    attacks = choose(only)
+    print(f"{describe_machine()}; {len(attacks)} attacks on a service of {LIMIT_MIB} MiB\n")
+    print_head()
+    missed = 0
+    for result in attack_all(attacks, port, min(seconds, SHORT_S) if short else seconds, short, folder):
+        print(result.write_row(), flush=True)
+        missed += any(result.find_faults()) or any(result.find_slowness())
+    print(f"\n{missed} of {len(attacks)} attacks did harm")
+    return int(missed > 0)
+
+
+def attack_all(attacks: Sequence[Attack], port: int, seconds: float, short: bool, folder: Path) -> Iterator[Result]:
+    """Yield what comes of each attack; the service is started anew when one has harmed it, or needs other settings."""
+    split = split_cores(1)
+    stack: ExitStack | None = None
+    started: Started | None = None
+    try:
+        with running_on(split.generator):
+            for attack in attacks:
+                if stack is None or started is None or started.settings != key(attack):
+                    if stack:
+                        stack.close()
+                    stack = ExitStack()
+                    started = start_service(attack, port, seconds, short, folder, stack, split.service)
+                result = asyncio.run(measure(attack, started))
+                yield result
+                if not result.whole or result.after_mib > MOST_AFTER * result.before_mib:
+                    stack.close()
+                    stack = None
+    finally:
+        if stack:
+            stack.close()
+
+
+def key(attack: Attack) -> tuple[object, ...]:
+    """Return what a service must have been started with for an attack."""
+    return attack.files, *sorted(attack.settings.items())
+
+
+def start_service(
+    attack: Attack, port: int, seconds: float, short: bool, folder: Path, stack: ExitStack, cores: frozenset[int]
+) -> Started:
+    """Start a service with the attack's settings, and let it have answered something of everything."""
+    limited = "load_tests.hostile.limited", str(LIMIT_MIB), str(attack.files)
+    peer = Peer("Ekiben", (*limited, *EKIBEN.command), EKIBEN.dialects)
+    with running_on(cores):
+        running = stack.enter_context(start(peer, port, first_question(), folder, dict(attack.settings)))
+    service = find_service(f"http://127.0.0.1:{port}")
+    target = Target(service.address, port + GRPC_OFFSET, find_source(service), seconds, SHORT_SHARE if short else 1.0)
+    warm_up(target)
+    cost = measure_good_rows(service, target, running.process)
+    return Started(running.process, target, folder / f"{port}.log", cost, key(attack))
+
+
+def warm_up(target: Target) -> None:
+    """Ask in every dialect, so that memory is what good callers make it."""
+    for dialect in DIALECTS:
+        if dialect in EKIBEN.dialects:
+            for rows in WARM_UP_ROWS:
+                ask(target.grpc_port - GRPC_OFFSET, target.ask(dialect, rows))
+
+
+def measure_good_rows(service: Service, target: Target, process: psutil.Process) -> float:
+    """Return the CPU that a byte of a good row costs, in µs."""
+    question = target.ask(PREDICT, 1)
+    before = cpu_seconds(process)
+    for _ in range(GOOD_ROWS):
+        read(f"{service.url}{question.path}", question.body, question.headers)
+    size = len(http_request(question.path, question.headers, question.body))
+    return 1e6 * (cpu_seconds(process) - before) / (GOOD_ROWS * size)
+
+
+async def measure(attack: Attack, started: Started) -> Result:
+    """Attack once, with good callers before, meanwhile and after."""
+    log_before = started.log.stat().st_size
+    with start_attacker(attack.name, started.target) as attacker:
+        sampler = Sampler(started.process, LIMIT_MIB)
+        async with calling(started.target, attack.settings.get("AUTH_TOKEN", "")) as seen:
+            before, base = await watch_quiet(sampler)
+            seen.reset()
+            began, cpu = time.monotonic(), sampler.read_cpu()
+            tally = await watch(attacker, sampler)
+            await sample_for(sampler, AFTER_S)
+            cpu_s = sampler.read_cpu() - cpu - base * (time.monotonic() - began)
+            after = sampler.sample()
+    cpu_s = max(cpu_s, 0.0)
+    text = read_log(started.log, log_before)
+    return Result(
+        attack, tally, before, sampler.peak_mib, after, sampler.killed, sampler.is_whole(),
+        cpu_s, factor(cpu_s, tally, started.cpu_us_a_byte),
+        seen.p99_ms, seen.lag_p99_ms, list_errors(seen, attack),
+        len(text) / 1024, find_forged(text, attack),
+    )  # fmt: skip
+
+
+async def watch_quiet(sampler: Sampler) -> tuple[float, float]:
+    """Return the memory and the CPU seconds a second, with good callers alone."""
+    await asyncio.sleep(QUIET_S / 2)
+    began, cpu = time.monotonic(), sampler.read_cpu()
+    await asyncio.sleep(QUIET_S)
+    base = (sampler.read_cpu() - cpu) / (time.monotonic() - began)
+    sampler.peak_mib = 0.0
+    return sampler.sample(), base
+
+
+async def watch(attacker: Attacker, sampler: Sampler) -> Tally | None:
+    """Let the attack go, and sample until it is over."""
+    attacker.begin()
+    while not attacker.is_done():
+        sampler.sample()
+        await asyncio.sleep(SAMPLE_S)
+    return attacker.read()
+
+
+async def sample_for(sampler: Sampler, seconds: float) -> None:
+    """Sample for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sampler.sample()
+        await asyncio.sleep(SAMPLE_S)
+
+
+def factor(cpu_s: float, tally: Tally | None, cpu_us_a_byte: float) -> float:
+    """Return how many times a good row's CPU an attack costs, by the byte."""
+    sent = tally.sent if tally else 0
+    return 1e6 * cpu_s / max(sent, 1) / cpu_us_a_byte
+
+
+def list_errors(seen: Seen, attack: Attack) -> Counter[str]:
+    """Return the good callers' errors: to be refused is none where honest load alone fills the service."""
+    if not attack.crowded:
+        return seen.errors
+    return Counter(
+        {error: count for error, count in seen.errors.items() if error not in ("HTTP 429", "gRPC RESOURCE_EXHAUSTED")}
+    )
+
+
+def read_log(log: Path, start: int) -> bytes:
+    """Return what was logged since."""
+    return log.read_bytes()[start:]
+
+
+def find_forged(text: bytes, attack: Attack) -> list[str]:
+    """Return the lines of the log that an attack has forged."""
+    lines = text.decode("utf-8", "replace").splitlines()
+    return [line for line in lines if any(line.startswith(f) or "\x1b" in line for f in attack.forged)]
+
+
+def list_attacks() -> int:
+    """Print every attack's name and what it does."""
+    for attack in choose(()):
+        print(f"{attack.name:<24} {attack.about}")
+    return 0
