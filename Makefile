@@ -61,7 +61,7 @@ overload: $(VENV)/load ## Offer five times the peak, and see what is kept
 soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers among the good
 	@$(PYTHON) -m load_tests soak
 
-hostile: $(VENV)/training ## Attack it in every way that is known, while good callers ask on
+hostile: $(VENV)/load ## Attack it in every way that is known, while good callers ask on
 	@$(PYTHON) -m load_tests hostile
 
 protos: $(VENV)/dev ## Compile the gRPC messages

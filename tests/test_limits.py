@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,13 @@ def test_limits_are_read_from_either_version(tmp_path: Path, files: dict[str, st
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.5, 1), (4.0, 4)])
 def test_threads_are_the_whole_cpus(cpus: float, threads: int) -> None:
     assert Limits(cpus).threads == threads
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_RSS", "RLIMIT_DATA", "RLIMIT_AS"])
+def test_what_ulimit_allows_counts_where_it_is_less(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def allow(asked: int) -> tuple[int, int]:
+        return (GIB // 2 if asked == getattr(resource, kind) else resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    monkeypatch.setattr(resource, "getrlimit", allow)
+    assert read_limits(tmp_path) == Limits(None, GIB // 2)
+    assert read_limits(write(tmp_path, {"memory.max": str(GIB // 4)})) == Limits(None, GIB // 4)

@@ -12,7 +12,7 @@ REJECTED = frozenset({"400", "413", "415", "429"})
 LATE = frozenset({"200", "408", "429", "504", "closed"})  # a reset may overtake the answer to a body half sent
 CLOSED = "closed"  # without an answer
 NO_ANSWER = "no answer"  # within the time, on a connection that stays
-MARK = "hidden"  # the id of a request that no honest server sees
+MARK = "hidden-"  # begins the id of a request that no honest server sees
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tally:
 
     sent: int = 0  # bytes
     answers: Counter[str] = field(default_factory=Counter)  # by HTTP status, gRPC code or CLOSED
-    hidden: int = 0  # answers to requests that were hidden in others
+    hidden: Counter[str] = field(default_factory=Counter)  # answers to requests that were hidden in others
     latest: float = 0.0  # seconds that the slowest answer took
 
     @property

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from contract.errors import UserError
-from load_tests.hostile import attacks_rejected
+from load_tests.hostile import attacks_heads, attacks_pipelines, attacks_rejected
 from load_tests.hostile.attack import Attack
 
-ATTACKS: Sequence[Attack] = (*attacks_rejected.ATTACKS,)
+ATTACKS: Sequence[Attack] = (*attacks_rejected.ATTACKS, *attacks_heads.ATTACKS, *attacks_pipelines.ATTACKS)
 
 
 def find_attack(name: str) -> Attack:

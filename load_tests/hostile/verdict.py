@@ -50,7 +50,8 @@ class Result:
         elif self.wrong_answers:
             yield f"answers: {', '.join(self.wrong_answers)}"
         if self.tally and self.tally.hidden:
-            yield f"{self.tally.hidden} hidden requests answered"
+            seen = ", ".join(f"{count} × {name.rstrip('_')}" for name, count in self.tally.hidden.most_common())
+            yield f"hidden requests answered: {seen}"
         if self.peak_mib > MOST_PEAK * self.before_mib:
             yield f"peak {self.peak_mib / self.before_mib:.2f} ×"
         if self.after_mib > MOST_AFTER * self.before_mib:

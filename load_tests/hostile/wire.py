@@ -92,7 +92,9 @@ async def read_label(reader: asyncio.StreamReader, tally: Tally, wait_s: float =
         return NO_ANSWER
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
         return CLOSED
-    tally.hidden += MARK.encode() in lines
+    _, marked, name = lines.partition(MARK.encode())
+    if marked:
+        tally.hidden[name.partition(b"\r\n")[0].decode("latin-1")] += 1
     tally.latest = max(tally.latest, time.monotonic() - began)
     return head[9:12].decode("latin-1")
 

@@ -1,0 +1,242 @@
+"""Heads without end, heads that drip, chunks, and more connections than a service has room for."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from load_tests.dialects import PREDICT
+from load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, Run, Tally, Target
+from load_tests.hostile.rows import ask, good_rows
+from load_tests.hostile.wire import connect, get, pour, read_all, read_label, send
+
+TOO_LARGE = frozenset({"400", "431", CLOSED})  # a reset may overtake the answer to what is still being sent
+TOO_LONG = TOO_LARGE | {"414"}
+MIB = 1 << 20
+HEAD_S = 30.0  # that a head may take to arrive, at most
+DRIP_S = 0.5
+FILES = 256
+BEGUN = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
+
+
+def pour_line(target: Target) -> Run:
+    parts = [b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ", *[b"a" * MIB] * target.times(200)]
+    return pour(target, parts, 1)
+
+
+def pour_lines(target: Target, line: bytes) -> Run:
+    parts = [BEGUN, *[line * (100_000 // 10)] * target.times(10), b"\r\n"]
+    return pour(target, parts, 4)
+
+
+def pour_path(target: Target) -> Run:
+    return pour(target, [b"GET /", *[b"a" * MIB] * target.times(32), b" HTTP/1.1\r\nHost: a\r\n\r\n"], 4)
+
+
+def pour_method(target: Target) -> Run:
+    return pour(target, [b"A" * MIB] * target.times(16), 4)
+
+
+def pour_blank_lines(target: Target) -> Run:
+    return pour(target, [b"\r\n" * (MIB // 2)] * target.times(32), 4)
+
+
+def pour_large_heads(target: Target) -> Run:
+    request = b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"X-A: %b\r\n\r\n" % (b"a" * 30_000)
+    return pour(target, [request] * target.times(200), 8)
+
+
+def pour_chunks(target: Target, chunk: bytes, count: int) -> Run:
+    """Send a body of tiny chunks that is too wrong to be answered otherwise than with 400."""
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    block = chunk * 1000
+    return pour(target, [head, *[block] * (target.times(count) // 1000 + 1), b"0\r\n\r\n"], 4)
+
+
+def pour_trailers(target: Target) -> Run:
+    head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = [head, b"2\r\n{}\r\n0\r\n", *[b"X-Trailer: a\r\n" * 10_000] * target.times(40), b"\r\n"]
+    return pour(target, parts, 4)
+
+
+def drip_heads(target: Target) -> Run:
+    """Begin requests on many connections, and go on with a byte now and then."""
+
+    async def run(tally: Tally) -> None:
+        end = time.monotonic() + target.seconds
+        await asyncio.gather(*(drip(target, end, tally) for _ in range(target.times(400))))
+
+    return run
+
+
+def outlast_heads(target: Target) -> Run:
+    """Drip for longer than a head may take: the service must have closed these connections by then."""
+
+    async def run(tally: Tally) -> None:
+        end = time.monotonic() + HEAD_S + 5
+        await asyncio.gather(*(drip(target, end, tally, outlasts=True) for _ in range(20)))
+
+    return run
+
+
+async def drip(target: Target, end: float, tally: Tally, outlasts: bool = False) -> None:
+    """Send a head in single bytes until the connection ends or the time is over."""
+    reader, writer = await connect(target)
+    reading = asyncio.ensure_future(read_all(reader, tally, end - time.monotonic() + 1))
+    try:
+        await send(writer, BEGUN, tally)
+        while time.monotonic() < end and not reading.done():
+            await send(writer, b"a", tally)
+            await asyncio.sleep(DRIP_S)
+    except OSError:
+        pass
+    if outlasts and not reading.done():
+        tally.answers["still open"] += 1
+    reading.cancel()
+    writer.transport.abort()
+
+
+def hold_connections(target: Target, count: int, sends: bytes) -> Run:
+    """Open connections that ask nothing, or begin to, and see that probes are answered all the while."""
+
+    async def run(tally: Tally) -> None:
+        held = []
+        for _ in range(target.times(count)):
+            try:
+                async with asyncio.timeout(5):
+                    _, writer = await connect(target)
+                if sends:
+                    await send(writer, sends, tally)
+                held.append(writer)
+            except OSError:  # refused, or not taken
+                tally.sent += 1
+        await probe(target, tally, end=time.monotonic() + target.seconds / 2)
+        for writer in held:
+            writer.transport.abort()
+
+    return run
+
+
+async def probe(target: Target, tally: Tally, end: float) -> None:
+    """Ask over new connections whether the service lives; anything but 200 is a fault."""
+    while time.monotonic() < end:
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await connect(target)
+            await send(writer, get("/livez"), tally)
+            tally.answers[await read_label(reader, tally, 2)] += 1
+            writer.close()
+        except OSError:
+            tally.answers[NO_ANSWER] += 1
+        await asyncio.sleep(0.1)
+
+
+def churn_connections(target: Target) -> Run:
+    """Open and reset connections as fast as that goes."""
+
+    async def run(tally: Tally) -> None:
+        end = time.monotonic() + target.seconds
+        left = iter(range(target.times(10_000)))
+        await asyncio.gather(*(churn(left, end, tally) for _ in range(16)))
+
+    async def churn(left: Iterator[int], end: float, tally: Tally) -> None:
+        for _ in left:
+            if time.monotonic() > end:
+                return
+            try:
+                _, writer = await connect(target)
+                await send(writer, b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{", tally)
+                writer.transport.abort()
+            except OSError:
+                continue
+
+    return run
+
+
+def expect_bodies(target: Target) -> Run:
+    """Announce bodies of 8 MB on many connections and send none."""
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Expect: 100-continue\r\nContent-Length: 8000000\r\n\r\n"
+    )
+    return pour(target, [head], target.times(500))
+
+
+def leave_answers(target: Target, rows: int, times: int, connections: int) -> Run:
+    """Ask for large answers and never read them."""
+    return pour(target, [ask(target, PREDICT, good_rows(target, rows))] * times, target.times(connections), False)
+
+
+def leave_packed_answers(target: Target) -> Run:
+    request = ask(target, PREDICT, good_rows(target, 10_000), packed=True)
+    return pour(target, [request], target.times(100), False)
+
+
+def leave_pages(target: Target) -> Run:
+    return pour(target, [get("/docs.json")] * 16, target.times(300), False)
+
+
+ANY_OR_NONE = frozenset({"200", "400", "408", "413", "429", "431", CLOSED})
+ATTACKS = (
+    Attack("head-line", "one header line of 200 MiB", pour_line, TOO_LARGE),
+    Attack(
+        "head-lines", "100,000 headers in a head, 4 connections", partial(pour_lines, line=b"X-A: aaaa\r\n"), TOO_LARGE
+    ),
+    Attack("head-short-lines", "the same with headers of one letter", partial(pour_lines, line=b"a:\r\n"), TOO_LARGE),
+    Attack("head-folded", "a header folded over 100,000 lines", partial(pour_lines, line=b" aaaaaaaa\r\n"), TOO_LARGE),
+    Attack("head-path", "a path of 32 MiB, 4 connections", pour_path, TOO_LONG),
+    Attack("head-method", "a method of 16 MiB, 4 connections", pour_method, TOO_LARGE),
+    Attack("head-blank", "32 MiB of blank lines before a request, 4 connections", pour_blank_lines, TOO_LARGE),
+    Attack("head-large", "200 heads of 30 KB on each of 8 connections", pour_large_heads, ANY_OR_NONE),
+    Attack("head-drip", "400 heads that come a byte at a time", drip_heads, frozenset({"408", CLOSED})),
+    Attack("head-outlast", f"20 heads that take longer than {HEAD_S:g} s", outlast_heads, frozenset({"408", CLOSED})),
+    Attack(
+        "chunk-tiny",
+        "4 bodies of a million chunks of 1 byte",
+        partial(pour_chunks, chunk=b"1\r\n \r\n", count=1_000_000),
+        ANY_OR_NONE,
+    ),
+    Attack(
+        "chunk-extensions",
+        "4 bodies of 50,000 chunks with extensions",
+        partial(pour_chunks, chunk=b"1;" + b"a" * 100 + b"\r\n \r\n", count=50_000),
+        ANY_OR_NONE,
+    ),
+    Attack("chunk-trailers", "400,000 trailers after a body, 4 connections", pour_trailers, ANY_OR_NONE),
+    Attack("expect", "500 announced bodies that never come", expect_bodies, ANY_OR_NONE),
+    Attack(
+        "connections-idle",
+        "3,000 connections that ask nothing",
+        partial(hold_connections, count=3000, sends=b""),
+        frozenset({"200"}),
+    ),
+    Attack(
+        "connections-begun",
+        "3,000 connections that begin a body",
+        partial(hold_connections, count=3000, sends=b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"),
+        frozenset({"200"}),
+    ),
+    Attack(
+        "connections-files",
+        f"600 connections to a service with `ulimit -n {FILES}`",
+        partial(hold_connections, count=600, sends=b""),
+        frozenset({"200"}),
+        files=FILES,
+    ),
+    Attack("connections-churn", "10,000 connections that are reset within a body", churn_connections, frozenset()),
+    Attack(
+        "unread-answers",
+        "60 connections that ask for 10 × 5,000 rows and never read",
+        partial(leave_answers, rows=5000, times=10, connections=60),
+        ANY_OR_NONE,
+        crowded=True,
+    ),
+    Attack(
+        "unread-gzip",
+        "100 connections that ask for 10,000 rows in some KB and never read",
+        leave_packed_answers,
+        ANY_OR_NONE,
+        crowded=True,
+    ),
+    Attack("unread-pages", "300 connections that ask for 16 documents and never read", leave_pages, ANY_OR_NONE),
+)
