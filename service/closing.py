@@ -12,7 +12,7 @@ from service.http import encode_json
 from service.malformed import malformed
 
 ARRIVAL_S = 15.0  # for a head to be whole, and for the rest of a body that is not wanted any more
-LINGER_S, LINGER_BYTES = 1.0, 2**20  # that are thrown away after an error
+LINGER_S, LINGER_BYTES = 2.0, 2**20  # that are thrown away after an error
 PHRASES = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -44,8 +44,12 @@ class ClosingConnection(Connection):
             cycle.disconnected = True  # it writes nothing any more
             cycle.message_event.set()
         malformed.count(status, sentence, str(self.client[0] if self.client else "a Unix socket"))
+        self.linger(LINGER_BYTES)
+
+    def linger(self, most: int) -> None:
+        """Send no more, and close the connection once its caller has, or has sent so many bytes, or takes too long."""
         self.stop_arrival()
-        self.lingering = LINGER_BYTES
+        self.lingering = most
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()

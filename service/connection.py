@@ -11,6 +11,7 @@ And it may be idle for longer than a proxy keeps it. Whoever closes first breaks
 sending: with uvicorn's 5 s a proxy answers 502 now and then.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -22,10 +23,11 @@ IDLE_S = 620  # Google's load balancers keep connections for 600 s, AWS's and ng
 class WholeAnswer:
     """A transport for one answer: holds back its head until there is a body to go with it."""
 
-    __slots__ = ("_begun", "_head", "_transport")
+    __slots__ = ("_begun", "_end", "_head", "_transport")
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, end: Callable[[], None]) -> None:
         self._transport = transport
+        self._end = end  # closes the connection
         self._head = b""
         self._begun = False
 
@@ -44,7 +46,7 @@ class WholeAnswer:
         """Close the connection after what was written."""
         if self._head:
             self._transport.write(self._head)
-        self._transport.close()
+        self._end()
 
     def is_closing(self) -> bool:
         """Return whether the connection is being closed."""
@@ -65,7 +67,11 @@ class Connection(HttpToolsProtocol):
         cycle: Any = self.cycle
         # A HEAD's answer has no body to wait for, and 100 Continue is no answer yet.
         if cycle and cycle.scope is self.scope and not self.expect_100_continue and self.scope["method"] != "HEAD":
-            cycle.transport = WholeAnswer(self.transport)
+            cycle.transport = WholeAnswer(self.transport, self.end)
+
+    def end(self) -> None:
+        """Close the connection after its last answer."""
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1

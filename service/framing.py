@@ -22,7 +22,7 @@ BLANK_LINE = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 CHUNKED = -1  # bytes of a body whose length is not known before its end
-CHUNK_PIECE = 16_384  # bytes of such a body that are parsed at once
+CHUNK_PIECE, MAX_CHUNKS = 8192, 1000  # bytes of such a body that are parsed at once; chunks, before others are read
 
 
 class FramedConnection(ClosingConnection):
@@ -40,6 +40,8 @@ class FramedConnection(ClosingConnection):
         self._left = 0  # bytes of its body still to come, or CHUNKED
         self._tail = b""  # of a chunked body: its last bytes, as far as they may belong to its end
         self._barren = 0  # bytes of it since the last that were content: chunk extensions, trailers
+        self._chunks = 0  # that were parsed in this turn of the event loop
+        self._blank = 0  # bytes of blank lines since the last request
         self._unwanted = 0  # bytes of a body since its answer
         self._hosts = 0
 
@@ -67,8 +69,18 @@ class FramedConnection(ClosingConnection):
         """Begin the next request if the one before was answered, or keep its bytes until then."""
         if not self.is_answered() or not self._complete:
             self.keep_ahead(data)
-        elif data := data.lstrip(b"\r\n"):  # RFC 9112 2.2: an empty line before a request is no part of it
+        elif data[:1] in (b"\r", b"\n"):  # RFC 9112 2.2: an empty line before a request is no part of it
+            self._skip_blank_lines(data)
+        elif data:
             self.begin(data)
+
+    def _skip_blank_lines(self, data: bytes) -> None:
+        begun = data.lstrip(b"\r\n")
+        self._blank += len(data) - len(begun)
+        if self._blank > self.max_head_bytes:
+            self.reject(400, f"more than {self.max_head_bytes} bytes of blank lines before a request")
+        elif begun:
+            self.begin(begun)
 
     def begin(self, data: bytes) -> None:
         """Read the request that the bytes begin with, or wait for the rest of its head."""
@@ -112,6 +124,12 @@ class FramedConnection(ClosingConnection):
             cycle: Any = self.cycle
             cycle.keep_alive = False  # what was sent ahead is given up, as after any answer that ends a connection
 
+    def end(self) -> None:
+        if self._complete:
+            self.transport.close()
+        else:  # its caller may still be sending the body
+            self.linger(UNWANTED_BYTES)
+
     def reject(self, status: int, sentence: str) -> None:
         super().reject(status, sentence)
         self.take_unread()
@@ -141,6 +159,7 @@ class FramedConnection(ClosingConnection):
 
     def on_body(self, body: bytes) -> None:
         self._barren = 0
+        self._chunks += 1
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -149,7 +168,7 @@ class FramedConnection(ClosingConnection):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.lingering:
             return
         if not self._complete:
             self.await_arrival()
@@ -167,14 +186,18 @@ class FramedConnection(ClosingConnection):
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
         self._complete, self._left, self._tail = False, CHUNKED, b""
-        self._barren = self._unwanted = 0
+        self._barren = self._unwanted = self._blank = 0
         self._feed(head)
         if not self._complete and not self.lingering:
             self._left = next((int(value) for name, value in self.headers if name == b"content-length"), CHUNKED)
 
     def _read_body(self, data: bytes) -> bytes:
-        """Feed what belongs to the body; return the rest, which belongs to the next request."""
+        """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
+        self._chunks = 0
         while data and not self._complete and not self.lingering:
+            if self._chunks > MAX_CHUNKS:
+                self.loop.call_soon(self._read_on)
+                break
             size = self._find_chunks_end(data) if self._left == CHUNKED else min(self._left, len(data))
             piece, data = data[:size], data[size:]
             self._barren += size
@@ -186,6 +209,11 @@ class FramedConnection(ClosingConnection):
         if self._complete:
             self.stop_arrival()
         return data
+
+    def _read_on(self) -> None:
+        if self._unread and not self._complete:
+            self.flow.resume_reading()
+            self.data_received(b"")
 
     def _find_chunks_end(self, data: bytes) -> int:
         """Return how many bytes to parse next: a chunked body can only end with a blank line."""

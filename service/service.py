@@ -24,7 +24,7 @@ from service.exposition import exposition
 from service.frontdoor import FrontDoorInstaller
 from service.grpc_server import GrpcServer
 from service.limits import read_limits
-from service.memory import tune_malloc
+from service.memory import collect_regularly, tune_malloc
 from service.metrics_folder import keep_metrics_apart, mark_complete
 from service.model import find_model, open_stored
 from service.one_port import share_main_port
@@ -117,6 +117,7 @@ class Ekiben:
         gc.collect()
         gc.freeze()  # what is loaded stays: not walking it again took pauses of 30-130 ms out of p99
         gc.set_threshold(GARBAGE_OBJECTS)
+        collect_regularly()
         asyncio.get_running_loop().call_soon(announce, bento_service.url)  # after what BentoML still has to say
 
     def stop_being_ready(self) -> None:

@@ -271,7 +271,7 @@ def test_a_head_is_not_lost_when_the_connection_closes() -> None:
         def close(self) -> None:
             calls.append(("close", None))
 
-    whole = WholeAnswer(Transport())
+    whole = WholeAnswer(Transport(), lambda: calls.append(("close", None)))
     whole.write(b"head")
     assert not calls
     whole.close()

@@ -89,6 +89,7 @@ def test_the_end_of_a_chunked_body_is_found_wherever_it_is_cut(size: int) -> Non
         (request(b"GET", b"/" + b"a" * MAX_HEAD_BYTES), b"431", b"head is longer"),
         (request(b"GET", b"/", b"", *[b"a:"] * 9000), b"431", b"head is longer"),
         (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"a" * 500_000, b"431", b"head is longer"),
+        (b"\r\n" * 40_000, b"400", b"blank lines before a request"),
         (b"GET / HTTP/1.1\r\n\r\n", b"400", b"expected one Host header, got 0"),
         (request(b"GET", b"/", b"", b"Host: b"), b"400", b"expected one Host header, got 2"),
         (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n", b"400", b"CONNECT is not supported"),
@@ -104,7 +105,18 @@ def test_the_end_of_a_chunked_body_is_found_wherever_it_is_cut(size: int) -> Non
         ),
     ],
     ids=[
-        *("long-header", "long-path", "many-headers", "endless", "no-host", "two-hosts", "connect", "tls", "bare-lf"),
+        *(
+            "long-header",
+            "long-path",
+            "many-headers",
+            "endless",
+            "blank",
+            "no-host",
+            "two-hosts",
+            "connect",
+            "tls",
+            "bare-lf",
+        ),
         *("two-lengths", "length-and-chunked", "chunk", "trailer"),
     ],
 )
@@ -120,6 +132,33 @@ def test_what_is_not_a_request_is_rejected_in_one_sentence_and_the_connection_en
             assert answered.count(b"HTTP/1.1 ") == 1, answered
             await wait_for(lambda: not server.server.server_state.connections)
             assert bodies(await send_all(server, request(b"GET", b"/others"))) == [b"/others"]
+
+    run(scenario())
+
+
+def test_a_body_of_many_small_chunks_is_read_whole() -> None:
+    async def scenario() -> None:
+        chunked = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+        sent = chunked + b"1\r\na\r\n" * 20_000 + b"0\r\n\r\n" + request(b"GET", b"/after")
+        async with serve(echo) as server:
+            assert bodies(await send_all(server, sent)) == [b"a" * 20_000, b"/after"]
+            assert bodies(await send_all(server, *cut(sent, 5000))) == [b"a" * 20_000, b"/after"]
+
+    run(scenario())
+
+
+def test_an_answer_that_ends_the_connection_reaches_a_caller_that_is_still_sending() -> None:
+    async def unwilling(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"0"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 408, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def scenario() -> None:
+        async with serve(unwilling) as server:
+            for _ in range(10):
+                answered = await send_all(server, *cut(request(b"POST", b"/", bytes(3_000_000)), 300_000))
+                assert answered.startswith(b"HTTP/1.1 408"), answered
+            await wait_for(lambda: not server.server.server_state.connections)
 
     run(scenario())
 
