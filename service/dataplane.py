@@ -15,7 +15,7 @@ from service import metrics
 from service.batching import BatchQueue, Work
 from service.budget import MAX_LIMIT_BYTES, ByteBudget
 from service.engine import Engine
-from service.errors import BadRequest, CallerGone, NotReady, Refusal
+from service.errors import BadRequest, CallerGone, NotReady
 from service.intake import Intake, Prepared
 from service.model import CHAMPION, PackedModel
 from service.statistics import Recorder, Statistics
@@ -78,10 +78,8 @@ class Dataplane:
         except asyncio.CancelledError:  # over gRPC a caller that goes is told of so
             metrics.count_rejected(protocol, CallerGone.reason)
             raise
-        except Exception as error:
+        except Exception:
             self._recorder.record_failure(time.monotonic() - started)
-            if isinstance(error, Refusal):
-                metrics.count_rejected(protocol, error.reason)
             raise
         self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
@@ -89,7 +87,12 @@ class Dataplane:
     def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> Prepared:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
         self.check_count(len(rows))
-        return self._intake.prepare(rows, check_time)
+        started = time.monotonic()
+        try:
+            return self._intake.prepare(rows, check_time)
+        except Exception:
+            self._recorder.record_failure(time.monotonic() - started)
+            raise
 
     def statistics(self) -> Statistics:
         """Return what this process has answered so far."""

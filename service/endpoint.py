@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from service import metrics
 from service.auth import ANONYMOUS
 from service.dialect import Dialect, Route
-from service.errors import BadRequest, Overloaded, forget_frames
+from service.errors import BadRequest, Overloaded, Refusal, forget_frames
 from service.failure import describe_error, hide_details
 from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from service.refusals import RETRY_AFTER_S
@@ -56,12 +56,13 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
         request = Request(scope, receive, waited_s)
         try:
             if LATE in scope and scope["method"] == "POST":
-                metrics.count_rejected(dialect.name, Overloaded.reason)
                 raise Overloaded(RETRY_AFTER_S)
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
             failure = describe_error(error)
+            if isinstance(error, Refusal):
+                metrics.count_rejected(dialect.name, error.reason)
             if ANONYMOUS in scope:
                 failure = hide_details(failure)
             response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)

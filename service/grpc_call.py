@@ -15,7 +15,7 @@ import grpc
 from service import metrics
 from service.auth import Guard
 from service.dialect import Call, Method
-from service.errors import DeadlineExceeded, Overloaded, forget_frames
+from service.errors import DeadlineExceeded, Overloaded, Refusal, forget_frames
 from service.failure import Failure, describe_error, hide_details
 from service.memory import trim_soon
 from service.offload import LARGE_BYTES
@@ -56,6 +56,8 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
             code = _reason_to_cancel(context)
             raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
+            if protocol and isinstance(error, Refusal):
+                metrics.count_rejected(protocol, error.reason)
             code = report(context, error, hidden=method.probe and not desk.guard.knows(_authorizations(context)))
             return b""
         finally:
@@ -69,7 +71,6 @@ async def _answer(desk: Desk, method: Method, protocol: str, context: Any) -> by
     if not method.probe:
         check_token(desk.guard, context)
         if desk.under_way >= desk.most:
-            metrics.count_rejected(protocol, Overloaded.reason)
             raise Overloaded(RETRY_AFTER_S)
     call = Call(_timeout_s(context, desk.settings))
     body = await desk.reception.receive(context, call.timeout_s)

@@ -29,6 +29,8 @@ def parse_json(body: bytes, read_constant: Callable[[str], Any] = float) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         reason = str(error)
+    if len(body) <= LARGE_BYTES:
+        return _parse_slowly(body, read_constant)
     if not any(constant in body for constant in CONSTANTS):
         raise BadRequest(400, f"the body is not valid JSON: {reason}")
     return _parse_constants(body, reason, read_constant)
@@ -55,13 +57,17 @@ def check_values(body: bytes) -> None:
         raise BadRequest(413, f"{sentence}, more than {most >> 20}: send fewer rows at once")
 
 
+def _parse_slowly(body: bytes, read_constant: Callable[[str], Any]) -> Any:
+    """Parse a small body at ten times the cost, with NaN, 1e999 and lone surrogates in it, for the checks to name."""
+    try:
+        return json.loads(body.decode(), parse_constant=read_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) or "it is nested too deeply"
+    raise BadRequest(400, f"the body is not valid JSON: {reason}")
+
+
 def _parse_constants(body: bytes, reason: str, read_constant: Callable[[str], Any]) -> Any:
-    """Parse a body in which NaN or Infinity may stand for values."""
-    if len(body) <= LARGE_BYTES:  # the standard library takes them, at ten times the cost
-        try:
-            return json.loads(body.decode(), parse_constant=read_constant)
-        except (ValueError, RecursionError) as error:
-            raise BadRequest(400, f"the body is not valid JSON: {error}") from None
+    """Parse a large body in which NaN or Infinity may stand for values."""
     if read_constant("NaN") is not None:
         raise BadRequest(400, f"the body is not valid JSON, {MISSING}: {reason}")
     try:

@@ -13,7 +13,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 
 from contract.errors import InvalidInput, UserError
 from contract.row import predictions_type, row_type
-from service import lifeline
+from service import lifeline, metrics
 from service.auth import Guard
 from service.budget import ByteBudget, find_byte_limit
 from service.dataplane import Dataplane
@@ -151,6 +151,7 @@ class Ekiben:
         except InvalidInput as error:
             raise InvalidArgument(str(error)) from None
         except Refusal as error:
+            metrics.count_rejected("python", error.reason)
             raise ServiceUnavailable(str(error)) from None
         return Predictions.model_validate(predict.encode_prediction(self.dataplane, prediction))
 
