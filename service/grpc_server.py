@@ -24,6 +24,9 @@ MAX_CONNECTIONS = 1000
 FILES_SHARE = 4  # of the files this process may open, one in so many is a gRPC connection
 HANDSHAKE_S = 10  # for the first bytes of a connection, which counts among MAX_CONNECTIONS
 IDLE_S = 60  # without a call, until a connection is closed; clients open another with their next call
+# Calls of a registered method, or of all others, that wait for the event loop, 14 KB each: half a second. Of more, up
+# to twice as many, gRPC drops some at random, without a status and whoever's they are.
+MAX_PENDING = 2000
 KEEPALIVE_S = 60, 20  # until a silent peer is asked whether it lives, and for its answer
 MAX_VALUES = 1_000_000
 
@@ -47,8 +50,11 @@ class GrpcServer:
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
                 names.append(name)
         self._health = Health(names)
-        self._server.add_generic_rpc_handlers((self._health.describe(desk),))
-        self._server.add_generic_rpc_handlers(describe_reflection((*names, health.SERVICE), desk))
+        # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
+        # look at each with every call.
+        own = describe_reflection((*names, health.SERVICE), desk) | {health.SERVICE: self._health.describe(desk)}
+        for name, described in own.items():
+            self._server.add_registered_method_handlers(name, described)  # type: ignore[attr-defined]
 
     async def start(self, settings: Settings, *addresses: str) -> None:
         """Listen on the gRPC port and these addresses besides."""
@@ -88,6 +94,8 @@ def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
         "grpc.per_message_decompression": 0,  # service.reception does it
         "grpc.http2.bdp_probe": 0,  # it lets every stream send megabytes before anyone asks for its message
         "grpc.max_concurrent_streams": MAX_STREAMS,
+        "grpc.server.max_pending_requests": MAX_PENDING,
+        "grpc.server.max_pending_requests_hard_limit": 2 * MAX_PENDING,
         "grpc.max_metadata_size": MAX_METADATA_BYTES,
         "grpc.absolute_max_metadata_size": MAX_METADATA_BYTES,
         "grpc.max_allowed_incoming_connections": min(MAX_CONNECTIONS, max(1, files // FILES_SHARE)),

@@ -7,6 +7,7 @@ import grpc
 
 from service.errors import BadRequest
 from service.grpc_call import Desk, check_token, report
+from service.memory import trim_soon
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
 IDLE_S = 30.0  # that a stream may be silent whose turn it is to ask
@@ -24,6 +25,7 @@ class StreamLimit:
 
     def __enter__(self) -> None:
         if self._open >= self._most:
+            trim_soon()  # thousands may come at once
             raise BadRequest(429, f"there are {self._most} {self._kind} streams already: try again later")
         self._open += 1
 

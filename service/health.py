@@ -5,10 +5,8 @@ of them leaves, and its Watch streams would hold up the server's end.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import grpc
 
 from service.dialect import Call, Method
 from service.errors import BadRequest, NotReady
@@ -36,14 +34,13 @@ class Health:
         self._ended = False
         self._changed = asyncio.Event()  # a new one after each change
 
-    def describe(self, desk: Desk) -> Any:
-        """Return the handlers of the service."""
-        handlers = {
+    def describe(self, desk: Desk) -> Mapping[str, Any]:
+        """Return the handlers by method."""
+        return {
             "Check": handle_call(desk, Method(Request, self.check, probe=True)),
             "List": handle_call(desk, Method(ListRequest, self.list, probe=True)),
             "Watch": handle_stream(desk, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
         }
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def stop_being_ready(self) -> None:
         """Say that no more traffic should come; the process still lives."""

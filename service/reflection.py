@@ -1,9 +1,8 @@
 """gRPC reflection: clients ask which methods and messages there are, under both names that it goes by."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-import grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
@@ -16,8 +15,8 @@ SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.Serv
 MAX_STREAMS = 8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size
 
 
-def describe_reflection(names: Iterable[str], desk: Desk) -> list[Any]:
-    """Return the handlers that answer for the services of these names."""
+def describe_reflection(names: Iterable[str], desk: Desk) -> dict[str, Mapping[str, Any]]:
+    """Return the handlers, by service and method, that describe the services of these names."""
     servicer = reflection.aio.ReflectionServicer(names, pool=pool)  # type: ignore[attr-defined]
 
     async def answer(receive: Receive, context: Any) -> None:
@@ -29,5 +28,4 @@ def describe_reflection(names: Iterable[str], desk: Desk) -> list[Any]:
             await context.write(response.SerializeToString())
 
     handler = handle_stream(desk, StreamLimit(MAX_STREAMS, "reflection"), answer)
-    methods = {"ServerReflectionInfo": handler}  # v1 has the messages of v1alpha
-    return [grpc.method_handlers_generic_handler(name, methods) for name in SERVICES]
+    return {name: {"ServerReflectionInfo": handler} for name in SERVICES}  # v1 has the messages of v1alpha

@@ -245,9 +245,6 @@ class Worker:
     def resident(self) -> int:
         return int(self._process.memory_info().rss)
 
-    def open_files(self) -> int:
-        return int(self._process.num_fds())
-
 
 @pytest.fixture(scope="module")
 def worker(service: Server) -> Worker:
@@ -378,14 +375,14 @@ def test_what_an_honest_message_holds_is_not_too_much(service: Server, model: Pa
 def test_thousands_of_watchers_disturb_nobody(service: Server, worker: Worker, model: PackedModel) -> None:
     before = worker.resident
     with good_caller(service, model), ExitStack() as stack:
-        for _ in range(20):
+        for _ in range(100):
             connection = stack.enter_context(Connection(service.grpc))
             for number in range(100):
                 stream = 2 * number + 1
                 connection.begin(stream, f"/{WATCH}")
                 connection.send(frame(DATA, END_STREAM, stream, bytes(5)))
         assert ask_often(service, CHECK, b"", 100) == {Code.OK: 100}
-        assert worker.resident < 1.5 * before
+        assert worker.resident < 2 * before
 
 
 @pytest.mark.slow
@@ -419,11 +416,9 @@ def test_metadata_is_bounded(service: Server, size: int, code: Code) -> None:
 
 
 @pytest.mark.slow
-def test_a_connection_that_says_nothing_is_closed(service: Server, worker: Worker) -> None:
+def test_a_connection_that_says_nothing_is_closed(service: Server) -> None:
     host, _, port = service.grpc.rpartition(":")
-    before = worker.open_files()
     with socket.create_connection((host, int(port))) as silent:
-        wait_until(lambda: worker.open_files() > before, 5)
         silent.settimeout(3 * grpc_server.HANDSHAKE_S)
         while silent.recv(1024):
             pass
