@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -33,6 +33,10 @@ CLASSIFY = "tensorflow.serving.PredictionService/Classify"
 WATCH, CHECK = f"{health.SERVICE}/Watch", f"{health.SERVICE}/Check"
 MIB = 2**20
 GROWTH = 1.05  # of what is resident, after all is answered
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, 60))
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -67,7 +71,7 @@ def test_watchers_are_bounded_and_leave_room_as_they_go() -> None:
                 while not await is_let_in():
                     await asyncio.sleep(0.01)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_reflection_streams_are_bounded_and_end_when_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +90,7 @@ def test_reflection_streams_are_bounded_and_end_when_nothing_is_asked(monkeypatc
                 assert await one.code() is Code.DEADLINE_EXCEEDED
             assert len([answer async for answer in reflect(iter([b""]))]) == 1
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_question_that_is_no_name_is_rejected() -> None:
@@ -95,7 +99,7 @@ def test_a_question_that_is_no_name_is_rejected() -> None:
             long = Request(service="x" * 5000).SerializeToString()
             assert (await refused_stream(channel.unary_stream(f"/{WATCH}")(long))).code() is Code.INVALID_ARGUMENT
 
-    asyncio.run(main())
+    run(main())
 
 
 async def refused_stream(stream: Any) -> grpc.aio.AioRpcError:
@@ -116,7 +120,7 @@ def test_a_call_without_a_message_is_rejected() -> None:
             assert caught.value.code() is Code.INVALID_ARGUMENT
             assert caught.value.details() == "the call has no message: send one"
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_messages_that_do_not_come_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +138,7 @@ def test_messages_that_do_not_come_hold_up_nobody(monkeypatch: pytest.MonkeyPatc
             assert codes[Code.DEADLINE_EXCEEDED] > 0
             assert sum(codes.values()) == 100
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_bytes_under_way_are_bounded_and_given_back() -> None:
@@ -159,7 +163,7 @@ def test_bytes_under_way_are_bounded_and_given_back() -> None:
             assert budget.taken == 0
             assert await call(channel, message) == message
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
@@ -181,7 +185,7 @@ def test_a_message_may_unpack_to_so_many_times_its_size(
             assert await call(channel, bomb) == bomb  # not packed
             assert budget.taken == 0
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize(
@@ -197,7 +201,7 @@ def test_a_damaged_compressed_message_is_rejected(body: bytes, sentence: str) ->
             error = await refused(channel, body)
             assert (error.code(), error.details()) == (Code.INVALID_ARGUMENT, sentence)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_deadline_is_never_longer_than_the_setting() -> None:
@@ -212,7 +216,7 @@ def test_a_deadline_is_never_longer_than_the_setting() -> None:
             for timeout in (None, 1.5, 3600):
                 await call(channel, timeout=timeout)
 
-    asyncio.run(main())
+    run(main())
     assert given[0] == 1
     assert 1 < given[1] <= 1.6
     assert given[2] == 2

@@ -147,11 +147,12 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
             silent, first = await door.connect()
             begun, second = await door.connect(PREFACE[:5])
             whole, third = await door.connect(PREFACE)
-            assert await begun.read() == b""
-            assert await whole.readexactly(len(PREFACE)) == PREFACE
-            assert not silent.at_eof()  # it may have been opened for later, and makes room when others need it
-            for writer in (first, second, third):
-                writer.close()
+            with ExitStack() as stack:
+                for writer in (first, second, third):
+                    stack.callback(writer.close)
+                assert await whole.readexactly(len(PREFACE)) == PREFACE
+                assert await asyncio.wait_for(begun.read(), 5) == b""
+                assert not silent.at_eof()  # it may have been opened for later, and makes room when others need it
 
     run(scenario())
 
@@ -162,13 +163,14 @@ def test_silent_connections_make_room_for_others(run: Run, monkeypatch: pytest.M
     async def scenario() -> None:
         async with open_door() as door:
             silent = [await door.connect() for _ in range(60)]
-            await wait_for(lambda: len(door.connections) <= 20)
             reader, writer = await door.connect(PREFACE)
-            assert await reader.readexactly(len(PREFACE)) == PREFACE
-            with suppress(ConnectionError):
-                assert await silent[0][0].read() == b""  # the one that was silent for longest
-            for one in (writer, *(writer for _, writer in silent)):
-                one.close()
+            with ExitStack() as stack:
+                for one in (writer, *(writer for _, writer in silent)):
+                    stack.callback(one.close)
+                await wait_for(lambda: len(door.connections) <= 20)
+                assert await reader.readexactly(len(PREFACE)) == PREFACE
+                with suppress(ConnectionError):
+                    assert await silent[0][0].read() == b""  # the one that was silent for longest
 
     run(scenario())
 
