@@ -5,7 +5,8 @@ import resource
 from collections.abc import Collection
 from typing import Any
 
-RESERVED_FILES = 96  # for the model, logs, metrics, gRPC's connections and processes that read bodies
+OTHER_FILES = 32  # for the model, logs, metrics and processes that read bodies
+MAX_GRPC, GRPC_SHARE = 1000, 4  # connections, and of the files one in so many at most
 SHARE = 20  # one in so many is closed at once, so that a flood of connections does not sort them all each time
 FEWEST = 16
 
@@ -13,11 +14,19 @@ FEWEST = 16
 def find_limit(wanted: int) -> int:
     """Raise the limit of open files as far as it is needed and allowed; return how many connections there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + RESERVED_FILES
+    needed = wanted + MAX_GRPC + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft - RESERVED_FILES), FEWEST)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(min(wanted, soft - find_grpc_limit() - OTHER_FILES), FEWEST)
+
+
+def find_grpc_limit() -> int:
+    """Return how many gRPC connections there may be; gRPC itself takes no more."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_GRPC if soft == resource.RLIM_INFINITY else max(1, min(MAX_GRPC, soft // GRPC_SHARE))
 
 
 def make_room(connections: Collection[Any]) -> None:

@@ -1,7 +1,6 @@
 """The gRPC server: every dialect's services, health and reflection, on the event loop of the HTTP server."""
 
 import asyncio
-import resource
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ import grpc
 from service import health
 from service.auth import Guard
 from service.budget import ByteBudget
+from service.connection_limit import find_grpc_limit
 from service.dialect import Dialect
 from service.grpc_call import Desk, handle_call
 from service.health import Health
@@ -20,9 +20,7 @@ from service.settings import Settings
 
 MAX_STREAMS = 128  # on a connection, as nginx has it: 2,000 calls/s if each takes 64 ms; more wait in the client
 MAX_METADATA_BYTES = 16 * 2**10  # of a call: gRPC's own limit, from half of which on it rejects at random
-MAX_CONNECTIONS = 1000
-FILES_SHARE = 4  # of the files this process may open, one in so many is a gRPC connection
-HANDSHAKE_S = 10  # for the first bytes of a connection, which counts among MAX_CONNECTIONS
+HANDSHAKE_S = 10  # for a connection's first bytes: it takes one of the few there may be
 IDLE_S = 60  # without a call, until a connection is closed; clients open another with their next call
 # Calls of a registered method, or of all others, that wait for the event loop, 14 KB each: half a second. Of more, up
 # to twice as many, gRPC drops some at random, without a status and whoever's they are.
@@ -85,7 +83,6 @@ def _listen(server: Any, settings: Settings) -> None:
 
 
 def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     idle_s, answer_s = KEEPALIVE_S
     return {
         "grpc.so_reuseport": 1,  # the workers of one machine share the port
@@ -98,7 +95,7 @@ def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
         "grpc.server.max_pending_requests_hard_limit": 2 * MAX_PENDING,
         "grpc.max_metadata_size": MAX_METADATA_BYTES,
         "grpc.absolute_max_metadata_size": MAX_METADATA_BYTES,
-        "grpc.max_allowed_incoming_connections": min(MAX_CONNECTIONS, max(1, files // FILES_SHARE)),
+        "grpc.max_allowed_incoming_connections": find_grpc_limit(),
         "grpc.server_handshake_timeout_ms": 1000 * HANDSHAKE_S,
         "grpc.max_connection_idle_ms": 1000 * IDLE_S,
         "grpc.max_connection_age_ms": int(1000 * settings.grpc_connection_age_s),

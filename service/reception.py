@@ -46,7 +46,7 @@ class Reception:
 
     async def read(self, context: Any, timeout_s: float, reserve: bool = True) -> bytes | None:
         """Return the next message as it came, None if there is none; `reserve` room for one that is slow."""
-        # Never cancelled: gRPC would keep a message that arrives at that moment for ever.
+        # Never cancelled: what gRPC has received is freed when it is read.
         reading = asyncio.ensure_future(context.read())
         reading.add_done_callback(_retrieve)
         if not await self._arrivals.wait(reading):

@@ -1,6 +1,7 @@
 """No gRPC caller can harm another: streams, metadata, messages, memory and time are bounded."""
 
 import asyncio
+import resource
 import socket
 import threading
 import time
@@ -15,13 +16,13 @@ import pytest
 
 from service import grpc_server, health, reception
 from service.budget import ByteBudget
+from service.connection_limit import MAX_GRPC, find_grpc_limit
 from service.dialect import Call
 from service.grpc_server import MAX_METADATA_BYTES, MAX_STREAMS
 from service.health import MAX_WATCHERS, Request
 from service.model import PackedModel
 from service.reflection import MAX_STREAMS as MAX_REFLECTIONS
 from service.reflection import SERVICES as REFLECTION
-from service.settings import Settings
 from service.wire import LARGE_BYTES, MAX_MESSAGES
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.http2 import CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Connection, frame, head
@@ -222,11 +223,14 @@ def test_a_deadline_is_never_longer_than_the_setting() -> None:
     assert given[2] == 2
 
 
-def test_connections_are_a_share_of_the_files_that_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 256))
-    options = dict(grpc_server._list_options(Settings()))
-    assert options["grpc.max_allowed_incoming_connections"] == 64
-    assert options["grpc.max_concurrent_streams"] == MAX_STREAMS
+@pytest.mark.parametrize(
+    ("files", "connections"), [(256, 64), (2**20, MAX_GRPC), (resource.RLIM_INFINITY, MAX_GRPC), (3, 1)]
+)
+def test_connections_are_a_share_of_the_files_that_may_be_open(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert find_grpc_limit() == connections
 
 
 # A whole service, and a caller who asks for a row every 10 ms
