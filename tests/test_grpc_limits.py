@@ -14,6 +14,7 @@ import grpc
 import psutil
 import pytest
 
+from load_tests.hostile.http2 import CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Connection, frame, head
 from service import grpc_server, health, reception
 from service.budget import ByteBudget
 from service.connection_limit import MAX_GRPC, find_grpc_limit
@@ -25,7 +26,6 @@ from service.reflection import MAX_STREAMS as MAX_REFLECTIONS
 from service.reflection import SERVICES as REFLECTION
 from service.wire import LARGE_BYTES, MAX_MESSAGES
 from tests.conftest import NAME, Server, serve, wait_until
-from tests.http2 import CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Connection, frame, head
 from tests.test_grpc_server import ECHO, Code, call, echo, open_server, refused, wait_for
 from tests.test_open_inference_grpc import raw_request, typed_request
 

@@ -19,6 +19,17 @@ import pytest
 
 from contract.check import check_rows
 from contract.errors import InvalidInput
+from load_tests.hostile.parquet_files import (
+    attacks,
+    bomb,
+    constant,
+    delta_text,
+    element,
+    footer,
+    repeated_text,
+    root,
+    to_parquet,
+)
 from service.errors import BadRequest, CallerGone, DeadlineExceeded
 from service.limits import MIB, Limits
 from service.model import PackedModel
@@ -28,7 +39,6 @@ from service.parquet.readers import Readers, count_readers, find_memory_bytes
 from service.protocols.invocations.media import PARQUET
 from service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import ROOT, Server, wait_until
-from tests.parquet_files import attacks, bomb, constant, delta_text, element, footer, repeated_text, root, to_parquet
 from tests.test_invocations import EMPTY, ROW, SCHEMA, arrow_table, same
 
 MAX_ROWS, MAX_BYTES = 20_000, 8 * MIB

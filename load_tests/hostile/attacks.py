@@ -3,10 +3,21 @@
 from collections.abc import Sequence
 
 from contract.errors import UserError
-from load_tests.hostile import attacks_heads, attacks_pipelines, attacks_rejected
+from load_tests.hostile import (
+    attacks_bodies,
+    attacks_grpc,
+    attacks_heads,
+    attacks_parquet,
+    attacks_pipelines,
+    attacks_probes,
+    attacks_rejected,
+)  # fmt: skip
 from load_tests.hostile.attack import Attack
 
-ATTACKS: Sequence[Attack] = (*attacks_rejected.ATTACKS, *attacks_heads.ATTACKS, *attacks_pipelines.ATTACKS)
+KINDS = (
+    attacks_rejected, attacks_bodies, attacks_parquet, attacks_heads, attacks_pipelines, attacks_grpc, attacks_probes,
+)  # fmt: skip
+ATTACKS: Sequence[Attack] = [attack for kind in KINDS for attack in kind.ATTACKS]
 
 
 def find_attack(name: str) -> Attack:

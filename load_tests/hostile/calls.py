@@ -18,26 +18,40 @@ OPTIONS = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1), ("grpc.max_s
 
 
 def call_all(
-    target: Target, questions: Sequence[Question], connections: int, timeout_s: float = ANSWER_S, **named: Any
+    target: Target,
+    questions: Sequence[Question],
+    connections: int,
+    timeout_s: float = ANSWER_S,
+    sent: int = 0,
+    **named: Any,
 ) -> Run:
-    """Return an attack that makes the calls over so many connections, each the next as soon as it is answered."""
+    """Return an attack that makes the calls over so many connections, each the next as soon as it is answered.
+
+    `sent`: a call's bytes, if they are not its message's.
+    """
 
     async def run(tally: Tally) -> None:
         left, end = iter(questions), time.monotonic() + target.seconds
-        await asyncio.gather(*(_call(target, left, end, timeout_s, named, tally) for _ in range(connections)))
+        await asyncio.gather(*(_call(target, left, end, timeout_s, sent, named, tally) for _ in range(connections)))
 
     return run
 
 
 async def _call(
-    target: Target, left: Iterator[Question], end: float, timeout_s: float, named: dict[str, Any], tally: Tally
+    target: Target,
+    left: Iterator[Question],
+    end: float,
+    timeout_s: float,
+    sent: int,
+    named: dict[str, Any],
+    tally: Tally,
 ) -> None:
     address = f"{target.address[0]}:{target.grpc_port}"
     async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
         for question in left:
             if time.monotonic() > end:
                 return
-            tally.sent += len(question.body)
+            tally.sent += sent or len(question.body)
             try:
                 await channel.unary_unary(question.path, bytes, bytes)(question.body, timeout=timeout_s, **named)
                 tally.answers["OK"] += 1

@@ -154,4 +154,8 @@ async def call_regularly(ask: Ask, questions: list[Question], seen: Seen, ended:
         task.add_done_callback(under_way.discard)
         due += EVERY_S
         await asyncio.sleep(max(0, due - loop.time()))
-    await asyncio.gather(*under_way)
+    if under_way:
+        _, late = await asyncio.wait(under_way, timeout=TIMEOUT_S)
+        for task in late:  # they wait behind others that got no answer either
+            task.cancel()
+            seen.errors["never answered"] += 1

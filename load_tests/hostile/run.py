@@ -74,7 +74,7 @@ def attack_all(attacks: Sequence[Attack], port: int, seconds: float, short: bool
                     started = start_service(attack, port, seconds, short, folder, stack, split.service)
                 result = asyncio.run(measure(attack, started))
                 yield result
-                if not result.whole or result.after_mib > MOST_AFTER * result.before_mib:
+                if not result.whole or result.errors or result.after_mib > MOST_AFTER * result.before_mib:
                     stack.close()
                     stack = None
     finally:

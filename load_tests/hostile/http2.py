@@ -6,8 +6,9 @@ from typing import Self
 
 from service.one_port import PREFACE
 
-DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
+LONG = 127  # of HPACK's 7 bits for a string's length; from there more bytes follow
 CANCEL = (8).to_bytes(4, "big")
 
 
@@ -19,7 +20,19 @@ def head(path: str, headers: Mapping[str, str] = {}) -> bytes:
     """Return a call's header block, nothing of it compressed."""
     given = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x", "te": "trailers"}
     pairs = (given | {"content-type": "application/grpc"} | dict(headers)).items()
-    return b"".join(bytes([0, len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in pairs)
+    return b"".join(bytes([0]) + string(name) + string(value) for name, value in pairs)
+
+
+def string(text: str) -> bytes:
+    """Return a string as HPACK has it where nothing is compressed."""
+    length, content = len(text.encode()), text.encode()
+    if length < LONG:
+        return bytes([length]) + content
+    length, prefix = length - LONG, bytes([LONG])
+    while length > 127:
+        prefix += bytes([length & 127 | 128])
+        length >>= 7
+    return prefix + bytes([length]) + content
 
 
 class Connection:

@@ -73,9 +73,11 @@ def element(name: bytes = b"size", kind: int = INT64) -> bytes:
     return write_struct([(1, I32, kind), (3, I32, 1), (4, BYTES, name)])
 
 
-def chunk(kind: int, rows: int, packed: int, unpacked: int, codec: int = 0, start: int = 4) -> bytes:
+def chunk(
+    kind: int, rows: int, packed: int, unpacked: int, codec: int = 0, start: int = 4, name: bytes = b"size"
+) -> bytes:
     metadata = [
-        (1, I32, kind), (2, LIST, write_list(I32, (PLAIN,))), (3, LIST, write_list(BYTES, (b"size",))),
+        (1, I32, kind), (2, LIST, write_list(I32, (PLAIN,))), (3, LIST, write_list(BYTES, (name,))),
         (4, I32, codec), (5, I64, rows), (6, I64, unpacked), (7, I64, packed), (9, I64, start),
     ]  # fmt: skip
     return write_struct([(2, I64, start), (3, STRUCT, write_struct(metadata))])
@@ -89,23 +91,22 @@ def one_column(
     pages: bytes, rows: int, kind: int = INT64, codec: int = 0, unpacked: int | None = None, name: bytes = b"size"
 ) -> bytes:
     """A file of one column of these pages."""
-    held = chunk(kind, rows, len(pages), len(pages) if unpacked is None else unpacked, codec)
+    held = chunk(kind, rows, len(pages), len(pages) if unpacked is None else unpacked, codec, name=name)
     return end(MAGIC + pages, footer([root(1), element(name, kind)], rows, [group(rows, [held])]))
 
 
-def constant(rows: int) -> bytes:
+def constant(rows: int, name: bytes = b"size") -> bytes:
     """A hundred bytes of so many rows."""
     dictionary = page((7).to_bytes(8, "little"), 1, kind=2)
-    return one_column(
-        dictionary + page(with_levels(rows, b"\1" + run(rows, b"\0")), rows, encoding=RLE_DICTIONARY), rows
-    )
+    values = page(with_levels(rows, b"\1" + run(rows, b"\0")), rows, encoding=RLE_DICTIONARY)
+    return one_column(dictionary + values, rows, name=name)
 
 
-def bomb(codec: str, size: int) -> bytes:
+def bomb(codec: str, size: int, name: bytes = b"size") -> bytes:
     """A page that unpacks to more than it says."""
     content = bytes(size)
     packed = gzip.compress(content) if codec == "gzip" else pa.Codec(codec).compress(content, asbytes=True)
-    return one_column(page(packed, 1, unpacked=1000), 1, codec=CODECS[codec], unpacked=1000)
+    return one_column(page(packed, 1, unpacked=1000), 1, codec=CODECS[codec], unpacked=1000, name=name)
 
 
 def repeated_text(rows: int, size: int, name: str = "size") -> bytes:
