@@ -13,7 +13,7 @@ import uvloop
 from tests.fuzz.service import ROW, Service
 
 JSON = {"content-type": "application/json"}
-ROWS = 300
+ROWS = 300  # a small body; a large one is read in a thread
 WRONG = {**ROW, "x": "far"}
 COLUMNS = {name: [value] * ROWS for name, value in ROW.items()}
 WRONG_COLUMNS = {**COLUMNS, "x": ["far"] * ROWS}
