@@ -1,7 +1,8 @@
 """Every protocol at once for a long time, with bad callers among the good: `python -m load_tests soak`.
 
-Good answers are compared with training's, bad requests must be told so, callers that drip their
-body or hang up must hurt nobody, and the resident memory must stay where it is.
+Good answers are compared with training's, bad requests must be told so, be they small or of thousands
+of rows, callers that drip their body or hang up must hurt nobody, and the resident memory must stay
+where it is.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ from load_tests.cores import running_on, split_cores
 from load_tests.demands import Check, print_checks
 from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
 from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from load_tests.hostile.attack import Target
+from load_tests.hostile.calls import REJECTED_CODES, ask_rejected_over_grpc, read_code
+from load_tests.hostile.rows import ask, ask_rejected, csv, parquet, wrong_rows
 from load_tests.process import memory_mib
 from load_tests.question import Question
 from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
@@ -35,6 +39,7 @@ QUESTIONS = 40  # of each dialect and size
 CALLERS = 4  # of each dialect
 PAUSE_S = 0.01  # between a caller's requests: a soak is long, not hard
 BAD = 0.01
+LARGE_ROWS, LARGE_PAUSE_S = 5000, 1.0  # of bad requests that come beside all others
 SLOW_CALLERS, DRIPS, DRIP_S = 4, 10, 0.1
 LEAVERS = 4
 WARM_UP_S = 60.0
@@ -93,6 +98,7 @@ class Soak:
         self._process = process
         self._end = time.monotonic() + seconds
         self._seen = Seen()
+        self._target = Target(service.address, grpc_port, source, seconds, 1.0)
 
     async def run(self) -> Seen:
         """Call until the time is over."""
@@ -100,6 +106,7 @@ class Soak:
         callers += [self._call_grpc(self._ask(dialect)) for dialect in GRPC for _ in range(CALLERS)]
         callers += [self._repeat(self._drip) for _ in range(SLOW_CALLERS)]
         callers += [self._repeat(self._leave) for _ in range(LEAVERS)]
+        callers += [self._call_large(), self._call_large_grpc()]
         await asyncio.gather(*callers, self._watch())
         return self._seen
 
@@ -141,6 +148,33 @@ class Soak:
                     self._count(question, as_http, str(error.code()).encode(), bad)
                 await asyncio.sleep(PAUSE_S)
 
+    async def _call_large(self) -> None:
+        """Send many rows that are wrong, in every form over HTTP."""
+        target = self._target
+        requests = {dialect.name: ask_rejected(target, dialect, LARGE_ROWS) for dialect in HTTP}
+        requests["gzip"] = ask(target, PREDICT, wrong_rows(target, LARGE_ROWS), packed=True)
+        requests |= {"CSV": csv(target, LARGE_ROWS), "Parquet": parquet(target, LARGE_ROWS)}
+        for name, request in itertools.cycle(requests.items()):
+            if not self._going:
+                return
+            reader, writer = await self._connect()
+            writer.write(request)
+            status, _ = await read_answer(reader)
+            self._count_bad(f"large {name}", status)
+            writer.close()
+            await asyncio.sleep(LARGE_PAUSE_S)
+
+    async def _call_large_grpc(self) -> None:
+        """Call with many rows, the last of them wrong, in every form over gRPC."""
+        calls = [ask_rejected_over_grpc(self._target, dialect, LARGE_ROWS) for dialect in GRPC]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self._grpc_port}", CHANNEL_OPTIONS) as channel:
+            for question in itertools.cycle(calls):
+                if not self._going:
+                    return
+                code = await read_code(channel.unary_unary(question.path, bytes, bytes)(question.body))
+                self._count_bad(f"large {question.dialect.name}", 400 if code in REJECTED_CODES else 500)
+                await asyncio.sleep(LARGE_PAUSE_S)
+
     async def _repeat(self, call: Callable[[Question], Awaitable[None]]) -> None:
         for question in itertools.cycle(self._ask(PREDICT)):
             if not self._going:
@@ -181,16 +215,19 @@ class Soak:
     def _count(self, question: Question, status: int, answer: bytes, bad: bool) -> None:
         name = question.dialect.name
         if bad:
-            if 400 <= status < 500:
-                self._seen.refused += 1
-            else:
-                self._seen.missed[f"{name}: {status}"] += 1
+            self._count_bad(name, status)
         elif status != 200:
             self._seen.failed[f"{name}: {status} {answer[:80].decode('latin-1')}"] += 1
         elif question.is_answered_by(answer):
             self._seen.good[name] += 1
         else:
             self._seen.wrong[name] += 1
+
+    def _count_bad(self, name: str, status: int) -> None:
+        if 400 <= status < 500:
+            self._seen.refused += 1
+        else:
+            self._seen.missed[f"{name}: {status}"] += 1
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -15,7 +15,7 @@ from load_tests.hostile import (
 from load_tests.hostile.attack import Attack
 
 KINDS = (
-    attacks_rejected, attacks_bodies, attacks_parquet, attacks_heads, attacks_pipelines, attacks_grpc, attacks_probes,
+    attacks_probes, attacks_rejected, attacks_bodies, attacks_parquet, attacks_heads, attacks_pipelines, attacks_grpc,
 )  # fmt: skip
 ATTACKS: Sequence[Attack] = [attack for kind in KINDS for attack in kind.ATTACKS]
 

@@ -1,15 +1,25 @@
 """Floods of what needs no token, and paths that forge lines of the log."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from load_tests.hostile.attack import Attack, Run, Target
+from load_tests.hostile.attack import Attack, Run, Tally, Target
 from load_tests.hostile.wire import flood, get
 
 CONNECTIONS = 32
 FORGED = "forged-line"
 LOGGED = {"ACCESS_LOG_SAMPLE": "1"}
 ANSWERED = frozenset({"200", "400", "404", "405", "413", "414", "429", "431", "closed"})
+
+
+def do_nothing(target: Target) -> Run:
+    """Attack nobody: what good callers get on this machine anyway."""
+
+    async def run(tally: Tally) -> None:
+        await asyncio.sleep(target.seconds)
+
+    return run
 
 
 def flood_path(target: Target, path: str, count: int) -> Run:
@@ -84,6 +94,7 @@ PATHS = {
 }
 HEADERS = ("Accept", "Content-Type", "X-Request-Id", "Host", "Connection", "Upgrade")
 ATTACKS = (
+    Attack("nothing", "no attack: how busy this machine is by itself", do_nothing, frozenset()),
     *(
         Attack(f"flood-{p.strip('/') or 'page'}", f"{n:,} × `GET {p}`", partial(flood_path, path=p, count=n), ANSWERED)
         for p, n in PATHS.items()

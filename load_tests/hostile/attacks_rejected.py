@@ -5,20 +5,18 @@ from functools import partial
 from load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST
 from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
 from load_tests.hostile.attack import LATE, REJECTED, Attack, Run, Target
-from load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, call_all
+from load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, ask_rejected_over_grpc, call_all
 from load_tests.hostile.rows import (
     ask,
     ask_rejected,
     csv,
     good_rows,
     instances,
-    one_wrong_row,
     parquet,
     records,
     short_wrong_rows,
 )  # fmt: skip
 from load_tests.hostile.wire import flood, post_packed
-from load_tests.question import Question
 
 ROWS = 5000
 CONNECTIONS = 8
@@ -54,7 +52,7 @@ def reject_parquet(target: Target) -> Run:
 
 
 def reject_over_grpc(name: str, target: Target) -> Run:
-    return call_all(target, [ask_over_grpc(target, name)] * target.times(TIMES), CONNECTIONS)
+    return call_all(target, [ask_rejected_over_grpc(target, OVER_GRPC[name], ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
 def time_out_over_http(name: str, target: Target) -> Run:
@@ -66,13 +64,6 @@ def time_out_over_http(name: str, target: Target) -> Run:
 def time_out_over_grpc(target: Target) -> Run:
     question = target.ask(OIP_RAW, ROWS)
     return call_all(target, [question] * target.times(TIMES), CONNECTIONS, timeout_s=PATIENCE_MS / 1000)
-
-
-def ask_over_grpc(target: Target, name: str) -> Question:
-    """Return a call of which the last row is wrong."""
-    dialect, schema = OVER_GRPC[name], target.source.schema
-    _, body = dialect.encode(schema, one_wrong_row(target, ROWS, None))
-    return Question(dialect, dialect.path, {}, body, "", None)
 
 
 WRONG_END = f"{ROWS} rows, the last of them wrong"

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 import grpc
 
+from load_tests.dialects import Dialect
 from load_tests.hostile.attack import Run, Tally, Target
+from load_tests.hostile.rows import one_wrong_row
 from load_tests.hostile.wire import ANSWER_S
 from load_tests.question import Question
 from load_tests.servers import CHANNEL_OPTIONS
@@ -52,8 +54,20 @@ async def _call(
             if time.monotonic() > end:
                 return
             tally.sent += sent or len(question.body)
-            try:
-                await channel.unary_unary(question.path, bytes, bytes)(question.body, timeout=timeout_s, **named)
-                tally.answers["OK"] += 1
-            except grpc.aio.AioRpcError as error:
-                tally.answers[error.code().name] += 1
+            method = channel.unary_unary(question.path, bytes, bytes)
+            tally.answers[await read_code(method(question.body, timeout=timeout_s, **named))] += 1
+
+
+async def read_code(call: Awaitable[bytes]) -> str:
+    """Return how a call ends."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return str(error.code().name)
+    return "OK"
+
+
+def ask_rejected_over_grpc(target: Target, dialect: Dialect, count: int) -> Question:
+    """Return a call with that many rows, the last of them wrong."""
+    _, body = dialect.encode(target.source.schema, one_wrong_row(target, count, None))
+    return Question(dialect, dialect.path, {}, body, "", None)

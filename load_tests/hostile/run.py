@@ -1,6 +1,7 @@
 """Attacks a service of 640 MiB while good callers ask it every 10 ms: `python -m load_tests hostile`."""
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,7 @@ class Started:
 
 def run(port: int, only: Sequence[str], seconds: float, short: bool, folder: Path) -> int:
     """Attack a service that is started here; print what came of it and return 1 if a demand was missed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no service is left behind
     attacks = choose(only)
     print(f"{describe_machine()}; {len(attacks)} attacks on a service of {LIMIT_MIB} MiB\n")
     print_head()
