@@ -18,7 +18,8 @@ Decode = Callable[[bytes], tuple[Any, Rest]]  # from a body to its rows and what
 AUTOMATIC = 32 + zlib.MAX_WBITS
 CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate"})
 MAX_RATIO = 100  # unpacked to packed, beyond LARGE_BYTES: rows of real tables give 3 to 25, and gzip can do 1000
-PIECE_BYTES = 2**20  # unpacked between looks at the time
+MAX_MEMBERS = 1000  # of a gzip body: bgzip makes one of each 64 KB
+WINDOW_BYTES, PIECE_BYTES = 2**16, 2**20  # packed that are looked at, and unpacked that are made, at once
 
 
 class BodyReader:
@@ -38,7 +39,11 @@ class BodyReader:
         budget = self._dataplane.budget
         try:
             body = await request.read_body(self._max_bytes, timeout_s, budget)
-            small = unpack(body, LARGE_BYTES) if packed else body if len(body) <= LARGE_BYTES else None
+            small: bytes | None = body
+            if len(body) > LARGE_BYTES:
+                small = None
+            elif packed:
+                small = unpack(body, LARGE_BYTES)
             if small is not None:
                 return decode(small)
             trim_soon()
@@ -84,22 +89,24 @@ def unpack(body: bytes, most: int, check_time: Callable[[], object] = lambda: No
 
     Raises BadRequest if it is damaged. `check_time` may raise: it is called before each piece.
     """
-    pieces, size = [], 0
-    while True:
+    pieces, size, at = [], 0, 0
+    for _ in range(MAX_MEMBERS):
         unpacker = zlib.decompressobj(AUTOMATIC)
         while not unpacker.eof:
             check_time()
+            window = unpacker.unconsumed_tail or body[at : at + WINDOW_BYTES]
+            at += 0 if unpacker.unconsumed_tail else len(window)
             try:
-                piece = unpacker.decompress(body, PIECE_BYTES)
+                piece = unpacker.decompress(window, PIECE_BYTES)
             except zlib.error:
                 raise BadRequest(400, "the body is not compressed as its content encoding says") from None
-            body = unpacker.unconsumed_tail
-            if not piece and not body and not unpacker.eof:
+            if not window and not piece and not unpacker.eof:
                 raise BadRequest(400, "the compressed body ends too soon")
             pieces.append(piece)
             size += len(piece)
             if size > most:
                 return None
-        body = unpacker.unused_data.lstrip(b"\0")  # tar and tape drives fill up the last block
-        if not body:
+        at -= len(unpacker.unused_data)
+        if not body[at : at + WINDOW_BYTES].strip(b"\0"):  # tar and tape drives fill up the last block
             return b"".join(pieces)
+    raise BadRequest(413, f"the body has more than {MAX_MEMBERS} compressed members: send it as one")

@@ -186,6 +186,7 @@ def test_a_compressed_body_is_unpacked(
         ("gzip", gzip.compress(b"{" * 100)[:-9], 400, "ends too soon"),
         ("gzip", gzip.compress(os.urandom(200_000) + b" " * LIMITS.max_body_bytes), 413, "bytes once unpacked"),
         ("gzip", gzip.compress(b" " * LIMITS.max_body_bytes), 413, "more than 100 times its size"),
+        ("gzip", gzip.compress(b"") * 20_000, 413, "more than 1000 compressed members"),
         ("gzip", gzip.compress(b"[1]") + b"more", 400, "not compressed as its content encoding says"),
         ("br", b"x", 415, "content encoding 'br' is not supported"),
     ],
