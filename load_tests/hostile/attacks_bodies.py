@@ -8,8 +8,8 @@ from functools import partial
 
 from load_tests.dialects import OIP_JSON, PREDICT, TFS_REST
 from load_tests.hostile.attack import CLOSED, REJECTED, Attack, Run, Target
-from load_tests.hostile.rows import MOST_BYTES, ask, good_rows
-from load_tests.hostile.wire import flood, post, pour
+from load_tests.hostile.rows import MOST_BYTES, good_rows
+from load_tests.hostile.wire import flood, post, post_packed, pour
 
 CONNECTIONS = 8
 ANSWERED = REJECTED | {"200"}
@@ -105,10 +105,8 @@ def ask_honestly(target: Target, packed: bool) -> Run:
     rows = [
         {name: row[name] for name in names} for row in good_rows(target, min(HONEST_ROWS, MOST_BYTES // size - 500))
     ]
-    if packed:
-        request = ask(target, PREDICT, rows, packed=True)
-    else:
-        request = post("/predict", json.dumps({"rows": rows}, separators=(",", ":")).encode())
+    body = json.dumps({"rows": rows}, separators=(",", ":")).encode()
+    request = post_packed("/predict", body) if packed else post("/predict", body)
     callers = target.times(HONEST_CALLERS)
     return flood(target, [request] * callers, callers)
 

@@ -108,6 +108,11 @@ ATTACKS = (
     Attack("flood-methods", "4,000 methods that nobody has", flood_methods, ANSWERED | {"501"}),
     Attack("flood-garbage", "2,000 requests that are none", flood_garbage, ANSWERED),
     Attack(
-        "forge", "line breaks and escapes in paths and headers", forge, ANSWERED | {"415"}, LOGGED, forged=(FORGED,)
+        "forge",
+        "line breaks and escapes in paths and headers",
+        forge,
+        ANSWERED | {"406", "415"},
+        LOGGED,
+        forged=(FORGED,),
     ),
 )
