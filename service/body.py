@@ -35,7 +35,7 @@ class BodyReader:
         Raises BadRequest if the body is too large, too slow or not packed as it says, Overloaded if there is no room
         for it, DeadlineExceeded if the time is over, InvalidInput, and what `decode` raises.
         """
-        packed = is_packed(request)
+        packed = b"content-encoding" in request.headers and is_packed(request)
         budget = self._dataplane.budget
         try:
             body = await request.read_body(self._max_bytes, timeout_s, budget)
@@ -49,8 +49,9 @@ class BodyReader:
             trim_soon()
             return await offload(self._decode_large, body, packed, decode, lambda: request.left_s(timeout_s))
         finally:
-            budget.give(request.taken)
-            request.taken = 0
+            if request.taken:
+                budget.give(request.taken)
+                request.taken = 0
 
     def _decode_large(
         self, body: bytes, packed: bool, decode: Decode[Rest], check_time: Callable[[], object]

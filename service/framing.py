@@ -43,7 +43,6 @@ class FramedConnection(ClosingConnection):
         self._chunks = 0  # that were parsed in this turn of the event loop
         self._blank = 0  # bytes of blank lines since the last request
         self._unwanted = 0  # bytes of a body since its answer
-        self._hosts = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -84,7 +83,7 @@ class FramedConnection(ClosingConnection):
 
     def begin(self, data: bytes) -> None:
         """Read the request that the bytes begin with, or wait for the rest of its head."""
-        end = data.find(BLANK_LINE, max(self._searched - 3, 0))
+        end = data.find(BLANK_LINE, self._searched - 3 if self._searched > 3 else 0)
         size = end + 4 if end >= 0 else len(data)
         if size > self.max_head_bytes:
             self.reject(431, f"the request's head is longer than {self.max_head_bytes} bytes: send fewer headers")
@@ -93,7 +92,8 @@ class FramedConnection(ClosingConnection):
             self.stop_arrival()
             self._read_head(data[:size])
             data = data[size:]
-            self.keep_ahead(data if self._complete else self._read_body(data))
+            if data:
+                self.keep_ahead(data if self._complete else self._read_body(data))
         elif not METHOD.match(data[:25]) or b"\n\n" in data:
             self.reject(400, "not a valid HTTP request")
         elif not self.keep(data):
@@ -140,22 +140,19 @@ class FramedConnection(ClosingConnection):
     def is_idle(self) -> bool:
         return self._complete and not self._unread and super().is_idle()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._hosts = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.cycle is not None and self.cycle.scope is self.scope:
-            return  # a trailer: the request is being answered already
-        super().on_header(name, value)
-        self._hosts += self.headers[-1][0] == b"host"
-
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():  # other upgrades were taken out of the head
             raise ValueError("CONNECT is not supported")
-        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
-            raise ValueError(f"expected one Host header, got {self._hosts}")
+        hosts, self._left = 0, CHUNKED
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                self._left = int(value)
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            raise ValueError(f"expected one Host header, got {hosts}")
         super().on_headers_complete()
+        self.headers = []  # for trailers, which come when the request is being answered already
 
     def on_body(self, body: bytes) -> None:
         self._barren = 0
@@ -185,11 +182,9 @@ class FramedConnection(ClosingConnection):
     def _read_head(self, head: bytes) -> None:
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
-        self._complete, self._left, self._tail = False, CHUNKED, b""
+        self._complete, self._tail = False, b""
         self._barren = self._unwanted = self._blank = 0
         self._feed(head)
-        if not self._complete and not self.lingering:
-            self._left = next((int(value) for name, value in self.headers if name == b"content-length"), CHUNKED)
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
