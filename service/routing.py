@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from service.http import App
 
-REMEMBERED_PATHS = 1024
+REMEMBERED_PATHS, REMEMBERED_CHARACTERS = 1024, 256  # of each
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,16 @@ class Router:
 
     def __init__(self) -> None:
         self._resources: list[tuple[re.Pattern[str], Resource]] = []
-        self.find = lru_cache(REMEMBERED_PATHS)(self._find)
+        self._remember = lru_cache(REMEMBERED_PATHS)(self._find)
+
+    def find(self, path: str) -> Found | None:
+        """Return what answers on a path; a long one is looked up each time, so that strangers' paths take no memory."""
+        return self._remember(path) if len(path) <= REMEMBERED_CHARACTERS else self._find(path)
 
     def add(self, template: str, resource: Resource) -> None:
         """Let a resource answer on the paths of a template, as `Route` describes it."""
         self._resources.append((compile_template(template), resource))
-        self.find.cache_clear()
+        self._remember.cache_clear()
 
     def _find(self, path: str) -> Found | None:
         for pattern, resource in self._resources:
