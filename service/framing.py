@@ -143,7 +143,7 @@ class FramedConnection(ClosingConnection):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():  # other upgrades were taken out of the head
             raise ValueError("CONNECT is not supported")
-        hosts, self._left = 0, CHUNKED
+        hosts = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
@@ -182,14 +182,14 @@ class FramedConnection(ClosingConnection):
     def _read_head(self, head: bytes) -> None:
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
-        self._complete, self._tail = False, b""
+        self._complete, self._left, self._tail = False, CHUNKED, b""
         self._barren = self._unwanted = self._blank = 0
         self._feed(head)
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
         self._chunks = 0
-        while data and not self._complete and not self.lingering:
+        while data and not self._complete and not self.lingering and not self.transport.is_closing():
             if self._chunks > MAX_CHUNKS:
                 self.loop.call_soon(self._read_on)
                 break
