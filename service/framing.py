@@ -120,9 +120,13 @@ class FramedConnection(ClosingConnection):
         if not data or self.lingering:
             return
         self.flow.pause_reading()
-        if not self.keep(data):
-            cycle: Any = self.cycle
+        if self.keep(data):
+            return
+        cycle: Any = self.cycle
+        if self._complete and cycle and not cycle.response_complete:
             cycle.keep_alive = False  # what was sent ahead is given up, as after any answer that ends a connection
+        else:  # the bytes are of a request that has no answer yet
+            self.reject(429, str(Overloaded(RETRY_AFTER_S)))
 
     def end(self) -> None:
         if self._complete:

@@ -278,6 +278,19 @@ def test_what_is_sent_ahead_beyond_the_budget_is_given_up(monkeypatch: pytest.Mo
     run(scenario())
 
 
+def test_a_body_that_there_is_no_room_for_is_rejected_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FramedConnection, "budget", ByteBudget(1000))
+
+    async def scenario() -> None:
+        async with serve(echo) as server:
+            head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+            answered = await send_all(server, head + b"1\r\na\r\n" * 5000 + b"0\r\n\r\n")
+            assert answered.startswith(b"HTTP/1.1 429"), answered
+            assert answered.count(b"HTTP/1.1 ") == 1
+
+    run(scenario())
+
+
 def test_the_connection_that_is_idle_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FramedConnection, "max_connections", 5)
 

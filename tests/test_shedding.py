@@ -13,6 +13,7 @@ import uvicorn
 
 from service import metrics, refusals, shedding
 from service.batching import BatchQueue
+from service.budget import ByteBudget
 from service.errors import DeadlineExceeded, Overloaded
 from service.http import Request, read_timeout_s
 from service.plain_post import is_whole_post
@@ -203,6 +204,24 @@ def test_what_a_caller_sends_ahead_waits_for_its_turn_too(gate: Gate) -> None:
             gate.begin()
             assert await caller.receive() == (200, b"12345")
             assert await caller.receive() == (200, b"12345")
+
+    run(scenario())
+
+
+def test_a_waiting_request_that_there_is_no_room_for_any_more_is_answered(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SheddingProtocol, "budget", ByteBudget(100))
+
+    async def scenario() -> None:
+        async with listen(Echo()) as server:
+            caller = await server.connect()
+            shut(gate, room=1)
+            caller.send(POST + b"12345")
+            await wait_for(lambda: gate.count_waiting() == 1)
+            caller.send((POST + b"12345") * 3)
+            assert (await caller.receive())[0] == 429
+            gate.begin()
 
     run(scenario())
 
