@@ -1,9 +1,9 @@
 """Reads the bodies of requests for predictions: within the budget, unpacked, and large ones off the event loop."""
 
-import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from service.compression import MAX_RATIO, unpack
 from service.dataplane import Dataplane
 from service.errors import BadRequest
 from service.http import Request
@@ -14,12 +14,7 @@ from service.settings import Settings
 Rest = TypeVar("Rest")
 Decode = Callable[[bytes], tuple[Any, Rest]]  # from a body to its rows and what else a dialect finds in it
 
-# zlib's window bits: gzip and zlib headers are told apart by themselves.
-AUTOMATIC = 32 + zlib.MAX_WBITS
 CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate"})
-MAX_RATIO = 100  # unpacked to packed, beyond LARGE_BYTES: rows of real tables give 3 to 25, and gzip can do 1000
-MAX_MEMBERS = 1000  # of a gzip body: bgzip makes one of each 64 KB
-WINDOW_BYTES, PIECE_BYTES = 2**16, 2**20  # packed that are looked at, and unpacked that are made, at once
 
 
 class BodyReader:
@@ -83,31 +78,3 @@ def unpack_within_ratio(body: bytes, max_bytes: int, check_time: Callable[[], ob
     if content is None:
         raise BadRequest(413, f"the body is larger than {max_bytes} bytes once unpacked: send fewer rows at once")
     return content
-
-
-def unpack(body: bytes, most: int, check_time: Callable[[], object] = lambda: None) -> bytes | None:
-    """Return what a gzip or deflate body of one or several members holds, None if that is more than so many bytes.
-
-    Raises BadRequest if it is damaged. `check_time` may raise: it is called before each piece.
-    """
-    pieces, size, at = [], 0, 0
-    for _ in range(MAX_MEMBERS):
-        unpacker = zlib.decompressobj(AUTOMATIC)
-        while not unpacker.eof:
-            check_time()
-            window = unpacker.unconsumed_tail or body[at : at + WINDOW_BYTES]
-            at += 0 if unpacker.unconsumed_tail else len(window)
-            try:
-                piece = unpacker.decompress(window, PIECE_BYTES)
-            except zlib.error:
-                raise BadRequest(400, "the body is not compressed as its content encoding says") from None
-            if not window and not piece and not unpacker.eof:
-                raise BadRequest(400, "the compressed body ends too soon")
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                return None
-        at -= len(unpacker.unused_data)
-        if not body[at : at + WINDOW_BYTES].strip(b"\0"):  # tar and tape drives fill up the last block
-            return b"".join(pieces)
-    raise BadRequest(413, f"the body has more than {MAX_MEMBERS} compressed members: send it as one")

@@ -6,23 +6,22 @@ may be. gRPC's own unpacking is off for the same reason: 8 KiB of gzip become 8 
 """
 
 import asyncio
-import zlib
 from typing import Any
 
 import grpc
 
 from service.arrivals import Arrivals
 from service.budget import ByteBudget
+from service.compression import MAX_RATIO, unpack
 from service.errors import BadRequest, DeadlineExceeded, Overloaded
 from service.memory import trim_soon
 from service.offload import LARGE_BYTES, offload
 from service.refusals import RETRY_AFTER_S
 
-AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib's window bits: gzip and zlib headers are told apart by themselves
 # How packed messages begin. No message of ours does: those bytes would be wire type 7, and field 15.
 PACKED = (b"\x1f\x8b", b"\x78")
+NAME = "message"  # in errors
 FREE_BYTES = 2**20  # that any message may unpack to
-MAX_RATIO = 100  # beyond them: real rows give 3 to 10, and gzip can do 1000
 
 
 class Reception:
@@ -74,32 +73,19 @@ class Reception:
         return message
 
     async def _unpack(self, packed: bytes) -> bytes:
-        if (message := unpack(packed, LARGE_BYTES)) is not None:
+        small = len(packed) <= LARGE_BYTES
+        if small and (message := unpack(packed, LARGE_BYTES, name=NAME)) is not None:
             return self._take(message)
         most = min(self._max_bytes, max(FREE_BYTES, MAX_RATIO * len(packed)))
         if not self.budget.take(most):
             raise Overloaded(RETRY_AFTER_S)
         try:
-            message = await offload(unpack, packed, most)
+            message = await offload(lambda: unpack(packed, most, name=NAME))
         finally:
             self.budget.give(most - len(message or b""))
         if message is None:
             raise BadRequest(429, f"the unpacked message is larger than max ({most} bytes): send fewer rows at once")
         return message
-
-
-def unpack(packed: bytes, most: int) -> bytes | None:
-    """Return what a gzip or deflate message holds, None if that is more; raise BadRequest if it is damaged."""
-    unpacker = zlib.decompressobj(AUTOMATIC)
-    try:
-        message = unpacker.decompress(packed, most + 1)
-    except zlib.error:
-        raise BadRequest(400, "the message is not compressed as its first bytes say") from None
-    if len(message) > most:
-        return None
-    if not unpacker.eof:
-        raise BadRequest(400, "the compressed message ends too soon")
-    return message
 
 
 def _retrieve(reading: "asyncio.Future[Any]") -> None:

@@ -192,7 +192,7 @@ def test_a_message_may_unpack_to_so_many_times_its_size(
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"\x1f\x8b\x08\x00" + bytes(20), "the message is not compressed as its first bytes say"),
+        (b"\x1f\x8b\x08\x00" + bytes(20), "the message is not compressed as its content encoding says"),
         (b"\x78\x9c\xab\x56", "the compressed message ends too soon"),
     ],
 )
