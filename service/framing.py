@@ -15,6 +15,7 @@ from service.closing import ClosingConnection
 from service.connection_limit import make_room
 from service.errors import Overloaded
 from service.refusals import RETRY_AFTER_S
+from service.turns import TurnFlow
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 UNWANTED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
@@ -22,7 +23,8 @@ BLANK_LINE = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 CHUNKED = -1  # bytes of a body whose length is not known before its end
-CHUNK_PIECE, MAX_CHUNKS = 8192, 1000  # bytes of such a body that are parsed at once; chunks, before others are read
+CHUNK_PIECE, MAX_CHUNKS = 8192, 500  # bytes of such a body that are parsed at once; chunks, before others are read
+LARGE_READ = 2**14  # bytes of a body's part: who brings as many lets others read before the next
 
 
 class FramedConnection(ClosingConnection):
@@ -46,6 +48,7 @@ class FramedConnection(ClosingConnection):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.flow: TurnFlow = TurnFlow(transport)
         self.wait_for_request()
         if len(self.connections) > self.max_connections:
             make_room(self.connections)
@@ -55,14 +58,17 @@ class FramedConnection(ClosingConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        size = len(data)
         if self.lingering:
             self.throw_away(data)
-            return
-        if self._unread:
-            data = self.take_unread() + data
-        if not self._complete:
-            data = self._read_body(data)
-        self.go_on(data)
+        else:
+            if self._unread:
+                data = self.take_unread() + data
+            if not self._complete:
+                data = self._read_body(data)
+            self.go_on(data)
+        if size > LARGE_READ and (self.lingering or not self._complete):
+            self.flow.defer(self._read_on)
 
     def go_on(self, data: bytes) -> None:
         """Begin the next request if the one before was answered, or keep its bytes until then."""
@@ -195,7 +201,7 @@ class FramedConnection(ClosingConnection):
         self._chunks = 0
         while data and not self._complete and not self.lingering and not self.transport.is_closing():
             if self._chunks > MAX_CHUNKS:
-                self.loop.call_soon(self._read_on)
+                self.flow.defer(self._read_on)
                 break
             size = self._find_chunks_end(data) if self._left == CHUNKED else min(self._left, len(data))
             piece, data = data[:size], data[size:]

@@ -22,6 +22,7 @@ from service.offload import LARGE_BYTES
 from service.reception import Reception
 from service.refusals import RETRY_AFTER_S
 from service.settings import Settings
+from service.shedding import gate
 from service.wire import parse
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
@@ -49,6 +50,7 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
 
     async def handle(messages: Any, context: Any) -> bytes:
         started = time.perf_counter()
+        gate.share()
         code = grpc.StatusCode.OK
         try:
             return await _answer(desk, method, protocol, context)

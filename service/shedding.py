@@ -28,6 +28,8 @@ LATE = "ekiben.late"  # in the scope of a request that is to be refused before i
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
 TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
 TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+SHARED_TURN_S, SHARED_S = 0.001, 0.1  # while gRPC is used, and how long it counts as used: a call needs seven turns
+SHARED_TURN_REQUESTS = 4  # at least, whatever they take: gRPC leaves HTTP its share
 REQUEST_S = 50e-6  # what one takes, until that is known
 WEIGHT = 0.02  # of the last turn in what is known
 FEWEST = 1e-6  # requests a turn, if an engine hangs: no pace is endless
@@ -63,7 +65,7 @@ class Gate:
         self._reading = Pace()  # while the engine is not behind
         self._pace = Pace()
         self._was_full = False  # the turn before: what it has read, this one may compute
-        self._began = 0.0
+        self._began = self._shared_until = 0.0
         self._most = 0
 
     def begin(self) -> None:
@@ -80,13 +82,17 @@ class Gate:
         """Return how many requests wait."""
         return len(self._waiting)
 
+    def share(self) -> None:
+        """Keep the next turns short: a gRPC call has come."""
+        self._shared_until = time.perf_counter() + SHARED_S
+
     def _plan(self, now: float) -> None:
         """Say what this turn is good for, and read what has waited longest."""
         self._began = now
         left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
         most = 0 if behind else int(left_s / self._pace.request_s) + 1  # to be read, now or later
-        self.left = self._most = min(most, TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)
+        self.left = self._most = min(most, self._count_turn(now))
         try:
             while self._waiting and self.left:
                 self.left -= self._waiting.popleft().resume()
@@ -97,6 +103,11 @@ class Gate:
                 loop.call_later(TICK_S, self._end)
             else:
                 loop.call_soon(self._end)  # after all that has arrived by then was read
+
+    def _count_turn(self, now: float) -> int:
+        if now < self._shared_until:
+            return max(SHARED_TURN_REQUESTS, int(SHARED_TURN_S / self._reading.request_s))
+        return min(TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)
 
     def _end(self) -> None:
         now = time.perf_counter()

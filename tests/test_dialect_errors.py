@@ -219,8 +219,14 @@ def test_a_wrong_prediction_call_is_refused(server: Server, row: dict[str, Any])
     short.inputs["distance"].dtype = 1
     short.inputs["distance"].tensor_shape.dim.add(size=2)
     short.inputs["distance"].tensor_content = b"123"
+    many = request()
+    for name in ("distance", "carrier"):
+        many.inputs[name].dtype = 1
+        many.inputs[name].tensor_shape.dim.add(size=9000)
+        many.inputs[name].float_val.append(1.0)
     wrong = {
         "its protobuf can't be read": (b"\xff", invalid),
+        "single values stand for 18000, only 2 were sent": (many, invalid),
         "is not served here": (request(name="other"), absent),
         "challenger": (request(version_label="challenger"), absent),
         "serving_default": (request(signature_name="x"), invalid),
