@@ -13,15 +13,15 @@ help: ## Print this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 serve: $(VENV)/training ## Train a model if there is none, and serve it
-	@$(PYTHON) -m training train --if-missing
-	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from training.problem import find_problem as f; print(f(None).name)')} \
+	@$(PYTHON) -m ekiben.training train --if-missing
+	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from ekiben.training.problem import find_problem as f; print(f(None).name)')} \
 		$(VENV)/bin/bentoml serve
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better
-	@$(PYTHON) -m training train
+	@$(PYTHON) -m ekiben.training train
 
 image: $(VENV)/image ## Build the OCI image of the packed model (OPTIONS="--backend podman -t NAME:VERSION")
-	@$(PYTHON) -m deploy.image $(OPTIONS)
+	@$(PYTHON) -m ekiben.deploy.image $(OPTIONS)
 
 audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the image
 	@$(VENV)/bin/pip-audit --disable-pip --require-hashes --strict -r requirements/service.txt
@@ -46,23 +46,23 @@ typecheck: $(VENV)/dev ## Check types
 	@$(VENV)/bin/mypy
 
 bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk and h2load)
-	@$(PYTHON) -m load_tests.bench
+	@$(PYTHON) -m ekiben.load_tests.bench
 
 peers: $(VENV)/training ## Install other servers (8 GB) and measure them with the same model (needs wrk and h2load)
 	-@$(MAKE) --no-print-directory --keep-going $(PEERS:%=.venv-peers/%/installed)
-	@$(PYTHON) -m load_tests.peers
+	@$(PYTHON) -m ekiben.load_tests.peers
 
 capacity: $(VENV)/load ## Find the rate that meets the SLO, and the replicas for a target
-	@$(PYTHON) -m load_tests capacity
+	@$(PYTHON) -m ekiben.load_tests capacity
 
 overload: $(VENV)/load ## Offer five times the peak, and see what is kept
-	@$(PYTHON) -m load_tests overload
+	@$(PYTHON) -m ekiben.load_tests overload
 
 soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers among the good
-	@$(PYTHON) -m load_tests soak
+	@$(PYTHON) -m ekiben.load_tests soak
 
 hostile: $(VENV)/load ## Attack it in every way that is known, while good callers ask on
-	@$(PYTHON) -m load_tests hostile
+	@$(PYTHON) -m ekiben.load_tests hostile
 
 protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
@@ -84,13 +84,21 @@ clean: ## Remove the environments and caches; stores and data stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
-$(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+$(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/linked
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
+# The package `ekiben` is this folder: a link says so, and code that changes need not be installed again.
+$(VENV)/linked: | $(VENV)/bin/python
+	@ln -sfn "$(CURDIR)" "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ekiben"
+	@touch $@
+
+.venv-peers/ekiben:
+	@mkdir -p $(@D) && ln -sfn "$(CURDIR)" $@
+
 # The other servers' environments, one each: what they need does not go together. The logs say why one is missing.
-.venv-peers/%/installed: requirements/peers/%.txt | $(VENV)/bin/python
+.venv-peers/%/installed: requirements/peers/%.txt | $(VENV)/bin/python .venv-peers/ekiben
 	@echo "installing $<, hash-checked: a minute or two …"
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< \

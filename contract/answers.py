@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.schema import INTERVAL, Label, Target
+from ekiben.contract.schema import INTERVAL, Label, Target
 
 DECISION_THRESHOLD = 0.5
 Answers = NDArray[np.float32]  # (rows, outputs)

@@ -1,6 +1,6 @@
 """From the text of a CSV cell to the value a caller would send as JSON."""
 
-from contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Category, Feature, Number, Value
+from ekiben.contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Category, Feature, Number, Value
 
 
 def read_cell(feature: Feature, text: str | None) -> Value:

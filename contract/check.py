@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from contract.errors import InvalidInput, Problem
-from contract.feature import Category, Feature, Number, Timestamp, accepted_types
-from contract.schema import Schema
-from contract.timestamps import parse_timestamp
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.feature import Category, Feature, Number, Timestamp, accepted_types
+from ekiben.contract.schema import Schema
+from ekiben.contract.timestamps import parse_timestamp
 
 MAX_PROBLEMS = 20  # named in one answer; the rest would only hide the first
 MAX_SHOWN_CHARACTERS = 80

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from contract.check import find_problems
-from contract.encode import MISSING
-from contract.errors import InvalidTable
-from contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
-from contract.schema import Schema, Target
+from ekiben.contract.check import find_problems
+from ekiben.contract.encode import MISSING
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
+from ekiben.contract.schema import Schema, Target
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
 EXAMPLE_ROWS = 10_000  # looked at for the example
@@ -37,7 +37,7 @@ def learn_schema(
     of other values the network learns nothing.
 
     `features` maps each feature's name to what is already known of it: its kind, and any
-    field of `contract.feature` that is not to be learned (`low`, `description`, `unit`, ...).
+    field of `ekiben.contract.feature` that is not to be learned (`low`, `description`, `unit`, ...).
     Raises InvalidTable if a column is missing, empty or of another kind, or a field is wrong.
     """
     if table.empty:

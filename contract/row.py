@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from contract.feature import Category, Feature, Number, Timestamp
-from contract.schema import Schema, Target
+from ekiben.contract.feature import Category, Feature, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
 
 MAX_LISTED_VALUES = 20
 PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
@@ -62,7 +62,7 @@ def predictions_type(schema: Schema) -> type[BaseModel]:
 
 
 def _outputs(target: Target) -> dict[str, Any]:
-    """Return the fields of a prediction, those that `contract.answers` fills."""
+    """Return the fields of a prediction, those that `ekiben.contract.answers` fills."""
     if target.task == "regression":
         unit = f" [{target.unit}]" if target.unit else ""
         share = "the target lies between `low` and `high` 4 times of 5"

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.errors import InvalidModel
-from contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
 
 INTERVAL = ("value", "low", "high")  # the mean, and between which the target lies 4 times of 5
 Task = Literal["binary", "multiclass", "regression"]

@@ -12,11 +12,11 @@ from operator import ne
 from types import NoneType
 from typing import Any
 
-from contract.answers import Answers, label_rows
-from contract.cells import read_cell
-from contract.errors import InvalidInput, Problem
-from contract.feature import Boolean, Category, Feature, Number, Value
-from contract.schema import INTERVAL, Schema, Target
+from ekiben.contract.answers import Answers, label_rows
+from ekiben.contract.cells import read_cell
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
+from ekiben.contract.schema import INTERVAL, Schema, Target
 
 Column = Sequence[Value]
 _TRUTHS = frozenset({bool, NoneType})
@@ -60,7 +60,7 @@ def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
 
 
 class ColumnReader:
-    """Turns tensors and cells of other dialects into the rows that `contract.encode` takes."""
+    """Turns tensors and cells of other dialects into the rows that `ekiben.contract.encode` takes."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.feature import Cycle, Timestamp
+from ekiben.contract.feature import Cycle, Timestamp
 
 SECONDS_PER_DAY = 86_400
 DAYS_PER_WEEK = 7

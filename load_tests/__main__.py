@@ -1,4 +1,4 @@
-"""How much the service carries: `python -m load_tests COMMAND`; `--help` names the commands."""
+"""How much the service carries: `python -m ekiben.load_tests COMMAND`; `--help` names the commands."""
 
 import argparse
 import itertools
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 PORT = 18300
 LAST_PORT = 65_435  # gRPC gets the port a hundred above it
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    parser = argparse.ArgumentParser(prog="python -m load_tests", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m ekiben.load_tests", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     capacity = add(
         commands, "capacity", run_capacity, "find the rate that meets the SLO, and the replicas for a target"
@@ -115,10 +115,10 @@ def port(text: str) -> int:
 
 def run_capacity(options: argparse.Namespace) -> int:
     """Measure, and write report, summary and the autoscaler's patch."""
-    from load_tests import capacity
-    from load_tests.autoscaler import write_patch
-    from load_tests.capacity_report import Findings, answer, summarize, write_report
-    from load_tests.scaling import plan_replicas
+    from ekiben.load_tests import capacity
+    from ekiben.load_tests.autoscaler import write_patch
+    from ekiben.load_tests.capacity_report import Findings, answer, summarize, write_report
+    from ekiben.load_tests.scaling import plan_replicas
 
     goal = capacity.Goal(options.slo_p99_ms)
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +140,7 @@ def run_capacity(options: argparse.Namespace) -> int:
 
 def run_overload(options: argparse.Namespace) -> int:
     """Overload a service that is started here."""
-    from load_tests import heavy, overload
+    from ekiben.load_tests import heavy, overload
 
     overload.check(options.rows, options.cores)  # before a network is packed, or so many rows are written
     if options.heavy:
@@ -155,7 +155,7 @@ def run_overload(options: argparse.Namespace) -> int:
 
 def run_soak(options: argparse.Namespace) -> int:
     """Soak a service that is started here."""
-    from load_tests import soak
+    from ekiben.load_tests import soak
 
     with tempfile.TemporaryDirectory() as folder:
         return soak.run(options.port, options.minutes, Path(folder))
@@ -163,7 +163,7 @@ def run_soak(options: argparse.Namespace) -> int:
 
 def run_hostile(options: argparse.Namespace) -> int:
     """Attack a service that is started here."""
-    from load_tests.hostile import run as hostile
+    from ekiben.load_tests.hostile import run as hostile
 
     if options.list:
         return hostile.list_attacks()
@@ -173,14 +173,14 @@ def run_hostile(options: argparse.Namespace) -> int:
 
 def run_batching(options: argparse.Namespace) -> int:
     """Measure the queue in this process."""
-    from load_tests import batching
+    from ekiben.load_tests import batching
 
     return batching.run(options.seconds)
 
 
 def run_parquet(options: argparse.Namespace) -> int:
     """Measure what reading a Parquet body costs."""
-    from load_tests import parquet
+    from ekiben.load_tests import parquet
 
     parquet.run(options.seconds)
     return 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from load_tests.scaling import Plan
+from ekiben.load_tests.scaling import Plan
 
 PATCH = """\
 # {origin}

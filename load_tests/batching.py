@@ -1,4 +1,4 @@
-"""What the queue buys: `python -m load_tests batching`.
+"""What the queue buys: `python -m ekiben.load_tests batching`.
 
 The dataplane runs in this process, without HTTP, under callers that each wait for their answer: what
 is measured is encoding (which what arrives together always shares), queue and network. Batching off
@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import psutil
 
-from contract.encode import Encoded
-from load_tests.heavy import WIDTH, write_network
-from load_tests.report import describe_machine
-from service import batching
-from service.batching import BatchQueue
-from service.dataplane import Dataplane
-from service.engine import Engine, LiteRTEngine
-from service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
-from service.settings import read_settings
+from ekiben.contract.encode import Encoded
+from ekiben.load_tests.heavy import WIDTH, write_network
+from ekiben.load_tests.report import describe_machine
+from ekiben.service import batching
+from ekiben.service.batching import BatchQueue
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.engine import Engine, LiteRTEngine
+from ekiben.service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
+from ekiben.service.settings import read_settings
 
 CALLERS = (1, 16, 256)
 TIMEOUT_S = 60.0

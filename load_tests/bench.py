@@ -14,16 +14,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from contract.errors import UserError
-from load_tests import h2load, wrk
-from load_tests.dialects import LOADS, Dialect
-from load_tests.peers.environment import is_installed
-from load_tests.process import Measured
-from load_tests.question import Question, write_question
-from load_tests.report import report
-from load_tests.servers import DIALECTS, MLSERVER, PEERS, Peer, Running, start
-from service.model import GOLDEN_FILE, Golden, find_model, open_stored
-from service.settings import read_settings
+from ekiben.contract.errors import UserError
+from ekiben.load_tests import h2load, wrk
+from ekiben.load_tests.dialects import LOADS, Dialect
+from ekiben.load_tests.peers.environment import is_installed
+from ekiben.load_tests.process import Measured
+from ekiben.load_tests.question import Question, write_question
+from ekiben.load_tests.report import report
+from ekiben.load_tests.servers import DIALECTS, MLSERVER, PEERS, Peer, Running, start
+from ekiben.service.model import GOLDEN_FILE, Golden, find_model, open_stored
+from ekiben.service.settings import read_settings
 
 FIRST_PORT = 18100
 BODIES = 200  # different ones, so that no answer is asked for twice in a row
@@ -31,7 +31,7 @@ BODIES = 200  # different ones, so that no answer is asked for twice in a row
 
 def main() -> int:
     """Measure, and print Markdown tables."""
-    options = parse("python -m load_tests.bench", __doc__)
+    options = parse("python -m ekiben.load_tests.bench", __doc__)
     try:
         wrk.find_wrk()
         h2load.find_h2load()

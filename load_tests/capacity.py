@@ -1,4 +1,4 @@
-"""How much one replica carries: `python -m load_tests capacity`.
+"""How much one replica carries: `python -m ekiben.load_tests capacity`.
 
 The rates are offered in an open loop (load_tests/open_loop.py), not with Locust's users: theirs is
 a closed loop, in which a slow service is asked less and so looks better than its callers find it.
@@ -13,17 +13,17 @@ from time import sleep
 
 import psutil
 
-from load_tests.cores import Split, running_on, split_cores
-from load_tests.dialects import PREDICT
-from load_tests.generator import Generator, Offered, start_generator
-from load_tests.open_loop import CONNECTIONS, Call, Load
-from load_tests.process import cpu_seconds
-from load_tests.question import Question, write_question
-from load_tests.scaling import WAIT_SHARE, Law, fit_law
-from load_tests.servers import EKIBEN, NOTHING, start
-from load_tests.target import Service, Source, find_service, find_source, read, write_calls
-from service.model import find_model, open_stored
-from service.settings import read_settings
+from ekiben.load_tests.cores import Split, running_on, split_cores
+from ekiben.load_tests.dialects import PREDICT
+from ekiben.load_tests.generator import Generator, Offered, start_generator
+from ekiben.load_tests.open_loop import CONNECTIONS, Call, Load
+from ekiben.load_tests.process import cpu_seconds
+from ekiben.load_tests.question import Question, write_question
+from ekiben.load_tests.scaling import WAIT_SHARE, Law, fit_law
+from ekiben.load_tests.servers import EKIBEN, NOTHING, start
+from ekiben.load_tests.target import Service, Source, find_service, find_source, read, write_calls
+from ekiben.service.model import find_model, open_stored
+from ekiben.service.settings import read_settings
 
 WORKERS = (1, 2)
 CALLS = 200  # different ones, so that no answer is asked for twice in a row

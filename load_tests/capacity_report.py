@@ -14,10 +14,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
-from load_tests import figures
-from load_tests.capacity import Goal, Measured, describe_split, describe_wait
-from load_tests.report import describe_machine
-from load_tests.scaling import SPARE_REPLICAS, Plan
+from ekiben.load_tests import figures
+from ekiben.load_tests.capacity import Goal, Measured, describe_split, describe_wait
+from ekiben.load_tests.report import describe_machine
+from ekiben.load_tests.scaling import SPARE_REPLICAS, Plan
 
 VERSIONS = ("bentoml", "uvicorn", "uvloop", "ai-edge-litert", "numpy", "grpcio")
 TEMPLATE = "capacity_report.html"
@@ -101,7 +101,7 @@ def list_facts(findings: Findings) -> list[tuple[str, str]]:
         ("system", platform.platform()),
         ("versions", ", ".join(f"{name} {version(name)}" for name in VERSIONS)),
         ("commit", read_commit()),
-        ("command", shlex.join(["python", "-m", "load_tests", *sys.argv[1:]])),
+        ("command", shlex.join(["python", "-m", "ekiben.load_tests", *sys.argv[1:]])),
         ("setting", f"{describe_wait(findings.goal.slo_ms)}, if started here: production needs it too"),
         ("rows", findings.rows),
         ("cores", "; ".join(f"{figures.title(m)}: {describe_split(m.split)}" for m in findings.measured)),

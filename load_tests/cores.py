@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 MOST_GENERATORS = 4  # one carries as much as two workers; more only slice the load
 

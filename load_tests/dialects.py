@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.schema import Schema
-from load_tests.tensors import Rows, to_columns
+from ekiben.contract.schema import Schema
+from ekiben.load_tests.tensors import Rows, to_columns
 
 LOADS = ((1, 1), (1, 8), (1, 64), (1, 256), (64, 16))  # (rows a request, requests in flight)
 TWO_LOADS = frozenset({(1, 64), (64, 16)})

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from load_tests.capacity import Goal, Measured, Step
+from ekiben.load_tests.capacity import Goal, Measured, Step
 
 SIZE_INCHES = (7.5, 4.2)
 COLOURS = ("#1f6f8b", "#d1495b", "#66a182", "#8d6a9f")

@@ -13,9 +13,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from load_tests.cores import Split
-from load_tests.open_loop import BARE_REFUSAL, OK, SHED, TIMED_OUT, WRONG, Load, Outcome
-from load_tests.sender import send
+from ekiben.load_tests.cores import Split
+from ekiben.load_tests.open_loop import BARE_REFUSAL, OK, SHED, TIMED_OUT, WRONG, Load, Outcome
+from ekiben.load_tests.sender import send
 
 MOST_LAG = 0.1  # of the SLO, at the 99th percentile: beyond, the generator's own delay is in what is measured
 MOST_CPU = 0.9  # of a core

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from contract.schema import Schema
-from load_tests.dialects import Dialect, Headers
-from load_tests.tensors import Rows, Tensor, to_columns
-from service.protos import enum, message
+from ekiben.contract.schema import Schema
+from ekiben.load_tests.dialects import Dialect, Headers
+from ekiben.load_tests.tensors import Rows, Tensor, to_columns
+from ekiben.service.protos import enum, message
 
 ModelInferRequest, ModelInferResponse = message("inference.ModelInferRequest"), message("inference.ModelInferResponse")
 PredictRequest = message("tensorflow.serving.PredictRequest")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from contract.errors import UserError
-from load_tests.process import Measured, cpu_seconds
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.process import Measured, cpu_seconds
 
 HEADERS = ("content-type: application/grpc", "te: trailers")
 PREFIX_BYTES = 5  # before a message: whether it is compressed, and its length

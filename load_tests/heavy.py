@@ -15,10 +15,10 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract.encode import Encoder
-from contract.errors import UserError
-from service.engine import LiteRTEngine
-from service.model import (
+from ekiben.contract.encode import Encoder
+from ekiben.contract.errors import UserError
+from ekiben.service.engine import LiteRTEngine
+from ekiben.service.model import (
     GOLDEN_FILE,
     LITERT_FILE,
     SCHEMA_FILE,
@@ -28,13 +28,13 @@ from service.model import (
     open_model,
     open_stored,
 )
-from service.settings import read_settings
+from ekiben.service.settings import read_settings
 
 WIDTH = 2048  # of the network's two hidden layers
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run `python -m load_tests` with these arguments on the heavy network; return its exit code."""
+    """Run `python -m ekiben.load_tests` with these arguments on the heavy network; return its exit code."""
     packed = open_stored(find_model(read_settings().model_name))
     with TemporaryDirectory() as home:
         environment = os.environ | {"BENTOML_HOME": home, "MODEL_NAME": ""}  # BentoML reads its home once a process
@@ -45,12 +45,14 @@ def run(arguments: Sequence[str]) -> int:
         if packing.returncode:
             reason = packing.stderr.strip().rpartition("\n")[2]  # the last line of a traceback
             raise UserError(f"the heavy network could not be packed: {reason}")
-        return subprocess.run([sys.executable, "-m", "load_tests", *arguments], env=environment, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "ekiben.load_tests", *arguments], env=environment, check=False
+        ).returncode
 
 
 def pack(model: PackedModel) -> None:
     """Put the network, with its own answers to the packed model's held-out rows, into this process's store."""
-    from training.pack import store_package  # TensorFlow, and only here
+    from ekiben.training.pack import store_package  # TensorFlow, and only here
 
     golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
     with TemporaryDirectory() as name:

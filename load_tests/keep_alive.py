@@ -3,7 +3,7 @@
 import select
 import socket
 
-from load_tests.open_loop import BARE_REFUSAL, FAILED, OK, PENDING, SHED, WRONG, Call
+from ekiben.load_tests.open_loop import BARE_REFUSAL, FAILED, OK, PENDING, SHED, WRONG, Call
 
 NOBODY = -1  # waits for what a connection brings
 RECEIVED_BYTES = 1 << 18

@@ -4,7 +4,7 @@ A class of users for each dialect; name some to choose (`… locustfile.py Predi
 use `--class-picker` in the web UI. Rows are the held-out ones where the BentoML store of this machine
 has the model that is served; elsewhere they are generated from the service's own document, so that a
 Locust worker needs nothing but the URL. Locust is a closed loop: its users wait for their answers.
-For the rate that a service carries, `python -m load_tests capacity` offers an open one.
+For the rate that a service carries, `python -m ekiben.load_tests capacity` offers an open one.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import locust.stats
 from locust import FastHttpUser, User, constant, events, task
 from locust.env import Environment
 
-from contract.errors import UserError
-from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from load_tests.grpc_dialects import OIP_RAW
-from load_tests.mixture import Questions, write_questions
-from load_tests.servers import CHANNEL_OPTIONS
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.mixture import Questions, write_questions
+from ekiben.load_tests.servers import CHANNEL_OPTIONS
 
 grpc.experimental.gevent.init_gevent()
 

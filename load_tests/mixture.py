@@ -3,10 +3,10 @@
 import random
 from functools import cache
 
-from contract.errors import UserError
-from load_tests.dialects import Dialect
-from load_tests.question import Question
-from load_tests.target import Source, find_service, find_source
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.dialects import Dialect
+from ekiben.load_tests.question import Question
+from ekiben.load_tests.target import Source, find_service, find_source
 
 QUESTIONS = 100  # of each dialect and size
 

@@ -1,4 +1,4 @@
-"""What the service does with more than it can carry: `python -m load_tests overload`.
+"""What the service does with more than it can carry: `python -m ekiben.load_tests overload`.
 
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
 follows from what a refusal costs (load_tests/refusing.py).
@@ -14,20 +14,20 @@ from typing import Any
 import grpc
 import numpy as np
 
-from contract.errors import UserError
-from load_tests.capacity import Bench, Step, describe_split, describe_wait, serve, wait_setting
-from load_tests.cores import running_on, split_cores
-from load_tests.demands import Check, print_checks
-from load_tests.dialects import PREDICT
-from load_tests.generator import Offered, start_generator
-from load_tests.grpc_dialects import OIP_RAW
-from load_tests.open_loop import Load
-from load_tests.process import memory_mib
-from load_tests.question import Question
-from load_tests.refusing import measure_least, print_costs, read_costs
-from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
-from load_tests.target import find_source, write_calls
-from service.settings import read_settings
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.capacity import Bench, Step, describe_split, describe_wait, serve, wait_setting
+from ekiben.load_tests.cores import running_on, split_cores
+from ekiben.load_tests.demands import Check, print_checks
+from ekiben.load_tests.dialects import PREDICT
+from ekiben.load_tests.generator import Offered, start_generator
+from ekiben.load_tests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.open_loop import Load
+from ekiben.load_tests.process import memory_mib
+from ekiben.load_tests.question import Question
+from ekiben.load_tests.refusing import measure_least, print_costs, read_costs
+from ekiben.load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
+from ekiben.load_tests.target import find_source, write_calls
+from ekiben.service.settings import read_settings
 
 FACTOR = 5  # times the peak
 CALLS = 200

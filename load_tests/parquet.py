@@ -1,4 +1,4 @@
-"""What a Parquet body costs: `python -m load_tests parquet`.
+"""What a Parquet body costs: `python -m ekiben.load_tests parquet`.
 
 The newest packed model's example, so many times, is read as `/invocations` reads it, without HTTP and without the
 network: the CPU time is that of this process and of the one that reads.
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from contract.schema import Schema
-from load_tests.report import describe_machine
-from service.model import find_model, open_stored
-from service.protocols.invocations.parquet_form import ParquetReader
-from service.settings import read_settings
+from ekiben.contract.schema import Schema
+from ekiben.load_tests.report import describe_machine
+from ekiben.service.model import find_model, open_stored
+from ekiben.service.protocols.invocations.parquet_form import ParquetReader
+from ekiben.service.settings import read_settings
 
 ROWS = (1, 64, 5_000)
 TIMEOUT_S = 60.0

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.schema import Schema
-from contract.tensors import to_tensors
-from load_tests.dialects import Dialect, Headers
-from load_tests.tensors import Rows
-from service.model import Golden
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import to_tensors
+from ekiben.load_tests.dialects import Dialect, Headers
+from ekiben.load_tests.tensors import Rows
+from ekiben.service.model import Golden
 
 TOLERANCE = 1e-5
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import psutil
 
-from contract.errors import UserError
-from load_tests.capacity import Step
-from load_tests.cores import running_on
-from load_tests.generator import Generator
-from load_tests.open_loop import Load
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.capacity import Step
+from ekiben.load_tests.cores import running_on
+from ekiben.load_tests.generator import Generator
+from ekiben.load_tests.open_loop import Load
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def measure_least(generator: Generator, load: Load, cores: frozenset[int]) -> Le
 @contextmanager
 def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]:
     """Start that server on a free port, which is returned with it."""
-    command = [sys.executable, "-m", "load_tests.peers.refuser"]
+    command = [sys.executable, "-m", "ekiben.load_tests.peers.refuser"]
     with running_on(cores), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             port = process.stdout.readline() if process.stdout else ""

@@ -8,9 +8,9 @@ from statistics import median
 
 import psutil
 
-from load_tests.dialects import PREDICT, Dialect
-from load_tests.process import Measured, memory_mib, uses_tensorflow
-from load_tests.servers import ECHO, EKIBEN, Peer, Running
+from ekiben.load_tests.dialects import PREDICT, Dialect
+from ekiben.load_tests.process import Measured, memory_mib, uses_tensorflow
+from ekiben.load_tests.servers import ECHO, EKIBEN, Peer, Running
 
 COLUMNS = (
     *("rows", "in flight", "dialect", "server", "req/s", "rows/s"),

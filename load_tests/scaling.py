@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 from scipy.stats import t
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 CONFIDENCE = 0.95
 SPARE_REPLICAS = 1  # one may be lost, or be replaced, and the rest still carry the target

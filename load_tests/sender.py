@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from load_tests.keep_alive import NOBODY, Connection, Lost
-from load_tests.open_loop import FAILED, PENDING, TIMED_OUT, Load, Outcome, draw_arrivals
+from ekiben.load_tests.keep_alive import NOBODY, Connection, Lost
+from ekiben.load_tests.open_loop import FAILED, PENDING, TIMED_OUT, Load, Outcome, draw_arrivals
 
 MOST_CONNECTING = 64  # at once: more overflow the backlog, and then the kernel tries again only after a second
 CONNECT_TIMEOUT_S = 15.0

@@ -15,14 +15,14 @@ from urllib.request import Request, urlopen
 import grpc
 import psutil
 
-from contract.errors import UserError
-from load_tests.dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
-from load_tests.peers import environment, packed
-from load_tests.process import end, family
-from load_tests.question import Question
-from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
-from service.settings import read_settings
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.peers import environment, packed
+from ekiben.load_tests.process import end, family
+from ekiben.load_tests.question import Question
+from ekiben.service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from ekiben.service.settings import read_settings
 
 START_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
@@ -39,23 +39,23 @@ class Peer:
     command: tuple[str, ...]
     dialects: tuple[Dialect, ...]
     echoes: bool = False
-    environment: str = ""  # of load_tests.peers.environment; "" is the one this runs in
+    environment: str = ""  # of ekiben.load_tests.peers.environment; "" is the one this runs in
 
 
 MLSERVER = Peer(
-    "MLServer", ("load_tests.peers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED), environment="mlserver"
+    "MLServer", ("ekiben.load_tests.peers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED), environment="mlserver"
 )  # fmt: skip
 EKIBEN = Peer(
     "**Ekiben**", ("bentoml", "serve", "--port"),
     (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
 )  # fmt: skip
-ECHO = Peer("grpc.aio echo", ("load_tests.peers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)
+ECHO = Peer("grpc.aio echo", ("ekiben.load_tests.peers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)
 PEERS = (
-    Peer("BentoML batchable", ("bentoml", "serve", "load_tests.peers.batchable:Bare", "--port"), (BARE,)),
-    Peer("BentoML batchable", ("bentoml", "serve", "load_tests.peers.batchable:Named", "--port"), (PREDICT,)),
+    Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.peers.batchable:Bare", "--port"), (BARE,)),
+    Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.peers.batchable:Named", "--port"), (PREDICT,)),
     MLSERVER,
     EKIBEN,
-    Peer("floor", ("load_tests.peers.floor",), (PREDICT,)),
+    Peer("floor", ("ekiben.load_tests.peers.floor",), (PREDICT,)),
     ECHO,
 )
 DIALECTS = tuple(
@@ -122,7 +122,7 @@ def describe_model() -> dict[str, str]:
         packed.SCHEMA: str(path / SCHEMA_FILE),
         packed.LITERT: str(path / LITERT_FILE),
         packed.SAVED_MODEL: str(path / SAVED_MODEL_FOLDER),
-        "PYTHONPATH": str(environment.ROOT),  # for processes that a peer starts in its turn
+        "PYTHONPATH": str(environment.FOLDER),  # where `make peers` put a link `ekiben` for the other environments
     }
 
 

@@ -1,4 +1,4 @@
-"""Every protocol at once for a long time, with bad callers among the good: `python -m load_tests soak`.
+"""Every protocol at once for a long time, with bad callers among the good: `python -m ekiben.load_tests soak`.
 
 Good answers are compared with training's, bad requests must be told so, be they small or of thousands
 of rows, callers that drip their body or hang up must hurt nobody, and the resident memory must stay
@@ -18,19 +18,19 @@ import grpc
 import numpy as np
 import psutil
 
-from load_tests.capacity import serve
-from load_tests.cores import running_on, split_cores
-from load_tests.demands import Check, print_checks
-from load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
-from load_tests.hostile.attack import Target
-from load_tests.hostile.calls import REJECTED_CODES, ask_rejected_over_grpc, read_code
-from load_tests.hostile.rows import ask, ask_rejected, csv, parquet, wrong_rows
-from load_tests.process import memory_mib
-from load_tests.question import Question
-from load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
-from load_tests.target import Service, Source, find_source
-from load_tests.wrk import http_request
+from ekiben.load_tests.capacity import serve
+from ekiben.load_tests.cores import running_on, split_cores
+from ekiben.load_tests.demands import Check, print_checks
+from ekiben.load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.hostile.attack import Target
+from ekiben.load_tests.hostile.calls import REJECTED_CODES, ask_rejected_over_grpc, read_code
+from ekiben.load_tests.hostile.rows import ask, ask_rejected, csv, parquet, wrong_rows
+from ekiben.load_tests.process import memory_mib
+from ekiben.load_tests.question import Question
+from ekiben.load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
+from ekiben.load_tests.target import Service, Source, find_source
+from ekiben.load_tests.wrk import http_request
 
 HTTP = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST)
 GRPC = (OIP_RAW, OIP_TYPED, TFS_GRPC)

@@ -13,15 +13,15 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from contract.errors import UserError
-from contract.feature import Boolean, Category, Feature, Number
-from contract.schema import Schema, Target
-from load_tests.dialects import Dialect
-from load_tests.open_loop import Call
-from load_tests.question import Question, write_question
-from load_tests.tensors import Rows
-from load_tests.wrk import http_request
-from service.model import GOLDEN_FILE, Golden, find_model, open_stored
+from ekiben.contract.errors import UserError
+from ekiben.contract.feature import Boolean, Category, Feature, Number
+from ekiben.contract.schema import Schema, Target
+from ekiben.load_tests.dialects import Dialect
+from ekiben.load_tests.open_loop import Call
+from ekiben.load_tests.question import Question, write_question
+from ekiben.load_tests.tensors import Rows
+from ekiben.load_tests.wrk import http_request
+from ekiben.service.model import GOLDEN_FILE, Golden, find_model, open_stored
 
 TIMEOUT_S = 5
 GENERATED_ROWS = 256

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from contract.schema import Schema
-from contract.tensors import input_specs
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import input_specs
 
 Rows = Sequence[dict[str, Any]]
 MISSING = {"FP32": float("nan"), "BYTES": ""}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from contract.errors import UserError
-from load_tests.process import Measured, cpu_seconds
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.process import Measured, cpu_seconds
 
 SCRIPT = Path(__file__).parent / "requests.lua"
 

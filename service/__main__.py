@@ -1,4 +1,4 @@
-"""The image's entry point: `python -m service` serves, `python -m service healthcheck` asks whether it does.
+"""The image's entry point: `python -m ekiben.service` serves, `… healthcheck` asks whether it does.
 
 SageMaker starts every image with the argument `serve`: here it may be given or left out.
 """
@@ -8,10 +8,10 @@ import runpy
 import sys
 from pathlib import Path
 
-from service.healthcheck import check_readiness
-from service.limits import read_limits
+from ekiben.service.healthcheck import check_readiness
+from ekiben.service.limits import read_limits
 
-BENTO = Path(__file__).parents[2]  # in the image this file is BENTO/src/service/__main__.py
+BENTO = Path(__file__).resolve().parents[2]  # in the image this file is BENTO/src/service/__main__.py
 USAGE = "serve [--option value …] or healthcheck"
 
 
@@ -32,7 +32,7 @@ def serve(options: list[str]) -> str | None:
         return unwritable
     # TensorFlow's own default is every core of the host, whatever the container may use.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(read_limits().threads))
-    target = str(BENTO) if (BENTO / "bento.yaml").exists() else "service.service:Ekiben"
+    target = str(BENTO) if (BENTO / "bento.yaml").exists() else "ekiben.service.service:Ekiben"
     sys.argv = ["bentoml", "serve", *options, target]
     runpy.run_module("bentoml", run_name="__main__", alter_sys=True)
     return None

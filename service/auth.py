@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 
-from service.errors import BadRequest
+from ekiben.service.errors import BadRequest
 
 SCHEME = b"bearer "
 ANONYMOUS = "ekiben.anonymous"  # in the scope of a probe that came without the token

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from contract.answers import Answers
-from contract.encode import Encoded
-from contract.errors import Problem
-from service import metrics
-from service.cost import CostModel
-from service.engine import MAX_BATCH_ROWS, Engine
-from service.errors import DeadlineExceeded, EngineFailed, Overloaded
-from service.statistics import Recorder
+from ekiben.contract.answers import Answers
+from ekiben.contract.encode import Encoded
+from ekiben.contract.errors import Problem
+from ekiben.service import metrics
+from ekiben.service.cost import CostModel
+from ekiben.service.engine import MAX_BATCH_ROWS, Engine
+from ekiben.service.errors import DeadlineExceeded, EngineFailed, Overloaded
+from ekiben.service.statistics import Recorder
 
 Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
 

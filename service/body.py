@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.compression import MAX_RATIO, unpack
-from service.dataplane import Dataplane
-from service.errors import BadRequest
-from service.http import Request
-from service.memory import trim_soon
-from service.offload import LARGE_BYTES, offload
-from service.settings import Settings
+from ekiben.service.compression import MAX_RATIO, unpack
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.errors import BadRequest
+from ekiben.service.http import Request
+from ekiben.service.memory import trim_soon
+from ekiben.service.offload import LARGE_BYTES, offload
+from ekiben.service.settings import Settings
 
 Rest = TypeVar("Rest")
 Decode = Callable[[bytes], tuple[Any, Rest]]  # from a body to its rows and what else a dialect finds in it

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits
+from ekiben.service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits
 
 # Bytes resident for each byte of a body, with 19,500 rows of 20 features: JSON rows 2.5, columns 9, tf.Example 9,
 # raw tensors 11, typed tensors 11.4.

@@ -7,9 +7,9 @@ still comes is read and thrown away.
 import asyncio
 from typing import Any
 
-from service.connection import Connection
-from service.http import encode_json
-from service.malformed import malformed
+from ekiben.service.connection import Connection
+from ekiben.service.http import encode_json
+from ekiben.service.malformed import malformed
 
 ARRIVAL_S = 15.0  # for a head to be whole, and for the rest of a body that is not wanted any more
 LINGER_S, LINGER_BYTES = 2.0, 2**20  # that are thrown away after an error

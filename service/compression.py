@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable
 
-from service.errors import BadRequest
+from ekiben.service.errors import BadRequest
 
 AUTOMATIC = 32 + zlib.MAX_WBITS  # zlib's window bits: gzip and zlib headers are told apart by themselves
 MAX_RATIO = 100  # unpacked to packed, beyond LARGE_BYTES: rows of real tables give 3 to 25, and gzip can do 1000

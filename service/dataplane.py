@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.answers import Answers
-from contract.check import check_rows, show
-from contract.encode import Encoder
-from contract.errors import Problem
-from service import metrics
-from service.batching import BatchQueue, Work
-from service.budget import MAX_LIMIT_BYTES, ByteBudget
-from service.engine import Engine
-from service.errors import BadRequest, CallerGone, NotReady
-from service.intake import Intake, Prepared
-from service.model import CHAMPION, PackedModel
-from service.statistics import Recorder, Statistics
+from ekiben.contract.answers import Answers
+from ekiben.contract.check import check_rows, show
+from ekiben.contract.encode import Encoder
+from ekiben.contract.errors import Problem
+from ekiben.service import metrics
+from ekiben.service.batching import BatchQueue, Work
+from ekiben.service.budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.engine import Engine
+from ekiben.service.errors import BadRequest, CallerGone, NotReady
+from ekiben.service.intake import Intake, Prepared
+from ekiben.service.model import CHAMPION, PackedModel
+from ekiben.service.statistics import Recorder, Statistics
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond

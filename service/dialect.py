@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.errors import CallerGone, DeadlineExceeded
-from service.failure import Failure
-from service.http import Request, Response
-from service.offload import offload
+from ekiben.service.errors import CallerGone, DeadlineExceeded
+from ekiben.service.failure import Failure
+from ekiben.service.http import Request, Response
+from ekiben.service.offload import offload
 
 JsonSchema = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ JsonSchema = Mapping[str, Any]
 class Operation:
     """What the OpenAPI document says of a route; the schemas are JSON Schema by content type.
 
-    They may refer to ROW and PREDICTION of `service.openapi`.
+    They may refer to ROW and PREDICTION of `ekiben.service.openapi`.
     """
 
     summary: str

@@ -5,16 +5,16 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from service import metrics
-from service.auth import ANONYMOUS
-from service.dialect import Dialect, Route
-from service.errors import BadRequest, Overloaded, Refusal, forget_frames
-from service.failure import describe_error, hide_details
-from service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
-from service.refusals import RETRY_AFTER_S
-from service.routing import Resource, Router
-from service.settings import Settings
-from service.shedding import LATE, WAITED
+from ekiben.service import metrics
+from ekiben.service.auth import ANONYMOUS
+from ekiben.service.dialect import Dialect, Route
+from ekiben.service.errors import BadRequest, Overloaded, Refusal, forget_frames
+from ekiben.service.failure import describe_error, hide_details
+from ekiben.service.http import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.routing import Resource, Router
+from ekiben.service.settings import Settings
+from ekiben.service.shedding import LATE, WAITED
 
 MAX_TRACE_BYTES = 256  # of a header that should have 55
 access_log = logging.getLogger("bentoml.service.access")

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encode import Encoded
-from contract.errors import InvalidModel
+from ekiben.contract.encode import Encoded
+from ekiben.contract.errors import InvalidModel
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
 MOST_PADDING = 16  # rows: another run would cost a small network as much

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from bentoml._internal.configuration.containers import BentoMLContainer  # there is no public way
 
-from service.dialect import Dialect, Route
-from service.http import Request, Response
-from service.metrics import FLUSH_S
-from service.page import HEADERS
+from ekiben.service.dialect import Dialect, Route
+from ekiben.service.http import Request, Response
+from ekiben.service.metrics import FLUSH_S
+from ekiben.service.page import HEADERS
 
 PATH = "/metrics"
 

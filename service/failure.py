@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from grpc import StatusCode
 
-from contract.errors import InvalidInput, Problem
-from service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
 
 HIDDEN = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
 logger = logging.getLogger("bentoml.service")

@@ -10,12 +10,12 @@ from typing import Any
 
 import httptools
 
-from service.budget import ByteBudget
-from service.closing import ClosingConnection
-from service.connection_limit import make_room
-from service.errors import Overloaded
-from service.refusals import RETRY_AFTER_S
-from service.turns import TurnFlow
+from ekiben.service.budget import ByteBudget
+from ekiben.service.closing import ClosingConnection
+from ekiben.service.connection_limit import make_room
+from ekiben.service.errors import Overloaded
+from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.turns import TurnFlow
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 UNWANTED_BYTES = 2**26  # of a body that was answered before it ended, thrown away

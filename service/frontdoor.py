@@ -6,12 +6,12 @@ Starlette application: its middleware stack is wrapped there, once, as the servi
 
 import time
 
-from service import metrics, page
-from service.auth import ANONYMOUS, Guard
-from service.drain import Drain
-from service.errors import BadRequest
-from service.http import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
-from service.routing import Found, Router
+from ekiben.service import metrics, page
+from ekiben.service.auth import ANONYMOUS, Guard
+from ekiben.service.drain import Drain
+from ekiben.service.errors import BadRequest
+from ekiben.service.http import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
+from ekiben.service.routing import Found, Router
 
 PROTOCOL = "front_door"  # in the metrics, for what no dialect gets to see
 BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})

@@ -12,18 +12,18 @@ from typing import Any
 
 import grpc
 
-from service import metrics
-from service.auth import Guard
-from service.dialect import Call, Method
-from service.errors import DeadlineExceeded, Overloaded, Refusal, forget_frames
-from service.failure import Failure, describe_error, hide_details
-from service.memory import trim_soon
-from service.offload import LARGE_BYTES
-from service.reception import Reception
-from service.refusals import RETRY_AFTER_S
-from service.settings import Settings
-from service.shedding import gate
-from service.wire import parse
+from ekiben.service import metrics
+from ekiben.service.auth import Guard
+from ekiben.service.dialect import Call, Method
+from ekiben.service.errors import DeadlineExceeded, Overloaded, Refusal, forget_frames
+from ekiben.service.failure import Failure, describe_error, hide_details
+from ekiben.service.memory import trim_soon
+from ekiben.service.offload import LARGE_BYTES
+from ekiben.service.reception import Reception
+from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.settings import Settings
+from ekiben.service.shedding import gate
+from ekiben.service.wire import parse
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it

@@ -6,17 +6,17 @@ from typing import Any
 
 import grpc
 
-from service import health
-from service.auth import Guard
-from service.budget import ByteBudget
-from service.connection_limit import find_grpc_limit
-from service.dialect import Dialect
-from service.grpc_call import Desk, handle_call
-from service.health import Health
-from service.ports import in_url
-from service.reception import Reception
-from service.reflection import describe_reflection
-from service.settings import Settings
+from ekiben.service import health
+from ekiben.service.auth import Guard
+from ekiben.service.budget import ByteBudget
+from ekiben.service.connection_limit import find_grpc_limit
+from ekiben.service.dialect import Dialect
+from ekiben.service.grpc_call import Desk, handle_call
+from ekiben.service.health import Health
+from ekiben.service.ports import in_url
+from ekiben.service.reception import Reception
+from ekiben.service.reflection import describe_reflection
+from ekiben.service.settings import Settings
 
 MAX_STREAMS = 128  # on a connection, as nginx has it: 2,000 calls/s if each takes 64 ms; more wait in the client
 MAX_METADATA_BYTES = 16 * 2**10  # of a call: gRPC's own limit, from half of which on it rejects at random
@@ -88,7 +88,7 @@ def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
         "grpc.so_reuseport": 1,  # the workers of one machine share the port
         "grpc.max_receive_message_length": settings.max_body_bytes,
         "grpc.max_send_message_length": -1,
-        "grpc.per_message_decompression": 0,  # service.reception does it
+        "grpc.per_message_decompression": 0,  # ekiben.service.reception does it
         "grpc.http2.bdp_probe": 0,  # it lets every stream send megabytes before anyone asks for its message
         "grpc.max_concurrent_streams": MAX_STREAMS,
         "grpc.server.max_pending_requests": MAX_PENDING,

@@ -5,9 +5,9 @@ from typing import Any
 
 import grpc
 
-from service.errors import BadRequest
-from service.grpc_call import Desk, check_token, report
-from service.memory import trim_soon
+from ekiben.service.errors import BadRequest
+from ekiben.service.grpc_call import Desk, check_token, report
+from ekiben.service.memory import trim_soon
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
 IDLE_S = 30.0  # that a stream may be silent whose turn it is to ask

@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from service.dialect import Call, Method
-from service.errors import BadRequest, NotReady
-from service.grpc_call import Desk, handle_call
-from service.grpc_stream import Receive, StreamLimit, handle_stream
-from service.protos import enum, message
-from service.wire import parse
+from ekiben.service.dialect import Call, Method
+from ekiben.service.errors import BadRequest, NotReady
+from ekiben.service.grpc_call import Desk, handle_call
+from ekiben.service.grpc_stream import Receive, StreamLimit, handle_stream
+from ekiben.service.protos import enum, message
+from ekiben.service.wire import parse
 
 SERVICE = "grpc.health.v1.Health"
 MAX_WATCHERS = 100  # a load-balancing client has one, of each replica

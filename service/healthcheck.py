@@ -6,9 +6,9 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 
-from contract.errors import UserError
-from service.ports import in_url
-from service.settings import Settings, read_settings
+from ekiben.contract.errors import UserError
+from ekiben.service.ports import in_url
+from ekiben.service.settings import Settings, read_settings
 
 PATH = "/readyz"
 TIMEOUT_S = 2.0

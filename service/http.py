@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from service.budget import ByteBudget
-from service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
-from service.refusals import RETRY_AFTER_S
-from service.settings import Settings
+from ekiben.service.budget import ByteBudget
+from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.encode import Encoded, Encoder
-from contract.errors import Problem
-from service import metrics
-from service.batching import BatchQueue, Work
+from ekiben.contract.encode import Encoded, Encoder
+from ekiben.contract.errors import Problem
+from ekiben.service import metrics
+from ekiben.service.batching import BatchQueue, Work
 
 logger = logging.getLogger("bentoml.service")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.errors import BadRequest
-from service.offload import LARGE_BYTES
+from ekiben.service.errors import BadRequest
+from ekiben.service.offload import LARGE_BYTES
 
 # What values take once parsed, about: `{}` is 64 bytes and its header, a number 24, a string 49 and more.
 OBJECT_BYTES, LIST_BYTES, VALUE_BYTES = 200, 88, 64

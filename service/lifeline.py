@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable
 
-from service.metrics_folder import remove_folder
+from ekiben.service.metrics_folder import remove_folder
 
 logger = logging.getLogger("bentoml.service")
 VARIABLE = "EKIBEN_LIFELINE"  # the file descriptor of the workers' end

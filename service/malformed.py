@@ -3,8 +3,8 @@
 import logging
 import time
 
-from service import metrics
-from service.refusals import PROTOCOL
+from ekiben.service import metrics
+from ekiben.service.refusals import PROTOCOL
 
 logger = logging.getLogger("bentoml.service")
 PERIOD_S = 60.0

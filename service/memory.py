@@ -1,7 +1,7 @@
 """Gives memory back to the system: glibc keeps what was freed, of 50 messages of a megabyte 60 MiB for good.
 
 Our own requests leave no reference cycles, but BentoML's pages and 404s do. Python would look for them after
-GARBAGE_OBJECTS of service.service: once a second less is looked for, while little else is there.
+GARBAGE_OBJECTS of ekiben.service.service: once a second less is looked for, while little else is there.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import ctypes
 import gc
 import mmap
 
-from service.offload import offload
+from ekiben.service.offload import offload
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 ARENAS = 2  # places to allocate from: gRPC's threads would make one each, up to eight a CPU

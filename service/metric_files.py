@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from prometheus_client import mmap_dict
 
-from service.metric_inheritance import adopt
+from ekiben.service.metric_inheritance import adopt
 
 logger = logging.getLogger("bentoml.service")
 FIRST_BYTES = 64 * 1024  # some 300 series; the largest file of a service that answers every protocol has 200

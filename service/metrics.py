@@ -1,4 +1,4 @@
-"""The service's Prometheus metrics, which service.exposition serves.
+"""The service's Prometheus metrics, which ekiben.service.exposition serves.
 
 A request is counted in plain Python and handed to Prometheus once a second: its counters live
 in files shared by all workers, and writing to them took 8 of a request's 55 µs.
@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from service.metrics_folder import keep_values_in_memory
-from service.model import PackedModel
+from ekiben.service.metrics_folder import keep_values_in_memory
+from ekiben.service.model import PackedModel
 
 keep_values_in_memory()  # before the first metric
 

@@ -18,10 +18,10 @@ from bentoml._internal.server.http import instruments
 from prometheus_client import CollectorRegistry, Metric, multiprocess, values
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contract.errors import UserError
-from service.errors import BadRequest
-from service.metric_files import COMPLETE, Counters
-from service.metric_inheritance import is_dead, is_live_gauge
+from ekiben.contract.errors import UserError
+from ekiben.service.errors import BadRequest
+from ekiben.service.metric_files import COMPLETE, Counters
+from ekiben.service.metric_inheritance import is_dead, is_live_gauge
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # BentoML sets it for its workers, which import the service too
 KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")  # of metrics we have

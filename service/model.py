@@ -10,13 +10,13 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.answers import Answers
-from contract.encode import Encoder
-from contract.errors import InvalidInput, InvalidModel
-from contract.feature import Value
-from contract.schema import Schema, Target, load_schema
-from service.engine import Engine, load_engine
-from service.integrity import find_changes, is_inside
+from ekiben.contract.answers import Answers
+from ekiben.contract.encode import Encoder
+from ekiben.contract.errors import InvalidInput, InvalidModel
+from ekiben.contract.feature import Value
+from ekiben.contract.schema import Schema, Target, load_schema
+from ekiben.service.engine import Engine, load_engine
+from ekiben.service.integrity import find_changes, is_inside
 
 SCHEMA_FILE = "schema.json"
 GOLDEN_FILE = "golden.json"

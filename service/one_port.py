@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
 
-from service.closing import ARRIVAL_S
-from service.connection_limit import make_room
-from service.shedding import SheddingProtocol
+from ekiben.service.closing import ARRIVAL_S
+from ekiben.service.connection_limit import make_room
+from ekiben.service.shedding import SheddingProtocol
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from service.framing import BLANK_LINE
+from ekiben.service.framing import BLANK_LINE
 
 MOST_HEAD = 4096  # bytes that are remembered; a longer one is read
 # What is refused unread must be what the parser would accept, and must end where the parser would end it: a name, a

@@ -18,7 +18,10 @@ class Platform:
 
 UNKNOWN = Platform("none that is known")
 SAGEMAKER = Platform("SageMaker", one_port=True, plain_http=True, keeps_authorization=False)
-SERVE_COMMAND = ("service", "serve")  # `serve` after the image's own entry point: all that SageMaker says of itself
+SERVE_COMMAND = (
+    "ekiben.service",
+    "serve",
+)  # `serve` after the image's own entry point: all that SageMaker says of itself
 
 # By how variables begin; the most particular first: Knative's and Azure's containers run on Kubernetes too.
 SIGNS = (

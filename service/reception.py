@@ -10,13 +10,13 @@ from typing import Any
 
 import grpc
 
-from service.arrivals import Arrivals
-from service.budget import ByteBudget
-from service.compression import MAX_RATIO, unpack
-from service.errors import BadRequest, DeadlineExceeded, Overloaded
-from service.memory import trim_soon
-from service.offload import LARGE_BYTES, offload
-from service.refusals import RETRY_AFTER_S
+from ekiben.service.arrivals import Arrivals
+from ekiben.service.budget import ByteBudget
+from ekiben.service.compression import MAX_RATIO, unpack
+from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded
+from ekiben.service.memory import trim_soon
+from ekiben.service.offload import LARGE_BYTES, offload
+from ekiben.service.refusals import RETRY_AFTER_S
 
 # How packed messages begin. No message of ours does: those bytes would be wire type 7, and field 15.
 PACKED = (b"\x1f\x8b", b"\x78")

@@ -6,10 +6,10 @@ from typing import Any
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from service.grpc_call import Desk
-from service.grpc_stream import Receive, StreamLimit, handle_stream
-from service.protos import pool
-from service.wire import parse
+from ekiben.service.grpc_call import Desk
+from ekiben.service.grpc_stream import Receive, StreamLimit, handle_stream
+from ekiben.service.protos import pool
+from ekiben.service.wire import parse
 
 SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
 MAX_STREAMS = 8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size

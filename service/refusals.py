@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Generator
 from typing import Protocol, TypeVar
 
-from service import metrics
-from service.errors import Overloaded
+from ekiben.service import metrics
+from ekiben.service.errors import Overloaded
 
 PROTOCOL = "unread"  # in the metrics
-REFUSAL_S = 9e-6  # what one takes, about: `python -m load_tests overload` prints it
+REFUSAL_S = 9e-6  # what one takes, about: `python -m ekiben.load_tests overload` prints it
 REFUSALS_SHARE = 0.5  # of the event loop's time
 FEWEST_REFUSALS = 4  # at once, however busy the event loop is
 SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who ask at once ask most

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from service.http import App
+from ekiben.service.http import App
 
 REMEMBERED_PATHS, REMEMBERED_CHARACTERS = 1024, 256  # of each
 

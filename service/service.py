@@ -11,32 +11,32 @@ import bentoml
 import orjson
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
 
-from contract.errors import InvalidInput, UserError
-from contract.row import predictions_type, row_type
-from service import lifeline, metrics
-from service.auth import Guard
-from service.budget import ByteBudget, find_byte_limit
-from service.dataplane import Dataplane
-from service.drain import Drain, drain_on_sigterm, ignore_hangup
-from service.endpoint import mount
-from service.errors import Refusal
-from service.exposition import exposition
-from service.frontdoor import FrontDoorInstaller
-from service.grpc_server import GrpcServer
-from service.limits import read_limits
-from service.memory import collect_regularly, tune_malloc
-from service.metrics_folder import keep_metrics_apart, mark_complete
-from service.model import find_model, open_stored
-from service.one_port import share_main_port
-from service.openapi import document
-from service.page import page
-from service.ports import choose_ports, in_url
-from service.protocols import DIALECTS, predict
-from service.routing import Router
-from service.settings import read_settings
-from service.shedding import gate
-from service.shedding import install as install_shedding
-from service.startup import describe_routes, report_start
+from ekiben.contract.errors import InvalidInput, UserError
+from ekiben.contract.row import predictions_type, row_type
+from ekiben.service import lifeline, metrics
+from ekiben.service.auth import Guard
+from ekiben.service.budget import ByteBudget, find_byte_limit
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.drain import Drain, drain_on_sigterm, ignore_hangup
+from ekiben.service.endpoint import mount
+from ekiben.service.errors import Refusal
+from ekiben.service.exposition import exposition
+from ekiben.service.frontdoor import FrontDoorInstaller
+from ekiben.service.grpc_server import GrpcServer
+from ekiben.service.limits import read_limits
+from ekiben.service.memory import collect_regularly, tune_malloc
+from ekiben.service.metrics_folder import keep_metrics_apart, mark_complete
+from ekiben.service.model import find_model, open_stored
+from ekiben.service.one_port import share_main_port
+from ekiben.service.openapi import document
+from ekiben.service.page import page
+from ekiben.service.ports import choose_ports, in_url
+from ekiben.service.protocols import DIALECTS, predict
+from ekiben.service.routing import Router
+from ekiben.service.settings import read_settings
+from ekiben.service.shedding import gate
+from ekiben.service.shedding import install as install_shedding
+from ekiben.service.startup import describe_routes, report_start
 
 logger = logging.getLogger("bentoml.service")
 # Python looks for cycles after 700 new objects and walks all requests under way: with 2,000 of them it was a
@@ -83,7 +83,7 @@ class Ekiben:
     @staticmethod
     def verify() -> None:
         """Refuse to start with a wrong model or on a taken port, before a worker does."""
-        from service.supervisor import supervise  # circus, which a worker does without
+        from ekiben.service.supervisor import supervise  # circus, which a worker does without
 
         try:
             model.start_engine()
@@ -143,7 +143,7 @@ class Ekiben:
     @bentoml.api(route=predict.PATH)
     async def predict(self, rows: list[Row]) -> Predictions:  # type: ignore[valid-type]
         """Predict each row; the predictions come in the rows' order."""
-        # Over HTTP the front door answers (service.protocols.predict): this method describes it
+        # Over HTTP the front door answers (ekiben.service.protocols.predict): this method describes it
         # on the docs page, and is the way in for code that holds the service object.
         given: list[Any] = [row.model_dump(by_alias=True) for row in rows]  # type: ignore[attr-defined]
         try:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")

@@ -15,14 +15,14 @@ from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
 
-from service import metrics
-from service.budget import ByteBudget
-from service.connection_limit import find_limit
-from service.errors import CallerGone
-from service.framing import FramedConnection
-from service.plain_post import is_whole_post
-from service.refusals import PROTOCOL, REFUSAL, Refusals
-from service.settings import Settings
+from ekiben.service import metrics
+from ekiben.service.budget import ByteBudget
+from ekiben.service.connection_limit import find_limit
+from ekiben.service.errors import CallerGone
+from ekiben.service.framing import FramedConnection
+from ekiben.service.plain_post import is_whole_post
+from ekiben.service.refusals import PROTOCOL, REFUSAL, Refusals
+from ekiben.service.settings import Settings
 
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here

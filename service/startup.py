@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from service.budget import EXPANSION
-from service.dialect import Dialect
-from service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
-from service.model import PackedModel
-from service.platform import Platform, recognise_platform
-from service.settings import PORT_VARIABLES, Settings, find_port_variable
+from ekiben.service.budget import EXPANSION
+from ekiben.service.dialect import Dialect
+from ekiben.service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
+from ekiben.service.model import PackedModel
+from ekiben.service.platform import Platform, recognise_platform
+from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
 
 logger = logging.getLogger("bentoml.service")
 VERTEX_ROUTES = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service import metrics
+from ekiben.service import metrics
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from bentoml._internal.utils import circus
 from bentoml.exceptions import BentoMLException
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING  # type: ignore[import-untyped]
 
-from service import lifeline
-from service.drain import ignore_hangup
+from ekiben.service import lifeline
+from ekiben.service.drain import ignore_hangup
 
 logger = logging.getLogger("bentoml.service")
 RETRY_S = 0.1

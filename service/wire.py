@@ -13,8 +13,8 @@ import numpy as np
 from google.protobuf.descriptor import FieldDescriptor as Descriptor
 from google.protobuf.message import DecodeError
 
-from service.errors import BadRequest
-from service.offload import LARGE_BYTES
+from ekiben.service.errors import BadRequest
+from ekiben.service.offload import LARGE_BYTES
 
 MAX_MESSAGES = 10_000  # of one kind in a message, and unknown fields: tables have fewer columns
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)

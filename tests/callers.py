@@ -17,9 +17,9 @@ import tritonclient.http as triton_http
 import tritonclient.http.aio as triton_http_aio
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
-from contract.schema import Schema
-from contract.tensors import input_specs
-from service.protos import message
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import input_specs
+from ekiben.service.protos import message
 from tests.conftest import NAME, Server
 
 Rows = list[dict[str, Any]]

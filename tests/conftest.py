@@ -26,7 +26,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
-from service.model import PackedModel, find_model, open_stored  # noqa: E402
+from ekiben.service.model import PackedModel, find_model, open_stored  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
@@ -43,8 +43,8 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session")
 def training_output() -> str:
-    """What `python -m training train` printed as it filled the stores."""
-    return run("-m", "training", "train", "--rows", str(ROWS), "--epochs", "2").stdout
+    """What `python -m ekiben.training train` printed as it filled the stores."""
+    return run("-m", "ekiben.training", "train", "--rows", str(ROWS), "--epochs", "2").stdout
 
 
 @pytest.fixture(scope="session")

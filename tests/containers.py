@@ -56,9 +56,9 @@ def make_image() -> None:
 
 
 def build(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m deploy.image` in the project's root."""
+    """Run `python -m ekiben.deploy.image` in the project's root."""
     done = subprocess.run(
-        [sys.executable, "-m", "deploy.image", *arguments],
+        [sys.executable, "-m", "ekiben.deploy.image", *arguments],
         cwd=ROOT, env=os.environ | ENVIRONMENT | environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert (done.returncode != 0) == fails, done.stdout + done.stderr

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from contract.answers import label_rows, to_columns, to_predictions
-from contract.feature import Number
-from contract.row import predictions_type
-from contract.schema import Label, Schema, Target
+from ekiben.contract.answers import label_rows, to_columns, to_predictions
+from ekiben.contract.feature import Number
+from ekiben.contract.row import predictions_type
+from ekiben.contract.schema import Label, Schema, Target
 
 PRICE = Target(name="price", task="regression", unit="€")
 SPECIES = Target(name="species", task="multiclass", classes=("cat", "dog", "گربه"))

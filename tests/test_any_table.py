@@ -10,14 +10,14 @@ import pandas as pd
 import pyarrow.parquet as parquet
 import pytest
 
-from contract.schema import Schema
-from service.integrity import digest_file
-from service.model import MANIFEST_FILE, open_model
+from ekiben.contract.schema import Schema
+from ekiben.service.integrity import digest_file
+from ekiben.service.model import MANIFEST_FILE, open_model
+from ekiben.training.problem import Problem, read_problem
+from ekiben.training.read import read_table
+from ekiben.training.rows import to_rows
 from tests.conftest import run, serve
 from tests.tables.make import MAKERS, Made
-from training.problem import Problem, read_problem
-from training.read import read_table
-from training.rows import to_rows
 
 ROWS = 64  # sent to the service and compared with the offline answers
 # What a network that learned nothing would not reach on the test rows.
@@ -35,10 +35,10 @@ def test_a_table_becomes_a_service(
     made, file, scored = make(tmp_path), tmp_path / "problem.toml", tmp_path / "scored.parquet"
     query = ["--query", made.query] if made.query else []
 
-    run("-m", "training", "init", made.table, "--target", made.target, *query, "-o", str(file))
+    run("-m", "ekiben.training", "init", made.table, "--target", made.target, *query, "-o", str(file))
     problem = read_problem(file)
-    output = run("-m", "training", "train", "--problem", str(file), "--epochs", "12").stdout
-    run("-m", "training", "predict", made.table, *query, "--problem", str(file), "-o", str(scored))
+    output = run("-m", "ekiben.training", "train", "--problem", str(file), "--epochs", "12").stdout
+    run("-m", "ekiben.training", "predict", made.table, *query, "--problem", str(file), "-o", str(scored))
 
     check_scores(output)
     schema, rows = sample_rows(problem, tmp_path / "bentoml")

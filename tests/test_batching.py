@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contract.encode import Encoded, Encoder
-from contract.errors import InvalidInput
-from contract.feature import Category, Number
-from contract.schema import Schema, Target
-from service.batching import BatchQueue
-from service.dataplane import Dataplane, Prediction
-from service.engine import MAX_BATCH_ROWS
-from service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
-from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from service.statistics import Recorder
+from ekiben.contract.encode import Encoded, Encoder
+from ekiben.contract.errors import InvalidInput
+from ekiben.contract.feature import Category, Number
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.batching import BatchQueue
+from ekiben.service.dataplane import Dataplane, Prediction
+from ekiben.service.engine import MAX_BATCH_ROWS
+from ekiben.service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
+from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from ekiben.service.statistics import Recorder
 
 POISON = -666.0
 SCHEMA = Schema(
@@ -384,7 +384,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
         queue = BatchQueue(engine, max_waiting_rows=100, recorder=Recorder())
         encoder = Encoder(SCHEMA)
         loop = asyncio.get_running_loop()
-        from service.batching import Work
+        from ekiben.service.batching import Work
 
         works = []
         for numbers in ([1, 2], [3], [4, 5, 6]):

@@ -14,24 +14,24 @@ import numpy as np
 import pytest
 import yaml
 
-from contract.errors import UserError
-from contract.row import row_type
-from load_tests import batching, soak
-from load_tests.__main__ import main
-from load_tests.autoscaler import write_patch
-from load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
-from load_tests.capacity_report import Findings, write_report
-from load_tests.cores import NoFreeCore, Split, split_cores
-from load_tests.dialects import PREDICT
-from load_tests.generator import Offered, merge, start_generator
-from load_tests.open_loop import Call, Load, draw_arrivals
-from load_tests.overload import judge
-from load_tests.refusing import Costs, measure_least, read_costs, start_refuser
-from load_tests.scaling import fit_law, law, plan_replicas
-from load_tests.sender import send
-from load_tests.servers import check_free
-from load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
-from service.model import PackedModel
+from ekiben.contract.errors import UserError
+from ekiben.contract.row import row_type
+from ekiben.load_tests import batching, soak
+from ekiben.load_tests.__main__ import main
+from ekiben.load_tests.autoscaler import write_patch
+from ekiben.load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
+from ekiben.load_tests.capacity_report import Findings, write_report
+from ekiben.load_tests.cores import NoFreeCore, Split, split_cores
+from ekiben.load_tests.dialects import PREDICT
+from ekiben.load_tests.generator import Offered, merge, start_generator
+from ekiben.load_tests.open_loop import Call, Load, draw_arrivals
+from ekiben.load_tests.overload import judge
+from ekiben.load_tests.refusing import Costs, measure_least, read_costs, start_refuser
+from ekiben.load_tests.scaling import fit_law, law, plan_replicas
+from ekiben.load_tests.sender import send
+from ekiben.load_tests.servers import check_free
+from ekiben.load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
+from ekiben.service.model import PackedModel
 from tests.conftest import Server, free_port
 from tests.fuzz.service import SCHEMA
 from tests.test_batching import MANIFEST, Doubling

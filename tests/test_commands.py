@@ -23,9 +23,9 @@ from bentoml._internal.models.model import ModelStore
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from ekiben.training.__main__ import main
+from ekiben.training.check import page_of
 from tests.conftest import ROOT, run, wait_until
-from training.__main__ import main
-from training.check import page_of
 
 NAME = "commands_test"
 ROWS = 400
@@ -101,7 +101,9 @@ class Project:
         table.to_csv(self.table, index=False)
 
     def run(self, command: str, *options: str, fails: bool = False) -> "subprocess.CompletedProcess[str]":
-        return run("-m", "training", command, *options, "--problem", str(self.problem), fails=fails, **self.stores)
+        return run(
+            "-m", "ekiben.training", command, *options, "--problem", str(self.problem), fails=fails, **self.stores
+        )
 
     def champion(self) -> str:
         return str(self.client.get_model_version_by_alias(NAME, "champion").version)
@@ -131,7 +133,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.home.mkdir()
     project.write(make_table())
     made = ["--target", "outcome", "--name", NAME, "-o", str(project.problem)]
-    run("-m", "training", "init", str(project.table), *made, **project.stores)
+    run("-m", "ekiben.training", "init", str(project.table), *made, **project.stores)
     project.run("train", "--epochs", "2")
     yield project
     page_of(NAME).unlink(missing_ok=True)
@@ -189,7 +191,16 @@ def empty(enter: Callable[[Project], Project], tmp_path: Path) -> Project:
 def stop_training(project: Project, stop: signal.Signals) -> tuple[int, str]:
     """Start a training, send it a signal in the middle of the fit; return its exit code and what it printed."""
     log = project.folder / "training.log"
-    command = [sys.executable, "-m", "training", "train", "--problem", str(project.problem), "--epochs", "100000"]
+    command = [
+        sys.executable,
+        "-m",
+        "ekiben.training",
+        "train",
+        "--problem",
+        str(project.problem),
+        "--epochs",
+        "100000",
+    ]
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -418,9 +429,9 @@ def test_there_is_nothing_before_the_first_champion(project: Project, capsys: Ca
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["compare"], "there is no MLflow store yet: train first with `python -m training train`"),
-        (["promote", "1"], "there is no MLflow store yet: train first with `python -m training train`"),
-        (["rollback"], "there is no MLflow store yet: train first with `python -m training train`"),
+        (["compare"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
+        (["promote", "1"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
+        (["rollback"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
         (["predict", "table.csv"], f"there is no model `{NAME}` in the BentoML store: run `make train` first"),
     ],
 )
@@ -434,8 +445,11 @@ def test_nothing_was_trained_yet(arguments: list[str], sentence: str, empty: Pro
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["compare"], "other has no finished run: train it with `python -m training train`"),
-        (["promote", "1"], "the registry has no version 1 of other: train it first with `python -m training train`"),
+        (["compare"], "other has no finished run: train it with `python -m ekiben.training train`"),
+        (
+            ["promote", "1"],
+            "the registry has no version 1 of other: train it first with `python -m ekiben.training train`",
+        ),
         (["rollback"], "no version of other was the champion before: `promote VERSION` chooses any other"),
         (["predict", "table.csv"], "there is no model `other` in the BentoML store: run `make train` first"),
     ],
@@ -487,7 +501,7 @@ def test_standard_output_is_the_table_and_nothing_else(project: Project) -> None
 @pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(project: Project) -> None:
     write_long(project.folder / "long.csv", 200)
-    command = [sys.executable, "-m", "training", "predict", str(project.folder / "long.csv")]
+    command = [sys.executable, "-m", "ekiben.training", "predict", str(project.folder / "long.csv")]
     process = subprocess.Popen(
         [*command, "--problem", str(project.problem)],
         cwd=ROOT, env=os.environ | project.stores, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -593,7 +607,7 @@ def test_a_table_that_breaks_off_leaves_the_output_as_it_was(project: Project, c
 def test_an_interrupted_prediction_leaves_no_file(project: Project, stop: signal.Signals) -> None:
     write_long(project.folder / "long.csv", 3000)
     output, log = project.folder / "scored.csv", project.folder / "stderr.log"
-    command = [sys.executable, "-m", "training", "predict", str(project.folder / "long.csv"), "-o", str(output)]
+    command = [sys.executable, "-m", "ekiben.training", "predict", str(project.folder / "long.csv"), "-o", str(output)]
     with log.open("w") as errors:
         process = subprocess.Popen(
             [*command, "--problem", str(project.problem)], cwd=ROOT, env=os.environ | project.stores, stderr=errors

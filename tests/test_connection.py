@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 import uvloop
 
-from service.connection import UVICORN_IDLE_S, WholeAnswer
-from service.framing import FramedConnection
+from ekiben.service.connection import UVICORN_IDLE_S, WholeAnswer
+from ekiben.service.framing import FramedConnection
 from tests.test_one_port import wait_for
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from service.model import GOLDEN_FILE, PackedModel
+from ekiben.service.model import GOLDEN_FILE, PackedModel
 from tests import containers
 from tests.callers import CALLERS, Caller
 from tests.conftest import ROOT, free_port, run, wait_until
@@ -62,7 +62,7 @@ def check_answer(container: Container, path: str, body: Any, key: str = "predict
 
 def test_the_image_is_small_and_carries_what_serves_and_nothing_else(image: str) -> None:
     assert int(podman("image", "inspect", "--format", "{{.Size}}", image)) <= MAX_IMAGE_BYTES
-    packages = ["tensorflow", "keras", "mlflow", "pandas", "training", "pip", "setuptools", "ensurepip"]
+    packages = ["tensorflow", "keras", "mlflow", "pandas", "ekiben.training", "pip", "setuptools", "ensurepip"]
     code = f"import importlib.util; print([name for name in {packages} if importlib.util.find_spec(name)])"
     assert podman("run", "--rm", "--entrypoint=python", image, "-c", code) == "[]"
 
@@ -114,7 +114,7 @@ def test_it_says_where_it_runs_and_what_with(container: Container, model: Packed
 
 
 def test_the_health_check_needs_nothing_but_the_image(container: Container) -> None:
-    command = ("python", "-m", "service", "healthcheck")
+    command = ("python", "-m", "ekiben.service", "healthcheck")
     assert container.execute(*command) == ""
     failed = podman("run", "--rm", f"--env=PORT={1}", IMAGE, "healthcheck", fails=True)
     assert failed.startswith("error: not ready: http://127.0.0.1:1/readyz does not answer")
@@ -242,7 +242,7 @@ def test_the_deployment_runs_as_kubernetes_would_run_it(
 
 
 def test_two_images_are_compared_file_by_file(image: str) -> None:
-    compare = ("-m", "deploy.image.compare", image)
+    compare = ("-m", "ekiben.deploy.image.compare", image)
     environment = containers.ENVIRONMENT
     assert run(*compare, image, **environment).stdout.endswith(" 0 of them differ, times apart\n")
     different = run(*compare, "docker.io/library/python:3.11-slim", fails=True, **environment)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.errors import InvalidTable
-from contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
-from training.convert import convert, to_double, to_plain
-from training.date_formats import choose_format, find_formats
-from training.labels import LabelReader
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
+from ekiben.training.convert import convert, to_double, to_plain
+from ekiben.training.date_formats import choose_format, find_formats
+from ekiben.training.labels import LabelReader
 
 KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp")
 TYPES = {"number": pa.float32(), "category": pa.dictionary(pa.int32(), pa.string()), "boolean": pa.bool_()}
@@ -482,7 +482,7 @@ def test_a_type_that_can_be_no_label_is_refused(raw: pa.Array) -> None:
 def test_no_import_makes_arrow_forget_the_zone() -> None:
     import pandera.pandas  # noqa: F401  # which asks PyArrow to, for Spark's sake
 
-    import training.checks.skew  # noqa: F401
+    import ekiben.training.checks.skew  # noqa: F401
 
     raw = pa.array([datetime(2013, 7, 4, 14, tzinfo=BERLIN)])
     assert read(raw, "timestamp", zoned=True) == [NOON.replace(tzinfo=UTC)]

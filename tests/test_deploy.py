@@ -19,11 +19,11 @@ import pytest
 import yaml
 from botocore.validate import ParamValidator
 
-from service import drain, healthcheck
-from service.health import LIVENESS, READINESS
-from service.limits import SUPERVISOR_MIB, WORKER_MIB
-from service.platform import SIGNS
-from service.settings import Settings
+from ekiben.service import drain, healthcheck
+from ekiben.service.health import LIVENESS, READINESS
+from ekiben.service.limits import SUPERVISOR_MIB, WORKER_MIB
+from ekiben.service.platform import SIGNS
+from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
 from tests.postgres import POSTGRES, running_postgres
 
@@ -247,7 +247,7 @@ def test_memory_is_enough_for_the_service_and_its_files(pod: dict[str, Any]) -> 
     assert int(given.pop().removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"] + files_mib
     asked = container["resources"]["requests"]
     assert int(asked["memory"].removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
-    assert float(asked["cpu"]) >= 1  # service.startup warns of less
+    assert float(asked["cpu"]) >= 1  # ekiben.service.startup warns of less
     (task,) = read(DEPLOY / "ecs" / "task-definition.json")
     assert int(task["memory"]) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
 
@@ -446,8 +446,8 @@ def test_a_container_asks_for_its_health_as_ecs_and_compose_say(server: Server) 
     commands = {tuple(next(find(check, "command", "test"))) for check in find_in_all("healthCheck")}
     (compose,) = read(DEPLOY / "compose" / "compose.yaml")
     commands.add(tuple(compose["services"]["ekiben"]["healthcheck"]["test"]))
-    assert commands == {("CMD", "python", "-m", "service", "healthcheck")}
-    assert run("-m", "service", "healthcheck", PORT=server.url.rpartition(":")[2]).stdout == ""
+    assert commands == {("CMD", "python", "-m", "ekiben.service", "healthcheck")}
+    assert run("-m", "ekiben.service", "healthcheck", PORT=server.url.rpartition(":")[2]).stdout == ""
 
 
 # What is said of it

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from service.model import PackedModel
-from service.protos import message
+from ekiben.service.model import PackedModel
+from ekiben.service.protos import message
 from tests.callers import INFER, JSON, PREDICT, call, columns
 from tests.conftest import NAME, Server, serve
 

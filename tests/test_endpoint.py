@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.dialect import Dialect
-from service.endpoint import endpoint
-from service.http import Request
-from service.settings import Settings
+from ekiben.service.dialect import Dialect
+from ekiben.service.endpoint import endpoint
+from ekiben.service.http import Request
+from ekiben.service.settings import Settings
 
 
 def ask(path: bytes, *headers: tuple[bytes, bytes]) -> None:

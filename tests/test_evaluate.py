@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from sklearn.metrics import log_loss, r2_score, roc_auc_score, top_k_accuracy_score
 
-from contract.feature import Boolean, Category, Number, Timestamp
-from contract.schema import Schema, Target
-from training.evaluate import (
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.evaluate import (
     Diverged,
     format_number,
     format_scores,
@@ -33,15 +33,15 @@ from training.evaluate import (
     score_slices,
     slice_keys,
 )
-from training.evaluate.binary import MIN_SLICE_ROWS
-from training.evaluate.multiclass import MAX_DRAWN
-from training.evaluate.regression import MAX_POINTS
-from training.evaluate.slices import MAX_SLICES
-from training.evaluate.text import MAX_LENGTH, drawable
-from training.problem import BuiltInSource, Declared, FileSource, Problem, Split, SqlSource, TargetColumn
-from training.raw_columns import build_raw_model
-from training.record import file_names, log_data, log_evaluation, log_model, model_signature
-from training.split import Parts
+from ekiben.training.evaluate.binary import MIN_SLICE_ROWS
+from ekiben.training.evaluate.multiclass import MAX_DRAWN
+from ekiben.training.evaluate.regression import MAX_POINTS
+from ekiben.training.evaluate.slices import MAX_SLICES
+from ekiben.training.evaluate.text import MAX_LENGTH, drawable
+from ekiben.training.problem import BuiltInSource, Declared, FileSource, Problem, Split, SqlSource, TargetColumn
+from ekiben.training.raw_columns import build_raw_model
+from ekiben.training.record import file_names, log_data, log_evaluation, log_model, model_signature
+from ekiben.training.split import Parts
 
 # A formula, and a private name with letters that no font of matplotlib's has and control characters.
 AWKWARD_NAMES = ("$5_x $6", "_تأخیر 遅延\t\n🛫")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contract.errors import InvalidModel
-from contract.feature import Boolean, Category, Number, Timestamp
-from contract.schema import Schema, Target, load_schema
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.schema import Schema, Target, load_schema
 
 LATE = Target(name="late", classes=(False, True), description="arrives late")
 

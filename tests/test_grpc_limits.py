@@ -14,17 +14,27 @@ import grpc
 import psutil
 import pytest
 
-from load_tests.hostile.http2 import CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Connection, frame, head
-from service import grpc_server, health, reception
-from service.budget import ByteBudget
-from service.connection_limit import MAX_GRPC, find_grpc_limit
-from service.dialect import Call
-from service.grpc_server import MAX_METADATA_BYTES, MAX_STREAMS
-from service.health import MAX_WATCHERS, Request
-from service.model import PackedModel
-from service.reflection import MAX_STREAMS as MAX_REFLECTIONS
-from service.reflection import SERVICES as REFLECTION
-from service.wire import LARGE_BYTES, MAX_MESSAGES
+from ekiben.load_tests.hostile.http2 import (
+    CANCEL,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    RST_STREAM,
+    Connection,
+    frame,
+    head,
+)
+from ekiben.service import grpc_server, health, reception
+from ekiben.service.budget import ByteBudget
+from ekiben.service.connection_limit import MAX_GRPC, find_grpc_limit
+from ekiben.service.dialect import Call
+from ekiben.service.grpc_server import MAX_METADATA_BYTES, MAX_STREAMS
+from ekiben.service.health import MAX_WATCHERS, Request
+from ekiben.service.model import PackedModel
+from ekiben.service.reflection import MAX_STREAMS as MAX_REFLECTIONS
+from ekiben.service.reflection import SERVICES as REFLECTION
+from ekiben.service.wire import LARGE_BYTES, MAX_MESSAGES
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.test_grpc_server import ECHO, Code, call, echo, open_server, refused, wait_for
 from tests.test_open_inference_grpc import raw_request, typed_request
@@ -76,7 +86,7 @@ def test_watchers_are_bounded_and_leave_room_as_they_go() -> None:
 
 
 def test_reflection_streams_are_bounded_and_end_when_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.grpc_stream.IDLE_S", 0.2)
+    monkeypatch.setattr("ekiben.service.grpc_stream.IDLE_S", 0.2)
 
     async def main() -> None:
         async with open_server(echo) as (channel, _):
@@ -125,7 +135,7 @@ def test_a_call_without_a_message_is_rejected() -> None:
 
 
 def test_messages_that_do_not_come_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.arrivals.PROMPT_S", 0.2)
+    monkeypatch.setattr("ekiben.service.arrivals.PROMPT_S", 0.2)
 
     async def main() -> None:
         async with open_server(echo, request_timeout_s=1.0) as (channel, _):

@@ -17,17 +17,17 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client import REGISTRY
 
-from service import health, metrics
-from service.auth import Guard
-from service.budget import ByteBudget
-from service.dialect import Call, Dialect, Method
-from service.errors import BadRequest
-from service.grpc_server import GrpcServer
-from service.health import STATUS, ListRequest, ListResponse, Request, Response
-from service.model import PackedModel
-from service.one_port import PREFACE
-from service.reflection import SERVICES as REFLECTION
-from service.settings import Settings
+from ekiben.service import health, metrics
+from ekiben.service.auth import Guard
+from ekiben.service.budget import ByteBudget
+from ekiben.service.dialect import Call, Dialect, Method
+from ekiben.service.errors import BadRequest
+from ekiben.service.grpc_server import GrpcServer
+from ekiben.service.health import STATUS, ListRequest, ListResponse, Request, Response
+from ekiben.service.model import PackedModel
+from ekiben.service.one_port import PREFACE
+from ekiben.service.reflection import SERVICES as REFLECTION
+from ekiben.service.settings import Settings
 from tests.conftest import Server, free_port, run, serve, wait_until
 from tests.test_batching import Doubling, ask, rows
 from tests.test_batching import serve as serve_dataplane

@@ -11,17 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.errors import UserError
-from load_tests.__main__ import main
-from load_tests.hostile import sampler as sampling
-from load_tests.hostile.attack import Attack, Tally
-from load_tests.hostile.attacks import ATTACKS, choose
-from load_tests.hostile.http2 import string
-from load_tests.hostile.run import attack_all, find_forged
-from load_tests.hostile.sampler import Sampler
-from load_tests.hostile.verdict import Result
-from service.limits import MIB
-from service.model import PackedModel
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.__main__ import main
+from ekiben.load_tests.hostile import sampler as sampling
+from ekiben.load_tests.hostile.attack import Attack, Tally
+from ekiben.load_tests.hostile.attacks import ATTACKS, choose
+from ekiben.load_tests.hostile.http2 import string
+from ekiben.load_tests.hostile.run import attack_all, find_forged
+from ekiben.load_tests.hostile.sampler import Sampler
+from ekiben.load_tests.hostile.verdict import Result
+from ekiben.service.limits import MIB
+from ekiben.service.model import PackedModel
 from tests.conftest import ROOT, free_port, wait_until
 
 SECONDS = 1.5
@@ -119,7 +119,17 @@ def test_children_count_as_long_as_they_live() -> None:
 def test_a_module_is_run_under_limits() -> None:
     code = "import resource as r; print(r.getrlimit(r.RLIMIT_RSS)[0], r.getrlimit(r.RLIMIT_NOFILE)[0])"
     for files, allowed in ((64, 64), (0, resource.getrlimit(resource.RLIMIT_NOFILE)[0])):
-        command = [sys.executable, "-m", "load_tests.hostile.limited", "640", str(files), "timeit", "-n1", "-r1", code]
+        command = [
+            sys.executable,
+            "-m",
+            "ekiben.load_tests.hostile.limited",
+            "640",
+            str(files),
+            "timeit",
+            "-n1",
+            "-r1",
+            code,
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[0] == f"{640 * MIB} {allowed}"
 

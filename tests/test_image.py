@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.image.bento import LOCKS
-from deploy.image.builder import ImageFailed, check_tag, explain, find_builder
-from deploy.image.prune import prune
-from deploy.image.sbom import SbomFailed, write_sbom
-from deploy.image.strip import strip
-from service.model import PackedModel
+from ekiben.deploy.image.bento import LOCKS
+from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder
+from ekiben.deploy.image.prune import prune
+from ekiben.deploy.image.sbom import SbomFailed, write_sbom
+from ekiben.deploy.image.strip import strip
+from ekiben.service.model import PackedModel
 from tests.containers import build
 
 

@@ -1,4 +1,4 @@
-"""`python -m training init`: real tables in, a problem file out that training can read them by."""
+"""`python -m ekiben.training init`: real tables in, a problem file out that training can read them by."""
 
 import os
 import sqlite3
@@ -18,15 +18,15 @@ import sklearn.datasets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.errors import InvalidTable, UserError
-from training.__main__ import main
-from training.problem import FileSource, InvalidProblem, Problem, read_problem
-from training.proposal import init
-from training.proposal.command import choose_name
-from training.proposal.file import locate, render
-from training.proposal.propose import propose
-from training.read import read_table
-from training.sources import find_source
+from ekiben.contract.errors import InvalidTable, UserError
+from ekiben.training.__main__ import main
+from ekiben.training.problem import FileSource, InvalidProblem, Problem, read_problem
+from ekiben.training.proposal import init
+from ekiben.training.proposal.command import choose_name
+from ekiben.training.proposal.file import locate, render
+from ekiben.training.proposal.propose import propose
+from ekiben.training.read import read_table
+from ekiben.training.sources import find_source
 
 ROWS = 200
 RANDOM = np.random.default_rng(0)
@@ -151,7 +151,7 @@ classes = [0, 1]  # the last, 25.0% of the rows, is the one whose probability is
             name: an identifier (nearly every value is another)
             deck: no row has a value
             alive: gives the target away: balanced accuracy 1.000 by itself; a feature if known beforehand
-wrote {tmp_path}/problem.toml: look it through, then `python -m training train --problem {tmp_path}/problem.toml`
+wrote {tmp_path}/problem.toml: look it through, then `python -m ekiben.training train --problem {tmp_path}/problem.toml`
 """
     )
 
@@ -163,7 +163,7 @@ def test_the_command_writes_problem_toml_where_it_stands(
     pd.DataFrame(columns(x=NUMBERS)).to_csv("my table.csv", index=False)
     assert main(["init", "my table.csv", "--target", "y"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.endswith("wrote problem.toml: look it through, then `python -m training train`\n")
+    assert printed.out.endswith("wrote problem.toml: look it through, then `python -m ekiben.training train`\n")
     assert "reading: 100%" in printed.err
     assert read_problem(Path("problem.toml")).name == "my_table"
     assert main(["init", "my table.csv", "--target", "y"]) == 2

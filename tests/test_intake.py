@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
-from service.dataplane import Dataplane
+from ekiben.service.dataplane import Dataplane
 from tests.test_batching import Doubling, ask, rows, serve
 
 

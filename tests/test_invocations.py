@@ -21,21 +21,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.check import check_rows
-from contract.encode import Encoder
-from contract.errors import InvalidInput
-from contract.feature import Boolean, Category, Number, Timestamp
-from contract.schema import Schema, Target
-from service.errors import BadRequest
-from service.failure import Failure
-from service.json_values import nan_to_null, parse_json
-from service.model import GOLDEN_FILE, PackedModel
-from service.protocols.invocations import shape_error
-from service.protocols.invocations.csv_form import CsvReader
-from service.protocols.invocations.errors import CODES
-from service.protocols.invocations.json_forms import JsonReader
-from service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
-from service.protocols.invocations.parquet_form import ParquetReader
+from ekiben.contract.check import check_rows
+from ekiben.contract.encode import Encoder
+from ekiben.contract.errors import InvalidInput
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.errors import BadRequest
+from ekiben.service.failure import Failure
+from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.service.protocols.invocations import shape_error
+from ekiben.service.protocols.invocations.csv_form import CsvReader
+from ekiben.service.protocols.invocations.errors import CODES
+from ekiben.service.protocols.invocations.json_forms import JsonReader
+from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
+from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import Server, serve
 
 SCHEMA = Schema(

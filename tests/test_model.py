@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.errors import InvalidModel
-from contract.schema import Target
-from service.integrity import STORE_FILE, digest_file
-from service.model import (
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.schema import Target
+from ekiben.service.integrity import STORE_FILE, digest_file
+from ekiben.service.model import (
     DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,
@@ -222,7 +222,7 @@ def test_what_was_packed_without_a_digest_does_not_serve(copied_store: Path, fol
 
 def test_promoting_packs_an_altered_model_again(copied_store: Path, folder: Path, model: PackedModel) -> None:
     (folder / LITERT_FILE).write_bytes(b"")
-    promoted = run("-m", "training", "promote", model.version, BENTOML_HOME=str(copied_store))
+    promoted = run("-m", "ekiben.training", "promote", model.version, BENTOML_HOME=str(copied_store))
     assert f"packed as {NAME}:{model.version}" in promoted.stdout
     reopen(folder).start_engine()
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.model import PackedModel
-from service.settings import Settings
+from ekiben.service.model import PackedModel
+from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, wait_until
 
 COMPOSE = ROOT / "deploy" / "compose"

@@ -7,15 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from contract.encode import Encoded
-from contract.feature import Category, Number
-from contract.schema import Schema, Target
-from service.engine import LiteRTEngine, cut
+from ekiben.contract.encode import Encoded
+from ekiben.contract.feature import Category, Number
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.engine import LiteRTEngine, cut
+from ekiben.training.fit import LOSSES, Labelled, Recipe, fit_network
+from ekiben.training.network import CLIP, Shape, average_towers, build_towers, network_inputs
+from ekiben.training.pack import convert_to_litert, predict_encoded
+from ekiben.training.scaling import scale_numbers, scale_target
 from tests.test_feature_schema import SCHEMA
-from training.fit import LOSSES, Labelled, Recipe, fit_network
-from training.network import CLIP, Shape, average_towers, build_towers, network_inputs
-from training.pack import convert_to_litert, predict_encoded
-from training.scaling import scale_numbers, scale_target
 
 pytestmark = pytest.mark.slow
 

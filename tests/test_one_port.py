@@ -19,9 +19,9 @@ import uvicorn
 import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
 
-from service import one_port, shedding
-from service.model import PackedModel
-from service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
+from ekiben.service import one_port, shedding
+from ekiben.service.model import PackedModel
+from ekiben.service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

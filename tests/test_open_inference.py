@@ -13,25 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from contract.encode import Encoded
-from contract.errors import InvalidInput
-from contract.feature import Boolean, Category, Number, Timestamp
-from contract.schema import Schema, Target
-from service.auth import Guard
-from service.dataplane import Dataplane
-from service.dialect import Call, Method
-from service.drain import Drain
-from service.endpoint import mount
-from service.errors import BadRequest
-from service.frontdoor import FrontDoor
-from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from service.protocols import open_inference, predict
-from service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
-from service.protocols.open_inference.grpc import Api
-from service.protocols.open_inference.question import QuestionReader
-from service.protos import message
-from service.routing import Router
-from service.settings import Settings
+from ekiben.contract.encode import Encoded
+from ekiben.contract.errors import InvalidInput
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.auth import Guard
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Call, Method
+from ekiben.service.drain import Drain
+from ekiben.service.endpoint import mount
+from ekiben.service.errors import BadRequest
+from ekiben.service.frontdoor import FrontDoor
+from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from ekiben.service.protocols import open_inference, predict
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
+from ekiben.service.protocols.open_inference.grpc import Api
+from ekiben.service.protocols.open_inference.question import QuestionReader
+from ekiben.service.protos import message
+from ekiben.service.routing import Router
+from ekiben.service.settings import Settings
 
 FEATURES = (
     Number(name="متراژ (m²)", low=-1e6, high=1e6, nullable=True, example=1.0),

@@ -14,8 +14,8 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from contract.tensors import input_specs
-from service.model import GOLDEN_FILE, PackedModel
+from ekiben.contract.tensors import input_specs
+from ekiben.service.model import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
 

@@ -13,8 +13,8 @@ import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from contract.tensors import input_specs
-from service.model import GOLDEN_FILE, PackedModel
+from ekiben.contract.tensors import input_specs
+from ekiben.service.model import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
 

@@ -11,15 +11,15 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from contract.encode import UNSEEN, Encoder
-from contract.feature import NULL_SPELLINGS, Category, Feature, Number, Timestamp
-from contract.schema import INTERVAL, Schema, Target
-from service.model import MAX_GOLDEN_DIFFERENCE, SAVED_MODEL_FOLDER, measure_difference
+from ekiben.contract.encode import UNSEEN, Encoder
+from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Number, Timestamp
+from ekiben.contract.schema import INTERVAL, Schema, Target
+from ekiben.service.model import MAX_GOLDEN_DIFFERENCE, SAVED_MODEL_FOLDER, measure_difference
+from ekiben.training.network import Shape, average_towers, build_towers
+from ekiben.training.pack import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
+from ekiben.training.raw_columns import build_raw_model, to_raw_arrays
+from ekiben.training.scaling import scale_numbers, scale_target
 from tests.test_feature_schema import LATE
-from training.network import Shape, average_towers, build_towers
-from training.pack import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
-from training.raw_columns import build_raw_model, to_raw_arrays
-from training.scaling import scale_numbers, scale_target
 
 pytestmark = pytest.mark.slow
 

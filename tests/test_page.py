@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.feature import Number
-from contract.row import row_type
-from contract.schema import Schema, Target
-from service.model import Manifest, PackedModel
-from service.openapi import describe_service, escape_markup
+from ekiben.contract.feature import Number
+from ekiben.contract.row import row_type
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.model import Manifest, PackedModel
+from ekiben.service.openapi import describe_service, escape_markup
 from tests.conftest import NAME, Server
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from contract.check import check_rows
-from contract.errors import InvalidInput
-from load_tests.hostile.parquet_files import (
+from ekiben.contract.check import check_rows
+from ekiben.contract.errors import InvalidInput
+from ekiben.load_tests.hostile.parquet_files import (
     attacks,
     bomb,
     constant,
@@ -30,14 +30,14 @@ from load_tests.hostile.parquet_files import (
     root,
     to_parquet,
 )
-from service.errors import BadRequest, CallerGone, DeadlineExceeded
-from service.limits import MIB, Limits
-from service.model import PackedModel
-from service.parquet import process
-from service.parquet.frames import Job
-from service.parquet.readers import Readers, count_readers, find_memory_bytes
-from service.protocols.invocations.media import PARQUET
-from service.protocols.invocations.parquet_form import ParquetReader
+from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded
+from ekiben.service.limits import MIB, Limits
+from ekiben.service.model import PackedModel
+from ekiben.service.parquet import process
+from ekiben.service.parquet.frames import Job
+from ekiben.service.parquet.readers import Readers, count_readers, find_memory_bytes
+from ekiben.service.protocols.invocations.media import PARQUET
+from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import ROOT, Server, wait_until
 from tests.test_invocations import EMPTY, ROW, SCHEMA, arrow_table, same
 
@@ -305,8 +305,8 @@ def test_who_leaves_makes_room_in_the_queue() -> None:
 
 STARTS_ONE = """
 import asyncio
-from service.parquet.frames import Job
-from service.parquet.process import ReaderProcess
+from ekiben.service.parquet.frames import Job
+from ekiben.service.parquet.process import ReaderProcess
 
 async def main():
     reader = await ReaderProcess.start(Job(("size",), 10, 10**6, 10**8))

@@ -1,6 +1,6 @@
 import pytest
 
-from service.platform import recognise_platform
+from ekiben.service.platform import recognise_platform
 
 
 @pytest.mark.parametrize(
@@ -15,13 +15,13 @@ from service.platform import recognise_platform
     ],
 )
 def test_a_platform_is_recognised_by_its_variables(environment: dict[str, str], name: str) -> None:
-    platform = recognise_platform(environment, ["python", "-m", "service"])
+    platform = recognise_platform(environment, ["python", "-m", "ekiben.service"])
     assert platform.name == name
     assert platform.reason == f"{next(iter(environment))} is set"
 
 
 def test_without_variables_the_serve_argument_means_sagemaker() -> None:
-    assert recognise_platform({}, ["python", "-m", "service", "serve"]).name == "SageMaker"
+    assert recognise_platform({}, ["python", "-m", "ekiben.service", "serve"]).name == "SageMaker"
 
 
 def test_bentomls_own_serve_means_nothing() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from service.healthcheck import check_readiness
-from service.model import PackedModel
-from service.ports import Chosen, Ports, check_port
-from service.settings import InvalidSettings, read_settings
+from ekiben.service.healthcheck import check_readiness
+from ekiben.service.model import PackedModel
+from ekiben.service.ports import Chosen, Ports, check_port
+from ekiben.service.settings import InvalidSettings, read_settings
 from tests.conftest import ROOT, START_TIMEOUT_S, free_port, run, wait_until
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "::1")  # the second is only reached where every IPv4 address is
@@ -164,7 +164,7 @@ echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 1))'  # the loopback interface is up
 "$0" -m bentoml serve & served=$!
 while kill -0 $served; do
-    if "$0" -m service healthcheck; then kill $served; wait $served; exit 0; fi
+    if "$0" -m ekiben.service healthcheck; then kill $served; wait $served; exit 0; fi
 done
 exit 1
 """

@@ -43,7 +43,7 @@ def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_tracking_server_on_postgresql_gets_run_and_champion(tracking_server: str, tmp_path: Path) -> None:
     login = tracking_server.replace("//", "//user:hunter2@")  # which this server does not ask for
     stores = {"MLFLOW_TRACKING_URI": login, "BENTOML_HOME": str(tmp_path)}
-    done = run("-m", "training", "train", "--rows", "5000", "--epochs", "1", **stores)
+    done = run("-m", "ekiben.training", "train", "--rows", "5000", "--epochs", "1", **stores)
     printed = done.stdout
     assert f"packed as {NAME}:1" in printed
     assert "hunter2" not in printed + done.stderr
@@ -56,7 +56,7 @@ def test_a_tracking_server_on_postgresql_gets_run_and_champion(tracking_server: 
 
 def test_a_missing_database_is_refused_without_its_password(database: str, tmp_path: Path) -> None:
     stores = {"MLFLOW_TRACKING_URI": f"{database}-missing", "BENTOML_HOME": str(tmp_path)}
-    refused = run("-m", "training", "train", fails=True, **stores)
+    refused = run("-m", "ekiben.training", "train", fails=True, **stores)
     assert refused.returncode == 2
     assert "secret" not in refused.stdout + refused.stderr
     assert "Traceback" not in refused.stderr

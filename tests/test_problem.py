@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.problem import BUILT_IN, FileSource, InvalidProblem, find_problem, read_problem
+from ekiben.training.problem import BUILT_IN, FileSource, InvalidProblem, find_problem, read_problem
 
 GOOD = """
 name = "delay"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from service.settings import Settings
+from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

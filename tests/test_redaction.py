@@ -12,12 +12,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from contract.errors import InvalidTable
+from ekiben.contract.errors import InvalidTable
+from ekiben.training import store, tracking
+from ekiben.training.problem import SqlSource
+from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.sources import find_source, open_source
 from tests.conftest import run
-from training import store, tracking
-from training.problem import SqlSource
-from training.redaction import redact, redact_uri
-from training.sources import find_source, open_source
 
 SECRET = "hunter2"
 
@@ -219,7 +219,7 @@ def test_an_address_that_must_keep_a_token_is_not_printed(echo: str, environment
 @pytest.mark.parametrize("command", [["train"], ["compare"], ["promote", "1"], ["rollback"]])
 def test_no_command_shows_a_secret(command: list[str], echo: str, tmp_path: Path) -> None:
     uri = f"http://user:{SECRET}@{echo}"
-    done = run("-m", "training", *command, fails=True, MLFLOW_TRACKING_URI=uri, BENTOML_HOME=str(tmp_path))
+    done = run("-m", "ekiben.training", *command, fails=True, MLFLOW_TRACKING_URI=uri, BENTOML_HOME=str(tmp_path))
     assert done.returncode == 2
     assert "error: the MLflow store" in done.stderr
     assert "may not" in done.stderr
@@ -230,7 +230,7 @@ def test_no_command_shows_a_secret(command: list[str], echo: str, tmp_path: Path
 @pytest.mark.slow
 def test_not_even_a_traceback_shows_a_secret() -> None:
     """What no code expects is printed as Python does, without what the environment holds."""
-    broken = "import sys, training.__main__ as m; m.main = lambda: {}[sys.argv[1]]; sys.exit(m.run_process())"
+    broken = "import sys, ekiben.training.__main__ as m; m.main = lambda: {}[sys.argv[1]]; sys.exit(m.run_process())"
     uri = f"postgresql://user:{SECRET}@host/x"
     done = run("-c", broken, uri, fails=True)
     assert "KeyError: 'postgresql://…@host/x'" in done.stderr

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.model import GOLDEN_FILE, PackedModel
-from service.settings import Settings
+from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.service.settings import Settings
 from tests.conftest import Server, run, serve, wait_until
 
 pytestmark = pytest.mark.slow

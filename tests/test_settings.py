@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import InvalidSettings, find_port_variable, read_settings
+from ekiben.service.settings import InvalidSettings, find_port_variable, read_settings
 
 
 @pytest.fixture(autouse=True)

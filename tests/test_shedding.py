@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import uvicorn
 
-from service import metrics, refusals, shedding
-from service.batching import BatchQueue
-from service.budget import ByteBudget
-from service.errors import DeadlineExceeded, Overloaded
-from service.http import Request, read_timeout_s
-from service.plain_post import is_whole_post
-from service.refusals import FEWEST_REFUSALS, Refusals
-from service.settings import Settings
-from service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
-from service.statistics import Recorder
+from ekiben.service import metrics, refusals, shedding
+from ekiben.service.batching import BatchQueue
+from ekiben.service.budget import ByteBudget
+from ekiben.service.errors import DeadlineExceeded, Overloaded
+from ekiben.service.http import Request, read_timeout_s
+from ekiben.service.plain_post import is_whole_post
+from ekiben.service.refusals import FEWEST_REFUSALS, Refusals
+from ekiben.service.settings import Settings
+from ekiben.service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
+from ekiben.service.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
 from tests.test_connection import run

@@ -22,10 +22,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.errors import InvalidTable
-from training.problem import BuiltInSource, FileSource, SqlSource
-from training.sources import MAX_COLUMNS, PASSWORD_VARIABLE, Source, find_source, open_source
-from training.sources.values import choose_type, find_kinds, simplify, to_array
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
+from ekiben.training.sources import MAX_COLUMNS, PASSWORD_VARIABLE, Source, find_source, open_source
+from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
 
 CITIES = {
     "utf-8": "ville,prix\nOrléans,1\n東京,2\n",

@@ -11,10 +11,10 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from contract.errors import InvalidTable
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import SqlSource
+from ekiben.training.sources import PASSWORD_VARIABLE, Source, find_source, open_source
 from tests.postgres import NEEDS_POSTGRES, running_postgres
-from training.problem import SqlSource
-from training.sources import PASSWORD_VARIABLE, Source, find_source, open_source
 
 PASSWORD = "g@heim:/%$x"
 ROWS = 25_000

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import InvalidTable
-from training.problem import Split
-from training.split import Parts, split_table
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import Split
+from ekiben.training.split import Parts, split_table
 
 SPLIT = Split(time="when", validate_from=date(2013, 10, 1), test_from=date(2013, 11, 1))
 MOMENTS = [

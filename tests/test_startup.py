@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from service.limits import MIB, Limits
-from service.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
-from service.settings import Settings
-from service.startup import describe, describe_routes, find_problems
+from ekiben.service.limits import MIB, Limits
+from ekiben.service.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
+from ekiben.service.settings import Settings
+from ekiben.service.startup import describe, describe_routes, find_problems
 
 CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
 MODEL: Any = SimpleNamespace(

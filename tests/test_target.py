@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contract.errors import InvalidTable
-from contract.schema import Task
-from training.problem import TargetColumn
-from training.target import MIN_CLASS_ROWS, MIN_ROWS, check_parts, encode_labels, learn_target
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import Task
+from ekiben.training.problem import TargetColumn
+from ekiben.training.target import MIN_CLASS_ROWS, MIN_ROWS, check_parts, encode_labels, learn_target
 
 
 def column(values: list[Any]) -> "pd.Series[Any]":

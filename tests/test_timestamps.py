@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.check import check_value
-from contract.encode import Encoder
-from contract.feature import Cycle, Timestamp
-from contract.schema import Schema
+from ekiben.contract.check import check_value
+from ekiben.contract.encode import Encoder
+from ekiben.contract.feature import Cycle, Timestamp
+from ekiben.contract.schema import Schema
 from tests.test_feature_schema import LATE
 
 LOCAL = Timestamp(name="moment", nullable=True)

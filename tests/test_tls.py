@@ -9,8 +9,8 @@ import grpc
 import httpx
 import pytest
 
-from service.model import PackedModel
-from service.settings import InvalidSettings, read_settings
+from ekiben.service.model import PackedModel
+from ekiben.service.settings import InvalidSettings, read_settings
 from tests.certificates import Pair, write_pair
 from tests.conftest import Server, free_port, run, serve
 

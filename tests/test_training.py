@@ -20,21 +20,21 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from contract.check import check_rows
-from service.model import GOLDEN_FILE, MAX_GOLDEN_DIFFERENCE, PackedModel
+from ekiben.contract.check import check_rows
+from ekiben.service.model import GOLDEN_FILE, MAX_GOLDEN_DIFFERENCE, PackedModel
+from ekiben.training import tracking
+from ekiben.training.__main__ import main, parse
+from ekiben.training.store import StoreUnreachable
+from ekiben.training.write import open_writer
 from tests.conftest import NAME, run
-from training import tracking
-from training.__main__ import main, parse
-from training.store import StoreUnreachable
-from training.write import open_writer
 
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_network.py.
 FEW_ROWS = 1551
 UNREACHABLE = "sqlite:////proc/nowhere/mlflow.db"
 
 LOAD_ELSEWHERE = """
-import importlib.util, json, sys
-assert not any(importlib.util.find_spec(name) for name in ("contract", "service", "training")), "our code is there"
+import json, sys
+sys.modules["ekiben"] = None  # our code is not there
 import mlflow
 import numpy as np
 import tensorflow as tf
@@ -272,7 +272,7 @@ def test_a_worse_model_becomes_the_challenger(copied_store: Path, own_stores: di
     shutil.copy(session, copied)
     stores = own_stores | {"BENTOML_HOME": str(copied_store)}
     few = ["--rows", str(FEW_ROWS), "--epochs", "1", "--seed", "1"]
-    printed = run("-m", "training", "train", *few, **stores).stdout
+    printed = run("-m", "ekiben.training", "train", *few, **stores).stdout
     verdict = r"log_loss ([\d.]+) of version 2 against ([\d.]+) of the champion, version 1: not better, .* stays"
     found = re.fullmatch(verdict, printed.splitlines()[-2])
     assert found
@@ -284,7 +284,7 @@ def test_a_worse_model_becomes_the_challenger(copied_store: Path, own_stores: di
 @pytest.mark.slow
 def test_if_missing_trains_nothing_where_a_model_is(model: PackedModel, own_stores: dict[str, str]) -> None:
     stores = own_stores | {"BENTOML_HOME": os.environ["BENTOML_HOME"]}
-    done = run("-m", "training", "train", "--if-missing", **stores)
+    done = run("-m", "ekiben.training", "train", "--if-missing", **stores)
     assert (done.stdout, done.stderr) == ("", "")
     assert not Path(stores["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).exists()
 
@@ -292,7 +292,7 @@ def test_if_missing_trains_nothing_where_a_model_is(model: PackedModel, own_stor
 @pytest.mark.slow
 def test_if_missing_trains_where_none_is_and_says_when_it_cannot(own_stores: dict[str, str]) -> None:
     stores = own_stores | {"MLFLOW_TRACKING_URI": UNREACHABLE}
-    done = run("-m", "training", "train", "--if-missing", fails=True, **stores)
+    done = run("-m", "ekiben.training", "train", "--if-missing", fails=True, **stores)
     assert done.returncode == 2
     assert done.stdout == "loading TensorFlow …\n"
     # TensorFlow's and MLflow's own notes may stand before it, a traceback may not.
@@ -340,10 +340,10 @@ def assert_unreachable(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "python -m training: error: the following arguments are required: COMMAND"),
+        ([], "python -m ekiben.training: error: the following arguments are required: COMMAND"),
         (
             ["fly"],
-            "python -m training: error: argument COMMAND: invalid choice: 'fly' "
+            "python -m ekiben.training: error: argument COMMAND: invalid choice: 'fly' "
             "(choose from 'init', 'train', 'predict', 'compare', 'promote', 'rollback')",
         ),
         (["train", "--epochs", "0"], "error: argument --epochs: expected a number above 0, got 0"),
@@ -388,7 +388,7 @@ def test_a_bad_problem_file_is_one_sentence(
 
 @pytest.mark.slow
 def test_a_bad_option_ends_the_process_with_two() -> None:
-    done = run("-m", "training", "train", "--problem", "nowhere.toml", fails=True)
+    done = run("-m", "ekiben.training", "train", "--problem", "nowhere.toml", fails=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: nowhere.toml: No such file or directory\n"
 

@@ -1,4 +1,4 @@
-"""The training commands: `python -m training --help`."""
+"""The training commands: `python -m ekiben.training --help`."""
 
 import argparse
 import os
@@ -18,10 +18,10 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # One value in training and serving: oneDNN's other order of additions changes the last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-from contract.errors import UserError
-from service.model import find_model, open_stored
-from training.problem import DEFAULT, Problem, find_problem
-from training.redaction import redact
+from ekiben.contract.errors import UserError
+from ekiben.service.model import find_model, open_stored
+from ekiben.training.problem import DEFAULT, Problem, find_problem
+from ekiben.training.redaction import redact
 
 BAD_INPUT = 2  # the exit code
 SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m training", description="A table → a model in the store.")
+    parser = argparse.ArgumentParser(prog="python -m ekiben.training", description="A table → a model in the store.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = _add_command(commands, init, "look at a table and write a problem file to edit")
@@ -113,7 +113,7 @@ def seed(text: str) -> int:
 
 def init(options: argparse.Namespace) -> None:
     """Write a problem file for a table."""
-    from training.proposal import init as run
+    from ekiben.training.proposal import init as run
 
     run(
         options.table,
@@ -133,9 +133,9 @@ def train(options: argparse.Namespace) -> None:
         return
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
-    from training.fit import Recipe
-    from training.store import one_sentence
-    from training.train import train as run
+    from ekiben.training.fit import Recipe
+    from ekiben.training.store import one_sentence
+    from ekiben.training.train import train as run
 
     with one_sentence():
         run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
@@ -147,8 +147,8 @@ def predict(options: argparse.Namespace) -> int:
     """Score a table; the exit code says whether every row got a prediction."""
     problem = find_problem(options.problem)
     model = open_stored(find_model(problem.name))
-    from training.predict import predict as run
-    from training.sources import find_source
+    from ekiben.training.predict import predict as run
+    from ekiben.training.sources import find_source
 
     tally = run(model, find_source(options.table, options.query), options.output)
     print(tally, file=sys.stderr)
@@ -158,9 +158,9 @@ def predict(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> None:
     """Show the problem's runs."""
     problem = find_problem(options.problem)
-    from training import tracking
-    from training.compare import compare as run
-    from training.compare import format_runs
+    from ekiben.training import tracking
+    from ekiben.training.compare import compare as run
+    from ekiben.training.compare import format_runs
 
     with tracking.entered_store():
         print(format_runs(run(problem)))
@@ -169,7 +169,7 @@ def compare(options: argparse.Namespace) -> None:
 def promote(options: argparse.Namespace) -> None:
     """Make a version the champion."""
     problem = find_problem(options.problem)
-    from training import champion, tracking
+    from ekiben.training import champion, tracking
 
     with tracking.entered_store():
         champion.promote(problem.name, options.version)
@@ -178,7 +178,7 @@ def promote(options: argparse.Namespace) -> None:
 def rollback(options: argparse.Namespace) -> None:
     """Make the former champion the champion again."""
     problem = find_problem(options.problem)
-    from training import champion, tracking
+    from ekiben.training import champion, tracking
 
     with tracking.entered_store():
         champion.roll_back(problem.name)

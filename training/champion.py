@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from contract.encode import Encoder
-from contract.errors import InvalidModel, UserError
-from contract.learn import KINDS
-from contract.schema import Schema, Target, load_schema
-from service.engine import load_engine
-from service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind, find_model, open_stored
-from training import tracking
-from training.evaluate import gate, score
-from training.pack import store_package
+from ekiben.contract.encode import Encoder
+from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.contract.learn import KINDS
+from ekiben.contract.schema import Schema, Target, load_schema
+from ekiben.service.engine import load_engine
+from ekiben.service.model import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind, find_model, open_stored
+from ekiben.training import tracking
+from ekiben.training.evaluate import gate, score
+from ekiben.training.pack import store_package
 
 
 class NoSuchVersion(UserError):
@@ -56,7 +56,7 @@ def promote(name: str, version: str) -> None:
     """Make a registered version the champion; raise NoSuchVersion if there is none of that number."""
     versions = [str(found.version) for found in tracking.find_versions(name)]
     if version not in versions:
-        known = f"it has {', '.join(versions)}" if versions else "train it first with `python -m training train`"
+        known = f"it has {', '.join(versions)}" if versions else "train it first with `python -m ekiben.training train`"
         raise NoSuchVersion(f"the registry has no version {version} of {name}: {known}")
     install(name, version)
     print(f"version {version} is the champion of {name}: the service started next serves it")

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import mlflow
 
-from contract.check import show
-from contract.errors import InvalidTable
-from contract.schema import Schema, load_schema
-from service.model import SCHEMA_FILE
-from training import tracking
-from training.champion import open_package
-from training.checks.reference import REFERENCE_FILE, Reference, load_reference
-from training.checks.report import Report, check_table
-from training.checks.skew import to_skew
-from training.checks.wording import quote
-from training.problem import NUL, Problem
-from training.read import Table
-from training.sources import describe_absent
-from training.store import DATA
+from ekiben.contract.check import show
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import Schema, load_schema
+from ekiben.service.model import SCHEMA_FILE
+from ekiben.training import tracking
+from ekiben.training.champion import open_package
+from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
+from ekiben.training.checks.report import Report, check_table
+from ekiben.training.checks.skew import to_skew
+from ekiben.training.checks.wording import quote
+from ekiben.training.problem import NUL, Problem
+from ekiben.training.read import Table
+from ekiben.training.sources import describe_absent
+from ekiben.training.store import DATA
 
 REPORTS = DATA / "reports"
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import keras
 from keras import KerasTensor, ops
 
-from contract.feature import Cycle, Timestamp
-from contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY, SECONDS_PER_DAY
+from ekiben.contract.feature import Cycle, Timestamp
+from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY, SECONDS_PER_DAY
 
 CHARACTERS = "0123456789-T :+Z"
 FIRST_CODE = 2  # TextVectorization gives padding 0 and unknown characters 1
@@ -50,7 +50,7 @@ def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
 
 
 def _turns(cycle: Cycle, year: KerasTensor, month: KerasTensor, day: KerasTensor, seconds: KerasTensor) -> KerasTensor:
-    """Return which part of its circle each moment has gone; the twin of `contract.timestamps`."""
+    """Return which part of its circle each moment has gone; the twin of `ekiben.contract.timestamps`."""
     if cycle == "hour":
         return ops.cast(seconds, "float64") / SECONDS_PER_DAY
     day_of_year = _day_of_year(year, month, day)

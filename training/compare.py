@@ -1,4 +1,4 @@
-"""The problem's runs side by side, the best first: `python -m training compare`."""
+"""The problem's runs side by side, the best first: `python -m ekiben.training compare`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,10 +7,10 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from contract.errors import UserError
-from training import tracking
-from training.evaluate import gate, headline
-from training.problem import Problem
+from ekiben.contract.errors import UserError
+from ekiben.training import tracking
+from ekiben.training.evaluate import gate, headline
+from ekiben.training.problem import Problem
 
 SHORT = 8  # characters of a digest that tell two apart
 
@@ -27,7 +27,7 @@ def compare(problem: Problem) -> pd.DataFrame:
     """
     runs = _find_runs(problem.name)
     if not runs:
-        raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m training train`")
+        raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m ekiben.training train`")
     versions = {str(found.run_id): str(found.version) for found in tracking.find_versions(problem.name)}
     aliases = tracking.find_aliases(problem.name)
     metrics = dict.fromkeys((gate(problem.target), *headline(problem.target)))

@@ -10,11 +10,11 @@ import tensorflow as tf
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 from tqdm import tqdm
 
-from contract.encode import Encoded
-from contract.schema import Schema, Target, Task
-from training.interrupts import held_interrupts
-from training.network import Shape, average_towers, build_towers, network_inputs
-from training.scaling import TargetScale, scale_numbers, scale_target
+from ekiben.contract.encode import Encoded
+from ekiben.contract.schema import Schema, Target, Task
+from ekiben.training.interrupts import held_interrupts
+from ekiben.training.network import Shape, average_towers, build_towers, network_inputs
+from ekiben.training.scaling import TargetScale, scale_numbers, scale_target
 
 COVERAGE = 0.8  # of a regression's interval
 PREDICT_ROWS = 8192

@@ -6,9 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.errors import InvalidTable
-from contract.schema import Label
-from training.convert import has_text, to_plain, to_texts
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import Label
+from ekiben.training.convert import has_text, to_plain, to_texts
 
 BOOLEANS = {"false": False, "true": True}
 WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1

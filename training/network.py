@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from contract.encode import Encoded
-from contract.schema import Schema, Target
-from training.scaling import NumberScale, TargetScale
+from ekiben.contract.encode import Encoded
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.scaling import NumberScale, TargetScale
 
 MAX_EMBEDDING_SIZE = 8
 CLIP = 4.0  # scales from the centre; an outlier must not drown the other inputs

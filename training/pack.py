@@ -20,14 +20,14 @@ import tensorflow as tf
 from bentoml.exceptions import BentoMLException
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from contract.check import find_problems
-from contract.encode import Encoded
-from contract.errors import UserError
-from contract.feature import Value
-from contract.schema import Schema, Target, load_schema
-from service.engine import ENCODED_SIGNATURE
-from service.integrity import digest_file
-from service.model import (
+from ekiben.contract.check import find_problems
+from ekiben.contract.encode import Encoded
+from ekiben.contract.errors import UserError
+from ekiben.contract.feature import Value
+from ekiben.contract.schema import Schema, Target, load_schema
+from ekiben.service.engine import ENCODED_SIGNATURE
+from ekiben.service.integrity import digest_file
+from ekiben.service.model import (
     DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,
@@ -41,9 +41,9 @@ from service.model import (
     measure_difference,
     open_model,
 )
-from training.network import network_inputs
-from training.raw_columns import place_name, raw_dtype
-from training.rows import to_rows
+from ekiben.training.network import network_inputs
+from ekiben.training.raw_columns import place_name, raw_dtype
+from ekiben.training.rows import to_rows
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Offline scoring by the packed model: `python -m training predict TABLE`.
+"""Offline scoring by the packed model: `python -m ekiben.training predict TABLE`.
 
 The same schema, encoding and engine as the service's, so the answers are the service's to the bit.
 """
@@ -15,20 +15,20 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contract.answers import Answers, to_columns
-from contract.check import EXPECTED, find_problems, show
-from contract.encode import UNSEEN, Encoder
-from contract.errors import InvalidTable
-from contract.feature import Feature, Timestamp
-from contract.schema import Target
-from service.model import PackedModel
-from training.convert import convert
-from training.problem import FileSource, SqlSource
-from training.progress import show_share
-from training.read import PANDAS_TYPES
-from training.rows import to_rows
-from training.sources import Source, check_asked, open_source
-from training.write import open_writer
+from ekiben.contract.answers import Answers, to_columns
+from ekiben.contract.check import EXPECTED, find_problems, show
+from ekiben.contract.encode import UNSEEN, Encoder
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.feature import Feature, Timestamp
+from ekiben.contract.schema import Target
+from ekiben.service.model import PackedModel
+from ekiben.training.convert import convert
+from ekiben.training.problem import FileSource, SqlSource
+from ekiben.training.progress import show_share
+from ekiben.training.read import PANDAS_TYPES
+from ekiben.training.rows import to_rows
+from ekiben.training.sources import Source, check_asked, open_source
+from ekiben.training.write import open_writer
 
 PREFIX = "prediction."  # of the columns that are added to the table's own
 PROBLEM = PREFIX + "problem"  # what is wrong with a row that gets no prediction

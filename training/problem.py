@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from contract.errors import UserError
-from contract.feature import Cycle, Kind
-from contract.schema import Label, Task
+from ekiben.contract.errors import UserError
+from ekiben.contract.feature import Cycle, Kind
+from ekiben.contract.schema import Label, Task
 
-BUILT_IN = Path(__file__).parent / "flights.toml"
+BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
 DEFAULT = Path("problem.toml")  # in the working folder; where there is none, the built-in problem is meant
 NUL = "\0"
 TEST_SHARE = VALIDATION_SHARE = 0.15

@@ -1,6 +1,6 @@
 """The network with its preprocessing inside: raw named columns in, as MLflow and TensorFlow Serving want it.
 
-This is `contract.encode` once more, in TensorFlow, generated from the same schema; packing fails
+This is `ekiben.contract.encode` once more, in TensorFlow, generated from the same schema; packing fails
 unless both give the golden rows the same answers.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from contract.encode import MISSING, UNSEEN
-from contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
-from contract.schema import Schema
-from training.clock import read_cycles
+from ekiben.contract.encode import MISSING, UNSEEN
+from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
+from ekiben.contract.schema import Schema
+from ekiben.training.clock import read_cycles
 
 
 def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from contract.check import EXPECTED
-from contract.errors import InvalidTable
-from contract.feature import Kind
-from training.convert import Converted, Misfit, convert, convert_exactly
-from training.labels import LabelReader
-from training.problem import Declared, FileSource, Problem
-from training.sources import describe_absent, open_source
+from ekiben.contract.check import EXPECTED
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.feature import Kind
+from ekiben.training.convert import Converted, Misfit, convert, convert_exactly
+from ekiben.training.labels import LabelReader
+from ekiben.training.problem import Declared, FileSource, Problem
+from ekiben.training.sources import describe_absent, open_source
 
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 

@@ -23,12 +23,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 
-from contract.schema import Schema, Target
-from training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
-from training.flights import PACKAGE
-from training.problem import BuiltInSource, FileSource, Problem, SqlSource
-from training.raw_columns import raw_dtype
-from training.split import Parts
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
+from ekiben.training.flights import PACKAGE
+from ekiben.training.problem import BuiltInSource, FileSource, Problem, SqlSource
+from ekiben.training.raw_columns import raw_dtype
+from ekiben.training.split import Parts
 
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
 SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest is of all rows

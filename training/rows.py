@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from contract.feature import Feature, Timestamp, Value
-from contract.schema import Schema
+from ekiben.contract.feature import Feature, Timestamp, Value
+from ekiben.contract.schema import Schema
 
 
 def to_rows(schema: Schema, table: pd.DataFrame) -> list[dict[str, Value]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.schema import Target
+from ekiben.contract.schema import Target
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
 LEAST_RATE = 1e-4  # a class may be missing from the training rows

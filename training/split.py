@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from contract.errors import InvalidTable
-from training.problem import Split
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import Split
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 SEED = 0  # the cut is the same for every run: runs differ in their weights, not in their test rows

@@ -15,10 +15,10 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from contract.errors import UserError
-from training.redaction import redact, redact_uri
+from ekiben.contract.errors import UserError
+from ekiben.training.redaction import redact, redact_uri
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 DATABASE = DATA / "mlflow.db"
 SQLITE = "sqlite:///"

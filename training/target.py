@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from contract.errors import InvalidTable
-from contract.schema import Label, Target
-from training.labels import sort_labels
-from training.problem import TargetColumn
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import Label, Target
+from ekiben.training.labels import sort_labels
+from ekiben.training.problem import TargetColumn
 
 MIN_ROWS = 50  # of fewer nothing can be learned and tested
 MIN_CLASS_ROWS = 5

@@ -13,8 +13,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from training.redaction import redact
-from training.store import (
+from ekiben.training.redaction import redact
+from ekiben.training.store import (
     CONNECT_ERRORS,
     DATA,
     DATABASE,
@@ -47,7 +47,7 @@ def entered_store() -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
     check_store()
     if not connect():
-        raise StoreUnreachable("there is no MLflow store yet: train first with `python -m training train`")
+        raise StoreUnreachable("there is no MLflow store yet: train first with `python -m ekiben.training train`")
     with one_sentence():
         yield
 

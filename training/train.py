@@ -1,4 +1,4 @@
-"""The whole way from a table to a model in the BentoML store: `python -m training train`."""
+"""The whole way from a table to a model in the BentoML store: `python -m ekiben.training train`."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,32 +12,32 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from contract.encode import Encoder
-from contract.learn import learn_schema
-from contract.schema import Schema, Target
-from training import tracking
-from training.champion import crown
-from training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
-from training.checks.reference import REFERENCE_FILE, learn_reference
-from training.commit import git_commit
-from training.evaluate import format_scores, score
-from training.fit import Labelled, Recipe, fit_network
-from training.flights import digest_table
-from training.pack import (
+from ekiben.contract.encode import Encoder
+from ekiben.contract.learn import learn_schema
+from ekiben.contract.schema import Schema, Target
+from ekiben.training import tracking
+from ekiben.training.champion import crown
+from ekiben.training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
+from ekiben.training.checks.reference import REFERENCE_FILE, learn_reference
+from ekiben.training.commit import git_commit
+from ekiben.training.evaluate import format_scores, score
+from ekiben.training.fit import Labelled, Recipe, fit_network
+from ekiben.training.flights import digest_table
+from ekiben.training.pack import (
     check_raw_answers,
     choose_golden,
     predict_encoded,
     write_golden,
     write_package,
 )
-from training.problem import Problem
-from training.progress import show_share
-from training.raw_columns import build_raw_model, to_raw_arrays
-from training.read import Table, read_table
-from training.record import log_data, log_evaluation, log_model
-from training.split import SEED, Parts, describe_split, split_table
-from training.store import check_store
-from training.target import check_parts, encode_labels, learn_target
+from ekiben.training.problem import Problem
+from ekiben.training.progress import show_share
+from ekiben.training.raw_columns import build_raw_model, to_raw_arrays
+from ekiben.training.read import Table, read_table
+from ekiben.training.record import log_data, log_evaluation, log_model
+from ekiben.training.split import SEED, Parts, describe_split, split_table
+from ekiben.training.store import check_store
+from ekiben.training.target import check_parts, encode_labels, learn_target
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 

@@ -1,4 +1,4 @@
-"""Builds the image of the packed model: `make image`, or `python -m deploy.image --help`."""
+"""Builds the image of the packed model: `make image`, or `python -m ekiben.deploy.image --help`."""
 
 import argparse
 import logging
@@ -6,13 +6,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contract.errors import UserError
-from deploy.image.bento import LOCKS, build_bento
-from deploy.image.builder import BUILDERS, check_tag, containerize, find_builder, read_size
-from deploy.image.labels import describe_image
-from deploy.image.sbom import write_sbom
-from service.model import find_model, open_stored
-from service.settings import read_settings
+from ekiben.contract.errors import UserError
+from ekiben.deploy.image.bento import LOCKS, build_bento
+from ekiben.deploy.image.builder import BUILDERS, check_tag, containerize, find_builder, read_size
+from ekiben.deploy.image.labels import describe_image
+from ekiben.deploy.image.sbom import write_sbom
+from ekiben.service.model import find_model, open_stored
+from ekiben.service.settings import read_settings
 
 OUTPUT = Path("dist")
 
@@ -41,7 +41,7 @@ def main() -> int:
 
 def parse() -> Plan:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.image", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m ekiben.deploy.image", description=__doc__.splitlines()[0])
     parser.add_argument("-t", "--tag", default="", help="the image's name (default: MODEL:VERSION)")
     parser.add_argument("--backend", choices=BUILDERS, help="what builds it (default: the first that is installed)")
     parser.add_argument("--engine", choices=LOCKS, help="whose packages it carries (default: what the model needs)")

@@ -8,9 +8,9 @@ import bentoml
 import yaml
 from bentoml.exceptions import BentoMLException, NotFound
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 BENTOFILE = ROOT / "bentofile.yaml"
 # What each engine's image is made of.
 LOCKS = {"litert": Path("requirements/service.txt"), "tensorflow": Path("requirements/service-tensorflow.txt")}

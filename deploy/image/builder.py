@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 BUILDERS = ("docker", "podman", "buildah", "nerdctl")
 # BentoML 1.4.39 unpacks the Dockerfile's template into a temporary folder, but reads it only below the current one.

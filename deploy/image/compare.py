@@ -1,4 +1,4 @@
-"""Says in what two images differ: `python -m deploy.image.compare ONE OTHER`; it needs podman.
+"""Says in what two images differ: `python -m ekiben.deploy.image.compare ONE OTHER`; it needs podman.
 
 Two builds of one commit differ in the times of files, and in the time that BentoML writes into
 a bento: neither is compared.
@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.errors import UserError
+from ekiben.contract.errors import UserError
 
 TIMES = re.compile(rb"^creation_time: .*$", re.MULTILINE)  # in bento.yaml and model.yaml
 STAMPED = ("bento.yaml", "model.yaml")
@@ -39,7 +39,7 @@ class Entry:
 
 def main() -> int:
     """Print what differs; the exit code is 1 if anything does."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.image.compare", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m ekiben.deploy.image.compare", description=__doc__.splitlines()[0])
     parser.add_argument("one")
     parser.add_argument("other")
     options = parser.parse_args()

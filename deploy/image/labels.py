@@ -2,8 +2,8 @@
 
 import bentoml
 
-from service.model import PackedModel
-from training.commit import UNKNOWN, git_commit
+from ekiben.service.model import PackedModel
+from ekiben.training.commit import UNKNOWN, git_commit
 
 
 def describe_image(model: PackedModel, engine: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Prints how large each kind of image is, how soon it answers and what memory it takes.
 
-Run `python -m deploy.image.measure`: of one model it builds the default image, the one with
+Run `python -m ekiben.deploy.image.measure`: of one model it builds the default image, the one with
 TensorFlow, and what plain BentoML makes of the same files with TensorFlow; it needs podman.
 """
 
@@ -20,13 +20,13 @@ from statistics import median
 
 import psutil
 
-from contract.errors import UserError
-from deploy.image.bento import build_bento
-from deploy.image.builder import ImageFailed, containerize, find_builder
-from load_tests.report import describe_machine
-from service.integrity import STORE_FILE, digest_file
-from service.model import MANIFEST_FILE, PackedModel, find_model, open_stored
-from service.settings import read_settings
+from ekiben.contract.errors import UserError
+from ekiben.deploy.image.bento import build_bento
+from ekiben.deploy.image.builder import ImageFailed, containerize, find_builder
+from ekiben.load_tests.report import describe_machine
+from ekiben.service.integrity import STORE_FILE, digest_file
+from ekiben.service.model import MANIFEST_FILE, PackedModel, find_model, open_stored
+from ekiben.service.settings import read_settings
 
 MIB = 2**20
 PORT = 18980
@@ -62,7 +62,7 @@ KINDS = (
 
 def main() -> int:
     """Build, run and print a Markdown table."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.image.measure", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m ekiben.deploy.image.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--opt", dest="options", action="append", default=[], help="handed to podman's build")
     options = parser.parse_args()
     logging.getLogger("bentoml").setLevel(logging.ERROR)  # that v1 is as good as v2

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract.errors import UserError
-from deploy.image.bento import ROOT
+from ekiben.contract.errors import UserError
+from ekiben.deploy.image.bento import ROOT
 
 
 class SbomFailed(UserError):

@@ -8,9 +8,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from contract.errors import UserError
-from load_tests.hostile.attack import Tally, Target
-from load_tests.sender import raise_file_limit
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.hostile.attack import Tally, Target
+from ekiben.load_tests.sender import raise_file_limit
 
 NICENESS = 10  # the good callers share its core, and go first
 PREPARE_S = 120.0
@@ -58,7 +58,7 @@ def start_attacker(name: str, target: Target) -> Iterator[Attacker]:
 
 def attack(name: str, target: Target, pipe: "Connection[Tally | None, str]") -> None:
     """Prepare an attack, wait for the word, and say what came of it."""
-    from load_tests.hostile.attacks import find_attack
+    from ekiben.load_tests.hostile.attacks import find_attack
 
     os.nice(NICENESS)
     raise_file_limit()

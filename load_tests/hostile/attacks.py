@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from contract.errors import UserError
-from load_tests.hostile import (
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.hostile import (
     attacks_bodies,
     attacks_grpc,
     attacks_heads,
@@ -12,7 +12,7 @@ from load_tests.hostile import (
     attacks_probes,
     attacks_rejected,
 )  # fmt: skip
-from load_tests.hostile.attack import Attack
+from ekiben.load_tests.hostile.attack import Attack
 
 KINDS = (
     attacks_probes, attacks_rejected, attacks_bodies, attacks_parquet, attacks_heads, attacks_pipelines, attacks_grpc,

@@ -8,10 +8,10 @@ from typing import Any
 
 import grpc
 
-from load_tests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
-from load_tests.hostile.attack import CLOSED, Attack, Run, Tally, Target
-from load_tests.hostile.calls import REJECTED_CODES, call_all
-from load_tests.hostile.http2 import (
+from ekiben.load_tests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
+from ekiben.load_tests.hostile.attack import CLOSED, Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.calls import REJECTED_CODES, call_all
+from ekiben.load_tests.hostile.http2 import (
     ACK,
     CANCEL,
     CONTINUATION,
@@ -27,9 +27,9 @@ from load_tests.hostile.http2 import (
     frame,
     head,
 )  # fmt: skip
-from load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
-from load_tests.question import Question
-from service.one_port import PREFACE
+from ekiben.load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
+from ekiben.load_tests.question import Question
+from ekiben.service.one_port import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 EMPTY = b"\0\0\0\0\0"  # a message of no bytes

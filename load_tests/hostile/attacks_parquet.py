@@ -5,9 +5,9 @@ from functools import partial
 
 import pyarrow as pa
 
-from contract.feature import Category
-from load_tests.hostile.attack import REJECTED, Attack, Run, Target
-from load_tests.hostile.parquet_files import (
+from ekiben.contract.feature import Category
+from ekiben.load_tests.hostile.attack import REJECTED, Attack, Run, Target
+from ekiben.load_tests.hostile.parquet_files import (
     CODECS,
     attacks,
     bomb,
@@ -17,8 +17,8 @@ from load_tests.hostile.parquet_files import (
     to_parquet,
     with_levels,
 )  # fmt: skip
-from load_tests.hostile.rows import MOST_ROWS, good_rows, required_number
-from load_tests.hostile.wire import flood, post
+from ekiben.load_tests.hostile.rows import MOST_ROWS, good_rows, required_number
+from ekiben.load_tests.hostile.wire import flood, post
 
 MEDIA = "application/vnd.apache.parquet"
 CONNECTIONS = 8

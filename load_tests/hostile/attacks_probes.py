@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from load_tests.hostile.attack import Attack, Run, Tally, Target
-from load_tests.hostile.wire import flood, get
+from ekiben.load_tests.hostile.attack import Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.wire import flood, get
 
 CONNECTIONS = 32
 FORGED = "forged-line"

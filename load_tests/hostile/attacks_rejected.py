@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST
-from load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
-from load_tests.hostile.attack import LATE, REJECTED, Attack, Run, Target
-from load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, ask_rejected_over_grpc, call_all
-from load_tests.hostile.rows import (
+from ekiben.load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST
+from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.hostile.attack import LATE, REJECTED, Attack, Run, Target
+from ekiben.load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, ask_rejected_over_grpc, call_all
+from ekiben.load_tests.hostile.rows import (
     ask,
     ask_rejected,
     csv,
@@ -16,7 +16,7 @@ from load_tests.hostile.rows import (
     records,
     short_wrong_rows,
 )  # fmt: skip
-from load_tests.hostile.wire import flood, post_packed
+from ekiben.load_tests.hostile.wire import flood, post_packed
 
 ROWS = 5000
 CONNECTIONS = 8

@@ -1,4 +1,4 @@
-"""Becomes a Python module under limits: `python -m load_tests.hostile.limited MIB FILES MODULE [ARGUMENT …]`.
+"""Becomes a Python module under limits: `python -m ekiben.load_tests.hostile.limited MIB FILES MODULE [ARGUMENT …]`.
 
 Linux declares RLIMIT_RSS (`ulimit -m`) to a process without enforcing it: the service reads it as its
 memory, and the load test ends a service that goes beyond it, as a container's kernel would.

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from service.parquet.thrift import BYTES, I32, I64, LIST, STRUCT, write_list, write_struct
+from ekiben.service.parquet.thrift import BYTES, I32, I64, LIST, STRUCT, write_list, write_struct
 
 INT64, BYTE_ARRAY = 2, 6
 PLAIN, RLE, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 0, 3, 7, 8

@@ -5,12 +5,12 @@ import io
 import json
 from typing import Any
 
-from contract.feature import Number
-from contract.schema import Schema
-from load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, Dialect
-from load_tests.hostile.attack import Target
-from load_tests.hostile.wire import post
-from load_tests.wrk import http_request
+from ekiben.contract.feature import Number
+from ekiben.contract.schema import Schema
+from ekiben.load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, Dialect
+from ekiben.load_tests.hostile.attack import Target
+from ekiben.load_tests.hostile.wire import post
+from ekiben.load_tests.wrk import http_request
 
 MOST_BYTES = 8 * 2**20  # MAX_BODY_BYTES
 MOST_ROWS = 20_000  # MAX_REQUEST_ROWS

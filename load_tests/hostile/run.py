@@ -1,4 +1,4 @@
-"""Attacks a service of 640 MiB while good callers ask it every 10 ms: `python -m load_tests hostile`."""
+"""Attacks a service of 640 MiB while good callers ask it every 10 ms: `python -m ekiben.load_tests hostile`."""
 
 import asyncio
 import signal
@@ -12,20 +12,20 @@ from pathlib import Path
 
 import psutil
 
-from load_tests.capacity import first_question
-from load_tests.cores import running_on, split_cores
-from load_tests.dialects import PREDICT
-from load_tests.hostile.attack import Attack, Tally, Target
-from load_tests.hostile.attacker import Attacker, start_attacker
-from load_tests.hostile.attacks import choose
-from load_tests.hostile.good import Seen, calling
-from load_tests.hostile.sampler import Sampler
-from load_tests.hostile.verdict import MOST_AFTER, Result, print_head
-from load_tests.process import cpu_seconds
-from load_tests.report import describe_machine
-from load_tests.servers import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
-from load_tests.target import Service, find_service, find_source
-from load_tests.wrk import http_request
+from ekiben.load_tests.capacity import first_question
+from ekiben.load_tests.cores import running_on, split_cores
+from ekiben.load_tests.dialects import PREDICT
+from ekiben.load_tests.hostile.attack import Attack, Tally, Target
+from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
+from ekiben.load_tests.hostile.attacks import choose
+from ekiben.load_tests.hostile.good import Seen, calling
+from ekiben.load_tests.hostile.sampler import Sampler
+from ekiben.load_tests.hostile.verdict import MOST_AFTER, Result, print_head
+from ekiben.load_tests.process import cpu_seconds
+from ekiben.load_tests.report import describe_machine
+from ekiben.load_tests.servers import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
+from ekiben.load_tests.target import Service, find_service, find_source
+from ekiben.load_tests.wrk import http_request
 
 LIMIT_MIB = 640  # as `deploy/` runs it
 SAMPLE_S = 0.02
@@ -93,7 +93,7 @@ def start_service(
     attack: Attack, port: int, seconds: float, short: bool, folder: Path, stack: ExitStack, cores: frozenset[int]
 ) -> Started:
     """Start a service with the attack's settings, and let it have answered something of everything."""
-    limited = "load_tests.hostile.limited", str(LIMIT_MIB), str(attack.files)
+    limited = "ekiben.load_tests.hostile.limited", str(LIMIT_MIB), str(attack.files)
     peer = Peer("Ekiben", (*limited, *EKIBEN.command), EKIBEN.dialects)
     with running_on(cores):
         running = stack.enter_context(start(peer, port, first_question(), folder, dict(attack.settings)))

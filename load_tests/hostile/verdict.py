@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from load_tests.hostile.attack import Attack, Tally
+from ekiben.load_tests.hostile.attack import Attack, Tally
 
 MOST_PEAK, MOST_AFTER = 1.5, 1.05  # times the resident memory before
 MOST_P99_MS = 100.0

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from contract.errors import UserError
-from load_tests import h2load, wrk
-from load_tests.bench import Loader, parse
-from load_tests.dialects import TWO_LOADS, Dialect
-from load_tests.peers.lineup import OURS, Entry, find_entries
-from load_tests.peers.report import Line, Load, Run, report
-from load_tests.process import private_and_shared_mib
-from load_tests.report import describe_machine
+from ekiben.contract.errors import UserError
+from ekiben.load_tests import h2load, wrk
+from ekiben.load_tests.bench import Loader, parse
+from ekiben.load_tests.dialects import TWO_LOADS, Dialect
+from ekiben.load_tests.peers.lineup import OURS, Entry, find_entries
+from ekiben.load_tests.peers.report import Line, Load, Run, report
+from ekiben.load_tests.process import private_and_shared_mib
+from ekiben.load_tests.report import describe_machine
 
 FIRST_PORT = 23100
 WARM_UP_S = 1
@@ -31,7 +31,7 @@ WARM_UP_S = 1
 
 def main() -> int:
     """Measure, and print a Markdown table; 1 if a line of it is missing because a server failed."""
-    options = parse("python -m load_tests.peers", __doc__)
+    options = parse("python -m ekiben.load_tests.peers", __doc__)
     try:
         wrk.find_wrk()
         h2load.find_h2load()

@@ -2,7 +2,7 @@
 
 Twice, for the two ways it knows to name the input: `{"rows": [...]}`, and the bare list, for
 which it makes the input's JSON schema anew at every request.
-Run `bentoml serve load_tests.peers.batchable:Named`, or `:Bare`.
+Run `bentoml serve ekiben.load_tests.peers.batchable:Named`, or `:Bare`.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ from typing import Any
 
 import bentoml
 
-from contract.answers import to_predictions
-from contract.row import predictions_type, row_type
-from contract.schema import load_schema
-from load_tests.peers.packed import TensorFlowNetwork
-from service.model import SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
-from service.settings import read_settings
+from ekiben.contract.answers import to_predictions
+from ekiben.contract.row import predictions_type, row_type
+from ekiben.contract.schema import load_schema
+from ekiben.load_tests.peers.packed import TensorFlowNetwork
+from ekiben.service.model import SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from ekiben.service.settings import read_settings
 
 stored = find_model(read_settings().model_name)
 schema = load_schema(Path(stored.path) / SCHEMA_FILE)

@@ -1,6 +1,6 @@
 """The least gRPC can cost in this stack: grpc.aio on uvloop, bytes in, the same bytes out, whatever the method.
 
-Run `GRPC_PORT=… python -m load_tests.peers.echo`.
+Run `GRPC_PORT=… python -m ekiben.load_tests.peers.echo`.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from service.settings import read_settings
+from ekiben.service.settings import read_settings
 
 
 async def serve(port: int) -> None:

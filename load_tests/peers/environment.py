@@ -3,7 +3,7 @@
 from importlib.metadata import distributions
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".venv-peers"
 STAMP = "installed"  # the last file that `make` writes
 

@@ -1,4 +1,4 @@
-"""FastAPI with the same model. Run `python -m load_tests.peers.fastapi ENGINE PORT`.
+"""FastAPI with the same model. Run `python -m ekiben.load_tests.peers.fastapi ENGINE PORT`.
 
 As its documentation has it: the model is loaded once, in the lifespan; rows and predictions are
 pydantic models, the answer's by the return type, so that pydantic writes the JSON; uvicorn with
@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import create_model
 
-from contract.row import predictions_type, row_type
-from load_tests.peers.packed import Packed, open_packed, read_schema
+from ekiben.contract.row import predictions_type, row_type
+from ekiben.load_tests.peers.packed import Packed, open_packed, read_schema
 
 
 def build_app(engine: str) -> FastAPI:

@@ -1,7 +1,7 @@
 """The least this stack can cost: raw ASGI, our encoding, LiteRT, a batch per turn of the event loop.
 
 No BentoML, deadlines, limits, metrics, request ids or error answers.
-Run `python -m load_tests.peers.floor PORT`.
+Run `python -m ekiben.load_tests.peers.floor PORT`.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 import uvicorn
 
-from contract.encode import Encoder
-from service.engine import Engine
-from service.http import App, Receive, Scope, Send
-from service.model import find_model, open_stored
-from service.settings import read_settings
+from ekiben.contract.encode import Encoder
+from ekiben.service.engine import Engine
+from ekiben.service.http import App, Receive, Scope, Send
+from ekiben.service.model import find_model, open_stored
+from ekiben.service.settings import read_settings
 
 
 class Floor:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
-from load_tests.dialects import BARE, INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, Dialect
-from load_tests.grpc_dialects import OIP_RAW
-from load_tests.peers import environment
-from load_tests.servers import EKIBEN, MLSERVER, Peer
+from ekiben.load_tests.dialects import BARE, INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, Dialect
+from ekiben.load_tests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.peers import environment
+from ekiben.load_tests.servers import EKIBEN, MLSERVER, Peer
 
 Engine = Literal["TensorFlow", "LiteRT"]
 
@@ -35,13 +35,13 @@ class Entry:
 
 def batchable(service: str, dialect: Dialect) -> Entry:
     """Return BentoML's own batching, which runs where the project does."""
-    command = ("bentoml", "serve", f"load_tests.peers.batchable:{service}", "--port")
+    command = ("bentoml", "serve", f"ekiben.load_tests.peers.batchable:{service}", "--port")
     return Entry(Peer("BentoML batchable", command, (dialect,)), "TensorFlow", "bentoml")
 
 
 def beside(name: str, environment: str, engine: Engine, package: str, dialects: tuple[Dialect, ...]) -> Entry:
     """Return a server that computes with either engine; its module is called as its environment is."""
-    command = (f"load_tests.peers.{environment}", engine)
+    command = (f"ekiben.load_tests.peers.{environment}", engine)
     return Entry(Peer(name, command, dialects, environment=environment), engine, package)
 
 
@@ -57,7 +57,7 @@ ENTRIES = (
     beside("Ray Serve", "ray", "TensorFlow", "ray", (PREDICT,)),
     beside("Ray Serve", "ray", "LiteRT", "ray", (PREDICT,)),
     Entry(
-        Peer("mlflow models serve", ("load_tests.peers.mlflow",), (INVOCATIONS,), environment="mlflow"),
+        Peer("mlflow models serve", ("ekiben.load_tests.peers.mlflow",), (INVOCATIONS,), environment="mlflow"),
         "Keras", "mlflow",
     ),
     Entry(Peer("MLServer", MLSERVER.command, (OIP_JSON, OIP_RAW), environment="mlserver"), "LiteRT", "mlserver"),

@@ -1,4 +1,4 @@
-"""LitServe with the same model. Run `python -m load_tests.peers.litserve ENGINE PORT`.
+"""LitServe with the same model. Run `python -m ekiben.load_tests.peers.litserve ENGINE PORT`.
 
 As its documentation has it: `max_batch_size` and `batch_timeout` make batches, `batch` and
 `unbatch` are ours because a request holds several rows, and `fast_queue` passes requests to the
@@ -12,7 +12,7 @@ from typing import Any
 
 import litserve  # type: ignore[import-not-found]
 
-from load_tests.peers.packed import Rows, open_packed
+from ekiben.load_tests.peers.packed import Rows, open_packed
 
 MAX_BATCH_SIZE = 64  # requests: as many as are in flight at most
 BATCH_TIMEOUT_S = 0.01  # 2 ms cost a quarter more CPU time a row

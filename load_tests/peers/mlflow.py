@@ -1,4 +1,4 @@
-"""`mlflow models serve` with the registered model. Run `python -m load_tests.peers.mlflow PORT`.
+"""`mlflow models serve` with the registered model. Run `python -m ekiben.load_tests.peers.mlflow PORT`.
 
 As its documentation has it: the model is named by its version in the registry, and
 `--env-manager local` serves it from the environment that holds what it needs. It loads the Keras
@@ -8,8 +8,8 @@ model as a Python function, which calls Keras' `predict`; there is no batching t
 import os
 import sys
 
-from load_tests.peers.environment import find_command
-from load_tests.peers.packed import NAME, VERSION
+from ekiben.load_tests.peers.environment import find_command
+from ekiben.load_tests.peers.packed import NAME, VERSION
 
 
 def main(port: int) -> None:

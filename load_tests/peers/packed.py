@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from contract.answers import Answers, to_predictions
-from contract.encode import Encoder
-from contract.schema import Schema, load_schema
-from service.engine import LiteRTEngine
+from ekiben.contract.answers import Answers, to_predictions
+from ekiben.contract.encode import Encoder
+from ekiben.contract.schema import Schema, load_schema
+from ekiben.service.engine import LiteRTEngine
 
-# What load_tests.servers says about the model; the peers can't ask BentoML.
+# What ekiben.load_tests.servers says about the model; the peers can't ask BentoML.
 NAME, VERSION, SCHEMA = "PEER_MODEL", "PEER_VERSION", "PEER_SCHEMA"
 LITERT, SAVED_MODEL = "PEER_LITERT", "PEER_SAVED_MODEL"
 MISSING = {"number": float("nan"), "boolean": float("nan"), "category": "", "timestamp": ""}

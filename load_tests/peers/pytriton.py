@@ -1,4 +1,4 @@
-"""Triton with the same model, through PyTriton. Run `GRPC_PORT=… python -m load_tests.peers.pytriton LiteRT PORT`.
+"""Triton with the same model, through PyTriton. Run `GRPC_PORT=… python -m ekiben.load_tests.peers.pytriton LiteRT PORT`.
 
 As its documentation has it: the function is bound once, takes whole batches (`@batch`), and
 Triton's dynamic batcher makes these. Triton's guide starts from the batcher as it comes, which
@@ -17,8 +17,8 @@ from pytriton.decorators import batch  # type: ignore[import-not-found]
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig  # type: ignore[import-not-found]
 
-from contract.tensors import ColumnReader, TensorSpec, input_specs, output_specs, to_tensors
-from load_tests.peers.packed import NAME, Packed, open_packed
+from ekiben.contract.tensors import ColumnReader, TensorSpec, input_specs, output_specs, to_tensors
+from ekiben.load_tests.peers.packed import NAME, Packed, open_packed
 
 MAX_BATCH_ROWS = 1024  # 16 requests of 64 rows in one batch
 TYPES = {"FP32": np.float32, "INT64": np.int64, "BOOL": np.bool_, "BYTES": bytes}

@@ -1,4 +1,4 @@
-"""Ray Serve with the same model. Run `python -m load_tests.peers.ray ENGINE PORT`.
+"""Ray Serve with the same model. Run `python -m ekiben.load_tests.peers.ray ENGINE PORT`.
 
 As its documentation has it: `@serve.batch` makes batches, `max_ongoing_requests` lets as many
 requests into the replica as two batches may hold, and the two variables of its guide to high
@@ -26,7 +26,7 @@ from ray import serve
 from ray.serve.config import HTTPOptions  # type: ignore[import-not-found]
 from starlette.requests import Request
 
-from load_tests.peers.packed import Rows, open_packed
+from ekiben.load_tests.peers.packed import Rows, open_packed
 
 MAX_BATCH_SIZE = 64  # requests: as many as are in flight at most
 BATCH_TIMEOUT_S = 0.002  # 10 ms cost a seventh more CPU time a row

@@ -5,7 +5,7 @@ from typing import Any
 
 import uvloop
 
-from service.refusals import REFUSAL
+from ekiben.service.refusals import REFUSAL
 
 
 class Refuser(asyncio.Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from load_tests.dialects import BARE, PREDICT, Dialect
-from load_tests.process import Measured
+from ekiben.load_tests.dialects import BARE, PREDICT, Dialect
+from ekiben.load_tests.process import Measured
 
 Load = tuple[int, int]  # rows a request, requests in flight
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.parquet.arrow_schema import KEY, find_durations
-from service.parquet.thrift import BINARY, FLAG, INT, Damaged, Fields, ThriftReader
+from ekiben.service.parquet.arrow_schema import KEY, find_durations
+from ekiben.service.parquet.thrift import BINARY, FLAG, INT, Damaged, Fields, ThriftReader
 
 MAX_FOOTER_BYTES = 2 * 2**20  # of 20 columns it is 11 KB, most of it pandas' and Arrow's own schemas
 TAIL_BYTES = 8  # the footer's length, and PAR1

@@ -5,8 +5,8 @@ https://github.com/apache/arrow-rs/issues/10734; the headers' source is that of 
 
 from dataclasses import dataclass
 
-from service.parquet.footer import BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, TYPE_LENGTH, Chunk
-from service.parquet.thrift import INT, Damaged, Fields, ThriftReader
+from ekiben.service.parquet.footer import BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY, TYPE_LENGTH, Chunk
+from ekiben.service.parquet.thrift import INT, Damaged, Fields, ThriftReader
 
 DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 MAX_PAGES = 20_000  # half a second; writers fill pages of a megabyte or 20,000 rows

@@ -11,10 +11,10 @@ import orjson
 from arro3.core import RecordBatch
 from arro3.io import read_parquet
 
-from service.parquet.footer import Rejected
-from service.parquet.frames import MAX_PIECE_BYTES
-from service.parquet.table import Table
-from service.parquet.thrift import Damaged
+from ekiben.service.parquet.footer import Rejected
+from ekiben.service.parquet.frames import MAX_PIECE_BYTES
+from ekiben.service.parquet.table import Table
+from ekiben.service.parquet.thrift import Damaged
 
 Columns = Sequence[list[Any]]
 

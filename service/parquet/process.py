@@ -11,9 +11,9 @@ from typing import Self
 
 import orjson
 
-from service.parquet.frames import END, FRAME, HEAD, LAST, LENGTH, MAX_PIECE_BYTES, Job
+from ekiben.service.parquet.frames import END, FRAME, HEAD, LAST, LENGTH, MAX_PIECE_BYTES, Job
 
-COMMAND = (sys.executable, "-S", "-P", "-m", "service.parquet.reader")  # -S: PYTHONPATH says where everything is
+COMMAND = (sys.executable, "-S", "-P", "-m", "ekiben.service.parquet.reader")  # -S: PYTHONPATH says where everything is
 # glibc keeps what it can't give back from the middle of its heap: large blocks are to be apart from it.
 MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 SLACK_S = 1.0  # after the deadline the process ends by itself; before that the service ends it

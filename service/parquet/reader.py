@@ -1,4 +1,4 @@
-"""The process that reads Parquet files, one after the other: `python -m service.parquet.reader`.
+"""The process that reads Parquet files, one after the other: `python -m ekiben.service.parquet.reader`.
 
 arro3 ends the process that reads certain damaged files (0.9: a panic in Rust that can't unwind), and a
 page may unpack to more than it says: neither may happen to the service. Nothing heavy is imported here, so
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import orjson
 
-from service.parquet.footer import Rejected
-from service.parquet.frames import END, FAULT, FRAME, HEAD, LAST, LENGTH, PIECE, TABLE, Job
-from service.parquet.pieces import read_pieces
-from service.parquet.table import check_size, open_table
-from service.parquet.thrift import MAX_STRUCTS, TooLarge
+from ekiben.service.parquet.footer import Rejected
+from ekiben.service.parquet.frames import END, FAULT, FRAME, HEAD, LAST, LENGTH, PIECE, TABLE, Job
+from ekiben.service.parquet.pieces import read_pieces
+from ekiben.service.parquet.table import check_size, open_table
+from ekiben.service.parquet.thrift import MAX_STRUCTS, TooLarge
 
 INPUT, OUTPUT = 0, 1
 NICENESS = 5  # the event loop goes first

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from service.errors import CallerGone
-from service.limits import MIB, Limits
-from service.parquet.frames import Job
-from service.parquet.process import ReaderProcess
+from ekiben.service.errors import CallerGone
+from ekiben.service.limits import MIB, Limits
+from ekiben.service.parquet.frames import Job
+from ekiben.service.parquet.process import ReaderProcess
 
 IDLE_S = 1.0  # one that waits takes 27 MiB, starting it again 30 ms
 FIXED_BYTES = 24 * MIB  # of Arrow's and Python's objects, whatever the file is

@@ -3,11 +3,11 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from service.index_columns import find_index
-from service.parquet.footer import Chunk, Column, Footer, Rejected, find_chunk, read_footer
-from service.parquet.pages import Extent, measure_pages
-from service.parquet.thrift import Damaged
-from service.parquet.trim import replace_footer
+from ekiben.service.index_columns import find_index
+from ekiben.service.parquet.footer import Chunk, Column, Footer, Rejected, find_chunk, read_footer
+from ekiben.service.parquet.pages import Extent, measure_pages
+from ekiben.service.parquet.thrift import Damaged
+from ekiben.service.parquet.trim import replace_footer
 
 BATCH_VALUES = 10_000  # half a millisecond of the service's time
 MAX_BATCH_ROWS = 1024

@@ -7,9 +7,9 @@ of `footer.py`'s source.
 from collections.abc import Sequence
 from typing import Any
 
-from service.parquet import footer as parquet
-from service.parquet.footer import Chunk, Column
-from service.parquet.thrift import BYTE, BYTES, I32, I64, LIST, STRUCT, TRUE, Fields, write_list, write_struct
+from ekiben.service.parquet import footer as parquet
+from ekiben.service.parquet.footer import Chunk, Column
+from ekiben.service.parquet.thrift import BYTE, BYTES, I32, I64, LIST, STRUCT, TRUE, Fields, write_list, write_struct
 
 DECIMAL, TIME, TIMESTAMP, INTEGER = 5, 7, 8, 10  # of the logical types, those that have fields
 ELEMENT_TYPES = dict.fromkeys(range(1, 9), I32) | {parquet.NAME: BYTES}

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect
-from service.protocols import invocations, open_inference, predict, probes, tensorflow_serving, vertex
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect
+from ekiben.service.protocols import invocations, open_inference, predict, probes, tensorflow_serving, vertex
+from ekiben.service.settings import Settings
 
 DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
     predict.dialect,

@@ -4,17 +4,17 @@ from typing import Any
 
 import orjson
 
-from contract.answers import to_predictions
-from contract.check import show, suggest
-from contract.errors import InvalidInput, Problem
-from service.body import BodyReader
-from service.dataplane import Dataplane, Prediction
-from service.dialect import Dialect, Route
-from service.errors import BadRequest
-from service.failure import Failure
-from service.http import JSON_TYPE, Request, read_timeout_s
-from service.json_values import parse_json
-from service.settings import Settings
+from ekiben.contract.answers import to_predictions
+from ekiben.contract.check import show, suggest
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.service.body import BodyReader
+from ekiben.service.dataplane import Dataplane, Prediction
+from ekiben.service.dialect import Dialect, Route
+from ekiben.service.errors import BadRequest
+from ekiben.service.failure import Failure
+from ekiben.service.http import JSON_TYPE, Request, read_timeout_s
+from ekiben.service.json_values import parse_json
+from ekiben.service.settings import Settings
 
 PROTOCOL = "predict"
 PATH = "/predict"

@@ -1,9 +1,9 @@
 """What platforms ask before they send traffic: SageMaker's and MLflow's /ping, KServe's liveness on /."""
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect, Operation, Route
-from service.http import Request, Response, encode_json
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect, Operation, Route
+from ekiben.service.http import Request, Response, encode_json
+from ekiben.service.settings import Settings
 
 READY = Operation("Whether traffic may come", statuses={503: "not yet, or no more"})
 ALIVE = Operation("Whether the process lives, as KServe V1 asks; a browser gets this page")

@@ -3,12 +3,12 @@
 import os
 from urllib.parse import unquote
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect, Route
-from service.http import Request, Response
-from service.protocols.tensorflow_serving.predict import build_predict
-from service.routing import escape
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect, Route
+from ekiben.service.http import Request, Response
+from ekiben.service.protocols.tensorflow_serving.predict import build_predict
+from ekiben.service.routing import escape
+from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"
 

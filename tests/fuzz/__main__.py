@@ -17,7 +17,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["contract", "service"]):
+with atheris.instrument_imports(include=["ekiben"]):
     from tests.fuzz.seeds import SEEDS, Seed
     from tests.fuzz.service import ROW, SCHEMA, Service, Unexpected, check
 

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from service.protos import message
+from ekiben.service.protos import message
 from tests.fuzz.service import MANIFEST, ROW, SCHEMA
 
 JSON = {"content-type": "application/json"}

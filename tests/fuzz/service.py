@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encode import Encoded
-from contract.feature import Boolean, Category, Number, Timestamp
-from contract.schema import Schema, Target
-from service.auth import Guard
-from service.dataplane import Dataplane
-from service.dialect import Call, Method
-from service.drain import Drain
-from service.endpoint import mount
-from service.failure import describe_error
-from service.frontdoor import FrontDoor
-from service.http import Message, Receive, Scope, Send
-from service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from service.protocols import DIALECTS
-from service.routing import Router
-from service.settings import Settings
+from ekiben.contract.encode import Encoded
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
+from ekiben.service.auth import Guard
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Call, Method
+from ekiben.service.drain import Drain
+from ekiben.service.endpoint import mount
+from ekiben.service.failure import describe_error
+from ekiben.service.frontdoor import FrontDoor
+from ekiben.service.http import Message, Receive, Scope, Send
+from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from ekiben.service.protocols import DIALECTS
+from ekiben.service.routing import Router
+from ekiben.service.settings import Settings
 
 SCHEMA = Schema(
     name="kinds",

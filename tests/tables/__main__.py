@@ -22,15 +22,15 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from contract.encode import Encoder
-from contract.schema import Schema
+from ekiben.contract.encode import Encoder
+from ekiben.contract.schema import Schema
+from ekiben.training.evaluate import score
+from ekiben.training.fit import Recipe
+from ekiben.training.problem import read_problem
+from ekiben.training.proposal import init
+from ekiben.training.read import read_table
+from ekiben.training.train import Prepared, fit_and_score, prepare
 from tests.tables.make import MAKERS, Made
-from training.evaluate import score
-from training.fit import Recipe
-from training.problem import read_problem
-from training.proposal import init
-from training.read import read_table
-from training.train import Prepared, fit_and_score, prepare
 
 METRIC = {"binary": "auc", "multiclass": "accuracy", "regression": "r2"}
 SEEDS = 3

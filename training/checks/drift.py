@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import MonteCarloMethod, chi2_contingency
 from scipy.stats.contingency import expected_freq
 
-from contract.schema import Schema
-from training.checks.reference import Counts, Distribution, Reference, describe, holds
+from ekiben.contract.schema import Schema
+from ekiben.training.checks.reference import Counts, Distribution, Reference, describe, holds
 
 MODERATE, LARGE = 0.1, 0.25  # PSI, as Siddiqi has them
 SIGNIFICANCE = 0.01  # a PSI is no drift where chance gives as much this often or more: of few rows it is mostly noise

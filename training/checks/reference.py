@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contract.encode import MISSING
-from contract.errors import InvalidModel
-from contract.feature import NULL_SPELLINGS, Boolean, Category, Cycle, Feature, Number, Timestamp
-from contract.schema import Schema, Target
+from ekiben.contract.encode import MISSING
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Cycle, Feature, Number, Timestamp
+from ekiben.contract.schema import Schema, Target
 
 REFERENCE_FILE = "reference.json"
 NUMBER_BINS = 10

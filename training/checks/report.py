@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from contract.errors import InvalidTable
-from contract.schema import Schema
-from training.checks.drift import Drift, find_drifts
-from training.checks.reference import Reference, share_duplicates
-from training.checks.skew import Skew, find_skews
-from training.checks.wording import count, format_change, format_p_value, format_share, printable, quote
-from training.convert import Misfit
+from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import Schema
+from ekiben.training.checks.drift import Drift, find_drifts
+from ekiben.training.checks.reference import Reference, share_duplicates
+from ekiben.training.checks.skew import Skew, find_skews
+from ekiben.training.checks.wording import count, format_change, format_p_value, format_share, printable, quote
+from ekiben.training.convert import Misfit
 
 MAX_SHOWN = 20  # lines of each sort in the terminal; the page has all of them
 DUPLICATES_NOTED = 0.05  # of the rows, more than there were

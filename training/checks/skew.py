@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrorReason, SchemaErrors
 
-from contract.check import show, suggest, to_float32
-from contract.feature import Feature, Number
-from contract.schema import Schema, Target
-from training.checks.reference import Reference, holds
-from training.checks.wording import format_rows, quote
-from training.convert import Misfit
+from ekiben.contract.check import show, suggest, to_float32
+from ekiben.contract.feature import Feature, Number
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.checks.reference import Reference, holds
+from ekiben.training.checks.wording import format_rows, quote
+from ekiben.training.convert import Misfit
 
 MAX_SHOWN_CLASSES = 10
 SkewKind = Literal["missing", "unread", "undeclared", "extra", "retyped", "new nulls", "out of range", "new classes"]

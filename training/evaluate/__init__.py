@@ -1,7 +1,7 @@
 """How good the answers are: metrics, slices and plots on rows the network never saw.
 
 `labels` are (rows,): 0 and 1, the places of the classes, or numbers, as the task of the target
-has them. `answers` are (rows, outputs) as `contract.answers` describes them.
+has them. `answers` are (rows, outputs) as `ekiben.contract.answers` describes them.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contract.errors import UserError
-from contract.schema import Target, Task
-from training.evaluate import binary, multiclass, regression, slices
-from training.evaluate.drawing import Panel, plot_rows
-from training.evaluate.slices import MAX_SLICES, period_keys, slice_keys
-from training.evaluate.text import drawable, format_number
-from training.problem import TargetColumn
+from ekiben.contract.errors import UserError
+from ekiben.contract.schema import Target, Task
+from ekiben.training.evaluate import binary, multiclass, regression, slices
+from ekiben.training.evaluate.drawing import Panel, plot_rows
+from ekiben.training.evaluate.slices import MAX_SLICES, period_keys, slice_keys
+from ekiben.training.evaluate.text import drawable, format_number
+from ekiben.training.problem import TargetColumn
 
 __all__ = [
     "Diverged", "format_number", "format_scores", "gate", "headline", "period_keys",
@@ -79,7 +79,7 @@ def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, F
 
 
 def score_slices(target: Target, labels: np.ndarray, answers: np.ndarray, keys: pd.Series) -> pd.DataFrame:
-    """Return the scores for each value of `keys`, (rows,); see `training.evaluate.slices`."""
+    """Return the scores for each value of `keys`, (rows,); see `ekiben.training.evaluate.slices`."""
     return slices.score_slices(_TASKS[target.task].score_slice, labels, answers, keys)
 
 

@@ -11,11 +11,11 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from contract.answers import DECISION_THRESHOLD
-from contract.schema import Target
-from training.evaluate.drawing import Panel, add_legend, new_plot
-from training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
-from training.evaluate.text import drawable
+from ekiben.contract.answers import DECISION_THRESHOLD
+from ekiben.contract.schema import Target
+from ekiben.training.evaluate.drawing import Panel, add_legend, new_plot
+from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
+from ekiben.training.evaluate.text import drawable
 
 GATE = "log_loss"  # a proper score: it rewards calibration as well as ranking
 HEADLINE: tuple[str, ...] = ("auc", "log_loss", "calibration_error")

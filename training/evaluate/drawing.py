@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.evaluate.text import drawable
+from ekiben.training.evaluate.text import drawable
 
 TAIL = 0.005  # of the values on each side may lie far out
 MARGIN = 0.5  # of the range between the tails is still drawn beside it

@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
-from contract.schema import Target
-from training.evaluate.drawing import Panel, plot_rows
-from training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
-from training.evaluate.text import drawable
+from ekiben.contract.schema import Target
+from ekiben.training.evaluate.drawing import Panel, plot_rows
+from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
+from ekiben.training.evaluate.text import drawable
 
 GATE = "log_loss"  # a proper score: it rewards every probability, not the likeliest class alone
 HEADLINE: tuple[str, ...] = ("accuracy", "macro_f1", "log_loss")

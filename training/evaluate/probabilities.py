@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.evaluate.bins import bin_rates
-from training.evaluate.drawing import add_legend, new_plot
+from ekiben.training.evaluate.bins import bin_rates
+from ekiben.training.evaluate.drawing import add_legend, new_plot
 
 # Where float32 ends: a wrong answer that is certain must not cost more than it can tell from certain.
 SMALLEST = float(np.finfo(np.float32).eps)

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from contract.schema import Target
-from training.evaluate.bins import bin_rates
-from training.evaluate.drawing import Panel, add_legend, inner_range, new_plot
-from training.evaluate.text import drawable, format_number
+from ekiben.contract.schema import Target
+from ekiben.training.evaluate.bins import bin_rates
+from ekiben.training.evaluate.drawing import Panel, add_legend, inner_range, new_plot
+from ekiben.training.evaluate.text import drawable, format_number
 
 GATE = "rmse"  # what the network's value, the mean, makes least
 HEADLINE: tuple[str, ...] = ("r2", "rmse", "interval_coverage")

@@ -1,5 +1,5 @@
 """What a problem file for a table could say, found out by reading the table once."""
 
-from training.proposal.command import init
+from ekiben.training.proposal.command import init
 
 __all__ = ["init"]

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.feature import Kind
-from training.convert import convert, has_text, to_double, to_plain, to_texts
-from training.date_formats import DIGITS_ONLY, find_formats, is_zoned
+from ekiben.contract.feature import Kind
+from ekiben.training.convert import convert, has_text, to_double, to_plain, to_texts
+from ekiben.training.date_formats import DIGITS_ONLY, find_formats, is_zoned
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25

@@ -1,16 +1,16 @@
-"""`python -m training init`: looks at a table and writes a problem file to go on with."""
+"""`python -m ekiben.training init`: looks at a table and writes a problem file to go on with."""
 
 import re
 import unicodedata
 from pathlib import Path
 
-from contract.check import show
-from training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
-from training.progress import show_share
-from training.proposal.file import write
-from training.proposal.propose import Proposal, propose
-from training.proposal.target import ProposedTarget
-from training.sources import find_source
+from ekiben.contract.check import show
+from ekiben.training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
+from ekiben.training.progress import show_share
+from ekiben.training.proposal.file import write
+from ekiben.training.proposal.propose import Proposal, propose
+from ekiben.training.proposal.target import ProposedTarget
+from ekiben.training.sources import find_source
 
 LONGEST_NAME = 40
 SHOWN = 12  # names in a line, and lines of a kind
@@ -38,7 +38,7 @@ def init(
     print(describe(proposal))
     write(proposal, output)
     option = "" if output == DEFAULT else f" --problem {output}"
-    print(f"wrote {output}: look it through, then `python -m training train{option}`")
+    print(f"wrote {output}: look it through, then `python -m ekiben.training train{option}`")
 
 
 def describe(proposal: Proposal) -> str:

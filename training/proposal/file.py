@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.problem import FileSource, InvalidProblem, SqlSource
-from training.proposal.features import Feature
-from training.proposal.propose import Proposal
-from training.proposal.split import ProposedSplit
-from training.proposal.target import ProposedTarget
+from ekiben.training.problem import FileSource, InvalidProblem, SqlSource
+from ekiben.training.proposal.features import Feature
+from ekiben.training.proposal.propose import Proposal
+from ekiben.training.proposal.split import ProposedSplit
+from ekiben.training.proposal.target import ProposedTarget
 
 DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
 GUESSED = "guessed: change it if texts look wrong"

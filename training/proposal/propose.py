@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from contract.errors import InvalidTable
-from training.problem import FileSource, SqlSource
-from training.proposal.column import Column
-from training.proposal.features import Feature, judge, with_remark
-from training.proposal.leaks import find_leaks
-from training.proposal.sample import Sample
-from training.proposal.split import ProposedSplit, adapt_cycles, choose_split
-from training.proposal.target import LabelCounts, ProposedTarget, propose_target
-from training.sources import Source, check_asked, open_source
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import FileSource, SqlSource
+from ekiben.training.proposal.column import Column
+from ekiben.training.proposal.features import Feature, judge, with_remark
+from ekiben.training.proposal.leaks import find_leaks
+from ekiben.training.proposal.sample import Sample
+from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
+from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
+from ekiben.training.sources import Source, check_asked, open_source
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 1 << 26
 

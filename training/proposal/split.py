@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from contract.errors import InvalidTable
-from training.proposal.column import Column
-from training.proposal.features import Feature, with_remark
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.proposal.column import Column
+from ekiben.training.proposal.features import Feature, with_remark
 
 DISORDER = 0.02  # of the rows may stand before one that is earlier, in a table that is in the order of its times
 SECONDS_PER_YEAR = 365.25 * 86_400

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from contract.errors import InvalidTable
-from training.problem import BuiltInSource, FileSource, SqlSource
-from training.redaction import redact_uri
-from training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
-from training.sources.built_in import BuiltInTable
-from training.sources.database import DatabaseQuery
-from training.sources.delimited import DelimitedFile
-from training.sources.dialect import find_dialect
-from training.sources.files import check_file, is_parquet
-from training.sources.parquet import ParquetFiles
-from training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
+from ekiben.training.redaction import redact_uri
+from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
+from ekiben.training.sources.built_in import BuiltInTable
+from ekiben.training.sources.database import DatabaseQuery
+from ekiben.training.sources.delimited import DelimitedFile
+from ekiben.training.sources.dialect import find_dialect
+from ekiben.training.sources.files import check_file, is_parquet
+from ekiben.training.sources.parquet import ParquetFiles
+from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
 
 __all__ = ["MAX_COLUMNS", "PASSWORD_VARIABLE", "Source", "check_asked", "describe_absent", "find_source", "open_source"]
 

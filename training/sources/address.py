@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, quote, unquote
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from contract.errors import InvalidTable
-from training.redaction import SECRET
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.redaction import SECRET
 
 PASSWORD_VARIABLE = "DATABASE_PASSWORD"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")

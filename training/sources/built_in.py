@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from training.flights import COLUMNS, load_flights
-from training.sources.source import check_asked
+from ekiben.training.flights import COLUMNS, load_flights
+from ekiben.training.sources.source import check_asked
 
 
 class BuiltInTable:

@@ -15,12 +15,12 @@ from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from contract.errors import InvalidTable
-from training.problem import SqlSource
-from training.redaction import redact
-from training.sources.address import read_url
-from training.sources.source import check_asked, check_columns
-from training.sources.values import choose_type, find_kinds, simplify, to_array
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import SqlSource
+from ekiben.training.redaction import redact
+from ekiben.training.sources.address import read_url
+from ekiben.training.sources.source import check_asked, check_columns
+from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
 
 _BATCH_ROWS = 10_000
 _CONNECT_TIMEOUT_S = 5

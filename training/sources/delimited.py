@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from contract.errors import InvalidTable
-from training.problem import FileSource
-from training.sources.dialect import Dialect, find_dialect
-from training.sources.encoding import explain_encoding, is_utf8
-from training.sources.files import Content, open_content, readable
-from training.sources.source import check_asked, check_columns
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import FileSource
+from ekiben.training.sources.dialect import Dialect, find_dialect
+from ekiben.training.sources.encoding import explain_encoding, is_utf8
+from ekiben.training.sources.files import Content, open_content, readable
+from ekiben.training.sources.source import check_asked, check_columns
 
 _BLOCK_BYTES = 1 << 22  # also the longest row
 _SHOWN = 60  # characters of a row that an error quotes

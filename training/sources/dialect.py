@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from contract.errors import InvalidTable
-from training.problem import FileSource
-from training.sources.encoding import decode, explain_encoding, find_encoding, is_text
-from training.sources.files import FORMATS, open_content, readable
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.problem import FileSource
+from ekiben.training.sources.encoding import decode, explain_encoding, find_encoding, is_text
+from ekiben.training.sources.files import FORMATS, open_content, readable
 
 _SAMPLE_BYTES = 1 << 22
 _SAMPLE_ROWS = 1000

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from contract.errors import InvalidTable
-from training.redaction import redact_uri
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.redaction import redact_uri
 
 FORMATS = "a table is a CSV file (.csv, .tsv, .txt, also in .gz, .zip, .bz2, .xz), Parquet or a database URL"
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz")

@@ -10,9 +10,9 @@ from typing import NoReturn
 import pyarrow as pa
 from pyarrow import dataset, parquet
 
-from contract.errors import InvalidTable
-from training.sources.files import readable
-from training.sources.source import check_asked, check_columns
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.sources.files import readable
+from ekiben.training.sources.source import check_asked, check_columns
 
 _BATCH_ROWS = 1 << 16
 _SUFFIXES = (".parquet", ".pq")

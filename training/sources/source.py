@@ -5,9 +5,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from contract.check import shorten, suggest
-from contract.errors import InvalidTable
-from training.checks.wording import printable
+from ekiben.contract.check import shorten, suggest
+from ekiben.contract.errors import InvalidTable
+from ekiben.training.checks.wording import printable
 
 MAX_COLUMNS = 2000
 _SHOWN = 20  # columns that an error lists

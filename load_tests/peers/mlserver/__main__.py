@@ -1,11 +1,11 @@
-"""Starts MLServer. Run `GRPC_PORT=… python -m load_tests.peers.mlserver PORT`."""
+"""Starts MLServer. Run `GRPC_PORT=… python -m ekiben.load_tests.peers.mlserver PORT`."""
 
 import os
 import sys
 from pathlib import Path
 
-from load_tests.peers.environment import find_command
-from load_tests.peers.packed import NAME
+from ekiben.load_tests.peers.environment import find_command
+from ekiben.load_tests.peers.packed import NAME
 
 FOLDER = Path(__file__).parent
 

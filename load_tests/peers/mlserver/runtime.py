@@ -5,8 +5,8 @@ from mlserver import MLModel  # type: ignore[import-not-found]
 from mlserver.codecs import NumpyCodec, StringCodec  # type: ignore[import-not-found]
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput  # type: ignore[import-not-found]
 
-from contract.tensors import Column, ColumnReader, to_tensors
-from load_tests.peers.packed import open_packed
+from ekiben.contract.tensors import Column, ColumnReader, to_tensors
+from ekiben.load_tests.peers.packed import open_packed
 
 
 class EncodedRuntime(MLModel):  # type: ignore[misc]

@@ -1,14 +1,14 @@
 """/invocations, as MLflow's scoring server and SageMaker call it: JSON in four forms, CSV, Parquet."""
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect, Operation, Route
-from service.http import Request, Response
-from service.openapi import PREDICTION, ROW
-from service.protocols.invocations.answer import Invocations
-from service.protocols.invocations.errors import shape_error
-from service.protocols.invocations.media import CSV, JSON, PARQUET
-from service.protocols.open_inference.metadata import SERVER_VERSION
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect, Operation, Route
+from ekiben.service.http import Request, Response
+from ekiben.service.openapi import PREDICTION, ROW
+from ekiben.service.protocols.invocations.answer import Invocations
+from ekiben.service.protocols.invocations.errors import shape_error
+from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
+from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
+from ekiben.service.settings import Settings
 
 PROTOCOL = "invocations"
 PREDICT = Operation(

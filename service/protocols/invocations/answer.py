@@ -5,23 +5,23 @@ from typing import Any
 
 import orjson
 
-from contract.answers import to_columns, to_predictions
-from contract.encode import BLOCK_ROWS
-from service.body import BodyReader
-from service.dataplane import Dataplane, Prediction
-from service.errors import BadRequest, Overloaded
-from service.http import Request, Response, read_timeout_s
-from service.json_values import nan_to_null, parse_json
-from service.limits import read_limits
-from service.offload import offload
-from service.protocols.invocations.csv_form import CsvReader, write_csv
-from service.protocols.invocations.json_forms import JsonReader, is_open_inference
-from service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
-from service.protocols.invocations.parquet_form import ParquetReader
-from service.protocols.open_inference.infer import Inference
-from service.protocols.open_inference.question import Question
-from service.refusals import RETRY_AFTER_S
-from service.settings import Settings
+from ekiben.contract.answers import to_columns, to_predictions
+from ekiben.contract.encode import BLOCK_ROWS
+from ekiben.service.body import BodyReader
+from ekiben.service.dataplane import Dataplane, Prediction
+from ekiben.service.errors import BadRequest, Overloaded
+from ekiben.service.http import Request, Response, read_timeout_s
+from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.limits import read_limits
+from ekiben.service.offload import offload
+from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
+from ekiben.service.protocols.invocations.json_forms import JsonReader, is_open_inference
+from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
+from ekiben.service.protocols.invocations.parquet_form import ParquetReader
+from ekiben.service.protocols.open_inference.infer import Inference
+from ekiben.service.protocols.open_inference.question import Question
+from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.settings import Settings
 
 
 class Invocations:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from contract.schema import Schema
-from contract.tensors import ColumnReader
-from service.errors import BadRequest
-from service.index_columns import find_index
-from service.protocols.invocations.names import check_names
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import ColumnReader
+from ekiben.service.errors import BadRequest
+from ekiben.service.index_columns import find_index
+from ekiben.service.protocols.invocations.names import check_names
 
 Line = list[str]
 BLOCK_LINES = 256

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from contract.check import show, suggest
-from contract.errors import InvalidInput, Problem
-from contract.schema import Schema
-from contract.tensors import ColumnReader, unwrap_column
-from service.errors import BadRequest
-from service.protocols.invocations.names import check_names
+from ekiben.contract.check import show, suggest
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import ColumnReader, unwrap_column
+from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.invocations.names import check_names
 
 SPLIT, RECORDS, INSTANCES, INPUTS = FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 SPLIT_KEYS = ("columns", "data", "index")  # the index is not looked at

@@ -7,7 +7,7 @@ containers. Only a request that accepts neither is refused.
 
 from functools import lru_cache
 
-from service.errors import BadRequest
+from ekiben.service.errors import BadRequest
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 ALIASES = {"application/x-parquet": PARQUET}

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from contract.check import shorten
-from contract.errors import InvalidInput, Problem
+from ekiben.contract.check import shorten
+from ekiben.contract.errors import InvalidInput, Problem
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 
 import orjson
 
-from contract.check import check_names as check_known
-from contract.schema import Schema
-from contract.tensors import ColumnReader
-from service.errors import BadRequest, DeadlineExceeded
-from service.index_columns import find_index
-from service.json_values import nan_to_null, parse_json
-from service.limits import Limits
-from service.parquet.frames import FAULT, TABLE, Job
-from service.parquet.process import ReaderDied, ReaderProcess
-from service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
-from service.protocols.invocations.names import check_names
+from ekiben.contract.check import check_names as check_known
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import ColumnReader
+from ekiben.service.errors import BadRequest, DeadlineExceeded
+from ekiben.service.index_columns import find_index
+from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.limits import Limits
+from ekiben.service.parquet.frames import FAULT, TABLE, Job
+from ekiben.service.parquet.process import ReaderDied, ReaderProcess
+from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
+from ekiben.service.protocols.invocations.names import check_names
 
 logger = logging.getLogger("bentoml.service")
 

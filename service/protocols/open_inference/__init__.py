@@ -1,9 +1,9 @@
 """The Open Inference Protocol (KServe V2) over HTTP and gRPC, with Triton's extensions."""
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect
-from service.protocols.open_inference import grpc, http
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect
+from ekiben.service.protocols.open_inference import grpc, http
+from ekiben.service.settings import Settings
 
 PROTOCOL = "open_inference"
 

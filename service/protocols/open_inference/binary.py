@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contract.check import show
-from service.errors import BadRequest
-from service.http import Header
-from service.protocols.open_inference.datatypes import Datatype, read_raw, refuse
+from ekiben.contract.check import show
+from ekiben.service.errors import BadRequest
+from ekiben.service.http import Header
+from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, refuse
 
 LENGTH_HEADER = b"inference-header-content-length"
 SIZE = "binary_data_size"

@@ -6,12 +6,12 @@ from itertools import chain
 from types import NoneType
 from typing import Any
 
-from contract.check import shorten, show
-from contract.errors import InvalidInput, Problem
-from contract.schema import Schema
-from contract.tensors import Column, ColumnReader
-from service.errors import BadRequest
-from service.protocols.open_inference.datatypes import refuse
+from ekiben.contract.check import shorten, show
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import Column, ColumnReader
+from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.open_inference.datatypes import refuse
 
 TEXT_CELLS = frozenset({str, NoneType})
 

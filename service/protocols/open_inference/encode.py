@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from contract.answers import Answers, name_classes, score_classes
-from contract.check import show, suggest
-from contract.errors import InvalidInput, Problem
-from contract.schema import Target
-from contract.tensors import TensorSpec, output_specs, to_tensors
-from service.protocols.open_inference.datatypes import TEXTS
-from service.protocols.open_inference.decode import read_flag
+from ekiben.contract.answers import Answers, name_classes, score_classes
+from ekiben.contract.check import show, suggest
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.schema import Target
+from ekiben.contract.tensors import TensorSpec, output_specs, to_tensors
+from ekiben.service.protocols.open_inference.datatypes import TEXTS
+from ekiben.service.protocols.open_inference.decode import read_flag
 
 
 @dataclass(frozen=True)

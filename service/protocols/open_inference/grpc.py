@@ -5,11 +5,11 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from contract.check import shorten
-from service.dataplane import Dataplane
-from service.dialect import Call, Method
-from service.errors import BadRequest
-from service.protocols.open_inference.datatypes import (
+from ekiben.contract.check import shorten
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Call, Method
+from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
     TEXTS,
     Datatype,
@@ -19,12 +19,12 @@ from service.protocols.open_inference.datatypes import (
     refuse,
     write_raw,
 )
-from service.protocols.open_inference.decode import Extent, RowReader, check_names, miscount, read_timeout_s
-from service.protocols.open_inference.encode import Output, Selection, to_list
-from service.protocols.open_inference.metadata import describe_model, describe_server
-from service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
-from service.protos import message
-from service.settings import Settings
+from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, miscount, read_timeout_s
+from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
+from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
+from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
+from ekiben.service.protos import message
+from ekiben.service.settings import Settings
 
 SERVICE = "inference.GRPCInferenceService"
 InferResponse = message("inference.ModelInferResponse")

@@ -5,16 +5,21 @@ from typing import Any
 
 import orjson
 
-from service.budget import ByteBudget
-from service.dataplane import Dataplane
-from service.dialect import Operation, Route
-from service.errors import BadRequest
-from service.http import Request, Response, encode_json, read_timeout_s
-from service.json_values import parse_json
-from service.protocols.open_inference.infer import Inference
-from service.protocols.open_inference.metadata import describe_model, describe_server
-from service.protocols.open_inference.triton import NO_LOADING, describe_config, describe_index, describe_statistics
-from service.settings import Settings
+from ekiben.service.budget import ByteBudget
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Operation, Route
+from ekiben.service.errors import BadRequest
+from ekiben.service.http import Request, Response, encode_json, read_timeout_s
+from ekiben.service.json_values import parse_json
+from ekiben.service.protocols.open_inference.infer import Inference
+from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
+from ekiben.service.protocols.open_inference.triton import (
+    NO_LOADING,
+    describe_config,
+    describe_index,
+    describe_statistics,
+)
+from ekiben.service.settings import Settings
 
 MODEL = "/v2/models/{model}[/versions/{version}]"
 TENSOR = {

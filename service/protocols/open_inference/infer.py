@@ -5,16 +5,16 @@ from typing import Any
 
 import orjson
 
-from service.body import BodyReader
-from service.dataplane import Dataplane
-from service.http import Request, Response
-from service.http import read_timeout_s as read_header_timeout_s
-from service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
-from service.protocols.open_inference.datatypes import write_raw
-from service.protocols.open_inference.decode import read_timeout_s
-from service.protocols.open_inference.encode import Asked, Output, Selection, to_list
-from service.protocols.open_inference.question import Question, QuestionReader
-from service.settings import Settings
+from ekiben.service.body import BodyReader
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.http import Request, Response
+from ekiben.service.http import read_timeout_s as read_header_timeout_s
+from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
+from ekiben.service.protocols.open_inference.datatypes import write_raw
+from ekiben.service.protocols.open_inference.decode import read_timeout_s
+from ekiben.service.protocols.open_inference.encode import Asked, Output, Selection, to_list
+from ekiben.service.protocols.open_inference.question import Question, QuestionReader
+from ekiben.service.settings import Settings
 
 
 class Inference:

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from contract.answers import name_classes
-from contract.tensors import TensorSpec, input_specs, output_specs
-from service.model import PackedModel
+from ekiben.contract.answers import name_classes
+from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
+from ekiben.service.model import PackedModel
 
 SERVER = "ekiben"
 SERVER_VERSION = "0.1.0"

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from contract.check import check_names as check_features
-from contract.check import show
-from contract.errors import InvalidInput, Problem
-from contract.tensors import input_specs
-from service.dataplane import Dataplane
-from service.errors import BadRequest
-from service.json_values import nan_to_null, parse_json
-from service.protocols.open_inference.binary import SIZE, Tail
-from service.protocols.open_inference.datatypes import DATATYPES, Datatype, refuse, refuse_datatype
-from service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
-from service.protocols.open_inference.encode import Asked, Selection
+from ekiben.contract.check import check_names as check_features
+from ekiben.contract.check import show
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.tensors import input_specs
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.errors import BadRequest
+from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.protocols.open_inference.binary import SIZE, Tail
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, refuse, refuse_datatype
+from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
+from ekiben.service.protocols.open_inference.encode import Asked, Selection
 
 # Of JSON before raw tensors: a caller's is nearly always the same, and to parse it is a fifth of a row's cost.
 REMEMBERED_HEADERS, MAX_REMEMBERED_BYTES = 64, 16_384

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from contract.tensors import TensorSpec, input_specs, output_specs
-from service.dataplane import Dataplane
-from service.engine import MAX_BATCH_ROWS
-from service.model import PackedModel
-from service.protocols.open_inference.datatypes import DATATYPES
-from service.protocols.open_inference.metadata import SERVER, name_platform
-from service.settings import Settings
-from service.statistics import Spent, Statistics
+from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.engine import MAX_BATCH_ROWS
+from ekiben.service.model import PackedModel
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES
+from ekiben.service.protocols.open_inference.metadata import SERVER, name_platform
+from ekiben.service.settings import Settings
+from ekiben.service.statistics import Spent, Statistics
 
 NO_LOADING = "models are not loaded or unloaded here: deploy the service with another model"
 

@@ -1,9 +1,9 @@
 """TensorFlow Serving over REST and gRPC; KServe V1, whose paths are among its own."""
 
-from service.dataplane import Dataplane
-from service.dialect import Dialect
-from service.protocols.tensorflow_serving import grpc, rest
-from service.settings import Settings
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.dialect import Dialect
+from ekiben.service.protocols.tensorflow_serving import grpc, rest
+from ekiben.service.settings import Settings
 
 PROTOCOL = "tensorflow_serving"
 

@@ -5,11 +5,11 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from contract.check import shorten, show, suggest
-from contract.errors import InvalidInput, Problem
-from service.errors import BadRequest
-from service.json_values import nan_to_null, parse_json
-from service.protocols.tensorflow_serving.model_spec import check_signature
+from ekiben.contract.check import shorten, show, suggest
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.service.errors import BadRequest
+from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.protocols.tensorflow_serving.model_spec import check_signature
 
 BYTES_KEY = "b64"
 # TensorFlow Serving's, then what Vertex AI and MLflow put beside the rows. They change nothing here.

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from contract.answers import Answers, name_classes, score_classes
-from contract.check import check_names, shorten, show
-from contract.errors import InvalidInput, Problem
-from contract.schema import Schema, Target, Task
-from contract.tensors import ColumnReader
-from service.errors import BadRequest
-from service.protos import message
-from service.wire import MAX_MESSAGES, parse
+from ekiben.contract.answers import Answers, name_classes, score_classes
+from ekiben.contract.check import check_names, shorten, show
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.schema import Schema, Target, Task
+from ekiben.contract.tensors import ColumnReader
+from ekiben.service.errors import BadRequest
+from ekiben.service.protos import message
+from ekiben.service.wire import MAX_MESSAGES, parse
 
 TASKS: Mapping[str, tuple[Task, ...]] = {"classify": ("binary", "multiclass"), "regress": ("regression",)}
 Example = message("tensorflow.Example")

@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from contract.answers import Answers
-from contract.check import check_names, show
-from contract.tensors import ColumnReader, output_specs, to_tensors
-from service.dataplane import Dataplane, Prediction
-from service.dialect import Call, Method
-from service.errors import BadRequest
-from service.protocols.tensorflow_serving.examples import ExampleReader, check_task, to_classifications, to_regressions
-from service.protocols.tensorflow_serving.model_spec import SIGNATURE, check_spec
-from service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature
-from service.protocols.tensorflow_serving.tensor_proto import read_tensors, write_tensor
-from service.protos import enum, message
+from ekiben.contract.answers import Answers
+from ekiben.contract.check import check_names, show
+from ekiben.contract.tensors import ColumnReader, output_specs, to_tensors
+from ekiben.service.dataplane import Dataplane, Prediction
+from ekiben.service.dialect import Call, Method
+from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.tensorflow_serving.examples import (
+    ExampleReader,
+    check_task,
+    to_classifications,
+    to_regressions,
+)
+from ekiben.service.protocols.tensorflow_serving.model_spec import SIGNATURE, check_spec
+from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature
+from ekiben.service.protocols.tensorflow_serving.tensor_proto import read_tensors, write_tensor
+from ekiben.service.protos import enum, message
 
 PACKAGE = "tensorflow.serving"
 STATES = enum(f"{PACKAGE}.ModelVersionStatus.State")

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from contract.check import show
-from service.dataplane import Dataplane
-from service.errors import BadRequest
-from service.model import CHAMPION
+from ekiben.contract.check import show
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.errors import BadRequest
+from ekiben.service.model import CHAMPION
 
 SIGNATURE = "serving_default"
 MAX_VERSION = 2**63 - 1  # an int64

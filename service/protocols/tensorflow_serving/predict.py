@@ -5,16 +5,16 @@ from typing import Any
 
 import orjson
 
-from contract.answers import Answers
-from contract.check import show
-from contract.errors import InvalidInput, Problem
-from contract.schema import Schema, Target
-from contract.tensors import ColumnReader, to_tensors, unwrap_column
-from service.body import BodyReader
-from service.dataplane import Dataplane
-from service.http import Request, read_timeout_s
-from service.protocols.tensorflow_serving.body import read_object
-from service.settings import Settings
+from ekiben.contract.answers import Answers
+from ekiben.contract.check import show
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.schema import Schema, Target
+from ekiben.contract.tensors import ColumnReader, to_tensors, unwrap_column
+from ekiben.service.body import BodyReader
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.http import Request, read_timeout_s
+from ekiben.service.protocols.tensorflow_serving.body import read_object
+from ekiben.service.settings import Settings
 
 ROW_FORM, COLUMN_FORM = "predictions", "outputs"  # also the keys of the answer
 Forms = tuple[str, ...]

@@ -5,17 +5,22 @@ from typing import Any
 
 import orjson
 
-from service.body import BodyReader
-from service.dataplane import Dataplane, Prediction
-from service.dialect import Route
-from service.errors import BadRequest
-from service.http import Request, Response, encode_json, read_timeout_s
-from service.protocols.tensorflow_serving.body import read_object
-from service.protocols.tensorflow_serving.examples import ExampleReader, check_task, to_classifications, to_regressions
-from service.protocols.tensorflow_serving.model_spec import check_path
-from service.protocols.tensorflow_serving.predict import build_predict
-from service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature, to_json
-from service.settings import Settings
+from ekiben.service.body import BodyReader
+from ekiben.service.dataplane import Dataplane, Prediction
+from ekiben.service.dialect import Route
+from ekiben.service.errors import BadRequest
+from ekiben.service.http import Request, Response, encode_json, read_timeout_s
+from ekiben.service.protocols.tensorflow_serving.body import read_object
+from ekiben.service.protocols.tensorflow_serving.examples import (
+    ExampleReader,
+    check_task,
+    to_classifications,
+    to_regressions,
+)
+from ekiben.service.protocols.tensorflow_serving.model_spec import check_path
+from ekiben.service.protocols.tensorflow_serving.predict import build_predict
+from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature, to_json
+from ekiben.service.settings import Settings
 
 MODEL = "/v1/models/{model}"
 PLACES = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")

@@ -5,11 +5,11 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from contract.schema import Schema
-from contract.tensors import TensorSpec, input_specs, output_specs
-from service.protocols.tensorflow_serving.model_spec import SIGNATURE
-from service.protocols.tensorflow_serving.tensor_proto import DTYPES, WRITTEN
-from service.protos import message
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
+from ekiben.service.protocols.tensorflow_serving.model_spec import SIGNATURE
+from ekiben.service.protocols.tensorflow_serving.tensor_proto import DTYPES, WRITTEN
+from ekiben.service.protos import message
 
 SIGNATURE_DEF = "signature_def"  # the only kind of metadata there is
 METHOD = "tensorflow/serving/predict"

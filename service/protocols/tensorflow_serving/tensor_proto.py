@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.check import shorten
-from contract.errors import InvalidInput, Problem
-from contract.tensors import Column, TensorSpec
-from service.errors import BadRequest
-from service.protos import enum
+from ekiben.contract.check import shorten
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.tensors import Column, TensorSpec
+from ekiben.service.errors import BadRequest
+from ekiben.service.protos import enum
 
 DTYPES: Mapping[str, int] = enum("tensorflow.DataType")
 DTYPE_NAMES = {number: name for name, number in DTYPES.items()}
-# What the datatypes of contract.tensors are called here, and the field that holds their values.
+# What the datatypes of ekiben.contract.tensors are called here, and the field that holds their values.
 WRITTEN = {
     "FP32": ("DT_FLOAT", "float_val"),
     "INT64": ("DT_INT64", "int64_val"),
