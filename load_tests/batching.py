@@ -20,11 +20,11 @@ import psutil
 from ekiben.contract.encode import Encoded
 from ekiben.load_tests.heavy import WIDTH, write_network
 from ekiben.load_tests.report import describe_machine
+from ekiben.model.engine import Engine, LiteRTEngine
+from ekiben.model.package import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
 from ekiben.service import batching
 from ekiben.service.batching import BatchQueue
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.engine import Engine, LiteRTEngine
-from ekiben.service.model import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
 from ekiben.service.settings import read_settings
 
 CALLERS = (1, 16, 256)

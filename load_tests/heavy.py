@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from ekiben.contract.encode import Encoder
 from ekiben.contract.errors import UserError
-from ekiben.service.engine import LiteRTEngine
-from ekiben.service.model import (
+from ekiben.model.engine import LiteRTEngine
+from ekiben.model.package import (
     GOLDEN_FILE,
     LITERT_FILE,
     SCHEMA_FILE,

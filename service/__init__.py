@@ -1,4 +1,4 @@
-"""A model in the store → answers over the network; never imports training."""
+"""A packed model → answers over the network."""
 
 import os
 

@@ -14,9 +14,9 @@ import numpy as np
 from ekiben.contract.answers import Answers
 from ekiben.contract.encode import Encoded
 from ekiben.contract.errors import Problem
+from ekiben.model.engine import MAX_BATCH_ROWS, Engine
 from ekiben.service import metrics
 from ekiben.service.cost import CostModel
-from ekiben.service.engine import MAX_BATCH_ROWS, Engine
 from ekiben.service.errors import DeadlineExceeded, EngineFailed, Overloaded
 from ekiben.service.statistics import Recorder
 

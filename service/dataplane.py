@@ -11,13 +11,13 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.check import check_rows, show
 from ekiben.contract.encode import Encoder
 from ekiben.contract.errors import Problem
+from ekiben.model.engine import Engine
+from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service import metrics
 from ekiben.service.batching import BatchQueue, Work
 from ekiben.service.budget import MAX_LIMIT_BYTES, ByteBudget
-from ekiben.service.engine import Engine
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.intake import Intake, Prepared
-from ekiben.service.model import CHAMPION, PackedModel
 from ekiben.service.statistics import Recorder, Statistics
 
 

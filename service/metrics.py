@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from ekiben.model.package import PackedModel
 from ekiben.service.metrics_folder import keep_values_in_memory
-from ekiben.service.model import PackedModel
 
 keep_values_in_memory()  # before the first metric
 

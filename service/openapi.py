@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.dialect import Dialect, JsonSchema, Operation, Route
 from ekiben.service.http import Request, encode_json
-from ekiben.service.model import CHAMPION, PackedModel
 
 ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
 PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}

@@ -5,9 +5,9 @@ BentoML's own page, and Swagger UI's badge of an online validator, ask other hos
 
 import html
 
+from ekiben.model.package import PackedModel
 from ekiben.service.dialect import Dialect, Route
 from ekiben.service.http import Header, Message, Request, Response, Send
-from ekiben.service.model import PackedModel
 
 PATH, SCRIPT_PATH = "/docs.html", "/docs.js"  # beside /docs.json; a browser that asks for / gets the page too
 HTML, SCRIPT = b"text/html; charset=utf-8", b"text/javascript; charset=utf-8"

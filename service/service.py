@@ -13,6 +13,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 
 from ekiben.contract.errors import InvalidInput, UserError
 from ekiben.contract.row import predictions_type, row_type
+from ekiben.model.package import find_model, open_stored
 from ekiben.service import lifeline, metrics
 from ekiben.service.auth import Guard
 from ekiben.service.budget import ByteBudget, find_byte_limit
@@ -26,7 +27,6 @@ from ekiben.service.grpc_server import GrpcServer
 from ekiben.service.limits import read_limits
 from ekiben.service.memory import collect_regularly, tune_malloc
 from ekiben.service.metrics_folder import keep_metrics_apart, mark_complete
-from ekiben.service.model import find_model, open_stored
 from ekiben.service.one_port import share_main_port
 from ekiben.service.openapi import document
 from ekiben.service.page import page

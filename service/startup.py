@@ -5,10 +5,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from ekiben.model.package import PackedModel
 from ekiben.service.budget import EXPANSION
 from ekiben.service.dialect import Dialect
 from ekiben.service.limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
-from ekiben.service.model import PackedModel
 from ekiben.service.platform import Platform, recognise_platform
 from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
 

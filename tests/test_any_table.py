@@ -11,8 +11,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from ekiben.contract.schema import Schema
-from ekiben.service.integrity import digest_file
-from ekiben.service.model import MANIFEST_FILE, open_model
+from ekiben.model.integrity import digest_file
+from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.training.problem import Problem, read_problem
 from ekiben.training.read import read_table
 from ekiben.training.rows import to_rows

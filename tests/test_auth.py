@@ -7,9 +7,9 @@ import grpc
 import httpx
 import pytest
 
+from ekiben.model.package import PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.errors import BadRequest
-from ekiben.service.model import PackedModel
 from tests.conftest import NAME, Server, serve, wait_until
 
 TOKEN = "s3cret-t0ken"

@@ -14,11 +14,11 @@ from ekiben.contract.encode import Encoded, Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.engine import MAX_BATCH_ROWS
+from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.batching import BatchQueue
 from ekiben.service.dataplane import Dataplane, Prediction
-from ekiben.service.engine import MAX_BATCH_ROWS
 from ekiben.service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
-from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.statistics import Recorder
 
 POISON = -666.0

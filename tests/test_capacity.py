@@ -31,7 +31,7 @@ from ekiben.load_tests.scaling import fit_law, law, plan_replicas
 from ekiben.load_tests.sender import send
 from ekiben.load_tests.servers import check_free
 from ekiben.load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from tests.conftest import Server, free_port
 from tests.fuzz.service import SCHEMA
 from tests.test_batching import MANIFEST, Doubling

@@ -18,12 +18,12 @@ from scipy.stats import chi2_contingency
 from ekiben.contract.check import check_value
 from ekiben.contract.errors import InvalidModel, InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX
-from ekiben.contract.learn import learn_schema
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_stability_index
 from ekiben.training.checks.reference import Reference, learn_reference, load_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table
 from ekiben.training.convert import Misfit
+from ekiben.training.dataset.schema_learning import learn_schema
 
 ROWS = 4_000
 LATE = Target(name="late", classes=(False, True))

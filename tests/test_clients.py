@@ -22,7 +22,7 @@ from tensorflow_serving.apis import (
 )
 from tritonclient.utils import InferenceServerException
 
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import CALLERS, Caller, triton_inputs
 from tests.conftest import NAME, ROOT, Server
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests import containers
 from tests.callers import CALLERS, Caller
 from tests.conftest import ROOT, free_port, run, wait_until

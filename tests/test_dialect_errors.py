@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.service.protos import message
 from tests.callers import INFER, JSON, PREDICT, call, columns
 from tests.conftest import NAME, Server, serve

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from tests.conftest import Server, free_port, run, serve, wait_until
 
 pytestmark = pytest.mark.slow

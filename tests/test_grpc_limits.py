@@ -25,13 +25,13 @@ from ekiben.load_tests.hostile.http2 import (
     frame,
     head,
 )
+from ekiben.model.package import PackedModel
 from ekiben.service import grpc_server, health, reception
 from ekiben.service.budget import ByteBudget
 from ekiben.service.connection_limit import MAX_GRPC, find_grpc_limit
 from ekiben.service.dialect import Call
 from ekiben.service.grpc_server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.health import MAX_WATCHERS, Request
-from ekiben.service.model import PackedModel
 from ekiben.service.reflection import MAX_STREAMS as MAX_REFLECTIONS
 from ekiben.service.reflection import SERVICES as REFLECTION
 from ekiben.service.wire import LARGE_BYTES, MAX_MESSAGES

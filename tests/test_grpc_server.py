@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client import REGISTRY
 
+from ekiben.model.package import PackedModel
 from ekiben.service import health, metrics
 from ekiben.service.auth import Guard
 from ekiben.service.budget import ByteBudget
@@ -24,7 +25,6 @@ from ekiben.service.dialect import Call, Dialect, Method
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc_server import GrpcServer
 from ekiben.service.health import STATUS, ListRequest, ListResponse, Request, Response
-from ekiben.service.model import PackedModel
 from ekiben.service.one_port import PREFACE
 from ekiben.service.reflection import SERVICES as REFLECTION
 from ekiben.service.settings import Settings

@@ -20,8 +20,8 @@ from ekiben.load_tests.hostile.http2 import string
 from ekiben.load_tests.hostile.run import attack_all, find_forged
 from ekiben.load_tests.hostile.sampler import Sampler
 from ekiben.load_tests.hostile.verdict import Result
+from ekiben.model.package import PackedModel
 from ekiben.service.limits import MIB
-from ekiben.service.model import PackedModel
 from tests.conftest import ROOT, free_port, wait_until
 
 SECONDS = 1.5

@@ -11,7 +11,7 @@ from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_bu
 from ekiben.deploy.image.prune import prune
 from ekiben.deploy.image.sbom import SbomFailed, write_sbom
 from ekiben.deploy.image.strip import strip
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from tests.containers import build
 
 

@@ -10,8 +10,8 @@ import pytest
 from ekiben.contract.check import check_rows
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
-from ekiben.contract.learn import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
 from ekiben.contract.schema import Schema
+from ekiben.training.dataset.schema_learning import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
 from tests.test_feature_schema import LATE
 
 NUMBER = {"kind": "number"}
@@ -122,7 +122,7 @@ def test_a_small_table_pools_less() -> None:
 
 
 def test_of_too_many_values_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ekiben.contract.learn.MAX_VOCABULARY", 2)
+    monkeypatch.setattr("ekiben.training.dataset.schema_learning.MAX_VOCABULARY", 2)
     assert learn(["c"] * 9 + ["a"] * 5 + ["b"] * 7, **CATEGORY).vocabulary == ("b", "c")
 
 

@@ -10,7 +10,7 @@ import pytest
 from mlflow.deployments import PredictionsResponse
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.conftest import NAME, Server
 
 pytestmark = pytest.mark.slow

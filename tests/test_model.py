@@ -10,8 +10,8 @@ import pytest
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.schema import Target
-from ekiben.service.integrity import STORE_FILE, digest_file
-from ekiben.service.model import (
+from ekiben.model.integrity import STORE_FILE, digest_file
+from ekiben.model.package import (
     DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,

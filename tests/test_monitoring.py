@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, wait_until
 

@@ -10,7 +10,7 @@ import pytest
 from ekiben.contract.encode import Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
-from ekiben.service.engine import LiteRTEngine, cut
+from ekiben.model.engine import LiteRTEngine, cut
 from ekiben.training.fit import LOSSES, Labelled, Recipe, fit_network
 from ekiben.training.network import CLIP, Shape, average_towers, build_towers, network_inputs
 from ekiben.training.pack import convert_to_litert, predict_encoded

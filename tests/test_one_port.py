@@ -19,8 +19,8 @@ import uvicorn
 import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
 
+from ekiben.model.package import PackedModel
 from ekiben.service import one_port, shedding
-from ekiben.service.model import PackedModel
 from ekiben.service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
 

@@ -17,6 +17,7 @@ from ekiben.contract.encode import Encoded
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.dialect import Call, Method
@@ -24,7 +25,6 @@ from ekiben.service.drain import Drain
 from ekiben.service.endpoint import mount
 from ekiben.service.errors import BadRequest
 from ekiben.service.frontdoor import FrontDoor
-from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
 from ekiben.service.protocols.open_inference.grpc import Api

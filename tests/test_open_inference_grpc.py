@@ -15,7 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from ekiben.contract.tensors import input_specs
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
 

@@ -14,7 +14,7 @@ import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 from ekiben.contract.tensors import input_specs
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
 

@@ -13,7 +13,7 @@ import pytest
 from ekiben.contract.feature import Number
 from ekiben.contract.row import row_type
 from ekiben.contract.schema import Schema, Target
-from ekiben.service.model import Manifest, PackedModel
+from ekiben.model.package import Manifest, PackedModel
 from ekiben.service.openapi import describe_service, escape_markup
 from tests.conftest import NAME, Server
 

@@ -30,9 +30,9 @@ from ekiben.load_tests.hostile.parquet_files import (
     root,
     to_parquet,
 )
+from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded
 from ekiben.service.limits import MIB, Limits
-from ekiben.service.model import PackedModel
 from ekiben.service.parquet import process
 from ekiben.service.parquet.frames import Job
 from ekiben.service.parquet.readers import Readers, count_readers, find_memory_bytes

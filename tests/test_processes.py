@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from tests.conftest import START_TIMEOUT_S, Server, is_ready, serve, wait_until
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ekiben.service.model import GOLDEN_FILE, PackedModel
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.settings import Settings
 from tests.conftest import Server, run, serve, wait_until
 

@@ -13,7 +13,7 @@ import pytest
 from ekiben.contract.encode import Encoder
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
-from ekiben.service.model import GOLDEN_FILE
+from ekiben.model.package import GOLDEN_FILE
 from ekiben.training.pack import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.raw_columns import build_raw_model
 from tests.conftest import Server, run, serve

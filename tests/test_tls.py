@@ -9,7 +9,7 @@ import grpc
 import httpx
 import pytest
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.service.settings import InvalidSettings, read_settings
 from tests.certificates import Pair, write_pair
 from tests.conftest import Server, free_port, run, serve

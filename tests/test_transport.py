@@ -16,7 +16,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.service.settings import InvalidSettings, find_port_variable, read_settings
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, ROOT, Server, free_port, serve, wait_until

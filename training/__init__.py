@@ -1,4 +1,4 @@
-"""A table → a model in the store."""
+"""A table → a registered, packed model."""
 
 import os
 

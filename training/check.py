@@ -8,7 +8,7 @@ import mlflow
 from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema, load_schema
-from ekiben.service.model import SCHEMA_FILE
+from ekiben.model.package import SCHEMA_FILE
 from ekiben.training import tracking
 from ekiben.training.champion import open_package
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference

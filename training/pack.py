@@ -25,9 +25,9 @@ from ekiben.contract.encode import Encoded
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target, load_schema
-from ekiben.service.engine import ENCODED_SIGNATURE
-from ekiben.service.integrity import digest_file
-from ekiben.service.model import (
+from ekiben.model.engine import ENCODED_SIGNATURE
+from ekiben.model.integrity import digest_file
+from ekiben.model.package import (
     DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,

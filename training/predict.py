@@ -21,7 +21,7 @@ from ekiben.contract.encode import UNSEEN, Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Timestamp
 from ekiben.contract.schema import Target
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.training.convert import convert
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_share

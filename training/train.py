@@ -13,13 +13,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from ekiben.contract.encode import Encoder
-from ekiben.contract.learn import learn_schema
 from ekiben.contract.schema import Schema, Target
 from ekiben.training import tracking
 from ekiben.training.champion import crown
 from ekiben.training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
 from ekiben.training.checks.reference import REFERENCE_FILE, learn_reference
 from ekiben.training.commit import git_commit
+from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.evaluate import format_scores, score
 from ekiben.training.fit import Labelled, Recipe, fit_network
 from ekiben.training.flights import digest_table

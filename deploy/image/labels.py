@@ -2,7 +2,7 @@
 
 import bentoml
 
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.training.commit import UNKNOWN, git_commit
 
 

@@ -24,8 +24,8 @@ from ekiben.contract.errors import UserError
 from ekiben.deploy.image.bento import build_bento
 from ekiben.deploy.image.builder import ImageFailed, containerize, find_builder
 from ekiben.load_tests.report import describe_machine
-from ekiben.service.integrity import STORE_FILE, digest_file
-from ekiben.service.model import MANIFEST_FILE, PackedModel, find_model, open_stored
+from ekiben.model.integrity import STORE_FILE, digest_file
+from ekiben.model.package import MANIFEST_FILE, PackedModel, find_model, open_stored
 from ekiben.service.settings import read_settings
 
 MIB = 2**20

@@ -13,9 +13,9 @@ import orjson
 import uvicorn
 
 from ekiben.contract.encode import Encoder
-from ekiben.service.engine import Engine
+from ekiben.model.engine import Engine
+from ekiben.model.package import find_model, open_stored
 from ekiben.service.http import App, Receive, Scope, Send
-from ekiben.service.model import find_model, open_stored
 from ekiben.service.settings import read_settings
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ekiben.contract.answers import Answers, to_predictions
 from ekiben.contract.encode import Encoder
 from ekiben.contract.schema import Schema, load_schema
-from ekiben.service.engine import LiteRTEngine
+from ekiben.model.engine import LiteRTEngine
 
 # What ekiben.load_tests.servers says about the model; the peers can't ask BentoML.
 NAME, VERSION, SCHEMA = "PEER_MODEL", "PEER_VERSION", "PEER_SCHEMA"

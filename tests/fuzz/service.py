@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ekiben.contract.encode import Encoded
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.dialect import Call, Method
@@ -18,7 +19,6 @@ from ekiben.service.endpoint import mount
 from ekiben.service.failure import describe_error
 from ekiben.service.frontdoor import FrontDoor
 from ekiben.service.http import Message, Receive, Scope, Send
-from ekiben.service.model import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.protocols import DIALECTS
 from ekiben.service.routing import Router
 from ekiben.service.settings import Settings

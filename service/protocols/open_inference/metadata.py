@@ -5,7 +5,7 @@ from typing import Any
 
 from ekiben.contract.answers import name_classes
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
-from ekiben.service.model import PackedModel
+from ekiben.model.package import PackedModel
 
 SERVER = "ekiben"
 SERVER_VERSION = "0.1.0"

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
+from ekiben.model.engine import MAX_BATCH_ROWS
+from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.engine import MAX_BATCH_ROWS
-from ekiben.service.model import PackedModel
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.metadata import SERVER, name_platform
 from ekiben.service.settings import Settings

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.check import show
+from ekiben.model.package import CHAMPION
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
-from ekiben.service.model import CHAMPION
 
 SIGNATURE = "serving_default"
 MAX_VERSION = 2**63 - 1  # an int64

@@ -1,4 +1,4 @@
-"""Learns a feature from a column of the training table; needs pandas, so only training imports it."""
+"""Learns a feature from a column of the training table."""
 
 import math
 from collections.abc import Callable, Mapping

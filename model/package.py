@@ -1,4 +1,4 @@
-"""The packed model: the folder training wrote into the BentoML model store, checked before use."""
+"""The packed model: a folder that training wrote, checked before use."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +15,8 @@ from ekiben.contract.encode import Encoder
 from ekiben.contract.errors import InvalidInput, InvalidModel
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target, load_schema
-from ekiben.service.engine import Engine, load_engine
-from ekiben.service.integrity import find_changes, is_inside
+from ekiben.model.engine import Engine, load_engine
+from ekiben.model.integrity import find_changes, is_inside
 
 SCHEMA_FILE = "schema.json"
 GOLDEN_FILE = "golden.json"

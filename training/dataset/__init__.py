@@ -1,0 +1,1 @@
+"""What is learned of a table before the network: the schema, the split and the target."""
