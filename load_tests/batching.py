@@ -21,7 +21,9 @@ from ekiben.contract.encode import Encoded
 from ekiben.load_tests.heavy import WIDTH, write_network
 from ekiben.load_tests.report import describe_machine
 from ekiben.model.engine import Engine, LiteRTEngine
-from ekiben.model.package import GOLDEN_FILE, Golden, PackedModel, find_model, open_stored
+from ekiben.model.golden import Golden
+from ekiben.model.package import GOLDEN_FILE, PackedModel
+from ekiben.model.store import find_model, open_stored
 from ekiben.service import batching
 from ekiben.service.batching import BatchQueue
 from ekiben.service.dataplane import Dataplane

@@ -22,7 +22,9 @@ from ekiben.load_tests.process import Measured
 from ekiben.load_tests.question import Question, write_question
 from ekiben.load_tests.report import report
 from ekiben.load_tests.servers import DIALECTS, MLSERVER, PEERS, Peer, Running, start
-from ekiben.model.package import GOLDEN_FILE, Golden, find_model, open_stored
+from ekiben.model.golden import Golden
+from ekiben.model.package import GOLDEN_FILE
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.settings import read_settings
 
 FIRST_PORT = 18100

@@ -22,7 +22,7 @@ from ekiben.load_tests.question import Question, write_question
 from ekiben.load_tests.scaling import WAIT_SHARE, Law, fit_law
 from ekiben.load_tests.servers import EKIBEN, NOTHING, start
 from ekiben.load_tests.target import Service, Source, find_service, find_source, read, write_calls
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.settings import read_settings
 
 WORKERS = (1, 2)

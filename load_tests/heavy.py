@@ -18,16 +18,9 @@ from tempfile import TemporaryDirectory
 from ekiben.contract.encode import Encoder
 from ekiben.contract.errors import UserError
 from ekiben.model.engine import LiteRTEngine
-from ekiben.model.package import (
-    GOLDEN_FILE,
-    LITERT_FILE,
-    SCHEMA_FILE,
-    Golden,
-    PackedModel,
-    find_model,
-    open_model,
-    open_stored,
-)
+from ekiben.model.golden import Golden
+from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SCHEMA_FILE, PackedModel, open_model
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.settings import read_settings
 
 WIDTH = 2048  # of the network's two hidden layers

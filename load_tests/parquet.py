@@ -14,7 +14,7 @@ import pandas as pd
 
 from ekiben.contract.schema import Schema
 from ekiben.load_tests.report import describe_machine
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from ekiben.service.settings import read_settings
 

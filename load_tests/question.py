@@ -9,7 +9,7 @@ from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import to_tensors
 from ekiben.load_tests.dialects import Dialect, Headers
 from ekiben.load_tests.tensors import Rows
-from ekiben.model.package import Golden
+from ekiben.model.golden import Golden
 
 TOLERANCE = 1e-5
 

@@ -21,7 +21,8 @@ from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
 from ekiben.load_tests.peers import environment, packed
 from ekiben.load_tests.process import end, family
 from ekiben.load_tests.question import Question
-from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
+from ekiben.model.store import find_model
 from ekiben.service.settings import read_settings
 
 START_TIMEOUT_S = 60

@@ -21,7 +21,9 @@ from ekiben.load_tests.open_loop import Call
 from ekiben.load_tests.question import Question, write_question
 from ekiben.load_tests.tensors import Rows
 from ekiben.load_tests.wrk import http_request
-from ekiben.model.package import GOLDEN_FILE, Golden, find_model, open_stored
+from ekiben.model.golden import Golden
+from ekiben.model.package import GOLDEN_FILE
+from ekiben.model.store import find_model, open_stored
 
 TIMEOUT_S = 5
 GENERATED_ROWS = 256

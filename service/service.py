@@ -13,7 +13,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 
 from ekiben.contract.errors import InvalidInput, UserError
 from ekiben.contract.row import predictions_type, row_type
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.service import lifeline, metrics
 from ekiben.service.auth import Guard
 from ekiben.service.budget import ByteBudget, find_byte_limit

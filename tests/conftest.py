@@ -26,7 +26,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
-from ekiben.model.package import PackedModel, find_model, open_stored  # noqa: E402
+from ekiben.model.package import PackedModel  # noqa: E402
+from ekiben.model.store import find_model, open_stored  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen

@@ -10,19 +10,10 @@ import pytest
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.schema import Target
+from ekiben.model.golden import measure_difference
 from ekiben.model.integrity import STORE_FILE, digest_file
-from ekiben.model.package import (
-    DIGEST_LABEL,
-    GOLDEN_FILE,
-    LITERT_FILE,
-    MANIFEST_FILE,
-    SCHEMA_FILE,
-    PackedModel,
-    find_model,
-    measure_difference,
-    open_model,
-    open_stored,
-)
+from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, SCHEMA_FILE, PackedModel, open_model
+from ekiben.model.store import DIGEST_LABEL, find_model, open_stored
 from tests.conftest import NAME, free_port, run
 
 pytestmark = pytest.mark.slow

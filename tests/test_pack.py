@@ -14,7 +14,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from ekiben.contract.encode import UNSEEN, Encoder
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import INTERVAL, Schema, Target
-from ekiben.model.package import MAX_GOLDEN_DIFFERENCE, SAVED_MODEL_FOLDER, measure_difference
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, measure_difference
+from ekiben.model.package import SAVED_MODEL_FOLDER
 from ekiben.training.network import Shape, average_towers, build_towers
 from ekiben.training.pack import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
 from ekiben.training.raw_columns import build_raw_model, to_raw_arrays

@@ -16,7 +16,7 @@ import pytest
 from ekiben.contract.encode import Encoder
 from ekiben.contract.feature import Timestamp
 from ekiben.contract.schema import Schema
-from ekiben.model.package import MAX_GOLDEN_DIFFERENCE
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.training.network import Shape, average_towers, build_towers
 from ekiben.training.pack import predict_encoded
 from ekiben.training.raw_columns import build_raw_model, to_raw_arrays

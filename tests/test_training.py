@@ -21,7 +21,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.check import check_rows
-from ekiben.model.package import GOLDEN_FILE, MAX_GOLDEN_DIFFERENCE, PackedModel
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
+from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.training import tracking
 from ekiben.training.__main__ import main, parse
 from ekiben.training.store import StoreUnreachable

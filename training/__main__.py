@@ -19,7 +19,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from ekiben.contract.errors import UserError
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.training.problem import DEFAULT, Problem, find_problem
 from ekiben.training.redaction import redact
 

@@ -26,21 +26,19 @@ from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import ENCODED_SIGNATURE
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, Golden, measure_difference
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import (
-    DIGEST_LABEL,
     GOLDEN_FILE,
     LITERT_FILE,
     MANIFEST_FILE,
-    MAX_GOLDEN_DIFFERENCE,
     SAVED_MODEL_FOLDER,
     SCHEMA_FILE,
-    Golden,
     Manifest,
     engine_kind,
-    measure_difference,
     open_model,
 )
+from ekiben.model.store import DIGEST_LABEL
 from ekiben.training.network import network_inputs
 from ekiben.training.raw_columns import place_name, raw_dtype
 from ekiben.training.rows import to_rows

@@ -11,7 +11,7 @@ from ekiben.deploy.image.bento import LOCKS, build_bento
 from ekiben.deploy.image.builder import BUILDERS, check_tag, containerize, find_builder, read_size
 from ekiben.deploy.image.labels import describe_image
 from ekiben.deploy.image.sbom import write_sbom
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.settings import read_settings
 
 OUTPUT = Path("dist")

@@ -14,7 +14,8 @@ from ekiben.contract.answers import to_predictions
 from ekiben.contract.row import predictions_type, row_type
 from ekiben.contract.schema import load_schema
 from ekiben.load_tests.peers.packed import TensorFlowNetwork
-from ekiben.model.package import SAVED_MODEL_FOLDER, SCHEMA_FILE, find_model
+from ekiben.model.package import SAVED_MODEL_FOLDER, SCHEMA_FILE
+from ekiben.model.store import find_model
 from ekiben.service.settings import read_settings
 
 stored = find_model(read_settings().model_name)

@@ -14,7 +14,7 @@ import uvicorn
 
 from ekiben.contract.encode import Encoder
 from ekiben.model.engine import Engine
-from ekiben.model.package import find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.service.http import App, Receive, Scope, Send
 from ekiben.service.settings import read_settings
 
