@@ -24,8 +24,8 @@ from ekiben.model.engine import Engine, LiteRTEngine
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.model.store import find_model, open_stored
-from ekiben.service import batching
-from ekiben.service.batching import BatchQueue
+from ekiben.service.batching import queue
+from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.settings import read_settings
 
@@ -44,7 +44,7 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("adaptive", True, batching.INLINE_LIMIT_S),
+    Setting("adaptive", True, queue.INLINE_LIMIT_S),
     Setting("batches, all on the event loop", True, ALWAYS_S),
     Setting("batches, all in the thread", True, NEVER_S),
     Setting("one request at a time, on the event loop", False, ALWAYS_S),
@@ -105,8 +105,8 @@ async def measure(
 ) -> Cell:
     """Let callers ask for that long."""
     counting = Counting(engine)
-    before = batching.INLINE_LIMIT_S
-    batching.INLINE_LIMIT_S = setting.inline_limit_s
+    before = queue.INLINE_LIMIT_S
+    queue.INLINE_LIMIT_S = setting.inline_limit_s
     dataplane = Dataplane(model, counting, 65_536, 1000)
     if not setting.batches:
         dataplane.queue._form_batch = lambda now: take_one(dataplane.queue, now)  # type: ignore[method-assign]
@@ -128,7 +128,7 @@ async def measure(
     try:
         await asyncio.gather(*(call(first) for first in range(callers)))
     finally:
-        batching.INLINE_LIMIT_S = before
+        queue.INLINE_LIMIT_S = before
         dataplane.close()
     took = time.perf_counter() - began
     cpu = sum(process.cpu_times()[:2]) - spent
@@ -137,10 +137,10 @@ async def measure(
     return Cell(count / took, float(p50), float(p99), 1e6 * cpu / count, counting.rows / max(counting.batches, 1))
 
 
-def take_one(queue: BatchQueue, now: float) -> list[batching.Part]:
+def take_one(batch_queue: BatchQueue, now: float) -> list[queue.Part]:
     """Take the oldest request and no other, as a service without batching does."""
-    if not queue._waiting:
+    if not batch_queue._waiting:
         return []
-    work = queue._waiting.popleft()
-    queue.waiting_rows -= work.stop - work.next
+    work = batch_queue._waiting.popleft()
+    batch_queue.waiting_rows -= work.stop - work.next
     return [(work, work.next, work.stop)]

@@ -8,8 +8,8 @@ import runpy
 import sys
 from pathlib import Path
 
-from ekiben.service.healthcheck import check_readiness
-from ekiben.service.limits import read_limits
+from ekiben.service.lifecycle.healthcheck import check_readiness
+from ekiben.service.lifecycle.resource_limits import read_limits
 
 BENTO = Path(__file__).resolve().parents[2]  # in the image this file is BENTO/src/service/__main__.py
 USAGE = "serve [--option value …] or healthcheck"

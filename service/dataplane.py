@@ -13,12 +13,12 @@ from ekiben.contract.encode import Encoder
 from ekiben.contract.errors import Problem
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
-from ekiben.service import metrics
-from ekiben.service.batching import BatchQueue, Work
-from ekiben.service.budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.batching.coalescer import Intake, Prepared
+from ekiben.service.batching.queue import BatchQueue, Work
+from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
-from ekiben.service.intake import Intake, Prepared
-from ekiben.service.statistics import Recorder, Statistics
+from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.statistics import Recorder, Statistics
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond

@@ -14,29 +14,30 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 from ekiben.contract.errors import InvalidInput, UserError
 from ekiben.contract.row import predictions_type, row_type
 from ekiben.model.store import find_model, open_stored
-from ekiben.service import lifeline, metrics
 from ekiben.service.auth import Guard
-from ekiben.service.budget import ByteBudget, find_byte_limit
+from ekiben.service.connections.admission import gate
+from ekiben.service.connections.admission import install as install_shedding
+from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
+from ekiben.service.connections.port_sharing import share_main_port
+from ekiben.service.connections.ports import choose_ports, in_url
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.drain import Drain, drain_on_sigterm, ignore_hangup
-from ekiben.service.endpoint import mount
 from ekiben.service.errors import Refusal
-from ekiben.service.exposition import exposition
-from ekiben.service.frontdoor import FrontDoorInstaller
-from ekiben.service.grpc_server import GrpcServer
-from ekiben.service.limits import read_limits
-from ekiben.service.memory import collect_regularly, tune_malloc
-from ekiben.service.metrics_folder import keep_metrics_apart, mark_complete
-from ekiben.service.one_port import share_main_port
-from ekiben.service.openapi import document
-from ekiben.service.page import page
-from ekiben.service.ports import choose_ports, in_url
+from ekiben.service.grpc.server import GrpcServer
+from ekiben.service.http.front_door import Drain, FrontDoorInstaller
+from ekiben.service.http.router import Router
+from ekiben.service.lifecycle import lifeline
+from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup
+from ekiben.service.lifecycle.memory import collect_regularly, tune_malloc
+from ekiben.service.lifecycle.resource_limits import read_limits
+from ekiben.service.lifecycle.startup_report import describe_routes, report_start
+from ekiben.service.pages.swagger_ui import page
 from ekiben.service.protocols import DIALECTS, predict
-from ekiben.service.routing import Router
+from ekiben.service.protocols.mounting import mount
+from ekiben.service.protocols.openapi import document
 from ekiben.service.settings import read_settings
-from ekiben.service.shedding import gate
-from ekiben.service.shedding import install as install_shedding
-from ekiben.service.startup import describe_routes, report_start
+from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.exposition import exposition
+from ekiben.service.telemetry.multiprocess import keep_metrics_apart, mark_complete
 
 logger = logging.getLogger("bentoml.service")
 # Python looks for cycles after 700 new objects and walks all requests under way: with 2,000 of them it was a
@@ -83,7 +84,7 @@ class Ekiben:
     @staticmethod
     def verify() -> None:
         """Refuse to start with a wrong model or on a taken port, before a worker does."""
-        from ekiben.service.supervisor import supervise  # circus, which a worker does without
+        from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
 
         try:
             model.start_engine()

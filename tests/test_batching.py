@@ -16,10 +16,10 @@ from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import MAX_BATCH_ROWS
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from ekiben.service.batching import BatchQueue
+from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
-from ekiben.service.statistics import Recorder
+from ekiben.service.telemetry.statistics import Recorder
 
 POISON = -666.0
 SCHEMA = Schema(
@@ -384,7 +384,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
         queue = BatchQueue(engine, max_waiting_rows=100, recorder=Recorder())
         encoder = Encoder(SCHEMA)
         loop = asyncio.get_running_loop()
-        from ekiben.service.batching import Work
+        from ekiben.service.batching.queue import Work
 
         works = []
         for numbers in ([1, 2], [3], [4, 5, 6]):

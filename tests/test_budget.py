@@ -1,7 +1,7 @@
 """The budget of request bodies under way."""
 
-from ekiben.service.budget import EXPANSION, MAX_LIMIT_BYTES, ByteBudget, find_byte_limit
-from ekiben.service.limits import MIB, Limits
+from ekiben.service.connections.byte_budget import EXPANSION, MAX_LIMIT_BYTES, ByteBudget, find_byte_limit
+from ekiben.service.lifecycle.resource_limits import MIB, Limits
 
 
 def test_bytes_can_be_taken_up_to_the_limit_and_again_once_given_back() -> None:

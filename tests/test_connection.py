@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 import uvloop
 
-from ekiben.service.connection import UVICORN_IDLE_S, WholeAnswer
-from ekiben.service.framing import FramedConnection
+from ekiben.service.connections.framing import FramedConnection
+from ekiben.service.connections.http_connection import UVICORN_IDLE_S, WholeAnswer
 from tests.test_one_port import wait_for
 
 

@@ -19,10 +19,10 @@ import pytest
 import yaml
 from botocore.validate import ParamValidator
 
-from ekiben.service import drain, healthcheck
-from ekiben.service.health import LIVENESS, READINESS
-from ekiben.service.limits import SUPERVISOR_MIB, WORKER_MIB
-from ekiben.service.platform import SIGNS
+from ekiben.service.grpc.health import LIVENESS, READINESS
+from ekiben.service.lifecycle import drain, healthcheck
+from ekiben.service.lifecycle.platform import SIGNS
+from ekiben.service.lifecycle.resource_limits import SUPERVISOR_MIB, WORKER_MIB
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
 from tests.postgres import POSTGRES, running_postgres
@@ -247,7 +247,7 @@ def test_memory_is_enough_for_the_service_and_its_files(pod: dict[str, Any]) -> 
     assert int(given.pop().removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"] + files_mib
     asked = container["resources"]["requests"]
     assert int(asked["memory"].removesuffix("Mi")) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
-    assert float(asked["cpu"]) >= 1  # ekiben.service.startup warns of less
+    assert float(asked["cpu"]) >= 1  # ekiben.service.lifecycle.startup_report warns of less
     (task,) = read(DEPLOY / "ecs" / "task-definition.json")
     assert int(task["memory"]) >= SUPERVISOR_MIB + WORKER_MIB["litert"]
 

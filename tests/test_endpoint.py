@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ekiben.service.dialect import Dialect
-from ekiben.service.endpoint import endpoint
-from ekiben.service.http import Request
+from ekiben.service.http.messages import Request
+from ekiben.service.protocols.mounting import endpoint
+from ekiben.service.protocols.protocol import Dialect
 from ekiben.service.settings import Settings
 
 

@@ -6,8 +6,8 @@ import threading
 import httpx
 import pytest
 
-from ekiben.service import exposition
-from ekiben.service.exposition import Exposition
+from ekiben.service.telemetry import exposition
+from ekiben.service.telemetry.exposition import Exposition
 from tests.conftest import Server
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ekiben.service import closing, framing, malformed
-from ekiben.service.budget import ByteBudget
-from ekiben.service.framing import MAX_HEAD_BYTES, FramedConnection
+from ekiben.service.connections import closing, framing, malformed
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.framing import MAX_HEAD_BYTES, FramedConnection
 from tests.test_connection import Server, answer, early, request, run, serve
 from tests.test_one_port import wait_for
 

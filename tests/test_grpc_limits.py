@@ -26,15 +26,16 @@ from ekiben.load_tests.hostile.http2 import (
     head,
 )
 from ekiben.model.package import PackedModel
-from ekiben.service import grpc_server, health, reception
-from ekiben.service.budget import ByteBudget
-from ekiben.service.connection_limit import MAX_GRPC, find_grpc_limit
-from ekiben.service.dialect import Call
-from ekiben.service.grpc_server import MAX_METADATA_BYTES, MAX_STREAMS
-from ekiben.service.health import MAX_WATCHERS, Request
-from ekiben.service.reflection import MAX_STREAMS as MAX_REFLECTIONS
-from ekiben.service.reflection import SERVICES as REFLECTION
-from ekiben.service.wire import LARGE_BYTES, MAX_MESSAGES
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.connection_limit import MAX_GRPC, find_grpc_limit
+from ekiben.service.grpc import health, message_reader
+from ekiben.service.grpc import server as grpc_server
+from ekiben.service.grpc.health import MAX_WATCHERS, Request
+from ekiben.service.grpc.message_parsing import LARGE_BYTES, MAX_MESSAGES
+from ekiben.service.grpc.reflection import MAX_STREAMS as MAX_REFLECTIONS
+from ekiben.service.grpc.reflection import SERVICES as REFLECTION
+from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
+from ekiben.service.protocols.protocol import Call
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.test_grpc_server import ECHO, Code, call, echo, open_server, refused, wait_for
 from tests.test_open_inference_grpc import raw_request, typed_request
@@ -86,7 +87,7 @@ def test_watchers_are_bounded_and_leave_room_as_they_go() -> None:
 
 
 def test_reflection_streams_are_bounded_and_end_when_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ekiben.service.grpc_stream.IDLE_S", 0.2)
+    monkeypatch.setattr("ekiben.service.grpc.stream.IDLE_S", 0.2)
 
     async def main() -> None:
         async with open_server(echo) as (channel, _):
@@ -135,7 +136,7 @@ def test_a_call_without_a_message_is_rejected() -> None:
 
 
 def test_messages_that_do_not_come_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ekiben.service.arrivals.PROMPT_S", 0.2)
+    monkeypatch.setattr("ekiben.service.grpc.arrivals.PROMPT_S", 0.2)
 
     async def main() -> None:
         async with open_server(echo, request_timeout_s=1.0) as (channel, _):
@@ -181,7 +182,7 @@ def test_bytes_under_way_are_bounded_and_given_back() -> None:
 def test_a_message_may_unpack_to_so_many_times_its_size(
     compression: grpc.Compression, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reception, "FREE_BYTES", 4 * LARGE_BYTES)
+    monkeypatch.setattr(message_reader, "FREE_BYTES", 4 * LARGE_BYTES)
     budget = ByteBudget(64 * MIB)
 
     async def main() -> None:

@@ -18,16 +18,17 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from prometheus_client import REGISTRY
 
 from ekiben.model.package import PackedModel
-from ekiben.service import health, metrics
 from ekiben.service.auth import Guard
-from ekiben.service.budget import ByteBudget
-from ekiben.service.dialect import Call, Dialect, Method
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.port_sharing import PREFACE
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc_server import GrpcServer
-from ekiben.service.health import STATUS, ListRequest, ListResponse, Request, Response
-from ekiben.service.one_port import PREFACE
-from ekiben.service.reflection import SERVICES as REFLECTION
+from ekiben.service.grpc import health
+from ekiben.service.grpc.health import STATUS, ListRequest, ListResponse, Request, Response
+from ekiben.service.grpc.reflection import SERVICES as REFLECTION
+from ekiben.service.grpc.server import GrpcServer
+from ekiben.service.protocols.protocol import Call, Dialect, Method
 from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
 from tests.conftest import Server, free_port, run, serve, wait_until
 from tests.test_batching import Doubling, ask, rows
 from tests.test_batching import serve as serve_dataplane

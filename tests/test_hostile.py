@@ -21,7 +21,7 @@ from ekiben.load_tests.hostile.run import attack_all, find_forged
 from ekiben.load_tests.hostile.sampler import Sampler
 from ekiben.load_tests.hostile.verdict import Result
 from ekiben.model.package import PackedModel
-from ekiben.service.limits import MIB
+from ekiben.service.lifecycle.resource_limits import MIB
 from tests.conftest import ROOT, free_port, wait_until
 
 SECONDS = 1.5

@@ -27,9 +27,9 @@ from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, PackedModel
+from ekiben.service.error_status import Failure
 from ekiben.service.errors import BadRequest
-from ekiben.service.failure import Failure
-from ekiben.service.json_values import nan_to_null, parse_json
+from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.invocations import shape_error
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.service.protocols.invocations.errors import CODES

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekiben.service.errors import BadRequest
-from ekiben.service.json_values import check_values, nan_to_null, parse_json, write_null
+from ekiben.service.http.json_parsing import check_values, nan_to_null, parse_json, write_null
 from ekiben.service.offload import LARGE_BYTES
 
 TRICKY = st.text(st.sampled_from('NaN"\\, :[]{}é\n'), max_size=12)

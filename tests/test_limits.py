@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.service.limits import Limits, read_limits
+from ekiben.service.lifecycle.resource_limits import Limits, read_limits
 
 GIB = 2**30
 UNLIMITED_V1 = "9223372036854771712"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.metric_files import COMPLETE, FIRST_BYTES, Counters, PublishedBytes
+from ekiben.service.telemetry.metric_files import COMPLETE, FIRST_BYTES, Counters, PublishedBytes
 from tests.conftest import Server, serve, wait_until
 
 GIVEN_UP = "this worker keeps its metrics in memory"

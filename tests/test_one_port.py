@@ -20,8 +20,8 @@ import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.model.package import PackedModel
-from ekiben.service import one_port, shedding
-from ekiben.service.one_port import PREFACE, Doorkeeper, OuterPipe, share_main_port
+from ekiben.service.connections import admission, port_sharing
+from ekiben.service.connections.port_sharing import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -34,8 +34,8 @@ MIB = 2**20
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
-    monkeypatch.setattr(shedding, "gate", shedding.Gate())  # of one event loop
-    monkeypatch.setattr(shedding, "refusals", shedding.Refusals())
+    monkeypatch.setattr(admission, "gate", admission.Gate())  # of one event loop
+    monkeypatch.setattr(admission, "refusals", admission.Refusals())
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -117,7 +117,7 @@ def test_http_is_uvicorns_alone(run: Run) -> None:
                 reader, writer = await door.connect(request[:1], request[1:2], request[2:])
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
                 assert await reader.readexactly(len(method)) == method
-                assert door.connections == [shedding.SheddingProtocol]
+                assert door.connections == [admission.SheddingProtocol]
                 writer.close()
                 await wait_for(lambda: not door.connections)
 
@@ -140,7 +140,7 @@ def test_what_only_begins_like_http2_is_uvicorns_too(run: Run) -> None:
 
 
 def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_port, "ARRIVAL_S", 0.1)
+    monkeypatch.setattr(port_sharing, "ARRIVAL_S", 0.1)
 
     async def scenario() -> None:
         async with open_door() as door:
@@ -158,7 +158,7 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
 
 
 def test_silent_connections_make_room_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shedding.SheddingProtocol, "max_connections", 20)
+    monkeypatch.setattr(admission.SheddingProtocol, "max_connections", 20)
 
     async def scenario() -> None:
         async with open_door() as door:

@@ -20,17 +20,16 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Call, Method
-from ekiben.service.drain import Drain
-from ekiben.service.endpoint import mount
 from ekiben.service.errors import BadRequest
-from ekiben.service.frontdoor import FrontDoor
+from ekiben.service.http.front_door import Drain, FrontDoor
+from ekiben.service.http.router import Router
 from ekiben.service.protocols import open_inference, predict
+from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
 from ekiben.service.protocols.open_inference.grpc import Api
-from ekiben.service.protocols.open_inference.question import QuestionReader
+from ekiben.service.protocols.open_inference.http_request import QuestionReader
+from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
-from ekiben.service.routing import Router
 from ekiben.service.settings import Settings
 
 FEATURES = (

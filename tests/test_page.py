@@ -14,7 +14,7 @@ from ekiben.contract.feature import Number
 from ekiben.contract.row import row_type
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import Manifest, PackedModel
-from ekiben.service.openapi import describe_service, escape_markup
+from ekiben.service.protocols.openapi import describe_service, escape_markup
 from tests.conftest import NAME, Server
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

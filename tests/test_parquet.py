@@ -32,7 +32,7 @@ from ekiben.load_tests.hostile.parquet_files import (
 )
 from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded
-from ekiben.service.limits import MIB, Limits
+from ekiben.service.lifecycle.resource_limits import MIB, Limits
 from ekiben.service.parquet import process
 from ekiben.service.parquet.frames import Job
 from ekiben.service.parquet.readers import Readers, count_readers, find_memory_bytes

@@ -1,6 +1,6 @@
 import pytest
 
-from ekiben.service.platform import recognise_platform
+from ekiben.service.lifecycle.platform import recognise_platform
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.healthcheck import check_readiness
-from ekiben.service.ports import Chosen, Ports, check_port
+from ekiben.service.connections.ports import Chosen, Ports, check_port
+from ekiben.service.lifecycle.healthcheck import check_readiness
 from ekiben.service.settings import InvalidSettings, read_settings
 from tests.conftest import ROOT, START_TIMEOUT_S, free_port, run, wait_until
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ekiben.service.refusals import KEPT_S, LONG_S, SHORT_S, TRIAL_S, Delay
+from ekiben.service.connections.rejections import KEPT_S, LONG_S, SHORT_S, TRIAL_S, Delay
 
 TRIED_S = 2 * (LONG_S + TRIAL_S) + 0.01
 Callers = Callable[[float], float]  # refusals a second, by their delay

@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 import uvicorn
 
-from ekiben.service import metrics, refusals, shedding
-from ekiben.service.batching import BatchQueue
-from ekiben.service.budget import ByteBudget
+from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.connections import admission, rejections
+from ekiben.service.connections.admission import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.plain_post import is_whole_post
+from ekiben.service.connections.rejections import FEWEST_REFUSALS, Refusals
 from ekiben.service.errors import DeadlineExceeded, Overloaded
-from ekiben.service.http import Request, read_timeout_s
-from ekiben.service.plain_post import is_whole_post
-from ekiben.service.refusals import FEWEST_REFUSALS, Refusals
+from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.settings import Settings
-from ekiben.service.shedding import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
-from ekiben.service.statistics import Recorder
+from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.statistics import Recorder
 from tests.conftest import serve
 from tests.test_batching import Doubling
 from tests.test_connection import run
@@ -76,8 +77,8 @@ def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> No
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A gate of the test's own event loop."""
     made = Gate()
-    monkeypatch.setattr(shedding, "gate", made)
-    monkeypatch.setattr(shedding, "refusals", Refusals())
+    monkeypatch.setattr(admission, "gate", made)
+    monkeypatch.setattr(admission, "refusals", Refusals())
     return made
 
 
@@ -294,8 +295,8 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
 
 
 def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
-    monkeypatch.setattr(refusals, "TICK_S", 0.3)  # between them, so that they can be told apart
+    monkeypatch.setattr(rejections, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
+    monkeypatch.setattr(rejections, "TICK_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
         metrics._rejected_tally.clear()
@@ -311,7 +312,7 @@ def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest
             assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
 
     def refused(callers: list[Caller]) -> int:
-        return len(callers) - len(shedding.refusals._waiting) if metrics._rejected_tally else 0
+        return len(callers) - len(admission.refusals._waiting) if metrics._rejected_tally else 0
 
     run(scenario())
 
@@ -332,14 +333,14 @@ def test_who_is_refused_while_draining_is_answered_by_the_service_which_ends_the
 def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refusals, "SHORT_S", FOREVER_S)
+    monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
             caller = await server.connect()
             shut(gate, room=0)
             caller.send(POST + b"12345")
-            await wait_for(lambda: len(shedding.refusals._waiting) == 1)
+            await wait_for(lambda: len(admission.refusals._waiting) == 1)
             gate.begin()
             caller.send(POST + b"abcde")
             assert (await caller.receive())[0] == 429
@@ -388,7 +389,7 @@ def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
 
 
 def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "SHORT_S", FOREVER_S)
+    monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
@@ -397,7 +398,7 @@ def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch
             waits.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 1)
             refused.send(POST + b"12345")
-            await wait_for(lambda: len(shedding.refusals._waiting) == 1)
+            await wait_for(lambda: len(admission.refusals._waiting) == 1)
             server.stop()
             assert await waits.receive() == (200, b"12345")
             assert (await refused.receive())[0] == 429

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from ekiben.service.limits import MIB, Limits
-from ekiben.service.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
+from ekiben.service.lifecycle.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
+from ekiben.service.lifecycle.resource_limits import MIB, Limits
+from ekiben.service.lifecycle.startup_report import describe, describe_routes, find_problems
 from ekiben.service.settings import Settings
-from ekiben.service.startup import describe, describe_routes, find_problems
 
 CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
 MODEL: Any = SimpleNamespace(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ekiben.service.turns import TurnFlow, Turns
+from ekiben.service.connections.turns import TurnFlow, Turns
 
 
 class Transport:

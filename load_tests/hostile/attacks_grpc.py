@@ -29,7 +29,7 @@ from ekiben.load_tests.hostile.http2 import (
 )  # fmt: skip
 from ekiben.load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
 from ekiben.load_tests.question import Question
-from ekiben.service.one_port import PREFACE
+from ekiben.service.connections.port_sharing import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 EMPTY = b"\0\0\0\0\0"  # a message of no bytes

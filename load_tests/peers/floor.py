@@ -15,7 +15,7 @@ import uvicorn
 from ekiben.contract.encode import Encoder
 from ekiben.model.engine import Engine
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.http import App, Receive, Scope, Send
+from ekiben.service.http.messages import App, Receive, Scope, Send
 from ekiben.service.settings import read_settings
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import uvloop
 
-from ekiben.service.refusals import REFUSAL
+from ekiben.service.connections.rejections import REFUSAL
 
 
 class Refuser(asyncio.Protocol):

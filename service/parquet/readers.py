@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from ekiben.service.errors import CallerGone
-from ekiben.service.limits import MIB, Limits
+from ekiben.service.lifecycle.resource_limits import MIB, Limits
 from ekiben.service.parquet.frames import Job
 from ekiben.service.parquet.process import ReaderProcess
 

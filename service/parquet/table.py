@@ -3,8 +3,8 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from ekiben.service.index_columns import find_index
 from ekiben.service.parquet.footer import Chunk, Column, Footer, Rejected, find_chunk, read_footer
+from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.pages import Extent, measure_pages
 from ekiben.service.parquet.thrift import Damaged
 from ekiben.service.parquet.trim import replace_footer

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect
 from ekiben.service.protocols import invocations, open_inference, predict, probes, tensorflow_serving, vertex
+from ekiben.service.protocols.protocol import Dialect
 from ekiben.service.settings import Settings
 
 DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (

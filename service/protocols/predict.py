@@ -7,13 +7,13 @@ import orjson
 from ekiben.contract.answers import to_predictions
 from ekiben.contract.check import show, suggest
 from ekiben.contract.errors import InvalidInput, Problem
-from ekiben.service.body import BodyReader
 from ekiben.service.dataplane import Dataplane, Prediction
-from ekiben.service.dialect import Dialect, Route
+from ekiben.service.error_status import Failure
 from ekiben.service.errors import BadRequest
-from ekiben.service.failure import Failure
-from ekiben.service.http import JSON_TYPE, Request, read_timeout_s
-from ekiben.service.json_values import parse_json
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.json_parsing import parse_json
+from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
+from ekiben.service.protocols.protocol import Dialect, Route
 from ekiben.service.settings import Settings
 
 PROTOCOL = "predict"

@@ -1,8 +1,8 @@
 """What platforms ask before they send traffic: SageMaker's and MLflow's /ping, KServe's liveness on /."""
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect, Operation, Route
-from ekiben.service.http import Request, Response, encode_json
+from ekiben.service.http.messages import Request, Response, encode_json
+from ekiben.service.protocols.protocol import Dialect, Operation, Route
 from ekiben.service.settings import Settings
 
 READY = Operation("Whether traffic may come", statuses={503: "not yet, or no more"})

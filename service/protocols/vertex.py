@@ -4,10 +4,10 @@ import os
 from urllib.parse import unquote
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect, Route
-from ekiben.service.http import Request, Response
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.http.router import escape
+from ekiben.service.protocols.protocol import Dialect, Route
 from ekiben.service.protocols.tensorflow_serving.predict import build_predict
-from ekiben.service.routing import escape
 from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"

@@ -13,14 +13,13 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Call, Method
-from ekiben.service.drain import Drain
-from ekiben.service.endpoint import mount
-from ekiben.service.failure import describe_error
-from ekiben.service.frontdoor import FrontDoor
-from ekiben.service.http import Message, Receive, Scope, Send
+from ekiben.service.error_status import describe_error
+from ekiben.service.http.front_door import Drain, FrontDoor
+from ekiben.service.http.messages import Message, Receive, Scope, Send
+from ekiben.service.http.router import Router
 from ekiben.service.protocols import DIALECTS
-from ekiben.service.routing import Router
+from ekiben.service.protocols.mounting import mount
+from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
 
 SCHEMA = Schema(

@@ -1,13 +1,13 @@
 """/invocations, as MLflow's scoring server and SageMaker call it: JSON in four forms, CSV, Parquet."""
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect, Operation, Route
-from ekiben.service.http import Request, Response
-from ekiben.service.openapi import PREDICTION, ROW
+from ekiben.service.http.messages import Request, Response
 from ekiben.service.protocols.invocations.answer import Invocations
 from ekiben.service.protocols.invocations.errors import shape_error
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
 from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
+from ekiben.service.protocols.openapi import PREDICTION, ROW
+from ekiben.service.protocols.protocol import Dialect, Operation, Route
 from ekiben.service.settings import Settings
 
 PROTOCOL = "invocations"

@@ -7,20 +7,20 @@ import orjson
 
 from ekiben.contract.answers import to_columns, to_predictions
 from ekiben.contract.encode import BLOCK_ROWS
-from ekiben.service.body import BodyReader
+from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest, Overloaded
-from ekiben.service.http import Request, Response, read_timeout_s
-from ekiben.service.json_values import nan_to_null, parse_json
-from ekiben.service.limits import read_limits
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.json_parsing import nan_to_null, parse_json
+from ekiben.service.http.messages import Request, Response, read_timeout_s
+from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.offload import offload
 from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
 from ekiben.service.protocols.invocations.json_forms import JsonReader, is_open_inference
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from ekiben.service.protocols.open_inference.infer import Inference
-from ekiben.service.protocols.open_inference.question import Question
-from ekiben.service.refusals import RETRY_AFTER_S
+from ekiben.service.protocols.open_inference.http_request import Question
+from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.settings import Settings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import ColumnReader
 from ekiben.service.errors import BadRequest
-from ekiben.service.index_columns import find_index
+from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.protocols.invocations.names import check_names
 
 Line = list[str]

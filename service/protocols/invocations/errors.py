@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ekiben.service.failure import Failure
+from ekiben.service.error_status import Failure
 
 # MLflow's names; all other statuses are the first's or, from 500 on, the last's.
 CODES: Mapping[int, str] = {

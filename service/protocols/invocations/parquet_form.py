@@ -12,10 +12,10 @@ from ekiben.contract.check import check_names as check_known
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import ColumnReader
 from ekiben.service.errors import BadRequest, DeadlineExceeded
-from ekiben.service.index_columns import find_index
-from ekiben.service.json_values import nan_to_null, parse_json
-from ekiben.service.limits import Limits
+from ekiben.service.http.json_parsing import nan_to_null, parse_json
+from ekiben.service.lifecycle.resource_limits import Limits
 from ekiben.service.parquet.frames import FAULT, TABLE, Job
+from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.process import ReaderDied, ReaderProcess
 from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
 from ekiben.service.protocols.invocations.names import check_names

@@ -1,8 +1,8 @@
 """The Open Inference Protocol (KServe V2) over HTTP and gRPC, with Triton's extensions."""
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect
 from ekiben.service.protocols.open_inference import grpc, http
+from ekiben.service.protocols.protocol import Dialect
 from ekiben.service.settings import Settings
 
 PROTOCOL = "open_inference"

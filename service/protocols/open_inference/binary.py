@@ -5,7 +5,7 @@ from typing import Any
 
 from ekiben.contract.check import show
 from ekiben.service.errors import BadRequest
-from ekiben.service.http import Header
+from ekiben.service.http.messages import Header
 from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, refuse
 
 LENGTH_HEADER = b"inference-header-content-length"

@@ -7,7 +7,6 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.contract.check import shorten
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Call, Method
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
@@ -23,6 +22,7 @@ from ekiben.service.protocols.open_inference.decode import Extent, RowReader, ch
 from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
+from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 

@@ -5,13 +5,12 @@ from typing import Any
 
 import orjson
 
-from ekiben.service.budget import ByteBudget
+from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Operation, Route
 from ekiben.service.errors import BadRequest
-from ekiben.service.http import Request, Response, encode_json, read_timeout_s
-from ekiben.service.json_values import parse_json
-from ekiben.service.protocols.open_inference.infer import Inference
+from ekiben.service.http.json_parsing import parse_json
+from ekiben.service.http.messages import Request, Response, encode_json, read_timeout_s
+from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import (
     NO_LOADING,
@@ -19,6 +18,7 @@ from ekiben.service.protocols.open_inference.triton import (
     describe_index,
     describe_statistics,
 )
+from ekiben.service.protocols.protocol import Operation, Route
 from ekiben.service.settings import Settings
 
 MODEL = "/v2/models/{model}[/versions/{version}]"

@@ -9,7 +9,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.metadata import SERVER, name_platform
 from ekiben.service.settings import Settings
-from ekiben.service.statistics import Spent, Statistics
+from ekiben.service.telemetry.statistics import Spent, Statistics
 
 NO_LOADING = "models are not loaded or unloaded here: deploy the service with another model"
 

@@ -1,7 +1,7 @@
 """TensorFlow Serving over REST and gRPC; KServe V1, whose paths are among its own."""
 
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.dialect import Dialect
+from ekiben.service.protocols.protocol import Dialect
 from ekiben.service.protocols.tensorflow_serving import grpc, rest
 from ekiben.service.settings import Settings
 

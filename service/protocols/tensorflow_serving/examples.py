@@ -9,8 +9,8 @@ from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.contract.tensors import ColumnReader
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
 from ekiben.service.protos import message
-from ekiben.service.wire import MAX_MESSAGES, parse
 
 TASKS: Mapping[str, tuple[Task, ...]] = {"classify": ("binary", "multiclass"), "regress": ("regression",)}
 Example = message("tensorflow.Example")

@@ -7,8 +7,8 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.check import check_names, show
 from ekiben.contract.tensors import ColumnReader, output_specs, to_tensors
 from ekiben.service.dataplane import Dataplane, Prediction
-from ekiben.service.dialect import Call, Method
 from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protocols.tensorflow_serving.examples import (
     ExampleReader,
     check_task,

@@ -10,9 +10,9 @@ from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensors import ColumnReader, to_tensors, unwrap_column
-from ekiben.service.body import BodyReader
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.http import Request, read_timeout_s
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.settings import Settings
 

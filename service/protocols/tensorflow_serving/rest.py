@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from ekiben.service.body import BodyReader
 from ekiben.service.dataplane import Dataplane, Prediction
-from ekiben.service.dialect import Route
 from ekiben.service.errors import BadRequest
-from ekiben.service.http import Request, Response, encode_json, read_timeout_s
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.messages import Request, Response, encode_json, read_timeout_s
+from ekiben.service.protocols.protocol import Route
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.protocols.tensorflow_serving.examples import (
     ExampleReader,

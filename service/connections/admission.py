@@ -1,0 +1,221 @@
+"""Reads requests a few at a time, lets others wait as bytes, and refuses those that would wait too long.
+
+The queue of rows doesn't see what overload does first: requests wait in their sockets while the
+event loop reads others. So this stands in uvicorn's protocol, before HTTP is parsed. A few requests
+at a time are answered faster than a thousand, which evict each other from the CPU's caches at every
+step; the others wait here, where their number says how long. Refusing where answers are written
+would cost as much as answering, as most of either is HTTP.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.config import HTTP_PROTOCOLS
+
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.connection_limit import find_limit
+from ekiben.service.connections.framing import FramedConnection
+from ekiben.service.connections.plain_post import is_whole_post
+from ekiben.service.connections.rejections import PROTOCOL, REFUSAL, Refusals
+from ekiben.service.errors import CallerGone
+from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
+
+LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
+WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
+TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
+TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+SHARED_TURN_S, SHARED_S = 0.001, 0.1  # while gRPC is used, and how long it counts as used: a call needs seven turns
+SHARED_TURN_REQUESTS = 4  # at least, whatever they take: gRPC leaves HTTP its share
+REQUEST_S = 50e-6  # what one takes, until that is known
+WEIGHT = 0.02  # of the last turn in what is known
+FEWEST = 1e-6  # requests a turn, if an engine hangs: no pace is endless
+TICK_S = 0.001  # between looks at an engine that is behind
+
+
+class Pace:
+    """What a request takes, as the last turns of the event loop show."""
+
+    def __init__(self) -> None:
+        self._requests = 1.0
+        self._seconds = self.request_s = REQUEST_S
+
+    def observe(self, requests: int, seconds: float) -> None:
+        """Take a turn into account."""
+        self._requests += WEIGHT * (requests - self._requests)
+        self._seconds += WEIGHT * (seconds - self._seconds)
+        self.request_s = self._seconds / max(self._requests, FEWEST)
+
+
+class Gate:
+    """How many requests are read now, and may wait, in this turn of the event loop; one for each loop."""
+
+    def __init__(self) -> None:
+        self.max_wait_s = 1.0
+        self.max_waiting = 1000  # requests
+        self.backlog_s: Callable[[], float] = lambda: 0.0  # the engine's, of what was read
+        self.draining = False  # every answer must then end its connection: nobody is refused unread
+        self.turning = False  # `begin` must be called before the numbers below are used
+        self.left = 0  # more to be read at once
+        self.room = 0  # for more to wait
+        self._waiting: deque[SheddingProtocol] = deque()
+        self._reading = Pace()  # while the engine is not behind
+        self._pace = Pace()
+        self._was_full = False  # the turn before: what it has read, this one may compute
+        self._began = self._shared_until = 0.0
+        self._most = 0
+
+    def begin(self) -> None:
+        """Begin a turn: what arrives in it has been waiting in its sockets already."""
+        self.turning = True
+        self._plan(time.perf_counter())
+
+    def hold(self, protocol: "SheddingProtocol") -> None:
+        """Let a request wait for its turn."""
+        self.room -= 1
+        self._waiting.append(protocol)
+
+    def count_waiting(self) -> int:
+        """Return how many requests wait."""
+        return len(self._waiting)
+
+    def share(self) -> None:
+        """Keep the next turns short: a gRPC call has come."""
+        self._shared_until = time.perf_counter() + SHARED_S
+
+    def _plan(self, now: float) -> None:
+        """Say what this turn is good for, and read what has waited longest."""
+        self._began = now
+        left_s = self.max_wait_s - self.backlog_s()
+        behind = left_s < 0
+        most = 0 if behind else int(left_s / self._pace.request_s) + 1  # to be read, now or later
+        self.left = self._most = min(most, self._count_turn(now))
+        try:
+            while self._waiting and self.left:
+                self.left -= self._waiting.popleft().resume()
+        finally:  # whatever one request does, the gate opens again for the others
+            self.room = min(most - self._most, self.max_waiting) - len(self._waiting)
+            loop = asyncio.get_running_loop()
+            if behind:  # only the engine can change that: leave the CPU to it
+                loop.call_later(TICK_S, self._end)
+            else:
+                loop.call_soon(self._end)  # after all that has arrived by then was read
+
+    def _count_turn(self, now: float) -> int:
+        if now < self._shared_until:
+            return max(SHARED_TURN_REQUESTS, int(SHARED_TURN_S / self._reading.request_s))
+        return min(TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)
+
+    def _end(self) -> None:
+        now = time.perf_counter()
+        full = self.left == 0
+        if full or self._was_full:  # other turns say nothing of the pace
+            taken = self._most - self.left, now - self._began
+            self._pace.observe(*taken)
+            if self._most:
+                self._reading.observe(*taken)
+        self._was_full = full
+        self.turning = full or bool(self._waiting)
+        if self.turning:
+            self._plan(now)
+
+
+gate, refusals = Gate(), Refusals()  # one process has one event loop
+
+
+class SheddingProtocol(FramedConnection):
+    """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
+
+    A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._waiting = False  # for the gate, with a request among the bytes that are kept
+        self._refusing = False  # a refusal waits
+        self._waits_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusing:  # a caller that does not wait for its answer
+            self.refuse()
+        super().data_received(data)
+
+    def begin(self, data: bytes) -> None:
+        if not gate.turning:
+            gate.begin()
+        if gate.left > 0:
+            gate.left -= 1
+            super().begin(data)
+        elif gate.draining or not is_whole_post(data):
+            self._begin_late(data)
+        elif gate.room > 0 and self.keep(data):
+            self._wait()
+        else:
+            self._refusing = True
+            refusals.add(self)
+
+    def begin_next(self) -> None:
+        """Let what was sent ahead wait for its turn, as other callers' requests do."""
+        self._wait()
+        if not gate.turning:
+            gate.begin()
+
+    def resume(self) -> bool:
+        """Read the request that waited; return whether there still was one."""
+        self._waiting = False
+        data = self.take_unread().lstrip(b"\r\n")
+        if not data:
+            return False
+        self.flow.resume_reading()
+        before = self.scope
+        super().begin(data)
+        if self.scope is not before:
+            scope: Any = self.scope
+            scope[WAITED] = time.perf_counter() - self._waits_since
+        return True
+
+    def refuse(self) -> bool:
+        """Send the refusal that waited; return whether there still was one."""
+        if not self._refusing:
+            return False
+        self._refusing = False
+        self.transport.write(REFUSAL)
+        self.wait_for_request()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._waiting:
+            metrics.count_rejected(PROTOCOL, CallerGone.reason)
+        self._refusing = False
+        super().connection_lost(error)
+
+    def shutdown(self) -> None:
+        self.resume()  # uvicorn then waits for the answer
+        self.refuse()
+        super().shutdown()
+
+    def is_answered(self) -> bool:
+        return not (self._waiting or self._refusing) and super().is_answered()
+
+    def _wait(self) -> None:
+        self._waiting, self._waits_since = True, time.perf_counter()
+        gate.hold(self)
+
+    def _begin_late(self, data: bytes) -> None:
+        """Read what can't be refused unread."""
+        before = self.scope
+        super().begin(data)
+        scope: Any = self.scope
+        if scope is not before and gate.room <= 0:
+            scope[LATE] = True
+
+
+def install(settings: Settings, budget: ByteBudget) -> None:
+    """Let uvicorn use this protocol; must be called before it starts. A request has at least one row."""
+    gate.max_wait_s, gate.max_waiting = settings.max_wait_s, settings.max_waiting_rows
+    SheddingProtocol.max_head_bytes, SheddingProtocol.budget = settings.max_head_bytes, budget
+    SheddingProtocol.max_connections = find_limit(settings.max_connections)
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:SheddingProtocol"

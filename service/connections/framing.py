@@ -1,0 +1,246 @@
+"""Reads one request of a connection at a time; what a caller sends ahead stays bytes until that one is answered.
+
+uvicorn gives its parser whatever a read brings, be it ten thousand requests or a head without end. Here a head is
+parsed once it is whole and not too long, and then just the bytes of its body. So a connection has at most one request
+under way, where a request ends is decided in one place, and an Upgrade that is not taken is ignored (RFC 9110 7.8).
+"""
+
+import re
+from typing import Any
+
+import httptools
+
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.closing import ClosingConnection
+from ekiben.service.connections.connection_limit import make_room
+from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.connections.turns import TurnFlow
+from ekiben.service.errors import Overloaded
+
+MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
+UNWANTED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
+BLANK_LINE = b"\r\n\r\n"
+METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
+UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+CHUNKED = -1  # bytes of a body whose length is not known before its end
+CHUNK_PIECE, MAX_CHUNKS = 8192, 500  # bytes of such a body that are parsed at once; chunks, before others are read
+LARGE_READ = 2**14  # bytes of a body's part: who brings as many lets others read before the next
+
+
+class FramedConnection(ClosingConnection):
+    """One HTTP/1.1 connection that knows where its requests end."""
+
+    max_head_bytes = MAX_HEAD_BYTES
+    max_connections = 2**20
+    budget = ByteBudget(2**30)  # of bytes that wait on all connections
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._unread = b""  # of later requests, or of a head that is not whole yet
+        self._searched = 0  # bytes of it, without the end of a head
+        self._complete = True  # the parser has seen the end of the last request
+        self._left = 0  # bytes of its body still to come, or CHUNKED
+        self._tail = b""  # of a chunked body: its last bytes, as far as they may belong to its end
+        self._barren = 0  # bytes of it since the last that were content: chunk extensions, trailers
+        self._chunks = 0  # that were parsed in this turn of the event loop
+        self._blank = 0  # bytes of blank lines since the last request
+        self._unwanted = 0  # bytes of a body since its answer
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.flow: TurnFlow = TurnFlow(transport)
+        self.wait_for_request()
+        if len(self.connections) > self.max_connections:
+            make_room(self.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.take_unread()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        size = len(data)
+        if self.lingering:
+            self.throw_away(data)
+        else:
+            if self._unread:
+                data = self.take_unread() + data
+            if not self._complete:
+                data = self._read_body(data)
+            self.go_on(data)
+        if size > LARGE_READ and (self.lingering or not self._complete):
+            self.flow.defer(self._read_on)
+
+    def go_on(self, data: bytes) -> None:
+        """Begin the next request if the one before was answered, or keep its bytes until then."""
+        if not self.is_answered() or not self._complete:
+            self.keep_ahead(data)
+        elif data[:1] in (b"\r", b"\n"):  # RFC 9112 2.2: an empty line before a request is no part of it
+            self._skip_blank_lines(data)
+        elif data:
+            self.begin(data)
+
+    def _skip_blank_lines(self, data: bytes) -> None:
+        begun = data.lstrip(b"\r\n")
+        self._blank += len(data) - len(begun)
+        if self._blank > self.max_head_bytes:
+            self.reject(400, f"more than {self.max_head_bytes} bytes of blank lines before a request")
+        elif begun:
+            self.begin(begun)
+
+    def begin(self, data: bytes) -> None:
+        """Read the request that the bytes begin with, or wait for the rest of its head."""
+        end = data.find(BLANK_LINE, self._searched - 3 if self._searched > 3 else 0)
+        size = end + 4 if end >= 0 else len(data)
+        if size > self.max_head_bytes:
+            self.reject(431, f"the request's head is longer than {self.max_head_bytes} bytes: send fewer headers")
+        elif end >= 0:
+            self._searched = 0
+            self.stop_arrival()
+            self._read_head(data[:size])
+            data = data[size:]
+            if data:
+                self.keep_ahead(data if self._complete else self._read_body(data))
+        elif not METHOD.match(data[:25]) or b"\n\n" in data:
+            self.reject(400, "not a valid HTTP request")
+        elif not self.keep(data):
+            self.reject(429, str(Overloaded(RETRY_AFTER_S)))
+        else:
+            self._searched = len(data)
+            self.await_arrival()
+
+    def keep(self, data: bytes) -> bool:
+        """Keep bytes for later; return False if there is no memory for them."""
+        if not self.budget.take(len(data)):
+            return False
+        self._unread = data
+        return True
+
+    def take_unread(self) -> bytes:
+        """Return the bytes that were kept."""
+        data, self._unread = self._unread, b""
+        self.budget.give(len(data))
+        return data
+
+    def keep_ahead(self, data: bytes) -> None:
+        """Keep what a caller sends before its last request is answered, and read no more of it until then."""
+        if not data or self.lingering:
+            return
+        self.flow.pause_reading()
+        if self.keep(data):
+            return
+        cycle: Any = self.cycle
+        if self._complete and cycle and not cycle.response_complete:
+            cycle.keep_alive = False  # what was sent ahead is given up, as after any answer that ends a connection
+        else:  # the bytes are of a request that has no answer yet
+            self.reject(429, str(Overloaded(RETRY_AFTER_S)))
+
+    def end(self) -> None:
+        if self._complete:
+            self.transport.close()
+        else:  # its caller may still be sending the body
+            self.linger(UNWANTED_BYTES)
+
+    def reject(self, status: int, sentence: str) -> None:
+        super().reject(status, sentence)
+        self.take_unread()
+
+    def is_waiting_for_head(self) -> bool:
+        return self._complete
+
+    def is_idle(self) -> bool:
+        return self._complete and not self._unread and super().is_idle()
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():  # other upgrades were taken out of the head
+            raise ValueError("CONNECT is not supported")
+        hosts = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                self._left = int(value)
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            raise ValueError(f"expected one Host header, got {hosts}")
+        super().on_headers_complete()
+        self.headers = []  # for trailers, which come when the request is being answered already
+
+    def on_body(self, body: bytes) -> None:
+        self._barren = 0
+        self._chunks += 1
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing() or self.lingering:
+            return
+        if not self._complete:
+            self.await_arrival()
+        elif self._unread:
+            self.begin_next()
+
+    def begin_next(self) -> None:
+        """Go on with what was sent ahead."""
+        self.go_on(self.take_unread())
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _read_head(self, head: bytes) -> None:
+        if b"\r\nupgrade:" in head.lower():
+            head = UPGRADE_LINE.sub(b"", head)
+        self._complete, self._left, self._tail = False, CHUNKED, b""
+        self._barren = self._unwanted = self._blank = 0
+        self._feed(head)
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
+        self._chunks = 0
+        while data and not self._complete and not self.lingering and not self.transport.is_closing():
+            if self._chunks > MAX_CHUNKS:
+                self.flow.defer(self._read_on)
+                break
+            size = self._find_chunks_end(data) if self._left == CHUNKED else min(self._left, len(data))
+            piece, data = data[:size], data[size:]
+            self._barren += size
+            if self._left != CHUNKED:
+                self._left -= size
+                self._barren = 0
+            self._feed(piece)
+            self._check_body(size)
+        if self._complete:
+            self.stop_arrival()
+        return data
+
+    def _read_on(self) -> None:
+        if self._unread and not self._complete:
+            self.flow.resume_reading()
+            self.data_received(b"")
+
+    def _find_chunks_end(self, data: bytes) -> int:
+        """Return how many bytes to parse next: a chunked body can only end with a blank line."""
+        window = self._tail + data[:CHUNK_PIECE]
+        end = window.find(BLANK_LINE)
+        size = end + 4 - len(self._tail) if end >= 0 else len(window) - len(self._tail)
+        self._tail = b"" if end >= 0 else window[-3:]
+        return size
+
+    def _check_body(self, size: int) -> None:
+        """Reject a body that is mostly frame, and end a connection whose unwanted body does not end."""
+        if self._complete or self.lingering:
+            return
+        if self._barren > self.max_head_bytes:
+            self.reject(431, f"more than {self.max_head_bytes} bytes of chunk extensions or trailers: send fewer")
+        elif self.is_answered():
+            self._unwanted += size
+            if self._unwanted > UNWANTED_BYTES:
+                self.transport.close()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.reject(400, f"not a valid HTTP request: {error.__context__ or error}")

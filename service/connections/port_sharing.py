@@ -1,0 +1,162 @@
+"""gRPC on the HTTP port, for platforms that expose one port: HTTP/2's preface tells the two apart.
+
+uvicorn takes any class as its HTTP protocol, by a name in a table; BentoML leaves the name at
+"auto". There `Doorkeeper` stands in: it reads a connection's first bytes and then hands the
+connection to the protocol for HTTP, which has it to itself from there on, or joins it to the
+gRPC server's Unix socket.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from uvicorn.config import HTTP_PROTOCOLS
+
+from ekiben.service.connections.admission import SheddingProtocol
+from ekiben.service.connections.closing import ARRIVAL_S
+from ekiben.service.connections.connection_limit import make_room
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+logger = logging.getLogger("bentoml.service")
+
+
+class GrpcSocket:
+    """A Unix socket of this process's gRPC server, in a folder that only this user may enter."""
+
+    path: str
+    stop: Callable[[], object]
+
+    def open(self, stop: Callable[[], object]) -> str:
+        """Return where gRPC must listen; `stop` is called when uvicorn stops."""
+        self._folder = tempfile.TemporaryDirectory(prefix="ekiben-")
+        self.path = f"{self._folder.name}/grpc"
+        self.stop = stop
+        return f"unix:{self.path}"
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._folder.cleanup()
+
+
+class Doorkeeper(asyncio.Protocol):
+    """What uvicorn makes for each connection: it lives until it is known what the client speaks."""
+
+    grpc_socket: ClassVar[GrpcSocket]
+
+    def __init__(self, **given: Any) -> None:
+        self._given = given  # what uvicorn gives to its own protocol
+        self._state = given["server_state"]
+        self._begun = b""
+        self.transport: Any = None
+        self._loop = asyncio.get_running_loop()
+        self._arrival: asyncio.TimerHandle | None = None
+        self.idle_since = self._loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self._state.connections.add(self)
+        if len(self._state.connections) > SheddingProtocol.max_connections:
+            make_room(self._state.connections)
+
+    def data_received(self, data: bytes) -> None:
+        self._begun += data
+        if self._arrival is None:
+            self._arrival = self._loop.call_later(ARRIVAL_S, self.transport.close)
+        if self._begun.startswith(PREFACE):
+            self._arrival.cancel()
+            self.transport.pause_reading()
+            joining = asyncio.ensure_future(self._join_grpc())
+            self._state.tasks.add(joining)  # uvicorn waits for these before it ends
+            joining.add_done_callback(self._state.tasks.discard)
+        elif not PREFACE.startswith(self._begun):
+            self._arrival.cancel()
+            self._leave_to_uvicorn()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._arrival:
+            self._arrival.cancel()
+        self._state.connections.discard(self)
+
+    def shutdown(self) -> None:
+        """Close a connection over which nothing was asked yet, because uvicorn stops."""
+        self.transport.close()
+
+    def is_answered(self) -> bool:
+        """Return whether it may be closed to make room for others."""
+        return True
+
+    def _leave_to_uvicorn(self) -> None:
+        self._state.connections.discard(self)
+        protocol: Any = SheddingProtocol(**self._given)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        protocol.data_received(self._begun)
+
+    async def _join_grpc(self) -> None:
+        client, path = self.transport, self.grpc_socket.path
+        loop = asyncio.get_running_loop()
+        try:
+            server, _ = await loop.create_unix_connection(lambda: Pipe(client), path)
+        except OSError as error:  # it is stopping
+            logger.warning("a gRPC connection on the HTTP port was closed: %s", error)
+            client.abort()
+            return
+        if client.is_closing():
+            server.close()
+            return
+        self._state.connections.discard(self)
+        client.set_protocol(OuterPipe(server, self._state.connections, self.grpc_socket.stop))
+        server.write(self._begun)
+        client.resume_reading()
+
+
+class Pipe(asyncio.Protocol):
+    """One end of a joint connection: what it receives goes to the other, no faster than that can take it.
+
+    An end that says it will send no more is closed, and so is the other: gRPC does the same.
+    """
+
+    def __init__(self, other: Any) -> None:
+        self._other = other  # the other end's transport
+
+    def data_received(self, data: bytes) -> None:
+        self._other.write(data)
+
+    def pause_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._other.is_closing():
+            self._other.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._other.close()
+
+
+class OuterPipe(Pipe):
+    """The client's end: uvicorn counts it among its connections and waits for it to close."""
+
+    def __init__(self, other: Any, connections: set[Any], stop: Callable[[], object]) -> None:
+        super().__init__(other)
+        self._connections = connections
+        self.shutdown = stop  # by uvicorn: gRPC closes its connections, once their calls are answered
+        connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._connections.discard(self)
+        super().connection_lost(error)
+
+    def is_answered(self) -> bool:
+        """Return whether it may be closed to make room for others: gRPC alone knows, and has a limit of its own."""
+        return False
+
+
+def share_main_port() -> GrpcSocket:
+    """Let connections to the HTTP port reach this socket; uvicorn must not have been started yet."""
+    Doorkeeper.grpc_socket = GrpcSocket()
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:{Doorkeeper.__name__}"
+    return Doorkeeper.grpc_socket

@@ -1,0 +1,1 @@
+"""gRPC: the server, its calls and streams, health and reflection."""

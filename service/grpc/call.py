@@ -1,0 +1,143 @@
+"""One gRPC call from its first byte to its status.
+
+Its handlers are of gRPC's streaming kind, though a call has one message: gRPC reads the message of a unary call before
+anyone can object. And errors are set, not raised: `context.abort` leaves a cycle of context, error, frame and context,
+with all that the frame holds, for the garbage collector.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from ekiben.service.auth import Guard
+from ekiben.service.connections.admission import gate
+from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.error_status import Failure, describe_error, hide_details
+from ekiben.service.errors import DeadlineExceeded, Overloaded, Refusal, forget_frames
+from ekiben.service.grpc.message_parsing import parse
+from ekiben.service.grpc.message_reader import Reception
+from ekiben.service.lifecycle.memory import trim_soon
+from ekiben.service.offload import LARGE_BYTES
+from ekiben.service.protocols.protocol import Call, Method
+from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
+
+MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
+CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it
+FEWEST_CALLS = 100  # under way that are never too many
+
+
+@dataclass
+class Desk:
+    """What all calls to one server share."""
+
+    settings: Settings
+    guard: Guard
+    reception: Reception
+    max_values: int  # of one field of a message
+    under_way: int = 0  # calls whose message is here
+    most: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.most = max(FEWEST_CALLS, int(self.settings.max_wait_s / CALL_S))
+
+
+def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
+    """Return gRPC's handler for a method; without a protocol it is not counted in the metrics."""
+
+    async def handle(messages: Any, context: Any) -> bytes:
+        started = time.perf_counter()
+        gate.share()
+        code = grpc.StatusCode.OK
+        try:
+            return await _answer(desk, method, protocol, context)
+        except asyncio.CancelledError:  # nobody waits for the answer any more
+            code = _reason_to_cancel(context)
+            raise
+        except Exception as error:  # the boundary: whatever happens, the caller gets a status code
+            if protocol and isinstance(error, Refusal):
+                metrics.count_rejected(protocol, error.reason)
+            code = report(context, error, hidden=method.probe and not desk.guard.knows(_authorizations(context)))
+            return b""
+        finally:
+            if protocol:
+                metrics.count_request(protocol, code.name, time.perf_counter() - started)
+
+    return grpc.stream_unary_rpc_method_handler(handle)
+
+
+async def _answer(desk: Desk, method: Method, protocol: str, context: Any) -> bytes:
+    if not method.probe:
+        check_token(desk.guard, context)
+        if desk.under_way >= desk.most:
+            raise Overloaded(RETRY_AFTER_S)
+    call = Call(_timeout_s(context, desk.settings))
+    body = await desk.reception.receive(context, call.timeout_s)
+    size = len(body)
+    desk.under_way += 1
+    try:
+        if size > LARGE_BYTES:
+            call.large = True
+            request = await call.run(parse, method.request, body, desk.max_values)
+        else:
+            request = parse(method.request, body, desk.max_values)
+        del body  # its rows are in the request
+        answered = await method.answer(request, call)
+        return bytes(answered.SerializeToString())
+    finally:
+        call.gone = True
+        desk.under_way -= 1
+        desk.reception.budget.give(size)
+        if call.large:
+            trim_soon()
+
+
+def check_token(guard: Guard, context: Any) -> None:
+    """Raise BadRequest unless the call carries the token that is asked for."""
+    if guard.closed:
+        guard.check(_authorizations(context))
+
+
+def _authorizations(context: Any) -> list[bytes]:
+    given = context.invocation_metadata() or ()
+    values = (value for name, value in given if name == "authorization")
+    return [value.encode() if isinstance(value, str) else bytes(value) for value in values]
+
+
+def report(context: Any, error: Exception, hidden: bool = False) -> grpc.StatusCode:
+    """Set the status that tells a caller of an error, its details `hidden` or not, and return its code."""
+    failure = hide_details(describe_error(error)) if hidden else describe_error(error)
+    forget_frames(error)
+    context.set_code(failure.code)
+    context.set_details(_clip(failure.message))
+    context.set_trailing_metadata(_trailers(failure))
+    return failure.code
+
+
+def _timeout_s(context: Any, settings: Settings) -> float:
+    left_s = context.time_remaining()
+    if left_s is None:
+        return settings.request_timeout_s
+    if left_s <= 0:
+        raise DeadlineExceeded
+    return min(float(left_s), settings.max_timeout_s)
+
+
+def _reason_to_cancel(context: Any) -> grpc.StatusCode:
+    """Return why gRPC gave up a call: its caller did, or its deadline passed."""
+    late = context.time_remaining() == 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+
+
+def _clip(sentence: str) -> str:
+    encoded = sentence.encode("utf-8", "backslashreplace")
+    if len(encoded) > MAX_STATUS_BYTES:
+        encoded = encoded[:MAX_STATUS_BYTES] + b"..."
+    return encoded.decode("utf-8", "ignore")
+
+
+def _trailers(failure: Failure) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode(), value.decode()) for name, value in failure.headers)

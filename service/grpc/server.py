@@ -1,0 +1,105 @@
+"""The gRPC server: every dialect's services, health and reflection, on the event loop of the HTTP server."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+
+from ekiben.service.auth import Guard
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.connection_limit import find_grpc_limit
+from ekiben.service.connections.ports import in_url
+from ekiben.service.grpc import health
+from ekiben.service.grpc.call import Desk, handle_call
+from ekiben.service.grpc.health import Health
+from ekiben.service.grpc.message_reader import Reception
+from ekiben.service.grpc.reflection import describe_reflection
+from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.settings import Settings
+
+MAX_STREAMS = 128  # on a connection, as nginx has it: 2,000 calls/s if each takes 64 ms; more wait in the client
+MAX_METADATA_BYTES = 16 * 2**10  # of a call: gRPC's own limit, from half of which on it rejects at random
+HANDSHAKE_S = 10  # for a connection's first bytes: it takes one of the few there may be
+IDLE_S = 60  # without a call, until a connection is closed; clients open another with their next call
+# Calls of a registered method, or of all others, that wait for the event loop, 14 KB each: half a second. Of more, up
+# to twice as many, gRPC drops some at random, without a status and whoever's they are.
+MAX_PENDING = 2000
+KEEPALIVE_S = 60, 20  # until a silent peer is asked whether it lives, and for its answer
+MAX_VALUES = 1_000_000
+
+
+class GrpcServer:
+    """Serves the dialects' gRPC methods; belongs to one event loop."""
+
+    def __init__(
+        self, dialects: Iterable[Dialect], settings: Settings, guard: Guard, budget: ByteBudget,
+        max_values: int = MAX_VALUES,
+    ) -> None:  # fmt: skip
+        """`max_values`: of one field of a message, rows times features."""
+        self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
+        desk = Desk(settings, guard, Reception(budget, settings.max_body_bytes), max_values)
+        self._stopping: asyncio.Task[None] | None = None
+        names = []
+        for dialect in dialects:
+            for name, methods in dialect.services.items():
+                protocol = f"{dialect.name}_grpc"
+                handlers = {path: handle_call(desk, method, protocol) for path, method in methods.items()}
+                self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+                names.append(name)
+        self._health = Health(names)
+        # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
+        # look at each with every call.
+        own = describe_reflection((*names, health.SERVICE), desk) | {health.SERVICE: self._health.describe(desk)}
+        for name, described in own.items():
+            self._server.add_registered_method_handlers(name, described)  # type: ignore[attr-defined]
+
+    async def start(self, settings: Settings, *addresses: str) -> None:
+        """Listen on the gRPC port and these addresses besides."""
+        for address in addresses:
+            self._server.add_insecure_port(address)
+        _listen(self._server, settings)
+        await self._server.start()
+
+    def stop_being_ready(self) -> None:
+        """Tell probes to send no more traffic; what comes is still answered."""
+        self._health.stop_being_ready()
+
+    def stop(self, grace_s: float) -> "asyncio.Task[None]":
+        """Take no new calls and give those under way that long; what was said first counts."""
+        if self._stopping is None:
+            self._health.end()
+            self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        return self._stopping
+
+
+def _listen(server: Any, settings: Settings) -> None:
+    address = f"{in_url(settings.host)}:{settings.grpc_port}"  # gRPC takes 0.0.0.0 for every address, as it does ::
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        server.add_insecure_port(address)
+        return
+    pair = settings.tls_key_file.read_bytes(), settings.tls_cert_file.read_bytes()
+    server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+
+
+def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
+    idle_s, answer_s = KEEPALIVE_S
+    return {
+        "grpc.so_reuseport": 1,  # the workers of one machine share the port
+        "grpc.max_receive_message_length": settings.max_body_bytes,
+        "grpc.max_send_message_length": -1,
+        "grpc.per_message_decompression": 0,  # ekiben.service.grpc.message_reader does it
+        "grpc.http2.bdp_probe": 0,  # it lets every stream send megabytes before anyone asks for its message
+        "grpc.max_concurrent_streams": MAX_STREAMS,
+        "grpc.server.max_pending_requests": MAX_PENDING,
+        "grpc.server.max_pending_requests_hard_limit": 2 * MAX_PENDING,
+        "grpc.max_metadata_size": MAX_METADATA_BYTES,
+        "grpc.absolute_max_metadata_size": MAX_METADATA_BYTES,
+        "grpc.max_allowed_incoming_connections": find_grpc_limit(),
+        "grpc.server_handshake_timeout_ms": 1000 * HANDSHAKE_S,
+        "grpc.max_connection_idle_ms": 1000 * IDLE_S,
+        "grpc.max_connection_age_ms": int(1000 * settings.grpc_connection_age_s),
+        "grpc.max_connection_age_grace_ms": int(1000 * settings.max_timeout_s),
+        "grpc.keepalive_time_ms": 1000 * idle_s,
+        "grpc.keepalive_timeout_ms": 1000 * answer_s,
+    }.items()

@@ -1,0 +1,162 @@
+"""The little of HTTP that every dialect shares: reading a request, sending an answer."""
+
+import asyncio
+import itertools
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON_TYPE = b"application/json"
+TIMEOUT_HEADER = b"x-request-timeout-ms"
+REQUEST_ID_HEADER = b"x-request-id"
+MAX_REQUEST_ID_BYTES = 128
+MAX_TIMEOUT_MS = 86_400_000  # a day
+
+_request_ids = itertools.count()
+_process = f"{os.getpid():x}-{time.time_ns():x}-"
+
+
+@dataclass(slots=True)  # not frozen: that would cost half a microsecond
+class Response:
+    """An answer that is more than JSON with status 200."""
+
+    body: bytes
+    headers: tuple[Header, ...] = ()
+    status: int = 200
+    content_type: bytes = JSON_TYPE
+
+
+class Request:
+    """One HTTP request: its headers at once, its body when asked for."""
+
+    def __init__(self, scope: Scope, receive: Receive, waited_s: float = 0.0) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope.get("raw_path", b"")  # as it came: percent-encoded
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
+        self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
+        self.waited_s = waited_s  # since it arrived, before it was read
+        self.taken = 0  # bytes of the budget for bodies
+        self._began = time.monotonic() - waited_s
+        self._receive = receive
+
+    @cached_property
+    def id(self) -> bytes:
+        """The caller's request id if it is usable, else one of ours."""
+        given = self.given_id or b""
+        usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
+        return given if usable else f"{_process}{next(_request_ids):x}".encode()
+
+    def left_s(self, timeout_s: float) -> float:
+        """Return the seconds that are left of those since the request arrived; raise DeadlineExceeded if none are."""
+        left_s = timeout_s - (time.monotonic() - self._began)
+        if left_s <= 0:
+            raise DeadlineExceeded
+        return left_s
+
+    async def read_body(self, max_bytes: int, timeout_s: float, budget: ByteBudget) -> bytes:
+        """Return the whole body; `budget.give` of what is `taken` must follow.
+
+        Raises BadRequest if it is larger than that many bytes or too slow, Overloaded if there is no room for it. What
+        still comes of such a body the connection throws away: a caller that is sending would see a reset instead of
+        the answer.
+        """
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body") or not body:  # seldom: most bodies arrive with their headers
+            declared = self.headers.get(b"content-length", b"")
+            if declared.isdigit():
+                _check_size(int(declared), max_bytes, budget)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await self._receive_rest(message, max_bytes, budget)
+            except TimeoutError:
+                sentence = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
+                raise BadRequest(408, sentence, (b"connection", b"close")) from None
+        _check_size(len(body), max_bytes)
+        return body
+
+    async def _receive_rest(self, message: Message, max_bytes: int, budget: ByteBudget) -> bytes:
+        """Return the body that begins with this message."""
+        chunks = []
+        while True:
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            if chunk := message.get("body", b""):
+                _check_size(self.taken + len(chunk), max_bytes)
+                if not budget.take(len(chunk)):
+                    raise Overloaded(RETRY_AFTER_S)
+                self.taken += len(chunk)
+                chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+            message = await self._receive()
+
+    async def wait_gone(self) -> None:
+        """Return once the caller has disconnected; the body must have been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _check_size(size: int, max_bytes: int, budget: ByteBudget | None = None) -> None:
+    """Raise BadRequest if a body of that many bytes is too large, Overloaded if there is no room for it now."""
+    if size > max_bytes:
+        raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
+    if budget and budget.taken + size > budget.limit:
+        raise Overloaded(RETRY_AFTER_S)
+
+
+def read_timeout_s(request: Request, settings: Settings) -> float:
+    """Return the seconds since its arrival within which a request must be answered.
+
+    The caller says so with TIMEOUT_HEADER, or the settings do. Raises DeadlineExceeded if they have passed.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    timeout_s = settings.request_timeout_s if text is None else min(_read_header_s(text), settings.max_timeout_s)
+    if request.waited_s >= timeout_s:
+        raise DeadlineExceeded
+    return timeout_s
+
+
+def _read_header_s(text: bytes) -> float:
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = -1.0
+    if not 0 < milliseconds < MAX_TIMEOUT_MS:
+        shown = text.decode("latin-1")
+        wanted = f"expected milliseconds above 0 and below {MAX_TIMEOUT_MS}"
+        raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: {wanted}, got {shown!r}")
+    return milliseconds / 1000
+
+
+async def respond(send: Send, request: Request, response: Response) -> None:
+    """Send one whole answer; it carries the request's id if the caller gave one or it is an error."""
+    body = response.body
+    sent = [(b"content-type", response.content_type), (b"content-length", b"%d" % len(body)), *response.headers]
+    if request.given_id is not None or response.status != 200:
+        sent.append((REQUEST_ID_HEADER, request.id))
+    await send({"type": "http.response.start", "status": response.status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
+
+
+def encode_json(details: Mapping[str, Any]) -> bytes:
+    """Return JSON in UTF-8, whatever a caller's text holds: a lone surrogate is no UTF-8 and stays escaped."""
+    return json.dumps(details, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,0 +1,50 @@
+"""Leaves without dropping a request: not ready, keep answering, finish, exit, all within 9 s.
+
+An orchestrator sends SIGTERM and takes the replica out of its load balancers at the same
+time, so requests still arrive after the signal. uvicorn's own handler stops at once; it is
+called only after the drain delay.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+logger = logging.getLogger("bentoml.service")
+FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
+
+
+def drain_on_sigterm(
+    announce: Callable[[], None], finish: Callable[[float], None], delay_s: float
+) -> Callable[[float], None]:
+    """On SIGTERM call `announce`; after the delay call `finish` and the handler that is set now.
+
+    `finish` is told how many seconds are left until the process must be gone. What is returned does
+    the same on this event loop, after another delay.
+    """
+    loop = asyncio.get_running_loop()
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(start_draining, delay_s)
+
+    def start_draining(delay_s: float) -> None:
+        announce()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        loop.call_later(delay_s, finish, FORCED_EXIT_S - delay_s)
+        loop.call_later(delay_s, hand_over, signal.SIGTERM)
+        # To uvicorn a SIGINT while it is stopping means: stop waiting for connections.
+        loop.call_later(FORCED_EXIT_S, hand_over, signal.SIGINT)
+
+    def hand_over(number: signal.Signals) -> None:
+        if callable(stop):
+            stop(number, None)
+
+    signal.signal(signal.SIGTERM, handle)
+    return start_draining
+
+
+def ignore_hangup(schedule: Callable[..., object]) -> None:
+    """Go on at SIGHUP, when a terminal closes or somebody asks for a reload; `schedule` calls on the event loop."""
+    signal.signal(signal.SIGHUP, lambda number, frame: schedule(logger.info, "SIGHUP is ignored: the service goes on"))

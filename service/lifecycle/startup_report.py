@@ -1,0 +1,102 @@
+"""What the service says of itself as it starts: where it runs, what it answers, and what is set wrong."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+
+from ekiben.model.package import PackedModel
+from ekiben.service.connections.byte_budget import EXPANSION
+from ekiben.service.lifecycle.platform import Platform, recognise_platform
+from ekiben.service.lifecycle.resource_limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
+from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
+
+logger = logging.getLogger("bentoml.service")
+VERTEX_ROUTES = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")
+
+
+def report_start(settings: Settings, model: PackedModel) -> None:
+    """Log what was recognised, once, and every misconfiguration as a warning."""
+    platform, limits = recognise_platform(os.environ, sys.orig_argv), read_limits()
+    for line in describe(settings, model, platform, limits):
+        logger.info(line)
+    for problem in find_problems(settings, model, platform, limits, os.environ):
+        logger.warning(problem)
+
+
+def describe(settings: Settings, model: PackedModel, platform: Platform, limits: Limits) -> Iterator[str]:
+    """Say where the service runs, and with what."""
+    yield f"platform: {platform.name}" + (f" ({platform.reason})" if platform.reason else "")
+    yield f"ports: HTTP {settings.port}, gRPC {describe_grpc(settings, platform)}"
+    cpus = f"{limits.cpus:g} CPUs by the cgroup's quota" if limits.cpus else "CPUs without a quota"
+    memory = f"{limits.memory_bytes // MIB} MiB" if limits.memory_bytes else "no limit"
+    threads = 1 if model.manifest.engine == "litert" else limits.threads
+    yield (
+        f"engine: {model.manifest.engine}; workers: {settings.workers}, threads of each: {threads}; "
+        f"{cpus}; memory: {memory}"
+    )
+    yield f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
+
+
+def describe_grpc(settings: Settings, platform: Platform) -> str:
+    """Say where gRPC is answered."""
+    if settings.grpc_on_main_port:
+        return f"{settings.port} and {settings.grpc_port}"
+    hidden = f" (not reached from outside: {platform.name} has one port)" if platform.one_port else ""
+    return f"{settings.grpc_port}{hidden}"
+
+
+def describe_routes(dialects: Iterable[Dialect]) -> str:
+    """Name every path that takes a question; what only refuses, whatever the path, is left out."""
+    routes = [route for dialect in dialects for route in dialect.routes]
+    paths = [route.path for route in routes if route.method == "POST" and ":path}" not in route.path]
+    return "routes: POST " + ", ".join(dict.fromkeys(paths))
+
+
+def find_problems(
+    settings: Settings, model: PackedModel, platform: Platform, limits: Limits, environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield one sentence for each thing that is set wrong but doesn't keep the service from starting."""
+    yield from find_port_problems(environment)
+    yield from find_limit_problems(settings, model, limits)
+    yield from find_platform_problems(settings, platform, environment)
+
+
+def find_port_problems(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield where two variables say different ports."""
+    used = find_port_variable(environment)
+    for name in PORT_VARIABLES:
+        value = environment.get(name)
+        if value and used and value != environment[used] and not (name == "AIP_HTTP_PORT" and name != used):
+            yield f"{name}={value} is ignored: {used}={environment[used]} goes before it"
+
+
+def find_limit_problems(settings: Settings, model: PackedModel, limits: Limits) -> Iterator[str]:
+    """Yield where the container is too small for what it is to run."""
+    if limits.cpus and limits.cpus < 1:
+        yield f"a quota of {limits.cpus:g} CPUs stops the service for part of every 100 ms: give it 1 or more"
+    if limits.cpus and settings.workers > max(1, limits.cpus):
+        yield f"WORKERS={settings.workers} share {limits.cpus:g} CPUs: use one worker a CPU, or more replicas"
+    needed = SUPERVISOR_MIB + settings.workers * WORKER_MIB[model.manifest.engine]
+    given = (limits.memory_bytes or 0) // MIB
+    bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
+    if limits.memory_bytes and given < needed:
+        yield f"{given} MiB of memory may not do: {settings.workers} × {model.manifest.engine} needs about {needed}"
+    elif limits.memory_bytes and given < needed + bodies:
+        yield (
+            f"{given} MiB of memory may not do for a body of MAX_BODY_BYTES={settings.max_body_bytes}: give "
+            f"{needed + bodies} MiB, or set MAX_BODY_BYTES={(given - needed) * MIB // EXPANSION // settings.workers}"
+        )
+
+
+def find_platform_problems(settings: Settings, platform: Platform, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield what does not go together with the platform."""
+    if environment.get("AIP_MODE"):
+        yield from (
+            f"{name} is not set: Vertex AI always sets it" for name in VERTEX_ROUTES if not environment.get(name)
+        )
+    if settings.tls_cert_file and platform.plain_http:
+        yield f"TLS_CERT_FILE is set, but {platform.name} speaks plain HTTP to the container: it will find nobody"
+    if settings.auth_token.get_secret_value() and not platform.keeps_authorization:
+        yield f"AUTH_TOKEN is set, but {platform.name} passes no Authorization header on: every call will be refused"

@@ -1,0 +1,103 @@
+"""What the process does that `bentoml serve` starts: it holds the HTTP port and replaces workers that die.
+
+BentoML runs circus for that, which looks after its workers every 10 s. Meanwhile the kernel goes on accepting
+connections that nobody will read. Here a worker's death is noticed at once.
+"""
+
+import logging
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections import deque
+from types import FrameType
+from typing import Any
+
+from bentoml._internal.utils import circus
+from bentoml.exceptions import BentoMLException
+from circus.process import DEAD_OR_ZOMBIE, UNEXISTING  # type: ignore[import-untyped]
+
+from ekiben.service.lifecycle import lifeline
+from ekiben.service.lifecycle.drain import ignore_hangup
+
+logger = logging.getLogger("bentoml.service")
+RETRY_S = 0.1
+AT_ONCE, WITHIN_S = 3, 60.0  # workers that die more often are replaced as circus looks after them: none may spin
+
+
+class Supervisor(circus.Arbiter):
+    """BentoML's arbiter, woken by SIGCHLD."""
+
+    def __init__(self, watchers: list[Any], **named: Any) -> None:
+        for watcher in watchers:
+            watcher.hooks["after_reap"] = self.report_death
+            # BentoML respawns none in a container, where the orchestrator does; but it sees none if others live.
+            watcher.respawn = watcher.respawn or watcher.numprocesses > 1
+        # Over BentoML's TCP ports any user of this machine could have circus run a command.
+        folder = tempfile.mkdtemp(prefix="ekiben-")
+        endpoints = {"endpoint": f"ipc://{folder}/control", "pubsub_endpoint": f"ipc://{folder}/events"}
+        super().__init__(watchers, **{**named, **endpoints})
+        self.exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._replaced_at = deque([-WITHIN_S] * AT_ONCE, maxlen=AT_ONCE)
+        ignore_hangup(self.loop.add_callback_from_signal)
+        signal.signal(signal.SIGCHLD, self.notice_child)
+
+    def start(self, cb: Any = None) -> None:
+        """Run until asked to stop; raise BentoMLException if there is no worker left."""
+        try:
+            super().start(cb)
+        except RuntimeError as error:
+            if "No active process" not in str(error):
+                raise
+            self.exit_stack.close()
+            raise BentoMLException("no worker is left: the log has how it ended; start the service again") from None
+
+    def stop(self) -> Any:
+        """End the workers and then itself; circus would forget to if it were just starting a worker."""
+        if self._exclusive_running_command:
+            return self.loop.call_later(RETRY_S, self.stop)
+        return super().stop()
+
+    def report_death(self, watcher: Any, process_pid: int, exit_code: int, **_: Any) -> bool:
+        """Log how a worker ended that was not asked to; circus calls this."""
+        if not (self._stopping or watcher.is_stopping()):
+            then = "another one starts" if watcher.respawn else "the service stops"
+            logger.error("worker %d %s: %s", process_pid, describe_end(exit_code), then)
+        return True
+
+    def notice_child(self, number: int, frame: FrameType | None) -> None:
+        self.loop.add_callback_from_signal(self.replace_dead)
+
+    def replace_dead(self) -> None:
+        """Refuse connections while nobody reads them, and start workers for those that died."""
+        processes = [process for watcher in self.watchers for process in watcher.processes.values()]
+        dead = [process for process in processes if process.status in (DEAD_OR_ZOMBIE, UNEXISTING)]
+        if not dead or self._stopping or self._exclusive_running_command:
+            return
+        if len(dead) == len(processes):
+            self.refuse_connections()
+        if time.monotonic() - self._replaced_at[0] >= WITHIN_S:
+            self._replaced_at.append(time.monotonic())
+            self.manage_watchers()
+
+    def refuse_connections(self) -> None:
+        """Stop listening; the next worker listens on the same socket when it is ready."""
+        for listener in self.sockets.values():
+            # Shut a second time, it would stay shut whoever listens.
+            if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                listener.shutdown(socket.SHUT_RDWR)
+
+
+def describe_end(exit_code: int) -> str:
+    """Return how a process ended."""
+    if exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
+
+
+def supervise() -> None:
+    """Have BentoML start the workers of this process this way."""
+    lifeline.hold()
+    replaced: Any = circus
+    replaced.Arbiter = Supervisor

@@ -1,0 +1,83 @@
+"""Turns a dialect's routes into ASGI apps that count, log and report errors in its shape."""
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from ekiben.service.auth import ANONYMOUS
+from ekiben.service.connections.admission import LATE, WAITED
+from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.error_status import describe_error, hide_details
+from ekiben.service.errors import BadRequest, Overloaded, Refusal, forget_frames
+from ekiben.service.http.messages import App, Receive, Request, Response, Scope, Send, encode_json, respond
+from ekiben.service.http.router import Resource, Router
+from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
+
+MAX_TRACE_BYTES = 256  # of a header that should have 55
+access_log = logging.getLogger("bentoml.service.access")
+
+
+def mount(router: Router, dialects: Iterable[Dialect], settings: Settings) -> None:
+    """Add every dialect's routes to the router."""
+    for dialect in dialects:
+        paths: dict[str, list[Route]] = {}
+        for route in dialect.routes:
+            paths.setdefault(route.path, []).append(route)
+        for path, routes in paths.items():
+            router.add(path, build_resource(dialect, routes, settings))
+
+
+def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) -> Resource:
+    """Return what answers on the path that these routes share."""
+    apps = {route.method: endpoint(dialect, settings, route.answer) for route in routes}
+    allowed = ", ".join(sorted(apps))
+    if "GET" in apps:
+        apps["HEAD"] = apps["GET"]
+
+    async def refuse(request: Request) -> bytes:
+        raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
+
+    other = endpoint(dialect, settings, refuse)
+    probes = {route.method for route in routes if route.probe}
+    if "GET" in probes:
+        probes.add("HEAD")
+    return Resource(apps, other, frozenset(probes), any(route.page for route in routes))
+
+
+def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
+    """Wrap a function from request to answer into an ASGI app."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        waited_s = scope.get(WAITED, 0.0)
+        started = time.perf_counter() - waited_s
+        request = Request(scope, receive, waited_s)
+        try:
+            if LATE in scope and scope["method"] == "POST":
+                raise Overloaded(RETRY_AFTER_S)
+            answered = await answer(request)
+            response = Response(answered) if isinstance(answered, bytes) else answered
+        except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
+            failure = describe_error(error)
+            if isinstance(error, Refusal):
+                metrics.count_rejected(dialect.name, error.reason)
+            if ANONYMOUS in scope:
+                failure = hide_details(failure)
+            response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)
+            forget_frames(error)
+        await respond(send, request, response)
+        seconds = time.perf_counter() - started
+        metrics.count_request(dialect.name, response.status, seconds)
+        if random.random() < settings.access_log_sample:
+            _log(request, response.status, seconds)
+
+    return app
+
+
+def _log(request: Request, status: int, seconds: float) -> None:
+    """Log a request with what it says of itself, escaped: a line break in it would forge another line."""
+    said = request.raw_path, request.id, request.headers.get(b"traceparent", b"-")[:MAX_TRACE_BYTES]
+    path, request_id, trace = (repr(value)[2:-1] for value in said)
+    access_log.info("%s %s %d %.2f ms id=%s trace=%s", request.method, path, status, 1000 * seconds, request_id, trace)

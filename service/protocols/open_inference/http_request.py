@@ -1,0 +1,185 @@
+"""What a request over HTTP asks: JSON, JSON with raw tensors after it, or one raw tensor alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ekiben.contract.check import check_names as check_features
+from ekiben.contract.check import show
+from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.tensors import input_specs
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.errors import BadRequest
+from ekiben.service.http.json_parsing import nan_to_null, parse_json
+from ekiben.service.protocols.open_inference.binary import SIZE, Tail
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, refuse, refuse_datatype
+from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
+from ekiben.service.protocols.open_inference.encode import Asked, Selection
+
+# Of JSON before raw tensors: a caller's is nearly always the same, and to parse it is a fifth of a row's cost.
+REMEMBERED_HEADERS, MAX_REMEMBERED_BYTES = 64, 16_384
+NO_PARAMETERS: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True)
+class Question:
+    """What a request asks of its rows."""
+
+    outputs: Sequence[Asked]
+    parameters: Mapping[str, Any]
+    id: str | None = None
+
+
+class QuestionReader:
+    """Reads the bodies of inference requests."""
+
+    def __init__(self, dataplane: Dataplane) -> None:
+        schema = dataplane.model.schema
+        self._schema = schema
+        self._inputs = input_specs(schema)
+        self._rows = RowReader(schema, dataplane.check_count)
+        self._selection = Selection(schema.target)
+
+    def read(self, body: bytes, length: int | None) -> tuple[list[Any], Question]:
+        """Return the rows of a body and what it asks of them.
+
+        Its first `length` bytes are JSON; None: all of it, 0: it is one raw tensor.
+        """
+        if length == 0:
+            return self._read_raw(body)
+        content = parse_json(body, nan_to_null) if length is None else parse_header(body[:length])
+        if not isinstance(content, dict):
+            raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
+        parameters = read_parameters("parameters", content)
+        rows = self._read_inputs(content.get("inputs"), None if length is None else Tail(body, length))
+        return rows, Question(
+            self._selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False)),
+            parameters,
+            _read_id(content),
+        )
+
+    def _read_inputs(self, inputs: Any, tail: Tail | None) -> list[Any]:
+        """Return the rows of a request's tensors."""
+        if not isinstance(inputs, list):
+            raise InvalidInput(Problem(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
+        columns: dict[str, Sequence[Any]] = {}
+        extent: Extent | None = None
+        alone = len(inputs) == 1
+        self._check_names(inputs)
+        for tensor in inputs:
+            try:
+                name, shape, datatype = tensor["name"], tensor["shape"], DATATYPES[tensor["datatype"]]
+            except (KeyError, TypeError):
+                raise explain_head(tensor) from None
+            if type(name) is not str:
+                raise explain_head(tensor)
+            if extent is None or shape != extent.shape:
+                extent = self._rows.measure(name, shape, alone)
+            columns[name] = _read_values(name, datatype, extent, tensor, tail)
+        if tail is not None:
+            tail.check_end()
+        if len(columns) < len(inputs) or extent is None:
+            check_names([tensor["name"] for tensor in inputs])
+        assert extent is not None  # there is at least one tensor
+        return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=tail is None)
+
+    def _check_names(self, inputs: list[Any]) -> None:
+        """Raise InvalidInput if there are more tensors than features, before anything is made of their values."""
+        if len(inputs) > len(self._inputs):
+            names = [
+                tensor["name"] for tensor in inputs if isinstance(tensor, dict) and type(tensor.get("name")) is str
+            ]
+            check_names(names)
+            check_features(self._schema, names)
+
+    def _read_raw(self, body: bytes) -> tuple[list[Any], Question]:
+        """Return the rows and the question of a body that is the model's only tensor; a text is all of it."""
+        if len(self._inputs) > 1:
+            sentence = f"a raw request is for models of one input, this one has {len(self._inputs)}: send JSON first"
+            raise BadRequest(400, sentence)
+        (spec,) = self._inputs
+        datatype = DATATYPES[spec.datatype]
+        rows = len(body) // datatype.size if datatype.size else 1
+        extent = self._rows.measure(spec.name, [rows], alone=True)
+        content = body if datatype.size else len(body).to_bytes(4, "little") + body
+        values = Tail(content, 0).take(spec.name, datatype, len(content), rows)
+        made = self._rows.to_rows({spec.name: values}, extent, texts=False, without_nan=False)
+        return made, Question(self._selection.read((), binary=True), NO_PARAMETERS)
+
+
+def parse_header(header: bytes) -> Any:
+    """Return what the JSON before raw tensors holds."""
+    return _remember_header(header) if len(header) <= MAX_REMEMBERED_BYTES else parse_json(header, nan_to_null)
+
+
+@lru_cache(REMEMBERED_HEADERS)
+def _remember_header(header: bytes) -> Any:
+    return parse_json(header, nan_to_null)
+
+
+def read_parameters(place: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parameters of a request, a tensor or an output."""
+    parameters = holder.get("parameters")
+    if parameters is None:
+        return NO_PARAMETERS
+    if not isinstance(parameters, dict):
+        raise InvalidInput(Problem(None, place, f"expected an object as parameters, got {show(parameters)}"))
+    return parameters
+
+
+def _read_values(name: str, datatype: Datatype, extent: Extent, tensor: Mapping[str, Any], tail: Tail | None) -> Any:
+    """Return a tensor's values, from its JSON or from what follows it."""
+    data = tensor.get("data")
+    parameters = tensor.get("parameters")
+    size = parameters.get(SIZE) if type(parameters) is dict else read_parameters(name, tensor).get(SIZE)
+    if size is None:
+        if data is None:
+            raise refuse(name, f"has no values: send them in `data`, or raw with the parameter `{SIZE}`")
+        if not datatype.field:
+            raise refuse(name, "16-bit floats have no form in JSON: send them raw, or as FP32")
+        return flatten(name, data, extent)
+    if data is not None:
+        raise refuse(name, f"has both `data` and the parameter `{SIZE}`: send one of them")
+    if tail is None:
+        raise refuse(name, f"has the parameter `{SIZE}`, but the header inference-header-content-length is missing")
+    return tail.take(name, datatype, size, extent.count)
+
+
+def explain_head(tensor: Any) -> InvalidInput:
+    """Return what is wrong with a tensor's name, shape or datatype."""
+    if not isinstance(tensor, dict):
+        return InvalidInput(Problem(None, "inputs", f"expected a list of tensors, got {show(tensor)} in it"))
+    name = tensor.get("name")
+    if not isinstance(name, str):
+        wrong = f"got {show(name)}" if "name" in tensor else "there is none"
+        return InvalidInput(Problem(None, "inputs", f"expected a text as a tensor's name, {wrong}"))
+    missing = [key for key in ("shape", "datatype") if key not in tensor]
+    return refuse(name, f"the tensor has no `{missing[0]}`") if missing else refuse_datatype(name, tensor["datatype"])
+
+
+def _name_outputs(content: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    """Yield the names and parameters of the outputs a request asks for."""
+    outputs = content.get("outputs") or []
+    if not isinstance(outputs, list):
+        raise InvalidInput(Problem(None, "outputs", f"expected a list of outputs, got {show(outputs)}"))
+    for output in outputs:
+        if not isinstance(output, dict) or not isinstance(output.get("name"), str):
+            raise InvalidInput(Problem(None, "outputs", 'expected objects such as {"name": "…"}'))
+        yield output["name"], read_parameters("outputs", output)
+
+
+def _read_id(content: Mapping[str, Any]) -> str | None:
+    given = content.get("id")
+    if given is None or (isinstance(given, str) and (given.isascii() or _is_unicode(given))):
+        return given
+    raise InvalidInput(Problem(None, "id", f"expected a text, got {show(given)}"))
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be sent back: a lone surrogate can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

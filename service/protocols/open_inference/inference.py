@@ -1,0 +1,65 @@
+"""Inference over HTTP: a question in JSON or raw tensors, its rows through the queue, tensors back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.http.messages import read_timeout_s as read_header_timeout_s
+from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
+from ekiben.service.protocols.open_inference.datatypes import write_raw
+from ekiben.service.protocols.open_inference.decode import read_timeout_s
+from ekiben.service.protocols.open_inference.encode import Asked, Output, Selection, to_list
+from ekiben.service.protocols.open_inference.http_request import Question, QuestionReader
+from ekiben.service.settings import Settings
+
+
+class Inference:
+    """Answers inference requests; whether they name this model is for their route to check."""
+
+    def __init__(self, dataplane: Dataplane, settings: Settings, protocol: str) -> None:
+        self._dataplane = dataplane
+        self._settings = settings
+        self._protocol = protocol
+        self._bodies = BodyReader(dataplane, settings)
+        self._reader = QuestionReader(dataplane)
+        self._selection = Selection(dataplane.model.schema.target)
+        self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request over HTTP."""
+        timeout_s = read_header_timeout_s(request, self._settings)
+        rows, question = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
+        return await self.answer_question(request, rows, question, timeout_s)
+
+    def decode(self, request: Request, body: bytes) -> tuple[list[Any], Question]:
+        """Return the rows of a body, and what it asks of them."""
+        return self._reader.read(body, read_length(request.headers, body))
+
+    async def answer_question(self, request: Request, rows: Any, question: Question, timeout_s: float) -> Response:
+        """Answer rows that were read already."""
+        left_s = request.left_s(read_timeout_s(question.parameters, timeout_s))
+        prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone)
+        head = self._names if question.id is None else {**self._names, "id": question.id}
+        return encode(head, self._selection.pick(prediction.answers, question.outputs), question.outputs)
+
+
+def encode(head: Mapping[str, Any], outputs: Sequence[Output], asked: Sequence[Asked]) -> Response:
+    """Return the answer: JSON, and after it what was asked for as binary data."""
+    tensors, raw = [], []
+    for output, wish in zip(outputs, asked, strict=True):
+        tensor: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
+        if wish.binary:
+            content = write_raw(output.datatype, output.values)
+            tensor["parameters"] = {SIZE: len(content)}
+            raw.append(content)
+        else:
+            tensor["data"] = to_list(output.values)
+        tensors.append(tensor)
+    content = orjson.dumps({**head, "outputs": tensors})
+    if not raw:
+        return Response(content)
+    return Response(b"".join((content, *raw)), (length_header(content),), content_type=CONTENT_TYPE)

@@ -1,0 +1,107 @@
+"""The OpenAPI document of all dialects: BentoML's own, and every route that says what it does."""
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ekiben.model.package import CHAMPION, PackedModel
+from ekiben.service.http.messages import Request, encode_json
+from ekiben.service.protocols.protocol import Dialect, JsonSchema, Operation, Route
+
+ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
+PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}
+ERROR = {
+    "description": "What is wrong, in one sentence.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+        }
+    },
+}
+
+
+def document(base: Mapping[str, Any], dialects: Sequence[Dialect], model: PackedModel) -> Dialect:
+    """Return the dialect that serves the document where BentoML's page looks for it."""
+    body = encode_json(describe_service(base, dialects, model))
+
+    async def answer(request: Request) -> bytes:
+        return body
+
+    return Dialect("document", (Route("GET", "/docs.json", answer),))
+
+
+def describe_service(base: Mapping[str, Any], dialects: Iterable[Dialect], model: PackedModel) -> dict[str, Any]:
+    """Return BentoML's document with the dialects' routes in it."""
+    paths: dict[str, Any] = dict(base["paths"])
+    for dialect in dialects:
+        for route in dialect.routes:
+            if route.operation is None:
+                continue
+            for path in expand_template(route.path):
+                described = describe_operation(dialect, route.method, path, route.operation, model)
+                paths.setdefault(path, {})[route.method.lower()] = described
+    about = escape_markup(model.schema.target.description or model.schema.target.name)
+    info = {"title": model.name, "version": model.version, "description": f"Predicts {about}."}
+    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(base["components"])}
+
+
+def escape_markup(text: str) -> str:
+    """Return a description that shows this text: it is CommonMark, where a name could be HTML or an image."""
+    return html.escape(text, quote=False).replace("](", "]&#40;").replace("![", "!&#91;")
+
+
+def describe_operation(
+    dialect: Dialect, method: str, path: str, operation: Operation, model: PackedModel
+) -> dict[str, Any]:
+    """Return OpenAPI's operation object."""
+    answers = {"application/json": {"type": "object"}} if not operation.response else operation.response
+    described: dict[str, Any] = {
+        "tags": [dialect.name],
+        "summary": operation.summary,
+        "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}"),
+        "parameters": [describe_parameter(name, model) for name in re.findall(r"\{(\w+)\}", path)],
+        "responses": {
+            "200": {"description": "Successful Response", "content": _by_type(answers)},
+            **{str(status): {"description": text} for status, text in operation.statuses.items()},
+            "default": ERROR,
+        },
+    }
+    if operation.request:
+        described["requestBody"] = {"required": True, "content": _by_type(operation.request)}
+    return described
+
+
+def describe_parameter(name: str, model: PackedModel) -> dict[str, Any]:
+    """Return OpenAPI's parameter object for a part of a path."""
+    known = {"model": [model.name], "version": [model.version], "label": [CHAMPION]}
+    schema = {"type": "string", "enum": known[name]} if name in known else {"type": "string"}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def expand_template(template: str) -> Iterator[str]:
+    """Yield the paths of a template, without and with each part that may be left out."""
+    matched = re.search(r"\[([^\[\]]*)\]", template)
+    if matched is None:
+        yield template
+        return
+    before, after = template[: matched.start()], template[matched.end() :]
+    yield from expand_template(before + after)
+    yield from expand_template(before + matched.group(1) + after)
+
+
+def _escape_descriptions(components: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the components with the descriptions of every schema and its fields as text."""
+    schemas = {}
+    for name, schema in components["schemas"].items():
+        fields = {key: _escape_description(field) for key, field in schema.get("properties", {}).items()}
+        schemas[name] = _escape_description({**schema, "properties": fields} if fields else schema)
+    return {**components, "schemas": schemas}
+
+
+def _escape_description(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**schema, "description": escape_markup(schema["description"])} if "description" in schema else schema
+
+
+def _by_type(schemas: Mapping[str, JsonSchema]) -> dict[str, Any]:
+    return {kind: {"schema": schema} for kind, schema in schemas.items()}

@@ -1,0 +1,100 @@
+"""What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ekiben.service.error_status import Failure
+from ekiben.service.errors import CallerGone, DeadlineExceeded
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.offload import offload
+
+JsonSchema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What the OpenAPI document says of a route; the schemas are JSON Schema by content type.
+
+    They may refer to ROW and PREDICTION of `ekiben.service.protocols.openapi`.
+    """
+
+    summary: str
+    request: Mapping[str, JsonSchema] = field(default_factory=dict)
+    response: Mapping[str, JsonSchema] = field(default_factory=dict)
+    statuses: Mapping[int, str] = field(default_factory=dict)  # besides 200 and errors: a probe's 503
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation over HTTP.
+
+    In its path `{name}` takes one part, `{name:path}` all that is left, and `[...]` may be left
+    out. `probe`: it needs no token. `page`: a browser gets the page for people there instead. Without
+    an `operation` the OpenAPI document is silent about it.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Request], Awaitable[bytes | Response]]
+    probe: bool = False
+    page: bool = False
+    operation: Operation | None = None
+
+
+@dataclass
+class Call:
+    """What there is to know of a gRPC call besides its message."""
+
+    timeout_s: float
+    large: bool = False  # its rows would hold up the event loop
+    gone: bool = False  # the caller waits no longer
+    began: float = field(default_factory=time.monotonic)
+
+    def left_s(self) -> float:
+        """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
+        if self.gone:
+            raise CallerGone
+        left_s = self.began + self.timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded
+        return left_s
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function: here, or off the event loop if the call is large."""
+        return await offload(self._begin, function, arguments) if self.large else function(*arguments)
+
+    async def read_rows(self, prepare: Callable[..., Any], read: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the rows that `read` returns; of a large call they are encoded, by `prepare`."""
+        if not self.large:
+            return read(*arguments)
+        return await offload(self._begin, lambda: prepare(read(*arguments), self.left_s), ())
+
+    def _begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        self.left_s()
+        return function(*arguments)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One operation over gRPC, from message to message; `probe` as in Route."""
+
+    request: Any  # the message's class
+    answer: Callable[[Any, Call], Awaitable[Any]]
+    probe: bool = False
+
+
+def shape_plainly(failure: Failure) -> dict[str, Any]:
+    """Return an error as most protocols have it."""
+    return {"error": failure.message}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One protocol; `name` is its label in the metrics, over gRPC with `_grpc` after it."""
+
+    name: str
+    routes: tuple[Route, ...] = ()
+    services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
+    shape_error: Callable[[Failure], Mapping[str, Any]] = shape_plainly
