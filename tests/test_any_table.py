@@ -14,8 +14,8 @@ from ekiben.contract.schema import Schema
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.training.problem import Problem, read_problem
-from ekiben.training.read import read_table
-from ekiben.training.rows import to_rows
+from ekiben.training.tables.json_rows import to_rows
+from ekiben.training.tables.read import read_table
 from tests.conftest import run, serve
 from tests.tables.make import MAKERS, Made
 

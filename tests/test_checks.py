@@ -22,8 +22,8 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_stability_index
 from ekiben.training.checks.reference import Reference, learn_reference, load_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table
-from ekiben.training.convert import Misfit
 from ekiben.training.dataset.schema_learning import learn_schema
+from ekiben.training.tables.conversion import Misfit
 
 ROWS = 4_000
 LATE = Target(name="late", classes=(False, True))

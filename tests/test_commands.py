@@ -24,7 +24,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from ekiben.training.__main__ import main
-from ekiben.training.check import page_of
+from ekiben.training.checks.gate import page_of
 from tests.conftest import ROOT, run, wait_until
 
 NAME = "commands_test"

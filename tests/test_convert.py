@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
-from ekiben.training.convert import convert, to_double, to_plain
-from ekiben.training.date_formats import choose_format, find_formats
-from ekiben.training.labels import LabelReader
+from ekiben.training.tables.conversion import convert, to_double, to_plain
+from ekiben.training.tables.date_formats import choose_format, find_formats
+from ekiben.training.tables.labels import LabelReader
 
 KINDS: tuple[Kind, ...] = ("number", "category", "boolean", "timestamp")
 TYPES = {"number": pa.float32(), "category": pa.dictionary(pa.int32(), pa.string()), "boolean": pa.bool_()}

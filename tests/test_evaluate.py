@@ -20,6 +20,7 @@ from sklearn.metrics import log_loss, r2_score, roc_auc_score, top_k_accuracy_sc
 
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import (
     Diverged,
     format_number,
@@ -38,10 +39,9 @@ from ekiben.training.evaluate.multiclass import MAX_DRAWN
 from ekiben.training.evaluate.regression import MAX_POINTS
 from ekiben.training.evaluate.slices import MAX_SLICES
 from ekiben.training.evaluate.text import MAX_LENGTH, drawable
+from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.problem import BuiltInSource, Declared, FileSource, Problem, Split, SqlSource, TargetColumn
-from ekiben.training.raw_columns import build_raw_model
-from ekiben.training.record import file_names, log_data, log_evaluation, log_model, model_signature
-from ekiben.training.split import Parts
+from ekiben.training.registry.run_logging import file_names, log_data, log_evaluation, log_model, model_signature
 
 # A formula, and a private name with letters that no font of matplotlib's has and control characters.
 AWKWARD_NAMES = ("$5_x $6", "_تأخیر 遅延\t\n🛫")

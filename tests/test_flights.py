@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.training.flights import (
+from ekiben.training.problem import BUILT_IN, read_problem
+from ekiben.training.sources.flights import (
     WEATHER,
     WEATHER_12H,
     add_timetable,
@@ -16,7 +17,6 @@ from ekiben.training.flights import (
     load_flights,
     summarise_weather,
 )
-from ekiben.training.problem import BUILT_IN, read_problem
 
 OUTCOMES = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 FEATURES = list(read_problem(BUILT_IN).features)

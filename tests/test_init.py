@@ -25,8 +25,8 @@ from ekiben.training.proposal import init
 from ekiben.training.proposal.command import choose_name
 from ekiben.training.proposal.file import locate, render
 from ekiben.training.proposal.propose import propose
-from ekiben.training.read import read_table
 from ekiben.training.sources import find_source
+from ekiben.training.tables.read import read_table
 
 ROWS = 200
 RANDOM = np.random.default_rng(0)

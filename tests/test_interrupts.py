@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ekiben.training.interrupts import held_interrupts
+from ekiben.training.network.interrupts import held_interrupts
 
 
 def test_an_interrupt_waits_until_it_is_asked_for() -> None:

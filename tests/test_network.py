@@ -11,10 +11,10 @@ from ekiben.contract.encode import Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import LiteRTEngine, cut
-from ekiben.training.fit import LOSSES, Labelled, Recipe, fit_network
-from ekiben.training.network import CLIP, Shape, average_towers, build_towers, network_inputs
-from ekiben.training.pack import convert_to_litert, predict_encoded
-from ekiben.training.scaling import scale_numbers, scale_target
+from ekiben.training.network.architecture import CLIP, Shape, average_towers, build_towers, network_inputs
+from ekiben.training.network.fit import LOSSES, Labelled, Recipe, fit_network
+from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.registry.packaging import convert_to_litert, predict_encoded
 from tests.test_feature_schema import SCHEMA
 
 pytestmark = pytest.mark.slow

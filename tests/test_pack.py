@@ -16,10 +16,10 @@ from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Number, T
 from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, measure_difference
 from ekiben.model.package import SAVED_MODEL_FOLDER
-from ekiben.training.network import Shape, average_towers, build_towers
-from ekiben.training.pack import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
-from ekiben.training.raw_columns import build_raw_model, to_raw_arrays
-from ekiben.training.scaling import scale_numbers, scale_target
+from ekiben.training.network.architecture import Shape, average_towers, build_towers
+from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
+from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.registry.packaging import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
 from tests.test_feature_schema import LATE
 
 pytestmark = pytest.mark.slow

@@ -17,10 +17,10 @@ from ekiben.contract.encode import Encoder
 from ekiben.contract.feature import Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
-from ekiben.training.network import Shape, average_towers, build_towers
-from ekiben.training.pack import predict_encoded
-from ekiben.training.raw_columns import build_raw_model, to_raw_arrays
-from ekiben.training.scaling import scale_numbers, scale_target
+from ekiben.training.network.architecture import Shape, average_towers, build_towers
+from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
+from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.registry.packaging import predict_encoded
 from tests.test_feature_schema import LATE, SCHEMA
 
 pytestmark = pytest.mark.slow

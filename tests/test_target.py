@@ -8,8 +8,8 @@ import pytest
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Task
+from ekiben.training.dataset.target import MIN_CLASS_ROWS, MIN_ROWS, check_parts, encode_labels, learn_target
 from ekiben.training.problem import TargetColumn
-from ekiben.training.target import MIN_CLASS_ROWS, MIN_ROWS, check_parts, encode_labels, learn_target
 
 
 def column(values: list[Any]) -> "pd.Series[Any]":

@@ -14,8 +14,8 @@ from ekiben.contract.encode import Encoder
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE
-from ekiben.training.pack import choose_golden, predict_encoded, write_golden, write_package
-from ekiben.training.raw_columns import build_raw_model
+from ekiben.training.network.raw_inputs import build_raw_model
+from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from tests.conftest import Server, run, serve
 from tests.test_pack import build_network
 
@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bentoml").mkdir()
     for target in (STARS, PRICE):
         write(folder / target.name, target)
-    store = "from pathlib import Path; from ekiben.training.pack import store_package"
+    store = "from pathlib import Path; from ekiben.training.registry.packaging import store_package"
     calls = [f"store_package(Path({str(folder / t.name)!r}), '1', {{'run_id': 'made'}})" for t in (STARS, PRICE)]
     run("-c", "; ".join([store, *calls]), BENTOML_HOME=str(folder / "bentoml"))
     return folder

@@ -23,10 +23,10 @@ from mlflow.tracking import MlflowClient
 from ekiben.contract.check import check_rows
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.model.package import GOLDEN_FILE, PackedModel
-from ekiben.training import tracking
 from ekiben.training.__main__ import main, parse
-from ekiben.training.store import StoreUnreachable
-from ekiben.training.write import open_writer
+from ekiben.training.registry import tracking
+from ekiben.training.registry.store import StoreUnreachable
+from ekiben.training.tables.write import open_writer
 from tests.conftest import NAME, run
 
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_network.py.

@@ -133,8 +133,8 @@ def train(options: argparse.Namespace) -> None:
         return
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
-    from ekiben.training.fit import Recipe
-    from ekiben.training.store import one_sentence
+    from ekiben.training.network.fit import Recipe
+    from ekiben.training.registry.store import one_sentence
     from ekiben.training.train import train as run
 
     with one_sentence():
@@ -158,9 +158,9 @@ def predict(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> None:
     """Show the problem's runs."""
     problem = find_problem(options.problem)
-    from ekiben.training import tracking
-    from ekiben.training.compare import compare as run
-    from ekiben.training.compare import format_runs
+    from ekiben.training.registry import tracking
+    from ekiben.training.registry.compare import compare as run
+    from ekiben.training.registry.compare import format_runs
 
     with tracking.entered_store():
         print(format_runs(run(problem)))
@@ -169,7 +169,7 @@ def compare(options: argparse.Namespace) -> None:
 def promote(options: argparse.Namespace) -> None:
     """Make a version the champion."""
     problem = find_problem(options.problem)
-    from ekiben.training import champion, tracking
+    from ekiben.training.registry import champion, tracking
 
     with tracking.entered_store():
         champion.promote(problem.name, options.version)
@@ -178,7 +178,7 @@ def promote(options: argparse.Namespace) -> None:
 def rollback(options: argparse.Namespace) -> None:
     """Make the former champion the champion again."""
     problem = find_problem(options.problem)
-    from ekiben.training import champion, tracking
+    from ekiben.training.registry import champion, tracking
 
     with tracking.entered_store():
         champion.roll_back(problem.name)

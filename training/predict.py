@@ -22,13 +22,13 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Timestamp
 from ekiben.contract.schema import Target
 from ekiben.model.package import PackedModel
-from ekiben.training.convert import convert
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_share
-from ekiben.training.read import PANDAS_TYPES
-from ekiben.training.rows import to_rows
 from ekiben.training.sources import Source, check_asked, open_source
-from ekiben.training.write import open_writer
+from ekiben.training.tables.conversion import convert
+from ekiben.training.tables.json_rows import to_rows
+from ekiben.training.tables.read import PANDAS_TYPES
+from ekiben.training.tables.write import open_writer
 
 PREFIX = "prediction."  # of the columns that are added to the table's own
 PROBLEM = PREFIX + "problem"  # what is wrong with a row that gets no prediction

@@ -14,30 +14,37 @@ from tqdm import tqdm
 
 from ekiben.contract.encode import Encoder
 from ekiben.contract.schema import Schema, Target
-from ekiben.training import tracking
-from ekiben.training.champion import crown
-from ekiben.training.check import check_contract, find_contract, log_report, refuse_misfits, refuse_nuls, refuse_skew
+from ekiben.training.checks.gate import (
+    check_contract,
+    find_contract,
+    log_report,
+    refuse_misfits,
+    refuse_nuls,
+    refuse_skew,
+)
 from ekiben.training.checks.reference import REFERENCE_FILE, learn_reference
-from ekiben.training.commit import git_commit
 from ekiben.training.dataset.schema_learning import learn_schema
+from ekiben.training.dataset.split import SEED, Parts, describe_split, split_table
+from ekiben.training.dataset.target import check_parts, encode_labels, learn_target
 from ekiben.training.evaluate import format_scores, score
-from ekiben.training.fit import Labelled, Recipe, fit_network
-from ekiben.training.flights import digest_table
-from ekiben.training.pack import (
+from ekiben.training.network.fit import Labelled, Recipe, fit_network
+from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
+from ekiben.training.problem import Problem
+from ekiben.training.progress import show_share
+from ekiben.training.registry import tracking
+from ekiben.training.registry.champion import crown
+from ekiben.training.registry.git import git_commit
+from ekiben.training.registry.packaging import (
     check_raw_answers,
     choose_golden,
     predict_encoded,
     write_golden,
     write_package,
 )
-from ekiben.training.problem import Problem
-from ekiben.training.progress import show_share
-from ekiben.training.raw_columns import build_raw_model, to_raw_arrays
-from ekiben.training.read import Table, read_table
-from ekiben.training.record import log_data, log_evaluation, log_model
-from ekiben.training.split import SEED, Parts, describe_split, split_table
-from ekiben.training.store import check_store
-from ekiben.training.target import check_parts, encode_labels, learn_target
+from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
+from ekiben.training.registry.store import check_store
+from ekiben.training.sources.flights import digest_table
+from ekiben.training.tables.read import Table, read_table
 
 
 @dataclass(frozen=True)

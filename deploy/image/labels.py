@@ -3,7 +3,7 @@
 import bentoml
 
 from ekiben.model.package import PackedModel
-from ekiben.training.commit import UNKNOWN, git_commit
+from ekiben.training.registry.git import UNKNOWN, git_commit
 
 
 def describe_image(model: PackedModel, engine: str) -> dict[str, str]:

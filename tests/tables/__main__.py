@@ -25,10 +25,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ekiben.contract.encode import Encoder
 from ekiben.contract.schema import Schema
 from ekiben.training.evaluate import score
-from ekiben.training.fit import Recipe
+from ekiben.training.network.fit import Recipe
 from ekiben.training.problem import read_problem
 from ekiben.training.proposal import init
-from ekiben.training.read import read_table
+from ekiben.training.tables.read import read_table
 from ekiben.training.train import Prepared, fit_and_score, prepare
 from tests.tables.make import MAKERS, Made
 

@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy
 from sklearn import datasets
 
-from ekiben.training.flights import load_flights
+from ekiben.training.sources.flights import load_flights
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ekiben.contract.schema import Schema
 from ekiben.training.checks.drift import Drift, find_drifts
 from ekiben.training.checks.reference import Reference, share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
-from ekiben.training.checks.wording import count, format_change, format_p_value, format_share, printable, quote
-from ekiben.training.convert import Misfit
+from ekiben.training.tables.conversion import Misfit
+from ekiben.training.wording import count, format_change, format_p_value, format_share, printable, quote
 
 MAX_SHOWN = 20  # lines of each sort in the terminal; the page has all of them
 DUPLICATES_NOTED = 0.05  # of the rows, more than there were

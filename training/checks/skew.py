@@ -20,8 +20,8 @@ from ekiben.contract.check import show, suggest, to_float32
 from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.reference import Reference, holds
-from ekiben.training.checks.wording import format_rows, quote
-from ekiben.training.convert import Misfit
+from ekiben.training.tables.conversion import Misfit
+from ekiben.training.wording import format_rows, quote
 
 MAX_SHOWN_CLASSES = 10
 SkewKind = Literal["missing", "unread", "undeclared", "extra", "retyped", "new nulls", "out of range", "new classes"]

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ekiben.contract.feature import Kind
-from ekiben.training.convert import convert, has_text, to_double, to_plain, to_texts
-from ekiben.training.date_formats import DIGITS_ONLY, find_formats, is_zoned
+from ekiben.training.tables.conversion import convert, has_text, to_double, to_plain, to_texts
+from ekiben.training.tables.date_formats import DIGITS_ONLY, find_formats, is_zoned
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25

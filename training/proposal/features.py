@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ekiben.contract.check import show
-from ekiben.training.convert import has_text, to_texts
-from ekiben.training.date_formats import choose_format
 from ekiben.training.problem import NUL
 from ekiben.training.proposal.column import FIRST_DAY, LAST_DAY, MAX_DISTINCT, Column, Reading
+from ekiben.training.tables.conversion import has_text, to_texts
+from ekiben.training.tables.date_formats import choose_format
 
 MIXED_SHARE = 0.02  # of the distinct values can't be read: a number or a date with something strange in it
 UNIQUE_SHARE = 0.95  # of the values differ: they name the rows

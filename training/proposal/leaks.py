@@ -11,10 +11,10 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ekiben.training.convert import to_plain, to_texts
 from ekiben.training.proposal.column import Reading
 from ekiben.training.proposal.features import Feature
 from ekiben.training.proposal.sample import Sample
+from ekiben.training.tables.conversion import to_plain, to_texts
 
 GIVEN_AWAY = 0.995  # of 1
 HOPEFUL = 0.95

@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label
-from ekiben.training.convert import has_text, to_plain, to_texts
-from ekiben.training.labels import read_labels, sort_labels
+from ekiben.training.dataset.target import MAX_CLASSES, MIN_CLASS_ROWS, MIN_ROWS
 from ekiben.training.problem import TargetColumn
 from ekiben.training.proposal.column import Column, Reading
 from ekiben.training.proposal.features import choose_reading, find_identifier, find_strange
-from ekiben.training.target import MAX_CLASSES, MIN_CLASS_ROWS, MIN_ROWS
+from ekiben.training.tables.conversion import has_text, to_plain, to_texts
+from ekiben.training.tables.labels import read_labels, sort_labels
 
 MAX_NUMBER_CLASSES = 20  # of whole numbers; of more they are a quantity
 ROWS_PER_NUMBER_CLASS = 10

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from ekiben.training.flights import COLUMNS, load_flights
+from ekiben.training.sources.flights import COLUMNS, load_flights
 from ekiben.training.sources.source import check_asked
 
 

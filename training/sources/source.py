@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ekiben.contract.check import shorten, suggest
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.checks.wording import printable
+from ekiben.training.wording import printable
 
 MAX_COLUMNS = 2000
 _SHOWN = 20  # columns that an error lists

@@ -24,11 +24,11 @@ from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 
 from ekiben.contract.schema import Schema, Target
+from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
-from ekiben.training.flights import PACKAGE
+from ekiben.training.network.raw_inputs import raw_dtype
 from ekiben.training.problem import BuiltInSource, FileSource, Problem, SqlSource
-from ekiben.training.raw_columns import raw_dtype
-from ekiben.training.split import Parts
+from ekiben.training.sources.flights import PACKAGE
 
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
 SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest is of all rows

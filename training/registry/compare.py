@@ -8,9 +8,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
-from ekiben.training import tracking
 from ekiben.training.evaluate import gate, headline
 from ekiben.training.problem import Problem
+from ekiben.training.registry import tracking
 
 SHORT = 8  # characters of a digest that tell two apart
 

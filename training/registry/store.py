@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ekiben.contract.errors import UserError
 from ekiben.training.redaction import redact, redact_uri
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 DATABASE = DATA / "mlflow.db"
 SQLITE = "sqlite:///"

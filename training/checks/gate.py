@@ -9,16 +9,16 @@ from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.package import SCHEMA_FILE
-from ekiben.training import tracking
-from ekiben.training.champion import open_package
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table
 from ekiben.training.checks.skew import to_skew
-from ekiben.training.checks.wording import quote
 from ekiben.training.problem import NUL, Problem
-from ekiben.training.read import Table
+from ekiben.training.registry import tracking
+from ekiben.training.registry.champion import open_package
+from ekiben.training.registry.store import DATA
 from ekiben.training.sources import describe_absent
-from ekiben.training.store import DATA
+from ekiben.training.tables.read import Table
+from ekiben.training.wording import quote
 
 REPORTS = DATA / "reports"
 

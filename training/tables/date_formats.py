@@ -7,7 +7,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.training.dates import read_timestamps
+from ekiben.training.tables.dates import read_timestamps
 
 ISO = ""
 DIGITS_ONLY = "%Y%m%d"

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from ekiben.contract.encode import Encoded
 from ekiben.contract.schema import Schema, Target, Task
-from ekiben.training.interrupts import held_interrupts
-from ekiben.training.network import Shape, average_towers, build_towers, network_inputs
-from ekiben.training.scaling import TargetScale, scale_numbers, scale_target
+from ekiben.training.network.architecture import Shape, average_towers, build_towers, network_inputs
+from ekiben.training.network.interrupts import held_interrupts
+from ekiben.training.network.scaling import TargetScale, scale_numbers, scale_target
 
 COVERAGE = 0.8  # of a regression's interval
 PREDICT_ROWS = 8192

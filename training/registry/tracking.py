@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ekiben.training.redaction import redact
-from ekiben.training.store import (
+from ekiben.training.registry.store import (
     CONNECT_ERRORS,
     DATA,
     DATABASE,

@@ -7,7 +7,7 @@ import numpy as np
 
 from ekiben.contract.encode import Encoded
 from ekiben.contract.schema import Schema, Target
-from ekiben.training.scaling import NumberScale, TargetScale
+from ekiben.training.network.scaling import NumberScale, TargetScale
 
 MAX_EMBEDDING_SIZE = 8
 CLIP = 4.0  # scales from the centre; an outlier must not drown the other inputs

@@ -11,10 +11,10 @@ import pyarrow as pa
 from ekiben.contract.check import EXPECTED
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Kind
-from ekiben.training.convert import Converted, Misfit, convert, convert_exactly
-from ekiben.training.labels import LabelReader
 from ekiben.training.problem import Declared, FileSource, Problem
 from ekiben.training.sources import describe_absent, open_source
+from ekiben.training.tables.conversion import Converted, Misfit, convert, convert_exactly
+from ekiben.training.tables.labels import LabelReader
 
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label, Target
-from ekiben.training.labels import sort_labels
 from ekiben.training.problem import TargetColumn
+from ekiben.training.tables.labels import sort_labels
 
 MIN_ROWS = 50  # of fewer nothing can be learned and tested
 MIN_CLASS_ROWS = 5

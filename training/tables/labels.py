@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label
-from ekiben.training.convert import has_text, to_plain, to_texts
+from ekiben.training.tables.conversion import has_text, to_plain, to_texts
 
 BOOLEANS = {"false": False, "true": True}
 WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1

@@ -14,7 +14,7 @@ import numpy as np
 from ekiben.contract.encode import MISSING, UNSEEN
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
 from ekiben.contract.schema import Schema
-from ekiben.training.clock import read_cycles
+from ekiben.training.network.timestamp_parsing import read_cycles
 
 
 def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:

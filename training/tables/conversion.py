@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ekiben.contract.feature import FALSE, NULL_SPELLINGS, TRUE, Kind
-from ekiben.training.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
-from ekiben.training.numerals import cast_numbers, read_numbers
+from ekiben.training.tables.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
+from ekiben.training.tables.number_formats import cast_numbers, read_numbers
 
 _Reader = Callable[[pa.Array], pa.Array]
 EXACT_INTEGERS = 2.0**53  # below it a float holds every integer

@@ -39,9 +39,9 @@ from ekiben.model.package import (
     open_model,
 )
 from ekiben.model.store import DIGEST_LABEL
-from ekiben.training.network import network_inputs
-from ekiben.training.raw_columns import place_name, raw_dtype
-from ekiben.training.rows import to_rows
+from ekiben.training.network.architecture import network_inputs
+from ekiben.training.network.raw_inputs import place_name, raw_dtype
+from ekiben.training.tables.json_rows import to_rows
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind
 from ekiben.model.store import find_model, open_stored
-from ekiben.training import tracking
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import gate, score
-from ekiben.training.pack import store_package
+from ekiben.training.registry import tracking
+from ekiben.training.registry.packaging import store_package
 
 
 class NoSuchVersion(UserError):

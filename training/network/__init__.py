@@ -1,0 +1,1 @@
+"""The Keras network: how it is built, fitted, and given raw columns to take."""

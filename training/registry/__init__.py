@@ -1,0 +1,1 @@
+"""What training leaves behind: runs, registered versions, the champion and its package."""

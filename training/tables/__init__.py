@@ -1,0 +1,1 @@
+"""From a table's strings to typed columns, and rows and files out again."""
