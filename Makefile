@@ -46,11 +46,11 @@ typecheck: $(VENV)/dev ## Check types
 	@$(VENV)/bin/mypy
 
 bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk and h2load)
-	@$(PYTHON) -m ekiben.load_tests.bench
+	@$(PYTHON) -m ekiben.load_tests bench
 
 peers: $(VENV)/training ## Install other servers (8 GB) and measure them with the same model (needs wrk and h2load)
 	-@$(MAKE) --no-print-directory --keep-going $(PEERS:%=.venv-peers/%/installed)
-	@$(PYTHON) -m ekiben.load_tests.peers
+	@$(PYTHON) -m ekiben.load_tests peers
 
 capacity: $(VENV)/load ## Find the rate that meets the SLO, and the replicas for a target
 	@$(PYTHON) -m ekiben.load_tests capacity

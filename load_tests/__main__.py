@@ -59,6 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     hostile.add_argument("--short", action="store_true", help="a quarter of each attack, as CI runs it")
     hostile.add_argument("--list", action="store_true", help="name the attacks, and attack nothing")
+    bench = add(commands, "bench", run_bench, "measure the service beside its baselines and its floors")
+    add_rounds(bench)
+    peers = add(commands, "peers", run_peers, "measure other servers with the same model beside ours")
+    add_rounds(peers)
     batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     parquet = add(commands, "parquet", run_parquet, "what reading a Parquet body costs")
@@ -81,6 +85,12 @@ def add(
 def add_port(parser: argparse.ArgumentParser) -> None:
     """Add where the service that is started here listens."""
     parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
+
+
+def add_rounds(parser: argparse.ArgumentParser) -> None:
+    """Add how long and how often a comparison measures."""
+    parser.add_argument("--seconds", type=count, default=4, help="length of one measurement (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=3, help="measurements of each load (%(default)s)")
 
 
 def add_slo(parser: argparse.ArgumentParser) -> None:
@@ -115,19 +125,19 @@ def port(text: str) -> int:
 
 def run_capacity(options: argparse.Namespace) -> int:
     """Measure, and write report, summary and the autoscaler's patch."""
-    from ekiben.load_tests import capacity
-    from ekiben.load_tests.autoscaler import write_patch
-    from ekiben.load_tests.capacity_report import Findings, answer, summarize, write_report
-    from ekiben.load_tests.scaling import plan_replicas
+    from ekiben.load_tests.capacity import measure
+    from ekiben.load_tests.capacity.hpa import write_patch
+    from ekiben.load_tests.capacity.report import Findings, answer, summarize, write_report
+    from ekiben.load_tests.capacity.scalability import plan_replicas
 
-    goal = capacity.Goal(options.slo_p99_ms)
+    goal = measure.Goal(options.slo_p99_ms)
     with tempfile.TemporaryDirectory() as folder:
         if options.url:
-            found = [capacity.measure_url(options.url, options.seconds, goal)]
+            found = [measure.measure_url(options.url, options.seconds, goal)]
         else:
             found = [
-                capacity.measure_workers(workers, options.port, Path(folder), options.seconds, goal)
-                for workers in capacity.WORKERS
+                measure.measure_workers(workers, options.port, Path(folder), options.seconds, goal)
+                for workers in measure.WORKERS
             ]
     best = found[0][0].capacity  # of the setup that a container has
     plan = plan_replicas(options.target_rps, best.offered.rate if best else 0.0, 1, goal.slo_ms)
@@ -140,13 +150,14 @@ def run_capacity(options: argparse.Namespace) -> int:
 
 def run_overload(options: argparse.Namespace) -> int:
     """Overload a service that is started here."""
-    from ekiben.load_tests import heavy, overload
+    from ekiben.load_tests import heavy_model
+    from ekiben.load_tests.overload import overload
 
     overload.check(options.rows, options.cores)  # before a network is packed, or so many rows are written
     if options.heavy:
         given = "port", "rows", "cores", "slo_p99_ms", "seconds"
         pairs = ((f"--{name.replace('_', '-')}", str(getattr(options, name))) for name in given)
-        return heavy.run(["overload", *itertools.chain(*pairs)])
+        return heavy_model.run(["overload", *itertools.chain(*pairs)])
     with tempfile.TemporaryDirectory() as folder:
         return overload.run(
             options.port, options.rows, options.cores, options.slo_p99_ms, options.seconds, Path(folder)
@@ -171,18 +182,32 @@ def run_hostile(options: argparse.Namespace) -> int:
         return hostile.run(options.port, options.only, options.seconds, options.short, Path(folder))
 
 
+def run_bench(options: argparse.Namespace) -> int:
+    """Measure the service beside its baselines and its floors."""
+    from ekiben.load_tests.comparison import bench
+
+    return bench.run(options.seconds, options.rounds)
+
+
+def run_peers(options: argparse.Namespace) -> int:
+    """Measure other servers with the same model."""
+    from ekiben.load_tests.comparison import peers
+
+    return peers.run(options.seconds, options.rounds)
+
+
 def run_batching(options: argparse.Namespace) -> int:
     """Measure the queue in this process."""
-    from ekiben.load_tests import batching
+    from ekiben.load_tests import batching_gain
 
-    return batching.run(options.seconds)
+    return batching_gain.run(options.seconds)
 
 
 def run_parquet(options: argparse.Namespace) -> int:
     """Measure what reading a Parquet body costs."""
-    from ekiben.load_tests import parquet
+    from ekiben.load_tests import parquet_cost
 
-    parquet.run(options.seconds)
+    parquet_cost.run(options.seconds)
     return 0
 
 

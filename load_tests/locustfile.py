@@ -22,10 +22,10 @@ from locust import FastHttpUser, User, constant, events, task
 from locust.env import Environment
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from ekiben.load_tests.grpc_dialects import OIP_RAW
-from ekiben.load_tests.mixture import Questions, write_questions
-from ekiben.load_tests.servers import CHANNEL_OPTIONS
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.requests.traffic_mix import Questions, write_questions
+from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 
 grpc.experimental.gevent.init_gevent()
 

@@ -18,19 +18,19 @@ import grpc
 import numpy as np
 import psutil
 
-from ekiben.load_tests.capacity import serve
-from ekiben.load_tests.cores import running_on, split_cores
-from ekiben.load_tests.demands import Check, print_checks
-from ekiben.load_tests.dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.capacity.measure import serve
+from ekiben.load_tests.criteria import Check, print_checks
+from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.hostile.attack import Target
 from ekiben.load_tests.hostile.calls import REJECTED_CODES, ask_rejected_over_grpc, read_code
 from ekiben.load_tests.hostile.rows import ask, ask_rejected, csv, parquet, wrong_rows
-from ekiben.load_tests.process import memory_mib
-from ekiben.load_tests.question import Question
-from ekiben.load_tests.servers import CHANNEL_OPTIONS, GRPC_OFFSET
-from ekiben.load_tests.target import Service, Source, find_source
-from ekiben.load_tests.wrk import http_request
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.requests.http_message import http_request
+from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.service_under_test import Service, Source, find_source
+from ekiben.load_tests.servers.process import memory_mib
+from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
 
 HTTP = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST)
 GRPC = (OIP_RAW, OIP_TYPED, TFS_GRPC)

@@ -16,21 +16,28 @@ import yaml
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.row import row_type
-from ekiben.load_tests import batching, soak
+from ekiben.load_tests import batching_gain, soak
 from ekiben.load_tests.__main__ import main
-from ekiben.load_tests.autoscaler import write_patch
-from ekiben.load_tests.capacity import Bench, Goal, Measured, Step, bisect, is_starved
-from ekiben.load_tests.capacity_report import Findings, write_report
-from ekiben.load_tests.cores import NoFreeCore, Split, split_cores
-from ekiben.load_tests.dialects import PREDICT
-from ekiben.load_tests.generator import Offered, merge, start_generator
-from ekiben.load_tests.open_loop import Call, Load, draw_arrivals
-from ekiben.load_tests.overload import judge
-from ekiben.load_tests.refusing import Costs, measure_least, read_costs, start_refuser
-from ekiben.load_tests.scaling import fit_law, law, plan_replicas
-from ekiben.load_tests.sender import send
-from ekiben.load_tests.servers import check_free
-from ekiben.load_tests.target import Service, find_service, find_source, generate_rows, read_schema, write_calls
+from ekiben.load_tests.capacity.hpa import write_patch
+from ekiben.load_tests.capacity.measure import Bench, Goal, Measured, Step, bisect, is_starved
+from ekiben.load_tests.capacity.report import Findings, write_report
+from ekiben.load_tests.capacity.scalability import fit_law, law, plan_replicas
+from ekiben.load_tests.generator.cpu_affinity import NoFreeCore, Split, split_cores
+from ekiben.load_tests.generator.load import Call, Load, draw_arrivals
+from ekiben.load_tests.generator.processes import Offered, merge, start_generator
+from ekiben.load_tests.generator.sender import send
+from ekiben.load_tests.overload.overload import judge
+from ekiben.load_tests.overload.rejection_cost import Costs, measure_least, read_costs, start_refuser
+from ekiben.load_tests.requests.http_dialects import PREDICT
+from ekiben.load_tests.requests.service_under_test import (
+    Service,
+    find_service,
+    find_source,
+    generate_rows,
+    read_schema,
+    write_calls,
+)
+from ekiben.load_tests.servers.start import check_free
 from ekiben.model.package import PackedModel
 from tests.conftest import Server, free_port
 from tests.fuzz.service import SCHEMA
@@ -339,13 +346,13 @@ def test_a_wrong_option_is_refused(
 def test_the_queue_is_measured_with_and_without_batches() -> None:
     model = PackedModel(path=None, schema=DOUBLING, manifest=MANIFEST)  # type: ignore[arg-type]
     asked = [{"x": float(number), "c": "a"} for number in range(10)]
-    settings = {setting.name: setting for setting in batching.SETTINGS}
+    settings = {setting.name: setting for setting in batching_gain.SETTINGS}
     for name in ("adaptive", "batches, all in the thread"):
-        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        cell = asyncio.run(batching_gain.measure(model, Doubling(), asked, 8, settings[name], 0.1))
         assert cell.batch_rows > 1
         assert cell.requests_per_s > 0
     for name in ("one request at a time, on the event loop", "one request at a time, in the thread"):
-        cell = asyncio.run(batching.measure(model, Doubling(), asked, 8, settings[name], 0.1))
+        cell = asyncio.run(batching_gain.measure(model, Doubling(), asked, 8, settings[name], 0.1))
         assert cell.batch_rows == 1
 
 

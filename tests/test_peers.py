@@ -9,13 +9,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ekiben.load_tests import process
-from ekiben.load_tests.dialects import BARE, INVOCATIONS, PREDICT, Dialect
-from ekiben.load_tests.grpc_dialects import OIP_RAW
-from ekiben.load_tests.peers.environment import describe_missing
-from ekiben.load_tests.peers.lineup import ENTRIES
-from ekiben.load_tests.peers.report import Line, Run, report
-from ekiben.load_tests.process import Measured, cpu_seconds, end, family, is_alive, memory_mib, private_and_shared_mib
+from ekiben.load_tests.comparison.peer_list import ENTRIES
+from ekiben.load_tests.comparison.peers_report import Line, Run, report
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, PREDICT, Dialect
+from ekiben.load_tests.servers import process
+from ekiben.load_tests.servers.environment import describe_missing
+from ekiben.load_tests.servers.process import (
+    Measured,
+    cpu_seconds,
+    end,
+    family,
+    is_alive,
+    memory_mib,
+    private_and_shared_mib,
+)
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parent.parent

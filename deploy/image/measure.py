@@ -23,7 +23,7 @@ import psutil
 from ekiben.contract.errors import UserError
 from ekiben.deploy.image.bento import build_bento
 from ekiben.deploy.image.builder import ImageFailed, containerize, find_builder
-from ekiben.load_tests.report import describe_machine
+from ekiben.load_tests.machine import describe_machine
 from ekiben.model.integrity import STORE_FILE, digest_file
 from ekiben.model.package import MANIFEST_FILE, PackedModel
 from ekiben.model.store import find_model, open_stored

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ekiben.load_tests.dialects import Dialect
-from ekiben.load_tests.question import Question
-from ekiben.load_tests.target import Source
+from ekiben.load_tests.requests.http_dialects import Dialect
+from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.service_under_test import Source
 
 REJECTED = frozenset({"400", "413", "415", "429"})
 LATE = frozenset({"200", "408", "429", "504", "closed"})  # a reset may overtake the answer to a body half sent

@@ -9,8 +9,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from ekiben.contract.errors import UserError
+from ekiben.load_tests.generator.sender import raise_file_limit
 from ekiben.load_tests.hostile.attack import Tally, Target
-from ekiben.load_tests.sender import raise_file_limit
 
 NICENESS = 10  # the good callers share its core, and go first
 PREPARE_S = 120.0

@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Sequence
 from functools import partial
 
-from ekiben.load_tests.dialects import OIP_JSON, PREDICT, TFS_REST
 from ekiben.load_tests.hostile.attack import CLOSED, REJECTED, Attack, Run, Target
 from ekiben.load_tests.hostile.rows import MOST_BYTES, good_rows
 from ekiben.load_tests.hostile.wire import flood, post, post_packed, pour
+from ekiben.load_tests.requests.http_dialects import OIP_JSON, PREDICT, TFS_REST
 
 CONNECTIONS = 8
 ANSWERED = REJECTED | {"200"}

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
 from ekiben.load_tests.hostile.attack import CLOSED, Attack, Run, Tally, Target
 from ekiben.load_tests.hostile.calls import REJECTED_CODES, call_all
 from ekiben.load_tests.hostile.http2 import (
@@ -28,7 +27,8 @@ from ekiben.load_tests.hostile.http2 import (
     head,
 )  # fmt: skip
 from ekiben.load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
-from ekiben.load_tests.question import Question
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
+from ekiben.load_tests.requests.request_case import Question
 from ekiben.service.connections.port_sharing import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"

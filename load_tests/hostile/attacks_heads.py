@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from ekiben.load_tests.dialects import PREDICT
 from ekiben.load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, Run, Tally, Target
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import connect, get, pour, read_all, read_label, send
+from ekiben.load_tests.requests.http_dialects import PREDICT
 
 TOO_LARGE = frozenset({"400", "431", CLOSED})  # a reset may overtake the answer to what is still being sent
 TOO_LONG = TOO_LARGE | {"414"}

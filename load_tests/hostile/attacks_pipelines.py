@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from ekiben.load_tests.dialects import PREDICT
 from ekiben.load_tests.hostile.attack import CLOSED, MARK, Attack, Run, Tally, Target
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import Streams, connect, get, pour, read_all
+from ekiben.load_tests.requests.http_dialects import PREDICT
 
 MIB = 1 << 20
 PIECE = 64 << 10

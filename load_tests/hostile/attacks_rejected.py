@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from ekiben.load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST
-from ekiben.load_tests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
 from ekiben.load_tests.hostile.attack import LATE, REJECTED, Attack, Run, Target
 from ekiben.load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, ask_rejected_over_grpc, call_all
 from ekiben.load_tests.hostile.rows import (
@@ -17,6 +15,8 @@ from ekiben.load_tests.hostile.rows import (
     short_wrong_rows,
 )  # fmt: skip
 from ekiben.load_tests.hostile.wire import flood, post_packed
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.requests.http_dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST
 
 ROWS = 5000
 CONNECTIONS = 8

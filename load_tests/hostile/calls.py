@@ -7,12 +7,12 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.dialects import Dialect
 from ekiben.load_tests.hostile.attack import Run, Tally, Target
 from ekiben.load_tests.hostile.rows import one_wrong_row
 from ekiben.load_tests.hostile.wire import ANSWER_S
-from ekiben.load_tests.question import Question
-from ekiben.load_tests.servers import CHANNEL_OPTIONS
+from ekiben.load_tests.requests.http_dialects import Dialect
+from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 
 REJECTED_CODES = frozenset({"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"})
 LATE_CODES = frozenset({"OK", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"})

@@ -11,13 +11,13 @@ from typing import Any
 import grpc
 import numpy as np
 
-from ekiben.load_tests.dialects import PREDICT
-from ekiben.load_tests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.hostile.attack import Target
-from ekiben.load_tests.question import Question
-from ekiben.load_tests.servers import CHANNEL_OPTIONS
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.requests.http_dialects import PREDICT
+from ekiben.load_tests.requests.http_message import http_request
+from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 from ekiben.load_tests.soak import TIMEOUT_S, read_answer
-from ekiben.load_tests.wrk import http_request
 
 EVERY_S = 0.01
 QUESTIONS = 50

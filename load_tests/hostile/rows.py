@@ -7,10 +7,10 @@ from typing import Any
 
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema
-from ekiben.load_tests.dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, Dialect
 from ekiben.load_tests.hostile.attack import Target
 from ekiben.load_tests.hostile.wire import post
-from ekiben.load_tests.wrk import http_request
+from ekiben.load_tests.requests.http_dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, Dialect
+from ekiben.load_tests.requests.http_message import http_request
 
 MOST_BYTES = 8 * 2**20  # MAX_BODY_BYTES
 MOST_ROWS = 20_000  # MAX_REQUEST_ROWS

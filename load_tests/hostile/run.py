@@ -12,20 +12,20 @@ from pathlib import Path
 
 import psutil
 
-from ekiben.load_tests.capacity import first_question
-from ekiben.load_tests.cores import running_on, split_cores
-from ekiben.load_tests.dialects import PREDICT
+from ekiben.load_tests.capacity.measure import first_question
+from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.hostile.attack import Attack, Tally, Target
 from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.attacks import choose
 from ekiben.load_tests.hostile.good import Seen, calling
 from ekiben.load_tests.hostile.sampler import Sampler
 from ekiben.load_tests.hostile.verdict import MOST_AFTER, Result, print_head
-from ekiben.load_tests.process import cpu_seconds
-from ekiben.load_tests.report import describe_machine
-from ekiben.load_tests.servers import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
-from ekiben.load_tests.target import Service, find_service, find_source
-from ekiben.load_tests.wrk import http_request
+from ekiben.load_tests.machine import describe_machine
+from ekiben.load_tests.requests.http_dialects import PREDICT
+from ekiben.load_tests.requests.http_message import http_request
+from ekiben.load_tests.requests.service_under_test import Service, find_service, find_source
+from ekiben.load_tests.servers.process import cpu_seconds
+from ekiben.load_tests.servers.start import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
 
 LIMIT_MIB = 640  # as `deploy/` runs it
 SAMPLE_S = 0.02

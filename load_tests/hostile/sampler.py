@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from ekiben.load_tests.process import cpu_seconds, end, family
+from ekiben.load_tests.servers.process import cpu_seconds, end, family
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, Run, Tally, Target
-from ekiben.load_tests.wrk import http_request
+from ekiben.load_tests.requests.http_message import http_request
 
 ANSWER_S = 30.0
 MOST_HEAD = 1 << 20

@@ -1,0 +1,1 @@
+"""How much one replica carries at an SLO, and how many a target needs."""

@@ -1,0 +1,1 @@
+"""The service beside its baselines, its floors and other servers."""

@@ -1,0 +1,105 @@
+"""Measures the service beside its baselines and its floors, in one run on one machine: `make bench`.
+
+Every server is up at the same time and they are loaded in turn, round after round, so that what
+the machine does otherwise hits all of them alike; shown are medians over the rounds. HTTP is
+loaded by wrk, gRPC by h2load; before and after each load a client checks that the answers are
+right.
+"""
+
+import sys
+import tempfile
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.comparison import h2load, wrk
+from ekiben.load_tests.comparison.bench_report import report
+from ekiben.load_tests.requests.http_dialects import LOADS, Dialect
+from ekiben.load_tests.requests.http_message import http_request
+from ekiben.load_tests.requests.request_case import Question, write_question
+from ekiben.load_tests.servers.environment import is_installed
+from ekiben.load_tests.servers.process import Measured
+from ekiben.load_tests.servers.start import DIALECTS, MLSERVER, PEERS, Peer, Running, start
+from ekiben.model.golden import Golden
+from ekiben.model.package import GOLDEN_FILE
+from ekiben.model.store import find_model, open_stored
+from ekiben.service.settings import read_settings
+
+FIRST_PORT = 18100
+BODIES = 200  # different ones, so that no answer is asked for twice in a row
+
+
+def run(seconds: int, rounds: int) -> int:
+    """Start every server, load them in turn, print Markdown tables of what was measured."""
+    wrk.find_wrk()
+    h2load.find_h2load()
+    with ExitStack() as stack:
+        loader = Loader(seconds, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        servers = [stack.enter_context(loader.start(peer, port)) for port, peer in enumerate(find_peers(), FIRST_PORT)]
+        plan = [
+            (load, dialect, server)
+            for load in LOADS
+            for _ in range(rounds)
+            for dialect in DIALECTS
+            for server in servers
+            if dialect in server.peer.dialects and load in dialect.loads
+        ]
+        results: dict[tuple[tuple[int, int], Dialect, Peer], list[Measured]] = {}
+        lost: set[Peer] = set()
+        for load, dialect, server in tqdm(plan, desc="measuring", unit="run"):
+            if server.peer in lost:
+                continue
+            try:
+                measured = loader.measure(server, dialect, *load)
+                results.setdefault((load, dialect, server.peer), []).append(measured)
+            except UserError as error:
+                if not server.peer.environment:
+                    raise
+                # MLServer's batcher may stop for good when calls are cancelled, as the last of a load are.
+                lost.add(server.peer)
+                print(f"{error}: it is measured no further", file=sys.stderr)
+        report(servers, results)
+    return 0
+
+
+def find_peers() -> list[Peer]:
+    """Return the servers that are installed."""
+    if is_installed(MLSERVER.environment):
+        return list(PEERS)
+    print("MLServer is not installed and so not measured: `make peers` installs it", file=sys.stderr)
+    return [peer for peer in PEERS if peer is not MLSERVER]
+
+
+class Loader:
+    """Loads servers with the golden rows of the model of the store."""
+
+    def __init__(self, seconds: int, folder: Path) -> None:
+        self._seconds = seconds
+        self._folder = folder
+        model = open_stored(find_model(read_settings().model_name))
+        self._schema = model.schema
+        self._golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+
+    def start(self, peer: Peer, port: int) -> AbstractContextManager[Running]:
+        """Start a server and wait for its first answer."""
+        return start(peer, port, self._ask(peer.dialects[0], 1), self._folder)
+
+    def measure(self, server: Running, dialect: Dialect, rows: int, in_flight: int) -> Measured:
+        """Load a server in one dialect; raise UserError unless its answers are right before and after."""
+        question = self._ask(dialect, rows)
+        url, file = server.url(question), self._folder / "load"
+        answer = server.check(question)
+        if dialect.grpc:
+            h2load.write_message(file, question.body)
+            measured = h2load.measure(url, server.process, in_flight, self._seconds, file, len(answer))
+        else:
+            questions = [self._ask(dialect, rows, first) for first in range(BODIES)]
+            wrk.write_requests(file, [http_request(q.path, q.headers, q.body) for q in questions])
+            measured = wrk.measure(url, server.process, in_flight, self._seconds, file)
+        server.check(question)
+        return measured
+
+    def _ask(self, dialect: Dialect, rows: int, first: int = 0) -> Question:
+        return write_question(self._schema, self._golden, dialect, rows, first)

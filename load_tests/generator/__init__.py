@@ -1,0 +1,1 @@
+"""An open-loop load generator: requests leave when they are due, whether or not answers come."""

@@ -1,0 +1,1 @@
+"""What is asked: rows in every protocol, and which answers are right."""

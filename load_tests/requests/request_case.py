@@ -1,0 +1,48 @@
+"""What a server is asked: some of the model's golden rows in a dialect, and whether an answer is right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import to_tensors
+from ekiben.load_tests.requests.http_dialects import Dialect, Headers
+from ekiben.load_tests.requests.tensors import Rows
+from ekiben.model.golden import Golden
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request and what its answer must hold."""
+
+    dialect: Dialect
+    path: str
+    headers: Headers
+    body: bytes
+    output: str  # the one that is looked at
+    wanted: Sequence[float] | None  # None: not known
+
+    def is_answered_by(self, answer: bytes) -> bool:
+        """Return whether the answer has what the model gave in training; if that isn't known, any will do."""
+        if self.wanted is None:
+            return True
+        try:
+            given = self.dialect.read(answer, self.output)
+        except (KeyError, ValueError, TypeError):
+            return False
+        return len(given) == len(self.wanted) and np.allclose(given, self.wanted, rtol=0, atol=TOLERANCE)
+
+
+def write_question(schema: Schema, source: Golden | Rows, dialect: Dialect, size: int, first: int = 0) -> Question:
+    """Return a question of that many rows, from the first on and then round; golden ones have answers."""
+    rows = source.rows if isinstance(source, Golden) else source
+    places = [(first + place) % len(rows) for place in range(size)]
+    headers, body = dialect.encode(schema, [rows[place] for place in places])
+    output = "value" if schema.target.task == "regression" else "probability"
+    wanted = None
+    if isinstance(source, Golden):
+        wanted = to_tensors(schema.target, np.array(source.answers, np.float32)[places])[output]
+    return Question(dialect, dialect.path.format(model=schema.name), headers, body, output, wanted)

@@ -1,0 +1,159 @@
+"""The servers that are measured: what starts each, and what it can be asked."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import grpc
+import psutil
+
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
+from ekiben.load_tests.requests.http_dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.servers import environment, packed_model
+from ekiben.load_tests.servers.process import end, family
+from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
+from ekiben.model.store import find_model
+from ekiben.service.settings import read_settings
+
+START_TIMEOUT_S = 60
+ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
+GRPC_OFFSET = 100  # from the HTTP port
+NOTHING: Mapping[str, str] = {}
+CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server: its name in the table, the module that starts it on a port, and the dialects it is measured in."""
+
+    name: str
+    command: tuple[str, ...]
+    dialects: tuple[Dialect, ...]
+    echoes: bool = False
+    environment: str = ""  # of ekiben.load_tests.servers.environment; "" is the one this runs in
+
+
+MLSERVER = Peer(
+    "MLServer", ("ekiben.load_tests.servers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED), environment="mlserver"
+)  # fmt: skip
+EKIBEN = Peer(
+    "**Ekiben**", ("bentoml", "serve", "--port"),
+    (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
+)  # fmt: skip
+ECHO = Peer("grpc.aio echo", ("ekiben.load_tests.servers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)
+PEERS = (
+    Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.servers.batchable:Bare", "--port"), (BARE,)),
+    Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.servers.batchable:Named", "--port"), (PREDICT,)),
+    MLSERVER,
+    EKIBEN,
+    Peer("floor", ("ekiben.load_tests.servers.floor",), (PREDICT,)),
+    ECHO,
+)
+DIALECTS = tuple(
+    dict.fromkeys(dialect for peer in (PEERS[0], EKIBEN) for dialect in peer.dialects)
+)  # in the table's order
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    peer: Peer
+    port: int
+    process: psutil.Process
+    start_s: float  # from its start to its first correct answer
+
+    def url(self, question: Question) -> str:
+        """Return where a question goes."""
+        return f"http://{address(self.port, question.dialect)}{question.path}"
+
+    def check(self, question: Question) -> bytes:
+        """Ask, and return the answer; raise UserError unless it is right."""
+        answer = ask(self.port, question)
+        if answer is None or not is_right(self.peer, question, answer):
+            what = "no answer" if answer is None else f"a wrong answer ({answer[:200]!r})"
+            raise UserError(f"{self.peer.name} gave {what} to {question.dialect.name}")
+        return answer
+
+
+@contextmanager
+def start(
+    peer: Peer, port: int, question: Question, folder: Path, settings: Mapping[str, str] = NOTHING
+) -> Iterator[Running]:
+    """Start a server and wait until it answers the question; stop it at the end."""
+    check_free(port)
+    log = folder / f"{port}.log"
+    python = environment.find_command(peer.environment) if peer.environment else sys.executable
+    variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model() | dict(settings)
+    began = time.perf_counter()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [python, "-m", *peer.command, str(port)],
+            stdout=output, stderr=subprocess.STDOUT, env=os.environ | variables,
+        )  # fmt: skip
+    try:
+        while ask(port, question) is None:
+            if process.poll() is not None or time.perf_counter() - began > START_TIMEOUT_S:
+                raise UserError(f"{peer.name} did not start: {log.read_text()[-500:]}")
+            time.sleep(0.02)
+        yield Running(peer, port, psutil.Process(process.pid), time.perf_counter() - began)
+    finally:
+        if process.poll() is None:
+            end(family(psutil.Process(process.pid)))
+        process.wait()
+
+
+def describe_model() -> dict[str, str]:
+    """Return the environment variables by which a peer finds the model, and this package."""
+    model = find_model(read_settings().model_name)
+    path = Path(model.path)
+    return {
+        packed_model.NAME: model.tag.name,
+        packed_model.VERSION: str(model.tag.version),
+        packed_model.SCHEMA: str(path / SCHEMA_FILE),
+        packed_model.LITERT: str(path / LITERT_FILE),
+        packed_model.SAVED_MODEL: str(path / SAVED_MODEL_FOLDER),
+        "PYTHONPATH": str(environment.FOLDER),  # where `make peers` put a link `ekiben` for the other environments
+    }
+
+
+def check_free(port: int) -> None:
+    """Raise UserError if something listens on the port already: it would be measured instead."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(f"something else listens on port {port}: stop it or choose another port")
+
+
+def ask(port: int, question: Question) -> bytes | None:
+    """Return the answer of the server on that port, None if it has none."""
+    where = address(port, question.dialect)
+    try:
+        if question.dialect.grpc:
+            with grpc.insecure_channel(where, CHANNEL_OPTIONS) as channel:
+                return bytes(channel.unary_unary(question.path, bytes, bytes)(question.body, timeout=ANSWER_TIMEOUT_S))
+        with urlopen(
+            Request(f"http://{where}{question.path}", question.body, question.headers), timeout=ANSWER_TIMEOUT_S
+        ) as response:
+            return bytes(response.read())
+    except (URLError, OSError, grpc.RpcError):
+        return None
+
+
+def address(port: int, dialect: Dialect) -> str:
+    """Return where a server on that port is asked in a dialect."""
+    return f"127.0.0.1:{port + GRPC_OFFSET if dialect.grpc else port}"
+
+
+def is_right(peer: Peer, question: Question, answer: bytes) -> bool:
+    """Return whether an answer is what the model gave in training, or from an echo what was sent."""
+    return answer == question.body if peer.echoes else question.is_answered_by(answer)
