@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any
 
 from ekiben.contract.answers import Answers, label_rows
-from ekiben.contract.cells import read_cell
+from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
@@ -60,7 +60,7 @@ def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
 
 
 class ColumnReader:
-    """Turns tensors and cells of other dialects into the rows that `ekiben.contract.encode` takes."""
+    """Turns tensors and cells of other dialects into the rows that `ekiben.contract.encoding` takes."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.load_tests.heavy_model import WIDTH, write_network
 from ekiben.load_tests.machine import describe_machine
 from ekiben.model.engine import Engine, LiteRTEngine

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import UserError
 from ekiben.model.engine import LiteRTEngine
 from ekiben.model.golden import Golden

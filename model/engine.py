@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidModel
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput, InvalidModel
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.check import check_rows, show
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import Problem
+from ekiben.contract.validation import check_rows, show
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.batching.coalescer import Intake, Prepared

@@ -12,7 +12,7 @@ import orjson
 from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
 
 from ekiben.contract.errors import InvalidInput, UserError
-from ekiben.contract.row import predictions_type, row_type
+from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.auth import Guard
 from ekiben.service.connections.admission import gate

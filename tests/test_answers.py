@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 
 from ekiben.contract.answers import label_rows, to_columns, to_predictions
 from ekiben.contract.feature import Number
-from ekiben.contract.row import predictions_type
+from ekiben.contract.openapi_types import predictions_type
 from ekiben.contract.schema import Label, Schema, Target
 
 PRICE = Target(name="price", task="regression", unit="€")

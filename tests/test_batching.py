@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ekiben.contract.encode import Encoded, Encoder
+from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target

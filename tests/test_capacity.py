@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.row import row_type
+from ekiben.contract.openapi_types import row_type
 from ekiben.load_tests import batching_gain, soak
 from ekiben.load_tests.__main__ import main
 from ekiben.load_tests.capacity.hpa import write_patch

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ekiben.contract.check import MAX_PROBLEMS, MAX_SHOWN_CHARACTERS, check_rows
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import MAX_PROBLEMS, MAX_SHOWN_CHARACTERS, check_rows
 from tests.test_feature_schema import LATE, ROW, SCHEMA
 
 OUT_OF_RANGE = "expected a number from 0 to 5000 miles, got"

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pandera.config import config_context
 from scipy.stats import chi2_contingency
 
-from ekiben.contract.check import check_value
 from ekiben.contract.errors import InvalidModel, InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.validation import check_value
 from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_stability_index
 from ekiben.training.checks.reference import Reference, learn_reference, load_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table

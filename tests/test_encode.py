@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiben.contract.check import MAX_PROBLEMS, check_rows
-from ekiben.contract.encode import UNSEEN, Encoded, Encoder
+from ekiben.contract.encoding import UNSEEN, Encoded, Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import MAX_PROBLEMS, check_rows
 from tests.test_feature_schema import LATE, ROW, SCHEMA
 
 encoder = Encoder(SCHEMA)

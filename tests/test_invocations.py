@@ -21,11 +21,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekiben.contract.check import check_rows
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.validation import check_rows
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.error_status import Failure
 from ekiben.service.errors import BadRequest

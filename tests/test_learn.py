@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.contract.check import check_rows
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import check_rows
 from ekiben.training.dataset.schema_learning import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
 from tests.test_feature_schema import LATE
 

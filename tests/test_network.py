@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import LiteRTEngine, cut

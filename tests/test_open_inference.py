@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from ekiben.contract.feature import Number
-from ekiben.contract.row import row_type
+from ekiben.contract.openapi_types import row_type
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import Manifest, PackedModel
 from ekiben.service.protocols.openapi import describe_service, escape_markup

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ekiben.contract.check import check_rows
 from ekiben.contract.errors import InvalidInput
+from ekiben.contract.validation import check_rows
 from ekiben.load_tests.hostile.parquet_files import (
     attacks,
     bomb,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ekiben.contract.check import check_rows
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Category, Number
-from ekiben.contract.row import MAX_LISTED_VALUES, describe, predictions_type, row_type
+from ekiben.contract.openapi_types import MAX_LISTED_VALUES, describe, predictions_type, row_type
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import check_rows
 from tests.test_feature_schema import LATE, ROW, SCHEMA
 
 ODD_NAMES = ["number of seats", "wind.speed", "فاصله", "✈️", "class", "model_config", "a/b", '"', "__proto__"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE

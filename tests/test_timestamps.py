@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiben.contract.check import check_value
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Cycle, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import check_value
 from tests.test_feature_schema import LATE
 
 LOCAL = Timestamp(name="moment", nullable=True)

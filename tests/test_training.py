@@ -20,7 +20,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from ekiben.contract.check import check_rows
+from ekiben.contract.validation import check_rows
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.training.__main__ import main, parse

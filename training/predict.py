@@ -16,11 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers, to_columns
-from ekiben.contract.check import EXPECTED, find_problems, show
-from ekiben.contract.encode import UNSEEN, Encoder
+from ekiben.contract.encoding import UNSEEN, Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Timestamp
 from ekiben.contract.schema import Target
+from ekiben.contract.validation import EXPECTED, find_problems, show
 from ekiben.model.package import PackedModel
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_share

@@ -1,6 +1,6 @@
 """How names, shares and probabilities are written in a report."""
 
-from ekiben.contract.check import shorten
+from ekiben.contract.validation import shorten
 
 JOINERS = frozenset("\u200c\u200d")  # part of Persian words and of emoji, though Python doesn't print them
 

@@ -11,7 +11,7 @@ from typing import Any
 import bentoml
 
 from ekiben.contract.answers import to_predictions
-from ekiben.contract.row import predictions_type, row_type
+from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.contract.schema import load_schema
 from ekiben.load_tests.servers.packed_model import TensorFlowNetwork
 from ekiben.model.package import SAVED_MODEL_FOLDER, SCHEMA_FILE

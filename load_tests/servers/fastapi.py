@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import create_model
 
-from ekiben.contract.row import predictions_type, row_type
+from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.load_tests.servers.packed_model import Packed, open_packed, read_schema
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import uvicorn
 
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.model.engine import Engine
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.http.messages import App, Receive, Scope, Send

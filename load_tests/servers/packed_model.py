@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ekiben.contract.answers import Answers, to_predictions
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import LiteRTEngine
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ekiben.contract.encode import Encoded, Encoder
+from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import Problem
 from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.telemetry import metrics

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import Problem
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine
 from ekiben.service.batching.cost_model import CostModel

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import to_predictions
-from ekiben.contract.check import show, suggest
 from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.validation import show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.error_status import Failure
 from ekiben.service.errors import BadRequest

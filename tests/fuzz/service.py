@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel

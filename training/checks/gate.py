@@ -5,9 +5,9 @@ from pathlib import Path
 
 import mlflow
 
-from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema, load_schema
+from ekiben.contract.validation import show
 from ekiben.model.package import SCHEMA_FILE
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ekiben.contract.encode import MISSING
+from ekiben.contract.encoding import MISSING
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Cycle, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrorReason, SchemaErrors
 
-from ekiben.contract.check import show, suggest, to_float32
 from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.validation import show, suggest, to_float32
 from ekiben.training.checks.reference import Reference, holds
 from ekiben.training.tables.conversion import Misfit
 from ekiben.training.wording import format_rows, quote

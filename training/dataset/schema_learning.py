@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from ekiben.contract.check import find_problems
-from ekiben.contract.encode import MISSING
+from ekiben.contract.encoding import MISSING
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.validation import find_problems
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
 EXAMPLE_ROWS = 10_000  # looked at for the example

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.network.scaling import NumberScale, TargetScale
 

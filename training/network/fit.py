@@ -10,7 +10,7 @@ import tensorflow as tf
 from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 from tqdm import tqdm
 
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.training.network.architecture import Shape, average_towers, build_towers, network_inputs
 from ekiben.training.network.interrupts import held_interrupts

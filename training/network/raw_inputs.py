@@ -1,6 +1,6 @@
 """The network with its preprocessing inside: raw named columns in, as MLflow and TensorFlow Serving want it.
 
-This is `ekiben.contract.encode` once more, in TensorFlow, generated from the same schema; packing fails
+This is `ekiben.contract.encoding` once more, in TensorFlow, generated from the same schema; packing fails
 unless both give the golden rows the same answers.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ekiben.contract.encode import MISSING, UNSEEN
+from ekiben.contract.encoding import MISSING, UNSEEN
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.training.network.timestamp_parsing import read_cycles

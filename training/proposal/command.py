@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from ekiben.contract.check import show
+from ekiben.contract.validation import show
 from ekiben.training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
 from ekiben.training.progress import show_share
 from ekiben.training.proposal.file import write

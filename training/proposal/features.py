@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ekiben.contract.check import show
+from ekiben.contract.validation import show
 from ekiben.training.problem import NUL
 from ekiben.training.proposal.column import FIRST_DAY, LAST_DAY, MAX_DISTINCT, Column, Reading
 from ekiben.training.tables.conversion import has_text, to_texts

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label
+from ekiben.contract.validation import show
 from ekiben.training.dataset.target import MAX_CLASSES, MIN_CLASS_ROWS, MIN_ROWS
 from ekiben.training.problem import TargetColumn
 from ekiben.training.proposal.column import Column, Reading

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from ekiben.contract.encode import Encoder
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine

@@ -20,11 +20,11 @@ import tensorflow as tf
 from bentoml.exceptions import BentoMLException
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from ekiben.contract.check import find_problems
-from ekiben.contract.encode import Encoded
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target, load_schema
+from ekiben.contract.validation import find_problems
 from ekiben.model.engine import ENCODED_SIGNATURE
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, Golden, measure_difference
 from ekiben.model.integrity import digest_file

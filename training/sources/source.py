@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ekiben.contract.check import shorten, suggest
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.validation import shorten, suggest
 from ekiben.training.wording import printable
 
 MAX_COLUMNS = 2000

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ekiben.contract.check import EXPECTED
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Kind
+from ekiben.contract.validation import EXPECTED
 from ekiben.training.problem import Declared, FileSource, Problem
 from ekiben.training.sources import describe_absent, open_source
 from ekiben.training.tables.conversion import Converted, Misfit, convert, convert_exactly

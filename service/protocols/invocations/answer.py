@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import to_columns, to_predictions
-from ekiben.contract.encode import BLOCK_ROWS
+from ekiben.contract.encoding import BLOCK_ROWS
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest, Overloaded

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ekiben.contract.check import show, suggest
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import ColumnReader, unwrap_column
+from ekiben.contract.validation import show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.names import check_names
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ekiben.contract.check import shorten
 from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.validation import shorten
 
 
 def check_names(names: Sequence[str]) -> None:

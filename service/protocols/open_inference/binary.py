@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ekiben.contract.check import show
+from ekiben.contract.validation import show
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header
 from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, refuse

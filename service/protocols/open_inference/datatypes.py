@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.contract.check import shorten, show
 from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.validation import shorten, show
 
 TEXTS = "BYTES"
 MANY_TEXTS = 8  # from which on it pays to see whether all have one length

@@ -6,10 +6,10 @@ from itertools import chain
 from types import NoneType
 from typing import Any
 
-from ekiben.contract.check import shorten, show
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import Column, ColumnReader
+from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import refuse
 

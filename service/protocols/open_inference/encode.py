@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ekiben.contract.answers import Answers, name_classes, score_classes
-from ekiben.contract.check import show, suggest
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Target
 from ekiben.contract.tensors import TensorSpec, output_specs, to_tensors
+from ekiben.contract.validation import show, suggest
 from ekiben.service.protocols.open_inference.datatypes import TEXTS
 from ekiben.service.protocols.open_inference.decode import read_flag
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
-from ekiben.contract.check import shorten
+from ekiben.contract.validation import shorten
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import (

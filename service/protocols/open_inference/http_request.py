@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ekiben.contract.check import check_names as check_features
-from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.tensors import input_specs
+from ekiben.contract.validation import check_names as check_features
+from ekiben.contract.validation import show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json

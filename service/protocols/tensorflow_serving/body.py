@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from ekiben.contract.check import shorten, show, suggest
 from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.validation import shorten, show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.tensorflow_serving.model_spec import check_signature

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers, name_classes, score_classes
-from ekiben.contract.check import check_names, shorten, show
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.contract.tensors import ColumnReader
+from ekiben.contract.validation import check_names, shorten, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
 from ekiben.service.protos import message

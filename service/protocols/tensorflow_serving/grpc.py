@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.check import check_names, show
 from ekiben.contract.tensors import ColumnReader, output_specs, to_tensors
+from ekiben.contract.validation import check_names, show
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.protocol import Call, Method

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ekiben.contract.check import show
+from ekiben.contract.validation import show
 from ekiben.model.package import CHAMPION
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.check import show
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensors import ColumnReader, to_tensors, unwrap_column
+from ekiben.contract.validation import show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s

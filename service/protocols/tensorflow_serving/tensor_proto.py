@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.check import shorten
 from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.tensors import Column, TensorSpec
+from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
 from ekiben.service.protos import enum
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.check import MAX_PROBLEMS, check_rows, show
 from ekiben.contract.errors import Problem
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Number, accepted_types
 from ekiben.contract.schema import Schema
 from ekiben.contract.timestamps import encode_cycles, to_seconds
+from ekiben.contract.validation import MAX_PROBLEMS, check_rows, show
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
 MISSING = ""  # how a vocabulary spells null
