@@ -40,9 +40,9 @@ from ekiben.load_tests.requests.service_under_test import (
 from ekiben.load_tests.servers.start import check_free
 from ekiben.model.package import PackedModel
 from tests.conftest import Server, free_port
+from tests.doubling import MANIFEST, Doubling
+from tests.doubling import SCHEMA as DOUBLING
 from tests.fuzz.service import SCHEMA
-from tests.test_batching import MANIFEST, Doubling
-from tests.test_batching import SCHEMA as DOUBLING
 
 RIGHT = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright"
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"

@@ -11,7 +11,7 @@ from ekiben.contract.errors import InvalidInput, Problem
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import MAX_PROBLEMS, MAX_SHOWN_CHARACTERS, check_rows
-from tests.test_feature_schema import LATE, ROW, SCHEMA
+from tests.every_kind import LATE, ROW, SCHEMA
 
 OUT_OF_RANGE = "expected a number from 0 to 5000 miles, got"
 NOT_FINITE = "expected a finite number, got"

@@ -14,7 +14,7 @@ from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import MAX_PROBLEMS, check_rows
-from tests.test_feature_schema import LATE, ROW, SCHEMA
+from tests.every_kind import LATE, ROW, SCHEMA
 
 encoder = Encoder(SCHEMA)
 

@@ -9,8 +9,8 @@ import pytest
 from ekiben.service.connections import closing, framing, malformed
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.framing import MAX_HEAD_BYTES, FramedConnection
-from tests.test_connection import Server, answer, early, request, run, serve
-from tests.test_one_port import wait_for
+from tests.uvicorn_server import Server, answer, early, request, run, serve
+from tests.waiting import wait_for
 
 UPGRADES = {
     "h2c": (b"connection: Upgrade, HTTP2-Settings", b"upgrade: h2c", b"http2-settings: AAMAAABkAAQCAAAAAAIAAAAA"),

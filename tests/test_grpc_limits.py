@@ -37,8 +37,9 @@ from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.protocols.protocol import Call
 from tests.conftest import NAME, Server, serve, wait_until
-from tests.test_grpc_server import ECHO, Code, call, echo, open_server, refused, wait_for
-from tests.test_open_inference_grpc import raw_request, typed_request
+from tests.grpc_server import ECHO, Code, call, echo, open_server, refused
+from tests.open_inference_requests import raw_request, typed_request
+from tests.waiting import wait_for
 
 INFER = "inference.GRPCInferenceService/ModelInfer"
 CLASSIFY = "tensorflow.serving.PredictionService/Classify"

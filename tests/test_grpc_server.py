@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,56 +16,18 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from prometheus_client import REGISTRY
 
 from ekiben.model.package import PackedModel
-from ekiben.service.auth import Guard
-from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.port_sharing import PREFACE
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc import health
 from ekiben.service.grpc.health import STATUS, ListRequest, ListResponse, Request, Response
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
-from ekiben.service.grpc.server import GrpcServer
-from ekiben.service.protocols.protocol import Call, Dialect, Method
-from ekiben.service.settings import Settings
+from ekiben.service.protocols.protocol import Call
 from ekiben.service.telemetry import metrics
 from tests.conftest import Server, free_port, run, serve, wait_until
-from tests.test_batching import Doubling, ask, rows
-from tests.test_batching import serve as serve_dataplane
-
-ECHO = "tests.Echo"
-MAX_BYTES = 1000
-Code = grpc.StatusCode
-Answer = Callable[[Any, Call], Awaitable[Any]]
-
-
-@asynccontextmanager
-async def open_server(
-    answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, **settings: Any
-) -> AsyncIterator[tuple[Any, GrpcServer]]:
-    """Serve one method, and what every server has besides; yield a channel to it."""
-    methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
-    given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
-    budget = budget or ByteBudget(10 * MAX_BYTES)
-    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), budget)
-    await server.start(given, *addresses)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
-        try:
-            yield channel, server
-        finally:
-            await server.stop(0)
-
-
-async def call(channel: Any, body: bytes = b"", method: str = f"{ECHO}/Ask", **options: Any) -> bytes:
-    return bytes(await channel.unary_unary(f"/{method}")(body, **options))
-
-
-async def refused(channel: Any, *given: Any, **options: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(channel, *given, **options)
-    return caught.value
-
-
-async def echo(request: Any, call: Call) -> Any:
-    return request
+from tests.doubling import Doubling, ask, rows
+from tests.doubling import serve as serve_dataplane
+from tests.grpc_server import ECHO, MAX_BYTES, Code, call, echo, open_server, refused
+from tests.waiting import wait_for
 
 
 def counted(code: Code) -> float:
@@ -88,12 +48,6 @@ def raw_call(path: str, **headers: str) -> bytes:
         return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
     return PREFACE + frame(4, 0, 0) + frame(1, 4, 1, block) + frame(0, 1, 1, b"\0" * 5)
-
-
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_a_call_is_answered_and_counted() -> None:

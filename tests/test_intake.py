@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from ekiben.service.dataplane import Dataplane
-from tests.test_batching import Doubling, ask, rows, serve
+from tests.doubling import Doubling, ask, rows, serve
 
 
 async def stay() -> None:

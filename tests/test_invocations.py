@@ -21,10 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput
-from ekiben.contract.feature import Boolean, Category, Number, Timestamp
-from ekiben.contract.schema import Schema, Target
+from ekiben.contract.feature import Number
 from ekiben.contract.validation import check_rows
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.error_status import Failure
@@ -37,24 +35,8 @@ from ekiben.service.protocols.invocations.json_forms import JsonReader
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import Server, serve
+from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
-SCHEMA = Schema(
-    name="shop",
-    features=(
-        Number(name="size", low=0, high=100, nullable=True),
-        Category(name="shelf", vocabulary=("", "2", "3"), integers=True, nullable=True),
-        Category(name="colour", vocabulary=("", "blue", "red"), nullable=True),
-        Boolean(name="sale", nullable=True),
-        Timestamp(name="seen", nullable=True),
-        Timestamp(name="sold", nullable=True, zoned=True),
-    ),
-    target=Target(name="paid", classes=(False, True)),
-)
-ROW = {
-    "size": 1.5, "shelf": 3, "colour": "red", "sale": True,
-    "seen": "2013-07-04T10:00:00", "sold": "2013-07-04T10:00:00+00:00",
-}  # fmt: skip
-EMPTY = dict.fromkeys(ROW)
 MAX_ROWS = 100
 
 
@@ -84,12 +66,6 @@ def to_parquet(table: pa.Table | pd.DataFrame, **options: Any) -> bytes:
     output = io.BytesIO()
     pq.write_table(table, output, **options) if isinstance(table, pa.Table) else table.to_parquet(output, **options)
     return output.getvalue()
-
-
-def same(rows: list[Any], wanted: list[Any]) -> bool:
-    """Whether rows mean the same to the checks and the encoder."""
-    given, meant = (Encoder(SCHEMA).encode_rows(those) for those in (rows, wanted))
-    return np.array_equal(given.numbers, meant.numbers, equal_nan=True) and np.array_equal(given.codes, meant.codes)
 
 
 # --- JSON
@@ -246,19 +222,6 @@ def test_a_header_alone_holds_no_rows() -> None:
 
 
 # --- Parquet
-
-
-def arrow_table(**replaced: pa.Array) -> pa.Table:
-    moment = datetime.datetime(2013, 7, 4, 10)
-    held = {
-        "size": pa.array([1.5, None]),
-        "shelf": pa.array([3, None], pa.int32()),
-        "colour": pa.array(["red", None]),
-        "sale": pa.array([True, None]),
-        "seen": pa.array([moment, None], pa.timestamp("us")),
-        "sold": pa.array([moment, None], pa.timestamp("ms", "UTC")),
-    }
-    return pa.table(held | replaced)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestam
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import check_rows
 from ekiben.training.dataset.schema_learning import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
-from tests.test_feature_schema import LATE
+from tests.every_kind import LATE
 
 NUMBER = {"kind": "number"}
 CATEGORY = {"kind": "category"}

@@ -15,7 +15,7 @@ from ekiben.training.network.architecture import CLIP, Shape, average_towers, bu
 from ekiben.training.network.fit import LOSSES, Labelled, Recipe, fit_network
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import convert_to_litert, predict_encoded
-from tests.test_feature_schema import SCHEMA
+from tests.every_kind import SCHEMA
 
 pytestmark = pytest.mark.slow
 

@@ -23,6 +23,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections import admission, port_sharing
 from ekiben.service.connections.port_sharing import PREFACE, Doorkeeper, OuterPipe, share_main_port
 from tests.conftest import Server, serve, wait_until
+from tests.waiting import wait_for
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -101,12 +102,6 @@ async def open_door(serve_http2: Serve = echo) -> AsyncIterator[Door]:
         inner.close()
         grpc_socket.close()
         assert not Path(path).parent.exists()
-
-
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def test_http_is_uvicorns_alone(run: Run) -> None:

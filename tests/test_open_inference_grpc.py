@@ -14,10 +14,10 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from ekiben.contract.tensors import input_specs
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
+from tests.open_inference_requests import raw_request, typed_request
 
 pytestmark = pytest.mark.slow
 
@@ -35,29 +35,6 @@ def stub(server: Server) -> Iterator[Any]:
     """Triton's own stub: its messages must mean the same as ours."""
     with grpc.insecure_channel(server.grpc) as channel:
         yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
-
-
-def typed_request(model: PackedModel, rows: list[dict[str, Any]]) -> Any:
-    request = service_pb2.ModelInferRequest(model_name=NAME)
-    for spec in input_specs(model.schema):
-        tensor = request.inputs.add(name=spec.name, datatype=spec.datatype, shape=[len(rows), 1])
-        values = [row[spec.name] for row in rows]
-        if spec.datatype == "BYTES":
-            tensor.contents.bytes_contents.extend([value.encode() for value in values])
-        else:
-            tensor.contents.fp32_contents.extend([float("nan") if value is None else value for value in values])
-    return request
-
-
-def raw_request(model: PackedModel, rows: list[dict[str, Any]]) -> Any:
-    request = typed_request(model, rows)
-    for tensor in request.inputs:
-        texts = tensor.contents.bytes_contents
-        numbers = tensor.contents.fp32_contents
-        packed = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-        request.raw_input_contents.append(packed or struct.pack(f"<{len(numbers)}f", *numbers))
-        tensor.ClearField("contents")
-    return request
 
 
 def predict(server: Server, rows: list[dict[str, Any]]) -> list[float]:

@@ -16,11 +16,10 @@ from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Number, T
 from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, measure_difference
 from ekiben.model.package import SAVED_MODEL_FOLDER
-from ekiben.training.network.architecture import Shape, average_towers, build_towers
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
-from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
-from tests.test_feature_schema import LATE
+from tests.every_kind import LATE
+from tests.untrained_network import build_network
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +27,6 @@ PLAIN_NAMES = ("number of seats", "a.b", "فاصله", "城市", "✈️", '"quo
 TAKEN_NAMES = ("stack", "network", "dense", "concatenate", "string_lookup", "numbers", "codes", "feature_1", "a/b")
 FRUIT = Target(name="fruit", task="multiclass", classes=("apple", "pear", "fig"))
 PRICE = Target(name="price", task="regression", scale=1000.0)
-LABELS = {"binary": [0, 1], "multiclass": [0, 1, 2], "regression": [1000.0, 2000.0, 3000.0]}
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,6 @@ class Packed:
         """The SavedModel's answers to the table, called from Python."""
         serve = tf.saved_model.load(str(self.folder / SAVED_MODEL_FOLDER)).signatures["serving_default"]
         return dict(serve(**{name: tf.constant(column) for name, column in self.arrays.items()}))
-
-
-def build_network(schema: Schema) -> keras.Model:
-    """A network that was not trained, but of which every input changes the answer."""
-    keras.utils.set_random_seed(3)
-    scale = scale_target(schema.target, np.repeat(LABELS[schema.target.task], 3))
-    numbers = np.random.default_rng(3).normal(size=(100, len(schema.number_names))).astype(np.float32)
-    towers = build_towers(schema, scale_numbers(numbers, bins=0), scale, Shape(units=(8,), towers=1))
-    return average_towers(towers, schema.target, scale)
 
 
 def build(folder: Path, target: Target, table: pd.DataFrame, *features: Feature) -> Packed:

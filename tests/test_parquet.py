@@ -39,7 +39,7 @@ from ekiben.service.parquet.readers import Readers, count_readers, find_memory_b
 from ekiben.service.protocols.invocations.media import PARQUET
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import ROOT, Server, wait_until
-from tests.test_invocations import EMPTY, ROW, SCHEMA, arrow_table, same
+from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
 MAX_ROWS, MAX_BYTES = 20_000, 8 * MIB
 DAMAGED = (400, "the Parquet body can't be read: it is damaged")

@@ -21,7 +21,7 @@ from ekiben.training.network.architecture import Shape, average_towers, build_to
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import predict_encoded
-from tests.test_feature_schema import LATE, SCHEMA
+from tests.every_kind import LATE, SCHEMA
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from ekiben.contract.feature import Category, Number
 from ekiben.contract.openapi_types import MAX_LISTED_VALUES, describe, predictions_type, row_type
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import check_rows
-from tests.test_feature_schema import LATE, ROW, SCHEMA
+from tests.every_kind import LATE, ROW, SCHEMA
 
 ODD_NAMES = ["number of seats", "wind.speed", "فاصله", "✈️", "class", "model_config", "a/b", '"', "__proto__"]
 

@@ -23,9 +23,9 @@ from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder
 from tests.conftest import serve
-from tests.test_batching import Doubling
-from tests.test_connection import run
-from tests.test_one_port import wait_for
+from tests.doubling import Doubling
+from tests.uvicorn_server import run
+from tests.waiting import wait_for
 
 POST = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 FOREVER_S = 1e6

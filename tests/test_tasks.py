@@ -17,7 +17,7 @@ from ekiben.model.package import GOLDEN_FILE
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from tests.conftest import Server, run, serve
-from tests.test_pack import build_network
+from tests.untrained_network import build_network
 
 pytestmark = pytest.mark.slow
 

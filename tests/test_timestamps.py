@@ -14,7 +14,7 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Cycle, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import check_value
-from tests.test_feature_schema import LATE
+from tests.every_kind import LATE
 
 LOCAL = Timestamp(name="moment", nullable=True)
 ZONED = Timestamp(name="moment", nullable=True, zoned=True)

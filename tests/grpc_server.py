@@ -1,0 +1,52 @@
+"""A gRPC server of one method in this process, and calls to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from ekiben.service.auth import Guard
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.grpc.health import Request
+from ekiben.service.grpc.server import GrpcServer
+from ekiben.service.protocols.protocol import Call, Dialect, Method
+from ekiben.service.settings import Settings
+from tests.conftest import free_port
+
+ECHO = "tests.Echo"
+MAX_BYTES = 1000
+Code = grpc.StatusCode
+Answer = Callable[[Any, Call], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def open_server(
+    answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, **settings: Any
+) -> AsyncIterator[tuple[Any, GrpcServer]]:
+    """Serve one method, and what every server has besides; yield a channel to it."""
+    methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
+    given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
+    budget = budget or ByteBudget(10 * MAX_BYTES)
+    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), budget)
+    await server.start(given, *addresses)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
+        try:
+            yield channel, server
+        finally:
+            await server.stop(0)
+
+
+async def call(channel: Any, body: bytes = b"", method: str = f"{ECHO}/Ask", **options: Any) -> bytes:
+    return bytes(await channel.unary_unary(f"/{method}")(body, **options))
+
+
+async def refused(channel: Any, *given: Any, **options: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(channel, *given, **options)
+    return caught.value
+
+
+async def echo(request: Any, call: Call) -> Any:
+    return request
