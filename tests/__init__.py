@@ -1,0 +1,1 @@
+"""Tests, in the rooms of what they test; what several of them need lies beside this file."""

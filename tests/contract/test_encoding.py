@@ -38,7 +38,7 @@ scalars = (
     | st.booleans()
     | st.integers()
     | st.sampled_from([-(10**400), 10**400, float("inf"), float("nan"), -1, 0, 5000, 5001])
-    # No subnormals yet: the two checks disagree about them, see test_check.py.
+    # No subnormals yet: the two checks disagree about them, see test_validation.py.
     | st.floats(width=32, allow_subnormal=False)
     | st.text(max_size=8)
     | st.sampled_from(["2013-07-04", "2013-07-04T17:30:00Z", "AA", "\ud800", "\x00"])

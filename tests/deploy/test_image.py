@@ -12,7 +12,7 @@ from ekiben.deploy.image.prune import prune
 from ekiben.deploy.image.sbom import SbomFailed, write_sbom
 from ekiben.deploy.image.strip import strip
 from ekiben.model.package import PackedModel
-from tests.containers import build
+from tests.deploy.containers import build
 
 
 def install(folder: Path, name: str, code: int) -> None:

@@ -26,7 +26,7 @@ from ekiben.load_tests.servers.process import (
 )
 from tests.conftest import wait_until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OURS = "Ours"
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 LEAVES_A_CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); input()"

@@ -29,7 +29,7 @@ from ekiben.training.registry.store import StoreUnreachable
 from ekiben.training.tables.write import open_writer
 from tests.conftest import NAME, run
 
-# Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_network.py.
+# Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
 FEW_ROWS = 1551
 UNREACHABLE = "sqlite:////proc/nowhere/mlflow.db"
 

@@ -1,4 +1,4 @@
-"""The bearer token over HTTP; over gRPC see test_grpc_server."""
+"""The bearer token over HTTP; over gRPC see test_server."""
 
 import json
 from collections.abc import Iterator

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
-from tests import containers
 from tests.callers import CALLERS, Caller
 from tests.conftest import ROOT, free_port, run, wait_until
-from tests.containers import IMAGE, Container, podman, start
-from tests.rollout import Callers, forward
+from tests.deploy import containers
+from tests.deploy.containers import IMAGE, Container, podman, start
+from tests.deploy.rollout import Callers, forward
 
 pytestmark = pytest.mark.slow
 
