@@ -26,40 +26,47 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model_name: str = Field("", description="which model of the BentoML store to serve; may be left out if it has one")
-    model_digest: str = Field("", description="manifest digest that the model must have, as the start logs it")
-    host: str = Field("0.0.0.0", description="the IP address both ports are on; `::` is every address, IPv4 too")
-    port: int = Field(8080, ge=1, le=65535, description="the HTTP port; see below for what platforms call it")
-    grpc_port: int = Field(9000, ge=1, le=65535, description="the gRPC port")
-    grpc_on_main_port: bool = Field(
-        False, description="1: gRPC on the HTTP port too, for platforms that expose one port"
+    model_name: str = Field("", description="model in the BentoML store to serve; optional if the store has only one")
+    model_digest: str = Field("", description="required manifest digest of the model; the first start logs it")
+    host: str = Field(
+        "0.0.0.0", description="IP address that both ports listen on; `::` is every address, IPv4 included"
     )
-    workers: int = Field(1, ge=1, description="processes on a bare machine; in a container scale with replicas")
-    request_timeout_s: float = Field(10.0, gt=0, description="deadline of a request that names none, seconds")
-    max_timeout_s: float = Field(60.0, gt=0, description="longest deadline that a caller may ask for, seconds")
-    max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body or gRPC message, bytes")
+    port: int = Field(8080, ge=1, le=65535, description="HTTP port; the platforms' own variables are listed below")
+    grpc_port: int = Field(9000, ge=1, le=65535, description="gRPC port")
+    grpc_on_main_port: bool = Field(
+        False, description="1: serve gRPC on the HTTP port too, for platforms that expose only one port"
+    )
+    workers: int = Field(
+        1, ge=1, description="number of worker processes on a bare machine; in a container, scale with replicas instead"
+    )
+    request_timeout_s: float = Field(10.0, gt=0, description="default deadline of a request, seconds")
+    max_timeout_s: float = Field(60.0, gt=0, description="maximum deadline that a caller can set, seconds")
+    max_body_bytes: int = Field(8 * 2**20, ge=1, description="maximum size of a request body or gRPC message, bytes")
     max_head_bytes: int = Field(
-        32_768, ge=1024, description="largest head of a request, its first line and headers, bytes; beyond, 431"
+        32_768, ge=1024, description="maximum size of a request's first line and headers, bytes; larger ones get 431"
     )
     max_connections: int = Field(
-        8192, ge=1, description="most HTTP connections of a worker; for another one the longest idle is closed"
+        8192, ge=1, description="maximum HTTP connections per worker; beyond it the longest idle one is closed"
     )
-    max_request_rows: int = Field(20_000, ge=1, description="most rows in one request")
-    max_waiting_rows: int = Field(65_536, ge=1, description="most rows in the queue; beyond, requests get 429")
+    max_request_rows: int = Field(20_000, ge=1, description="maximum rows in one request")
+    max_waiting_rows: int = Field(65_536, ge=1, description="maximum rows in the queue; requests over it get 429")
     max_wait_s: float = Field(
         1.0,
         gt=0,
-        description="longest wait to be read, and of rows for the engine; beyond, 429; 0.4 of an SLO, say; seconds",
+        description="maximum queueing delay in seconds, before parsing and before inference; requests over it get 429; "
+        "start at 0.4 × your latency SLO",
     )
-    drain_delay_s: float = Field(3.0, ge=0, le=5, description="how long to keep answering after SIGTERM, seconds")
+    drain_delay_s: float = Field(3.0, ge=0, le=5, description="time to keep answering after SIGTERM, seconds")
     grpc_connection_age_s: float = Field(
-        300.0, ge=0.1, description="when gRPC clients are asked to connect anew, so that they find replicas, seconds"
+        300.0,
+        ge=0.1,
+        description="age at which gRPC clients are asked to reconnect, so that they find new replicas, seconds",
     )
-    access_log_sample: float = Field(0.001, ge=0, le=1, description="share of answered requests that are logged")
+    access_log_sample: float = Field(0.001, ge=0, le=1, description="fraction of answered requests that are logged")
 
-    auth_token: SecretStr = Field(SecretStr(""), description="bearer token that every call but a probe must carry")
-    tls_cert_file: Path | None = Field(None, description="PEM certificate chain; with it HTTP and gRPC speak TLS only")
-    tls_key_file: Path | None = Field(None, description="its private key, PEM")
+    auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
+    tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
+    tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")
 
     @property
     def ssl(self) -> dict[str, Any]:
