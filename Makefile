@@ -14,7 +14,7 @@ help: ## Print this help
 
 serve: $(VENV)/training ## Train a model if there is none, and serve it
 	@$(PYTHON) -m ekiben.training train --if-missing
-	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from ekiben.training.problem import find_problem as f; print(f(None).name)')} \
+	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from ekiben.training.problem import load_problem as f; print(f(None).name)')} \
 		$(VENV)/bin/bentoml serve
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.errors import Problem
+from ekiben.contract.errors import FieldError
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Number, accepted_types
 from ekiben.contract.schema import Schema
 from ekiben.contract.timestamps import encode_cycles, to_seconds
-from ekiben.contract.validation import MAX_PROBLEMS, check_rows, show
+from ekiben.contract.validation import MAX_FIELD_ERRORS, show, validate_rows
 
 UNSEEN = 0  # the code of a value that is not in the vocabulary
 MISSING = ""  # how a vocabulary spells null
@@ -76,7 +76,7 @@ class Encoder:
             block = rows[first : first + BLOCK_ROWS]
             encoded = self.try_encode(block)
             if encoded is None:
-                check_rows(self.schema, block, first)
+                validate_rows(self.schema, block, first)
                 raise AssertionError("the column-wise check refused rows in which no value is wrong")
             blocks.append(encoded)
         if len(blocks) == 1:
@@ -84,9 +84,9 @@ class Encoder:
         numbers = np.concatenate([block.numbers for block in blocks])
         return Encoded(numbers, np.concatenate([block.codes for block in blocks]))
 
-    def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[Problem]:
-        """Return the category values that were never seen in training, up to MAX_PROBLEMS."""
-        found = np.argwhere(encoded.codes == UNSEEN)[:MAX_PROBLEMS]
+    def unseen(self, rows: Sequence[Mapping[str, Any]], encoded: Encoded) -> list[FieldError]:
+        """Return the category values that were never seen in training, up to MAX_FIELD_ERRORS."""
+        found = np.argwhere(encoded.codes == UNSEEN)[:MAX_FIELD_ERRORS]
         categories = self.schema.categories
         return [_unseen(int(row), categories[column], rows[row]) for row, column in found]
 
@@ -157,5 +157,5 @@ def _bounds(schema: Schema) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return lows.astype(np.float32), highs.astype(np.float32)
 
 
-def _unseen(row: int, feature: Category, values: Mapping[str, Any]) -> Problem:
-    return Problem(row, feature.name, f"{show(values[feature.name])} was not seen in training")
+def _unseen(row: int, feature: Category, values: Mapping[str, Any]) -> FieldError:
+    return FieldError(row, feature.name, f"{show(values[feature.name])} was not seen in training")

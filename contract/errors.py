@@ -16,7 +16,7 @@ class InvalidModel(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldError:
     """One thing wrong with the rows of a request; `row` counts from 0, None means all of them."""
 
     row: int | None
@@ -32,9 +32,9 @@ class Problem:
 class InvalidInput(UserError):
     """The rows of a request don't fit the schema."""
 
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__(str(problems[0]))
-        self.problems = problems
+    def __init__(self, *field_errors: FieldError) -> None:
+        super().__init__(str(field_errors[0]))
+        self.field_errors = field_errors
 
-    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[Problem, ...]]:
-        return InvalidInput, self.problems
+    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[FieldError, ...]]:
+        return InvalidInput, self.field_errors

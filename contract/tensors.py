@@ -14,7 +14,7 @@ from typing import Any
 
 from ekiben.contract.answers import Answers, label_rows
 from ekiben.contract.csv_values import read_cell
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
 
@@ -79,7 +79,7 @@ class ColumnReader:
             first = next(iter(columns))
             name = next(name for name in columns if len(columns[name]) != len(columns[first]))
             sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
-            raise InvalidInput(Problem(None, name, sentence))
+            raise InvalidInput(FieldError(None, name, sentence))
         readers = self._picky if without_nan or not _hold_nan(columns.values()) else self._readers
         read = [readers[name](column) if name in readers else column for name, column in columns.items()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
@@ -122,7 +122,7 @@ class ColumnReader:
         for index, row in enumerate(rows):
             if len(row) != len(names):
                 expected = f"expected {len(names)} values in the order of the features, got {len(row)}"
-                raise InvalidInput(Problem(index, None, expected))
+                raise InvalidInput(FieldError(index, None, expected))
         return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Category, Feature, Number, Timestamp, accepted_types
 from ekiben.contract.schema import Schema
 from ekiben.contract.timestamps import parse_timestamp
 
-MAX_PROBLEMS = 20  # named in one answer; the rest would only hide the first
+MAX_FIELD_ERRORS = 20  # named in one answer; the rest would only hide the first
 MAX_SHOWN_CHARACTERS = 80
 EXPECTED = {
     "number": "a number",
@@ -23,44 +23,44 @@ EXPECTED = {
 }
 
 
-def check_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
-    """Raise InvalidInput naming the row and the field of everything wrong, up to MAX_PROBLEMS.
+def validate_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
+    """Raise InvalidInput naming the row and the field of everything wrong, up to MAX_FIELD_ERRORS.
 
     The rows are counted from `first`.
     """
     if not rows:
-        raise InvalidInput(Problem(None, "rows", "expected at least one row, got an empty list"))
-    found = (problem for index, row in enumerate(rows, first) for problem in find_problems(schema, index, row))
-    problems = list(islice(found, MAX_PROBLEMS))
-    if problems:
-        raise InvalidInput(*problems)
+        raise InvalidInput(FieldError(None, "rows", "expected at least one row, got an empty list"))
+    found = (field_error for index, row in enumerate(rows, first) for field_error in validate_row(schema, index, row))
+    field_errors = list(islice(found, MAX_FIELD_ERRORS))
+    if field_errors:
+        raise InvalidInput(*field_errors)
 
 
-def check_names(schema: Schema, names: Iterable[str]) -> None:
-    """Raise InvalidInput for the first name that is no feature's, as `check_rows` does for row 0."""
+def validate_names(schema: Schema, names: Iterable[str]) -> None:
+    """Raise InvalidInput for the first name that is no feature's, as `validate_rows` does for row 0."""
     row = dict.fromkeys(names)
     for name in row:
         if name not in schema.names:
-            raise InvalidInput(Problem(0, shorten(name), _unknown(schema, name, row)))
+            raise InvalidInput(FieldError(0, shorten(name), _unknown(schema, name, row)))
 
 
-def find_problems(schema: Schema, index: int, row: Any) -> Iterator[Problem]:
+def validate_row(schema: Schema, index: int, row: Any) -> Iterator[FieldError]:
     """Yield what is wrong with one row."""
     if not isinstance(row, dict):
-        yield Problem(index, None, f"expected an object with one field per feature, got {show(row)}")
+        yield FieldError(index, None, f"expected an object with one field per feature, got {show(row)}")
         return
     for name in row:
         if name not in schema.names:
-            yield Problem(index, shorten(name), _unknown(schema, name, row))
+            yield FieldError(index, shorten(name), _unknown(schema, name, row))
     for feature in schema.features:
         if feature.name not in row:
             hint = "send null if it is unknown" if feature.nullable else "it is required"
-            yield Problem(index, feature.name, f"missing; {hint}")
-        elif message := check_value(feature, row[feature.name]):
-            yield Problem(index, feature.name, message)
+            yield FieldError(index, feature.name, f"missing; {hint}")
+        elif message := validate_value(feature, row[feature.name]):
+            yield FieldError(index, feature.name, message)
 
 
-def check_value(feature: Feature, value: Any) -> str | None:
+def validate_value(feature: Feature, value: Any) -> str | None:
     """Return what is wrong with one value, or None."""
     if type(value) not in accepted_types(feature):
         if value is None:
@@ -69,9 +69,9 @@ def check_value(feature: Feature, value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(feature, Number):
-        return _check_number(feature, value)
+        return _validate_number(feature, value)
     if isinstance(feature, Timestamp):
-        return _check_timestamp(feature, value)
+        return _validate_timestamp(feature, value)
     return None
 
 
@@ -122,7 +122,7 @@ def _unknown(schema: Schema, name: str, row: dict[str, Any]) -> str:
     return "unknown field" + suggest(name, [other for other in schema.names if other not in row])
 
 
-def _check_number(feature: Number, value: int | float) -> str | None:
+def _validate_number(feature: Number, value: int | float) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"expected a finite number, got {value}" + ("; send null if it is unknown" if feature.nullable else "")
     if not to_float32(feature.low) <= to_float32(value) <= to_float32(feature.high):
@@ -131,7 +131,7 @@ def _check_number(feature: Number, value: int | float) -> str | None:
     return None
 
 
-def _check_timestamp(feature: Timestamp, value: str) -> str | None:
+def _validate_timestamp(feature: Timestamp, value: str) -> str | None:
     try:
         parse_timestamp(feature, value)
     except ValueError as error:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import Problem
-from ekiben.contract.validation import check_rows, show
+from ekiben.contract.errors import FieldError
+from ekiben.contract.validation import show, validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.batching.coalescer import Intake, Prepared
@@ -26,7 +26,7 @@ class Prediction:
     """The answers to one request's rows."""
 
     answers: Answers  # (rows, outputs)
-    warnings: list[Problem]
+    warnings: list[FieldError]
 
 
 class Dataplane:
@@ -69,7 +69,7 @@ class Dataplane:
             if not self.accepting:
                 raise NotReady
             if not isinstance(rows, Prepared) and not rows:
-                check_rows(self.model.schema, rows)
+                validate_rows(self.model.schema, rows)
             work = self._intake.submit(rows, started + timeout_s, gather=gone is None)  # over gRPC nobody watches
             if gone is None or not self.queue.busy:
                 answers = await work.future

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from grpc import StatusCode
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
 
 HIDDEN = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
@@ -38,7 +38,7 @@ class Failure:
 
     status: int
     message: str
-    problems: tuple[Problem, ...] = ()
+    field_errors: tuple[FieldError, ...] = ()
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
@@ -50,7 +50,7 @@ class Failure:
 def describe_error(error: Exception) -> Failure:
     """Return what the caller is told; what is not its fault is logged."""
     if isinstance(error, InvalidInput):
-        return Failure(400, str(error), error.problems)
+        return Failure(400, str(error), error.field_errors)
     if isinstance(error, BadRequest):
         return Failure(error.status, str(error), (), error.headers)
     if isinstance(error, Refusal):
@@ -64,4 +64,4 @@ def hide_details(failure: Failure) -> Failure:
     """Return what a caller without the token is told of a failed probe: nothing about the model that is served."""
     if failure.status not in (400, 404):  # no other sentence names it
         return failure
-    return replace(failure, message=HIDDEN, problems=())
+    return replace(failure, message=HIDDEN, field_errors=())

@@ -13,7 +13,7 @@ import pytest
 from ekiben.contract.schema import Schema
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
-from ekiben.training.problem import Problem, read_problem
+from ekiben.training.problem import ProblemConfig, read_problem
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import read_table
 from tests.conftest import run, serve
@@ -57,7 +57,7 @@ def check_scores(output: str) -> None:
     assert found[metric] > FLOORS[metric], output
 
 
-def sample_rows(problem: Problem, home: Path) -> tuple[Schema, list[dict[str, Any]]]:
+def sample_rows(problem: ProblemConfig, home: Path) -> tuple[Schema, list[dict[str, Any]]]:
     """The packed model's schema, and the table's first rows as a caller would send them."""
     stored = home / "models" / problem.name / (home / "models" / problem.name / "latest").read_text()
     schema = open_model(stored, digest_file(stored / MANIFEST_FILE)).schema

@@ -20,7 +20,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from ekiben.contract.errors import UserError
 from ekiben.model.store import find_model, open_stored
-from ekiben.training.problem import DEFAULT, Problem, find_problem
+from ekiben.training.problem import DEFAULT, ProblemConfig, load_problem
 from ekiben.training.redaction import redact
 
 BAD_INPUT = 2  # the exit code
@@ -128,7 +128,7 @@ def init(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train with the options given; TensorFlow is imported only here."""
-    problem = find_problem(options.problem)
+    problem = load_problem(options.problem)
     if options.if_missing and is_stored(problem):
         return
     began = time.monotonic()
@@ -145,7 +145,7 @@ def train(options: argparse.Namespace) -> None:
 
 def predict(options: argparse.Namespace) -> int:
     """Score a table; the exit code says whether every row got a prediction."""
-    problem = find_problem(options.problem)
+    problem = load_problem(options.problem)
     model = open_stored(find_model(problem.name))
     from ekiben.training.predict import predict as run
     from ekiben.training.sources import find_source
@@ -157,7 +157,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> None:
     """Show the problem's runs."""
-    problem = find_problem(options.problem)
+    problem = load_problem(options.problem)
     from ekiben.training.registry import tracking
     from ekiben.training.registry.compare import compare as run
     from ekiben.training.registry.compare import format_runs
@@ -168,7 +168,7 @@ def compare(options: argparse.Namespace) -> None:
 
 def promote(options: argparse.Namespace) -> None:
     """Make a version the champion."""
-    problem = find_problem(options.problem)
+    problem = load_problem(options.problem)
     from ekiben.training.registry import champion, tracking
 
     with tracking.entered_store():
@@ -177,14 +177,14 @@ def promote(options: argparse.Namespace) -> None:
 
 def rollback(options: argparse.Namespace) -> None:
     """Make the former champion the champion again."""
-    problem = find_problem(options.problem)
+    problem = load_problem(options.problem)
     from ekiben.training.registry import champion, tracking
 
     with tracking.entered_store():
         champion.roll_back(problem.name)
 
 
-def is_stored(problem: Problem) -> bool:
+def is_stored(problem: ProblemConfig) -> bool:
     """Return whether the BentoML store already has a model of this problem."""
     try:
         find_model(problem.name)

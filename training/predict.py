@@ -20,7 +20,7 @@ from ekiben.contract.encoding import UNSEEN, Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Timestamp
 from ekiben.contract.schema import Target
-from ekiben.contract.validation import EXPECTED, find_problems, show
+from ekiben.contract.validation import EXPECTED, show, validate_row
 from ekiben.model.package import PackedModel
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_share
@@ -116,7 +116,7 @@ class Scorer:
             if f.name in wrong
         ]
         (given,) = to_rows(self.schema, frame.iloc[[row]])
-        said += [f"`{p.field}`: {p.message}" for p in find_problems(self.schema, row, given) if p.field not in wrong]
+        said += [f"`{p.field}`: {p.message}" for p in validate_row(self.schema, row, given) if p.field not in wrong]
         return "; ".join(said)
 
 

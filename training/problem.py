@@ -119,7 +119,7 @@ class Declared(_Entry):
         return self.model_dump(exclude_unset=True)
 
 
-class Problem(_Entry):
+class ProblemConfig(_Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # it becomes a tag in two stores
@@ -154,15 +154,15 @@ class Problem(_Entry):
         return tuple(dict.fromkeys((*self.features, *others)))
 
 
-def find_problem(path: Path | None) -> Problem:
+def load_problem(path: Path | None) -> ProblemConfig:
     """Read the problem file named, or DEFAULT where it exists, or the built-in one."""
     return read_problem(path or (DEFAULT if DEFAULT.exists() else BUILT_IN))
 
 
-def read_problem(path: Path) -> Problem:
+def read_problem(path: Path) -> ProblemConfig:
     """Read a problem file; raise InvalidProblem naming the entry that is wrong."""
     try:
-        problem = Problem.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        problem = ProblemConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidProblem(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -29,7 +29,7 @@ from ekiben.training.dataset.target import check_parts, encode_labels, learn_tar
 from ekiben.training.evaluate import format_scores, score
 from ekiben.training.network.fit import Labelled, Recipe, fit_network
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
-from ekiben.training.problem import Problem
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_share
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import crown
@@ -66,7 +66,7 @@ class Trained:
     scores: dict[str, float]
 
 
-def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_change: bool = False) -> str:
+def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accept_change: bool = False) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
@@ -107,14 +107,14 @@ def train(problem: Problem, recipe: Recipe, rows: int | None = None, accept_chan
         return version
 
 
-def read_shown(problem: Problem, rows: int | None, lenient: bool) -> Table:
+def read_shown(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:
     """Read the table with a progress bar, or about that many of its rows."""
     with show_share("reading") as report:
         table = read_table(problem, report, lenient)
     return table.thin(rows) if rows else table
 
 
-def prepare(problem: Problem, table: Table, seed: int = SEED) -> Prepared:
+def prepare(problem: ProblemConfig, table: Table, seed: int = SEED) -> Prepared:
     """Cut a table into parts and learn its schema; raise InvalidTable if it can't be trained on.
 
     The seed is that of a cut at random.
@@ -144,7 +144,7 @@ def describe_target(target: Target, column: pd.Series) -> str:
     return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
 
 
-def fit_and_score(problem: Problem, prepared: Prepared, recipe: Recipe) -> Trained:
+def fit_and_score(problem: ProblemConfig, prepared: Prepared, recipe: Recipe) -> Trained:
     """Encode, fit, and score on the test rows."""
     schema, parts = prepared.schema, prepared.parts
     encoder = Encoder(schema)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ekiben.contract.encoding import Encoded, Encoder
-from ekiben.contract.errors import Problem
+from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.telemetry import metrics
 
@@ -30,7 +30,7 @@ class Prepared:
     """Rows that were checked and encoded elsewhere."""
 
     encoded: Encoded
-    unseen: list[Problem]
+    unseen: list[FieldError]
 
     def __len__(self) -> int:
         return len(self.encoded)

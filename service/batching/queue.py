@@ -13,7 +13,7 @@ import numpy as np
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.errors import Problem
+from ekiben.contract.errors import FieldError
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.errors import DeadlineExceeded, EngineFailed, Overloaded
@@ -57,7 +57,7 @@ class Work:
         self.arrived = time.monotonic()
         self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds
         self.future: asyncio.Future[Answers] = loop.create_future()
-        self.unseen: list[Problem] = []
+        self.unseen: list[FieldError] = []
         self.answered: list[Answers] = []
         self.timer: asyncio.TimerHandle | None = None
 

@@ -21,7 +21,7 @@ def report_start(settings: Settings, model: PackedModel) -> None:
     platform, limits = recognise_platform(os.environ, sys.orig_argv), read_limits()
     for line in describe(settings, model, platform, limits):
         logger.info(line)
-    for problem in find_problems(settings, model, platform, limits, os.environ):
+    for problem in find_misconfigurations(settings, model, platform, limits, os.environ):
         logger.warning(problem)
 
 
@@ -54,16 +54,16 @@ def describe_routes(dialects: Iterable[Dialect]) -> str:
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
 
 
-def find_problems(
+def find_misconfigurations(
     settings: Settings, model: PackedModel, platform: Platform, limits: Limits, environment: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield one sentence for each thing that is set wrong but doesn't keep the service from starting."""
-    yield from find_port_problems(environment)
-    yield from find_limit_problems(settings, model, limits)
-    yield from find_platform_problems(settings, platform, environment)
+    yield from find_port_conflicts(environment)
+    yield from find_limit_conflicts(settings, model, limits)
+    yield from find_platform_conflicts(settings, platform, environment)
 
 
-def find_port_problems(environment: Mapping[str, str]) -> Iterator[str]:
+def find_port_conflicts(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield where two variables say different ports."""
     used = find_port_variable(environment)
     for name in PORT_VARIABLES:
@@ -72,7 +72,7 @@ def find_port_problems(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}={value} is ignored: {used}={environment[used]} goes before it"
 
 
-def find_limit_problems(settings: Settings, model: PackedModel, limits: Limits) -> Iterator[str]:
+def find_limit_conflicts(settings: Settings, model: PackedModel, limits: Limits) -> Iterator[str]:
     """Yield where the container is too small for what it is to run."""
     if limits.cpus and limits.cpus < 1:
         yield f"a quota of {limits.cpus:g} CPUs stops the service for part of every 100 ms: give it 1 or more"
@@ -90,7 +90,7 @@ def find_limit_problems(settings: Settings, model: PackedModel, limits: Limits) 
         )
 
 
-def find_platform_problems(settings: Settings, platform: Platform, environment: Mapping[str, str]) -> Iterator[str]:
+def find_platform_conflicts(settings: Settings, platform: Platform, environment: Mapping[str, str]) -> Iterator[str]:
     """Yield what does not go together with the platform."""
     if environment.get("AIP_MODE"):
         yield from (

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import to_predictions
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.error_status import Failure
@@ -38,10 +38,10 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
 
 def shape_error(failure: Failure) -> dict[str, Any]:
     """Return an error with all that is wrong with the rows."""
-    if not failure.problems:
+    if not failure.field_errors:
         return {"error": failure.message}
-    problems = [{"row": p.row, "field": p.field, "message": p.message} for p in failure.problems]
-    return {"error": failure.message, "problems": problems}
+    field_errors = [{"row": p.row, "field": p.field, "message": p.message} for p in failure.field_errors]
+    return {"error": failure.message, "problems": field_errors}
 
 
 def check_request(request: Request) -> None:
@@ -63,14 +63,14 @@ def decode_rows(body: bytes) -> list[Any]:
         raise BadRequest(400, f'expected an object such as {{"rows": [...]}}, got {show(envelope)}')
     for name in envelope:
         if name not in ENVELOPE:
-            raise InvalidInput(Problem(None, name, "unknown field" + suggest(name, ENVELOPE)))
+            raise InvalidInput(FieldError(None, name, "unknown field" + suggest(name, ENVELOPE)))
     if "rows" not in envelope:
-        raise InvalidInput(Problem(None, "rows", "missing; it is required"))
+        raise InvalidInput(FieldError(None, "rows", "missing; it is required"))
     rows = envelope["rows"]
     if isinstance(rows, dict):
         return [rows]
     if not isinstance(rows, list):
-        raise InvalidInput(Problem(None, "rows", f"expected a list of rows, got {show(rows)}"))
+        raise InvalidInput(FieldError(None, "rows", f"expected a list of rows, got {show(rows)}"))
     return rows
 
 

@@ -13,7 +13,7 @@ from ekiben.contract.encoding import UNSEEN, Encoded, Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import MAX_PROBLEMS, check_rows
+from ekiben.contract.validation import MAX_FIELD_ERRORS, validate_rows
 from tests.every_kind import LATE, ROW, SCHEMA
 
 encoder = Encoder(SCHEMA)
@@ -108,16 +108,16 @@ def test_any_json_is_encoded_or_refused(rows: list[Any]) -> None:
 def agree(rows: list[Any]) -> None:
     """The column-wise check and the one that explains give the same verdict; nothing else is raised."""
     try:
-        check_rows(SCHEMA, rows)
+        validate_rows(SCHEMA, rows)
     except InvalidInput as error:
-        problems = error.problems
+        problems = error.field_errors
     else:
         assert len(encoder.encode_rows(rows)) == len(rows)
         return
     with pytest.raises(InvalidInput) as caught:
         encoder.encode_rows(rows)
-    assert caught.value.problems == problems
-    assert 0 < len(problems) <= MAX_PROBLEMS
+    assert caught.value.field_errors == problems
+    assert 0 < len(problems) <= MAX_FIELD_ERRORS
 
 
 def test_arrays_have_one_row_a_row() -> None:
@@ -183,7 +183,7 @@ def test_seen_values_are_not_reported() -> None:
 
 def test_no_more_unseen_values_are_reported_than_help() -> None:
     rows = [ROW | {"carrier": "ZZ"}] * 100
-    assert len(encoder.unseen(rows, encoder.encode_rows(rows))) == MAX_PROBLEMS
+    assert len(encoder.unseen(rows, encoder.encode_rows(rows))) == MAX_FIELD_ERRORS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.openapi_types import MAX_LISTED_VALUES, describe, predictions_type, row_type
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import check_rows
+from ekiben.contract.validation import validate_rows
 from tests.every_kind import LATE, ROW, SCHEMA
 
 ODD_NAMES = ["number of seats", "wind.speed", "فاصله", "✈️", "class", "model_config", "a/b", '"', "__proto__"]
@@ -33,7 +33,7 @@ def test_every_field_is_described_and_has_an_example() -> None:
 def test_the_whole_row_has_an_example_that_is_accepted() -> None:
     example = Row.model_json_schema()["example"]
     assert example == ROW
-    check_rows(SCHEMA, [example])
+    validate_rows(SCHEMA, [example])
     Row.model_validate(example)
 
 
@@ -91,7 +91,7 @@ def test_a_name_need_not_be_a_python_identifier(name: str) -> None:
     ],
 )
 def test_what_the_check_accepts_the_row_accepts(change: dict[str, Any]) -> None:
-    check_rows(SCHEMA, [ROW | change])
+    validate_rows(SCHEMA, [ROW | change])
     Row.model_validate(ROW | change)
 
 
@@ -117,7 +117,7 @@ def test_what_the_check_accepts_the_row_accepts(change: dict[str, Any]) -> None:
 )
 def test_what_the_check_refuses_the_row_refuses(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        check_rows(SCHEMA, [ROW | change])
+        validate_rows(SCHEMA, [ROW | change])
     with pytest.raises(ValidationError):
         Row.model_validate(ROW | change)
 

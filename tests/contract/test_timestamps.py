@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Cycle, Timestamp
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import check_value
+from ekiben.contract.validation import validate_value
 from tests.every_kind import LATE
 
 LOCAL = Timestamp(name="moment", nullable=True)
@@ -119,12 +119,12 @@ def test_a_missing_moment_leaves_its_neighbours_alone() -> None:
     ],
 )
 def test_any_other_text_is_refused(feature: Timestamp, text: str, message: str) -> None:
-    assert check_value(feature, text) == f"{message}, got {text!r}"
+    assert validate_value(feature, text) == f"{message}, got {text!r}"
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
 def test_a_moment_utc_cannot_hold_is_refused(text: str) -> None:
-    assert check_value(ZONED, text) == f"expected a date between the years 1 and 9999 in UTC, got {text!r}"
+    assert validate_value(ZONED, text) == f"expected a date between the years 1 and 9999 in UTC, got {text!r}"
 
 
 @pytest.mark.parametrize("cycles", [("weekday",), ("day_of_year", "hour")])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import MAX_PROBLEMS, MAX_SHOWN_CHARACTERS, check_rows
+from ekiben.contract.validation import MAX_FIELD_ERRORS, MAX_SHOWN_CHARACTERS, validate_rows
 from tests.every_kind import LATE, ROW, SCHEMA
 
 OUT_OF_RANGE = "expected a number from 0 to 5000 miles, got"
@@ -20,16 +20,16 @@ NOT_FINITE = "expected a finite number, got"
 def refuse(*rows: Any, schema: Schema = SCHEMA) -> list[str]:
     """What both ways of refusing rows say; they must say the same."""
     with pytest.raises(InvalidInput) as caught:
-        check_rows(schema, rows)
+        validate_rows(schema, rows)
     with pytest.raises(InvalidInput) as encoding:
         Encoder(schema).encode_rows(rows)
-    assert encoding.value.problems == caught.value.problems
-    assert str(caught.value) == str(caught.value.problems[0])
-    return [str(problem) for problem in caught.value.problems]
+    assert encoding.value.field_errors == caught.value.field_errors
+    assert str(caught.value) == str(caught.value.field_errors[0])
+    return [str(problem) for problem in caught.value.field_errors]
 
 
 def test_good_rows_pass() -> None:
-    check_rows(SCHEMA, [ROW, ROW | {"temp": None, "gate": "A1"}])
+    validate_rows(SCHEMA, [ROW, ROW | {"temp": None, "gate": "A1"}])
 
 
 def test_a_message_names_the_row_and_the_field() -> None:
@@ -90,7 +90,7 @@ def test_a_number_beyond_float32_is_refused_without_a_warning(value: float) -> N
     ("field", "bound"), [("distance", 0), ("distance", 5000), ("temp", -60.5), ("temp", 140.25), ("distance", 5000.0)]
 )
 def test_both_bounds_are_accepted(field: str, bound: float) -> None:
-    check_rows(SCHEMA, [ROW | {field: bound}])
+    validate_rows(SCHEMA, [ROW | {field: bound}])
     Encoder(SCHEMA).encode_rows([ROW | {field: bound}])
 
 
@@ -136,7 +136,7 @@ def test_a_long_name_is_shortened() -> None:
 
 
 def test_a_row_of_many_unknown_fields_is_refused_soon() -> None:
-    assert len(refuse(ROW | {f"distance{place}": 1 for place in range(200_000)})) == MAX_PROBLEMS
+    assert len(refuse(ROW | {f"distance{place}": 1 for place in range(200_000)})) == MAX_FIELD_ERRORS
 
 
 def test_only_a_field_that_is_not_there_is_suggested() -> None:
@@ -180,7 +180,7 @@ def test_every_problem_is_named() -> None:
 def test_no_more_problems_are_named_than_help() -> None:
     bad = ROW | {"distance": "far", "holiday": 2, "carrier": 3}
     problems = refuse(*[bad] * 1000)
-    assert len(problems) == MAX_PROBLEMS
+    assert len(problems) == MAX_FIELD_ERRORS
     assert problems[-1].startswith("row 6:")
 
 
@@ -190,14 +190,14 @@ def test_a_problem_far_down_is_found_and_counted_from_the_first_row() -> None:
 
 def test_the_error_carries_its_problems_for_programs() -> None:
     with pytest.raises(InvalidInput) as caught:
-        check_rows(SCHEMA, [ROW | {"distance": "far"}])
-    assert caught.value.problems == (Problem(0, "distance", "expected a number, got 'far'"),)
+        validate_rows(SCHEMA, [ROW | {"distance": "far"}])
+    assert caught.value.field_errors == (FieldError(0, "distance", "expected a number, got 'far'"),)
 
 
 def test_the_error_can_be_sent_to_another_process() -> None:
-    error = InvalidInput(Problem(0, "distance", "wrong"), Problem(1, None, "wrong too"))
+    error = InvalidInput(FieldError(0, "distance", "wrong"), FieldError(1, None, "wrong too"))
     copy = pickle.loads(pickle.dumps(error))
-    assert (str(copy), copy.problems) == (str(error), error.problems)
+    assert (str(copy), copy.field_errors) == (str(error), error.field_errors)
 
 
 @pytest.mark.parametrize("value", [-1e-45, 5000.0004])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.training.problem import BUILT_IN, FileSource, InvalidProblem, find_problem, read_problem
+from ekiben.training.problem import BUILT_IN, FileSource, InvalidProblem, load_problem, read_problem
 
 GOOD = """
 name = "delay"
@@ -147,7 +147,7 @@ def test_the_problem_of_the_folder_comes_before_the_built_in_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_problem(None).name == "flight_delay"
+    assert load_problem(None).name == "flight_delay"
     (tmp_path / "problem.toml").write_text(GOOD)
-    assert find_problem(None).name == "delay"
-    assert find_problem(BUILT_IN).name == "flight_delay"
+    assert load_problem(None).name == "delay"
+    assert load_problem(BUILT_IN).name == "flight_delay"

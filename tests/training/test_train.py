@@ -20,7 +20,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from ekiben.contract.validation import check_rows
+from ekiben.contract.validation import validate_rows
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.training.__main__ import main, parse
@@ -248,12 +248,12 @@ def test_the_stored_model_says_where_it_comes_from(registered: ModelVersion, mod
 def test_the_golden_rows_are_what_a_caller_could_send(model: PackedModel) -> None:
     golden = json.loads((model.path / GOLDEN_FILE).read_text())
     assert len(golden["rows"]) == len(golden["answers"]) == 256
-    check_rows(model.schema, golden["rows"])
+    validate_rows(model.schema, golden["rows"])
 
 
 @pytest.mark.slow
 def test_the_schemas_example_is_what_a_caller_could_send(model: PackedModel) -> None:
-    check_rows(model.schema, [model.schema.example])
+    validate_rows(model.schema, [model.schema.example])
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from ekiben.model.package import SCHEMA_FILE
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table
 from ekiben.training.checks.skew import to_skew
-from ekiben.training.problem import NUL, Problem
+from ekiben.training.problem import NUL, ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import open_package
 from ekiben.training.registry.store import DATA
@@ -47,7 +47,7 @@ def find_contract(name: str) -> Contract | None:
         return Contract(str(champion.version), load_schema(package / SCHEMA_FILE), reference)
 
 
-def check_contract(contract: Contract, problem: Problem, table: Table) -> Report:
+def check_contract(contract: Contract, problem: ProblemConfig, table: Table) -> Report:
     """Compare a table with the contract, print the report and keep it as a page."""
     features, against = problem.features.keys(), f"version {contract.version}"
     report = check_table(

@@ -12,7 +12,7 @@ from ekiben.contract.encoding import MISSING
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.validation import find_problems
+from ekiben.contract.validation import validate_row
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
 EXAMPLE_ROWS = 10_000  # looked at for the example
@@ -89,7 +89,7 @@ def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:
         {feature.name: _to_json(feature, head[feature.name].iloc[place]) for feature in schema.features}
         for place in order[:EXAMPLE_TRIES]
     ]
-    fitting = (row for row in rows if not any(find_problems(schema, 0, row)))
+    fitting = (row for row in rows if not any(validate_row(schema, 0, row)))
     return next(fitting, rows[0])
 
 

@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
 from ekiben.training.evaluate import gate, headline
-from ekiben.training.problem import Problem
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 
 SHORT = 8  # characters of a digest that tell two apart
@@ -19,7 +19,7 @@ class NothingToCompare(UserError):
     """The problem has no finished run."""
 
 
-def compare(problem: Problem) -> pd.DataFrame:
+def compare(problem: ProblemConfig) -> pd.DataFrame:
     """Return the finished runs as a table, the best by the gate's metric first.
 
     Runs are only comparable where `data` and `test rows` are the same. Raises NothingToCompare

@@ -24,7 +24,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Value
 from ekiben.contract.schema import Schema, Target, load_schema
-from ekiben.contract.validation import find_problems
+from ekiben.contract.validation import validate_row
 from ekiben.model.engine import ENCODED_SIGNATURE
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, Golden, measure_difference
 from ekiben.model.integrity import digest_file
@@ -73,7 +73,7 @@ def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, V
     """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their places."""
     places = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
     rows = to_rows(schema, table.iloc[places])
-    fitting = [place for place, row in enumerate(rows) if not any(find_problems(schema, place, row))][:GOLDEN_ROWS]
+    fitting = [place for place, row in enumerate(rows) if not any(validate_row(schema, place, row))][:GOLDEN_ROWS]
     return [rows[place] for place in fitting], places[fitting]
 
 

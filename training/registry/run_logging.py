@@ -27,7 +27,7 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
 from ekiben.training.network.raw_inputs import raw_dtype
-from ekiben.training.problem import BuiltInSource, FileSource, Problem, SqlSource
+from ekiben.training.problem import BuiltInSource, FileSource, ProblemConfig, SqlSource
 from ekiben.training.sources.flights import PACKAGE
 
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
@@ -37,7 +37,7 @@ MAX_SHOWN = 500  # characters of a name or a query that MLflow shows with the da
 
 
 def log_data(
-    problem: Problem, table: pd.DataFrame, parts: Parts, lineage: Mapping[str, str], source_description: str
+    problem: ProblemConfig, table: pd.DataFrame, parts: Parts, lineage: Mapping[str, str], source_description: str
 ) -> None:
     """Log the problem, where the data came from, its digest, and how it was split.
 
@@ -58,7 +58,7 @@ def log_data(
         mlflow.log_input(dataset, context="training")
 
 
-def describe_source(problem: Problem, description: str) -> tuple[str, str | DatasetSource]:
+def describe_source(problem: ProblemConfig, description: str) -> tuple[str, str | DatasetSource]:
     """Return what MLflow calls the data, and where it says they come from."""
     source = problem.source
     if isinstance(source, BuiltInSource):
@@ -70,7 +70,7 @@ def describe_source(problem: Problem, description: str) -> tuple[str, str | Data
 
 
 def log_evaluation(
-    problem: Problem,
+    problem: ProblemConfig,
     target: Target,
     test: pd.DataFrame,
     labels: np.ndarray,
@@ -91,7 +91,7 @@ def log_evaluation(
         _log_figure(plot_slices(target, name, scored), f"by_{file}")
 
 
-def slice_test(problem: Problem, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+def slice_test(problem: ProblemConfig, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     """Return what the test rows are sliced by: a name, and a key for each row."""
     slices = [(column, slice_keys(test[column])) for column in dict.fromkeys(problem.slices)]
     if problem.split.time is None:

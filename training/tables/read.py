@@ -11,7 +11,7 @@ import pyarrow as pa
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Kind
 from ekiben.contract.validation import EXPECTED
-from ekiben.training.problem import Declared, FileSource, Problem
+from ekiben.training.problem import Declared, FileSource, ProblemConfig
 from ekiben.training.sources import describe_absent, open_source
 from ekiben.training.tables.conversion import Converted, Misfit, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
@@ -75,7 +75,7 @@ class ColumnReader:
             self._misfit = replace(self._misfit, rows=self._misfit.rows + found)
 
 
-def read_table(problem: Problem, report: Callable[[float], None], lenient: bool = False) -> Table:
+def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient: bool = False) -> Table:
     """Read the problem's columns of its source in batches.
 
     Rows without a target are left out; values that don't fit their kind become misfits. Raises
@@ -102,7 +102,7 @@ def read_table(problem: Problem, report: Callable[[float], None], lenient: bool 
     return leave_out_rows(problem, Table(frame, source.columns, absent, misfits, source.description, source.notes))
 
 
-def choose_readers(problem: Problem, typed: bool, decimal: str) -> dict[str, ColumnReader | LabelReader]:
+def choose_readers(problem: ProblemConfig, typed: bool, decimal: str) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     declared = {name: Declared(kind="category") for name in problem.slices}
     if problem.split.time:
@@ -121,7 +121,7 @@ def choose_readers(problem: Problem, typed: bool, decimal: str) -> dict[str, Col
     return readers
 
 
-def leave_out_rows(problem: Problem, table: Table) -> Table:
+def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     """Return the table without the rows that have no target, or no time where the split needs one."""
     frame, notes = table.frame, list(table.notes)
     for name in (problem.target.name, problem.split.time):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import ColumnReader, unwrap_column
 from ekiben.contract.validation import show, suggest
@@ -38,7 +38,7 @@ class JsonReader:
         if form == INPUTS and isinstance(value, dict):
             return self._read_columns(value)
         if not isinstance(value, list):
-            raise InvalidInput(Problem(None, form, f"expected a list of rows, got {show(value)}"))
+            raise InvalidInput(FieldError(None, form, f"expected a list of rows, got {show(value)}"))
         self._check_count(len(value))
         return self._reader.read_rows(value) if form == RECORDS else self._read_list(value)
 
@@ -67,7 +67,7 @@ class JsonReader:
         if set(map(len, data)) - {width}:
             index = next(index for index, row in enumerate(data) if len(row) != width)
             sentence = f"expected a list of {width} values, one for each of `columns`, got {len(data[index])}"
-            raise InvalidInput(Problem(index, None, sentence))
+            raise InvalidInput(FieldError(index, None, sentence))
         by_name = dict(zip(columns, zip(*data, strict=True), strict=True)) if data else {}
         return self._reader.to_rows(by_name, without_nan=True)
 
@@ -97,7 +97,7 @@ def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
         raise _refuse("`data` is missing" if "data" not in split else f"expected rows in `data`, got {show(data)}")
     if set(map(type, data)) - {list}:
         index = next(index for index, row in enumerate(data) if type(row) is not list)
-        raise InvalidInput(Problem(index, None, f"expected a list of values, got {show(data[index])}"))
+        raise InvalidInput(FieldError(index, None, f"expected a list of values, got {show(data[index])}"))
     if columns is None:
         return None, data
     if not isinstance(columns, list) or set(map(type, columns)) - {str}:
@@ -108,7 +108,7 @@ def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
 
 
 def _refuse(sentence: str) -> InvalidInput:
-    return InvalidInput(Problem(None, SPLIT, sentence))
+    return InvalidInput(FieldError(None, SPLIT, sentence))
 
 
 def _is_tensor(value: Any) -> bool:

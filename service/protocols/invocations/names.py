@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten
 
 
@@ -11,4 +11,4 @@ def check_names(names: Sequence[str]) -> None:
     """Raise InvalidInput if a name is there twice or more."""
     if len(set(names)) < len(names):
         twice, _ = Counter(names).most_common(1)[0]
-        raise InvalidInput(Problem(None, shorten(twice), "is there twice: send each column once"))
+        raise InvalidInput(FieldError(None, shorten(twice), "is there twice: send each column once"))

@@ -10,7 +10,7 @@ import orjson
 
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import ColumnReader
-from ekiben.contract.validation import check_names as check_known
+from ekiben.contract.validation import validate_names as check_known
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.lifecycle.resource_limits import Limits

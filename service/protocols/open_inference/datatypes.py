@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show
 
 TEXTS = "BYTES"
@@ -65,7 +65,7 @@ def refuse_datatype(name: str, datatype: Any) -> InvalidInput:
 
 def refuse(name: str, sentence: str) -> InvalidInput:
     """Return the error that names a tensor."""
-    return InvalidInput(Problem(None, shorten(name), sentence))
+    return InvalidInput(FieldError(None, shorten(name), sentence))
 
 
 def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Sequence[Any]:

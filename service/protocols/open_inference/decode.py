@@ -6,7 +6,7 @@ from itertools import chain
 from types import NoneType
 from typing import Any
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import Column, ColumnReader
 from ekiben.contract.validation import shorten, show
@@ -70,7 +70,7 @@ class RowReader:
 def check_names(names: Sequence[str]) -> None:
     """Raise an error if there are no tensors, or two of one name."""
     if not names:
-        raise InvalidInput(Problem(None, "inputs", "expected at least one tensor, got an empty list"))
+        raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ekiben.contract.answers import Answers, name_classes, score_classes
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Target
 from ekiben.contract.tensors import TensorSpec, output_specs, to_tensors
 from ekiben.contract.validation import show, suggest
@@ -49,7 +49,9 @@ class Selection:
         asked: dict[str, Asked] = {}
         for name, parameters in outputs:
             if name in asked:
-                raise InvalidInput(Problem(None, "outputs", f"{show(name)} is there twice: ask for each output once"))
+                raise InvalidInput(
+                    FieldError(None, "outputs", f"{show(name)} is there twice: ask for each output once")
+                )
             asked[name] = self._read_one(name, parameters, binary)
         return list(asked.values()) or self._all[binary]
 
@@ -58,7 +60,7 @@ class Selection:
         if spec is None:
             near = suggest(name, list(self._specs)) if isinstance(name, str) else ""
             known = "" if near else f": there are {', '.join(self._specs)}"
-            raise InvalidInput(Problem(None, "outputs", f"{show(name)} is no output of this model{near}{known}"))
+            raise InvalidInput(FieldError(None, "outputs", f"{show(name)} is no output of this model{near}{known}"))
         classes = parameters.get("classification", 0)
         if classes:
             self._check_classes(name, classes)
@@ -67,10 +69,10 @@ class Selection:
     def _check_classes(self, name: str, classes: Any) -> None:
         if type(classes) is not int or classes < 0:
             sentence = f"parameter `classification`: expected a number of classes, got {show(classes)}"
-            raise InvalidInput(Problem(None, name, sentence))
+            raise InvalidInput(FieldError(None, name, sentence))
         if name != self._classified:
             better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are no classes"
-            raise InvalidInput(Problem(None, name, f"there is no classification of this output{better}"))
+            raise InvalidInput(FieldError(None, name, f"there is no classification of this output{better}"))
 
     def pick(self, answers: Answers, asked: Sequence[Asked]) -> list[Output]:
         """Return the tensors asked for, in that order."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.tensors import input_specs
-from ekiben.contract.validation import check_names as check_features
 from ekiben.contract.validation import show
+from ekiben.contract.validation import validate_names as check_features
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
@@ -62,7 +62,7 @@ class QuestionReader:
     def _read_inputs(self, inputs: Any, tail: Tail | None) -> list[Any]:
         """Return the rows of a request's tensors."""
         if not isinstance(inputs, list):
-            raise InvalidInput(Problem(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
+            raise InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
         columns: dict[str, Sequence[Any]] = {}
         extent: Extent | None = None
         alone = len(inputs) == 1
@@ -124,7 +124,7 @@ def read_parameters(place: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
     if parameters is None:
         return NO_PARAMETERS
     if not isinstance(parameters, dict):
-        raise InvalidInput(Problem(None, place, f"expected an object as parameters, got {show(parameters)}"))
+        raise InvalidInput(FieldError(None, place, f"expected an object as parameters, got {show(parameters)}"))
     return parameters
 
 
@@ -149,11 +149,11 @@ def _read_values(name: str, datatype: Datatype, extent: Extent, tensor: Mapping[
 def explain_head(tensor: Any) -> InvalidInput:
     """Return what is wrong with a tensor's name, shape or datatype."""
     if not isinstance(tensor, dict):
-        return InvalidInput(Problem(None, "inputs", f"expected a list of tensors, got {show(tensor)} in it"))
+        return InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(tensor)} in it"))
     name = tensor.get("name")
     if not isinstance(name, str):
         wrong = f"got {show(name)}" if "name" in tensor else "there is none"
-        return InvalidInput(Problem(None, "inputs", f"expected a text as a tensor's name, {wrong}"))
+        return InvalidInput(FieldError(None, "inputs", f"expected a text as a tensor's name, {wrong}"))
     missing = [key for key in ("shape", "datatype") if key not in tensor]
     return refuse(name, f"the tensor has no `{missing[0]}`") if missing else refuse_datatype(name, tensor["datatype"])
 
@@ -162,10 +162,10 @@ def _name_outputs(content: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str
     """Yield the names and parameters of the outputs a request asks for."""
     outputs = content.get("outputs") or []
     if not isinstance(outputs, list):
-        raise InvalidInput(Problem(None, "outputs", f"expected a list of outputs, got {show(outputs)}"))
+        raise InvalidInput(FieldError(None, "outputs", f"expected a list of outputs, got {show(outputs)}"))
     for output in outputs:
         if not isinstance(output, dict) or not isinstance(output.get("name"), str):
-            raise InvalidInput(Problem(None, "outputs", 'expected objects such as {"name": "…"}'))
+            raise InvalidInput(FieldError(None, "outputs", 'expected objects such as {"name": "…"}'))
         yield output["name"], read_parameters("outputs", output)
 
 
@@ -173,7 +173,7 @@ def _read_id(content: Mapping[str, Any]) -> str | None:
     given = content.get("id")
     if given is None or (isinstance(given, str) and (given.isascii() or _is_unicode(given))):
         return given
-    raise InvalidInput(Problem(None, "id", f"expected a text, got {show(given)}"))
+    raise InvalidInput(FieldError(None, "id", f"expected a text, got {show(given)}"))
 
 
 def _is_unicode(text: str) -> bool:

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
@@ -27,11 +27,11 @@ def read_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
     known = (*keys, *OTHER_KEYS)
     for key in content:
         if key not in known:
-            raise InvalidInput(Problem(None, shorten(key), "unknown field" + suggest(key, known)))
+            raise InvalidInput(FieldError(None, shorten(key), "unknown field" + suggest(key, known)))
     check_signature(content.get("signature_name"))
     given = [key for key in keys if key in content]
     if not given:
-        raise InvalidInput(Problem(None, keys[0], "missing; it is required"))
+        raise InvalidInput(FieldError(None, keys[0], "missing; it is required"))
     if len(given) > 1:
         raise BadRequest(400, f"both `{given[0]}` and `{given[1]}` are there: send one of them")
     return content

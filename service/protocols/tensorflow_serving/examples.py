@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers, name_classes, score_classes
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.contract.tensors import ColumnReader
-from ekiben.contract.validation import check_names, shorten, show
+from ekiben.contract.validation import shorten, show, validate_names
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
 from ekiben.service.protos import message
@@ -37,11 +37,11 @@ class ExampleReader:
     def read(self, examples: Any, context: Any = None) -> list[Any]:
         """Return the rows of examples, which win over the context they share."""
         if not isinstance(examples, list):
-            raise InvalidInput(Problem(None, "examples", f"expected a list of objects, got {show(examples)}"))
+            raise InvalidInput(FieldError(None, "examples", f"expected a list of objects, got {show(examples)}"))
         if not isinstance(context, dict | None):
-            raise InvalidInput(Problem(None, "context", f"expected an object of features, got {show(context)}"))
+            raise InvalidInput(FieldError(None, "context", f"expected an object of features, got {show(context)}"))
         self._check_count(len(examples))  # before each gets a copy of the context
-        check_names(self._schema, context or ())
+        validate_names(self._schema, context or ())
         shared = {**self._blank, **(context or {})}
         merged = [{**shared, **example} if isinstance(example, dict) else example for example in examples]
         return self._reader.read_rows(list(map(_empty_to_null, merged)))
@@ -81,7 +81,7 @@ def _read_feature(index: int | None, name: str, feature: Any) -> list[Any]:
     try:
         return [value.decode() for value in values]
     except UnicodeDecodeError:
-        raise InvalidInput(Problem(index, shorten(name), "expected text in UTF-8, got other bytes")) from None
+        raise InvalidInput(FieldError(index, shorten(name), "expected text in UTF-8, got other bytes")) from None
 
 
 def to_classifications(target: Target, answers: Answers) -> Iterable[list[tuple[str, float]]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.tensors import ColumnReader, output_specs, to_tensors
-from ekiben.contract.validation import check_names, show
+from ekiben.contract.validation import show, validate_names
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.protocol import Call, Method
@@ -74,7 +74,7 @@ class Api:
                 known = ", ".join(self._outputs)
                 raise BadRequest(400, f"output_filter: there is no output {show(name)}, only {known}")
         if not self._features.issuperset(request.inputs):
-            check_names(self._schema, request.inputs)
+            validate_names(self._schema, request.inputs)
         return self._reader.to_rows(read_tensors(request.inputs, self._dataplane.check_count))
 
     def write_predict(self, answers: Answers, wanted: Any) -> Any:

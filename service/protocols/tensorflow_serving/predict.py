@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensors import ColumnReader, to_tensors, unwrap_column
 from ekiben.contract.validation import show
@@ -50,7 +50,7 @@ class Decoder:
             return self._read_inputs(content["inputs"])
         instances = content["instances"]
         if not isinstance(instances, list):
-            raise InvalidInput(Problem(None, "instances", f"expected a list of rows, got {show(instances)}"))
+            raise InvalidInput(FieldError(None, "instances", f"expected a list of rows, got {show(instances)}"))
         return self._read_list(instances), (ROW_FORM,)
 
     def _read_inputs(self, inputs: Any) -> tuple[list[Any], Forms]:

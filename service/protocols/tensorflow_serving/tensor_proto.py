@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.errors import InvalidInput, Problem
+from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.tensors import Column, TensorSpec
 from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
@@ -46,7 +46,7 @@ def read_tensors(tensors: Mapping[str, Any], check_count: Callable[[int], None])
         try:
             columns[name], rows = _read_tensor(tensor, check_count)
         except _Unfit as error:
-            raise InvalidInput(Problem(None, shorten(name), str(error))) from None
+            raise InvalidInput(FieldError(None, shorten(name), str(error))) from None
         sent += len(columns[name])
         if len(columns[name]) != rows:
             repeated[name] = rows

@@ -5,7 +5,7 @@ import pytest
 
 from ekiben.service.lifecycle.platform import SAGEMAKER, UNKNOWN, Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import MIB, Limits
-from ekiben.service.lifecycle.startup_report import describe, describe_routes, find_problems
+from ekiben.service.lifecycle.startup_report import describe, describe_routes, find_misconfigurations
 from ekiben.service.settings import Settings
 
 CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
@@ -20,7 +20,7 @@ def problems(
     environment: dict[str, str] | None = None,
     **settings: Any,
 ) -> list[str]:
-    return list(find_problems(Settings(**settings), MODEL, platform, limits, environment or {}))
+    return list(find_misconfigurations(Settings(**settings), MODEL, platform, limits, environment or {}))
 
 
 def test_it_says_platform_ports_engine_limits_and_model() -> None:

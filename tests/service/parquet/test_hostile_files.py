@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ekiben.contract.errors import InvalidInput
-from ekiben.contract.validation import check_rows
+from ekiben.contract.validation import validate_rows
 from ekiben.load_tests.hostile.parquet_files import (
     attacks,
     bomb,
@@ -153,7 +153,7 @@ def test_a_file_with_wrong_bits_is_read_or_refused(caller: Caller, compression: 
         for _ in range(generator.randint(1, 4)):
             damaged[generator.randrange(4, len(good) - 8)] ^= 1 << generator.randrange(8)
         with contextlib.suppress(BadRequest, InvalidInput):
-            check_rows(SCHEMA, caller.read(bytes(damaged)))
+            validate_rows(SCHEMA, caller.read(bytes(damaged)))
     assert is_good(caller)
 
 
@@ -208,7 +208,7 @@ def test_a_column_of_nulls_alone_is_read(caller: Caller) -> None:
 def test_a_duration_is_no_number(caller: Caller, unit: str) -> None:
     durations = pa.array([datetime.timedelta(hours=1), None], pa.duration(unit))
     with pytest.raises(InvalidInput, match="`size`: expected a number, got '1:00:00'"):
-        check_rows(SCHEMA, caller.read(to_parquet(arrow_table(size=durations))))
+        validate_rows(SCHEMA, caller.read(to_parquet(arrow_table(size=durations))))
 
 
 def test_a_table_without_rows_or_columns_is_left_to_the_checks(caller: Caller) -> None:
@@ -216,7 +216,7 @@ def test_a_table_without_rows_or_columns_is_left_to_the_checks(caller: Caller) -
     assert caller.read(ATTACKS["no columns"]) == []
     rows = caller.read(to_parquet(arrow_table().select(["size"])))
     with pytest.raises(InvalidInput, match="`shelf`: missing"):
-        check_rows(SCHEMA, rows)
+        validate_rows(SCHEMA, rows)
 
 
 def test_a_row_may_be_long_but_not_endless(caller: Caller) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Number
-from ekiben.contract.validation import check_rows
+from ekiben.contract.validation import validate_rows
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.error_status import Failure
 from ekiben.service.errors import BadRequest
@@ -117,7 +117,9 @@ def test_whole_floats_are_integers_and_truths() -> None:
 
 def test_an_infinity_is_no_missing_value() -> None:
     with pytest.raises(InvalidInput, match="row 0: `size`: expected a finite number, got inf"):
-        check_rows(SCHEMA, read_json(b'{"dataframe_records": [' + json.dumps(ROW | {"size": 1e999}).encode() + b"]}"))
+        validate_rows(
+            SCHEMA, read_json(b'{"dataframe_records": [' + json.dumps(ROW | {"size": 1e999}).encode() + b"]}")
+        )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_a_row_may_look_like_a_header_and_a_header_like_a_row() -> None:
     names = ",".join(SCHEMA.names).encode() + b"\n"
     assert [row["colour"] for row in read_csv(names + line, False)] == ["colour", "red"]
     with pytest.raises(InvalidInput, match="`sise`: unknown field; did you mean `size`"):
-        check_rows(SCHEMA, read_csv(names.replace(b"size", b"sise") + line))
+        validate_rows(SCHEMA, read_csv(names.replace(b"size", b"sise") + line))
 
 
 def test_quotes_hold_commas_lines_and_quotes() -> None:
@@ -273,7 +275,7 @@ def test_a_table_of_pandas_holds_the_same_rows() -> None:
 )
 def test_a_wrong_column_is_named(replaced: dict[str, pa.Array], sentence: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_rows(SCHEMA, read_parquet(to_parquet(arrow_table(**replaced))))
+        validate_rows(SCHEMA, read_parquet(to_parquet(arrow_table(**replaced))))
     assert sentence in str(refused.value)
 
 
@@ -329,7 +331,7 @@ CELLS = st.sampled_from(['"', ",", "\n", "\r", "\0", "size", "colour", "shelf", 
 def is_refused_or_read(read: Any, *given: Any) -> None:
     """Nothing but the two errors a caller may see, neither from the reader nor from the checks after it."""
     with contextlib.suppress(BadRequest, InvalidInput):
-        check_rows(SCHEMA, read(*given))
+        validate_rows(SCHEMA, read(*given))
 
 
 @settings(max_examples=400, deadline=None)

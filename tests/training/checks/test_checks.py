@@ -18,7 +18,7 @@ from scipy.stats import chi2_contingency
 from ekiben.contract.errors import InvalidModel, InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.validation import check_value
+from ekiben.contract.validation import validate_value
 from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_stability_index
 from ekiben.training.checks.reference import Reference, learn_reference, load_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table
@@ -188,7 +188,7 @@ def test_a_value_out_of_range_is_shown_with_its_row() -> None:
 @given(st.floats(width=32, allow_nan=False))
 def test_a_value_is_in_range_where_the_service_says_so(value: float) -> None:
     schema, _ = learned()
-    refused = check_value(schema.features[0], value) is not None
+    refused = validate_value(schema.features[0], value) is not None
     report = check(replace(make_table(20), "distance", np.float32(value), 4), reference=None)
     assert skews(report) == [("distance", "out of range")] * refused
 

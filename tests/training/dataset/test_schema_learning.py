@@ -10,7 +10,7 @@ import pytest
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import check_rows
+from ekiben.contract.validation import validate_rows
 from ekiben.training.dataset.schema_learning import MIN_CATEGORY_ROWS, choose_min_rows, learn_schema
 from tests.every_kind import LATE
 
@@ -176,12 +176,12 @@ def test_an_example_is_what_json_can_hold() -> None:
 
 def test_an_example_is_in_its_own_range() -> None:
     schema = learn_table(pd.DataFrame({"x": [1 / 3, 1 / 3]}), x=NUMBER)
-    check_rows(schema, [schema.example])
+    validate_rows(schema, [schema.example])
 
 
 def test_an_example_is_in_the_range_that_is_declared() -> None:
     schema = learn_table(pd.DataFrame({"x": [1.0, 5.0]}), x={"kind": "number", "low": 3})
-    check_rows(schema, [schema.example])
+    validate_rows(schema, [schema.example])
 
 
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:

@@ -40,7 +40,7 @@ from ekiben.training.evaluate.regression import MAX_POINTS
 from ekiben.training.evaluate.slices import MAX_SLICES
 from ekiben.training.evaluate.text import MAX_LENGTH, drawable
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.problem import BuiltInSource, Declared, FileSource, Problem, Split, SqlSource, TargetColumn
+from ekiben.training.problem import BuiltInSource, Declared, FileSource, ProblemConfig, Split, SqlSource, TargetColumn
 from ekiben.training.registry.run_logging import file_names, log_data, log_evaluation, log_model, model_signature
 
 # A formula, and a private name with letters that no font of matplotlib's has and control characters.
@@ -579,9 +579,11 @@ def experiment() -> Iterator[str]:
     mlflow.set_tracking_uri(before)
 
 
-def make_problem(source: Any, task: str = "binary", **more: Any) -> Problem:
+def make_problem(source: Any, task: str = "binary", **more: Any) -> ProblemConfig:
     features = {"n": Declared(kind="number"), "c": Declared(kind="category")}
-    return Problem(name="shop", source=source, target=TargetColumn(name="y", task=task), features=features, **more)
+    return ProblemConfig(
+        name="shop", source=source, target=TargetColumn(name="y", task=task), features=features, **more
+    )
 
 
 def make_table(rows: int = 40) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable, UserError
 from ekiben.training.__main__ import main
-from ekiben.training.problem import FileSource, InvalidProblem, Problem, read_problem
+from ekiben.training.problem import FileSource, InvalidProblem, ProblemConfig, read_problem
 from ekiben.training.proposal import init
 from ekiben.training.proposal.command import choose_name
 from ekiben.training.proposal.file import locate, render
@@ -40,7 +40,7 @@ SHUFFLED = [DAYS[place] for place in RANDOM.permutation(ROWS)]
 class Written:
     """A problem file as it was written, and what was printed."""
 
-    problem: Problem
+    problem: ProblemConfig
     text: str
     output: str
 
