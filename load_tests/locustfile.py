@@ -165,10 +165,10 @@ def check_target(environment: Environment, **_: Any) -> None:
         elif options.headless and not environment.host:
             raise UserError("--host is missing: give the service's URL, such as --host http://127.0.0.1:8080")
     except UserError as error:
-        raise SystemExit(refuse(error)) from None
+        raise SystemExit(reject_usage(error)) from None
 
 
-def refuse(error: UserError) -> int:
+def reject_usage(error: UserError) -> int:
     """Print a user's mistake and return the exit code for it."""
     print(f"error: {error}", file=sys.stderr)
     return WRONG_USE

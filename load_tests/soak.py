@@ -64,7 +64,7 @@ class Seen:
     good: Counter[str] = field(default_factory=Counter)  # by dialect
     wrong: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)  # by dialect and status
-    refused: int = 0  # bad requests that got their 4xx
+    rejected: int = 0  # bad requests that got their 4xx
     missed: Counter[str] = field(default_factory=Counter)  # bad requests that got anything else
     dripped: int = 0
     left: int = 0
@@ -225,7 +225,7 @@ class Soak:
 
     def _count_bad(self, name: str, status: int) -> None:
         if 400 <= status < 500:
-            self._seen.refused += 1
+            self._seen.rejected += 1
         else:
             self._seen.missed[f"{name}: {status}"] += 1
 
@@ -248,7 +248,9 @@ def report(seen: Seen, minutes: float) -> int:
         Check("no wrong answer", f"{seen.good.total():,} right, {dict(seen.wrong) or 'none wrong'}", not seen.wrong),
         Check("no 5xx, no lost answer", f"{dict(seen.failed) or 'none'}", not seen.failed),
         Check(
-            "each bad request gets its 4xx", f"{seen.refused:,}, others: {dict(seen.missed) or 'none'}", not seen.missed
+            "each bad request gets its 4xx",
+            f"{seen.rejected:,}, others: {dict(seen.missed) or 'none'}",
+            not seen.missed,
         ),
         Check(
             "memory is flat",

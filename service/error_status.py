@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 from grpc import StatusCode
 
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded, Refusal
+from ekiben.service.errors import (
+    BadRequest,
+    CallerGone,
+    DeadlineExceeded,
+    EngineFailed,
+    NotReady,
+    Overloaded,
+    RequestRejected,
+)
 
 HIDDEN = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
 logger = logging.getLogger("bentoml.service")
 
-REFUSAL_STATUS: Mapping[type[Refusal], int] = {
+REJECTION_STATUS: Mapping[type[RequestRejected], int] = {
     Overloaded: 429,
     DeadlineExceeded: 504,
     NotReady: 503,
@@ -33,7 +41,7 @@ GRPC_CODES: Mapping[int, StatusCode] = {
 
 
 @dataclass(frozen=True)
-class Failure:
+class ErrorResponse:
     """Why a request failed; `status` is HTTP's."""
 
     status: int
@@ -47,21 +55,21 @@ class Failure:
         return GRPC_CODES.get(self.status, StatusCode.INVALID_ARGUMENT)
 
 
-def describe_error(error: Exception) -> Failure:
+def to_error_response(error: Exception) -> ErrorResponse:
     """Return what the caller is told; what is not its fault is logged."""
     if isinstance(error, InvalidInput):
-        return Failure(400, str(error), error.field_errors)
+        return ErrorResponse(400, str(error), error.field_errors)
     if isinstance(error, BadRequest):
-        return Failure(error.status, str(error), (), error.headers)
-    if isinstance(error, Refusal):
+        return ErrorResponse(error.status, str(error), (), error.headers)
+    if isinstance(error, RequestRejected):
         again = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
-        return Failure(REFUSAL_STATUS[type(error)], str(error), (), again)
+        return ErrorResponse(REJECTION_STATUS[type(error)], str(error), (), again)
     logger.error("unexpected error", exc_info=error)
-    return Failure(500, "the service failed: its log says why")
+    return ErrorResponse(500, "the service failed: its log says why")
 
 
-def hide_details(failure: Failure) -> Failure:
+def hide_details(error_response: ErrorResponse) -> ErrorResponse:
     """Return what a caller without the token is told of a failed probe: nothing about the model that is served."""
-    if failure.status not in (400, 404):  # no other sentence names it
-        return failure
-    return replace(failure, message=HIDDEN, field_errors=())
+    if error_response.status not in (400, 404):  # no other sentence names it
+        return error_response
+    return replace(error_response, message=HIDDEN, field_errors=())

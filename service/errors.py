@@ -1,7 +1,7 @@
 """Why a request gets no answer; each protocol says it in its own shape."""
 
 
-def forget_frames(error: BaseException) -> None:
+def clear_tracebacks(error: BaseException) -> None:
     """Drop the tracebacks of an error and of those it came from, once its caller is answered.
 
     A traceback holds the frames that the error passed, and so the request's rows; one of these frames leads back to
@@ -27,13 +27,13 @@ class BadRequest(Exception):
         self.headers = headers
 
 
-class Refusal(Exception):
+class RequestRejected(Exception):
     """A request the service understood and will not answer; the text is for the caller."""
 
     reason: str  # the label in `inference_rejected_total`
 
 
-class Overloaded(Refusal):
+class Overloaded(RequestRejected):
     """The queue is full, or so long that the answer would come after the deadline."""
 
     reason = "overloaded"
@@ -43,7 +43,7 @@ class Overloaded(Refusal):
         self.retry_after_s = retry_after_s
 
 
-class DeadlineExceeded(Refusal):
+class DeadlineExceeded(RequestRejected):
     """The deadline passed before the answer was computed."""
 
     reason = "expired"
@@ -52,7 +52,7 @@ class DeadlineExceeded(Refusal):
         super().__init__("the deadline passed before the answer was computed: allow more time or send fewer rows")
 
 
-class NotReady(Refusal):
+class NotReady(RequestRejected):
     """The service is stopping and takes no new work."""
 
     reason = "not_ready"
@@ -61,7 +61,7 @@ class NotReady(Refusal):
         super().__init__("the service is shutting down: send the request to another replica")
 
 
-class EngineFailed(Refusal):
+class EngineFailed(RequestRejected):
     """The network could not compute these rows; the log says why."""
 
     reason = "failed"
@@ -70,7 +70,7 @@ class EngineFailed(Refusal):
         super().__init__("the model failed on these rows: the service's log says why")
 
 
-class CallerGone(Refusal):
+class CallerGone(RequestRejected):
     """The caller disconnected; nobody will read the answer."""
 
     reason = "cancelled"

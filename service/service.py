@@ -21,7 +21,7 @@ from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.port_sharing import share_main_port
 from ekiben.service.connections.ports import choose_ports, in_url
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.errors import Refusal
+from ekiben.service.errors import RequestRejected
 from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.front_door import Drain, FrontDoorInstaller
 from ekiben.service.http.router import Router
@@ -151,7 +151,7 @@ class Ekiben:
             prediction = await self.dataplane.predict(given, settings.request_timeout_s, "python")
         except InvalidInput as error:
             raise InvalidArgument(str(error)) from None
-        except Refusal as error:
+        except RequestRejected as error:
             metrics.count_rejected("python", error.reason)
             raise ServiceUnavailable(str(error)) from None
         return Predictions.model_validate(predict.encode_prediction(self.dataplane, prediction))

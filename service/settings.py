@@ -134,7 +134,7 @@ def _check_pair(certificate: Path, key: Path) -> None:
     except ssl.SSLError:
         raise ValueError(f"TLS_CERT_FILE={str(certificate)!r} holds no PEM certificate") from None
     try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+        context.load_cert_chain(certificate, key, password=_reject_password)
     except ssl.SSLError as error:
         fault = "holds no PEM private key"
         if error.reason == "KEY_VALUES_MISMATCH":
@@ -142,7 +142,7 @@ def _check_pair(certificate: Path, key: Path) -> None:
         raise ValueError(f"TLS_KEY_FILE={str(key)!r} {fault}") from None
 
 
-def _refuse_password() -> str:
+def _reject_password() -> str:
     raise ValueError("TLS_KEY_FILE is encrypted with a passphrase: decrypt it first (openssl pkey -in … -out …)")
 
 

@@ -42,7 +42,7 @@ async def call(channel: Any, body: bytes = b"", method: str = f"{ECHO}/Ask", **o
     return bytes(await channel.unary_unary(f"/{method}")(body, **options))
 
 
-async def refused(channel: Any, *given: Any, **options: Any) -> grpc.aio.AioRpcError:
+async def rejected(channel: Any, *given: Any, **options: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(channel, *given, **options)
     return caught.value

@@ -24,7 +24,7 @@ from ekiben.training.problem import DEFAULT, ProblemConfig, load_problem
 from ekiben.training.redaction import redact
 
 BAD_INPUT = 2  # the exit code
-SOME_REFUSED = 1  # predict's exit code where some rows have no prediction
+SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
 BUG = 1  # as Python exits after a traceback
 INTERRUPTED = 130
 STOPPED = "interrupted: the champion stays as it was"
@@ -152,7 +152,7 @@ def predict(options: argparse.Namespace) -> int:
 
     tally = run(model, find_source(options.table, options.query), options.output)
     print(tally, file=sys.stderr)
-    return SOME_REFUSED if tally.refused else 0
+    return SOME_REJECTED if tally.rejected else 0
 
 
 def compare(options: argparse.Namespace) -> None:

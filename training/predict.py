@@ -39,7 +39,7 @@ class Tally:
     """How many rows were scored, and where the time went."""
 
     rows: int = 0
-    refused: int = 0  # rows that don't fit the schema
+    rejected: int = 0  # rows that don't fit the schema
     unseen: int = 0  # rows with a category value that was never seen in training
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -55,9 +55,9 @@ class Tally:
         lines = [f"{self.rows:,} rows: {stages}; once encoded {self.rows / self.seconds['network']:,.0f} rows/s"]
         if self.unseen:
             lines.append(f"rows with a value never seen in training: {self.unseen:,}")
-        if self.refused:
+        if self.rejected:
             lines.append(
-                f"rows that don't fit the schema and have no prediction: {self.refused:,}; `{PROBLEM}` says why"
+                f"rows that don't fit the schema and have no prediction: {self.rejected:,}; `{PROBLEM}` says why"
             )
         return "\n".join(lines)
 
@@ -79,14 +79,14 @@ class Scorer:
             frame, misfits = self._read_features(batch)
         with tally.timed("encoded"):
             encoded = self._encoder.encode(frame)
-            refused = self._find_refused(frame, misfits, self._encoder.find_beyond(encoded))
+            rejected = self._find_rejected(frame, misfits, self._encoder.find_beyond(encoded))
         with tally.timed("network"):
             answers = self._engine.run(encoded)
         tally.rows += batch.num_rows
-        tally.refused += int(refused.sum())
+        tally.rejected += int(rejected.sum())
         tally.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
-        problems = [self._explain(int(row), batch, frame, misfits) for row in np.flatnonzero(refused)]
-        return add_columns(batch, predict_columns(self.schema.target, answers, refused, problems))
+        problems = [self._explain(int(row), batch, frame, misfits) for row in np.flatnonzero(rejected)]
+        return add_columns(batch, predict_columns(self.schema.target, answers, rejected, problems))
 
     def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
         columns, misfits = {}, {}
@@ -97,14 +97,14 @@ class Scorer:
                 misfits[feature.name] = converted.misfit
         return pd.DataFrame(columns, copy=False), misfits
 
-    def _find_refused(
+    def _find_rejected(
         self, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]], beyond: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         needed = [feature.name for feature in self.schema.features if not feature.nullable]
-        refused = beyond.any(axis=1) | frame[needed].isna().any(axis=1).to_numpy()
+        rejected = beyond.any(axis=1) | frame[needed].isna().any(axis=1).to_numpy()
         for misfit in misfits.values():
-            refused |= misfit
-        return refused
+            rejected |= misfit
+        return rejected
 
     def _explain(
         self, row: int, batch: pa.RecordBatch, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]]
@@ -159,13 +159,13 @@ def timed_batches(source: Source, tally: Tally, report: Callable[[float], None])
 
 
 def predict_columns(
-    target: Target, answers: Answers, refused: NDArray[np.bool_], problems: list[str]
+    target: Target, answers: Answers, rejected: NDArray[np.bool_], problems: list[str]
 ) -> dict[str, pa.Array]:
     """Return the columns that are added, null where a row is refused."""
-    mask = refused if refused.any() else None
+    mask = rejected if rejected.any() else None
     columns: dict[str, Any] = {PREFIX + name: pa.array(v, mask=mask) for name, v in to_columns(target, answers).items()}
-    texts = np.full(len(refused), None, object)
-    texts[refused] = problems
+    texts = np.full(len(rejected), None, object)
+    texts[rejected] = problems
     return {**columns, PROBLEM: pa.array(texts, pa.string())}
 
 

@@ -18,9 +18,9 @@ from ekiben.training.checks.gate import (
     check_contract,
     find_contract,
     log_report,
-    refuse_misfits,
-    refuse_nuls,
-    refuse_skew,
+    reject_nul_bytes,
+    reject_skew,
+    reject_unparseable,
 )
 from ekiben.training.checks.reference import REFERENCE_FILE, learn_reference
 from ekiben.training.dataset.schema_learning import learn_schema
@@ -78,8 +78,8 @@ def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accep
     table = read_shown(problem, rows, lenient=contract is not None)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
-        refuse_skew(contract, table, report)
-    refuse_misfits(table)
+        reject_skew(contract, table, report)
+    reject_unparseable(table)
     prepared = prepare(problem, table)
     tracking.open_store(problem.name)
     tracking.close_abandoned_runs(problem.name)
@@ -130,7 +130,7 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED) -> Prepared:
     check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
     schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
-    refuse_nuls(schema)
+    reject_nul_bytes(schema)
     return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))
 
 

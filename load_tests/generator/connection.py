@@ -3,7 +3,7 @@
 import select
 import socket
 
-from ekiben.load_tests.generator.load import BARE_REFUSAL, FAILED, OK, PENDING, SHED, WRONG, Call
+from ekiben.load_tests.generator.load import BARE_REJECTION, FAILED, OK, PENDING, SHED, WRONG, Call
 
 NOBODY = -1  # waits for what a connection brings
 RECEIVED_BYTES = 1 << 18
@@ -104,5 +104,5 @@ def read_status(data: bytes) -> int:
         return PENDING
     status = int(head[9:12])
     if status == SHED and b"\r\nretry-after:" not in head:
-        return BARE_REFUSAL
+        return BARE_REJECTION
     return WRONG if status == OK else status

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.load_tests.generator.cpu_affinity import Split
-from ekiben.load_tests.generator.load import BARE_REFUSAL, OK, SHED, TIMED_OUT, WRONG, Load, Outcome
+from ekiben.load_tests.generator.load import BARE_REJECTION, OK, SHED, TIMED_OUT, WRONG, Load, Outcome
 from ekiben.load_tests.generator.sender import send
 
 MOST_LAG = 0.1  # of the SLO, at the 99th percentile: beyond, the generator's own delay is in what is measured
@@ -162,4 +162,4 @@ def merge(load: Load, outcomes: Sequence[Outcome]) -> Offered:
     )
 
 
-COUNTED = {"shed": SHED, "bare": BARE_REFUSAL, "timed_out": TIMED_OUT, "wrong": WRONG}
+COUNTED = {"shed": SHED, "bare": BARE_REJECTION, "timed_out": TIMED_OUT, "wrong": WRONG}

@@ -20,7 +20,7 @@ from ekiben.load_tests.criteria import Check, print_checks
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.generator.load import Load
 from ekiben.load_tests.generator.processes import Offered, start_generator
-from ekiben.load_tests.overload.rejection_cost import measure_least, print_costs, read_costs
+from ekiben.load_tests.overload.rejection_cost import measure_rejection_floor, print_costs, read_costs
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import Question
@@ -77,7 +77,7 @@ def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder:
         rate = plan_rate(peak, best)
         flood = bench.offer(rate, seconds=PEAK_S, connections=CONNECTIONS)
         load = Load(service.address, calls, rate, PEAK_S, connections=CONNECTIONS)
-        least = measure_least(generator, load, split.service) if cores == 1 else None
+        least = measure_rejection_floor(generator, load, split.service) if cores == 1 else None
         codes: Counter[str] = Counter()
         with calling_grpc(port + GRPC_OFFSET, question, GRPC_CALLS, codes):  # memory is now as large as they make it
             pass

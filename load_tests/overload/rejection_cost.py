@@ -27,16 +27,16 @@ class Costs:
     """CPU seconds of the service."""
 
     answer_s: float
-    refusal_s: float
+    rejection_s: float
 
     def keep(self, factor: float) -> float:
         """Return the share of the peak's answers that can be given at that many times the peak."""
-        share = self.refusal_s / self.answer_s
+        share = self.rejection_s / self.answer_s
         return min(max((1 - factor * share) / (1 - share), 0.0), 1.0) if share < 1 else 0.0
 
 
 @dataclass(frozen=True)
-class Least:
+class RejectionFloor:
     """What a request takes of a server that only refuses: CPU seconds, and the kernel's share of them."""
 
     seconds: float
@@ -46,25 +46,25 @@ class Least:
 def read_costs(best: Step, flood: Step) -> Costs:
     """Return what answers cost at the peak, and what refusals cost beside them."""
     answer_s = 1 / best.offered.achieved  # of the one core that it has
-    refused = flood.offered.shed / flood.offered.seconds
+    rejected = flood.offered.shed / flood.offered.seconds
     left = 1 - answer_s * flood.offered.achieved
-    return Costs(answer_s, max(left, 0.0) / refused if refused else 0.0)
+    return Costs(answer_s, max(left, 0.0) / rejected if rejected else 0.0)
 
 
-def measure_least(generator: Generator, load: Load, cores: frozenset[int]) -> Least:
+def measure_rejection_floor(generator: Generator, load: Load, cores: frozenset[int]) -> RejectionFloor:
     """Send a load to a server on those cores that only refuses."""
     began: list[Any] = []
-    with start_refuser(cores) as (port, process):
+    with start_rejecting_server(cores) as (port, process):
         load = replace(load, address=("127.0.0.1", port))
         offered = generator.offer(load, lambda: began.append(process.cpu_times()))
         ended = process.cpu_times()
     kernel_s = ended.system - began[0].system
     spent_s = ended.user - began[0].user + kernel_s
-    return Least(spent_s / offered.shed, kernel_s / spent_s)
+    return RejectionFloor(spent_s / offered.shed, kernel_s / spent_s)
 
 
 @contextmanager
-def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]:
+def start_rejecting_server(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]:
     """Start that server on a free port, which is returned with it."""
     command = [sys.executable, "-m", "ekiben.load_tests.servers.refuser"]
     with running_on(cores), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -77,12 +77,12 @@ def start_refuser(cores: frozenset[int]) -> Iterator[tuple[int, psutil.Process]]
             process.terminate()
 
 
-def print_costs(costs: Costs, least: Least, factor: float, wanted: float) -> None:
+def print_costs(costs: Costs, least: RejectionFloor, factor: float, wanted: float) -> None:
     """Print what answers and refusals cost, and what that leaves at as many times the peak as offered, or wanted."""
     bare = Costs(costs.answer_s, least.seconds)
     print(
         f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
-        f"{1e6 * costs.refusal_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept\n"
+        f"{1e6 * costs.rejection_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept\n"
         f"a server that only refuses takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
         f"kernel's: that would keep {bare.keep(factor):.0%}, at {wanted:g} × the peak {bare.keep(wanted):.0%}\n"
     )

@@ -5,22 +5,22 @@ from typing import Any
 
 import uvloop
 
-from ekiben.service.connections.rejections import REFUSAL
+from ekiben.service.connections.rejections import REJECTION
 
 
-class Refuser(asyncio.Protocol):
+class RejectingProtocol(asyncio.Protocol):
     """One connection; each request arrives in one piece."""
 
     def connection_made(self, transport: Any) -> None:
         self._write = transport.write
 
     def data_received(self, data: bytes) -> None:
-        self._write(REFUSAL)
+        self._write(REJECTION)
 
 
 async def serve() -> None:
     """Print the port and refuse whoever comes."""
-    server = await asyncio.get_running_loop().create_server(Refuser, "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(RejectingProtocol, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

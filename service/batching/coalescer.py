@@ -125,7 +125,7 @@ class Intake:
         if encoded is not None:
             self._enqueue(works, encoded)
         elif len(works) == 1:
-            self._refuse(works[0])
+            self._reject(works[0])
         else:
             middle = len(works) // 2
             self._encode(works[:middle])
@@ -143,7 +143,7 @@ class Intake:
             self._queue.submit(work)
             start = stop
 
-    def _refuse(self, work: Work) -> None:
+    def _reject(self, work: Work) -> None:
         """Tell a caller what is wrong with its rows."""
         self._queue.release(len(work.rows))
         try:

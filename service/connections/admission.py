@@ -19,7 +19,7 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.framing import FramedConnection
 from ekiben.service.connections.plain_post import is_whole_post
-from ekiben.service.connections.rejections import PROTOCOL, REFUSAL, Refusals
+from ekiben.service.connections.rejections import PROTOCOL, REJECTION, DelayedRejections
 from ekiben.service.errors import CallerGone
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
@@ -123,7 +123,7 @@ class Gate:
             self._plan(now)
 
 
-gate, refusals = Gate(), Refusals()  # one process has one event loop
+gate, delayed_rejections = Gate(), DelayedRejections()  # one process has one event loop
 
 
 class SheddingProtocol(FramedConnection):
@@ -135,12 +135,12 @@ class SheddingProtocol(FramedConnection):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._waiting = False  # for the gate, with a request among the bytes that are kept
-        self._refusing = False  # a refusal waits
+        self._rejecting = False  # a refusal waits
         self._waits_since = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if self._refusing:  # a caller that does not wait for its answer
-            self.refuse()
+        if self._rejecting:  # a caller that does not wait for its answer
+            self.send_rejection()
         super().data_received(data)
 
     def begin(self, data: bytes) -> None:
@@ -154,8 +154,8 @@ class SheddingProtocol(FramedConnection):
         elif gate.room > 0 and self.keep(data):
             self._wait()
         else:
-            self._refusing = True
-            refusals.add(self)
+            self._rejecting = True
+            delayed_rejections.add(self)
 
     def begin_next(self) -> None:
         """Let what was sent ahead wait for its turn, as other callers' requests do."""
@@ -177,28 +177,28 @@ class SheddingProtocol(FramedConnection):
             scope[WAITED] = time.perf_counter() - self._waits_since
         return True
 
-    def refuse(self) -> bool:
+    def send_rejection(self) -> bool:
         """Send the refusal that waited; return whether there still was one."""
-        if not self._refusing:
+        if not self._rejecting:
             return False
-        self._refusing = False
-        self.transport.write(REFUSAL)
+        self._rejecting = False
+        self.transport.write(REJECTION)
         self.wait_for_request()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._waiting:
             metrics.count_rejected(PROTOCOL, CallerGone.reason)
-        self._refusing = False
+        self._rejecting = False
         super().connection_lost(error)
 
     def shutdown(self) -> None:
         self.resume()  # uvicorn then waits for the answer
-        self.refuse()
+        self.send_rejection()
         super().shutdown()
 
     def is_answered(self) -> bool:
-        return not (self._waiting or self._refusing) and super().is_answered()
+        return not (self._waiting or self._rejecting) and super().is_answered()
 
     def _wait(self) -> None:
         self._waiting, self._waits_since = True, time.perf_counter()

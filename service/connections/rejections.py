@@ -13,20 +13,20 @@ from typing import Protocol, TypeVar
 from ekiben.service.errors import Overloaded
 from ekiben.service.telemetry import metrics
 
-PROTOCOL = "unread"  # in the metrics
-REFUSAL_S = 9e-6  # what one takes, about: `python -m ekiben.load_tests overload` prints it
-REFUSALS_SHARE = 0.5  # of the event loop's time
-FEWEST_REFUSALS = 4  # at once, however busy the event loop is
+PROTOCOL = "admission"  # in the metrics
+REJECTION_S = 9e-6  # what one takes, about: `python -m ekiben.load_tests overload` prints it
+REJECTIONS_SHARE = 0.5  # of the event loop's time
+MIN_REJECTIONS = 4  # at once, however busy the event loop is
 SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who ask at once ask most
 LONG_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
 LONG_COST = 1.5  # times what a refusal costs that hardly waits, about
 TRIAL_S = 0.1  # of either delay
-KEPT_S = 3.0  # until they are tried again, or until a surge
+HOLD_S = 3.0  # until they are tried again, or until a surge
 SURGE = 2.0  # times the refusals of the trial: other callers than those who were tried
 TICK_S = 0.001  # what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
-REFUSAL = (
+REJECTION = (
     b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: %d\r\n"
     b"content-length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(BODY), BODY)
 )
@@ -39,26 +39,26 @@ Steps = Generator[float, float, Result]  # yield when to go on, and are sent whe
 class Caller(Protocol):
     """A connection with a refusal to send."""
 
-    def refuse(self) -> bool:
+    def send_rejection(self) -> bool:
         """Send it; return whether there still was one."""
 
 
-class Delay:
+class AdaptiveDelay:
     """How late a refusal is sent: tries both delays now and then, and keeps the cheaper."""
 
     def __init__(self) -> None:
         self.seconds = SHORT_S
-        self._refused = 0
-        self._trials = self._try_both()
+        self._rejected = 0
+        self._trials = self._explore()
         self._until = next(self._trials)
 
     def count(self, now: float) -> None:
         """Count a refusal at that time."""
-        self._refused += 1
+        self._rejected += 1
         if now >= self._until:
             self._until = self._trials.send(now)
 
-    def _try_both(self) -> Steps[None]:
+    def _explore(self) -> Steps[None]:
         now = yield 0.0
         while True:
             paces = {}
@@ -66,22 +66,22 @@ class Delay:
                 now = yield now + LONG_S  # until all who wait have been refused at this delay
                 paces[self.seconds], now = yield from self._watch(now)
             self.seconds = SHORT_S if paces[SHORT_S] <= LONG_COST * paces[LONG_S] else LONG_S
-            pace, until = 0.0, now + KEPT_S
+            pace, until = 0.0, now + HOLD_S
             while now < until and pace <= SURGE * paces[self.seconds]:
                 pace, now = yield from self._watch(now)
 
     def _watch(self, began: float) -> Steps[tuple[float, float]]:
         """Return how many are refused a second for a while, and when that ended."""
-        before = self._refused
+        before = self._rejected
         ended = yield began + TRIAL_S
-        return (self._refused - before) / (ended - began), ended
+        return (self._rejected - before) / (ended - began), ended
 
 
-class Refusals:
+class DelayedRejections:
     """Those that wait; they are sent in no more than a share of the event loop's time."""
 
     def __init__(self) -> None:
-        self.delay = Delay()
+        self.delay = AdaptiveDelay()
         self._waiting: deque[tuple[float, Caller]] = deque()
         self._uncounted = 0
         self._last = 0.0
@@ -98,10 +98,10 @@ class Refusals:
 
     def _send(self) -> None:
         now = time.perf_counter()
-        left = FEWEST_REFUSALS + int(REFUSALS_SHARE * (now - self._last) / REFUSAL_S)
+        left = MIN_REJECTIONS + int(REJECTIONS_SHARE * (now - self._last) / REJECTION_S)
         sent, self._last = 0, now
         while self._waiting and sent < left and self._waiting[0][0] <= now + TICK_S:
-            sent += self._waiting.popleft()[1].refuse()
+            sent += self._waiting.popleft()[1].send_rejection()
         if self._uncounted:
             metrics.count_rejected(PROTOCOL, Overloaded.reason, self._uncounted)
             metrics.count_request(PROTOCOL, 429, self.delay.seconds, self._uncounted)

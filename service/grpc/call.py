@@ -15,8 +15,8 @@ import grpc
 from ekiben.service.auth import Guard
 from ekiben.service.connections.admission import gate
 from ekiben.service.connections.rejections import RETRY_AFTER_S
-from ekiben.service.error_status import Failure, describe_error, hide_details
-from ekiben.service.errors import DeadlineExceeded, Overloaded, Refusal, forget_frames
+from ekiben.service.error_status import ErrorResponse, hide_details, to_error_response
+from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import Reception
 from ekiben.service.lifecycle.memory import trim_soon
@@ -58,7 +58,7 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
             code = _reason_to_cancel(context)
             raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
-            if protocol and isinstance(error, Refusal):
+            if protocol and isinstance(error, RequestRejected):
                 metrics.count_rejected(protocol, error.reason)
             code = report(context, error, hidden=method.probe and not desk.guard.knows(_authorizations(context)))
             return b""
@@ -109,12 +109,12 @@ def _authorizations(context: Any) -> list[bytes]:
 
 def report(context: Any, error: Exception, hidden: bool = False) -> grpc.StatusCode:
     """Set the status that tells a caller of an error, its details `hidden` or not, and return its code."""
-    failure = hide_details(describe_error(error)) if hidden else describe_error(error)
-    forget_frames(error)
-    context.set_code(failure.code)
-    context.set_details(_clip(failure.message))
-    context.set_trailing_metadata(_trailers(failure))
-    return failure.code
+    error_response = hide_details(to_error_response(error)) if hidden else to_error_response(error)
+    clear_tracebacks(error)
+    context.set_code(error_response.code)
+    context.set_details(_clip(error_response.message))
+    context.set_trailing_metadata(_trailers(error_response))
+    return error_response.code
 
 
 def _timeout_s(context: Any, settings: Settings) -> float:
@@ -139,5 +139,5 @@ def _clip(sentence: str) -> str:
     return encoded.decode("utf-8", "ignore")
 
 
-def _trailers(failure: Failure) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode(), value.decode()) for name, value in failure.headers)
+def _trailers(error_response: ErrorResponse) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode(), value.decode()) for name, value in error_response.headers)

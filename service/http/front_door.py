@@ -62,8 +62,8 @@ class FrontDoor:
         try:
             self._guard.check(authorizations)
         except BadRequest as error:
-            refusal = Response(encode_json({"error": str(error)}), error.headers, error.status)
-            await respond(send, Request(scope, receive), refusal)
+            rejection = Response(encode_json({"error": str(error)}), error.headers, error.status)
+            await respond(send, Request(scope, receive), rejection)
             metrics.count_request(PROTOCOL, error.status, time.perf_counter() - started)
             return False
         return True

@@ -36,7 +36,7 @@ GROUP: Fields = {1: [CHUNK], 3: INT}
 FILE: Fields = {2: [ELEMENT], 3: INT, 4: [GROUP], 5: [{1: BINARY, 2: BINARY}], ENCRYPTED: {}}
 
 
-class Rejected(Exception):
+class FileRejected(Exception):
     """The file is not read; the text, with an HTTP status, is for the caller."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -85,18 +85,20 @@ class Footer:
 
 
 def read_footer(body: bytes | bytearray) -> Footer:
-    """Return the footer; raise Rejected, Damaged or IndexError if it can't be right."""
+    """Return the footer; raise FileRejected, Damaged or IndexError if it can't be right."""
     if body[-4:] == b"PARE":
-        raise Rejected(400, "the Parquet file is encrypted: send it without encryption")
+        raise FileRejected(400, "the Parquet file is encrypted: send it without encryption")
     length, end = int.from_bytes(body[-TAIL_BYTES:-4], "little"), len(body) - TAIL_BYTES
     start = end - length
     if start < 4:
         raise Damaged("the footer is longer than the file")
     if length > MAX_FOOTER_BYTES:
-        raise Rejected(413, f"the Parquet file's footer is larger than {MAX_FOOTER_BYTES} bytes: send fewer columns")
+        raise FileRejected(
+            413, f"the Parquet file's footer is larger than {MAX_FOOTER_BYTES} bytes: send fewer columns"
+        )
     found = ThriftReader(body, start, end).read_struct(FILE)
     if ENCRYPTED in found:
-        raise Rejected(400, "the Parquet file is encrypted: send it without encryption")
+        raise FileRejected(400, "the Parquet file is encrypted: send it without encryption")
     columns, leaves = list_columns(found[2], find_durations(find_arrow_schema(found)))
     groups = [RowGroup(group[3], group[1]) for group in found[4]]
     check_groups(groups, found[3], leaves)
@@ -157,7 +159,7 @@ def check_groups(groups: list[RowGroup], rows: int, leaves: int) -> None:
 def find_chunk(chunk: Fields, rows: int, end: int) -> Chunk:
     """Return where a flat column's values are; raise Damaged if they can't be there."""
     if ENCRYPTED in chunk:
-        raise Rejected(400, "the Parquet file is encrypted: send it without encryption")
+        raise FileRejected(400, "the Parquet file is encrypted: send it without encryption")
     metadata = chunk[METADATA]
     start, dictionary = metadata[DATA_OFFSET], metadata.get(DICTIONARY_OFFSET, 0)
     if 0 < dictionary < start:  # some writers say 0 where there is none

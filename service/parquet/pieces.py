@@ -11,7 +11,7 @@ import orjson
 from arro3.core import RecordBatch
 from arro3.io import read_parquet
 
-from ekiben.service.parquet.footer import Rejected
+from ekiben.service.parquet.footer import FileRejected
 from ekiben.service.parquet.frames import MAX_PIECE_BYTES
 from ekiben.service.parquet.table import Table
 from ekiben.service.parquet.thrift import Damaged
@@ -68,7 +68,7 @@ def encode(columns: Columns) -> Iterator[bytes]:
         return
     del written
     if rows == 1:
-        raise Rejected(413, f"a row of the Parquet file takes more than {MAX_PIECE_BYTES} bytes: shorten its texts")
+        raise FileRejected(413, f"a row of the Parquet file takes more than {MAX_PIECE_BYTES} bytes: shorten its texts")
     middle = rows // 2
     yield from encode([column[:middle] for column in columns])
     yield from encode([column[middle:] for column in columns])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from ekiben.service.parquet.footer import Rejected
+from ekiben.service.parquet.footer import FileRejected
 from ekiben.service.parquet.frames import END, FAULT, FRAME, HEAD, LAST, LENGTH, PIECE, TABLE, Job
 from ekiben.service.parquet.pieces import read_pieces
 from ekiben.service.parquet.table import check_size, open_table
@@ -72,7 +72,7 @@ def answer(body: bytearray, job: Job) -> bool:
             send(kind, content)
     except OSError:
         raise
-    except Rejected as error:
+    except FileRejected as error:
         send_fault(error.status, str(error))
     except TooLarge:
         send_fault(413, f"the Parquet file's footer has more than {MAX_STRUCTS} parts: send fewer columns and groups")

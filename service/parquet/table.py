@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from ekiben.service.parquet.footer import Chunk, Column, Footer, Rejected, find_chunk, read_footer
+from ekiben.service.parquet.footer import Chunk, Column, FileRejected, Footer, find_chunk, read_footer
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.pages import Extent, measure_pages
 from ekiben.service.parquet.thrift import Damaged
@@ -27,7 +27,7 @@ class Table:
 def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: int) -> Table:
     """Return what a file holds, and leave in it only the columns to read.
 
-    Raises Rejected, Damaged or what else a wrong index raises, before a page is unpacked.
+    Raises FileRejected, Damaged or what else a wrong index raises, before a page is unpacked.
     """
     footer = read_footer(body)
     table = Table(footer.rows, [column.name for column in footer.columns])
@@ -72,6 +72,6 @@ def measure(
 
 
 def check_size(size: int, max_bytes: int) -> None:
-    """Raise Rejected if the rows take more than a body of another form could hold."""
+    """Raise FileRejected if the rows take more than a body of another form could hold."""
     if size > max_bytes:
-        raise Rejected(413, f"the Parquet file unpacks to more than {max_bytes} bytes: send fewer rows")
+        raise FileRejected(413, f"the Parquet file unpacks to more than {max_bytes} bytes: send fewer rows")

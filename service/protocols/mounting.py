@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from ekiben.service.auth import ANONYMOUS
 from ekiben.service.connections.admission import LATE, WAITED
 from ekiben.service.connections.rejections import RETRY_AFTER_S
-from ekiben.service.error_status import describe_error, hide_details
-from ekiben.service.errors import BadRequest, Overloaded, Refusal, forget_frames
+from ekiben.service.error_status import hide_details, to_error_response
+from ekiben.service.errors import BadRequest, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.http.messages import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Resource, Router
 from ekiben.service.protocols.protocol import Dialect, Route
@@ -37,10 +37,10 @@ def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) ->
     if "GET" in apps:
         apps["HEAD"] = apps["GET"]
 
-    async def refuse(request: Request) -> bytes:
+    async def reject_method(request: Request) -> bytes:
         raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
 
-    other = endpoint(dialect, settings, refuse)
+    other = endpoint(dialect, settings, reject_method)
     probes = {route.method for route in routes if route.probe}
     if "GET" in probes:
         probes.add("HEAD")
@@ -60,13 +60,13 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
-            failure = describe_error(error)
-            if isinstance(error, Refusal):
+            failure = to_error_response(error)
+            if isinstance(error, RequestRejected):
                 metrics.count_rejected(dialect.name, error.reason)
             if ANONYMOUS in scope:
                 failure = hide_details(failure)
-            response = Response(encode_json(dialect.shape_error(failure)), failure.headers, failure.status)
-            forget_frames(error)
+            response = Response(encode_json(dialect.error_body(failure)), failure.headers, failure.status)
+            clear_tracebacks(error)
         await respond(send, request, response)
         seconds = time.perf_counter() - started
         metrics.count_request(dialect.name, response.status, seconds)

@@ -8,7 +8,7 @@ from ekiben.contract.answers import to_predictions
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
-from ekiben.service.error_status import Failure
+from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import parse_json
@@ -33,15 +33,15 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
-    return Dialect(PROTOCOL, (Route("POST", PATH, answer),), shape_error=shape_error)
+    return Dialect(PROTOCOL, (Route("POST", PATH, answer),), error_body=error_body)
 
 
-def shape_error(failure: Failure) -> dict[str, Any]:
+def error_body(error_response: ErrorResponse) -> dict[str, Any]:
     """Return an error with all that is wrong with the rows."""
-    if not failure.field_errors:
-        return {"error": failure.message}
-    field_errors = [{"row": p.row, "field": p.field, "message": p.message} for p in failure.field_errors]
-    return {"error": failure.message, "problems": field_errors}
+    if not error_response.field_errors:
+        return {"error": error_response.message}
+    field_errors = [{"row": p.row, "field": p.field, "message": p.message} for p in error_response.field_errors]
+    return {"error": error_response.message, "problems": field_errors}
 
 
 def check_request(request: Request) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ekiben.service.error_status import Failure
+from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import CallerGone, DeadlineExceeded
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.offload import offload
@@ -85,9 +85,9 @@ class Method:
     probe: bool = False
 
 
-def shape_plainly(failure: Failure) -> dict[str, Any]:
+def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:
     """Return an error as most protocols have it."""
-    return {"error": failure.message}
+    return {"error": error_response.message}
 
 
 @dataclass(frozen=True)
@@ -97,4 +97,4 @@ class Dialect:
     name: str
     routes: tuple[Route, ...] = ()
     services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
-    shape_error: Callable[[Failure], Mapping[str, Any]] = shape_plainly
+    error_body: Callable[[ErrorResponse], Mapping[str, Any]] = default_error_body

@@ -79,7 +79,7 @@ def test_the_answer_type_is_what_is_answered(target: Target, answers: np.ndarray
     assert answer_type(target).model_validate(answer, strict=True).model_dump() == answer
 
 
-def test_the_answer_type_refuses_a_label_that_is_no_class() -> None:
+def test_the_answer_type_rejects_a_label_that_is_no_class() -> None:
     answer = {"predictions": [{"probability": 0.5, "label": "c"}], "model": "m", "version": "1", "warnings": []}
     with pytest.raises(ValidationError):
         answer_type(binary("a", "b")).model_validate(answer)

@@ -91,17 +91,17 @@ def test_the_order_of_fields_does_not_matter(row: dict[str, Any], random: Any) -
 
 
 @given(rows, st.sampled_from(SCHEMA.names), json_values)
-def test_any_json_value_is_encoded_or_refused(row: dict[str, Any], name: str, value: Any) -> None:
+def test_any_json_value_is_encoded_or_rejected(row: dict[str, Any], name: str, value: Any) -> None:
     agree([ROW, row | {name: value}])
 
 
 @given(rows, st.dictionaries(st.text(max_size=9) | st.sampled_from(SCHEMA.names), json_values, max_size=3))
-def test_any_object_is_encoded_or_refused(row: dict[str, Any], change: dict[str, Any]) -> None:
+def test_any_object_is_encoded_or_rejected(row: dict[str, Any], change: dict[str, Any]) -> None:
     agree([row | change])
 
 
 @given(st.lists(json_values, max_size=3))
-def test_any_json_is_encoded_or_refused(rows: list[Any]) -> None:
+def test_any_json_is_encoded_or_rejected(rows: list[Any]) -> None:
     agree(rows)
 
 
@@ -229,7 +229,7 @@ def test_anything_else_is_no_whole_number(value: Any) -> None:
         one_feature(WHOLE, value)
 
 
-def test_a_category_of_texts_refuses_numbers() -> None:
+def test_a_category_of_texts_rejects_numbers() -> None:
     with pytest.raises(InvalidInput, match="expected a text"):
         one_feature(Category(name="x", vocabulary=("3",)), 3)
 
@@ -254,6 +254,6 @@ def test_a_time_may_come_in_the_tables_own_format() -> None:
 
 
 @pytest.mark.parametrize("text", ["07/04/2013 17:30", "31.02.2013 10:00", "04.07.2013", ""])
-def test_a_time_in_another_format_is_refused(text: str) -> None:
+def test_a_time_in_another_format_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInput, match="expected an ISO 8601 date and time"):
         one_feature(OWN, text)

@@ -115,7 +115,7 @@ def test_what_the_check_accepts_the_row_accepts(change: dict[str, Any]) -> None:
         {"colour": "red"},
     ],
 )
-def test_what_the_check_refuses_the_row_refuses(change: dict[str, Any]) -> None:
+def test_what_the_check_rejects_the_row_rejects(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         validate_rows(SCHEMA, [ROW | change])
     with pytest.raises(ValidationError):
@@ -123,7 +123,7 @@ def test_what_the_check_refuses_the_row_refuses(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMA.names)
-def test_a_missing_field_is_refused(name: str) -> None:
+def test_a_missing_field_is_rejected(name: str) -> None:
     with pytest.raises(ValidationError):
         Row.model_validate({other: value for other, value in ROW.items() if other != name})
 

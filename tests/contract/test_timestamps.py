@@ -118,12 +118,12 @@ def test_a_missing_moment_leaves_its_neighbours_alone() -> None:
         (LOCAL, "\ud8002013-07-04", ISO),
     ],
 )
-def test_any_other_text_is_refused(feature: Timestamp, text: str, message: str) -> None:
+def test_any_other_text_is_rejected(feature: Timestamp, text: str, message: str) -> None:
     assert validate_value(feature, text) == f"{message}, got {text!r}"
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
-def test_a_moment_utc_cannot_hold_is_refused(text: str) -> None:
+def test_a_moment_utc_cannot_hold_is_rejected(text: str) -> None:
     assert validate_value(ZONED, text) == f"expected a date between the years 1 and 9999 in UTC, got {text!r}"
 
 

@@ -17,7 +17,7 @@ OUT_OF_RANGE = "expected a number from 0 to 5000 miles, got"
 NOT_FINITE = "expected a finite number, got"
 
 
-def refuse(*rows: Any, schema: Schema = SCHEMA) -> list[str]:
+def reject(*rows: Any, schema: Schema = SCHEMA) -> list[str]:
     """What both ways of refusing rows say; they must say the same."""
     with pytest.raises(InvalidInput) as caught:
         validate_rows(schema, rows)
@@ -33,7 +33,7 @@ def test_good_rows_pass() -> None:
 
 
 def test_a_message_names_the_row_and_the_field() -> None:
-    assert refuse(ROW, ROW, ROW, ROW | {"distance": "far"}) == ["row 3: `distance`: expected a number, got 'far'"]
+    assert reject(ROW, ROW, ROW, ROW | {"distance": "far"}) == ["row 3: `distance`: expected a number, got 'far'"]
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,24 @@ def test_a_message_names_the_row_and_the_field() -> None:
     ],
 )
 def test_a_wrong_value_is_said_in_words(field: str, value: Any, message: str) -> None:
-    assert refuse(ROW | {field: value}) == [f"row 0: `{field}`: {message}"]
+    assert reject(ROW | {field: value}) == [f"row 0: `{field}`: {message}"]
 
 
 @pytest.mark.parametrize("text", ["Infinity", "-Infinity", "1e400", "-1e400"])
-def test_an_infinite_number_is_refused(text: str) -> None:
+def test_an_infinite_number_is_rejected(text: str) -> None:
     value = json.loads(text)
-    assert refuse(ROW | {"distance": value}) == [f"row 0: `distance`: {NOT_FINITE} {value}"]
-    assert refuse(ROW | {"temp": value}) == [f"row 0: `temp`: {NOT_FINITE} {value}; send null if it is unknown"]
+    assert reject(ROW | {"distance": value}) == [f"row 0: `distance`: {NOT_FINITE} {value}"]
+    assert reject(ROW | {"temp": value}) == [f"row 0: `temp`: {NOT_FINITE} {value}; send null if it is unknown"]
 
 
 @pytest.mark.parametrize("field", ["distance", "temp"])
-def test_nan_is_refused(field: str) -> None:
-    assert refuse(ROW | {field: float("nan")})[0].startswith(f"row 0: `{field}`: {NOT_FINITE} nan")
+def test_nan_is_rejected(field: str) -> None:
+    assert reject(ROW | {field: float("nan")})[0].startswith(f"row 0: `{field}`: {NOT_FINITE} nan")
 
 
 @pytest.mark.parametrize("value", [1e39, -1e39, 1.7e308, 10**39])
-def test_a_number_beyond_float32_is_refused_without_a_warning(value: float) -> None:
-    assert refuse(ROW | {"distance": value})[0].startswith(f"row 0: `distance`: {OUT_OF_RANGE}")
+def test_a_number_beyond_float32_is_rejected_without_a_warning(value: float) -> None:
+    assert reject(ROW | {"distance": value})[0].startswith(f"row 0: `distance`: {OUT_OF_RANGE}")
 
 
 @pytest.mark.parametrize(
@@ -109,42 +109,42 @@ def test_float32s_own_limits_are_accepted() -> None:
 def test_infinity_is_beyond_float32s_own_limits() -> None:
     limit = 3.4028234663852886e38
     schema = Schema(name="all", features=(Number(name="x", low=-limit, high=limit),), target=LATE)
-    assert refuse({"x": float("inf")}, schema=schema) == [f"row 0: `x`: {NOT_FINITE} inf"]
+    assert reject({"x": float("inf")}, schema=schema) == [f"row 0: `x`: {NOT_FINITE} inf"]
 
 
 def test_a_missing_field_says_how_to_mend_it() -> None:
-    assert refuse({name: value for name, value in ROW.items() if name not in ("temp", "carrier")}) == [
+    assert reject({name: value for name, value in ROW.items() if name not in ("temp", "carrier")}) == [
         "row 0: `temp`: missing; send null if it is unknown",
         "row 0: `carrier`: missing; it is required",
     ]
 
 
-def test_an_unknown_field_is_refused() -> None:
-    assert refuse(ROW | {"colour": 1}) == ["row 0: `colour`: unknown field"]
+def test_an_unknown_field_is_rejected() -> None:
+    assert reject(ROW | {"colour": 1}) == ["row 0: `colour`: unknown field"]
 
 
 def test_a_misspelt_field_gets_a_suggestion() -> None:
     row = {"distence" if name == "distance" else name: value for name, value in ROW.items()}
-    assert refuse(row) == [
+    assert reject(row) == [
         "row 0: `distence`: unknown field; did you mean `distance`?",
         "row 0: `distance`: missing; it is required",
     ]
 
 
 def test_a_long_name_is_shortened() -> None:
-    assert refuse(ROW | {"x" * 1000: 1}) == [f"row 0: `{'x' * MAX_SHOWN_CHARACTERS}…`: unknown field"]
+    assert reject(ROW | {"x" * 1000: 1}) == [f"row 0: `{'x' * MAX_SHOWN_CHARACTERS}…`: unknown field"]
 
 
-def test_a_row_of_many_unknown_fields_is_refused_soon() -> None:
-    assert len(refuse(ROW | {f"distance{place}": 1 for place in range(200_000)})) == MAX_FIELD_ERRORS
+def test_a_row_of_many_unknown_fields_is_rejected_soon() -> None:
+    assert len(reject(ROW | {f"distance{place}": 1 for place in range(200_000)})) == MAX_FIELD_ERRORS
 
 
 def test_only_a_field_that_is_not_there_is_suggested() -> None:
-    assert refuse(ROW | {"distence": 1}) == ["row 0: `distence`: unknown field"]
+    assert reject(ROW | {"distence": 1}) == ["row 0: `distence`: unknown field"]
 
 
-def test_an_empty_list_is_refused() -> None:
-    assert refuse() == ["`rows`: expected at least one row, got an empty list"]
+def test_an_empty_list_is_rejected() -> None:
+    assert reject() == ["`rows`: expected at least one row, got an empty list"]
 
 
 @pytest.mark.parametrize(
@@ -160,16 +160,16 @@ def test_an_empty_list_is_refused() -> None:
     ],
 )
 def test_a_row_must_be_an_object(row: Any, shown: str) -> None:
-    assert refuse(ROW, row) == [f"row 1: expected an object with one field per feature, got {shown}"]
+    assert reject(ROW, row) == [f"row 1: expected an object with one field per feature, got {shown}"]
 
 
 def test_an_empty_object_misses_every_field() -> None:
-    assert len(refuse({})) == len(SCHEMA.features)
+    assert len(reject({})) == len(SCHEMA.features)
 
 
 def test_every_problem_is_named() -> None:
     bad = ROW | {"distance": "far", "holiday": 2}
-    assert refuse(bad, ROW, bad) == [
+    assert reject(bad, ROW, bad) == [
         "row 0: `distance`: expected a number, got 'far'",
         "row 0: `holiday`: expected true or false, got 2",
         "row 2: `distance`: expected a number, got 'far'",
@@ -179,13 +179,13 @@ def test_every_problem_is_named() -> None:
 
 def test_no_more_problems_are_named_than_help() -> None:
     bad = ROW | {"distance": "far", "holiday": 2, "carrier": 3}
-    problems = refuse(*[bad] * 1000)
+    problems = reject(*[bad] * 1000)
     assert len(problems) == MAX_FIELD_ERRORS
     assert problems[-1].startswith("row 6:")
 
 
 def test_a_problem_far_down_is_found_and_counted_from_the_first_row() -> None:
-    assert refuse(*[ROW] * 1000, ROW | {"holiday": 2}) == ["row 1000: `holiday`: expected true or false, got 2"]
+    assert reject(*[ROW] * 1000, ROW | {"holiday": 2}) == ["row 1000: `holiday`: expected true or false, got 2"]
 
 
 def test_the_error_carries_its_problems_for_programs() -> None:
@@ -201,5 +201,5 @@ def test_the_error_can_be_sent_to_another_process() -> None:
 
 
 @pytest.mark.parametrize("value", [-1e-45, 5000.0004])
-def test_a_hair_beyond_a_bound_is_refused(value: float) -> None:
-    assert refuse(ROW | {"distance": value})[0].startswith(f"row 0: `distance`: {OUT_OF_RANGE}")
+def test_a_hair_beyond_a_bound_is_rejected(value: float) -> None:
+    assert reject(ROW | {"distance": value})[0].startswith(f"row 0: `distance`: {OUT_OF_RANGE}")

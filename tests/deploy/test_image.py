@@ -60,7 +60,7 @@ def test_names_of_images_are_taken(tag: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["Flights:1", "", ":1", "two words:1", "flights:", "flügge:1", "flights:1:2 "])
-def test_names_that_no_image_can_have_are_refused(tag: str) -> None:
+def test_names_that_no_image_can_have_are_rejected(tag: str) -> None:
     with pytest.raises(ImageFailed, match="an image can't be called"):
         check_tag(tag)
 

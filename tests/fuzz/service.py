@@ -13,7 +13,7 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Guard
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.error_status import describe_error
+from ekiben.service.error_status import to_error_response
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
@@ -99,7 +99,7 @@ class Service:
             async with asyncio.timeout(TIMEOUT_S):
                 answered = await found.answer(request, Call(1.0))
         except Exception as error:
-            return describe_error(error).status
+            return to_error_response(error).status
         answered.SerializeToString()
         return 200
 

@@ -27,7 +27,7 @@ from ekiben.load_tests.generator.load import Call, Load, draw_arrivals
 from ekiben.load_tests.generator.processes import Offered, merge, start_generator
 from ekiben.load_tests.generator.sender import send
 from ekiben.load_tests.overload.overload import judge
-from ekiben.load_tests.overload.rejection_cost import Costs, measure_least, read_costs, start_refuser
+from ekiben.load_tests.overload.rejection_cost import Costs, measure_rejection_floor, read_costs, start_rejecting_server
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.service_under_test import (
     Service,
@@ -45,7 +45,7 @@ from tests.doubling import SCHEMA as DOUBLING
 from tests.fuzz.service import SCHEMA
 
 RIGHT = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright"
-REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
+REJECTED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
 BARE = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n"
 FAILED = b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno"
 WRONG = RIGHT.replace(b"right", b"wrong")
@@ -102,7 +102,7 @@ def test_right_answers_are_good() -> None:
 
 
 def test_what_is_not_good_is_told_apart() -> None:
-    answers = [RIGHT, REFUSED, BARE, FAILED, WRONG]
+    answers = [RIGHT, REJECTED, BARE, FAILED, WRONG]
     offered = offer(lambda number: answers[number % 5])
     counts = [offered.good, offered.shed, offered.bare, offered.failed, offered.wrong]
     assert min(counts) > 0
@@ -223,27 +223,27 @@ def test_overload_is_judged() -> None:
     assert not any(check.met for check in missed)
 
 
-def test_what_can_be_kept_follows_from_what_a_refusal_costs() -> None:
+def test_what_can_be_kept_follows_from_what_a_rejection_costs() -> None:
     costs = read_costs(step(1000, 5), step(5000, 80, shed=4500))  # of 1,000 answers a second, 500 are left
     assert costs.answer_s == pytest.approx(1e-3)
-    assert costs.refusal_s == pytest.approx(0.5 / 4500)
+    assert costs.rejection_s == pytest.approx(0.5 / 4500)
     assert costs.keep(1) == 1
     assert costs.keep(5) == pytest.approx(0.5)
     assert costs.keep(100) == Costs(1.0, 2.0).keep(2) == 0
 
 
 @pytest.mark.slow
-def test_a_server_that_only_refuses_is_measured() -> None:
+def test_a_server_that_only_rejects_is_measured() -> None:
     cores = frozenset(os.sched_getaffinity(0))
     with start_generator(Split(cores, frozenset(sorted(cores)[:1]))) as generator:
-        least = measure_least(generator, Load(("", 0), [CALL], rate=4000, seconds=2, connections=8), cores)
+        least = measure_rejection_floor(generator, Load(("", 0), [CALL], rate=4000, seconds=2, connections=8), cores)
     assert 0 < least.seconds < 1e-3
     assert 0 < least.kernel_share <= 1
 
 
-def test_a_server_that_only_refuses_and_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_only_rejects_and_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(UserError, match="did not start"), start_refuser(frozenset()):
+    with pytest.raises(UserError, match="did not start"), start_rejecting_server(frozenset()):
         pass
 
 
@@ -281,44 +281,44 @@ def test_rows_are_generated_from_the_services_document() -> None:
 
 
 @pytest.mark.parametrize("slo", ["0", "-1", "soon", "nan", "inf"])
-def test_a_wrong_slo_is_refused(slo: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_slo_is_rejected(slo: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["capacity", f"--slo-p99-ms={slo}"])
     assert stopped.value.code == 2
     assert f"expected a number above 0, got {slo!r}" in capsys.readouterr().err
 
 
-def test_an_url_that_nobody_answers_at_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_url_that_nobody_answers_at_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["capacity", "--url", f"http://127.0.0.1:{free_port()}"]) == 2
     assert "error: nothing answers at http://127.0.0.1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "https://a", "ftp://a", ""])
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_what_is_no_url_is_rejected(url: str) -> None:
     with pytest.raises(UserError, match="expected an address such as"):
         find_service(url)
 
 
 @pytest.mark.parametrize("answer", [RIGHT, FAILED, RIGHT.replace(b"right", b'["a"]').replace(b": 5", b": 5")])
-def test_another_server_is_refused(answer: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_server_is_rejected(answer: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     with answering(lambda _: answer) as (host, port):
         assert main(["capacity", "--url", f"http://{host}:{port}"]) == 2
     assert "is not Ekiben" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("network", [[], ["--heavy"]], ids=["light", "heavy"])
-def test_more_rows_than_a_request_may_have_are_refused(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_rows_than_a_request_may_have_are_rejected(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["overload", "--rows", "99999999", *network]) == 2
     assert "--rows 99999999: the service takes at most MAX_REQUEST_ROWS=20000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("network", [[], ["--heavy"]], ids=["light", "heavy"])
-def test_more_cores_than_there_are_are_refused(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_cores_than_there_are_are_rejected(network: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["overload", "--cores", "999", *network]) == 2
     assert f"--cores 999: this process may use {len(os.sched_getaffinity(0))}" in capsys.readouterr().err
 
 
-def test_a_taken_port_is_refused() -> None:
+def test_a_taken_port_is_rejected() -> None:
     with answering(lambda _: RIGHT) as (_, port), pytest.raises(UserError, match=f"listens on port {port}"):
         check_free(port)
     check_free(free_port())
@@ -334,7 +334,7 @@ def test_a_taken_port_is_refused() -> None:
         ((), "the following arguments are required: COMMAND"),
     ],
 )
-def test_a_wrong_option_is_refused(
+def test_a_wrong_option_is_rejected(
     arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:

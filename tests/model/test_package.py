@@ -126,7 +126,7 @@ def test_the_digest_of_the_settings_binds_the_label(model: PackedModel) -> None:
         open_stored(stored, "ba5e")
 
 
-def test_other_golden_answers_are_refused(folder: Path) -> None:
+def test_other_golden_answers_are_rejected(folder: Path) -> None:
     golden = json.loads((folder / GOLDEN_FILE).read_text())
     golden["answers"][7][0] += 0.001
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
@@ -138,14 +138,14 @@ def test_other_golden_answers_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "xx", "[]", '{"x": 1}', '{"rows": [], "answers": []}', '{"rows": [{}], "answers": [[0.5]]}']
 )
-def test_harmed_golden_rows_are_refused(folder: Path, text: str) -> None:
+def test_harmed_golden_rows_are_rejected(folder: Path, text: str) -> None:
     (folder / GOLDEN_FILE).write_text(text)
     sign(folder, GOLDEN_FILE)
     with pytest.raises(InvalidModel, match=GOLDEN_FILE):
         reopen(folder).start_engine()
 
 
-def test_too_few_golden_answers_are_refused(folder: Path) -> None:
+def test_too_few_golden_answers_are_rejected(folder: Path) -> None:
     golden = json.loads((folder / GOLDEN_FILE).read_text())
     golden["answers"].pop()
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
@@ -155,14 +155,14 @@ def test_too_few_golden_answers_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"version": None}, {"engine": "foo"}, {"files": {}}, {"files": 3}])
-def test_a_manifest_without_what_it_must_say_is_refused(folder: Path, change: dict[str, object]) -> None:
+def test_a_manifest_without_what_it_must_say_is_rejected(folder: Path, change: dict[str, object]) -> None:
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
     write_manifest(folder, manifest | change)
     with pytest.raises(InvalidModel, match=MANIFEST_FILE):
         reopen(folder)
 
 
-def test_another_network_is_refused(folder: Path) -> None:
+def test_another_network_is_rejected(folder: Path) -> None:
     network = bytearray((folder / LITERT_FILE).read_bytes())
     middle = len(network) // 2
     network[middle : middle + 400] = bytes(400)  # weights are most of the file
@@ -172,17 +172,17 @@ def test_another_network_is_refused(folder: Path) -> None:
         reopen(folder).start_engine()
 
 
-def refuse(**environment: str) -> str:
+def reject(**environment: str) -> str:
     """Return the one sentence with which the service refuses to start."""
-    refused = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **environment)
-    assert "Traceback" not in refused.stdout + refused.stderr
-    (sentence,) = [line for line in refused.stderr.splitlines() if line.startswith("Error")]
+    rejected = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **environment)
+    assert "Traceback" not in rejected.stdout + rejected.stderr
+    (sentence,) = [line for line in rejected.stderr.splitlines() if line.startswith("Error")]
     return sentence
 
 
 def test_a_harmed_model_does_not_serve(copied_store: Path, folder: Path) -> None:
     (folder / LITERT_FILE).write_bytes(b"")
-    assert "model.tflite is not the file that was packed" in refuse(BENTOML_HOME=str(copied_store))
+    assert "model.tflite is not the file that was packed" in reject(BENTOML_HOME=str(copied_store))
 
 
 def test_a_changed_model_does_not_serve(copied_store: Path, folder: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_changed_model_does_not_serve(copied_store: Path, folder: Path) -> Non
     golden["answers"][0][0] = 0.123
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
     sign(folder, GOLDEN_FILE)
-    assert "answers its golden rows up to" in refuse(BENTOML_HOME=str(copied_store))
+    assert "answers its golden rows up to" in reject(BENTOML_HOME=str(copied_store))
 
 
 def test_a_signed_change_does_not_serve_under_the_digest_that_was_set(
@@ -201,13 +201,13 @@ def test_a_signed_change_does_not_serve_under_the_digest_that_was_set(
     (folder / SCHEMA_FILE).write_text(json.dumps(schema))
     sign(folder, SCHEMA_FILE)
     reopen(folder).start_engine()
-    assert "manifest digest" in refuse(BENTOML_HOME=str(copied_store), MODEL_DIGEST=model.digest)
+    assert "manifest digest" in reject(BENTOML_HOME=str(copied_store), MODEL_DIGEST=model.digest)
 
 
 def test_what_was_packed_without_a_digest_does_not_serve(copied_store: Path, folder: Path) -> None:
     label = folder / STORE_FILE
     label.write_text(label.read_text().replace(DIGEST_LABEL, "other"))
-    sentence = refuse(BENTOML_HOME=str(copied_store))
+    sentence = reject(BENTOML_HOME=str(copied_store))
     assert "was packed before its manifest's digest was kept with it: pack it again with `make train`" in sentence
 
 
@@ -219,8 +219,8 @@ def test_promoting_packs_an_altered_model_again(copied_store: Path, folder: Path
 
 
 def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
-    assert "there is no model" in refuse(BENTOML_HOME=str(tmp_path))
-    assert "run `make train` first" in refuse(BENTOML_HOME=str(tmp_path))
+    assert "there is no model" in reject(BENTOML_HOME=str(tmp_path))
+    assert "run `make train` first" in reject(BENTOML_HOME=str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(model: PackedModel, setting: str, value: str) -> None:
-    assert f"{setting}={value!r}" in refuse(**{setting: value})
+    assert f"{setting}={value!r}" in reject(**{setting: value})
 
 
 def test_settings_that_do_not_go_together_are_named(model: PackedModel) -> None:
-    assert "MAX_WAITING_ROWS=5 must be at least MAX_REQUEST_ROWS=20000" in refuse(MAX_WAITING_ROWS="5")
-    assert "TLS_CERT_FILE and TLS_KEY_FILE are needed together" in refuse(TLS_CERT_FILE=__file__)
+    assert "MAX_WAITING_ROWS=5 must be at least MAX_REQUEST_ROWS=20000" in reject(MAX_WAITING_ROWS="5")
+    assert "TLS_CERT_FILE and TLS_KEY_FILE are needed together" in reject(TLS_CERT_FILE=__file__)
 
 
 def test_the_only_model_needs_no_name(model: PackedModel) -> None:
@@ -256,7 +256,7 @@ def test_of_several_models_one_must_be_chosen(copied_store: Path) -> None:
     shutil.copytree(models / NAME, models / "another")
     for listing in (models / "another").glob("*/model.yaml"):
         listing.write_text(listing.read_text().replace(f"name: {NAME}", "name: another"))
-    sentence = refuse(BENTOML_HOME=str(copied_store), MODEL_NAME="")
+    sentence = reject(BENTOML_HOME=str(copied_store), MODEL_NAME="")
     assert f"has another, {NAME}: choose one with MODEL_NAME=another" in sentence
 
 

@@ -40,10 +40,10 @@ def test_the_right_token_passes(header: bytes) -> None:
     ],
 )
 def test_anything_else_does_not(headers: list[bytes], said: str) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as rejected:
         Guard("s3cret").check(headers)
-    assert (refused.value.status, refused.value.headers) == (401, ((b"www-authenticate", b"Bearer"),))
-    assert str(refused.value) == f"the bearer token {said}: send the header `Authorization: Bearer …`"
+    assert (rejected.value.status, rejected.value.headers) == (401, ((b"www-authenticate", b"Bearer"),))
+    assert str(rejected.value) == f"the bearer token {said}: send the header `Authorization: Bearer …`"
 
 
 def test_without_a_token_the_door_is_open() -> None:
@@ -93,11 +93,11 @@ WRONG_NAMES += ("/v1/models/x", f"/v1/models/{NAME}/versions/77", f"/v1/models/{
 def test_a_probe_that_fails_names_no_model_without_the_token(
     guarded: Server, model: PackedModel, path: str, headers: dict[str, str]
 ) -> None:
-    refused = httpx.get(guarded.url + path, headers=headers)
+    rejected = httpx.get(guarded.url + path, headers=headers)
     told = httpx.get(guarded.url + path, headers=RIGHT)
-    assert refused.status_code == told.status_code in (400, 404)
+    assert rejected.status_code == told.status_code in (400, 404)
     said = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
-    assert refused.json() == {"error": said}
+    assert rejected.json() == {"error": said}
     assert said not in told.text
 
 
@@ -121,14 +121,16 @@ def test_no_open_path_says_which_model_is_served(guarded: Server) -> None:
 )
 def test_a_grpc_probe_that_fails_names_no_model_without_the_token(guarded: Server, method: str, body: bytes) -> None:
     def ask(*metadata: tuple[str, str]) -> grpc.RpcError:
-        with grpc.insecure_channel(guarded.grpc) as channel, pytest.raises(grpc.RpcError) as refused:
+        with grpc.insecure_channel(guarded.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
             channel.unary_unary(f"/{method}")(body, metadata=metadata)
-        return refused.value
+        return rejected.value
 
     told = ask(("authorization", f"Bearer {TOKEN}"))
-    for refused in (ask(), ask(("authorization", "Bearer wrong"))):
-        assert refused.code() == told.code()
-        assert refused.details() == "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+    for rejected in (ask(), ask(("authorization", "Bearer wrong"))):
+        assert rejected.code() == told.code()
+        assert (
+            rejected.details() == "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+        )
     assert "Authorization" not in told.details()
 
 
@@ -136,10 +138,10 @@ def test_a_grpc_probe_that_fails_names_no_model_without_the_token(guarded: Serve
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 def test_all_else_does(guarded: Server, path: str, method: str) -> None:
-    refused = httpx.request(method, guarded.url + path)
-    assert refused.status_code == 401
-    assert refused.headers["www-authenticate"] == "Bearer"
-    assert refused.json() == {"error": "the bearer token is missing: send the header `Authorization: Bearer …`"}
+    rejected = httpx.request(method, guarded.url + path)
+    assert rejected.status_code == 401
+    assert rejected.headers["www-authenticate"] == "Bearer"
+    assert rejected.json() == {"error": "the bearer token is missing: send the header `Authorization: Bearer …`"}
     assert httpx.request(method, guarded.url + path, headers=RIGHT).status_code != 401
 
 
@@ -172,12 +174,12 @@ def test_rows_are_predicted_with_the_token_only(guarded: Server, model: PackedMo
         ((("Authorization", "Bearer wrong"),), "is not the right one"),
         ((right, right), "came more than once"),
     ]:
-        refused = post(*headers)
-        assert (refused.status_code, said in refused.json()["error"]) == (401, True)
+        rejected = post(*headers)
+        assert (rejected.status_code, said in rejected.json()["error"]) == (401, True)
 
 
 @pytest.mark.slow
-def test_refusals_are_counted(guarded: Server) -> None:
+def test_rejections_are_counted(guarded: Server) -> None:
     line = 'inference_requests_total{code="401",protocol="front_door"}'
     with httpx.Client(headers=RIGHT) as client:
 
@@ -195,9 +197,9 @@ def test_refusals_are_counted(guarded: Server) -> None:
 def test_grpc_asks_for_the_same_token(guarded: Server) -> None:
     metadata = "/inference.GRPCInferenceService/ServerMetadata"
     with grpc.insecure_channel(guarded.grpc) as channel:
-        with pytest.raises(grpc.RpcError) as refused:
+        with pytest.raises(grpc.RpcError) as rejected:
             channel.unary_unary(metadata)(b"")
-        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert rejected.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert channel.unary_unary(metadata)(b"", metadata=[("authorization", f"Bearer {TOKEN}")])
         for probe in ("ServerLive", "ServerReady"):
             assert channel.unary_unary(f"/inference.GRPCInferenceService/{probe}")(b"") == b"\x08\x01"

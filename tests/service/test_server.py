@@ -116,12 +116,12 @@ def test_null_is_an_answerable_value_of_a_nullable_field(server: Server, row: di
 def test_a_wrong_value_is_named_with_its_row_and_field(
     server: Server, row: dict[str, Any], change: dict[str, Any], problem: str
 ) -> None:
-    refused = post(server, {"rows": [row, row | change]})
-    assert refused.status_code == 400
-    assert refused.headers["content-type"] == "application/json"
-    assert refused.json()["error"].startswith(problem)
-    assert refused.json()["problems"][0]["row"] == 1
-    assert refused.json()["problems"][0]["field"] in change
+    rejected = post(server, {"rows": [row, row | change]})
+    assert rejected.status_code == 400
+    assert rejected.headers["content-type"] == "application/json"
+    assert rejected.json()["error"].startswith(problem)
+    assert rejected.json()["problems"][0]["row"] == 1
+    assert rejected.json()["problems"][0]["field"] in change
 
 
 def test_a_misspelt_field_is_recognised(server: Server, row: dict[str, Any]) -> None:
@@ -152,17 +152,17 @@ def test_a_misspelt_field_is_recognised(server: Server, row: dict[str, Any]) -> 
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_wrong_body_is_refused_in_one_sentence(server: Server, body: bytes, status: int, problem: str) -> None:
-    refused = post(server, body)
-    assert refused.status_code == status
-    assert refused.json()["error"].encode("utf-8", "backslashreplace").decode().startswith(problem)
+def test_a_wrong_body_is_rejected_in_one_sentence(server: Server, body: bytes, status: int, problem: str) -> None:
+    rejected = post(server, body)
+    assert rejected.status_code == status
+    assert rejected.json()["error"].encode("utf-8", "backslashreplace").decode().startswith(problem)
 
 
 @pytest.mark.parametrize("kind", ["text/csv", "text/plain", "multipart/form-data; boundary=x", "application/xml"])
-def test_a_wrong_content_type_is_refused(server: Server, kind: str) -> None:
-    refused = httpx.post(f"{server.url}/predict", content=b"{}", headers={"content-type": kind})
-    assert refused.status_code == 415
-    assert "send application/json" in refused.json()["error"]
+def test_a_wrong_content_type_is_rejected(server: Server, kind: str) -> None:
+    rejected = httpx.post(f"{server.url}/predict", content=b"{}", headers={"content-type": kind})
+    assert rejected.status_code == 415
+    assert "send application/json" in rejected.json()["error"]
 
 
 def test_json_with_a_charset_is_json(server: Server, row: dict[str, Any]) -> None:
@@ -191,19 +191,19 @@ def test_a_compressed_body_is_unpacked(
         ("br", b"x", 415, "content encoding 'br' is not supported"),
     ],
 )
-def test_a_wrongly_compressed_body_is_refused(
+def test_a_wrongly_compressed_body_is_rejected(
     server: Server, coding: str, body: bytes, status: int, sentence: str
 ) -> None:
-    refused = post(server, body, **{"content-encoding": coding})
-    assert (refused.status_code, sentence in refused.json()["error"]) == (status, True)
+    rejected = post(server, body, **{"content-encoding": coding})
+    assert (rejected.status_code, sentence in rejected.json()["error"]) == (status, True)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_a_wrong_method_is_refused(server: Server, method: str) -> None:
-    refused = httpx.request(method, f"{server.url}/predict")
-    assert refused.status_code == 405
-    assert refused.headers["allow"] == "POST"
-    assert "POST" in refused.json()["error"]
+def test_a_wrong_method_is_rejected(server: Server, method: str) -> None:
+    rejected = httpx.request(method, f"{server.url}/predict")
+    assert rejected.status_code == 405
+    assert rejected.headers["allow"] == "POST"
+    assert "POST" in rejected.json()["error"]
 
 
 def test_a_wrong_request_disturbs_no_other(server: Server, golden: dict[str, Any]) -> None:
@@ -225,7 +225,7 @@ def test_a_wrong_request_disturbs_no_other(server: Server, golden: dict[str, Any
     assert given == pytest.approx([answer[0] for answer in golden["answers"][:200]], abs=1e-5)
 
 
-def test_a_deadline_is_kept_or_refused(server: Server, row: dict[str, Any]) -> None:
+def test_a_deadline_is_kept_or_rejected(server: Server, row: dict[str, Any]) -> None:
     assert post(server, {"rows": [row]}, **{"x-request-timeout-ms": "5000"}).status_code == 200
     late = post(server, {"rows": [row]}, **{"x-request-timeout-ms": "0.000001"})
     assert late.status_code in (429, 504)
@@ -233,10 +233,10 @@ def test_a_deadline_is_kept_or_refused(server: Server, row: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("timeout", ["soon", "-1", "0", "nan", "1e99", "inf"])
-def test_a_deadline_that_makes_no_sense_is_refused(server: Server, row: dict[str, Any], timeout: str) -> None:
-    refused = post(server, {"rows": [row]}, **{"x-request-timeout-ms": timeout})
-    assert refused.status_code == 400
-    assert "x-request-timeout-ms" in refused.json()["error"]
+def test_a_deadline_that_makes_no_sense_is_rejected(server: Server, row: dict[str, Any], timeout: str) -> None:
+    rejected = post(server, {"rows": [row]}, **{"x-request-timeout-ms": timeout})
+    assert rejected.status_code == 400
+    assert "x-request-timeout-ms" in rejected.json()["error"]
 
 
 def test_the_request_id_comes_back(server: Server, row: dict[str, Any]) -> None:
@@ -258,13 +258,13 @@ def test_a_body_that_does_not_come_is_given_up(server: Server) -> None:
     assert b"did not arrive within 0.3 s" in received
 
 
-def test_a_row_of_nonsense_is_refused_quickly_and_briefly(server: Server, row: dict[str, Any]) -> None:
+def test_a_row_of_nonsense_is_rejected_quickly_and_briefly(server: Server, row: dict[str, Any]) -> None:
     names = {f"distanc{n}": n for n in range(20_000)}
-    refused = post(server, {"rows": [row] * 5000 + [names | {"x" * 1_000_000: 1}]})
-    assert refused.status_code == 400
-    assert refused.json()["problems"][0]["row"] == 5000
-    assert len(refused.content) < 10_000
-    assert refused.elapsed.total_seconds() < 2  # a name was compared with all others for each of 20,000
+    rejected = post(server, {"rows": [row] * 5000 + [names | {"x" * 1_000_000: 1}]})
+    assert rejected.status_code == 400
+    assert rejected.json()["problems"][0]["row"] == 5000
+    assert len(rejected.content) < 10_000
+    assert rejected.elapsed.total_seconds() < 2  # a name was compared with all others for each of 20,000
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server, golden: dict[str, Any]) -> None:
@@ -312,11 +312,11 @@ def test_probes_and_unknown_paths_fall_through_to_bentoml(server: Server) -> Non
     assert httpx.get(f"{server.url}/nowhere").status_code == 404
 
 
-def test_requests_batches_and_refusals_are_counted(server: Server, row: dict[str, Any]) -> None:
+def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[str, Any]) -> None:
     answered = 'inference_requests_total{code="200",protocol="predict"}'
-    refused = 'inference_requests_total{code="400",protocol="predict"}'
+    rejected = 'inference_requests_total{code="400",protocol="predict"}'
     batched = "inference_batch_rows_sum"
-    lines = (answered, refused, batched)
+    lines = (answered, rejected, batched)
     before = [server.metric(line) for line in lines]
     post(server, {"rows": [row] * 7})
     post(server, {})

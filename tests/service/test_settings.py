@@ -42,7 +42,7 @@ def test_the_platforms_port_counts(
 
 @pytest.mark.parametrize("name", list(PORTS))
 @pytest.mark.parametrize("value", ["eighty", "0", "65536", "-1", "80.5"])
-def test_a_wrong_port_is_refused_by_the_name_it_came_under(
+def test_a_wrong_port_is_rejected_by_the_name_it_came_under(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv("AIP_MODE", "PREDICTION")
@@ -51,19 +51,21 @@ def test_a_wrong_port_is_refused_by_the_name_it_came_under(
         read_settings()
 
 
-def test_a_wrong_grpc_port_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_grpc_port_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRPC_PORT", "zero")
     with pytest.raises(InvalidSettings, match=r"^GRPC_PORT='zero': "):
         read_settings()
 
 
 @pytest.mark.parametrize("token", ["s3cret value", "s3cret\n", " s3cret", "s3crét", "s3cret\x7f", " "])
-def test_a_token_no_header_can_carry_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_a_token_no_header_can_carry_is_rejected_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv("AUTH_TOKEN", token)
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as rejected:
         read_settings()
-    assert str(refused.value) == "AUTH_TOKEN holds a space, a line break or what is not ASCII: no header can carry that"
-    assert refused.value.__suppress_context__  # pydantic's own error shows what it was given
+    assert (
+        str(rejected.value) == "AUTH_TOKEN holds a space, a line break or what is not ASCII: no header can carry that"
+    )
+    assert rejected.value.__suppress_context__  # pydantic's own error shows what it was given
 
 
 def test_settings_do_not_show_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +78,9 @@ def test_settings_do_not_show_the_token(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_error_elsewhere_does_not_show_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUTH_TOKEN", "s3cret")
     monkeypatch.setenv("TLS_CERT_FILE", str(tmp_path))
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as rejected:
         read_settings()
-    assert str(refused.value) == "TLS_CERT_FILE and TLS_KEY_FILE are needed together"
+    assert str(rejected.value) == "TLS_CERT_FILE and TLS_KEY_FILE are needed together"
 
 
 def test_the_default_deadline_is_one_that_a_caller_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:

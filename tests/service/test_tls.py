@@ -50,9 +50,9 @@ def test_grpc_is_answered_over_tls(secured: Server, pair: Pair) -> None:
 def test_nothing_is_answered_without_tls(secured: Server) -> None:
     with pytest.raises(httpx.TransportError):
         httpx.get(secured.url.replace("https", "http") + "/livez")
-    with grpc.insecure_channel(secured.grpc) as channel, pytest.raises(grpc.RpcError) as refused:
+    with grpc.insecure_channel(secured.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
         channel.unary_unary(HEALTH)(b"", timeout=5)
-    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert rejected.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.slow
@@ -71,18 +71,18 @@ def test_the_announced_command_says_https(secured: Server) -> None:
 def test_wrong_files_stop_the_start_in_one_sentence(pair: Pair, model: PackedModel, tmp_path: Path) -> None:
     key = write_pair(tmp_path).key
     files = {"TLS_CERT_FILE": str(pair.certificate), "TLS_KEY_FILE": str(key)}
-    refused = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **files)
-    assert "is not the key of the certificate in TLS_CERT_FILE" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert "ekiben:1" not in refused.stderr  # no worker was started
+    rejected = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **files)
+    assert "is not the key of the certificate in TLS_CERT_FILE" in rejected.stderr
+    assert "Traceback" not in rejected.stderr
+    assert "ekiben:1" not in rejected.stderr  # no worker was started
 
 
 def settings_error(monkeypatch: pytest.MonkeyPatch, certificate: Path | str, key: Path | str) -> str:
     monkeypatch.setenv("TLS_CERT_FILE", str(certificate))
     monkeypatch.setenv("TLS_KEY_FILE", str(key))
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as rejected:
         read_settings()
-    return str(refused.value)
+    return str(rejected.value)
 
 
 def test_a_good_pair_is_taken(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:

@@ -72,8 +72,8 @@ def test_the_token_is_asked_for_except_by_probes(model: PackedModel, tmp_path: P
         for path in ("/livez", "/readyz", "/ping", "/v2/health/ready", f"/v1/models/{NAME}"):
             assert httpx.get(server.url + path).status_code == 200
         for path in ("/v2", "/docs.json", "/metrics", "/nothing"):
-            refused = httpx.get(server.url + path)
-            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            rejected = httpx.get(server.url + path)
+            assert (rejected.status_code, rejected.headers["www-authenticate"]) == (401, "Bearer")
         assert "is missing" in httpx.post(f"{server.url}/predict", json=body).json()["error"]
         wrong = {"authorization": "Bearer other"}
         assert "is not the right one" in httpx.post(f"{server.url}/predict", json=body, headers=wrong).json()["error"]

@@ -225,7 +225,7 @@ def said(capsys: Capture) -> list[str]:
     return [line for line in lines if line.strip() and not BAR.match(line)]
 
 
-def refuse(capsys: Capture, arguments: list[str]) -> str:
+def reject(capsys: Capture, arguments: list[str]) -> str:
     """Run a command that fails in this process; return the one sentence that it says."""
     capsys.readouterr()
     assert main(arguments) == 2
@@ -265,7 +265,7 @@ SKEWS: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SKEWS)
-def test_a_table_that_breaks_the_contract_is_refused(kind: str, project: Project, capsys: Capture) -> None:
+def test_a_table_that_breaks_the_contract_is_rejected(kind: str, project: Project, capsys: Capture) -> None:
     change, sentence = SKEWS[kind]
     project.write(change(make_table()))
     stored = project.stored()
@@ -369,7 +369,7 @@ def test_if_missing_does_nothing_where_a_model_is(project: Project, capsys: Capt
 def test_if_missing_trains_where_no_model_is(empty: Project, capsys: Capture) -> None:
     empty.problem.write_text(PROBLEM)
     empty.table.unlink()
-    assert "there is no file" in refuse(capsys, ["train", "--if-missing", "--problem", str(empty.problem)])
+    assert "there is no file" in reject(capsys, ["train", "--if-missing", "--problem", str(empty.problem)])
 
 
 # Which version serves
@@ -414,14 +414,14 @@ def test_promote_and_rollback_choose_what_serves(two: Project, capsys: Capture) 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["7", "champion", "-1", "1 "])
 def test_a_version_that_is_not_there_is_not_promoted(version: str, project: Project, capsys: Capture) -> None:
-    sentence = refuse(capsys, ["promote", "--problem", str(project.problem), "--", version])
+    sentence = reject(capsys, ["promote", "--problem", str(project.problem), "--", version])
     assert sentence == f"the registry has no version {version} of {NAME}: it has 1"
     assert (project.champion(), served()) == ("1", "1")
 
 
 @pytest.mark.slow
 def test_there_is_nothing_before_the_first_champion(project: Project, capsys: Capture) -> None:
-    sentence = refuse(capsys, ["rollback", "--problem", str(project.problem)])
+    sentence = reject(capsys, ["rollback", "--problem", str(project.problem)])
     assert sentence == f"no version of {NAME} was the champion before: `promote VERSION` chooses any other"
     assert (project.champion(), served()) == ("1", "1")
 
@@ -437,7 +437,7 @@ def test_there_is_nothing_before_the_first_champion(project: Project, capsys: Ca
 )
 def test_nothing_was_trained_yet(arguments: list[str], sentence: str, empty: Project, capsys: Capture) -> None:
     empty.problem.write_text(PROBLEM)
-    assert refuse(capsys, [*arguments, "--problem", str(empty.problem)]) == sentence
+    assert reject(capsys, [*arguments, "--problem", str(empty.problem)]) == sentence
     assert_untouched(empty)
 
 
@@ -458,7 +458,7 @@ def test_only_another_problem_was_trained(
     arguments: list[str], sentence: str, project: Project, capsys: Capture
 ) -> None:
     project.problem.write_text(PROBLEM.replace(NAME, "other"), "utf-8")
-    assert refuse(capsys, [*arguments, "--problem", str(project.problem)]) == sentence
+    assert reject(capsys, [*arguments, "--problem", str(project.problem)]) == sentence
 
 
 # Offline predictions
@@ -525,10 +525,10 @@ def test_rows_that_do_not_fit_get_no_prediction_and_a_reason(project: Project, c
     assert score(project, table, "scored.parquet") == 1
     assert "rows that don't fit the schema and have no prediction: 2; `prediction.problem`" in said(capsys)[-1]
     scored = pd.read_parquet(project.folder / "scored.parquet")
-    refused = scored["prediction.problem"].notna()
-    assert np.flatnonzero(refused).tolist() == [3, 5]
-    assert scored["prediction.probability"].isna().equals(refused)
-    assert scored["prediction.label"].isna().equals(refused)
+    rejected = scored["prediction.problem"].notna()
+    assert np.flatnonzero(rejected).tolist() == [3, 5]
+    assert scored["prediction.probability"].isna().equals(rejected)
+    assert scored["prediction.label"].isna().equals(rejected)
     assert scored["prediction.problem"][3] == (
         "`unit price`: expected a number, got 'dear'; "
         "`when`: expected an ISO 8601 date and time as text, got 'soon'"
@@ -578,7 +578,7 @@ def test_a_prediction_that_cannot_be_made(
     change(make_table()).to_csv(project.folder / "new.csv", index=False)
     before = sorted(project.folder.iterdir())
     arguments = ["predict", str(project.folder / "new.csv"), "--problem", str(project.problem)]
-    assert sentence in refuse(capsys, [*arguments, "-o", str(project.folder / output)])
+    assert sentence in reject(capsys, [*arguments, "-o", str(project.folder / output)])
     assert sorted(project.folder.iterdir()) == before
 
 
@@ -597,7 +597,7 @@ def test_a_table_that_breaks_off_leaves_the_output_as_it_was(project: Project, c
     output.write_text("of yesterday")
     before = sorted(project.folder.iterdir())
     arguments = ["predict", str(project.folder / "cut.csv.gz"), "--problem", str(project.problem), "-o", str(output)]
-    assert "cut.csv.gz can't be read" in refuse(capsys, arguments)
+    assert "cut.csv.gz can't be read" in reject(capsys, arguments)
     assert output.read_text() == "of yesterday"
     assert sorted(project.folder.iterdir()) == before
 
@@ -673,7 +673,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_no_problem_is_written_for_a_bad_table(kind: str, empty: Project, capsys: Capture) -> None:
     make, sentence = BAD_TABLES[kind]
     make(empty.table)
-    assert sentence in refuse(capsys, ["init", str(empty.table), "--target", "outcome", "-o", str(empty.problem)])
+    assert sentence in reject(capsys, ["init", str(empty.table), "--target", "outcome", "-o", str(empty.problem)])
     assert not empty.problem.exists()
     assert_untouched(empty)
 
@@ -684,7 +684,7 @@ def test_nothing_is_trained_on_a_bad_table(kind: str, empty: Project, capsys: Ca
     make, sentence = BAD_TABLES[kind]
     make(empty.table)
     empty.problem.write_text(PROBLEM, "utf-8")
-    assert sentence in refuse(capsys, ["train", "--problem", str(empty.problem)])
+    assert sentence in reject(capsys, ["train", "--problem", str(empty.problem)])
     assert_untouched(empty)
 
 
@@ -714,15 +714,15 @@ BAD_PROBLEMS: dict[str, tuple[Callable[[str], str], str]] = {
 def test_nothing_is_trained_from_a_bad_problem(kind: str, empty: Project, capsys: Capture) -> None:
     change, sentence = BAD_PROBLEMS[kind]
     empty.problem.write_text(change(PROBLEM), "utf-8")
-    assert sentence in refuse(capsys, ["train", "--problem", str(empty.problem)])
+    assert sentence in reject(capsys, ["train", "--problem", str(empty.problem)])
     assert_untouched(empty)
 
 
 @pytest.mark.slow
-def test_a_number_column_with_texts_is_refused(empty: Project, capsys: Capture) -> None:
+def test_a_number_column_with_texts_is_rejected(empty: Project, capsys: Capture) -> None:
     empty.write(put("unit price", "dear", slice(8, 20))(make_table()))
     empty.problem.write_text(PROBLEM, "utf-8")
-    sentence = refuse(capsys, ["train", "--problem", str(empty.problem)])
+    sentence = reject(capsys, ["train", "--problem", str(empty.problem)])
     assert "`unit price`: can't be read as a number in 12 of 400 rows (3.0%), first in row 9: 'dear'" in sentence
     assert_untouched(empty)
 
@@ -749,7 +749,7 @@ BAD_QUERIES = {
 def test_no_problem_is_written_for_a_bad_query(kind: str, shop: str, empty: Project, capsys: Capture) -> None:
     file, query, sentence = BAD_QUERIES[kind]
     given = [shop.replace("shop.db", file), *(["--query", query] if query else [])]
-    assert sentence in refuse(capsys, ["init", *given, "--target", "outcome", "-o", str(empty.problem)])
+    assert sentence in reject(capsys, ["init", *given, "--target", "outcome", "-o", str(empty.problem)])
     assert not empty.problem.exists()
     assert not (empty.folder / "shops.db").exists()
     assert_untouched(empty)
@@ -762,7 +762,7 @@ def test_nothing_is_trained_on_a_bad_query(kind: str, shop: str, empty: Project,
     entries = f'url = "{shop.replace("shop.db", file)}"' + (f'\nquery = "{query}"' if query else "")
     empty.problem.write_text(PROBLEM.replace('path = "table.csv"', entries), "utf-8")
     expected = sentence if query else "`source.query`: field required"
-    assert expected in refuse(capsys, ["train", "--problem", str(empty.problem)])
+    assert expected in reject(capsys, ["train", "--problem", str(empty.problem)])
     assert not (empty.folder / "shops.db").exists()
     assert_untouched(empty)
 
@@ -770,7 +770,7 @@ def test_nothing_is_trained_on_a_bad_query(kind: str, shop: str, empty: Project,
 def test_a_problem_is_written_over_only_by_force(empty: Project, capsys: Capture) -> None:
     empty.problem.write_text("mine")
     arguments = ["init", str(empty.table), "--target", "outcome", "-o", str(empty.problem)]
-    assert refuse(capsys, arguments).startswith(f"{empty.problem} is there already: add --force")
+    assert reject(capsys, arguments).startswith(f"{empty.problem} is there already: add --force")
     assert empty.problem.read_text() == "mine"
     assert main([*arguments, "--force"]) == 0
     assert "outcome" in empty.problem.read_text("utf-8")

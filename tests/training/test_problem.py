@@ -24,7 +24,7 @@ kind = "number"
 """
 
 
-def refuse(text: str | bytes, folder: Path) -> str:
+def reject(text: str | bytes, folder: Path) -> str:
     path = folder / "problem.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InvalidProblem) as caught:
@@ -87,37 +87,37 @@ def test_features_keep_their_order(tmp_path: Path) -> None:
 )
 def test_a_wrong_entry_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
     assert GOOD.count(old) == 1
-    assert refuse(GOOD.replace(old, new), tmp_path) == message
+    assert reject(GOOD.replace(old, new), tmp_path) == message
 
 
 @pytest.mark.parametrize(
     "line", ["", 'kind = "colour"', 'kind = "number"\nlow = "zero"', 'kind = "number"\ncolour = 1']
 )
 def test_a_wrong_entry_of_a_feature_is_named(line: str, tmp_path: Path) -> None:
-    assert refuse(GOOD.replace('kind = "number"', line), tmp_path).startswith(": `features.distance")
+    assert reject(GOOD.replace('kind = "number"', line), tmp_path).startswith(": `features.distance")
 
 
 @pytest.mark.parametrize("day", ['"soon"', "2013-10-01T12:00:00", '"2013-02-30"'])
 def test_a_wrong_date_is_named(day: str, tmp_path: Path) -> None:
     text = GOOD.replace("validate_from = 2013-10-01", f"validate_from = {day}")
-    assert refuse(text, tmp_path).startswith(": `split.validate_from`: ")
+    assert reject(text, tmp_path).startswith(": `split.validate_from`: ")
 
 
 @pytest.mark.parametrize(
     "text", ["name =", "name", "[target", 'name = "a"\nname = "b"', GOOD.replace('"late"', "late")]
 )
 def test_bad_toml_says_where(text: str, tmp_path: Path) -> None:
-    message = refuse(text, tmp_path)
+    message = reject(text, tmp_path)
     assert message.startswith(" is not valid TOML: ")
     assert "(at " in message
 
 
 def test_an_empty_file_lacks_its_first_entry(tmp_path: Path) -> None:
-    assert refuse("", tmp_path) == ": `name`: field required"
+    assert reject("", tmp_path) == ": `name`: field required"
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    refuse(b"\xff\xfe", tmp_path)
+def test_a_file_that_is_no_text_is_rejected(tmp_path: Path) -> None:
+    reject(b"\xff\xfe", tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

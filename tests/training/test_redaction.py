@@ -90,17 +90,17 @@ def test_the_user_of_a_database_is_no_secret() -> None:
 )
 @pytest.mark.parametrize("query", [None, "SELECT 1"])
 def test_a_table_that_can_not_be_found_is_named_without_its_secrets(table: str, query: str | None) -> None:
-    with pytest.raises(InvalidTable) as refused:
+    with pytest.raises(InvalidTable) as rejected:
         find_source(table, query)
-    assert SECRET not in str(refused.value)
-    assert "…" in str(refused.value)
+    assert SECRET not in str(rejected.value)
+    assert "…" in str(rejected.value)
 
 
 @pytest.mark.parametrize("option", ["password", "sslpassword", "token"])
 def test_a_database_repeats_no_option(option: str) -> None:
-    with pytest.raises(InvalidTable) as refused:
+    with pytest.raises(InvalidTable) as rejected:
         open_source(SqlSource(url=f"postgresql://127.0.0.1:1/d?{option}={SECRET}", query="SELECT 1"))
-    assert SECRET not in str(refused.value)
+    assert SECRET not in str(rejected.value)
 
 
 @pytest.fixture
@@ -139,10 +139,10 @@ def test_a_store_that_can_not_be_used_is_one_sentence_without_its_secrets(
     uri: str, said: str, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(store.StoreUnreachable) as refused, tracking.entered_store():
+    with pytest.raises(store.StoreUnreachable) as rejected, tracking.entered_store():
         tracking.find_versions("nothing")
-    assert said in str(refused.value)
-    shown = "".join(traceback.format_exception(refused.value))
+    assert said in str(rejected.value)
+    shown = "".join(traceback.format_exception(rejected.value))
     assert "hun" not in shown
     assert "ter2" not in shown
 
@@ -190,10 +190,10 @@ def test_a_server_gets_the_login_and_nobody_is_shown_it(
 ) -> None:
     for name, value in {**variables, "MLFLOW_TRACKING_URI": f"http://{login}{echo}"}.items():
         environment.setenv(name, value)
-    with pytest.raises(store.StoreUnreachable) as refused, tracking.entered_store():
+    with pytest.raises(store.StoreUnreachable) as rejected, tracking.entered_store():
         tracking.find_versions("nothing")
-    assert said in str(refused.value)
-    assert SECRET not in str(refused.value)
+    assert said in str(rejected.value)
+    assert SECRET not in str(rejected.value)
 
 
 def test_a_login_is_no_part_of_the_address_that_mlflow_prints(echo: str, environment: pytest.MonkeyPatch) -> None:

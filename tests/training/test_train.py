@@ -362,7 +362,7 @@ def test_a_bad_option_is_one_sentence(arguments: list[str], sentence: str, capsy
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])
-def test_a_seed_that_no_generator_takes_is_refused(seed: str) -> None:
+def test_a_seed_that_no_generator_takes_is_rejected(seed: str) -> None:
     with pytest.raises(SystemExit):
         parse(["train", "--seed", seed])
 

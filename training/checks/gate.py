@@ -65,7 +65,7 @@ def log_report(name: str, report: Report) -> None:
     mlflow.log_artifact(str(page_of(name)), "checks")
 
 
-def refuse_skew(contract: Contract, table: Table, report: Report) -> None:
+def reject_skew(contract: Contract, table: Table, report: Report) -> None:
     """Raise SchemaSkew if the table contradicts the contract; a failed run in MLflow keeps the report."""
     if not report.skews:
         return
@@ -80,7 +80,7 @@ def refuse_skew(contract: Contract, table: Table, report: Report) -> None:
         )
 
 
-def refuse_misfits(table: Table) -> None:
+def reject_unparseable(table: Table) -> None:
     """Raise InvalidTable if a column is absent or holds what can't be read as its declared kind."""
     if table.absent:
         raise InvalidTable(describe_absent(table.source, table.absent[0], table.columns))
@@ -90,7 +90,7 @@ def refuse_misfits(table: Table) -> None:
         raise InvalidTable(f"{first}{more}: mend the table, or declare another kind in the problem file")
 
 
-def refuse_nuls(schema: Schema) -> None:
+def reject_nul_bytes(schema: Schema) -> None:
     """Raise InvalidTable if a category's value ends with a NUL, which NumPy, and so Keras, takes off a text's end."""
     for feature in schema.categories:
         for value in feature.vocabulary:

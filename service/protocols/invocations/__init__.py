@@ -3,7 +3,7 @@
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.protocols.invocations.answer import Invocations
-from ekiben.service.protocols.invocations.errors import shape_error
+from ekiben.service.protocols.invocations.errors import error_body
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
 from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
 from ekiben.service.protocols.openapi import PREDICTION, ROW
@@ -38,4 +38,4 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
         Route("POST", "/invocations", Invocations(dataplane, settings, PROTOCOL).answer, operation=PREDICT),
         Route("GET", "/version", tell_version, operation=VERSION),
     )
-    return Dialect(PROTOCOL, routes, shape_error=shape_error)
+    return Dialect(PROTOCOL, routes, error_body=error_body)

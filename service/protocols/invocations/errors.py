@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ekiben.service.error_status import Failure
+from ekiben.service.error_status import ErrorResponse
 
 # MLflow's names; all other statuses are the first's or, from 500 on, the last's.
 CODES: Mapping[int, str] = {
@@ -18,7 +18,7 @@ CODES: Mapping[int, str] = {
 }
 
 
-def shape_error(failure: Failure) -> dict[str, Any]:
+def error_body(error_response: ErrorResponse) -> dict[str, Any]:
     """Return an error as MLflow's clients and all others read it."""
-    code = CODES.get(failure.status, CODES[400] if failure.status < 500 else CODES[500])
-    return {"error": failure.message, "error_code": code, "message": failure.message}
+    code = CODES.get(error_response.status, CODES[400] if error_response.status < 500 else CODES[500])
+    return {"error": error_response.message, "error_code": code, "message": error_response.message}

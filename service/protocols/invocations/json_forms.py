@@ -88,13 +88,13 @@ def find_form(content: Any) -> str:
 def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
     """Return the names and the rows of a DataFrame that pandas split; raise InvalidInput if it is none."""
     if not isinstance(split, dict):
-        raise _refuse(f'expected an object such as {{"columns": [...], "data": [...]}}, got {show(split)}')
+        raise _split_error(f'expected an object such as {{"columns": [...], "data": [...]}}, got {show(split)}')
     for key in split:
         if key not in SPLIT_KEYS:
-            raise _refuse(f"{show(key)} is no part of it{suggest(key, SPLIT_KEYS)}")
+            raise _split_error(f"{show(key)} is no part of it{suggest(key, SPLIT_KEYS)}")
     columns, data = split.get("columns"), split.get("data")
     if not isinstance(data, list):
-        raise _refuse("`data` is missing" if "data" not in split else f"expected rows in `data`, got {show(data)}")
+        raise _split_error("`data` is missing" if "data" not in split else f"expected rows in `data`, got {show(data)}")
     if set(map(type, data)) - {list}:
         index = next(index for index, row in enumerate(data) if type(row) is not list)
         raise InvalidInput(FieldError(index, None, f"expected a list of values, got {show(data[index])}"))
@@ -102,12 +102,14 @@ def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
         return None, data
     if not isinstance(columns, list) or set(map(type, columns)) - {str}:
         wrong = next((name for name in columns if type(name) is not str), None) if type(columns) is list else columns
-        raise _refuse(f"expected a list of names in `columns`, got {show(wrong)}{' in it' * (type(columns) is list)}")
+        raise _split_error(
+            f"expected a list of names in `columns`, got {show(wrong)}{' in it' * (type(columns) is list)}"
+        )
     check_names(columns)
     return columns, data
 
 
-def _refuse(sentence: str) -> InvalidInput:
+def _split_error(sentence: str) -> InvalidInput:
     return InvalidInput(FieldError(None, SPLIT, sentence))
 
 

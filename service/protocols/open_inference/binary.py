@@ -6,7 +6,7 @@ from typing import Any
 from ekiben.contract.validation import show
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header
-from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, refuse
+from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, tensor_error
 
 LENGTH_HEADER = b"inference-header-content-length"
 SIZE = "binary_data_size"
@@ -38,7 +38,7 @@ class Tail:
         left = len(self._body) - start
         if type(size) is not int or not 0 <= size <= left:
             wanted = f"expected a number of bytes, at most the {left} that are left"
-            raise refuse(name, f"parameter `{SIZE}`: {wanted}, got {show(size)}")
+            raise tensor_error(name, f"parameter `{SIZE}`: {wanted}, got {show(size)}")
         self._place += size
         return read_raw(name, datatype, self._body, start, size, count)
 

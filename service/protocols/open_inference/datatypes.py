@@ -53,17 +53,17 @@ def find_datatype(name: str, datatype: str) -> Datatype:
     """Return the datatype a tensor names; raise InvalidInput if there is none such."""
     found = DATATYPES.get(datatype)
     if found is None:
-        raise refuse_datatype(name, datatype)
+        raise unknown_datatype_error(name, datatype)
     return found
 
 
-def refuse_datatype(name: str, datatype: Any) -> InvalidInput:
+def unknown_datatype_error(name: str, datatype: Any) -> InvalidInput:
     """Return the error of a tensor whose datatype is none."""
     shown = shorten(datatype) if isinstance(datatype, str) else show(datatype)
-    return refuse(name, f"datatype {shown} is unknown: send one of {', '.join(DATATYPES)}")
+    return tensor_error(name, f"datatype {shown} is unknown: send one of {', '.join(DATATYPES)}")
 
 
-def refuse(name: str, sentence: str) -> InvalidInput:
+def tensor_error(name: str, sentence: str) -> InvalidInput:
     """Return the error that names a tensor."""
     return InvalidInput(FieldError(None, shorten(name), sentence))
 
@@ -73,7 +73,9 @@ def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: in
     if not datatype.size:
         return _read_texts(name, content, start, start + size, count)
     if size != count * datatype.size:
-        raise refuse(name, f"has {size} bytes, its shape and datatype are for {count * datatype.size}: send as many")
+        raise tensor_error(
+            name, f"has {size} bytes, its shape and datatype are for {count * datatype.size}: send as many"
+        )
     if datatype.code:
         return _unpacker(datatype.code, count)(content, start)
     halves = np.frombuffer(content, "<u2", count, start)
@@ -86,7 +88,7 @@ def decode_texts(name: str, texts: Iterable[bytes]) -> list[str]:
     try:
         return [text.decode() for text in texts]
     except UnicodeDecodeError:
-        raise refuse(name, "expected text in UTF-8, got other bytes") from None
+        raise tensor_error(name, "expected text in UTF-8, got other bytes") from None
 
 
 def write_raw(datatype: str, values: Any) -> bytes:
@@ -99,20 +101,20 @@ def write_raw(datatype: str, values: Any) -> bytes:
 
 def _read_texts(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
     if end - start < count * _LENGTH.size:  # before anything is made for each
-        raise refuse(name, f"has {end - start} bytes, too few for the lengths of {count} texts")
+        raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} texts")
     if count >= MANY_TEXTS and (texts := _read_even_texts(content[start:end], count)):
         return texts
     length_at, pieces, place = _LENGTH.unpack_from, [], start
     for index in range(count):
         begin = place + _LENGTH.size
         if begin > end:
-            raise refuse(name, f"ends before the length of text {index}")
+            raise tensor_error(name, f"ends before the length of text {index}")
         place = begin + length_at(content, begin - _LENGTH.size)[0]
         if place > end:
-            raise refuse(name, f"ends within text {index}, which should have {place - begin} bytes")
+            raise tensor_error(name, f"ends within text {index}, which should have {place - begin} bytes")
         pieces.append(content[begin:place])
     if place != end:
-        raise refuse(name, f"has {end - place} bytes more than its shape is for")
+        raise tensor_error(name, f"has {end - place} bytes more than its shape is for")
     return decode_texts(name, pieces)
 
 

@@ -11,7 +11,7 @@ from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import Column, ColumnReader
 from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
-from ekiben.service.protocols.open_inference.datatypes import refuse
+from ekiben.service.protocols.open_inference.datatypes import tensor_error
 
 TEXT_CELLS = frozenset({str, NoneType})
 
@@ -45,7 +45,7 @@ class RowReader:
                 self._check_count(shape[0])
                 return Extent(shape, shape[0], width, shape[0] * (width or 1))
         wanted = "[rows] or [rows, 1]" + (f", or [rows, {len(self._names)}] for all features" if alone else "")
-        raise refuse(name, f"has the shape {_show_shape(shape)}: expected {wanted}")
+        raise tensor_error(name, f"has the shape {_show_shape(shape)}: expected {wanted}")
 
     def _find_width(self, name: str, shape: list[int], alone: bool) -> int | None:
         """Return how many features a row has, or None if the tensor is a column."""
@@ -74,29 +74,31 @@ def check_names(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise refuse(name, "is there twice: send one tensor of each name")
+            raise tensor_error(name, "is there twice: send one tensor of each name")
         seen.add(name)
 
 
 def flatten(name: str, data: Any, extent: Extent) -> list[Any]:
     """Return the values of a tensor's JSON, nested as its shape says or flat."""
     if type(data) is not list:
-        raise refuse(name, f"expected a list of values in `data`, got {show(data)}")
+        raise tensor_error(name, f"expected a list of values in `data`, got {show(data)}")
     if data and type(data[0]) is list:
         width = extent.width or 1
         if {(list, width)} != {(type(row), len(row) if type(row) is list else 0) for row in data}:
-            raise refuse(name, f"has rows of another length in `data` than its shape {_show_shape(extent.shape)} says")
+            raise tensor_error(
+                name, f"has rows of another length in `data` than its shape {_show_shape(extent.shape)} says"
+            )
         data = list(chain.from_iterable(data))
     values: list[Any] = data
     if len(values) != extent.count:
-        raise miscount(name, values, extent)
+        raise count_error(name, values, extent)
     return values
 
 
-def miscount(name: str, values: Sequence[Any], extent: Extent) -> InvalidInput:
+def count_error(name: str, values: Sequence[Any], extent: Extent) -> InvalidInput:
     """Return the error of a tensor that has not as many values as its shape says."""
     shape = _show_shape(extent.shape)
-    return refuse(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
+    return tensor_error(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
 
 
 def read_timeout_s(parameters: Mapping[str, Any], timeout_s: float) -> float:

@@ -15,10 +15,10 @@ from ekiben.service.protocols.open_inference.datatypes import (
     decode_texts,
     find_datatype,
     read_raw,
-    refuse,
+    tensor_error,
     write_raw,
 )
-from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, miscount, read_timeout_s
+from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, count_error, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
@@ -157,13 +157,13 @@ def check_raw(model: str, names: Sequence[str], typed: Sequence[bool], raw: int)
 def read_typed(name: str, called: str, datatype: Datatype, contents: Any, extent: Extent) -> Sequence[Any]:
     """Return the values of a tensor's typed contents."""
     if not datatype.field:
-        raise refuse(name, f"{called} has no typed contents: send it raw, or as FP32")
+        raise tensor_error(name, f"{called} has no typed contents: send it raw, or as FP32")
     values: list[Any] = getattr(contents, datatype.field)[:]
     if len(values) != extent.count:
         others = [field.name for field, _ in contents.ListFields() if field.name != datatype.field]
         if others and not values:
-            raise refuse(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
-        raise miscount(name, values, extent)
+            raise tensor_error(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
+        raise count_error(name, values, extent)
     return values if datatype.size else decode_texts(name, values)
 
 

@@ -87,7 +87,7 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
         Route("POST", "/v2/repository/index", api.index),
         Route("POST", "/v2/repository/models/{model}/load", api.load),
         Route("POST", "/v2/repository/models/{model}/unload", api.load),
-        *(Route(method, "/v2/{rest:path}", api.refuse) for method in ("GET", "POST")),
+        *(Route(method, "/v2/{rest:path}", api.answer_not_found) for method in ("GET", "POST")),
     )
 
 
@@ -145,7 +145,7 @@ class Api:
     async def load(self, request: Request) -> bytes:
         raise BadRequest(501, NO_LOADING)
 
-    async def refuse(self, request: Request) -> bytes:
+    async def answer_not_found(self, request: Request) -> bytes:
         name = self._model.name
         raise BadRequest(
             404, f"nothing answers there: `POST /v2/models/{name}/infer` does, `GET /v2/models/{name}` too"

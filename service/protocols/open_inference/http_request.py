@@ -13,7 +13,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.open_inference.binary import SIZE, Tail
-from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, refuse, refuse_datatype
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, tensor_error, unknown_datatype_error
 from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
 from ekiben.service.protocols.open_inference.encode import Asked, Selection
 
@@ -71,9 +71,9 @@ class QuestionReader:
             try:
                 name, shape, datatype = tensor["name"], tensor["shape"], DATATYPES[tensor["datatype"]]
             except (KeyError, TypeError):
-                raise explain_head(tensor) from None
+                raise head_error(tensor) from None
             if type(name) is not str:
-                raise explain_head(tensor)
+                raise head_error(tensor)
             if extent is None or shape != extent.shape:
                 extent = self._rows.measure(name, shape, alone)
             columns[name] = _read_values(name, datatype, extent, tensor, tail)
@@ -135,18 +135,20 @@ def _read_values(name: str, datatype: Datatype, extent: Extent, tensor: Mapping[
     size = parameters.get(SIZE) if type(parameters) is dict else read_parameters(name, tensor).get(SIZE)
     if size is None:
         if data is None:
-            raise refuse(name, f"has no values: send them in `data`, or raw with the parameter `{SIZE}`")
+            raise tensor_error(name, f"has no values: send them in `data`, or raw with the parameter `{SIZE}`")
         if not datatype.field:
-            raise refuse(name, "16-bit floats have no form in JSON: send them raw, or as FP32")
+            raise tensor_error(name, "16-bit floats have no form in JSON: send them raw, or as FP32")
         return flatten(name, data, extent)
     if data is not None:
-        raise refuse(name, f"has both `data` and the parameter `{SIZE}`: send one of them")
+        raise tensor_error(name, f"has both `data` and the parameter `{SIZE}`: send one of them")
     if tail is None:
-        raise refuse(name, f"has the parameter `{SIZE}`, but the header inference-header-content-length is missing")
+        raise tensor_error(
+            name, f"has the parameter `{SIZE}`, but the header inference-header-content-length is missing"
+        )
     return tail.take(name, datatype, size, extent.count)
 
 
-def explain_head(tensor: Any) -> InvalidInput:
+def head_error(tensor: Any) -> InvalidInput:
     """Return what is wrong with a tensor's name, shape or datatype."""
     if not isinstance(tensor, dict):
         return InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(tensor)} in it"))
@@ -155,7 +157,11 @@ def explain_head(tensor: Any) -> InvalidInput:
         wrong = f"got {show(name)}" if "name" in tensor else "there is none"
         return InvalidInput(FieldError(None, "inputs", f"expected a text as a tensor's name, {wrong}"))
     missing = [key for key in ("shape", "datatype") if key not in tensor]
-    return refuse(name, f"the tensor has no `{missing[0]}`") if missing else refuse_datatype(name, tensor["datatype"])
+    return (
+        tensor_error(name, f"the tensor has no `{missing[0]}`")
+        if missing
+        else unknown_datatype_error(name, tensor["datatype"])
+    )
 
 
 def _name_outputs(content: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:

@@ -40,7 +40,7 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
             Route("GET", f"{place}/metadata", api.describe),
         ]
     routes.append(Route("POST", f"{MODEL}:explain", api.explain))
-    return (*routes, *(Route(method, "/v1/models/{rest:path}", api.refuse) for method in ("GET", "POST")))
+    return (*routes, *(Route(method, "/v1/models/{rest:path}", api.answer_not_found) for method in ("GET", "POST")))
 
 
 class Api:
@@ -94,7 +94,7 @@ class Api:
         spec = {"name": model.name, "signature_name": "", "version": model.version}
         return encode_json({"model_spec": spec, "metadata": {SIGNATURE_DEF: self._signature}})
 
-    async def refuse(self, request: Request) -> bytes:
+    async def answer_not_found(self, request: Request) -> bytes:
         name = self._dataplane.model.name
         raise BadRequest(
             404, f"nothing answers there: `POST /v1/models/{name}:predict` does, `GET /v1/models/{name}` too"

@@ -163,7 +163,7 @@ def test_a_bad_row_fails_its_own_request_and_no_other() -> None:
     serve(engine, scenario)
 
 
-def test_no_rows_are_refused() -> None:
+def test_no_rows_are_rejected() -> None:
     async def scenario(dataplane: Dataplane) -> None:
         with pytest.raises(InvalidInput, match="at least one row"):
             await ask(dataplane, [])
@@ -225,7 +225,7 @@ def test_the_batch_is_cut_so_that_the_earliest_deadline_holds() -> None:
     assert engine.batches[0] < 70
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+def test_a_full_queue_rejects_and_says_when_to_come_back() -> None:
     engine = Doubling(seconds=0.05)
 
     async def scenario(dataplane: Dataplane) -> None:
@@ -234,9 +234,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
             await asyncio.sleep(0.001)
         waiting = asyncio.create_task(ask(dataplane, rows(*range(15))))
         await asyncio.sleep(0)
-        with pytest.raises(Overloaded) as refused:
+        with pytest.raises(Overloaded) as rejected:
             await ask(dataplane, rows(*range(10)))
-        assert refused.value.retry_after_s >= 1
+        assert rejected.value.retry_after_s >= 1
         await asyncio.gather(first, waiting)
         assert len(await ask(dataplane, rows(*range(10)))) == 10
 
@@ -292,7 +292,7 @@ def test_short_batches_run_on_the_event_loop_and_long_ones_in_the_thread() -> No
     serve(Doubling(seconds=0.02), heavy)
 
 
-def test_refused_rows_leave_no_room_taken() -> None:
+def test_rejected_rows_leave_no_room_taken() -> None:
     """Whatever way rows leave the queue, the room they had is free again; `serve` checks it."""
 
     async def scenario(dataplane: Dataplane) -> None:
@@ -336,7 +336,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
     asyncio.run(scenario())
 
 
-def test_what_was_answered_and_refused_is_counted() -> None:
+def test_what_was_answered_and_rejected_is_counted() -> None:
     engine = Doubling()
 
     async def scenario(dataplane: Dataplane) -> None:

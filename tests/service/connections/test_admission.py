@@ -16,7 +16,7 @@ from ekiben.service.connections import admission, rejections
 from ekiben.service.connections.admission import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.plain_post import is_whole_post
-from ekiben.service.connections.rejections import FEWEST_REFUSALS, Refusals
+from ekiben.service.connections.rejections import MIN_REJECTIONS, DelayedRejections
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.settings import Settings
@@ -69,7 +69,7 @@ FOREVER_S = 1e6
         *("upgrade", "expect", "http-1.0", "no-cr", "list"),
     ],
 )
-def test_only_a_whole_post_can_be_refused_unread(data: bytes, whole: bool) -> None:
+def test_only_a_whole_post_can_be_rejected_unread(data: bytes, whole: bool) -> None:
     assert is_whole_post(data) == whole
 
 
@@ -78,7 +78,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """A gate of the test's own event loop."""
     made = Gate()
     monkeypatch.setattr(admission, "gate", made)
-    monkeypatch.setattr(admission, "refusals", Refusals())
+    monkeypatch.setattr(admission, "delayed_rejections", DelayedRejections())
     return made
 
 
@@ -239,22 +239,22 @@ def test_one_request_at_a_time_never_waits(gate: Gate) -> None:
     run(scenario())
 
 
-def test_what_would_wait_too_long_is_refused_on_a_connection_that_stays(gate: Gate) -> None:
+def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(gate: Gate) -> None:
     async def scenario() -> None:
         metrics._rejected_tally.clear()
         async with listen(Echo()) as server:
-            waits, refused, part = [await server.connect() for _ in range(3)]
+            waits, rejected, part = [await server.connect() for _ in range(3)]
             shut(gate, room=1)
             waits.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 1)
             for _ in range(3):
-                status, body = await refused.ask(POST + b"12345")
+                status, body = await rejected.ask(POST + b"12345")
                 assert (status, b"try again in 1 s" in body) == (429, True)
             part.send(POST)  # this one's body is on its way
             part.send(b"12345")
             gate.begin()
             assert await waits.receive() == (200, b"12345")
-            assert await refused.ask(POST + b"abcde") == (200, b"abcde")
+            assert await rejected.ask(POST + b"abcde") == (200, b"abcde")
             assert await part.receive() == (200, b"12345")
 
     run(scenario())
@@ -294,30 +294,30 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
     run(scenario())
 
 
-def test_refusals_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejections, "REFUSALS_SHARE", 0.0)  # no time for more than the fewest
+def test_rejections_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejections, "REJECTIONS_SHARE", 0.0)  # no time for more than the fewest
     monkeypatch.setattr(rejections, "TICK_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
         metrics._rejected_tally.clear()
         async with listen(Echo()) as server:
-            callers = [await server.connect() for _ in range(2 * FEWEST_REFUSALS + 1)]
+            callers = [await server.connect() for _ in range(2 * MIN_REJECTIONS + 1)]
             shut(gate, room=0)
             for caller in callers:
                 caller.send(POST + b"12345")
-            await wait_for(lambda: refused(callers) > 0)
-            assert refused(callers) == FEWEST_REFUSALS
-            await wait_for(lambda: refused(callers) == len(callers))
-            assert metrics._rejected_tally == Counter({("unread", "overloaded"): len(callers)})
+            await wait_for(lambda: rejected(callers) > 0)
+            assert rejected(callers) == MIN_REJECTIONS
+            await wait_for(lambda: rejected(callers) == len(callers))
+            assert metrics._rejected_tally == Counter({("admission", "overloaded"): len(callers)})
             assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
 
-    def refused(callers: list[Caller]) -> int:
-        return len(callers) - len(admission.refusals._waiting) if metrics._rejected_tally else 0
+    def rejected(callers: list[Caller]) -> int:
+        return len(callers) - len(admission.delayed_rejections._waiting) if metrics._rejected_tally else 0
 
     run(scenario())
 
 
-def test_who_is_refused_while_draining_is_answered_by_the_service_which_ends_the_connection(gate: Gate) -> None:
+def test_who_is_rejected_while_draining_is_answered_by_the_service_which_ends_the_connection(gate: Gate) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
@@ -330,7 +330,7 @@ def test_who_is_refused_while_draining_is_answered_by_the_service_which_ends_the
     run(scenario())
 
 
-def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(
+def test_who_does_not_wait_for_a_rejection_gets_it_before_the_next_answer(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
@@ -340,7 +340,7 @@ def test_who_does_not_wait_for_a_refusal_gets_it_before_the_next_answer(
             caller = await server.connect()
             shut(gate, room=0)
             caller.send(POST + b"12345")
-            await wait_for(lambda: len(admission.refusals._waiting) == 1)
+            await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
             gate.begin()
             caller.send(POST + b"abcde")
             assert (await caller.receive())[0] == 429
@@ -380,7 +380,7 @@ def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
                 caller.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 2)
             gone.leave()
-            await wait_for(lambda: metrics._rejected_tally == Counter({("unread", "cancelled"): 1}))
+            await wait_for(lambda: metrics._rejected_tally == Counter({("admission", "cancelled"): 1}))
             gate.begin()
             assert await stays.receive() == (200, b"12345")
             assert len(echo.scopes) == 1
@@ -393,15 +393,15 @@ def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
-            waits, refused = await server.connect(), await server.connect()
+            waits, rejected = await server.connect(), await server.connect()
             shut(gate, room=1)
             waits.send(POST + b"12345")
             await wait_for(lambda: gate.count_waiting() == 1)
-            refused.send(POST + b"12345")
-            await wait_for(lambda: len(admission.refusals._waiting) == 1)
+            rejected.send(POST + b"12345")
+            await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
             server.stop()
             assert await waits.receive() == (200, b"12345")
-            assert (await refused.receive())[0] == 429
+            assert (await rejected.receive())[0] == 429
 
     run(scenario())
 
@@ -496,7 +496,7 @@ def test_the_wait_counts_against_the_callers_deadline() -> None:
         read_timeout_s(Request({**scope, "headers": []}, receive, waited_s=settings.request_timeout_s), settings)
 
 
-def test_the_queue_refuses_what_would_wait_too_long_but_never_when_idle() -> None:
+def test_the_queue_rejects_what_would_wait_too_long_but_never_when_idle() -> None:
     async def scenario() -> None:
         queue = BatchQueue(Doubling(), 10_000, Recorder(), max_wait_s=0.1)
         queue.cost.fixed_s, queue.cost.row_s = 5.0, 0.2  # dearer than it is: the first request must get through
@@ -542,9 +542,9 @@ def test_a_flood_gets_429_with_retry_after_on_connections_that_stay_and_probes_g
                 assert exchange(connection, request)[9:12] in (b"400", b"429")
         statuses = {answer[9:12] for answer in answers}
         assert statuses <= {b"400", b"429"}, statuses
-        refused = [answer for answer in answers if answer[9:12] == b"429"]
-        assert refused, "nothing was refused"
-        assert all(b"\r\nretry-after: 1\r\n" in answer for answer in refused)
+        rejected = [answer for answer in answers if answer[9:12] == b"429"]
+        assert rejected, "nothing was refused"
+        assert all(b"\r\nretry-after: 1\r\n" in answer for answer in rejected)
         with socket.create_connection(address) as connection:
             assert exchange(connection, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")[9:12] == b"200"
 

@@ -36,7 +36,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
     monkeypatch.setattr(admission, "gate", admission.Gate())  # of one event loop
-    monkeypatch.setattr(admission, "refusals", admission.Refusals())
+    monkeypatch.setattr(admission, "delayed_rejections", admission.DelayedRejections())
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -388,9 +388,9 @@ def test_both_ports_answer_grpc_and_one_http(shared: Server) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "code"), [(8_000_000, "NOT_FOUND"), (9_000_000, "RESOURCE_EXHAUSTED")])
 def test_large_messages_keep_their_limit(shared: Server, size: int, code: str) -> None:
-    with pytest.raises(grpc.RpcError) as refused:
+    with pytest.raises(grpc.RpcError) as rejected:
         check_health(shared.url.removeprefix("http://"), b"x" * size)
-    assert refused.value.code().name == code
+    assert rejected.value.code().name == code
 
 
 @pytest.mark.slow

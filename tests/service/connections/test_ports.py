@@ -89,17 +89,17 @@ def test_the_default_is_every_ipv4_address(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("host", ["localhost", "[::]", "10.0.0.1:8080", "10.0.0", "*", " "])
-def test_what_is_not_an_address_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_what_is_not_an_address_is_rejected(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HOST", host)
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as rejected:
         read_settings()
-    assert str(refused.value).startswith(f"HOST={host!r}: not an IP address: give an address of this machine")
+    assert str(rejected.value).startswith(f"HOST={host!r}: not an IP address: give an address of this machine")
 
 
 def sentence(host: Chosen, port: Chosen) -> str:
-    with pytest.raises(InvalidSettings) as refused:
+    with pytest.raises(InvalidSettings) as rejected:
         check_port(host, port)
-    return str(refused.value)
+    return str(rejected.value)
 
 
 PORT = Chosen(8080, "PORT=")
@@ -111,7 +111,7 @@ def test_an_address_of_another_machine_is_named() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", ""])
-def test_a_name_on_the_command_line_is_refused(host: str) -> None:
+def test_a_name_on_the_command_line_is_rejected(host: str) -> None:
     assert sentence(Chosen(host, "--host "), PORT).startswith(f"--host {host} is not an IP address: give an address")
 
 
@@ -138,7 +138,7 @@ def test_a_free_port_is_good() -> None:
     check_port(Chosen("127.0.0.1", "HOST="), Chosen(free_port(), "PORT="))
 
 
-def test_a_port_beyond_all_ports_is_refused() -> None:
+def test_a_port_beyond_all_ports_is_rejected() -> None:
     assert (
         sentence(Chosen("127.0.0.1", "HOST="), Chosen(65536, "--port "))
         == "--port 65536: a port is a number up to 65535"
@@ -152,9 +152,9 @@ def test_http_and_grpc_need_two_ports() -> None:
 
 @pytest.mark.slow
 def test_the_command_line_is_named(model: PackedModel) -> None:
-    refused = run("-m", "bentoml", "serve", "--host", "localhost", PORT=str(free_port()), fails=True)
-    assert "--host localhost is not an IP address" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    rejected = run("-m", "bentoml", "serve", "--host", "localhost", PORT=str(free_port()), fails=True)
+    assert "--host localhost is not an IP address" in rejected.stderr
+    assert "Traceback" not in rejected.stderr
 
 
 IPV4_ONLY = """

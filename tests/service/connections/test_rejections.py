@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ekiben.service.connections.rejections import KEPT_S, LONG_S, SHORT_S, TRIAL_S, Delay
+from ekiben.service.connections.rejections import HOLD_S, LONG_S, SHORT_S, TRIAL_S, AdaptiveDelay
 
 TRIED_S = 2 * (LONG_S + TRIAL_S) + 0.01
 Callers = Callable[[float], float]  # refusals a second, by their delay
@@ -18,7 +18,7 @@ def hasty(delay_s: float) -> float:
     return 100 / delay_s
 
 
-def refuse(delay: Delay, callers: Callers, now: float, until: float) -> float:
+def reject(delay: AdaptiveDelay, callers: Callers, now: float, until: float) -> float:
     """Count the refusals of that time; return when the last was."""
     while now < until:
         now += 1 / callers(delay.seconds)
@@ -26,28 +26,28 @@ def refuse(delay: Delay, callers: Callers, now: float, until: float) -> float:
     return now
 
 
-def test_who_asks_once_is_refused_soon() -> None:
-    delay = Delay()
-    refuse(delay, patient, 50.0, 50 + TRIED_S)
+def test_who_asks_once_is_rejected_soon() -> None:
+    delay = AdaptiveDelay()
+    reject(delay, patient, 50.0, 50 + TRIED_S)
     assert delay.seconds == SHORT_S
 
 
-def test_who_asks_again_at_once_is_refused_late() -> None:
-    delay = Delay()
-    refuse(delay, hasty, 50.0, 50 + TRIED_S)
+def test_who_asks_again_at_once_is_rejected_late() -> None:
+    delay = AdaptiveDelay()
+    reject(delay, hasty, 50.0, 50 + TRIED_S)
     assert delay.seconds == LONG_S
 
 
 def test_the_delay_follows_the_callers() -> None:
-    delay = Delay()
-    now = refuse(delay, patient, 50.0, 50 + TRIED_S + KEPT_S / 2)
+    delay = AdaptiveDelay()
+    now = reject(delay, patient, 50.0, 50 + TRIED_S + HOLD_S / 2)
     for callers, seconds in ((hasty, LONG_S), (patient, SHORT_S), (hasty, LONG_S)):
-        now = refuse(delay, callers, now, now + KEPT_S + TRIED_S)
+        now = reject(delay, callers, now, now + HOLD_S + TRIED_S)
         assert delay.seconds == seconds
 
 
 def test_either_delay_is_tried_for_a_small_part_of_the_time() -> None:
-    delay, now, late = Delay(), 50.0, 0
+    delay, now, late = AdaptiveDelay(), 50.0, 0
     for _ in range(100_000):
         now += 1 / patient(delay.seconds)
         delay.count(now)
@@ -56,15 +56,15 @@ def test_either_delay_is_tried_for_a_small_part_of_the_time() -> None:
 
 
 def test_a_surge_is_tried_at_once() -> None:
-    delay = Delay()
-    now = refuse(delay, lambda _: 1000.0, 50.0, 50 + TRIED_S)
+    delay = AdaptiveDelay()
+    now = reject(delay, lambda _: 1000.0, 50.0, 50 + TRIED_S)
     assert delay.seconds == SHORT_S
-    refuse(delay, hasty, now, now + 2 * TRIAL_S + TRIED_S)
+    reject(delay, hasty, now, now + 2 * TRIAL_S + TRIED_S)
     assert delay.seconds == LONG_S
 
 
 def test_a_load_that_stops_within_a_trial_does_not_keep_the_wrong_delay() -> None:
-    delay = Delay()
-    now = refuse(delay, hasty, 50.0, 50 + LONG_S + TRIAL_S / 2)
-    refuse(delay, hasty, now + 1000, now + 1000 + 3 * TRIED_S)
+    delay = AdaptiveDelay()
+    now = reject(delay, hasty, 50.0, 50 + LONG_S + TRIAL_S / 2)
+    reject(delay, hasty, now + 1000, now + 1000 + 3 * TRIED_S)
     assert delay.seconds == LONG_S

@@ -37,7 +37,7 @@ from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.protocols.protocol import Call
 from tests.conftest import NAME, Server, serve, wait_until
-from tests.grpc_server import ECHO, Code, call, echo, open_server, refused
+from tests.grpc_server import ECHO, Code, call, echo, open_server, rejected
 from tests.open_inference_requests import raw_request, typed_request
 from tests.waiting import wait_for
 
@@ -71,7 +71,7 @@ def test_watchers_are_bounded_and_leave_room_as_they_go() -> None:
             watching = [watch(b"") for _ in range(MAX_WATCHERS)]
             for one in watching:
                 await one.read()
-            error = await refused_stream(watch(b""))
+            error = await rejected_stream(watch(b""))
             assert error.code() is Code.RESOURCE_EXHAUSTED
             assert error.details() == f"there are {MAX_WATCHERS} Watch streams already: try again later"
             await call(channel, b"", CHECK)
@@ -97,7 +97,7 @@ def test_reflection_streams_are_bounded_and_end_when_nothing_is_asked(monkeypatc
             for one in open_ones:
                 await one.write(b"")
                 await one.read()
-            error = await refused_stream(reflect(iter([b""])))
+            error = await rejected_stream(reflect(iter([b""])))
             assert error.code() is Code.RESOURCE_EXHAUSTED
             for one in open_ones:  # none has anything to ask any more
                 assert await one.code() is Code.DEADLINE_EXCEEDED
@@ -110,12 +110,12 @@ def test_a_question_that_is_no_name_is_rejected() -> None:
     async def main() -> None:
         async with open_server(echo, max_body_bytes=2 * LARGE_BYTES) as (channel, _):
             long = Request(service="x" * 5000).SerializeToString()
-            assert (await refused_stream(channel.unary_stream(f"/{WATCH}")(long))).code() is Code.INVALID_ARGUMENT
+            assert (await rejected_stream(channel.unary_stream(f"/{WATCH}")(long))).code() is Code.INVALID_ARGUMENT
 
     run(main())
 
 
-async def refused_stream(stream: Any) -> grpc.aio.AioRpcError:
+async def rejected_stream(stream: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async for _ in stream:
             pass
@@ -168,7 +168,7 @@ def test_bytes_under_way_are_bounded_and_given_back() -> None:
             message = Request(service="x" * 700).SerializeToString()
             first = [asyncio.ensure_future(call(channel, message)) for _ in range(2)]
             await wait_for(lambda: budget.taken == 2 * len(message))
-            error = await refused(channel, message)
+            error = await rejected(channel, message)
             assert error.code() is Code.RESOURCE_EXHAUSTED
             assert ("retry-after", "1") in tuple(error.trailing_metadata())
             release.set()
@@ -192,7 +192,7 @@ def test_a_message_may_unpack_to_so_many_times_its_size(
                 fitting = Request(service="x" * size).SerializeToString()
                 assert await call(channel, fitting, compression=compression) == fitting
             bomb = Request(service="x" * 3 * MIB).SerializeToString()
-            error = await refused(channel, bomb, compression=compression)
+            error = await rejected(channel, bomb, compression=compression)
             assert error.code() is Code.RESOURCE_EXHAUSTED
             assert "the unpacked message is larger than max" in str(error.details())
             assert await call(channel, bomb) == bomb  # not packed
@@ -211,7 +211,7 @@ def test_a_message_may_unpack_to_so_many_times_its_size(
 def test_a_damaged_compressed_message_is_rejected(body: bytes, sentence: str) -> None:
     async def main() -> None:
         async with open_server(echo) as (channel, _):
-            error = await refused(channel, body)
+            error = await rejected(channel, body)
             assert (error.code(), error.details()) == (Code.INVALID_ARGUMENT, sentence)
 
     run(main())

@@ -26,7 +26,7 @@ from ekiben.service.telemetry import metrics
 from tests.conftest import Server, free_port, run, serve, wait_until
 from tests.doubling import Doubling, ask, rows
 from tests.doubling import serve as serve_dataplane
-from tests.grpc_server import ECHO, MAX_BYTES, Code, call, echo, open_server, refused
+from tests.grpc_server import ECHO, MAX_BYTES, Code, call, echo, open_server, rejected
 from tests.waiting import wait_for
 
 
@@ -62,13 +62,13 @@ def test_a_call_is_answered_and_counted() -> None:
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-def test_a_message_that_is_too_large_is_refused(compression: grpc.Compression) -> None:
+def test_a_message_that_is_too_large_is_rejected(compression: grpc.Compression) -> None:
     async def main() -> None:
         async with open_server(echo) as (channel, _):
             fitting = Request(service="x" * (MAX_BYTES - 3)).SerializeToString()
             assert await call(channel, fitting, compression=compression) == fitting
             large = Request(service="x" * 100 * MAX_BYTES).SerializeToString()  # gzip makes it 1 KB
-            error = await refused(channel, large, compression=compression)
+            error = await rejected(channel, large, compression=compression)
             assert error.code() is Code.RESOURCE_EXHAUSTED
             assert "larger than max" in str(error.details())
 
@@ -76,11 +76,11 @@ def test_a_message_that_is_too_large_is_refused(compression: grpc.Compression) -
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe", b"GET / HTTP/1.1"])
-def test_a_message_that_is_not_protobuf_is_refused(body: bytes) -> None:
+def test_a_message_that_is_not_protobuf_is_rejected(body: bytes) -> None:
     async def main() -> None:
         before = counted(Code.INVALID_ARGUMENT)
         async with open_server(echo) as (channel, _):
-            error = await refused(channel, body)
+            error = await rejected(channel, body)
         sentence = "the message is not of this method's type: its protobuf can't be read"
         assert (error.code(), error.details()) == (Code.INVALID_ARGUMENT, sentence)
         assert counted(Code.INVALID_ARGUMENT) == before + 1
@@ -92,7 +92,7 @@ def test_a_message_that_is_not_protobuf_is_refused(body: bytes) -> None:
 def test_an_unknown_method_is_unimplemented(method: str) -> None:
     async def main() -> None:
         async with open_server(echo) as (channel, _):
-            assert (await refused(channel, b"", method)).code() is Code.UNIMPLEMENTED
+            assert (await rejected(channel, b"", method)).code() is Code.UNIMPLEMENTED
 
     asyncio.run(main())
 
@@ -104,12 +104,12 @@ def test_an_unknown_method_is_unimplemented(method: str) -> None:
 def test_an_error_keeps_its_sentence_whatever_it_holds(status: int, code: Code) -> None:
     sentence = "`wärme`: expected a number, got '\ud800' " + "温" * 5000
 
-    async def refuse(request: Any, call: Call) -> Any:
+    async def reject(request: Any, call: Call) -> Any:
         raise BadRequest(status, sentence)
 
     async def main() -> None:
-        async with open_server(refuse) as (channel, _):
-            error = await refused(channel)
+        async with open_server(reject) as (channel, _):
+            error = await rejected(channel)
         assert error.code() is code
         assert str(error.details()).startswith("`wärme`: expected a number, got '\\ud800' 温温")
         assert str(error.details()).endswith("温...")  # clients refuse trailers of more than 8 KB
@@ -123,7 +123,7 @@ def test_an_unexpected_error_is_logged_and_not_told(caplog: pytest.LogCaptureFix
 
     async def main() -> None:
         async with open_server(fail) as (channel, _):
-            error = await refused(channel)
+            error = await rejected(channel)
         assert (error.code(), error.details()) == (Code.INTERNAL, "the service failed: its log says why")
 
     asyncio.run(main())
@@ -210,7 +210,7 @@ def test_a_call_given_up_at_its_deadline_is_counted_so() -> None:
     async def main() -> None:
         before = counted(Code.DEADLINE_EXCEEDED)
         async with open_server(wait) as (channel, _):
-            assert (await refused(channel, timeout=0.1)).code() is Code.DEADLINE_EXCEEDED
+            assert (await rejected(channel, timeout=0.1)).code() is Code.DEADLINE_EXCEEDED
             await wait_for(lambda: counted(Code.DEADLINE_EXCEEDED) == before + 1)
 
     asyncio.run(main())
@@ -258,7 +258,7 @@ def test_without_the_token_only_probes_are_answered() -> None:
                 ((("authorization", "s3cret"),), "is not the right one"),
                 ((("authorization", "Bearer s3cret"),) * 2, "came more than once"),
             ]:
-                error = await refused(channel, metadata=metadata)
+                error = await rejected(channel, metadata=metadata)
                 assert error.code() is Code.UNAUTHENTICATED
                 assert error.details() == f"the bearer token {said}: send the header `Authorization: Bearer …`"
                 assert ("www-authenticate", "Bearer") in tuple(error.trailing_metadata())
@@ -298,7 +298,7 @@ def test_health_answers_for_the_server_each_service_and_kubernetes_names() -> No
             draining = {name: STATUS["SERVING" if name == "liveness" else "NOT_SERVING"] for name in NAMES}
             assert {name: await check(name) for name in NAMES} == draining
             assert await list_all() == draining
-            unknown = await refused(channel, Request(service="nobody").SerializeToString(), f"{health.SERVICE}/Check")
+            unknown = await rejected(channel, Request(service="nobody").SerializeToString(), f"{health.SERVICE}/Check")
             assert unknown.code() is Code.NOT_FOUND
             assert "ask for none or liveness" in str(unknown.details())
 
@@ -344,8 +344,8 @@ def test_a_stop_lets_calls_finish_and_takes_no_new_ones() -> None:
             assert server.stop(0) is stopping  # what was said first counts
             await asyncio.sleep(0)  # the stop begins
             # gRPC's core ends a call that crosses the goodbye on the wire with CANCELLED; later ones it won't take.
-            assert (await refused(channel)).code() in (Code.CANCELLED, Code.UNAVAILABLE)
-            assert (await refused(channel)).code() is Code.UNAVAILABLE
+            assert (await rejected(channel)).code() in (Code.CANCELLED, Code.UNAVAILABLE)
+            assert (await rejected(channel)).code() is Code.UNAVAILABLE
             go_on.set()
             assert await asked == b"\x0a\x01a"
             await asyncio.wait_for(stopping, 5)
@@ -418,15 +418,15 @@ def test_a_taken_port_is_named(model: PackedModel) -> None:
     with socket.socket() as other:
         other.bind(("0.0.0.0", port))
         other.listen()
-        refused = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, GRPC_PORT=str(port))
-    assert f"port {port} can't be used (Address already in use): choose another with GRPC_PORT=…" in refused.stderr
-    assert "Traceback" not in refused.stderr
+        rejected = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, GRPC_PORT=str(port))
+    assert f"port {port} can't be used (Address already in use): choose another with GRPC_PORT=…" in rejected.stderr
+    assert "Traceback" not in rejected.stderr
 
 
 @pytest.mark.slow
-def test_one_port_for_both_is_refused_and_the_switch_named(model: PackedModel) -> None:
+def test_one_port_for_both_is_rejected_and_the_switch_named(model: PackedModel) -> None:
     port = str(free_port())
-    refused = run("-m", "bentoml", "serve", "--port", port, fails=True, GRPC_PORT=port)
-    assert f"HTTP and gRPC can't both have port {port}: set another GRPC_PORT=…" in refused.stderr
-    assert "GRPC_ON_MAIN_PORT=1" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    rejected = run("-m", "bentoml", "serve", "--port", port, fails=True, GRPC_PORT=port)
+    assert f"HTTP and gRPC can't both have port {port}: set another GRPC_PORT=…" in rejected.stderr
+    assert "GRPC_ON_MAIN_PORT=1" in rejected.stderr
+    assert "Traceback" not in rejected.stderr

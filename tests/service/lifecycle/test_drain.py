@@ -34,15 +34,15 @@ def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, wo
     body = body_of(model)
     with serve(tmp_path, DRAIN_DELAY_S=str(DRAIN_DELAY_S), WORKERS=workers) as server, httpx.Client() as client:
         codes: list[int] = []
-        refused_at: list[float] = []
+        rejected_at: list[float] = []
 
         def keep_asking() -> None:
             with httpx.Client(timeout=ALLOWED_S) as caller:
-                while not refused_at:
+                while not rejected_at:
                     try:
                         codes.append(ask(caller, server, body))
                     except httpx.TransportError:
-                        refused_at.append(time.monotonic())
+                        rejected_at.append(time.monotonic())
 
         caller = threading.Thread(target=keep_asking)
         caller.start()
@@ -58,7 +58,7 @@ def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, wo
         assert time.monotonic() - told_at < ALLOWED_S
         caller.join(timeout=ALLOWED_S)
         assert set(codes) == {200}
-        assert refused_at[0] - told_at >= DRAIN_DELAY_S * 0.9  # what came before the end was answered
+        assert rejected_at[0] - told_at >= DRAIN_DELAY_S * 0.9  # what came before the end was answered
 
 
 def test_a_stalled_client_does_not_keep_the_service(model: PackedModel, tmp_path: Path) -> None:
@@ -84,6 +84,6 @@ def test_a_taken_port_is_named(model: PackedModel) -> None:
     with socket.socket() as other:
         other.bind(("0.0.0.0", port))
         other.listen()
-        refused = run("-m", "bentoml", "serve", "--port", str(port), fails=True)
-    assert f"port {port} can't be used" in refused.stderr
-    assert "Traceback" not in refused.stderr
+        rejected = run("-m", "bentoml", "serve", "--port", str(port), fails=True)
+    assert f"port {port} can't be used" in rejected.stderr
+    assert "Traceback" not in rejected.stderr

@@ -115,9 +115,9 @@ def is_good(caller: Caller) -> bool:
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("no columns", "many small row groups")])
 def test_an_attack_gets_one_sentence_and_harms_nobody(caller: Caller, name: str) -> None:
     status, sentence = SAID.get(name, DAMAGED)
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as rejected:
         caller.read(ATTACKS[name])
-    assert (refused.value.status, sentence in str(refused.value)) == (status, True), refused.value
+    assert (rejected.value.status, sentence in str(rejected.value)) == (status, True), rejected.value
     assert is_good(caller)
 
 
@@ -139,13 +139,13 @@ def test_a_reader_has_only_the_memory_it_may_have(caller: Caller) -> None:
 def test_a_file_cut_off_anywhere_is_damaged(caller: Caller) -> None:
     for length in range(0, len(GOOD) - 4, 3):
         for body in (GOOD[:length], GOOD[:length] + b"PAR1", GOOD[: min(length, len(GOOD) - 9)] + GOOD[-8:]):
-            with pytest.raises(BadRequest) as refused:
+            with pytest.raises(BadRequest) as rejected:
                 caller.read(body)
-            assert refused.value.status == 400
+            assert rejected.value.status == 400
 
 
 @pytest.mark.parametrize("compression", ["snappy", "gzip", "none"])
-def test_a_file_with_wrong_bits_is_read_or_refused(caller: Caller, compression: str) -> None:
+def test_a_file_with_wrong_bits_is_read_or_rejected(caller: Caller, compression: str) -> None:
     generator = random.Random(compression)
     good = to_parquet(arrow_table(), compression=compression)
     for _ in range(100):
@@ -257,9 +257,9 @@ def test_a_reader_that_dies_costs_its_request(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_reader_that_can_not_start_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "COMMAND", ("/nowhere", ""))
-    with contextlib.closing(Caller()) as caller, pytest.raises(BadRequest, match="can't be read now") as refused:
+    with contextlib.closing(Caller()) as caller, pytest.raises(BadRequest, match="can't be read now") as rejected:
         caller.read(GOOD)
-    assert refused.value.status == 503
+    assert rejected.value.status == 503
 
 
 def test_a_deadline_is_kept_and_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

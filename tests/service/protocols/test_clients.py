@@ -146,9 +146,9 @@ def test_health_is_told_by_service(channel: grpc.Channel) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     for name in ("", "liveness", "readiness", "inference.GRPCInferenceService", "tensorflow.serving.PredictionService"):
         assert stub.Check(health_pb2.HealthCheckRequest(service=name)).status == 1
-    with pytest.raises(grpc.RpcError, match="there is no such service") as refused:
+    with pytest.raises(grpc.RpcError, match="there is no such service") as rejected:
         stub.Check(health_pb2.HealthCheckRequest(service="nothing"))
-    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert rejected.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_reflection_describes_every_service(channel: grpc.Channel) -> None:

@@ -25,10 +25,10 @@ from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Number
 from ekiben.contract.validation import validate_rows
 from ekiben.model.package import GOLDEN_FILE, PackedModel
-from ekiben.service.error_status import Failure
+from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
-from ekiben.service.protocols.invocations import shape_error
+from ekiben.service.protocols.invocations import error_body
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.service.protocols.invocations.errors import CODES
 from ekiben.service.protocols.invocations.json_forms import JsonReader
@@ -151,9 +151,9 @@ def test_an_infinity_is_no_missing_value() -> None:
     ids=lambda value: str(value)[:50],
 )
 def test_what_is_wrong_with_json_is_one_sentence(content: Any, sentence: str) -> None:
-    with pytest.raises((BadRequest, InvalidInput)) as refused:
+    with pytest.raises((BadRequest, InvalidInput)) as rejected:
         read_json(content)
-    assert sentence in str(refused.value)
+    assert sentence in str(rejected.value)
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_quotes_hold_commas_lines_and_quotes() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_what_is_wrong_with_csv_is_one_sentence(body: bytes, header: bool | None, sentence: str) -> None:
-    with pytest.raises((BadRequest, InvalidInput)) as refused:
+    with pytest.raises((BadRequest, InvalidInput)) as rejected:
         read_csv(body, header)
-    assert sentence in str(refused.value)
+    assert sentence in str(rejected.value)
 
 
 def test_a_header_alone_holds_no_rows() -> None:
@@ -274,9 +274,9 @@ def test_a_table_of_pandas_holds_the_same_rows() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_a_wrong_column_is_named(replaced: dict[str, pa.Array], sentence: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInput) as rejected:
         validate_rows(SCHEMA, read_parquet(to_parquet(arrow_table(**replaced))))
-    assert sentence in str(refused.value)
+    assert sentence in str(rejected.value)
 
 
 def twice() -> pa.Table:
@@ -304,12 +304,12 @@ def bomb() -> bytes:
     ids=["empty", "short", "zeros", "ones", "rows", "many rows", "long", "bomb"],
 )
 def test_what_is_wrong_with_parquet_is_one_sentence(body: bytes, status: int, sentence: str) -> None:
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(BadRequest) as rejected:
         read_parquet(body)
-    assert (refused.value.status, sentence in str(refused.value)) == (status, True), refused.value
+    assert (rejected.value.status, sentence in str(rejected.value)) == (status, True), rejected.value
 
 
-def test_a_column_that_is_there_twice_is_refused() -> None:
+def test_a_column_that_is_there_twice_is_rejected() -> None:
     with pytest.raises(InvalidInput, match="`size`: is there twice"):
         read_parquet(to_parquet(twice()))
 
@@ -328,7 +328,7 @@ FORM_NAMES = st.sampled_from(["dataframe_split", "dataframe_records", "instances
 CELLS = st.sampled_from(['"', ",", "\n", "\r", "\0", "size", "colour", "shelf", "1", "3.0", "NaN", "é", " ", "\ufeff"])
 
 
-def is_refused_or_read(read: Any, *given: Any) -> None:
+def is_rejected_or_read(read: Any, *given: Any) -> None:
     """Nothing but the two errors a caller may see, neither from the reader nor from the checks after it."""
     with contextlib.suppress(BadRequest, InvalidInput):
         validate_rows(SCHEMA, read(*given))
@@ -336,24 +336,24 @@ def is_refused_or_read(read: Any, *given: Any) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(FORM_NAMES, JSON_VALUES, max_size=2) | JSON_VALUES)
-def test_any_json_is_read_or_refused(content: Any) -> None:
-    is_refused_or_read(read_json, content)
+def test_any_json_is_read_or_rejected(content: Any) -> None:
+    is_rejected_or_read(read_json, content)
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(CELLS, max_size=60).map(lambda parts: "".join(parts).encode()) | st.binary(max_size=80))
-def test_any_csv_is_read_or_refused(body: bytes) -> None:
-    is_refused_or_read(read_csv, body)
+def test_any_csv_is_read_or_rejected(body: bytes) -> None:
+    is_rejected_or_read(read_csv, body)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_any_parquet_is_read_or_refused(data: Any) -> None:
+def test_any_parquet_is_read_or_rejected(data: Any) -> None:
     good = to_parquet(arrow_table())
     damaged = bytearray(good)
     for place in data.draw(st.lists(st.integers(4, len(good) - 5), min_size=1, max_size=6)):
         damaged[place] = data.draw(st.integers(0, 255))
-    is_refused_or_read(read_parquet, bytes(damaged))
+    is_rejected_or_read(read_parquet, bytes(damaged))
 
 
 # --- headers
@@ -382,10 +382,10 @@ def test_a_content_type_names_the_form(given: bytes | None, wanted: Any) -> None
     [b"text/plain", b"application/json; charset=latin-1", b"application/json; header=present", b"text/csv; header=2",
      b"application/json; profile=x", b"application/octet-stream"],
 )  # fmt: skip
-def test_other_content_types_are_refused(given: bytes) -> None:
-    with pytest.raises(BadRequest, match="is not supported: send") as refused:
+def test_other_content_types_are_rejected(given: bytes) -> None:
+    with pytest.raises(BadRequest, match="is not supported: send") as rejected:
         read_content_type(given)
-    assert refused.value.status == 415
+    assert rejected.value.status == 415
 
 
 @pytest.mark.parametrize(
@@ -413,17 +413,17 @@ def test_accept_names_the_form_of_the_answer(given: bytes | None, default: str, 
 
 @pytest.mark.parametrize("given", [b"application/xml", b"image/*", b"application/json;q=0", b"text/csv;q=-1"])
 def test_what_is_not_written_is_406(given: bytes) -> None:
-    with pytest.raises(BadRequest, match="is not written here: accept") as refused:
+    with pytest.raises(BadRequest, match="is not written here: accept") as rejected:
         read_accept(given, JSON)
-    assert refused.value.status == 406
+    assert rejected.value.status == 406
 
 
 def test_error_codes_are_mlflows() -> None:
     from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS
 
     assert all(ERROR_CODE_TO_HTTP_STATUS[code] == status for status, code in CODES.items())
-    assert shape_error(Failure(413, "x")) == {"error": "x", "error_code": "BAD_REQUEST", "message": "x"}
-    assert shape_error(Failure(501, "x"))["error_code"] == "INTERNAL_ERROR"
+    assert error_body(ErrorResponse(413, "x")) == {"error": "x", "error_code": "BAD_REQUEST", "message": "x"}
+    assert error_body(ErrorResponse(501, "x"))["error_code"] == "INTERNAL_ERROR"
 
 
 # --- the service
@@ -489,8 +489,8 @@ def test_open_inference_tensors_get_tensors(server: Server, golden: list[dict[st
     assert answered["id"] == "mine"
     probabilities = next(one["data"] for one in answered["outputs"] if one["name"] == "probability")
     assert probabilities == [one["probability"] for one in predict(server, golden[:2])]
-    refused = invoke(server, {"inputs": [{**inputs[0], "shape": [3]}]})
-    assert (refused.status_code, refused.json()["error_code"]) == (400, "BAD_REQUEST")
+    rejected = invoke(server, {"inputs": [{**inputs[0], "shape": [3]}]})
+    assert (rejected.status_code, rejected.json()["error_code"]) == (400, "BAD_REQUEST")
 
 
 @pytest.mark.slow
@@ -529,10 +529,10 @@ def test_sagemaker_may_set_the_answers_form(model: PackedModel, tmp_path: Path, 
     ids=lambda value: str(value)[:30],
 )
 def test_what_is_wrong_is_told(server: Server, body: Any, kind: str | None, status: int, sentence: str) -> None:
-    refused = invoke(server, body, kind)
-    assert refused.status_code == status
-    content = refused.json()
-    assert refused.headers["content-type"] == "application/json"
+    rejected = invoke(server, body, kind)
+    assert rejected.status_code == status
+    content = rejected.json()
+    assert rejected.headers["content-type"] == "application/json"
     assert sentence in content["error"]
     assert content == {"error": content["error"], "error_code": "BAD_REQUEST", "message": content["error"]}
 

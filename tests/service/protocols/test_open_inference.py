@@ -206,8 +206,8 @@ def test_a_classification_is_told_where_it_belongs() -> None:
         assert await service.infer(ask, 400) == {"error": wanted}
         for count in (-1, 1.5, "2", True):
             ask["outputs"] = [{"name": "probabilities", "parameters": {"classification": count}}]
-            refused = await service.infer(ask, 400)
-            assert refused["error"].startswith("`probabilities`: parameter `classification`: expected a number of")
+            rejected = await service.infer(ask, 400)
+            assert rejected["error"].startswith("`probabilities`: parameter `classification`: expected a number of")
 
     serve(scenario, STARS)
 
@@ -259,8 +259,8 @@ def test_nan_in_json_is_missing() -> None:
         assert b"NaN" in json.dumps({"inputs": inputs}).encode()
         assert await service.infer({"inputs": inputs}) == wanted
         inputs[0]["data"][1] = float("inf")
-        refused = await service.infer({"inputs": inputs}, 400)
-        assert refused["error"].startswith("row 1: `متراژ (m²)`: expected a finite number, got inf")
+        rejected = await service.infer({"inputs": inputs}, 400)
+        assert rejected["error"].startswith("row 1: `متراژ (m²)`: expected a finite number, got inf")
 
     serve(scenario)
 
@@ -321,12 +321,12 @@ def test_a_raw_request_is_the_only_tensor(feature: Any, body: bytes, row: Json) 
 
 def test_a_raw_request_needs_a_model_of_one_input() -> None:
     async def scenario(service: Service) -> None:
-        refused = await service.infer(b"1234", 400, **{"inference-header-content-length": "0"})
-        assert refused["error"] == "a raw request is for models of one input, this one has 5: send JSON first"
+        rejected = await service.infer(b"1234", 400, **{"inference-header-content-length": "0"})
+        assert rejected["error"] == "a raw request is for models of one input, this one has 5: send JSON first"
 
     async def alone(service: Service) -> None:
-        refused = await service.infer(b"12345", 400, **{"inference-header-content-length": "0"})
-        assert refused["error"] == "`x`: has 5 bytes, its shape and datatype are for 4: send as many"
+        rejected = await service.infer(b"12345", 400, **{"inference-header-content-length": "0"})
+        assert rejected["error"] == "`x`: has 5 bytes, its shape and datatype are for 4: send as many"
 
     serve(scenario)
     serve(alone, features=NUMBER)
@@ -336,8 +336,8 @@ def test_a_tensor_of_one_feature_may_have_any_name() -> None:
     async def scenario(service: Service) -> None:
         wanted = await service.infer({"inputs": [tensor("x", "FP32", [2, 1], [1, 2])]})
         assert await service.infer({"inputs": [tensor("input_0", "FP32", [2, 1], [[1], [2]])]}) == wanted
-        refused = await service.infer({"inputs": [tensor("y", "FP32", [2], [1, 2])]}, 400)
-        assert refused["error"] == "row 0: `y`: unknown field"
+        rejected = await service.infer({"inputs": [tensor("y", "FP32", [2], [1, 2])]}, 400)
+        assert rejected["error"] == "row 0: `y`: unknown field"
 
     serve(scenario, features=NUMBER)
 
@@ -454,7 +454,7 @@ def test_many_texts_are_read_as_few(texts: list[str]) -> None:
 
 
 @given(st.sampled_from(list(DATATYPES)), st.binary(max_size=200), st.integers(0, 2**62))
-def test_garbage_is_read_or_refused_as_the_tensors_fault(datatype: str, content: bytes, count: int) -> None:
+def test_garbage_is_read_or_rejected_as_the_tensors_fault(datatype: str, content: bytes, count: int) -> None:
     for wanted in (count, len(content) // (DATATYPES[datatype].size or 4)):
         try:
             values = read_raw("x", DATATYPES[datatype], content, 0, len(content), wanted)

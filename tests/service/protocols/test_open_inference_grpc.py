@@ -42,11 +42,11 @@ def predict(server: Server, rows: list[dict[str, Any]]) -> list[float]:
     return [one["probability"] for one in answered["predictions"]]
 
 
-def refusal(call: Callable[[], Any], code: grpc.StatusCode = INVALID) -> str:
-    with pytest.raises(grpc.RpcError) as refused:
+def rejection(call: Callable[[], Any], code: grpc.StatusCode = INVALID) -> str:
+    with pytest.raises(grpc.RpcError) as rejected:
         call()
-    assert refused.value.code() is code, refused.value
-    return str(refused.value.details())
+    assert rejected.value.code() is code, rejected.value
+    return str(rejected.value.details())
 
 
 # What works
@@ -218,7 +218,7 @@ def test_what_is_malformed_is_named(
 ) -> None:
     request = typed_request(model, rows[:2])
     damage(request)
-    assert refusal(lambda: stub.ModelInfer(request)).startswith(sentence)
+    assert rejection(lambda: stub.ModelInfer(request)).startswith(sentence)
 
 
 def set_raw(content: bytes) -> Callable[[Any], None]:
@@ -259,13 +259,13 @@ def test_damaged_raw_tensors_are_named(
 ) -> None:
     request = raw_request(model, rows[:2])
     damage(request)
-    assert refusal(lambda: stub.ModelInfer(request)) == sentence
+    assert rejection(lambda: stub.ModelInfer(request)) == sentence
 
 
 def test_what_is_not_served_is_not_found(model: PackedModel, rows: list[Any], stub: Any) -> None:
     request = typed_request(model, rows[:1])
     request.model_version = "9"
-    assert refusal(lambda: stub.ModelInfer(request), NOT_FOUND).startswith(f"version '9' of `{NAME}` is not served")
+    assert rejection(lambda: stub.ModelInfer(request), NOT_FOUND).startswith(f"version '9' of `{NAME}` is not served")
     for call, kind in (
         (stub.ModelInfer, service_pb2.ModelInferRequest(model_name="other")),
         (stub.ModelReady, service_pb2.ModelReadyRequest(name="other")),
@@ -273,18 +273,18 @@ def test_what_is_not_served_is_not_found(model: PackedModel, rows: list[Any], st
         (stub.ModelConfig, service_pb2.ModelConfigRequest(name="other")),
         (stub.ModelStatistics, service_pb2.ModelStatisticsRequest(name="other")),
     ):
-        assert refusal(lambda call=call, kind=kind: call(kind), NOT_FOUND).startswith(
+        assert rejection(lambda call=call, kind=kind: call(kind), NOT_FOUND).startswith(
             "model 'other' is not served here"
         )
-    assert refusal(
+    assert rejection(
         lambda: stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest()), grpc.StatusCode.UNIMPLEMENTED
     )
 
 
-def test_bytes_that_are_no_message_are_refused(server: Server) -> None:
+def test_bytes_that_are_no_message_are_rejected(server: Server) -> None:
     with grpc.insecure_channel(server.grpc) as channel:
         ask = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        assert "its protobuf can't be read" in refusal(lambda: ask(b"\xff\xff\xff"))
+        assert "its protobuf can't be read" in rejection(lambda: ask(b"\xff\xff\xff"))
 
 
 @pytest.mark.parametrize("options", [{"timeout": 1}, {"client_timeout": 0.0001}])
@@ -292,11 +292,11 @@ def test_both_deadlines_count(server: Server, model: PackedModel, rows: list[Any
     with triton.InferenceServerClient(server.grpc) as client:
         many = rows * (10_000 // len(rows))  # none is answered within 0.1 ms, though a few rows may be
         inputs = triton_inputs(triton, model.schema, many)
-        with pytest.raises(InferenceServerException) as refused:
+        with pytest.raises(InferenceServerException) as rejected:
             client.infer(NAME, inputs, **options)
-    assert refused.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.RESOURCE_EXHAUSTED")
+    assert rejected.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.RESOURCE_EXHAUSTED")
 
 
 def test_a_wrong_call_leaves_no_traceback(server: Server, stub: Any) -> None:
-    refusal(lambda: stub.ModelInfer(service_pb2.ModelInferRequest(model_name=NAME)))
+    rejection(lambda: stub.ModelInfer(service_pb2.ModelInferRequest(model_name=NAME)))
     assert "Traceback" not in server.log.read_text()

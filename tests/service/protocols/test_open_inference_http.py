@@ -46,7 +46,7 @@ def post(server: Server, content: Any, path: str = INFER, **headers: str) -> htt
     return httpx.post(server.url + path, content=body, headers=headers, timeout=30)
 
 
-def refusal(answered: httpx.Response, status: int = 400) -> str:
+def rejection(answered: httpx.Response, status: int = 400) -> str:
     """The error's sentence; nothing else may be in the answer."""
     assert answered.status_code == status, answered.text
     assert answered.headers["content-type"] == "application/json"
@@ -158,9 +158,9 @@ def test_tritons_client_may_send_one_tensor_of_texts(server: Server, model: Pack
 def test_tritons_client_is_told_of_a_deadline_it_missed(server: Server, model: PackedModel, rows: list[Json]) -> None:
     with triton.InferenceServerClient(server.url.removeprefix("http://")) as client:
         inputs = triton_inputs(triton, model.schema, rows)
-        with pytest.raises(InferenceServerException, match=r"deadline") as refused:
+        with pytest.raises(InferenceServerException, match=r"deadline") as rejected:
             client.infer(NAME, inputs, timeout=1)
-        assert refused.value.status() in ("429", "504")
+        assert rejected.value.status() in ("429", "504")
 
 
 def test_the_earlier_of_two_deadlines_counts(server: Server, tensors: Tensors) -> None:
@@ -201,7 +201,7 @@ def matrix(shape: Any, data: Any, datatype: str = "FP32") -> Callable[[Tensors],
 
 
 FIRST = "`scheduled_departure`: "
-REFUSED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
+REJECTED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
     "a list": (lambda tensors: tensors, 'expected an object such as {"inputs": [...]}, got a list'),
     "no inputs": (lambda _: {}, "`inputs`: expected a list of tensors, got null"),
     "inputs an object": (lambda _: {"inputs": {}}, "`inputs`: expected a list of tensors, got an object"),
@@ -274,28 +274,28 @@ REFUSED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("make", "sentence"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("make", "sentence"), REJECTED.values(), ids=REJECTED)
 def test_what_is_malformed_is_named(
     server: Server, tensors: Tensors, make: Callable[[Tensors], Any], sentence: str
 ) -> None:
-    said = refusal(post(server, make(tensors)))
+    said = rejection(post(server, make(tensors)))
     assert said.encode("utf-8", "backslashreplace").decode().startswith(sentence)
 
 
 @pytest.mark.parametrize("claimed", [20_001, 2**62, 10**30])
-def test_too_many_rows_are_refused_before_they_are_made(server: Server, tensors: Tensors, claimed: int) -> None:
+def test_too_many_rows_are_rejected_before_they_are_made(server: Server, tensors: Tensors, claimed: int) -> None:
     answered = post(server, {"inputs": [tensors[0] | {"shape": [claimed, 1]}]})
     if claimed < 2**64:
-        assert refusal(answered, 413) == f"{claimed} rows are more than 20000: send them in several requests"
+        assert rejection(answered, 413) == f"{claimed} rows are more than 20000: send them in several requests"
     else:  # to JSON's reader that is a float
-        assert refusal(answered).startswith(FIRST + "has the shape [1e+30, 1]")
+        assert rejection(answered).startswith(FIRST + "has the shape [1e+30, 1]")
     assert answered.elapsed.total_seconds() < 2
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"NaN NaN"])
-def test_what_is_no_json_is_refused(server: Server, body: bytes) -> None:
-    assert refusal(post(server, body)).startswith("the body is not valid JSON")
-    assert refusal(post(server, body + b"rest", **{LENGTH: str(len(body) or 1)})).startswith(
+def test_what_is_no_json_is_rejected(server: Server, body: bytes) -> None:
+    assert rejection(post(server, body)).startswith("the body is not valid JSON")
+    assert rejection(post(server, body + b"rest", **{LENGTH: str(len(body) or 1)})).startswith(
         "the body is not valid JSON"
     )
 
@@ -305,7 +305,7 @@ def test_a_value_that_is_missing_is_named_as_predict_names_it(
 ) -> None:
     wrong = next(place for place, tensor in enumerate(tensors) if tensor["name"] == "distance")
     tensors[wrong]["data"] = [1.0, None]
-    said = refusal(post(server, {"inputs": tensors}))
+    said = rejection(post(server, {"inputs": tensors}))
     same = httpx.post(f"{server.url}/predict", json={"rows": [rows[0] | {"distance": 1}, rows[1] | {"distance": None}]})
     assert said == same.json()["error"] == "row 1: `distance`: null is not allowed; expected a number"
 
@@ -357,23 +357,23 @@ def test_damaged_raw_tensors_are_named(
     head, raw = to_binary(tensors, model)
     assert post(server, head + raw, **{LENGTH: str(len(head))}).status_code == 200
     head, raw = make(head, raw)
-    assert sentence in refusal(post(server, head + raw, **{LENGTH: str(len(head))}))
+    assert sentence in rejection(post(server, head + raw, **{LENGTH: str(len(head))}))
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "99999999", "", "9" * 30, "１"])
-def test_a_header_length_that_makes_no_sense_is_refused(
+def test_a_header_length_that_makes_no_sense_is_rejected(
     server: Server, model: PackedModel, tensors: Tensors, length: str
 ) -> None:
     head, raw = to_binary(tensors, model)
     answered = httpx.post(server.url + INFER, content=head + raw, headers={LENGTH.encode(): length.encode()})
-    assert refusal(answered).startswith(f"{LENGTH}: expected how many of the body's {len(head + raw)} bytes are JSON")
+    assert rejection(answered).startswith(f"{LENGTH}: expected how many of the body's {len(head + raw)} bytes are JSON")
 
 
 def test_raw_tensors_need_the_header_and_one_input(server: Server, model: PackedModel, tensors: Tensors) -> None:
     head, raw = to_binary(tensors, model)
-    said = refusal(post(server, head))
+    said = rejection(post(server, head))
     assert said == FIRST + f"has the parameter `binary_data_size`, but the header {LENGTH} is missing"
-    said = refusal(post(server, raw, **{LENGTH: "0"}))
+    said = rejection(post(server, raw, **{LENGTH: "0"}))
     assert said == f"a raw request is for models of one input, this one has {len(tensors)}: send JSON first"
 
 
@@ -397,7 +397,7 @@ def test_raw_tensors_need_the_header_and_one_input(server: Server, model: Packed
     ],
 )
 def test_what_is_not_here_is_said(server: Server, method: str, path: str, status: int, sentence: str) -> None:
-    assert refusal(httpx.request(method, server.url + path), status).startswith(sentence)
+    assert rejection(httpx.request(method, server.url + path), status).startswith(sentence)
 
 
 def test_a_wrong_request_leaves_no_traceback(server: Server) -> None:

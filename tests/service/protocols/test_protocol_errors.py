@@ -34,11 +34,11 @@ def inputs(model: PackedModel, row: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def refuse(server: Server, path: str, body: Any, **headers: str) -> tuple[int, str]:
+def reject(server: Server, path: str, body: Any, **headers: str) -> tuple[int, str]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    refused = httpx.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
-    assert refused.headers["content-type"] == "application/json"
-    return refused.status_code, refused.json()["error"]
+    rejected = httpx.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
+    assert rejected.headers["content-type"] == "application/json"
+    return rejected.status_code, rejected.json()["error"]
 
 
 def change(inputs: list[dict[str, Any]], changing: str, /, **facts: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def change(inputs: list[dict[str, Any]], changing: str, /, **facts: Any) -> dict
 def test_a_wrong_tensor_is_named(
     server: Server, inputs: list[dict[str, Any]], facts: dict[str, Any], sentence: str
 ) -> None:
-    status, error = refuse(server, INFER, change(inputs, "distance", **facts))
+    status, error = reject(server, INFER, change(inputs, "distance", **facts))
     assert (status in (400, 413), sentence in error) == (True, True), error
 
 
@@ -85,12 +85,12 @@ def test_a_wrong_tensor_is_named(
         ("0", 4, b"1234", "a raw request is for models of one input"),
     ],
 )
-def test_a_wrong_binary_body_is_refused(
+def test_a_wrong_binary_body_is_rejected(
     server: Server, inputs: list[dict[str, Any]], length: str | None, size: int, tail: bytes, sentence: str
 ) -> None:
     head = json.dumps(change(inputs, "distance", data=None, parameters={"binary_data_size": size})).encode()
     header = {"inference-header-content-length": length or str(len(head))}
-    status, error = refuse(server, INFER, head + tail, **header)
+    status, error = reject(server, INFER, head + tail, **header)
     assert (status, sentence in error) == (400, True), error
 
 
@@ -125,8 +125,8 @@ def test_a_wrong_binary_body_is_refused(
         ("/invocations", {}, 400, "got none"),
     ],
 )
-def test_a_wrong_request_is_refused(server: Server, path: str, body: Any, status: int, sentence: str) -> None:
-    given, error = refuse(server, path, body)
+def test_a_wrong_request_is_rejected(server: Server, path: str, body: Any, status: int, sentence: str) -> None:
+    given, error = reject(server, path, body)
     assert (given, sentence in error) == (status, True), error
 
 
@@ -144,8 +144,8 @@ def test_a_wrong_request_is_refused(server: Server, path: str, body: Any, status
         ("image/png", b"x", 415, "is not supported"),
     ],
 )
-def test_a_wrong_invocation_is_refused(server: Server, kind: str, body: bytes, status: int, sentence: str) -> None:
-    given, error = refuse(server, "/invocations", body, **{"content-type": kind})
+def test_a_wrong_invocation_is_rejected(server: Server, kind: str, body: bytes, status: int, sentence: str) -> None:
+    given, error = reject(server, "/invocations", body, **{"content-type": kind})
     assert (given, sentence in error) == (status, True), error
 
 
@@ -176,13 +176,13 @@ def infer_request(inputs: list[dict[str, Any]]) -> Any:
     return request
 
 
-def refuse_call(server: Server, method: str, request: Any, response: str) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as refused:
+def reject_call(server: Server, method: str, request: Any, response: str) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as rejected:
         call(server, method, request, response)
-    return refused.value.code(), refused.value.details()
+    return rejected.value.code(), rejected.value.details()
 
 
-def test_a_wrong_inference_call_is_refused(server: Server, inputs: list[dict[str, Any]]) -> None:
+def test_a_wrong_inference_call_is_rejected(server: Server, inputs: list[dict[str, Any]]) -> None:
     good = infer_request(inputs)
     wrong: dict[str, Any] = {"its protobuf can't be read": b"\xff\xff\xff"}
     wrong["contents"] = changed = infer_request(inputs)
@@ -201,13 +201,13 @@ def test_a_wrong_inference_call_is_refused(server: Server, inputs: list[dict[str
     wrong["datatype FP99 is unknown"] = changed = infer_request(inputs)
     changed.inputs[4].datatype = "FP99"
     for sentence, request in wrong.items():
-        code, details = refuse_call(server, INFERENCE, request, "inference.ModelInferResponse")
+        code, details = reject_call(server, INFERENCE, request, "inference.ModelInferResponse")
         assert (code, sentence in details) == (grpc.StatusCode.INVALID_ARGUMENT, True), details
     good.model_version = "9"
-    assert refuse_call(server, INFERENCE, good, "inference.ModelInferResponse")[0] == grpc.StatusCode.NOT_FOUND
+    assert reject_call(server, INFERENCE, good, "inference.ModelInferResponse")[0] == grpc.StatusCode.NOT_FOUND
 
 
-def test_a_wrong_prediction_call_is_refused(server: Server, row: dict[str, Any]) -> None:
+def test_a_wrong_prediction_call_is_rejected(server: Server, row: dict[str, Any]) -> None:
     def request(**spec: Any) -> Any:
         made = message("tensorflow.serving.PredictRequest")()
         for name, value in ({"name": NAME} | spec).items():
@@ -233,7 +233,7 @@ def test_a_wrong_prediction_call_is_refused(server: Server, row: dict[str, Any])
         "`distance`: has 3 bytes in tensor_content": (short, invalid),
     }
     for sentence, (made, code) in wrong.items():
-        given, details = refuse_call(server, PREDICTION, made, "tensorflow.serving.PredictResponse")
+        given, details = reject_call(server, PREDICTION, made, "tensorflow.serving.PredictResponse")
         assert (given, sentence in details) == (code, True), details
 
 

@@ -110,7 +110,7 @@ def test_the_first_table_is_only_checked_for_what_can_not_be_read() -> None:
     assert skews(check(table, (misfit,), schema=schema, reference=None)) == [("distance", "retyped")]
 
 
-def test_a_table_without_rows_is_refused() -> None:
+def test_a_table_without_rows_is_rejected() -> None:
     with pytest.raises(InvalidTable):
         check(make_table().head(0))
 
@@ -188,9 +188,9 @@ def test_a_value_out_of_range_is_shown_with_its_row() -> None:
 @given(st.floats(width=32, allow_nan=False))
 def test_a_value_is_in_range_where_the_service_says_so(value: float) -> None:
     schema, _ = learned()
-    refused = validate_value(schema.features[0], value) is not None
+    rejected = validate_value(schema.features[0], value) is not None
     report = check(replace(make_table(20), "distance", np.float32(value), 4), reference=None)
-    assert skews(report) == [("distance", "out of range")] * refused
+    assert skews(report) == [("distance", "out of range")] * rejected
 
 
 @pytest.mark.parametrize("value", [0, 5000])

@@ -27,7 +27,7 @@ def learn_table(table: pd.DataFrame, **features: Any) -> Schema:
     return learn_schema("learned", table, LATE, features)
 
 
-def refuse(values: Any, **known: Any) -> str:
+def reject(values: Any, **known: Any) -> str:
     with pytest.raises(InvalidTable) as caught:
         learn(values, **known)
     return str(caught.value)
@@ -192,17 +192,17 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
 
 @pytest.mark.parametrize("kind", ["number", "category", "boolean", "timestamp"])
 def test_an_empty_column_is_named(kind: str) -> None:
-    assert refuse([np.nan, None], kind=kind) == "`x` has no value in any training row: leave it out of the features"
+    assert reject([np.nan, None], kind=kind) == "`x` has no value in any training row: leave it out of the features"
 
 
 def test_an_unknown_kind_is_named_with_those_there_are() -> None:
-    assert refuse([1], kind="colour") == (
+    assert reject([1], kind="colour") == (
         "`x`: no kind is called 'colour'; choose number, category, boolean or timestamp"
     )
 
 
 def test_text_is_no_number() -> None:
-    assert refuse(["1", "2"], **NUMBER).startswith("`x` is declared a number but holds ")
+    assert reject(["1", "2"], **NUMBER).startswith("`x` is declared a number but holds ")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_text_is_no_number() -> None:
     ],
 )
 def test_a_column_of_another_kind_is_named(values: list[Any], kind: str) -> None:
-    assert "`x`" in refuse(values, kind=kind)
+    assert "`x`" in reject(values, kind=kind)
 
 
 @pytest.mark.parametrize(
@@ -232,9 +232,9 @@ def test_a_column_of_another_kind_is_named(values: list[Any], kind: str) -> None
 )
 def test_a_wrong_declaration_is_named(known: dict[str, Any]) -> None:
     values = [datetime(2013, 7, 4)] if known.get("kind") == "timestamp" else [1, 2]
-    assert "`x`" in refuse(values, **known)
+    assert "`x`" in reject(values, **known)
 
 
-def test_a_table_without_rows_is_refused() -> None:
+def test_a_table_without_rows_is_rejected() -> None:
     with pytest.raises(InvalidTable):
         learn(pd.Series([], dtype="float64"), **NUMBER)

@@ -20,7 +20,7 @@ def declare(task: Task, **more: Any) -> TargetColumn:
     return TargetColumn(name="y", task=task, **more)
 
 
-def refuse(task: Task, values: Any, **more: Any) -> str:
+def reject(task: Task, values: Any, **more: Any) -> str:
     with pytest.raises(InvalidTable) as caught:
         learn_target(declare(task, **more), values)
     assert "`y`" in str(caught.value)
@@ -61,33 +61,33 @@ def test_a_regression_keeps_its_unit_and_knows_its_scale() -> None:
 
 @pytest.mark.parametrize("rows", [1, MIN_ROWS - 1])
 def test_too_few_rows_are_counted(rows: int) -> None:
-    assert f"the table has {rows} row" in refuse("regression", pd.Series(np.arange(rows, dtype=float)))
+    assert f"the table has {rows} row" in reject("regression", pd.Series(np.arange(rows, dtype=float)))
 
 
 @pytest.mark.parametrize(("task", "values"), [("binary", column(["a"] * 60)), ("regression", pd.Series([2.5] * 60))])
-def test_a_constant_target_is_refused(task: Task, values: Any) -> None:
-    assert "there is nothing to predict" in refuse(task, values)
+def test_a_constant_target_is_rejected(task: Task, values: Any) -> None:
+    assert "there is nothing to predict" in reject(task, values)
 
 
 def test_a_rare_class_is_named() -> None:
-    message = refuse("multiclass", column(["a", "b"] * 30 + ["rare"] * (MIN_CLASS_ROWS - 1)))
+    message = reject("multiclass", column(["a", "b"] * 30 + ["rare"] * (MIN_CLASS_ROWS - 1)))
     assert "'rare' in only 4 rows" in message
     assert "pool" in message
 
 
 def test_a_declared_class_that_has_no_row_is_named() -> None:
-    assert "'c' in only 0 rows" in refuse("multiclass", column(["a", "b"] * 30), classes=("a", "b", "c"))
+    assert "'c' in only 0 rows" in reject("multiclass", column(["a", "b"] * 30), classes=("a", "b", "c"))
 
 
 def test_a_label_that_is_none_of_the_declared_classes_is_named() -> None:
-    message = refuse("multiclass", column(["a", "b", "d"] * 30), classes=("a", "b", "c"))
+    message = reject("multiclass", column(["a", "b", "d"] * 30), classes=("a", "b", "c"))
     assert "'d' in 30 rows, which is none of the classes" in message
 
 
 @pytest.mark.parametrize(("task", "other"), [("binary", "multiclass"), ("multiclass", "binary")])
 def test_the_wrong_task_is_named_with_the_right_one(task: Task, other: str) -> None:
     labels = ["a", "b"] if task == "multiclass" else ["a", "b", "c"]
-    assert f"its task is {other}" in refuse(task, column(labels * 30))
+    assert f"its task is {other}" in reject(task, column(labels * 30))
 
 
 def test_a_part_of_one_class_is_named() -> None:

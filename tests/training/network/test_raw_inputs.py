@@ -227,7 +227,7 @@ def test_any_other_text_is_nan(feature: Timestamp, text: str) -> None:
         (ZONED, "2013-07-04T17:30:00+00:00 and more"),
     ],
 )
-def test_a_text_that_encode_refuses_is_nan(feature: Timestamp, text: str) -> None:
+def test_a_text_that_encode_rejects_is_nan(feature: Timestamp, text: str) -> None:
     assert np.isnan(read(feature, text)).all()
 
 

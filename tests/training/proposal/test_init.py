@@ -86,7 +86,7 @@ def repeat(*values: Any) -> list[Any]:
     return [values[place % len(values)] for place in np.random.default_rng(1).permutation(ROWS)]
 
 
-def refuse(run: Propose, *arguments: Any, **options: Any) -> str:
+def reject(run: Propose, *arguments: Any, **options: Any) -> str:
     with pytest.raises(UserError) as caught:
         run(*arguments, **options)
     assert "\n" not in str(caught.value)
@@ -320,11 +320,11 @@ def test_a_column_that_says_something_is_kept(name: str, values: Sequence[Any], 
     assert list(run({name: values, "y": TARGET}).problem.features) == [name]
 
 
-def test_what_no_feature_is_left_from_is_refused(run: Propose) -> None:
-    assert refuse(run, {"y": TARGET}).endswith("table.csv has no column to predict `y` from")
-    message = refuse(run, {"x": ["7"] * ROWS, "y": TARGET})
+def test_what_no_feature_is_left_from_is_rejected(run: Propose) -> None:
+    assert reject(run, {"y": TARGET}).endswith("table.csv has no column to predict `y` from")
+    message = reject(run, {"x": ["7"] * ROWS, "y": TARGET})
     assert message.endswith("table.csv has no column to predict `y` from (`x`: the same in all rows: '7')")
-    assert refuse(run, {"x": ["7"] * ROWS, "z": range(ROWS), "y": TARGET}).endswith("to predict `y` from")
+    assert reject(run, {"x": ["7"] * ROWS, "z": range(ROWS), "y": TARGET}).endswith("to predict `y` from")
 
 
 # Columns that give the target away
@@ -476,18 +476,18 @@ def test_many_classes_are_written_on_several_lines(run: Propose) -> None:
         ([*NUMBERS[:-1], "many"], "`y` is 99% numbers, but also 'many' in row 200: "),
     ],
 )
-def test_what_can_be_no_target_is_refused(values: list[str], message: str, run: Propose) -> None:
-    assert refuse(run, {"x": NUMBERS, "y": values}).startswith(message)
+def test_what_can_be_no_target_is_rejected(values: list[str], message: str, run: Propose) -> None:
+    assert reject(run, {"x": NUMBERS, "y": values}).startswith(message)
 
 
-def test_a_typed_column_that_can_be_no_target_is_refused(run: Propose) -> None:
+def test_a_typed_column_that_can_be_no_target_is_rejected(run: Propose) -> None:
     table = pa.table({"x": pa.array(map(float, NUMBERS)), "y": pa.array(repeat([1], [2]))})
-    assert refuse(run, table) == "`y` holds list<element: int64>: a target is a class or a number"
+    assert reject(run, table) == "`y` holds list<element: int64>: a target is a class or a number"
 
 
-def test_more_classes_than_can_be_told_apart_are_refused(run: Propose) -> None:
+def test_more_classes_than_can_be_told_apart_are_rejected(run: Propose) -> None:
     texts = [f"c{n % 1001}" for n in range(2002)]
-    message = refuse(run, {"x": NUMBERS * 10 + NUMBERS[:2], "y": texts})
+    message = reject(run, {"x": NUMBERS * 10 + NUMBERS[:2], "y": texts})
     assert message.startswith("`y` has 1,001 different texts: a target is a number or one of at most 1,000 classes")
     kept = run({"x": NUMBERS * 10, "y": texts[:1000] * 2})
     assert len(kept.problem.target.classes) == 1000
@@ -508,15 +508,15 @@ def test_rows_without_a_target_are_counted(run: Propose) -> None:
 
 
 def test_a_target_that_is_not_there_is_named_with_what_is_near(run: Propose) -> None:
-    message = refuse(run, {"surface": NUMBERS, "price": TARGET}, "prise")
+    message = reject(run, {"surface": NUMBERS, "price": TARGET}, "prise")
     assert "has no column `prise`; did you mean `price`?; it has: surface, price" in message
-    assert "has no column `when`; " in refuse(run, columns(x=NUMBERS), time="when")
+    assert "has no column `when`; " in reject(run, columns(x=NUMBERS), time="when")
 
 
 @pytest.mark.parametrize("text", ["", "x,y\n", "x,y\n1,2\n"])
-def test_a_table_without_rows_enough_is_refused(text: str, run: Propose, tmp_path: Path) -> None:
+def test_a_table_without_rows_enough_is_rejected(text: str, run: Propose, tmp_path: Path) -> None:
     (tmp_path / "small.csv").write_text(text)
-    refuse(run, tmp_path / "small.csv")
+    reject(run, tmp_path / "small.csv")
 
 
 # The split
@@ -570,7 +570,7 @@ def test_the_column_to_split_by_can_be_named(run: Propose) -> None:
 )
 def test_a_column_that_is_no_time_can_not_be_split_by(time: str, reason: str, run: Propose) -> None:
     table = columns(x=NUMBERS, flag=repeat("yes", "no"), same=["2013-07-04"] * ROWS)
-    message = refuse(run, table, time=time)
+    message = reject(run, table, time=time)
     assert message == (
         f"the rows can't be split by `{time}`: {reason}"
         if reason
@@ -620,8 +620,8 @@ def test_a_problem_is_called_after_its_table(query: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Sales", "2013", "my sales", "a-b", "é", "_a", "a\n"])
-def test_a_name_that_the_stores_refuse_is_refused(name: str, run: Propose) -> None:
-    message = refuse(run, columns(x=NUMBERS), name=name)
+def test_a_name_that_the_stores_reject_is_rejected(name: str, run: Propose) -> None:
+    message = reject(run, columns(x=NUMBERS), name=name)
     assert message.endswith("can't be a name: use small letters, digits and _, a letter first")
 
 
@@ -665,8 +665,8 @@ def test_what_can_not_be_written_is_said(run: Propose, tmp_path: Path) -> None:
         run(columns(x=NUMBERS), output=tmp_path)
 
 
-def test_nothing_is_written_of_a_table_that_is_refused(run: Propose, tmp_path: Path) -> None:
-    refuse(run, columns(x=NUMBERS), "z")
+def test_nothing_is_written_of_a_table_that_is_rejected(run: Propose, tmp_path: Path) -> None:
+    reject(run, columns(x=NUMBERS), "z")
     assert not (tmp_path / "problem.toml").exists()
 
 

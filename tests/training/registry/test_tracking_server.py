@@ -54,9 +54,9 @@ def test_a_tracking_server_on_postgresql_gets_run_and_champion(tracking_server: 
     assert "evaluation" in {artifact.path for artifact in client.list_artifacts(champion.run_id)}
 
 
-def test_a_missing_database_is_refused_without_its_password(database: str, tmp_path: Path) -> None:
+def test_a_missing_database_is_rejected_without_its_password(database: str, tmp_path: Path) -> None:
     stores = {"MLFLOW_TRACKING_URI": f"{database}-missing", "BENTOML_HOME": str(tmp_path)}
-    refused = run("-m", "ekiben.training", "train", fails=True, **stores)
-    assert refused.returncode == 2
-    assert "secret" not in refused.stdout + refused.stderr
-    assert "Traceback" not in refused.stderr
+    rejected = run("-m", "ekiben.training", "train", fails=True, **stores)
+    assert rejected.returncode == 2
+    assert "secret" not in rejected.stdout + rejected.stderr
+    assert "Traceback" not in rejected.stderr

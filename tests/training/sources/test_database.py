@@ -52,13 +52,13 @@ def read(source: Source, *columns: str) -> pa.Table:
 
 def sentence(url: str, query: str = "SELECT 1 AS one") -> str:
     """What is said of a source that can't be read; nowhere, even where nobody looks, stands the password."""
-    with pytest.raises(InvalidTable) as refused:
+    with pytest.raises(InvalidTable) as rejected:
         list(open_source(SqlSource(url=url, query=query)).batches(["one"], lambda share: None))
-    shown = "".join(traceback.format_exception(refused.value, chain=False))
+    shown = "".join(traceback.format_exception(rejected.value, chain=False))
     for form in (PASSWORD, quote(PASSWORD), quote(PASSWORD, safe="")):
         assert form not in shown
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert "\n" not in str(rejected.value)
+    return str(rejected.value)
 
 
 def test_every_usual_type_is_kept(url: str) -> None:
@@ -104,7 +104,7 @@ def test_a_query_goes_to_the_database_as_it_is(url: str) -> None:
         "DROP TABLE sales",
     ],
 )
-def test_a_query_that_writes_is_refused_and_does_not(url: str, query: str) -> None:
+def test_a_query_that_writes_is_rejected_and_does_not(url: str, query: str) -> None:
     assert "postgresql://ann@127.0.0.1" in sentence(url, query)
     assert open_source(SqlSource(url=url, query="SELECT 1 FROM sales")).rows == ROWS
 
@@ -124,11 +124,11 @@ def test_a_wrong_query_is_one_sentence(url: str, query: str, said: str) -> None:
     assert said in sentence(url, query)
 
 
-def test_a_wrong_password_is_refused_and_not_shown(address: str) -> None:
+def test_a_wrong_password_is_rejected_and_not_shown(address: str) -> None:
     for wrong in ("Xgeheim", "X%40:geheim"):
-        refused = sentence(f"postgresql://ann:{wrong}@{address}/postgres")
-        assert "password authentication failed" in refused
-        assert "geheim" not in refused
+        rejected = sentence(f"postgresql://ann:{wrong}@{address}/postgres")
+        assert "password authentication failed" in rejected
+        assert "geheim" not in rejected
 
 
 def test_the_password_is_not_shown_where_the_server_repeats_it(url: str) -> None:
@@ -136,15 +136,15 @@ def test_the_password_is_not_shown_where_the_server_repeats_it(url: str) -> None
     assert "invalid input syntax for type integer" in sentence(url, f"SELECT '{quote(PASSWORD)}'::integer AS one")
 
 
-def test_a_database_that_does_not_exist_is_refused(url: str) -> None:
+def test_a_database_that_does_not_exist_is_rejected(url: str) -> None:
     assert 'database "nothing" does not exist' in sentence(url.replace("/postgres", "/nothing"))
 
 
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        refused = sentence(f"postgresql://ann:{quote(PASSWORD, safe='')}@127.0.0.1:{silent.getsockname()[1]}/postgres")
-        assert "timeout" in refused
+        rejected = sentence(f"postgresql://ann:{quote(PASSWORD, safe='')}@127.0.0.1:{silent.getsockname()[1]}/postgres")
+        assert "timeout" in rejected
         assert time.monotonic() - began < 60  # not the minutes that TCP would wait
 
 

@@ -170,7 +170,7 @@ def test_an_hour_reported_twice_does_not_double_its_flights() -> None:
     assert len(join_tables(make_flights({}, {}), weather, AIRCRAFT)) == 2
 
 
-def test_an_aircraft_listed_twice_is_refused() -> None:
+def test_an_aircraft_listed_twice_is_rejected() -> None:
     with pytest.raises(pd.errors.MergeError, match="not a many-to-one merge"):
         join_tables(make_flights({}), WEATHER_THEN, pd.concat([AIRCRAFT, AIRCRAFT]))
 

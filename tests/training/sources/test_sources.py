@@ -72,12 +72,12 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def refusal(attempt: Callable[[], object]) -> str:
+def rejection(attempt: Callable[[], object]) -> str:
     """The one sentence that is said."""
-    with pytest.raises(InvalidTable) as refused:
+    with pytest.raises(InvalidTable) as rejected:
         attempt()
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert "\n" not in str(rejected.value)
+    return str(rejected.value)
 
 
 # What a CSV file is written in.
@@ -142,27 +142,27 @@ def test_a_character_may_lie_across_the_blocks_of_a_file(encoding: str, tmp_path
     assert read(open_source(FileSource(path=path)), "値").column(0).to_pylist() == values
 
 
-def test_another_encoding_than_declared_is_refused_with_one_that_fits(tmp_path: Path) -> None:
+def test_another_encoding_than_declared_is_rejected_with_one_that_fits(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "stadt,n\nKöln,1\n".encode("cp1252"))
-    said = refusal(lambda: read_file(path, encoding="utf-8"))
+    said = rejection(lambda: read_file(path, encoding="utf-8"))
     assert said == f'{path} can\'t be read as utf-8: set `encoding` in the problem file, e.g. encoding = "cp1252"'
-    assert 'encoding = "cp1252"' in refusal(lambda: read_file(path, encoding="utf-16"))
+    assert 'encoding = "cp1252"' in rejection(lambda: read_file(path, encoding="utf-16"))
     assert read_file(path, encoding="cp1252") == [{"stadt": "Köln", "n": "1"}]
 
 
-def test_a_late_byte_of_another_encoding_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_a_late_byte_of_another_encoding_is_rejected_with_its_row(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", b"a,b\n" + b"12345,67890\n" * 400_000 + b"1,\xe9\n")
-    said = refusal(lambda: read_file(path))
+    said = rejection(lambda: read_file(path))
     assert "row 400,002 (the header is row 1), column `b` can't be read as utf-8" in said
     assert read(open_source(FileSource(path=path)), "a").num_rows == 400_001
     undefined = write(tmp_path / "undefined.csv", b"a,\xe9\n" + b"12345,67890\n" * 400_000 + b"1,\x81\n")
-    assert "can't be read as cp1252" in refusal(lambda: read_file(undefined))
+    assert "can't be read as cp1252" in rejection(lambda: read_file(undefined))
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "base64"])
-def test_an_encoding_that_does_not_exist_is_refused(encoding: str, tmp_path: Path) -> None:
+def test_an_encoding_that_does_not_exist_is_rejected(encoding: str, tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", SALES)
-    assert f"there is no encoding '{encoding}'" in refusal(lambda: read_file(path, encoding=encoding))
+    assert f"there is no encoding '{encoding}'" in rejection(lambda: read_file(path, encoding=encoding))
 
 
 @pytest.mark.parametrize(
@@ -211,32 +211,32 @@ def compress(content: bytes, suffix: str) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
-def test_a_damaged_compressed_file_is_refused(suffix: str, tmp_path: Path) -> None:
+def test_a_damaged_compressed_file_is_rejected(suffix: str, tmp_path: Path) -> None:
     random.seed(0)
     noise = "".join(f"{random.random()},{random.random()}\n" for _ in range(10_000))
     content = compress(f"a,b\n{noise}".encode(), suffix)
     path, middle = tmp_path / f"sales.csv{suffix}", len(content) // 2
     write(path, content[:middle])
-    assert "it is damaged" in refusal(lambda: read_file(path))
+    assert "it is damaged" in rejection(lambda: read_file(path))
     write(
         path, content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 99]) + content[middle + 99 :]
     )
-    assert str(path) in refusal(lambda: read_file(path))
+    assert str(path) in rejection(lambda: read_file(path))
 
 
 def test_damage_late_in_a_file_is_found_on_the_way(tmp_path: Path) -> None:
     content = gzip.compress(b"a,b\n" + b"1,2\n" * 2_000_000, compresslevel=1)
     source = open_source(FileSource(path=write(tmp_path / "sales.csv.gz", content[:-100])))
-    assert "it is damaged" in refusal(lambda: read(source))
+    assert "it is damaged" in rejection(lambda: read(source))
 
 
-def test_a_zip_of_two_files_or_none_is_refused(tmp_path: Path) -> None:
+def test_a_zip_of_two_files_or_none_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "sales.zip"
     for names in ([], ["a.csv", "b.csv"]):
         with zipfile.ZipFile(path, "w") as archive:
             for name in names:
                 archive.writestr(name, SALES)
-        assert f"holds {len(names)} files" in refusal(lambda: read_file(path))
+        assert f"holds {len(names)} files" in rejection(lambda: read_file(path))
 
 
 # What a CSV file holds.
@@ -260,7 +260,7 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path) -> None:
     source = open_source(FileSource(path=write(tmp_path / "table.csv", ' a ,"b",,d\n1,2,3,4\n')))
     assert source.columns == ("a", "b", "", "d")
     assert read(source, "d", "a", "").to_pylist() == [{"d": "4", "a": "1", "": "3"}]
-    assert "has no column `c`; it has: a, b, , d" in refusal(lambda: read(source, "a", "c"))
+    assert "has no column `c`; it has: a, b, , d" in rejection(lambda: read(source, "a", "c"))
 
 
 @pytest.mark.parametrize("text", ["a,b", "a,b\n", "a,b\r\n\r\n\r\n"])
@@ -271,9 +271,9 @@ def test_a_header_alone_has_columns_and_no_rows(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
-def test_an_empty_file_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_an_empty_file_is_rejected(content: bytes, tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", content)
-    assert f"{path} is empty" in refusal(lambda: read_file(path))
+    assert f"{path} is empty" in rejection(lambda: read_file(path))
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n\t"), max_size=8)
@@ -292,22 +292,22 @@ def test_what_python_writes_is_read(rows: list[tuple[str, str, str]], delimiter:
 @pytest.mark.parametrize(
     ("row", "values"), [("3", "1 value when"), ("3,4,5", "3 values when"), ('"3, 4', "1 value when")]
 )
-def test_a_ragged_row_is_refused_with_its_number(row: str, values: str, tmp_path: Path) -> None:
+def test_a_ragged_row_is_rejected_with_its_number(row: str, values: str, tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "a,b\n" + "1,2\n" * 700_000 + f"{row}\n")
-    said = refusal(lambda: read_file(path))
+    said = rejection(lambda: read_file(path))
     assert f"row 700,002 (the header is row 1) has {values}" in said or "quote" in said
     assert '","' in said or "quote" in said
 
 
-def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
+def test_a_quote_that_is_never_closed_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write(path, 'a,b\n1,2\n3,"x\n4,5\n')
-    assert "a quote is opened before 'x\\n4,5\\n' and never closed" in refusal(lambda: read_file(path))
+    assert "a quote is opened before 'x\\n4,5\\n' and never closed" in rejection(lambda: read_file(path))
     write(path, 'a,b\n1,2\n3,"x\n4,5')
     source = open_source(FileSource(path=path))
-    assert "never closed" in refusal(lambda: read(source, "a"))
+    assert "never closed" in rejection(lambda: read(source, "a"))
     write(path, 'a,b\n1,2\n3,"x\n' + "4,5\n" * 3_000_000)
-    assert "has a row of more than 4 MB" in refusal(lambda: read_file(path))
+    assert "has a row of more than 4 MB" in rejection(lambda: read_file(path))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
@@ -316,9 +316,9 @@ def test_the_last_value_may_have_lines_if_its_quote_is_closed(encoding: str, tmp
     assert read_file(path) == [{"a": "3", "b": "x\n4,5"}]
 
 
-def test_a_delimiter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_a_delimiter_that_does_not_fit_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "a\tb\n1\t2\n")
-    said = refusal(lambda: read_file(path, delimiter=";"))
+    said = rejection(lambda: read_file(path, delimiter=";"))
     assert 'only one column when split at ";": set `delimiter`' in said
     assert 'delimiter = "\\t"' in said
     for delimiter in ("§", '"', "\n"):
@@ -328,21 +328,21 @@ def test_a_delimiter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert read_file(write(path, "a:b\n1:2\n"), delimiter=":") == [{"a": "1", "b": "2"}]
 
 
-def test_columns_of_one_name_are_refused_by_their_places(tmp_path: Path) -> None:
+def test_columns_of_one_name_are_rejected_by_their_places(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "a,x,b,c, x\n1,2,3,4,5\n")
-    assert refusal(lambda: read_file(path)) == f"{path}: `x` is the name of the 2nd and the 5th column: rename one"
+    assert rejection(lambda: read_file(path)) == f"{path}: `x` is the name of the 2nd and the 5th column: rename one"
     write(path, "".join(f"c{k}," for k in range(10)) + "y,a,y\n")
-    assert "`y` is the name of the 11th and the 13th column" in refusal(lambda: read_file(path))
+    assert "`y` is the name of the 11th and the 13th column" in rejection(lambda: read_file(path))
     write(path, "a,,\n1,2,3\n")
-    assert "the 2nd and the 3rd column have no name" in refusal(lambda: read_file(path))
+    assert "the 2nd and the 3rd column have no name" in rejection(lambda: read_file(path))
 
 
-def test_more_columns_than_allowed_are_refused(tmp_path: Path) -> None:
+def test_more_columns_than_allowed_are_rejected(tmp_path: Path) -> None:
     for count in (MAX_COLUMNS, MAX_COLUMNS + 1):
         path = write(tmp_path / "wide.csv", ",".join(f"c{place}" for place in range(count)) + "\n")
         if count == MAX_COLUMNS:
             assert len(open_source(FileSource(path=path)).columns) == MAX_COLUMNS
-    assert "has 2,001 columns, more than 2,000: keep fewer" in refusal(lambda: read_file(path))
+    assert "has 2,001 columns, more than 2,000: keep fewer" in rejection(lambda: read_file(path))
 
 
 def test_reports_go_up_to_one(tmp_path: Path) -> None:
@@ -381,44 +381,44 @@ def test_a_source_can_be_left_early_and_read_again(tmp_path: Path) -> None:
         ("sales.sas7bdat", "is a statistics package's file"),
     ],
 )
-def test_another_format_is_refused_with_those_that_work(name: str, said: str, tmp_path: Path) -> None:
+def test_another_format_is_rejected_with_those_that_work(name: str, said: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, "whatever")
-    refused = refusal(lambda: find_source(str(path), None))
-    assert said in refused
-    assert "a table is a CSV file" in refused
+    rejected = rejection(lambda: find_source(str(path), None))
+    assert said in rejected
+    assert "a table is a CSV file" in rejected
 
 
 @pytest.mark.parametrize("name", ["sales.csv", "sales", "sales.parquet"])
 @pytest.mark.parametrize("content", [bytes(range(256)) * 40, b"\x89PNG\r\n\x1a\n" + bytes(100), b"PAR1" + bytes(100)])
-def test_binary_content_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+def test_binary_content_is_rejected(name: str, content: bytes, tmp_path: Path) -> None:
     path = write(tmp_path / name, content)
-    assert str(path) in refusal(lambda: read_file(path))
-    assert str(path) in refusal(lambda: open_source(find_source(str(path), None)))
+    assert str(path) in rejection(lambda: read_file(path))
+    assert str(path) in rejection(lambda: open_source(find_source(str(path), None)))
 
 
-def test_random_bytes_are_refused(tmp_path: Path) -> None:
+def test_random_bytes_are_rejected(tmp_path: Path) -> None:
     random.seed(1)
     for size in (10, 100, 10_000):
         with pytest.raises(InvalidTable, match=r"noise\.csv"):
             read_file(write(tmp_path / "noise.csv", random.randbytes(size) + b"\0"))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "nothing.csv"
-    assert refusal(lambda: read_file(path)) == f"there is no file or folder {path}"
-    assert refusal(lambda: find_source(str(path), None)) == f"there is no file or folder {path}"
-    assert "can't be read" in refusal(lambda: find_source("x" * 5000, None))
+    assert rejection(lambda: read_file(path)) == f"there is no file or folder {path}"
+    assert rejection(lambda: find_source(str(path), None)) == f"there is no file or folder {path}"
+    assert "can't be read" in rejection(lambda: find_source("x" * 5000, None))
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", SALES)
     path.chmod(0)
-    assert "Permission denied" in refusal(lambda: read_file(path))
+    assert "Permission denied" in rejection(lambda: read_file(path))
 
 
-def test_neither_a_file_nor_a_folder_is_refused() -> None:
-    assert "is neither a file nor a folder" in refusal(lambda: find_source(os.devnull, None))
+def test_neither_a_file_nor_a_folder_is_rejected() -> None:
+    assert "is neither a file nor a folder" in rejection(lambda: find_source(os.devnull, None))
 
 
 # Parquet.
@@ -444,7 +444,7 @@ def test_a_parquet_file_keeps_its_types_whatever_its_name(tmp_path: Path) -> Non
         assert source.rows == 3
         assert source.columns == tuple(TYPED.column_names)
         assert read(source, "x.y", "town", "at").equals(TYPED.select(["x.y", "town", "at"]))
-    assert "has no column `y`" in refusal(lambda: read(source, "y"))
+    assert "has no column `y`" in rejection(lambda: read(source, "y"))
 
 
 def test_a_parquet_file_is_streamed(tmp_path: Path) -> None:
@@ -476,40 +476,40 @@ def test_a_folder_is_one_table_in_the_order_of_names(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_folder_of_several_tables_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_several_tables_is_rejected(tmp_path: Path) -> None:
     pa.parquet.write_table(pa.table({"n": [1], "m": [1]}), tmp_path / "a.parquet")
     pa.parquet.write_table(pa.table({"n": [1]}), tmp_path / "b.parquet")
-    said = refusal(lambda: open_source(FileSource(path=tmp_path)))
+    said = rejection(lambda: open_source(FileSource(path=tmp_path)))
     assert "a.parquet has a column `m` and" in said
     assert "b.parquet has none" in said
     pa.parquet.write_table(pa.table({"n": [1], "m": ["x"]}), tmp_path / "b.parquet")
-    said = refusal(lambda: open_source(FileSource(path=tmp_path)))
+    said = rejection(lambda: open_source(FileSource(path=tmp_path)))
     assert "b.parquet" in said
     assert "int64 vs string" in said
 
 
-def test_a_folder_without_parquet_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_parquet_is_rejected(tmp_path: Path) -> None:
     write(tmp_path / "table.csv", SALES)
-    assert "is a folder without Parquet files" in refusal(lambda: open_source(FileSource(path=tmp_path)))
+    assert "is a folder without Parquet files" in rejection(lambda: open_source(FileSource(path=tmp_path)))
 
 
-def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     table = pa.table({"n": [random.random() for _ in range(100_000)]})
     pa.parquet.write_table(table, path, write_page_checksum=True)
     content = path.read_bytes()
     write(path, content[: len(content) // 2])
-    assert "can't be read as Parquet" in refusal(lambda: open_source(FileSource(path=path)))
+    assert "can't be read as Parquet" in rejection(lambda: open_source(FileSource(path=path)))
     write(path, content[:50_000] + bytes(1000) + content[51_000:])
     source = open_source(FileSource(path=path))
-    assert "can't be read" in refusal(lambda: read(source))
+    assert "can't be read" in rejection(lambda: read(source))
 
 
-def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_parquet_columns_of_one_name_are_rejected(tmp_path: Path) -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     pa.parquet.write_table(twice, tmp_path / "table.parquet")
-    refused = refusal(lambda: open_source(FileSource(path=tmp_path / "table.parquet")))
-    assert "`a` is the name of the 1st and the 2nd column" in refused
+    rejected = rejection(lambda: open_source(FileSource(path=tmp_path / "table.parquet")))
+    assert "`a` is the name of the 1st and the 2nd column" in rejected
 
 
 def test_a_parquet_file_without_rows_has_columns(tmp_path: Path) -> None:
@@ -555,7 +555,7 @@ def test_a_type_holds_all_rows_though_the_first_say_another(shop: str) -> None:
     assert table["mixed"][10_999].as_py() == "10999"
     assert table["mixed"][11_000].as_py() == "x"
     assert shares == pytest.approx([0.4, 0.8, 1.0, 1.0])
-    assert "has no column `cost`" in refusal(lambda: read(source, "cost"))
+    assert "has no column `cost`" in rejection(lambda: read(source, "cost"))
 
 
 def test_a_query_is_taken_as_it_is(shop: str) -> None:
@@ -580,31 +580,31 @@ def test_a_query_is_taken_as_it_is(shop: str) -> None:
         ("SELECT id, town AS id FROM sales", "`id` is the name of the 1st and the 2nd column"),
     ],
 )
-def test_a_query_that_writes_or_is_wrong_is_refused(shop: str, text: str, said: str) -> None:
-    refused = refusal(lambda: query(shop, text))
-    assert said in refused
-    assert shop in refused
+def test_a_query_that_writes_or_is_wrong_is_rejected(shop: str, text: str, said: str) -> None:
+    rejected = rejection(lambda: query(shop, text))
+    assert said in rejected
+    assert shop in rejected
     assert query(shop, "SELECT id FROM sales").num_rows == 25_000
 
 
 def test_a_value_that_breaks_on_the_way_is_one_sentence(shop: str) -> None:
     text = "SELECT CASE WHEN id = 20000 THEN abs(-9223372036854775807 - 1) ELSE id END AS n FROM sales"
-    assert "integer overflow" in refusal(lambda: query(shop, text))
+    assert "integer overflow" in rejection(lambda: query(shop, text))
     source = open_source(SqlSource(url=shop, query="SELECT CAST(x'ff' AS TEXT) AS t FROM sales"))
-    assert "Could not decode to UTF-8" in refusal(lambda: read(source))
+    assert "Could not decode to UTF-8" in rejection(lambda: read(source))
 
 
-def test_a_missing_sqlite_file_is_refused_and_not_made(shop: str, tmp_path: Path) -> None:
-    assert refusal(lambda: query("sqlite:///other.db", "SELECT 1")) == "there is no SQLite file other.db"
+def test_a_missing_sqlite_file_is_rejected_and_not_made(shop: str, tmp_path: Path) -> None:
+    assert rejection(lambda: query("sqlite:///other.db", "SELECT 1")) == "there is no SQLite file other.db"
     assert not (tmp_path / "other.db").exists()
-    assert "write sqlite:///shop.db" in refusal(lambda: query("sqlite://", "SELECT 1"))
+    assert "write sqlite:///shop.db" in rejection(lambda: query("sqlite://", "SELECT 1"))
     assert query(f"sqlite:///{tmp_path}/shop.db", "SELECT 1 AS a").to_pylist() == [{"a": 1}]
 
 
-def test_what_is_no_database_is_refused(shop: str, tmp_path: Path) -> None:
+def test_what_is_no_database_is_rejected(shop: str, tmp_path: Path) -> None:
     write(tmp_path / "table.csv", SALES * 100)
-    assert "file is not a database" in refusal(lambda: query("sqlite:///table.csv", "SELECT 1 FROM sales"))
-    assert "give sqlite:///shop.db and a query" in refusal(lambda: find_source("shop.db", None))
+    assert "file is not a database" in rejection(lambda: query("sqlite:///table.csv", "SELECT 1 FROM sales"))
+    assert "give sqlite:///shop.db and a query" in rejection(lambda: find_source("shop.db", None))
 
 
 @pytest.mark.parametrize(
@@ -622,11 +622,11 @@ def test_what_is_no_database_is_refused(shop: str, tmp_path: Path) -> None:
         ("postgresql://127.0.0.1:1/d?password=geheim", "connection failed"),
     ],
 )
-def test_a_database_out_of_reach_is_refused_at_once_without_its_password(url: str, said: str) -> None:
+def test_a_database_out_of_reach_is_rejected_at_once_without_its_password(url: str, said: str) -> None:
     began = time.monotonic()
-    refused = refusal(lambda: open_source(SqlSource(url=url, query="SELECT 1")))
-    assert said in refused
-    assert "eheim" not in refused
+    rejected = rejection(lambda: open_source(SqlSource(url=url, query="SELECT 1")))
+    assert said in rejected
+    assert "eheim" not in rejected
     assert time.monotonic() - began < 30  # not the minutes that TCP would wait
 
 
@@ -642,8 +642,8 @@ def test_variables_of_the_environment_stand_for_parts_of_a_url(shop: str, monkey
     for url in ("$SHOP", "${SHOP}", "sqlite:///$FILE", "sqlite:///${FILE}"):
         assert query(url, "SELECT 1 AS a").to_pylist() == [{"a": 1}]
         assert find_source(url, "SELECT 1") == SqlSource(url=url, query="SELECT 1")
-    refused = refusal(lambda: query("postgresql://$ANN:${PW}@$AT/d", "SELECT 1"))
-    assert refused.startswith("postgresql://ann%40home@127.0.0.1:1/d: connection failed")
+    rejected = rejection(lambda: query("postgresql://$ANN:${PW}@$AT/d", "SELECT 1"))
+    assert rejected.startswith("postgresql://ann%40home@127.0.0.1:1/d: connection failed")
     for url in ("$NOT_THERE", "sqlite:///${NOT_THERE}", "postgresql://ann:$NOT_THERE@h/d"):
         with pytest.raises(InvalidTable, match=r"needs \$NOT_THERE, which is not set"):
             query(url, "SELECT 1")
@@ -659,15 +659,15 @@ def test_a_password_is_replaced_by_a_variable(monkeypatch: pytest.MonkeyPatch) -
     for url in ("postgresql://ann@h/d", "postgresql://ann:$PW@h/d", "postgresql://h/d?passfile=x&password=${PW}"):
         assert find_source(url, "SELECT 1") == SqlSource(url=url, query="SELECT 1")
     assert os.environ[PASSWORD_VARIABLE] == "ge@heim$x"
-    refused = refusal(lambda: find_source("postgresql://h/d?password=geheim", "SELECT 1"))
-    assert "the URL's option `password`" in refused
-    assert "geheim" not in refused
+    rejected = rejection(lambda: find_source("postgresql://h/d?password=geheim", "SELECT 1"))
+    assert "the URL's option `password`" in rejected
+    assert "geheim" not in rejected
 
 
 def test_a_url_goes_with_a_query_and_a_path_without(shop: str, tmp_path: Path) -> None:
-    assert "needs a query" in refusal(lambda: find_source(shop, None))
-    assert "--query goes with a database URL" in refusal(lambda: find_source(str(tmp_path / "a.csv"), "SELECT 1"))
-    assert "download it first" in refusal(lambda: find_source("https://example.org/a.csv", None))
+    assert "needs a query" in rejection(lambda: find_source(shop, None))
+    assert "--query goes with a database URL" in rejection(lambda: find_source(str(tmp_path / "a.csv"), "SELECT 1"))
+    assert "download it first" in rejection(lambda: find_source("https://example.org/a.csv", None))
 
 
 @pytest.mark.parametrize(
@@ -711,7 +711,7 @@ def test_the_built_in_table_is_a_source() -> None:
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert len(source.columns) == 21
-    assert "has no column `arr_delay`" in refusal(lambda: read(source, "arr_delay"))
+    assert "has no column `arr_delay`" in rejection(lambda: read(source, "arr_delay"))
 
 
 def test_a_missing_column_is_told_on_one_line_with_the_nearest(tmp_path: Path) -> None:

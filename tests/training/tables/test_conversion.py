@@ -240,7 +240,7 @@ def test_what_is_no_date_is_a_misfit(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2013-07-04T12:00:00Z", "2013-07-04T12:00+00:00", "2013-07-04 14:00:00.5+02:00"])
-def test_an_offset_is_wanted_or_refused(text: str) -> None:
+def test_an_offset_is_wanted_or_rejected(text: str) -> None:
     moment = NOON.replace(tzinfo=UTC)
     assert read([text], "timestamp", zoned=True) == [moment]
     assert read([text, "2013-07-04T12:00:00"], "timestamp", zoned=True) == [moment, "misfit"]
@@ -474,7 +474,7 @@ def test_labels_of_a_source_with_types(raw: pa.Array, labels: list[Any]) -> None
 
 
 @pytest.mark.parametrize("raw", [pa.array([b"x"]), pa.array([[1]])])
-def test_a_type_that_can_be_no_label_is_refused(raw: pa.Array) -> None:
+def test_a_type_that_can_be_no_label_is_rejected(raw: pa.Array) -> None:
     with pytest.raises(InvalidTable, match=r"^`late` holds .*: a label is true or false, a whole number or a text$"):
         label(raw, typed=True)
 
