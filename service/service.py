@@ -15,7 +15,7 @@ from ekiben.contract.errors import InvalidInput, UserError
 from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.auth import Guard
-from ekiben.service.connections.admission import gate
+from ekiben.service.connections.admission import controller
 from ekiben.service.connections.admission import install as install_shedding
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.port_sharing import share_main_port
@@ -101,8 +101,8 @@ class Ekiben:
     async def open(self) -> None:
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
         self.dataplane = Dataplane(model, model.start_engine(), *limits, budget)
-        self.dataplane.count_unread = gate.count_waiting
-        gate.backlog_s = lambda: self.dataplane.queue.backlog_s
+        self.dataplane.count_unread = controller.count_waiting
+        controller.backlog_s = lambda: self.dataplane.queue.backlog_s
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         described = document(bento_service.openapi_spec.asdict(), dialects, model)
         mount(router, [described, page(model), exposition(), *dialects], settings)
@@ -123,7 +123,7 @@ class Ekiben:
 
     def stop_being_ready(self) -> None:
         """Tell all probes, over HTTP and gRPC, and every caller as it is answered."""
-        drain.begun = gate.draining = True
+        drain.begun = controller.draining = True
         self.dataplane.stop_being_ready()
         self.grpc.stop_being_ready()
 

@@ -26,17 +26,19 @@ from ekiben.service.telemetry import metrics
 
 LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
-TURN_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
-TURN_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+TICK_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
+TICK_BUDGET_S = (
+    0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
+)
 SHARED_TURN_S, SHARED_S = 0.001, 0.1  # while gRPC is used, and how long it counts as used: a call needs seven turns
 SHARED_TURN_REQUESTS = 4  # at least, whatever they take: gRPC leaves HTTP its share
 REQUEST_S = 50e-6  # what one takes, until that is known
 WEIGHT = 0.02  # of the last turn in what is known
-FEWEST = 1e-6  # requests a turn, if an engine hangs: no pace is endless
-TICK_S = 0.001  # between looks at an engine that is behind
+MIN_REQUESTS = 1e-6  # requests a turn, if an engine hangs: no pace is endless
+ENGINE_POLL_S = 0.001  # between looks at an engine that is behind
 
 
-class Pace:
+class RequestCost:
     """What a request takes, as the last turns of the event loop show."""
 
     def __init__(self) -> None:
@@ -47,10 +49,10 @@ class Pace:
         """Take a turn into account."""
         self._requests += WEIGHT * (requests - self._requests)
         self._seconds += WEIGHT * (seconds - self._seconds)
-        self.request_s = self._seconds / max(self._requests, FEWEST)
+        self.request_s = self._seconds / max(self._requests, MIN_REQUESTS)
 
 
-class Gate:
+class AdmissionController:
     """How many requests are read now, and may wait, in this turn of the event loop; one for each loop."""
 
     def __init__(self) -> None:
@@ -58,24 +60,24 @@ class Gate:
         self.max_waiting = 1000  # requests
         self.backlog_s: Callable[[], float] = lambda: 0.0  # the engine's, of what was read
         self.draining = False  # every answer must then end its connection: nobody is refused unread
-        self.turning = False  # `begin` must be called before the numbers below are used
-        self.left = 0  # more to be read at once
-        self.room = 0  # for more to wait
-        self._waiting: deque[SheddingProtocol] = deque()
-        self._reading = Pace()  # while the engine is not behind
-        self._pace = Pace()
+        self.tick_active = False  # `begin` must be called before the numbers below are used
+        self.read_budget = 0  # more to be read at once
+        self.queue_slots = 0  # for more to wait
+        self._waiting: deque[AdmissionConnection] = deque()
+        self._read_cost = RequestCost()  # while the engine is not behind
+        self._cost = RequestCost()
         self._was_full = False  # the turn before: what it has read, this one may compute
         self._began = self._shared_until = 0.0
-        self._most = 0
+        self._tick_limit = 0
 
     def begin(self) -> None:
         """Begin a turn: what arrives in it has been waiting in its sockets already."""
-        self.turning = True
+        self.tick_active = True
         self._plan(time.perf_counter())
 
-    def hold(self, protocol: "SheddingProtocol") -> None:
+    def enqueue(self, protocol: "AdmissionConnection") -> None:
         """Let a request wait for its turn."""
-        self.room -= 1
+        self.queue_slots -= 1
         self._waiting.append(protocol)
 
     def count_waiting(self) -> int:
@@ -91,42 +93,42 @@ class Gate:
         self._began = now
         left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
-        most = 0 if behind else int(left_s / self._pace.request_s) + 1  # to be read, now or later
-        self.left = self._most = min(most, self._count_turn(now))
+        limit = 0 if behind else int(left_s / self._cost.request_s) + 1  # to be read, now or later
+        self.read_budget = self._tick_limit = min(limit, self._count_turn(now))
         try:
-            while self._waiting and self.left:
-                self.left -= self._waiting.popleft().resume()
+            while self._waiting and self.read_budget:
+                self.read_budget -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the gate opens again for the others
-            self.room = min(most - self._most, self.max_waiting) - len(self._waiting)
+            self.queue_slots = min(limit - self._tick_limit, self.max_waiting) - len(self._waiting)
             loop = asyncio.get_running_loop()
             if behind:  # only the engine can change that: leave the CPU to it
-                loop.call_later(TICK_S, self._end)
+                loop.call_later(ENGINE_POLL_S, self._end)
             else:
                 loop.call_soon(self._end)  # after all that has arrived by then was read
 
     def _count_turn(self, now: float) -> int:
         if now < self._shared_until:
-            return max(SHARED_TURN_REQUESTS, int(SHARED_TURN_S / self._reading.request_s))
-        return min(TURN_REQUESTS, int(TURN_S / self._reading.request_s) + 1)
+            return max(SHARED_TURN_REQUESTS, int(SHARED_TURN_S / self._read_cost.request_s))
+        return min(TICK_REQUESTS, int(TICK_BUDGET_S / self._read_cost.request_s) + 1)
 
     def _end(self) -> None:
         now = time.perf_counter()
-        full = self.left == 0
+        full = self.read_budget == 0
         if full or self._was_full:  # other turns say nothing of the pace
-            taken = self._most - self.left, now - self._began
-            self._pace.observe(*taken)
-            if self._most:
-                self._reading.observe(*taken)
+            taken = self._tick_limit - self.read_budget, now - self._began
+            self._cost.observe(*taken)
+            if self._tick_limit:
+                self._read_cost.observe(*taken)
         self._was_full = full
-        self.turning = full or bool(self._waiting)
-        if self.turning:
+        self.tick_active = full or bool(self._waiting)
+        if self.tick_active:
             self._plan(now)
 
 
-gate, delayed_rejections = Gate(), DelayedRejections()  # one process has one event loop
+controller, delayed_rejections = AdmissionController(), DelayedRejections()  # one process has one event loop
 
 
-class SheddingProtocol(FramedConnection):
+class AdmissionConnection(FramedConnection):
     """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
 
     A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
@@ -144,14 +146,14 @@ class SheddingProtocol(FramedConnection):
         super().data_received(data)
 
     def begin(self, data: bytes) -> None:
-        if not gate.turning:
-            gate.begin()
-        if gate.left > 0:
-            gate.left -= 1
+        if not controller.tick_active:
+            controller.begin()
+        if controller.read_budget > 0:
+            controller.read_budget -= 1
             super().begin(data)
-        elif gate.draining or not is_whole_post(data):
+        elif controller.draining or not is_whole_post(data):
             self._begin_late(data)
-        elif gate.room > 0 and self.keep(data):
+        elif controller.queue_slots > 0 and self.keep(data):
             self._wait()
         else:
             self._rejecting = True
@@ -160,8 +162,8 @@ class SheddingProtocol(FramedConnection):
     def begin_next(self) -> None:
         """Let what was sent ahead wait for its turn, as other callers' requests do."""
         self._wait()
-        if not gate.turning:
-            gate.begin()
+        if not controller.tick_active:
+            controller.begin()
 
     def resume(self) -> bool:
         """Read the request that waited; return whether there still was one."""
@@ -202,20 +204,20 @@ class SheddingProtocol(FramedConnection):
 
     def _wait(self) -> None:
         self._waiting, self._waits_since = True, time.perf_counter()
-        gate.hold(self)
+        controller.enqueue(self)
 
     def _begin_late(self, data: bytes) -> None:
         """Read what can't be refused unread."""
         before = self.scope
         super().begin(data)
         scope: Any = self.scope
-        if scope is not before and gate.room <= 0:
+        if scope is not before and controller.queue_slots <= 0:
             scope[LATE] = True
 
 
 def install(settings: Settings, budget: ByteBudget) -> None:
     """Let uvicorn use this protocol; must be called before it starts. A request has at least one row."""
-    gate.max_wait_s, gate.max_waiting = settings.max_wait_s, settings.max_waiting_rows
-    SheddingProtocol.max_head_bytes, SheddingProtocol.budget = settings.max_head_bytes, budget
-    SheddingProtocol.max_connections = find_limit(settings.max_connections)
-    HTTP_PROTOCOLS["auto"] = f"{__name__}:SheddingProtocol"
+    controller.max_wait_s, controller.max_waiting = settings.max_wait_s, settings.max_waiting_rows
+    AdmissionConnection.max_head_bytes, AdmissionConnection.budget = settings.max_head_bytes, budget
+    AdmissionConnection.max_connections = find_limit(settings.max_connections)
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:AdmissionConnection"

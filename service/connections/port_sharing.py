@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from uvicorn.config import HTTP_PROTOCOLS
 
-from ekiben.service.connections.admission import SheddingProtocol
+from ekiben.service.connections.admission import AdmissionConnection
 from ekiben.service.connections.closing import ARRIVAL_S
 from ekiben.service.connections.connection_limit import make_room
 
@@ -58,7 +58,7 @@ class Doorkeeper(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self._state.connections.add(self)
-        if len(self._state.connections) > SheddingProtocol.max_connections:
+        if len(self._state.connections) > AdmissionConnection.max_connections:
             make_room(self._state.connections)
 
     def data_received(self, data: bytes) -> None:
@@ -90,7 +90,7 @@ class Doorkeeper(asyncio.Protocol):
 
     def _leave_to_uvicorn(self) -> None:
         self._state.connections.discard(self)
-        protocol: Any = SheddingProtocol(**self._given)
+        protocol: Any = AdmissionConnection(**self._given)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(self._begun)

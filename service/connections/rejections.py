@@ -23,7 +23,7 @@ LONG_COST = 1.5  # times what a refusal costs that hardly waits, about
 TRIAL_S = 0.1  # of either delay
 HOLD_S = 3.0  # until they are tried again, or until a surge
 SURGE = 2.0  # times the refusals of the trial: other callers than those who were tried
-TICK_S = 0.001  # what uvloop's clock counts in
+CLOCK_RESOLUTION_S = 0.001  # what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
 REJECTION = (
@@ -100,11 +100,11 @@ class DelayedRejections:
         now = time.perf_counter()
         left = MIN_REJECTIONS + int(REJECTIONS_SHARE * (now - self._last) / REJECTION_S)
         sent, self._last = 0, now
-        while self._waiting and sent < left and self._waiting[0][0] <= now + TICK_S:
+        while self._waiting and sent < left and self._waiting[0][0] <= now + CLOCK_RESOLUTION_S:
             sent += self._waiting.popleft()[1].send_rejection()
         if self._uncounted:
             metrics.count_rejected(PROTOCOL, Overloaded.reason, self._uncounted)
             metrics.count_request(PROTOCOL, 429, self.delay.seconds, self._uncounted)
             self._uncounted = 0
         if self._waiting:
-            asyncio.get_running_loop().call_later(max(self._waiting[0][0] - now, TICK_S), self._send)
+            asyncio.get_running_loop().call_later(max(self._waiting[0][0] - now, CLOCK_RESOLUTION_S), self._send)

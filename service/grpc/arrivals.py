@@ -10,7 +10,7 @@ from typing import Any
 PROMPT_S = 0.1  # for a message to come
 HURRIED_S = 0.005  # the same if too many are coming: 1 GB/s bring 5 MB in that time
 MAX_UNHURRIED = 8
-TURN_S = 0.002  # if the event loop was late, the message may be there and nobody has looked
+GRACE_S = 0.002  # if the event loop was late, the message may be there and nobody has looked
 
 
 class Arrivals:
@@ -34,7 +34,7 @@ class Arrivals:
             timer.cancel()
             del self._coming[waiting]
         if not reading.done():
-            await asyncio.wait((reading,), timeout=TURN_S)
+            await asyncio.wait((reading,), timeout=GRACE_S)
         return reading.done()
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from ekiben.service.auth import Guard
-from ekiben.service.connections.admission import gate
+from ekiben.service.connections.admission import controller
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
@@ -50,7 +50,7 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
 
     async def handle(messages: Any, context: Any) -> bytes:
         started = time.perf_counter()
-        gate.share()
+        controller.share()
         code = grpc.StatusCode.OK
         try:
             return await _answer(desk, method, protocol, context)

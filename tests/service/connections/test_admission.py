@@ -13,7 +13,15 @@ import uvicorn
 
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.connections import admission, rejections
-from ekiben.service.connections.admission import LATE, REQUEST_S, TURN_REQUESTS, WAITED, Gate, Pace, SheddingProtocol
+from ekiben.service.connections.admission import (
+    LATE,
+    REQUEST_S,
+    TICK_REQUESTS,
+    WAITED,
+    AdmissionConnection,
+    AdmissionController,
+    RequestCost,
+)
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.plain_post import is_whole_post
 from ekiben.service.connections.rejections import MIN_REJECTIONS, DelayedRejections
@@ -74,10 +82,10 @@ def test_only_a_whole_post_can_be_rejected_unread(data: bytes, whole: bool) -> N
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+def controller(monkeypatch: pytest.MonkeyPatch) -> AdmissionController:
     """A gate of the test's own event loop."""
-    made = Gate()
-    monkeypatch.setattr(admission, "gate", made)
+    made = AdmissionController()
+    monkeypatch.setattr(admission, "controller", made)
     monkeypatch.setattr(admission, "delayed_rejections", DelayedRejections())
     return made
 
@@ -151,7 +159,7 @@ class Server:
 
 @asynccontextmanager
 async def listen(app: Any) -> AsyncIterator[Server]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=SheddingProtocol))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=AdmissionConnection))
     serving = asyncio.ensure_future(server.serve())
     await wait_for(lambda: server.started)
     running = Server(server)
@@ -163,33 +171,33 @@ async def listen(app: Any) -> AsyncIterator[Server]:
         await serving
 
 
-def shut(gate: Gate, room: int) -> None:
+def shut(controller: AdmissionController, queue_slots: int) -> None:
     """Let the gate read nothing; as many requests may wait."""
-    gate.turning = True
-    gate.left, gate.room = 0, room
+    controller.tick_active = True
+    controller.read_budget, controller.queue_slots = 0, queue_slots
 
 
-def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(gate: Gate) -> None:
+def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
-            callers = [await server.connect() for _ in range(4 * TURN_REQUESTS)]
-            shut(gate, room=len(callers))
+            callers = [await server.connect() for _ in range(4 * TICK_REQUESTS)]
+            shut(controller, queue_slots=len(callers))
             for number, caller in enumerate(callers):
                 caller.send(POST + b"%05d" % number)
-            await wait_for(lambda: gate.count_waiting() == len(callers))
+            await wait_for(lambda: controller.count_waiting() == len(callers))
             assert not echo.scopes
-            gate.begin()
-            assert gate.count_waiting() == len(callers) - TURN_REQUESTS
+            controller.begin()
+            assert controller.count_waiting() == len(callers) - TICK_REQUESTS
             answers = [await caller.receive() for caller in callers]
             assert answers == [(200, b"%05d" % number) for number in range(len(callers))]
-            assert gate.count_waiting() == 0
+            assert controller.count_waiting() == 0
             assert all(scope[WAITED] > 0 for scope in echo.scopes)
 
     run(scenario())
 
 
-def test_what_a_caller_sends_ahead_waits_for_its_turn_too(gate: Gate) -> None:
+def test_what_a_caller_sends_ahead_waits_for_its_turn_too(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
@@ -197,12 +205,12 @@ def test_what_a_caller_sends_ahead_waits_for_its_turn_too(gate: Gate) -> None:
             echo.open.clear()
             caller.send((POST + b"12345") * 3)
             await wait_for(lambda: len(echo.scopes) == 1)
-            shut(gate, room=1)
+            shut(controller, queue_slots=1)
             echo.open.set()
             assert await caller.receive() == (200, b"12345")
-            assert gate.count_waiting() == 1
+            assert controller.count_waiting() == 1
             assert len(echo.scopes) == 1
-            gate.begin()
+            controller.begin()
             assert await caller.receive() == (200, b"12345")
             assert await caller.receive() == (200, b"12345")
 
@@ -210,24 +218,24 @@ def test_what_a_caller_sends_ahead_waits_for_its_turn_too(gate: Gate) -> None:
 
 
 def test_a_waiting_request_that_there_is_no_room_for_any_more_is_answered(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SheddingProtocol, "budget", ByteBudget(100))
+    monkeypatch.setattr(AdmissionConnection, "budget", ByteBudget(100))
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
             caller = await server.connect()
-            shut(gate, room=1)
+            shut(controller, queue_slots=1)
             caller.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 1)
+            await wait_for(lambda: controller.count_waiting() == 1)
             caller.send((POST + b"12345") * 3)
             assert (await caller.receive())[0] == 429
-            gate.begin()
+            controller.begin()
 
     run(scenario())
 
 
-def test_one_request_at_a_time_never_waits(gate: Gate) -> None:
+def test_one_request_at_a_time_never_waits(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
@@ -239,20 +247,20 @@ def test_one_request_at_a_time_never_waits(gate: Gate) -> None:
     run(scenario())
 
 
-def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(gate: Gate) -> None:
+def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(controller: AdmissionController) -> None:
     async def scenario() -> None:
         metrics._rejected_tally.clear()
         async with listen(Echo()) as server:
             waits, rejected, part = [await server.connect() for _ in range(3)]
-            shut(gate, room=1)
+            shut(controller, queue_slots=1)
             waits.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 1)
+            await wait_for(lambda: controller.count_waiting() == 1)
             for _ in range(3):
                 status, body = await rejected.ask(POST + b"12345")
                 assert (status, b"try again in 1 s" in body) == (429, True)
             part.send(POST)  # this one's body is on its way
             part.send(b"12345")
-            gate.begin()
+            controller.begin()
             assert await waits.receive() == (200, b"12345")
             assert await rejected.ask(POST + b"abcde") == (200, b"abcde")
             assert await part.receive() == (200, b"12345")
@@ -260,30 +268,30 @@ def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(gate: G
     run(scenario())
 
 
-def test_no_more_requests_wait_than_rows_may(gate: Gate) -> None:
+def test_no_more_requests_wait_than_rows_may(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        gate.max_wait_s, gate.max_waiting = 1000.0, 5
+        controller.max_wait_s, controller.max_waiting = 1000.0, 5
         async with listen(Echo()) as server:
-            callers = [await server.connect() for _ in range(TURN_REQUESTS + 20)]
+            callers = [await server.connect() for _ in range(TICK_REQUESTS + 20)]
             await wait_for(lambda: len(server.connections) == len(callers))
             for connection in server.connections:  # in one turn
                 connection.data_received(POST + b"12345")
             answers = Counter([(await caller.receive())[0] for caller in callers])
-            assert answers == {200: TURN_REQUESTS + 5, 429: 15}
+            assert answers == {200: TICK_REQUESTS + 5, 429: 15}
 
     run(scenario())
 
 
-def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate: Gate) -> None:
+def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
             late, early = await server.connect(), await server.connect()
-            shut(gate, room=0)
+            shut(controller, queue_slots=0)
             late.send(POST)
             await wait_for(lambda: len(echo.scopes) == 1)
             assert LATE in echo.scopes[0]
-            shut(gate, room=1)
+            shut(controller, queue_slots=1)
             early.send(POST)
             await wait_for(lambda: len(echo.scopes) == 2)
             assert LATE not in echo.scopes[1]
@@ -294,15 +302,17 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(gate
     run(scenario())
 
 
-def test_rejections_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejections_come_later_and_not_all_at_once(
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rejections, "REJECTIONS_SHARE", 0.0)  # no time for more than the fewest
-    monkeypatch.setattr(rejections, "TICK_S", 0.3)  # between them, so that they can be told apart
+    monkeypatch.setattr(rejections, "CLOCK_RESOLUTION_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
         metrics._rejected_tally.clear()
         async with listen(Echo()) as server:
             callers = [await server.connect() for _ in range(2 * MIN_REJECTIONS + 1)]
-            shut(gate, room=0)
+            shut(controller, queue_slots=0)
             for caller in callers:
                 caller.send(POST + b"12345")
             await wait_for(lambda: rejected(callers) > 0)
@@ -317,13 +327,15 @@ def test_rejections_come_later_and_not_all_at_once(gate: Gate, monkeypatch: pyte
     run(scenario())
 
 
-def test_who_is_rejected_while_draining_is_answered_by_the_service_which_ends_the_connection(gate: Gate) -> None:
+def test_who_is_rejected_while_draining_is_answered_by_the_service_which_ends_the_connection(
+    controller: AdmissionController,
+) -> None:
     async def scenario() -> None:
         echo = Echo()
         async with listen(echo) as server:
             caller = await server.connect()
-            shut(gate, room=0)
-            gate.draining = True
+            shut(controller, queue_slots=0)
+            controller.draining = True
             assert (await caller.ask(POST + b"12345"))[0] == 200
             assert LATE in echo.scopes[0]
 
@@ -331,17 +343,17 @@ def test_who_is_rejected_while_draining_is_answered_by_the_service_which_ends_th
 
 
 def test_who_does_not_wait_for_a_rejection_gets_it_before_the_next_answer(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
             caller = await server.connect()
-            shut(gate, room=0)
+            shut(controller, queue_slots=0)
             caller.send(POST + b"12345")
             await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
-            gate.begin()
+            controller.begin()
             caller.send(POST + b"abcde")
             assert (await caller.receive())[0] == 429
             assert await caller.receive() == (200, b"abcde")
@@ -349,17 +361,17 @@ def test_who_does_not_wait_for_a_rejection_gets_it_before_the_next_answer(
     run(scenario())
 
 
-def test_more_on_a_waiting_connection_stays_in_order(gate: Gate) -> None:
+def test_more_on_a_waiting_connection_stays_in_order(controller: AdmissionController) -> None:
     async def scenario() -> None:
         async with listen(Echo()) as server:
             caller, other = await server.connect(), await server.connect()
-            shut(gate, room=5)
+            shut(controller, queue_slots=5)
             caller.send(POST + b"11111")
-            await wait_for(lambda: gate.count_waiting() == 1)
+            await wait_for(lambda: controller.count_waiting() == 1)
             caller.send(POST + b"22222" + POST + b"33")
             other.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 2)
-            gate.begin()
+            await wait_for(lambda: controller.count_waiting() == 2)
+            controller.begin()
             assert await caller.receive() == (200, b"11111")
             assert await caller.receive() == (200, b"22222")
             caller.send(b"333")
@@ -369,34 +381,36 @@ def test_more_on_a_waiting_connection_stays_in_order(gate: Gate) -> None:
     run(scenario())
 
 
-def test_who_leaves_while_waiting_is_not_read(gate: Gate) -> None:
+def test_who_leaves_while_waiting_is_not_read(controller: AdmissionController) -> None:
     async def scenario() -> None:
         metrics._rejected_tally.clear()
         echo = Echo()
         async with listen(echo) as server:
             gone, stays = await server.connect(), await server.connect()
-            shut(gate, room=5)
+            shut(controller, queue_slots=5)
             for caller in (gone, stays):
                 caller.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 2)
+            await wait_for(lambda: controller.count_waiting() == 2)
             gone.leave()
             await wait_for(lambda: metrics._rejected_tally == Counter({("admission", "cancelled"): 1}))
-            gate.begin()
+            controller.begin()
             assert await stays.receive() == (200, b"12345")
             assert len(echo.scopes) == 1
 
     run(scenario())
 
 
-def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_answered_though_the_service_stops(
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
         async with listen(Echo()) as server:
             waits, rejected = await server.connect(), await server.connect()
-            shut(gate, room=1)
+            shut(controller, queue_slots=1)
             waits.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 1)
+            await wait_for(lambda: controller.count_waiting() == 1)
             rejected.send(POST + b"12345")
             await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
             server.stop()
@@ -407,12 +421,12 @@ def test_what_waits_is_answered_though_the_service_stops(gate: Gate, monkeypatch
 
 
 def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken: list[SheddingProtocol] = []
-    resume = SheddingProtocol.resume
+    broken: list[AdmissionConnection] = []
+    resume = AdmissionConnection.resume
 
-    def break_once(protocol: SheddingProtocol) -> bool:
+    def break_once(protocol: AdmissionConnection) -> bool:
         if not broken:
             broken.append(protocol)
             raise RuntimeError("on purpose")
@@ -422,12 +436,12 @@ def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         async with listen(Echo()) as server:
             callers = [await server.connect() for _ in range(3)]
-            shut(gate, room=3)
+            shut(controller, queue_slots=3)
             for caller in callers[:2]:
                 caller.send(POST + b"12345")
-            await wait_for(lambda: gate.count_waiting() == 2)
-            monkeypatch.setattr(SheddingProtocol, "resume", break_once)
-            asyncio.get_running_loop().call_soon(gate.begin)
+            await wait_for(lambda: controller.count_waiting() == 2)
+            monkeypatch.setattr(AdmissionConnection, "resume", break_once)
+            asyncio.get_running_loop().call_soon(controller.begin)
             assert await callers[1].receive() == (200, b"12345")
             assert await callers[2].ask(POST + b"12345") == (200, b"12345")
             assert len(broken) == 1
@@ -435,10 +449,10 @@ def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
     run(scenario())
 
 
-def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(gate: Gate) -> None:
+def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(controller: AdmissionController) -> None:
     async def scenario() -> None:
         behind = True
-        gate.backlog_s = lambda: 2 * gate.max_wait_s if behind else 0.0
+        controller.backlog_s = lambda: 2 * controller.max_wait_s if behind else 0.0
         echo = Echo()
         async with listen(echo) as server:
             caller = await server.connect()
@@ -453,27 +467,27 @@ def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(gate: Gate) 
     run(scenario())
 
 
-def test_what_the_engine_has_to_do_leaves_less_to_be_read(gate: Gate) -> None:
+def test_what_the_engine_has_to_do_leaves_less_to_be_read(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        gate.max_wait_s = 200.5 * REQUEST_S
-        gate.begin()
-        assert (gate.left, gate.room) == (TURN_REQUESTS, 201 - TURN_REQUESTS)
-        gate.backlog_s = lambda: 198 * REQUEST_S
-        gate.begin()
-        assert (gate.left, gate.room) == (3, 0)
+        controller.max_wait_s = 200.5 * REQUEST_S
+        controller.begin()
+        assert (controller.read_budget, controller.queue_slots) == (TICK_REQUESTS, 201 - TICK_REQUESTS)
+        controller.backlog_s = lambda: 198 * REQUEST_S
+        controller.begin()
+        assert (controller.read_budget, controller.queue_slots) == (3, 0)
 
     asyncio.run(scenario())
 
 
 def test_an_engine_that_hangs_leaves_a_pace() -> None:
-    pace = Pace()
+    pace = RequestCost()
     for _ in range(40_000):  # so long that the weight of the last request is 0
         pace.observe(0, 0.001)
     assert 1 < pace.request_s < float("inf")
 
 
 def test_the_pace_is_that_of_the_turns_that_read_and_those_that_compute() -> None:
-    pace = Pace()
+    pace = RequestCost()
     for _ in range(1000):
         pace.observe(32, 0.001)  # read
         pace.observe(0, 0.009)  # computed

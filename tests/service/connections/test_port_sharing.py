@@ -35,7 +35,7 @@ MIB = 2**20
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
-    monkeypatch.setattr(admission, "gate", admission.Gate())  # of one event loop
+    monkeypatch.setattr(admission, "controller", admission.AdmissionController())  # of one event loop
     monkeypatch.setattr(admission, "delayed_rejections", admission.DelayedRejections())
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
@@ -112,7 +112,7 @@ def test_http_is_uvicorns_alone(run: Run) -> None:
                 reader, writer = await door.connect(request[:1], request[1:2], request[2:])
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
                 assert await reader.readexactly(len(method)) == method
-                assert door.connections == [admission.SheddingProtocol]
+                assert door.connections == [admission.AdmissionConnection]
                 writer.close()
                 await wait_for(lambda: not door.connections)
 
@@ -153,7 +153,7 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
 
 
 def test_silent_connections_make_room_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission.SheddingProtocol, "max_connections", 20)
+    monkeypatch.setattr(admission.AdmissionConnection, "max_connections", 20)
 
     async def scenario() -> None:
         async with open_door() as door:
@@ -298,21 +298,21 @@ def test_when_the_server_closes_the_client_gets_the_rest_first(run: Run) -> None
 
 
 def test_when_the_client_leaves_the_server_hears_of_it(run: Run) -> None:
-    left: list[bool] = []
+    read_budget: list[bool] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionResetError):
             await reader.read()
-        left.append(True)
+        read_budget.append(True)
         writer.close()
 
     async def scenario() -> None:
         async with open_door(listen) as door:
             for end in (asyncio.StreamWriter.close, lambda writer: writer.transport.abort()):
-                left.clear()
+                read_budget.clear()
                 _, writer = await door.connect(PREFACE, b"x")
                 end(writer)
-                await wait_for(lambda: left == [True] and not door.connections)
+                await wait_for(lambda: read_budget == [True] and not door.connections)
 
     run(scenario())
 
@@ -405,8 +405,8 @@ def test_connections_that_end_leave_nothing_open(shared: Server) -> None:
     before = count_files()
     for _ in range(30):
         check_health(main)
-        with socket.create_connection(main.split(":")) as left:  # type: ignore[arg-type]
-            left.sendall(PREFACE)
+        with socket.create_connection(main.split(":")) as read_budget:  # type: ignore[arg-type]
+            read_budget.sendall(PREFACE)
     wait_until(lambda: count_files() <= before, 5)
 
 
