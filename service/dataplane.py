@@ -13,7 +13,7 @@ from ekiben.contract.errors import FieldError
 from ekiben.contract.validation import show, validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
-from ekiben.service.batching.coalescer import Intake, Prepared
+from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
 from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
@@ -42,7 +42,7 @@ class Dataplane:
         self._recorder = Recorder()
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
-        self._intake = Intake(encoder, self.queue)
+        self._coalescer = RequestCoalescer(encoder, self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
@@ -52,7 +52,7 @@ class Dataplane:
 
     async def predict(
         self,
-        rows: Sequence[Any] | Prepared,
+        rows: Sequence[Any] | PreparedRows,
         timeout_s: float,
         protocol: str,
         gone: Callable[[], Awaitable[None]] | None = None,
@@ -68,9 +68,11 @@ class Dataplane:
         try:
             if not self.accepting:
                 raise NotReady
-            if not isinstance(rows, Prepared) and not rows:
+            if not isinstance(rows, PreparedRows) and not rows:
                 validate_rows(self.model.schema, rows)
-            work = self._intake.submit(rows, started + timeout_s, gather=gone is None)  # over gRPC nobody watches
+            work = self._coalescer.submit(
+                rows, started + timeout_s, wait_for_more=gone is None
+            )  # over gRPC nobody watches
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
@@ -84,12 +86,12 @@ class Dataplane:
         self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
 
-    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> Prepared:
+    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
         self.check_count(len(rows))
         started = time.monotonic()
         try:
-            return self._intake.prepare(rows, check_time)
+            return self._coalescer.prepare(rows, check_time)
         except Exception:
             self._recorder.record_failure(time.monotonic() - started)
             raise

@@ -5,7 +5,7 @@ a single row costs a tenth. Rows enter the queue only once they fit the schema.
 
 Over HTTP what arrives together is read in one turn of the event loop. gRPC hands over one call a
 turn, however many wait in its core: batches would be of one row each. So its calls are gathered
-until as many are there as the last time, GATHER_S at most; a lone caller never waits.
+until as many are there as the last time, COALESCE_S at most; a lone caller never waits.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 
-GATHER_S = 0.002  # once, when callers have left; 64 calls arrive within that
+COALESCE_S = 0.002  # once, when callers have left; 64 calls arrive within that
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedRows:
     """Rows that were checked and encoded elsewhere."""
 
     encoded: Encoded
@@ -36,7 +36,7 @@ class Prepared:
         return len(self.encoded)
 
 
-class Intake:
+class RequestCoalescer:
     """Turns rows into queued work; belongs to one event loop."""
 
     def __init__(self, encoder: Encoder, queue: BatchQueue) -> None:
@@ -44,58 +44,58 @@ class Intake:
         self._queue = queue
         self._arrivals: list[Work] = []
         self._loop = asyncio.get_running_loop()
-        self._gathered = 0  # of the arrivals, by the turn before
+        self._seen_last_tick = 0  # of the arrivals, by the turn before
         self._expected = 1  # as many gRPC calls came together the last time
         self._timer: asyncio.TimerHandle | None = None
-        self._hurried = False  # the next turn encodes, whoever is still expected
+        self._flush_scheduled = False  # the next turn encodes, whoever is still expected
 
-    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> Prepared:
+    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows, off the event loop; raise InvalidInput, or what `check_time` raises."""
         encoded = self._encoder.encode_rows(rows, check_time)
-        return Prepared(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
+        return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
-    def submit(self, rows: Sequence[Any] | Prepared, deadline: float, gather: bool = False) -> Work:
+    def submit(self, rows: Sequence[Any] | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
         """Take one request's rows; its future gets the answers, an InvalidInput or a Refusal.
 
-        `gather`: others may be about to arrive that have been sent already. Raises Overloaded if
+        `wait_for_more`: others may be about to arrive that have been sent already. Raises Overloaded if
         the queue has no room for the rows.
         """
         self._queue.admit(len(rows), deadline)
-        if isinstance(rows, Prepared):
+        if isinstance(rows, PreparedRows):
             return self._submit_prepared(rows, deadline)
         work = Work(rows, deadline, self._loop)
         self._arrivals.append(work)
-        if not gather:
-            if not self._hurried:
-                self._hurried = True
+        if not wait_for_more:
+            if not self._flush_scheduled:
+                self._flush_scheduled = True
                 self._loop.call_soon(self._encode_arrivals)
         elif len(self._arrivals) == 1 or (self._timer and len(self._arrivals) >= self._expected):
             self._stop_timer()
-            self._loop.call_soon(self._gather)
+            self._loop.call_soon(self._wait_for_more)
         return work
 
-    def _submit_prepared(self, prepared: Prepared, deadline: float) -> Work:
+    def _submit_prepared(self, prepared: PreparedRows, deadline: float) -> Work:
         work = Work((), deadline, self._loop)
-        work.place(prepared.encoded, 0, len(prepared))
+        work.set_encoded(prepared.encoded, 0, len(prepared))
         work.unseen = prepared.unseen
         self._queue.submit(work)
         self._loop.call_soon(self._queue.dispatch)
         return work
 
-    def _gather(self) -> None:
+    def _wait_for_more(self) -> None:
         """Go on while a turn brings more; then wait for those that are still expected."""
         count = len(self._arrivals)
         if not count:  # a request over HTTP took them along
             return
-        if count > self._gathered:
-            self._gathered = count
-            self._loop.call_soon(self._gather)
+        if count > self._seen_last_tick:
+            self._seen_last_tick = count
+            self._loop.call_soon(self._wait_for_more)
         elif count >= self._expected:
-            self._encode_gathered()
+            self._encode_waiting()
         else:
-            self._timer = self._loop.call_later(GATHER_S, self._encode_gathered)
+            self._timer = self._loop.call_later(COALESCE_S, self._encode_waiting)
 
-    def _encode_gathered(self) -> None:
+    def _encode_waiting(self) -> None:
         self._expected = len(self._arrivals)
         self._encode_arrivals()
 
@@ -106,7 +106,7 @@ class Intake:
 
     def _encode_arrivals(self) -> None:
         self._stop_timer()
-        self._hurried, self._gathered = False, 0
+        self._flush_scheduled, self._seen_last_tick = False, 0
         if not self._arrivals:
             return
         started = time.perf_counter()
@@ -136,7 +136,7 @@ class Intake:
         start = 0
         for work in works:
             stop = start + len(work.rows)
-            work.place(encoded, start, stop)
+            work.set_encoded(encoded, start, stop)
             if not all_seen:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
             work.rows = ()  # a row is a kilobyte, encoded it is a tenth of that

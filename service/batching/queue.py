@@ -25,7 +25,7 @@ Part = tuple["Work", int, int]  # the rows of one request that go into one batch
 logger = logging.getLogger("bentoml.service")
 
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
-MAX_ROWS_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
+MAX_BATCH_COMPUTE_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
 DEADLINE_MARGIN = 1.25  # batches of one size differ by about that much
 WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
 
@@ -61,7 +61,7 @@ class Work:
         self.answered: list[Answers] = []
         self.timer: asyncio.TimerHandle | None = None
 
-    def place(self, source: Encoded, start: int, stop: int) -> None:
+    def set_encoded(self, source: Encoded, start: int, stop: int) -> None:
         """Say where the encoded rows are."""
         self.source = source
         self.start = self.next = start
@@ -133,7 +133,7 @@ class BatchQueue:
         """
         self._waiting.append(work)
         if self._running:
-            self._arm(work)
+            self._schedule_timeout(work)
 
     def dispatch(self) -> None:
         """Compute the next batch, unless one is being computed: here if it is short, in the thread if it is long."""
@@ -150,7 +150,7 @@ class BatchQueue:
         self._running = True
         self._free_at = time.monotonic() + predicted_s
         for work in [work for work, _, _ in parts] + list(self._waiting):
-            self._arm(work)
+            self._schedule_timeout(work)
         computing = self._loop.run_in_executor(self._thread, self._compute, parts, merged)
         computing.add_done_callback(lambda done: self._finish(parts, *done.result()))
 
@@ -186,18 +186,18 @@ class BatchQueue:
         return [
             (work, work.next, work.stop)
             for work in works
-            if not ((work.future.done() or now >= work.deadline) and self._drop_dead(work, now))
+            if not ((work.future.done() or now >= work.deadline) and self._expire(work, now))
         ]
 
     def _take_some(self, now: float) -> list[Part]:
         parts: list[Part] = []
         rows, earliest = 0, math.inf
-        most = min(MAX_BATCH_ROWS, max(1, int(self.cost.rows_in(MAX_ROWS_S))))
+        most = min(MAX_BATCH_ROWS, max(1, int(self.cost.rows_in(MAX_BATCH_COMPUTE_S))))
         while self._waiting and rows < most:
             work = self._waiting[0]
             start = work.next
             left = work.stop - start
-            if self._drop_dead(work, now):
+            if self._expire(work, now):
                 self._waiting.popleft()
                 self.waiting_rows -= left
                 continue
@@ -214,7 +214,7 @@ class BatchQueue:
         self.waiting_rows -= rows
         return parts
 
-    def _drop_dead(self, work: Work, now: float) -> bool:
+    def _expire(self, work: Work, now: float) -> bool:
         """Return whether the caller is gone or its deadline has passed, and tell it so."""
         if not work.future.done() and now >= work.deadline:
             work.future.set_exception(DeadlineExceeded())
@@ -257,11 +257,11 @@ class BatchQueue:
                 if sum(map(len, work.answered)) == work.stop - work.start:
                     work.future.set_result(np.concatenate(work.answered))
 
-    def _arm(self, work: Work) -> None:
+    def _schedule_timeout(self, work: Work) -> None:
         """Answer at the deadline even if the engine is still busy then."""
         if work.timer is None:
             left_s = work.deadline - time.monotonic()
-            timer = work.timer = self._loop.call_later(left_s, self._drop_dead, work, math.inf)
+            timer = work.timer = self._loop.call_later(left_s, self._expire, work, math.inf)
             work.future.add_done_callback(lambda _: timer.cancel())
 
 

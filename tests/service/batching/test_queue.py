@@ -324,7 +324,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
         for numbers in ([1, 2], [3], [4, 5, 6]):
             queue.admit(len(numbers), time.monotonic() + 10)
             work = Work(rows(*numbers), time.monotonic() + 10, loop)
-            work.place(encoder.encode_rows(rows(0, *numbers)), 1, len(numbers) + 1)
+            work.set_encoded(encoder.encode_rows(rows(0, *numbers)), 1, len(numbers) + 1)
             queue.submit(work)
             works.append(work)
         queue.dispatch()
