@@ -9,15 +9,15 @@ SCHEME = b"bearer "
 ANONYMOUS = "ekiben.anonymous"  # in the scope of a probe that came without the token
 
 
-class Guard:
+class Authenticator:
     """Compares a request's `authorization` with the token; an empty token lets everybody in."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
     @property
-    def closed(self) -> bool:
-        """Whether there is a token to ask for."""
+    def required(self) -> bool:
+        """Whether a token is required."""
         return bool(self._token)
 
     def check(self, authorizations: Sequence[bytes]) -> None:
@@ -32,9 +32,9 @@ class Guard:
         sentence = f"the bearer token {said}: send the header `Authorization: Bearer …`"
         raise BadRequest(401, sentence, (b"www-authenticate", b"Bearer"))
 
-    def knows(self, authorizations: Sequence[bytes]) -> bool:
+    def accepts(self, authorizations: Sequence[bytes]) -> bool:
         """Return whether the one header of that name holds the token, or none is asked for."""
-        return not self.closed or (len(authorizations) == 1 and self._fits(authorizations[0]))
+        return not self.required or (len(authorizations) == 1 and self._fits(authorizations[0]))
 
     def _fits(self, authorization: bytes) -> bool:
         scheme, token = authorization[: len(SCHEME)].lower(), authorization[len(SCHEME) :].strip()

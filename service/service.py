@@ -14,7 +14,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavail
 from ekiben.contract.errors import InvalidInput, UserError
 from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.connections.admission import controller
 from ekiben.service.connections.admission import install as install_shedding
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
@@ -58,7 +58,7 @@ Row = row_type(model.schema)
 Predictions = predictions_type(model.schema)
 router = Router()  # filled as the service starts
 drain = Drain()
-guard = Guard(settings.auth_token.get_secret_value())
+authenticator = Authenticator(settings.auth_token.get_secret_value())
 budget = ByteBudget(find_byte_limit(read_limits(), settings.workers, model.manifest.engine, settings.max_body_bytes))
 install_shedding(settings, budget)
 grpc_socket = share_main_port() if settings.grpc_on_main_port else None
@@ -107,7 +107,7 @@ class Ekiben:
         described = document(bento_service.openapi_spec.asdict(), dialects, model)
         mount(router, [described, page(model), exposition(), *dialects], settings)
         max_values = settings.max_request_rows * len(model.schema.features)
-        self.grpc = GrpcServer(dialects, settings, guard, budget, max_values)
+        self.grpc = GrpcServer(dialects, settings, authenticator, budget, max_values)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
         logger.info(describe_routes(dialects))
         start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
@@ -158,7 +158,7 @@ class Ekiben:
 
 
 bento_service: Any = Ekiben  # what the decorator made of the class
-bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, guard=guard, drain=drain)
+bento_service.add_asgi_middleware(FrontDoorInstaller, router=router, authenticator=authenticator, drain=drain)
 
 
 def announce(url: str) -> None:
@@ -166,6 +166,6 @@ def announce(url: str) -> None:
     url = url.replace(settings.host, in_url(settings.host), 1)  # BentoML leaves out the brackets
     body = orjson.dumps({"rows": [model.schema.example]}).decode()
     logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
-    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if guard.closed else ""
+    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if authenticator.required else ""
     options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
     print(f"\nTry it:\n\n  curl -s {url}{predict.PATH} {options}\n", flush=True)

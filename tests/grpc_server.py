@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.grpc.health import Request
 from ekiben.service.grpc.server import GrpcServer
@@ -29,7 +29,7 @@ async def open_server(
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
     budget = budget or ByteBudget(10 * MAX_BYTES)
-    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Guard(token), budget)
+    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Authenticator(token), budget)
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

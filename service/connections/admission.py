@@ -18,7 +18,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.framing import FramedConnection
-from ekiben.service.connections.plain_post import is_whole_post
+from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import PROTOCOL, REJECTION, DelayedRejections
 from ekiben.service.errors import CallerGone
 from ekiben.service.settings import Settings
@@ -134,8 +134,8 @@ class AdmissionConnection(FramedConnection):
     A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
     """
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._waiting = False  # for the gate, with a request among the bytes that are kept
         self._rejecting = False  # a refusal waits
         self._waits_since = 0.0
@@ -151,7 +151,7 @@ class AdmissionConnection(FramedConnection):
         if controller.read_budget > 0:
             controller.read_budget -= 1
             super().begin(data)
-        elif controller.draining or not is_whole_post(data):
+        elif controller.draining or not is_complete_post(data):
             self._begin_late(data)
         elif controller.queue_slots > 0 and self.keep(data):
             self._wait()

@@ -24,13 +24,13 @@ PHRASES = {
 class ClosingConnection(Connection):
     """A connection that can be ended from this side, whatever its caller is doing."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.lingering = 0  # bytes to be thrown away before the connection is closed
         self._arrival: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stop_arrival()
+        self.cancel_arrival_timer()
         super().connection_lost(exc)
 
     def reject(self, status: int, sentence: str) -> None:
@@ -48,25 +48,25 @@ class ClosingConnection(Connection):
 
     def linger(self, most: int) -> None:
         """Send no more, and close the connection once its caller has, or has sent so many bytes, or takes too long."""
-        self.stop_arrival()
+        self.cancel_arrival_timer()
         self.lingering = most
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER_S, self.transport.close)
 
-    def throw_away(self, data: bytes) -> None:
+    def discard(self, data: bytes) -> None:
         """Take what comes after an error."""
         self.lingering = max(self.lingering - len(data), 1)
         if self.lingering == 1:
             self.transport.close()
 
-    def await_arrival(self) -> None:
-        """Give up the connection unless `stop_arrival` is called in time."""
+    def start_arrival_timer(self) -> None:
+        """Give up the connection unless `cancel_arrival_timer` is called in time."""
         if self._arrival is None:
             self._arrival = self.loop.call_later(ARRIVAL_S, self._give_up)
 
-    def stop_arrival(self) -> None:
+    def cancel_arrival_timer(self) -> None:
         """Be content with what has arrived."""
         if self._arrival:
             self._arrival.cancel()

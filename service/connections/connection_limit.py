@@ -8,7 +8,7 @@ from typing import Any
 OTHER_FILES = 32  # for the model, logs, metrics and processes that read bodies
 MAX_GRPC, GRPC_SHARE = 1000, 4  # connections, and of the files one in so many at most
 SHARE = 20  # one in so many is closed at once, so that a flood of connections does not sort them all each time
-FEWEST = 16
+MIN_CONNECTIONS = 16
 
 
 def find_limit(wanted: int) -> int:
@@ -20,7 +20,7 @@ def find_limit(wanted: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(min(wanted, soft - find_grpc_limit() - OTHER_FILES), FEWEST)
+    return max(min(wanted, soft - find_grpc_limit() - OTHER_FILES), MIN_CONNECTIONS)
 
 
 def find_grpc_limit() -> int:
@@ -29,7 +29,7 @@ def find_grpc_limit() -> int:
     return MAX_GRPC if soft == resource.RLIM_INFINITY else max(1, min(MAX_GRPC, soft // GRPC_SHARE))
 
 
-def make_room(connections: Collection[Any]) -> None:
+def close_longest_idle(connections: Collection[Any]) -> None:
     """Close the connections that have been without a request for longest, or a head that has been arriving for longest.
 
     A connection whose request is being answered is left alone.

@@ -12,13 +12,13 @@ import httptools
 
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.closing import ClosingConnection
-from ekiben.service.connections.connection_limit import make_room
+from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.connections.turns import TurnFlow
 from ekiben.service.errors import Overloaded
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
-UNWANTED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
+MAX_DISCARDED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
 BLANK_LINE = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
@@ -34,24 +34,24 @@ class FramedConnection(ClosingConnection):
     max_connections = 2**20
     budget = ByteBudget(2**30)  # of bytes that wait on all connections
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._unread = b""  # of later requests, or of a head that is not whole yet
         self._searched = 0  # bytes of it, without the end of a head
         self._complete = True  # the parser has seen the end of the last request
-        self._left = 0  # bytes of its body still to come, or CHUNKED
+        self._body_left = 0  # bytes of its body still to come, or CHUNKED
         self._tail = b""  # of a chunked body: its last bytes, as far as they may belong to its end
-        self._barren = 0  # bytes of it since the last that were content: chunk extensions, trailers
+        self._framing_bytes = 0  # bytes of it since the last that were content: chunk extensions, trailers
         self._chunks = 0  # that were parsed in this turn of the event loop
-        self._blank = 0  # bytes of blank lines since the last request
-        self._unwanted = 0  # bytes of a body since its answer
+        self._blank_bytes = 0  # bytes of blank lines since the last request
+        self._discarded_bytes = 0  # bytes of a body since its answer
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow: TurnFlow = TurnFlow(transport)
         self.wait_for_request()
         if len(self.connections) > self.max_connections:
-            make_room(self.connections)
+            close_longest_idle(self.connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.take_unread()
@@ -60,7 +60,7 @@ class FramedConnection(ClosingConnection):
     def data_received(self, data: bytes) -> None:
         size = len(data)
         if self.lingering:
-            self.throw_away(data)
+            self.discard(data)
         else:
             if self._unread:
                 data = self.take_unread() + data
@@ -73,7 +73,7 @@ class FramedConnection(ClosingConnection):
     def go_on(self, data: bytes) -> None:
         """Begin the next request if the one before was answered, or keep its bytes until then."""
         if not self.is_answered() or not self._complete:
-            self.keep_ahead(data)
+            self.keep_pipelined(data)
         elif data[:1] in (b"\r", b"\n"):  # RFC 9112 2.2: an empty line before a request is no part of it
             self._skip_blank_lines(data)
         elif data:
@@ -81,8 +81,8 @@ class FramedConnection(ClosingConnection):
 
     def _skip_blank_lines(self, data: bytes) -> None:
         begun = data.lstrip(b"\r\n")
-        self._blank += len(data) - len(begun)
-        if self._blank > self.max_head_bytes:
+        self._blank_bytes += len(data) - len(begun)
+        if self._blank_bytes > self.max_head_bytes:
             self.reject(400, f"more than {self.max_head_bytes} bytes of blank lines before a request")
         elif begun:
             self.begin(begun)
@@ -95,18 +95,18 @@ class FramedConnection(ClosingConnection):
             self.reject(431, f"the request's head is longer than {self.max_head_bytes} bytes: send fewer headers")
         elif end >= 0:
             self._searched = 0
-            self.stop_arrival()
+            self.cancel_arrival_timer()
             self._read_head(data[:size])
             data = data[size:]
             if data:
-                self.keep_ahead(data if self._complete else self._read_body(data))
+                self.keep_pipelined(data if self._complete else self._read_body(data))
         elif not METHOD.match(data[:25]) or b"\n\n" in data:
             self.reject(400, "not a valid HTTP request")
         elif not self.keep(data):
             self.reject(429, str(Overloaded(RETRY_AFTER_S)))
         else:
             self._searched = len(data)
-            self.await_arrival()
+            self.start_arrival_timer()
 
     def keep(self, data: bytes) -> bool:
         """Keep bytes for later; return False if there is no memory for them."""
@@ -121,7 +121,7 @@ class FramedConnection(ClosingConnection):
         self.budget.give(len(data))
         return data
 
-    def keep_ahead(self, data: bytes) -> None:
+    def keep_pipelined(self, data: bytes) -> None:
         """Keep what a caller sends before its last request is answered, and read no more of it until then."""
         if not data or self.lingering:
             return
@@ -138,7 +138,7 @@ class FramedConnection(ClosingConnection):
         if self._complete:
             self.transport.close()
         else:  # its caller may still be sending the body
-            self.linger(UNWANTED_BYTES)
+            self.linger(MAX_DISCARDED_BYTES)
 
     def reject(self, status: int, sentence: str) -> None:
         super().reject(status, sentence)
@@ -158,14 +158,14 @@ class FramedConnection(ClosingConnection):
             if name == b"host":
                 hosts += 1
             elif name == b"content-length":
-                self._left = int(value)
+                self._body_left = int(value)
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             raise ValueError(f"expected one Host header, got {hosts}")
         super().on_headers_complete()
         self.headers = []  # for trailers, which come when the request is being answered already
 
     def on_body(self, body: bytes) -> None:
-        self._barren = 0
+        self._framing_bytes = 0
         self._chunks += 1
         super().on_body(body)
 
@@ -178,7 +178,7 @@ class FramedConnection(ClosingConnection):
         if self.transport.is_closing() or self.lingering:
             return
         if not self._complete:
-            self.await_arrival()
+            self.start_arrival_timer()
         elif self._unread:
             self.begin_next()
 
@@ -192,8 +192,8 @@ class FramedConnection(ClosingConnection):
     def _read_head(self, head: bytes) -> None:
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
-        self._complete, self._left, self._tail = False, CHUNKED, b""
-        self._barren = self._unwanted = self._blank = 0
+        self._complete, self._body_left, self._tail = False, CHUNKED, b""
+        self._framing_bytes = self._discarded_bytes = self._blank_bytes = 0
         self._feed(head)
 
     def _read_body(self, data: bytes) -> bytes:
@@ -203,16 +203,16 @@ class FramedConnection(ClosingConnection):
             if self._chunks > MAX_CHUNKS:
                 self.flow.defer(self._read_on)
                 break
-            size = self._find_chunks_end(data) if self._left == CHUNKED else min(self._left, len(data))
+            size = self._find_chunks_end(data) if self._body_left == CHUNKED else min(self._body_left, len(data))
             piece, data = data[:size], data[size:]
-            self._barren += size
-            if self._left != CHUNKED:
-                self._left -= size
-                self._barren = 0
+            self._framing_bytes += size
+            if self._body_left != CHUNKED:
+                self._body_left -= size
+                self._framing_bytes = 0
             self._feed(piece)
             self._check_body(size)
         if self._complete:
-            self.stop_arrival()
+            self.cancel_arrival_timer()
         return data
 
     def _read_on(self) -> None:
@@ -232,11 +232,11 @@ class FramedConnection(ClosingConnection):
         """Reject a body that is mostly frame, and end a connection whose unwanted body does not end."""
         if self._complete or self.lingering:
             return
-        if self._barren > self.max_head_bytes:
+        if self._framing_bytes > self.max_head_bytes:
             self.reject(431, f"more than {self.max_head_bytes} bytes of chunk extensions or trailers: send fewer")
         elif self.is_answered():
-            self._unwanted += size
-            if self._unwanted > UNWANTED_BYTES:
+            self._discarded_bytes += size
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
                 self.transport.close()
 
     def _feed(self, data: bytes) -> None:

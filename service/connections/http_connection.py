@@ -20,7 +20,7 @@ UVICORN_IDLE_S = 5  # what it is told if the command line has no --timeout-keep-
 IDLE_S = 620  # Google's load balancers keep connections for 600 s, AWS's and nginx for 60
 
 
-class WholeAnswer:
+class SingleWriteTransport:
     """A transport for one answer: holds back its head until there is a body to go with it."""
 
     __slots__ = ("_begun", "_end", "_head", "_transport")
@@ -56,8 +56,8 @@ class WholeAnswer:
 class Connection(HttpToolsProtocol):
     """One HTTP/1.1 connection."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.idle_since = 0.0
         if self.timeout_keep_alive == UVICORN_IDLE_S:
             self.timeout_keep_alive = IDLE_S
@@ -67,7 +67,7 @@ class Connection(HttpToolsProtocol):
         cycle: Any = self.cycle
         # A HEAD's answer has no body to wait for, and 100 Continue is no answer yet.
         if cycle and cycle.scope is self.scope and not self.expect_100_continue and self.scope["method"] != "HEAD":
-            cycle.transport = WholeAnswer(self.transport, self.end)
+            cycle.transport = SingleWriteTransport(self.transport, self.end)
 
     def end(self) -> None:
         """Close the connection after its last answer."""

@@ -19,7 +19,7 @@ PLAIN_POST = re.compile(
 )
 
 
-def is_whole_post(data: bytes) -> bool:
+def is_complete_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
     end = data.find(BLANK_LINE) + 4
     return 4 <= end <= MOST_HEAD and len(data) == end + read_length(data[:end])

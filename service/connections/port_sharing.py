@@ -1,7 +1,7 @@
 """gRPC on the HTTP port, for platforms that expose one port: HTTP/2's preface tells the two apart.
 
 uvicorn takes any class as its HTTP protocol, by a name in a table; BentoML leaves the name at
-"auto". There `Doorkeeper` stands in: it reads a connection's first bytes and then hands the
+"auto". There `ProtocolDetector` stands in: it reads a connection's first bytes and then hands the
 connection to the protocol for HTTP, which has it to itself from there on, or joins it to the
 gRPC server's Unix socket.
 """
@@ -16,7 +16,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.service.connections.admission import AdmissionConnection
 from ekiben.service.connections.closing import ARRIVAL_S
-from ekiben.service.connections.connection_limit import make_room
+from ekiben.service.connections.connection_limit import close_longest_idle
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -41,7 +41,7 @@ class GrpcSocket:
         self._folder.cleanup()
 
 
-class Doorkeeper(asyncio.Protocol):
+class ProtocolDetector(asyncio.Protocol):
     """What uvicorn makes for each connection: it lives until it is known what the client speaks."""
 
     grpc_socket: ClassVar[GrpcSocket]
@@ -59,7 +59,7 @@ class Doorkeeper(asyncio.Protocol):
         self.transport = transport
         self._state.connections.add(self)
         if len(self._state.connections) > AdmissionConnection.max_connections:
-            make_room(self._state.connections)
+            close_longest_idle(self._state.connections)
 
     def data_received(self, data: bytes) -> None:
         self._begun += data
@@ -73,7 +73,7 @@ class Doorkeeper(asyncio.Protocol):
             joining.add_done_callback(self._state.tasks.discard)
         elif not PREFACE.startswith(self._begun):
             self._arrival.cancel()
-            self._leave_to_uvicorn()
+            self._hand_to_http()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._arrival:
@@ -88,7 +88,7 @@ class Doorkeeper(asyncio.Protocol):
         """Return whether it may be closed to make room for others."""
         return True
 
-    def _leave_to_uvicorn(self) -> None:
+    def _hand_to_http(self) -> None:
         self._state.connections.discard(self)
         protocol: Any = AdmissionConnection(**self._given)
         self.transport.set_protocol(protocol)
@@ -99,7 +99,7 @@ class Doorkeeper(asyncio.Protocol):
         client, path = self.transport, self.grpc_socket.path
         loop = asyncio.get_running_loop()
         try:
-            server, _ = await loop.create_unix_connection(lambda: Pipe(client), path)
+            server, _ = await loop.create_unix_connection(lambda: Relay(client), path)
         except OSError as error:  # it is stopping
             logger.warning("a gRPC connection on the HTTP port was closed: %s", error)
             client.abort()
@@ -108,12 +108,12 @@ class Doorkeeper(asyncio.Protocol):
             server.close()
             return
         self._state.connections.discard(self)
-        client.set_protocol(OuterPipe(server, self._state.connections, self.grpc_socket.stop))
+        client.set_protocol(ClientRelay(server, self._state.connections, self.grpc_socket.stop))
         server.write(self._begun)
         client.resume_reading()
 
 
-class Pipe(asyncio.Protocol):
+class Relay(asyncio.Protocol):
     """One end of a joint connection: what it receives goes to the other, no faster than that can take it.
 
     An end that says it will send no more is closed, and so is the other: gRPC does the same.
@@ -137,7 +137,7 @@ class Pipe(asyncio.Protocol):
         self._other.close()
 
 
-class OuterPipe(Pipe):
+class ClientRelay(Relay):
     """The client's end: uvicorn counts it among its connections and waits for it to close."""
 
     def __init__(self, other: Any, connections: set[Any], stop: Callable[[], object]) -> None:
@@ -157,6 +157,6 @@ class OuterPipe(Pipe):
 
 def share_main_port() -> GrpcSocket:
     """Let connections to the HTTP port reach this socket; uvicorn must not have been started yet."""
-    Doorkeeper.grpc_socket = GrpcSocket()
-    HTTP_PROTOCOLS["auto"] = f"{__name__}:{Doorkeeper.__name__}"
-    return Doorkeeper.grpc_socket
+    ProtocolDetector.grpc_socket = GrpcSocket()
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:{ProtocolDetector.__name__}"
+    return ProtocolDetector.grpc_socket

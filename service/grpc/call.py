@@ -12,13 +12,13 @@ from typing import Any
 
 import grpc
 
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.connections.admission import controller
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
-from ekiben.service.grpc.message_reader import Reception
+from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.offload import LARGE_BYTES
 from ekiben.service.protocols.protocol import Call, Method
@@ -27,25 +27,25 @@ from ekiben.service.telemetry import metrics
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it
-FEWEST_CALLS = 100  # under way that are never too many
+MIN_CALL_LIMIT = 100  # under way that are never too many
 
 
 @dataclass
-class Desk:
+class ServerState:
     """What all calls to one server share."""
 
     settings: Settings
-    guard: Guard
-    reception: Reception
+    authenticator: Authenticator
+    receiver: MessageReceiver
     max_values: int  # of one field of a message
-    under_way: int = 0  # calls whose message is here
-    most: int = field(init=False)
+    in_progress: int = 0  # calls whose message is here
+    max_in_progress: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.most = max(FEWEST_CALLS, int(self.settings.max_wait_s / CALL_S))
+        self.max_in_progress = max(MIN_CALL_LIMIT, int(self.settings.max_wait_s / CALL_S))
 
 
-def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
+def handle_call(state: ServerState, method: Method, protocol: str = "") -> Any:
     """Return gRPC's handler for a method; without a protocol it is not counted in the metrics."""
 
     async def handle(messages: Any, context: Any) -> bytes:
@@ -53,14 +53,16 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
         controller.share()
         code = grpc.StatusCode.OK
         try:
-            return await _answer(desk, method, protocol, context)
+            return await _answer(state, method, protocol, context)
         except asyncio.CancelledError:  # nobody waits for the answer any more
             code = _reason_to_cancel(context)
             raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
             if protocol and isinstance(error, RequestRejected):
                 metrics.count_rejected(protocol, error.reason)
-            code = report(context, error, hidden=method.probe and not desk.guard.knows(_authorizations(context)))
+            code = report(
+                context, error, hidden=method.probe and not state.authenticator.accepts(_authorizations(context))
+            )
             return b""
         finally:
             if protocol:
@@ -69,36 +71,36 @@ def handle_call(desk: Desk, method: Method, protocol: str = "") -> Any:
     return grpc.stream_unary_rpc_method_handler(handle)
 
 
-async def _answer(desk: Desk, method: Method, protocol: str, context: Any) -> bytes:
+async def _answer(state: ServerState, method: Method, protocol: str, context: Any) -> bytes:
     if not method.probe:
-        check_token(desk.guard, context)
-        if desk.under_way >= desk.most:
+        check_token(state.authenticator, context)
+        if state.in_progress >= state.max_in_progress:
             raise Overloaded(RETRY_AFTER_S)
-    call = Call(_timeout_s(context, desk.settings))
-    body = await desk.reception.receive(context, call.timeout_s)
+    call = Call(_timeout_s(context, state.settings))
+    body = await state.receiver.receive(context, call.timeout_s)
     size = len(body)
-    desk.under_way += 1
+    state.in_progress += 1
     try:
         if size > LARGE_BYTES:
             call.large = True
-            request = await call.run(parse, method.request, body, desk.max_values)
+            request = await call.run(parse, method.request, body, state.max_values)
         else:
-            request = parse(method.request, body, desk.max_values)
+            request = parse(method.request, body, state.max_values)
         del body  # its rows are in the request
         answered = await method.answer(request, call)
         return bytes(answered.SerializeToString())
     finally:
         call.gone = True
-        desk.under_way -= 1
-        desk.reception.budget.give(size)
+        state.in_progress -= 1
+        state.receiver.budget.give(size)
         if call.large:
             trim_soon()
 
 
-def check_token(guard: Guard, context: Any) -> None:
+def check_token(authenticator: Authenticator, context: Any) -> None:
     """Raise BadRequest unless the call carries the token that is asked for."""
-    if guard.closed:
-        guard.check(_authorizations(context))
+    if authenticator.required:
+        authenticator.check(_authorizations(context))
 
 
 def _authorizations(context: Any) -> list[bytes]:

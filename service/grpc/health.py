@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ekiben.service.errors import BadRequest, NotReady
-from ekiben.service.grpc.call import Desk, handle_call
+from ekiben.service.grpc.call import ServerState, handle_call
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.stream import Receive, StreamLimit, handle_stream
 from ekiben.service.protocols.protocol import Call, Method
@@ -34,12 +34,12 @@ class Health:
         self._ended = False
         self._changed = asyncio.Event()  # a new one after each change
 
-    def describe(self, desk: Desk) -> Mapping[str, Any]:
+    def describe(self, state: ServerState) -> Mapping[str, Any]:
         """Return the handlers by method."""
         return {
-            "Check": handle_call(desk, Method(Request, self.check, probe=True)),
-            "List": handle_call(desk, Method(ListRequest, self.list, probe=True)),
-            "Watch": handle_stream(desk, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
+            "Check": handle_call(state, Method(Request, self.check, probe=True)),
+            "List": handle_call(state, Method(ListRequest, self.list, probe=True)),
+            "Watch": handle_stream(state, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
         }
 
     def stop_being_ready(self) -> None:

@@ -24,7 +24,7 @@ NAME = "message"  # in errors
 FREE_BYTES = 2**20  # that any message may unpack to
 
 
-class Reception:
+class MessageReceiver:
     """Takes messages in, within the budget; belongs to one event loop."""
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from ekiben.service.grpc.call import Desk
+from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.stream import Receive, StreamLimit, handle_stream
 from ekiben.service.protos import pool
@@ -15,7 +15,7 @@ SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.Serv
 MAX_STREAMS = 8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size
 
 
-def describe_reflection(names: Iterable[str], desk: Desk) -> dict[str, Mapping[str, Any]]:
+def describe_reflection(names: Iterable[str], state: ServerState) -> dict[str, Mapping[str, Any]]:
     """Return the handlers, by service and method, that describe the services of these names."""
     servicer = reflection.aio.ReflectionServicer(names, pool=pool)  # type: ignore[attr-defined]
 
@@ -27,5 +27,5 @@ def describe_reflection(names: Iterable[str], desk: Desk) -> dict[str, Mapping[s
         async for response in servicer.ServerReflectionInfo(read(), context):
             await context.write(response.SerializeToString())
 
-    handler = handle_stream(desk, StreamLimit(MAX_STREAMS, "reflection"), answer)
+    handler = handle_stream(state, StreamLimit(MAX_STREAMS, "reflection"), answer)
     return {name: {"ServerReflectionInfo": handler} for name in SERVICES}  # v1 has the messages of v1alpha

@@ -6,14 +6,14 @@ from typing import Any
 
 import grpc
 
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import find_grpc_limit
 from ekiben.service.connections.ports import in_url
 from ekiben.service.grpc import health
-from ekiben.service.grpc.call import Desk, handle_call
+from ekiben.service.grpc.call import ServerState, handle_call
 from ekiben.service.grpc.health import Health
-from ekiben.service.grpc.message_reader import Reception
+from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.grpc.reflection import describe_reflection
 from ekiben.service.protocols.protocol import Dialect
 from ekiben.service.settings import Settings
@@ -33,24 +33,24 @@ class GrpcServer:
     """Serves the dialects' gRPC methods; belongs to one event loop."""
 
     def __init__(
-        self, dialects: Iterable[Dialect], settings: Settings, guard: Guard, budget: ByteBudget,
+        self, dialects: Iterable[Dialect], settings: Settings, authenticator: Authenticator, budget: ByteBudget,
         max_values: int = MAX_VALUES,
     ) -> None:  # fmt: skip
         """`max_values`: of one field of a message, rows times features."""
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
-        desk = Desk(settings, guard, Reception(budget, settings.max_body_bytes), max_values)
+        state = ServerState(settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values)
         self._stopping: asyncio.Task[None] | None = None
         names = []
         for dialect in dialects:
             for name, methods in dialect.services.items():
                 protocol = f"{dialect.name}_grpc"
-                handlers = {path: handle_call(desk, method, protocol) for path, method in methods.items()}
+                handlers = {path: handle_call(state, method, protocol) for path, method in methods.items()}
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
                 names.append(name)
         self._health = Health(names)
         # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
         # look at each with every call.
-        own = describe_reflection((*names, health.SERVICE), desk) | {health.SERVICE: self._health.describe(desk)}
+        own = describe_reflection((*names, health.SERVICE), state) | {health.SERVICE: self._health.describe(state)}
         for name, described in own.items():
             self._server.add_registered_method_handlers(name, described)  # type: ignore[attr-defined]
 

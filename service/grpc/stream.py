@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import Desk, check_token, report
+from ekiben.service.grpc.call import ServerState, check_token, report
 from ekiben.service.lifecycle.memory import trim_soon
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
@@ -33,19 +33,19 @@ class StreamLimit:
         self._open -= 1
 
 
-def handle_stream(desk: Desk, limit: StreamLimit, answer: Stream, probe: bool = False) -> Any:
+def handle_stream(state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> Any:
     """Return gRPC's handler for a stream; `probe`: it needs no token."""
 
     async def handle(messages: Any, context: Any) -> None:
         async def receive() -> bytes | None:
-            message = await desk.reception.read(context, IDLE_S, reserve=probe)
+            message = await state.receiver.read(context, IDLE_S, reserve=probe)
             if len(message or b"") > MAX_MESSAGE_BYTES:
                 raise BadRequest(413, f"the message is larger than {MAX_MESSAGE_BYTES} bytes: ask for one thing")
             return message
 
         try:
             if not probe:
-                check_token(desk.guard, context)
+                check_token(state.authenticator, context)
             with limit:
                 await answer(receive, context)
         except Exception as error:  # the boundary, as for a call

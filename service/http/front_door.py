@@ -7,7 +7,7 @@ Starlette application: its middleware stack is wrapped there, once, as the servi
 import time
 from dataclasses import dataclass
 
-from ekiben.service.auth import ANONYMOUS, Guard
+from ekiben.service.auth import ANONYMOUS, Authenticator
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
@@ -28,10 +28,10 @@ class Drain:
 class FrontDoor:
     """An ASGI app that answers what the router finds and passes on all else."""
 
-    def __init__(self, app: App, router: Router, guard: Guard, drain: Drain) -> None:
+    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain) -> None:
         self._app = app
         self._router = router
-        self._guard = guard
+        self._authenticator = authenticator
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +43,7 @@ class FrontDoor:
         found = self._router.find(scope["path"])
         if found is not None and found.resource.page and _from_browser(scope):
             found = self._router.find(swagger_ui.PATH)
-        if self._guard.closed and not await self._let_in(found, scope, receive, send):
+        if self._authenticator.required and not await self._let_in(found, scope, receive, send):
             return
         if found is None:
             await self._app(scope, receive, swagger_ui.restrict(send))
@@ -55,12 +55,12 @@ class FrontDoor:
         """Return whether the caller may go on; one without the token is told so."""
         authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         if scope["path"] in BENTOML_PROBES or (found is not None and scope["method"] in found.resource.probes):
-            if not self._guard.knows(authorizations):
+            if not self._authenticator.accepts(authorizations):
                 scope[ANONYMOUS] = True
             return True
         started = time.perf_counter()
         try:
-            self._guard.check(authorizations)
+            self._authenticator.check(authorizations)
         except BadRequest as error:
             rejection = Response(encode_json({"error": str(error)}), error.headers, error.status)
             await respond(send, Request(scope, receive), rejection)
@@ -72,17 +72,17 @@ class FrontDoor:
 class FrontDoorInstaller:
     """The middleware that puts a front door before the middleware stack it is itself part of."""
 
-    def __init__(self, app: App, router: Router, guard: Guard, drain: Drain) -> None:
+    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain) -> None:
         self._app = app
         self._router = router
-        self._guard = guard
+        self._authenticator = authenticator
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             application = scope["app"]
             application.middleware_stack = FrontDoor(
-                application.middleware_stack, self._router, self._guard, self._drain
+                application.middleware_stack, self._router, self._authenticator, self._drain
             )
         await self._app(scope, receive, send)
 

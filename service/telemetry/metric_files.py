@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from prometheus_client import mmap_dict
 
-from ekiben.service.telemetry.metric_inheritance import adopt
+from ekiben.service.telemetry.metric_inheritance import inherit_file
 
 logger = logging.getLogger("bentoml.service")
 FIRST_BYTES = 64 * 1024  # some 300 series; the largest file of a service that answers every protocol has 200
@@ -82,7 +82,7 @@ class Counters(mmap_dict.MmapedDict):
     of_this_process: ClassVar[dict[str, "Counters"]] = {}  # by file name
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
-        adopt(Path(filename))
+        inherit_file(Path(filename))
         self._fname = filename
         self._m: Any = PublishedBytes(filename)
         try:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def adopt(path: Path) -> None:
+def inherit_file(path: Path) -> None:
     """Let a worker that begins go on with the file of a dead one: counts don't jump, restarts take no more room."""
     if path.exists():
         return

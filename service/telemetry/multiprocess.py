@@ -46,7 +46,7 @@ class Collector(multiprocess.MultiProcessCollector):
         return metrics
 
 
-class Uncounted:
+class PassThrough:
     """Stands in for BentoML's middleware: its series have the path as a label, so a caller could make any number."""
 
     def __init__(self, app: ASGIApp, **_: Any) -> None:
@@ -66,7 +66,7 @@ def keep_values_in_memory() -> None:
     replaced = multiprocess
     replaced.MmapedDict, replaced.MultiProcessCollector = Counters, Collector
     replaced = instruments
-    replaced.RunnerTrafficMetricsMiddleware = Uncounted
+    replaced.RunnerTrafficMetricsMiddleware = PassThrough
     for kind in KINDS:  # takes the room, so that what comes later finds it
         Counters(f"{os.environ[VARIABLE]}/{kind}_{os.getpid()}.db").close()
 

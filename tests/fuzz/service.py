@@ -11,7 +11,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.error_status import to_error_response
 from ekiben.service.http.front_door import Drain, FrontDoor
@@ -63,7 +63,7 @@ class Service:
         dialects = [build(self.dataplane, settings) for build in DIALECTS]
         router = Router()
         mount(router, dialects, settings)
-        self._door = FrontDoor(_not_found, router, Guard(""), Drain())
+        self._door = FrontDoor(_not_found, router, Authenticator(""), Drain())
         self.methods: dict[str, Method] = {
             f"{service}/{name}": method
             for dialect in dialects

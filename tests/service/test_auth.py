@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.errors import BadRequest
 from tests.conftest import NAME, Server, serve, wait_until
 
@@ -18,7 +18,7 @@ RIGHT = {"authorization": f"Bearer {TOKEN}"}
 
 @pytest.mark.parametrize("header", [b"Bearer s3cret", b"bearer s3cret", b"BEARER   s3cret ", b"Bearer \ts3cret"])
 def test_the_right_token_passes(header: bytes) -> None:
-    Guard("s3cret").check([header])
+    Authenticator("s3cret").check([header])
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_the_right_token_passes(header: bytes) -> None:
 )
 def test_anything_else_does_not(headers: list[bytes], said: str) -> None:
     with pytest.raises(BadRequest) as rejected:
-        Guard("s3cret").check(headers)
+        Authenticator("s3cret").check(headers)
     assert (rejected.value.status, rejected.value.headers) == (401, ((b"www-authenticate", b"Bearer"),))
     assert str(rejected.value) == f"the bearer token {said}: send the header `Authorization: Bearer …`"
 
 
 def test_without_a_token_the_door_is_open() -> None:
-    assert not Guard("").closed
-    assert Guard("s3cret").closed
+    assert not Authenticator("").required
+    assert Authenticator("s3cret").required
 
 
 @pytest.fixture(scope="module")

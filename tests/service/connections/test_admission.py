@@ -23,7 +23,7 @@ from ekiben.service.connections.admission import (
     RequestCost,
 )
 from ekiben.service.connections.byte_budget import ByteBudget
-from ekiben.service.connections.plain_post import is_whole_post
+from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import MIN_REJECTIONS, DelayedRejections
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.http.messages import Request, read_timeout_s
@@ -78,7 +78,7 @@ FOREVER_S = 1e6
     ],
 )
 def test_only_a_whole_post_can_be_rejected_unread(data: bytes, whole: bool) -> None:
-    assert is_whole_post(data) == whole
+    assert is_complete_post(data) == whole
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_the_rest_of_an_answered_body_is_not_awaited_for_ever(monkeypatch: pytes
 
 
 def test_an_unwanted_body_without_end_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "UNWANTED_BYTES", 100_000)
+    monkeypatch.setattr(framing, "MAX_DISCARDED_BYTES", 100_000)
 
     async def scenario() -> None:
         async with serve(early) as server:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ekiben.service.connections.framing import FramedConnection
-from ekiben.service.connections.http_connection import WholeAnswer
+from ekiben.service.connections.http_connection import SingleWriteTransport
 from tests.uvicorn_server import answer, early, request, run, serve
 
 
@@ -167,7 +167,7 @@ def test_a_head_is_not_lost_when_the_connection_closes() -> None:
         def close(self) -> None:
             calls.append(("close", None))
 
-    whole = WholeAnswer(Transport(), lambda: calls.append(("close", None)))
+    whole = SingleWriteTransport(Transport(), lambda: calls.append(("close", None)))
     whole.write(b"head")
     assert not calls
     whole.close()

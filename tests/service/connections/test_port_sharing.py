@@ -21,7 +21,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.model.package import PackedModel
 from ekiben.service.connections import admission, port_sharing
-from ekiben.service.connections.port_sharing import PREFACE, Doorkeeper, OuterPipe, share_main_port
+from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, ProtocolDetector, share_main_port
 from tests.conftest import Server, serve, wait_until
 from tests.waiting import wait_for
 
@@ -124,10 +124,10 @@ def test_what_only_begins_like_http2_is_uvicorns_too(run: Run) -> None:
         async with open_door() as door:
             for nearly in (b"PRI * HTTP/2.0\r\n\r\nSX", b"PRI / HTTP/1.1\r\n\r\n", b"PRI \x16\x03\x01"):
                 _, writer = await door.connect(nearly[:4])
-                assert door.connections == [Doorkeeper]
+                assert door.connections == [ProtocolDetector]
                 writer.write(nearly[4:])
-                await wait_for(lambda: Doorkeeper not in door.connections)
-                assert OuterPipe not in door.connections
+                await wait_for(lambda: ProtocolDetector not in door.connections)
+                assert ClientRelay not in door.connections
                 writer.close()
                 await wait_for(lambda: not door.connections)
 
@@ -179,7 +179,7 @@ def test_http2_reaches_the_socket_whole_however_it_arrives(run: Run, pieces: int
             sent = [PREFACE[start : start + size] for start in range(0, len(PREFACE), size)]
             reader, writer = await door.connect(*sent)
             assert await reader.readexactly(len(PREFACE)) == PREFACE
-            assert door.connections == [OuterPipe]
+            assert door.connections == [ClientRelay]
             writer.write(b"more")
             assert await reader.readexactly(4) == b"more"
             writer.close()
@@ -320,7 +320,7 @@ def test_when_the_client_leaves_the_server_hears_of_it(run: Run) -> None:
 def test_a_missing_grpc_server_closes_the_connection(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with open_door() as door:
-            Doorkeeper.grpc_socket.path += "-gone"
+            ProtocolDetector.grpc_socket.path += "-gone"
             reader, writer = await door.connect(PREFACE)
             assert await reader.read() == b""
             writer.close()
@@ -343,11 +343,11 @@ def test_a_stop_closes_silent_connections_and_waits_for_the_others(run: Run) -> 
             opened = [await door.connect(*sent) for sent in ((), (PREFACE[:4],), (PREFACE,))]
             silent, hesitant, asked = (reader for reader, _ in opened)
             await wait_for(
-                lambda: sorted(map(str, door.connections)) == sorted(map(str, [Doorkeeper] * 2 + [OuterPipe]))
+                lambda: sorted(map(str, door.connections)) == sorted(map(str, [ProtocolDetector] * 2 + [ClientRelay]))
             )
             door.server.should_exit = True
             assert [await silent.read(), await hesitant.read()] == [b"", b""]
-            assert door.connections == [OuterPipe]
+            assert door.connections == [ClientRelay]
             go_on.set()
             assert await asked.read() == b"done"
             for _, writer in opened:

@@ -18,7 +18,7 @@ from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
-from ekiben.service.auth import Guard
+from ekiben.service.auth import Authenticator
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.front_door import Drain, FrontDoor
@@ -80,7 +80,9 @@ class Service:
         mount(router, dialects, SETTINGS)
         self.methods: dict[str, Method] = dict(dialects[1].services["inference.GRPCInferenceService"])
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(FrontDoor(not_found, router, Guard(""), Drain()), raise_app_exceptions=True),  # type: ignore[arg-type]
+            transport=httpx.ASGITransport(
+                FrontDoor(not_found, router, Authenticator(""), Drain()), raise_app_exceptions=True
+            ),  # type: ignore[arg-type]
             base_url="http://test",
         )
 
