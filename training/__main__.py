@@ -150,9 +150,9 @@ def predict(options: argparse.Namespace) -> int:
     from ekiben.training.predict import predict as run
     from ekiben.training.sources import find_source
 
-    tally = run(model, find_source(options.table, options.query), options.output)
-    print(tally, file=sys.stderr)
-    return SOME_REJECTED if tally.rejected else 0
+    summary = run(model, find_source(options.table, options.query), options.output)
+    print(summary, file=sys.stderr)
+    return SOME_REJECTED if summary.rejected else 0
 
 
 def compare(options: argparse.Namespace) -> None:

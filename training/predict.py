@@ -35,7 +35,7 @@ PROBLEM = PREFIX + "problem"  # what is wrong with a row that gets no prediction
 
 
 @dataclass
-class Tally:
+class ScoringSummary:
     """How many rows were scored, and where the time went."""
 
     rows: int = 0
@@ -67,24 +67,24 @@ class Scorer:
 
     def __init__(self, model: PackedModel, decimal: str) -> None:
         self.schema = model.schema
-        self.tally = Tally()
+        self.summary = ScoringSummary()
         self._decimal = decimal
         self._engine = model.start_engine()
         self._encoder = Encoder(model.schema)
 
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the predictions behind its own columns; a row that does not fit gets none."""
-        tally = self.tally
-        with tally.timed("converted"):
+        summary = self.summary
+        with summary.timed("converted"):
             frame, misfits = self._read_features(batch)
-        with tally.timed("encoded"):
+        with summary.timed("encoded"):
             encoded = self._encoder.encode(frame)
             rejected = self._find_rejected(frame, misfits, self._encoder.find_beyond(encoded))
-        with tally.timed("network"):
+        with summary.timed("network"):
             answers = self._engine.run(encoded)
-        tally.rows += batch.num_rows
-        tally.rejected += int(rejected.sum())
-        tally.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
+        summary.rows += batch.num_rows
+        summary.rejected += int(rejected.sum())
+        summary.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
         problems = [self._explain(int(row), batch, frame, misfits) for row in np.flatnonzero(rejected)]
         return add_columns(batch, predict_columns(self.schema.target, answers, rejected, problems))
 
@@ -120,7 +120,7 @@ class Scorer:
         return "; ".join(said)
 
 
-def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | None) -> Tally:
+def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | None) -> ScoringSummary:
     """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
 
     Raises InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
@@ -129,13 +129,13 @@ def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | No
     check_columns(model, source)
     scorer = Scorer(model, entry.decimal if isinstance(entry, FileSource) else ".")
     with open_writer(output) as write, show_share("predicting") as report:
-        for batch in timed_batches(source, scorer.tally, report):
+        for batch in timed_batches(source, scorer.summary, report):
             scored = scorer.score(batch)
-            with scorer.tally.timed("written"):
+            with scorer.summary.timed("written"):
                 write(scored)
-        if not scorer.tally.rows:
+        if not scorer.summary.rows:
             raise InvalidTable(f"{source.description} has no rows")
-    return scorer.tally
+    return scorer.summary
 
 
 def check_columns(model: PackedModel, source: Source) -> None:
@@ -146,11 +146,11 @@ def check_columns(model: PackedModel, source: Source) -> None:
         raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as predictions are called: rename it")
 
 
-def timed_batches(source: Source, tally: Tally, report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
+def timed_batches(source: Source, summary: ScoringSummary, report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
     """Yield the source's batches, the waiting for them counted as reading."""
     batches = source.batches(source.columns, report)
     while True:
-        with tally.timed("read"):
+        with summary.timed("read"):
             batch = next(batches, None)
         if batch is None:
             return

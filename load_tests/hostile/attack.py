@@ -35,7 +35,7 @@ class Target:
 
 
 @dataclass
-class Tally:
+class Traffic:
     """What an attack sent and got."""
 
     sent: int = 0  # bytes
@@ -49,7 +49,7 @@ class Tally:
         return ", ".join(f"{count:,} × {answer}" for answer, count in self.answers.most_common()) or "none"
 
 
-Run = Callable[[Tally], Awaitable[None]]
+Run = Callable[[Traffic], Awaitable[None]]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess
 
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.generator.sender import raise_file_limit
-from ekiben.load_tests.hostile.attack import Tally, Target
+from ekiben.load_tests.hostile.attack import Target, Traffic
 
 NICENESS = 10  # the good callers share its core, and go first
 PREPARE_S = 120.0
@@ -20,7 +20,7 @@ LEFT_S = 90.0  # beyond its seconds: answers that an attack still waits for
 class Attacker:
     """Runs one attack in a process of its own."""
 
-    def __init__(self, process: BaseProcess, pipe: "Connection[str | None, Tally | None]") -> None:
+    def __init__(self, process: BaseProcess, pipe: "Connection[str | None, Traffic | None]") -> None:
         self._process = process
         self._pipe = pipe
 
@@ -32,7 +32,7 @@ class Attacker:
         """Return whether it has sent everything, or is gone."""
         return self._pipe.poll() or not self._process.is_alive()
 
-    def read(self) -> Tally | None:
+    def read(self) -> Traffic | None:
         """Return what came of it; None if it had to be stopped."""
         try:
             return self._pipe.recv() if self._pipe.poll() else None
@@ -56,7 +56,7 @@ def start_attacker(name: str, target: Target) -> Iterator[Attacker]:
         process.join()
 
 
-def attack(name: str, target: Target, pipe: "Connection[Tally | None, str]") -> None:
+def attack(name: str, target: Target, pipe: "Connection[Traffic | None, str]") -> None:
     """Prepare an attack, wait for the word, and say what came of it."""
     from ekiben.load_tests.hostile.attacks import find_attack
 
@@ -65,9 +65,9 @@ def attack(name: str, target: Target, pipe: "Connection[Tally | None, str]") -> 
     run = find_attack(name).prepare(target)
     pipe.send(None)
     pipe.recv()
-    tally = Tally()
-    asyncio.run(_run(run(tally), target.seconds + LEFT_S))
-    pipe.send(tally)
+    traffic = Traffic()
+    asyncio.run(_run(run(traffic), target.seconds + LEFT_S))
+    pipe.send(traffic)
 
 
 async def _run(running: Awaitable[None], seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.hostile.attack import CLOSED, Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.attack import CLOSED, Attack, Run, Target, Traffic
 from ekiben.load_tests.hostile.calls import REJECTED_CODES, call_all
 from ekiben.load_tests.hostile.http2 import (
     ACK,
@@ -44,23 +44,23 @@ MANY = MOST_BYTES // 2 - 2000  # fields of two bytes in the largest message
 def pour_frames(target: Target, blocks: Sequence[bytes], connections: int, listens: bool = True) -> Run:
     """Send these frames on so many connections to the gRPC port."""
 
-    async def run(tally: Tally) -> None:
-        await asyncio.gather(*(pour_one(target, blocks, tally, listens) for _ in range(connections)))
+    async def run(traffic: Traffic) -> None:
+        await asyncio.gather(*(pour_one(target, blocks, traffic, listens) for _ in range(connections)))
 
     return run
 
 
-async def pour_one(target: Target, blocks: Sequence[bytes], tally: Tally, listens: bool) -> None:
+async def pour_one(target: Target, blocks: Sequence[bytes], traffic: Traffic, listens: bool) -> None:
     """Send frames on one connection, and count what comes."""
     writer = None
     try:
         async with asyncio.timeout(target.seconds):
             reader, writer = await asyncio.open_connection(target.address[0], target.grpc_port)
-            reading = asyncio.ensure_future(count_frames(reader, tally)) if listens else None
+            reading = asyncio.ensure_future(count_frames(reader, traffic)) if listens else None
             writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
             for block in blocks:
                 writer.write(block)
-                tally.sent += len(block)
+                traffic.sent += len(block)
                 await writer.drain()
             await (reading or asyncio.sleep(target.seconds))
     except (TimeoutError, OSError):
@@ -69,16 +69,16 @@ async def pour_one(target: Target, blocks: Sequence[bytes], tally: Tally, listen
         writer.transport.abort()
 
 
-async def count_frames(reader: asyncio.StreamReader, tally: Tally) -> None:
+async def count_frames(reader: asyncio.StreamReader, traffic: Traffic) -> None:
     """Count answers, resets and the end of a connection."""
     try:
         while True:
             start = await reader.readexactly(9)
             await reader.readexactly(int.from_bytes(start[:3], "big"))
             if start[3] in SEEN:
-                tally.answers[SEEN[start[3]]] += 1
+                traffic.answers[SEEN[start[3]]] += 1
     except (asyncio.IncompleteReadError, OSError):
-        tally.answers[CLOSED] += 1
+        traffic.answers[CLOSED] += 1
 
 
 def open_streams(path: str, count: int, message: bytes | None, ends: int = 0) -> list[bytes]:

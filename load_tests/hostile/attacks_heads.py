@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, Run, Target, Traffic
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import connect, get, pour, read_all, read_label, send
 from ekiben.load_tests.requests.http_dialects import PREDICT
@@ -62,9 +62,9 @@ def pour_trailers(target: Target) -> Run:
 def drip_heads(target: Target) -> Run:
     """Begin requests on many connections, and go on with a byte now and then."""
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         end = time.monotonic() + target.seconds
-        await asyncio.gather(*(drip(target, end, tally) for _ in range(target.times(400))))
+        await asyncio.gather(*(drip(target, end, traffic) for _ in range(target.times(400))))
 
     return run
 
@@ -72,26 +72,26 @@ def drip_heads(target: Target) -> Run:
 def outlast_heads(target: Target) -> Run:
     """Drip for longer than a head may take: the service must have closed these connections by then."""
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         end = time.monotonic() + HEAD_S + 5
-        await asyncio.gather(*(drip(target, end, tally, outlasts=True) for _ in range(20)))
+        await asyncio.gather(*(drip(target, end, traffic, outlasts=True) for _ in range(20)))
 
     return run
 
 
-async def drip(target: Target, end: float, tally: Tally, outlasts: bool = False) -> None:
+async def drip(target: Target, end: float, traffic: Traffic, outlasts: bool = False) -> None:
     """Send a head in single bytes until the connection ends or the time is over."""
     reader, writer = await connect(target)
-    reading = asyncio.ensure_future(read_all(reader, tally, end - time.monotonic() + 1))
+    reading = asyncio.ensure_future(read_all(reader, traffic, end - time.monotonic() + 1))
     try:
-        await send(writer, BEGUN, tally)
+        await send(writer, BEGUN, traffic)
         while time.monotonic() < end and not reading.done():
-            await send(writer, b"a", tally)
+            await send(writer, b"a", traffic)
             await asyncio.sleep(DRIP_S)
     except OSError:
         pass
     if outlasts and not reading.done():
-        tally.answers["still open"] += 1
+        traffic.answers["still open"] += 1
     reading.cancel()
     writer.transport.abort()
 
@@ -99,53 +99,53 @@ async def drip(target: Target, end: float, tally: Tally, outlasts: bool = False)
 def hold_connections(target: Target, count: int, sends: bytes) -> Run:
     """Open connections that ask nothing, or begin to, and see that probes are answered all the while."""
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         held = []
         for _ in range(target.times(count)):
             try:
                 async with asyncio.timeout(5):
                     _, writer = await connect(target)
                 if sends:
-                    await send(writer, sends, tally)
+                    await send(writer, sends, traffic)
                 held.append(writer)
             except OSError:  # refused, or not taken
-                tally.sent += 1
-        await probe(target, tally, end=time.monotonic() + target.seconds / 2)
+                traffic.sent += 1
+        await probe(target, traffic, end=time.monotonic() + target.seconds / 2)
         for writer in held:
             writer.transport.abort()
 
     return run
 
 
-async def probe(target: Target, tally: Tally, end: float) -> None:
+async def probe(target: Target, traffic: Traffic, end: float) -> None:
     """Ask over new connections whether the service lives; anything but 200 is a fault."""
     while time.monotonic() < end:
         try:
             async with asyncio.timeout(2):
                 reader, writer = await connect(target)
-            await send(writer, get("/livez"), tally)
-            tally.answers[await read_label(reader, tally, 2)] += 1
+            await send(writer, get("/livez"), traffic)
+            traffic.answers[await read_label(reader, traffic, 2)] += 1
             writer.close()
         except OSError:
-            tally.answers[NO_ANSWER] += 1
+            traffic.answers[NO_ANSWER] += 1
         await asyncio.sleep(0.1)
 
 
 def churn_connections(target: Target) -> Run:
     """Open and reset connections as fast as that goes."""
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         end = time.monotonic() + target.seconds
         left = iter(range(target.times(10_000)))
-        await asyncio.gather(*(churn(left, end, tally) for _ in range(16)))
+        await asyncio.gather(*(churn(left, end, traffic) for _ in range(16)))
 
-    async def churn(left: Iterator[int], end: float, tally: Tally) -> None:
+    async def churn(left: Iterator[int], end: float, traffic: Traffic) -> None:
         for _ in left:
             if time.monotonic() > end:
                 return
             try:
                 _, writer = await connect(target)
-                await send(writer, b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{", tally)
+                await send(writer, b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{", traffic)
                 writer.transport.abort()
             except OSError:
                 continue

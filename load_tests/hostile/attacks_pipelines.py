@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import CLOSED, MARK, Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.attack import CLOSED, MARK, Attack, Run, Target, Traffic
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import Streams, connect, get, pour, read_all
 from ekiben.load_tests.requests.http_dialects import PREDICT
@@ -95,33 +95,33 @@ def hide_all(target: Target, parts: int) -> Run:
     """Send hiding requests of each kind on many connections at once, amid honest ones that shut the gate."""
     honest = ask(target, PREDICT, good_rows(target, CROWD_ROWS))
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         for name, (first, second) in write_hiders().items():
             marked = second.replace(NAME, name.ljust(len(NAME), "_").encode())
-            await hide([first, marked] if parts == 2 else [first + marked], tally)
+            await hide([first, marked] if parts == 2 else [first + marked], traffic)
 
-    async def hide(packets: Sequence[bytes], tally: Tally) -> None:
+    async def hide(packets: Sequence[bytes], traffic: Traffic) -> None:
         crowd = [await connect(target) for _ in range(CROWD)]
         hiders = [await connect(target) for _ in range(target.times(HIDERS))]
         for _ in range(2):
-            write_to(crowd, honest, tally)
+            write_to(crowd, honest, traffic)
         for packet in packets:
-            write_to(hiders, packet, tally)
+            write_to(hiders, packet, traffic)
             await asyncio.sleep(BETWEEN_S)
-        listening = [read_all(reader, Tally(), WAIT_S) for reader, _ in crowd]
-        await asyncio.gather(*listening, *(read_all(reader, tally, WAIT_S) for reader, _ in hiders))
+        listening = [read_all(reader, Traffic(), WAIT_S) for reader, _ in crowd]
+        await asyncio.gather(*listening, *(read_all(reader, traffic, WAIT_S) for reader, _ in hiders))
         for _, writer in (*crowd, *hiders):
             writer.transport.abort()
 
     return run
 
 
-def write_to(connections: Sequence[Streams], data: bytes, tally: Tally) -> None:
+def write_to(connections: Sequence[Streams], data: bytes, traffic: Traffic) -> None:
     """Send the same on each connection."""
     for _, writer in connections:
         if not writer.transport.is_closing():
             writer.write(data)
-            tally.sent += len(data)
+            traffic.sent += len(data)
 
 
 ATTACKS = (

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import Attack, Run, Tally, Target
+from ekiben.load_tests.hostile.attack import Attack, Run, Target, Traffic
 from ekiben.load_tests.hostile.wire import flood, get
 
 CONNECTIONS = 32
@@ -16,7 +16,7 @@ ANSWERED = frozenset({"200", "400", "404", "405", "413", "414", "429", "431", "c
 def do_nothing(target: Target) -> Run:
     """Attack nobody: what good callers get on this machine anyway."""
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         await asyncio.sleep(target.seconds)
 
     return run

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.hostile.attack import Run, Tally, Target
+from ekiben.load_tests.hostile.attack import Run, Target, Traffic
 from ekiben.load_tests.hostile.rows import one_wrong_row
 from ekiben.load_tests.hostile.wire import ANSWER_S
 from ekiben.load_tests.requests.http_dialects import Dialect
@@ -32,9 +32,9 @@ def call_all(
     `sent`: a call's bytes, if they are not its message's.
     """
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         left, end = iter(questions), time.monotonic() + target.seconds
-        await asyncio.gather(*(_call(target, left, end, timeout_s, sent, named, tally) for _ in range(connections)))
+        await asyncio.gather(*(_call(target, left, end, timeout_s, sent, named, traffic) for _ in range(connections)))
 
     return run
 
@@ -46,16 +46,16 @@ async def _call(
     timeout_s: float,
     sent: int,
     named: dict[str, Any],
-    tally: Tally,
+    traffic: Traffic,
 ) -> None:
     address = f"{target.address[0]}:{target.grpc_port}"
     async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
         for question in left:
             if time.monotonic() > end:
                 return
-            tally.sent += sent or len(question.body)
+            traffic.sent += sent or len(question.body)
             method = channel.unary_unary(question.path, bytes, bytes)
-            tally.answers[await read_code(method(question.body, timeout=timeout_s, **named))] += 1
+            traffic.answers[await read_code(method(question.body, timeout=timeout_s, **named))] += 1
 
 
 async def read_code(call: Awaitable[bytes]) -> str:

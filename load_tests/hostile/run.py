@@ -14,7 +14,7 @@ import psutil
 
 from ekiben.load_tests.capacity.measure import first_question
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
-from ekiben.load_tests.hostile.attack import Attack, Tally, Target
+from ekiben.load_tests.hostile.attack import Attack, Target, Traffic
 from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.attacks import choose
 from ekiben.load_tests.hostile.good import Seen, calling
@@ -134,15 +134,15 @@ async def measure(attack: Attack, started: Started) -> Result:
             before, base = await watch_quiet(sampler)
             seen.reset()
             began, cpu = time.monotonic(), sampler.read_cpu()
-            tally = await watch(attacker, sampler)
+            traffic = await watch(attacker, sampler)
             await sample_for(sampler, AFTER_S)
             cpu_s = sampler.read_cpu() - cpu - base * (time.monotonic() - began)
             after = sampler.sample()
     cpu_s = max(cpu_s, 0.0)
     text = read_log(started.log, log_before)
     return Result(
-        attack, tally, before, sampler.peak_mib, after, sampler.killed, sampler.is_whole(),
-        cpu_s, factor(cpu_s, tally, started.cpu_us_a_byte),
+        attack, traffic, before, sampler.peak_mib, after, sampler.killed, sampler.is_whole(),
+        cpu_s, factor(cpu_s, traffic, started.cpu_us_a_byte),
         seen.p99_ms, seen.lag_p99_ms, list_errors(seen, attack),
         len(text) / 1024, find_forged(text, attack),
     )  # fmt: skip
@@ -158,7 +158,7 @@ async def watch_quiet(sampler: Sampler) -> tuple[float, float]:
     return sampler.sample(), base
 
 
-async def watch(attacker: Attacker, sampler: Sampler) -> Tally | None:
+async def watch(attacker: Attacker, sampler: Sampler) -> Traffic | None:
     """Let the attack go, and sample until it is over."""
     attacker.begin()
     while not attacker.is_done():
@@ -175,9 +175,9 @@ async def sample_for(sampler: Sampler, seconds: float) -> None:
         await asyncio.sleep(SAMPLE_S)
 
 
-def factor(cpu_s: float, tally: Tally | None, cpu_us_a_byte: float) -> float:
+def factor(cpu_s: float, traffic: Traffic | None, cpu_us_a_byte: float) -> float:
     """Return how many times a good row's CPU an attack costs, by the byte."""
-    sent = tally.sent if tally else 0
+    sent = traffic.sent if traffic else 0
     return 1e6 * cpu_s / max(sent, 1) / cpu_us_a_byte
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ekiben.load_tests.hostile.attack import Attack, Tally
+from ekiben.load_tests.hostile.attack import Attack, Traffic
 
 MOST_PEAK, MOST_AFTER = 1.5, 1.05  # times the resident memory before
 MOST_P99_MS = 100.0
@@ -20,7 +20,7 @@ class Result:
     """One attack, and what was seen meanwhile."""
 
     attack: Attack
-    tally: Tally | None  # None: it had to be stopped
+    traffic: Traffic | None  # None: it had to be stopped
     before_mib: float
     peak_mib: float
     after_mib: float
@@ -37,7 +37,7 @@ class Result:
     @property
     def wrong_answers(self) -> list[str]:
         """What must not come back."""
-        return sorted(set(self.tally.answers) - self.attack.allowed) if self.tally else []
+        return sorted(set(self.traffic.answers) - self.attack.allowed) if self.traffic else []
 
     def find_faults(self) -> Iterator[str]:
         """Yield what is demanded on every machine, and missed."""
@@ -45,12 +45,12 @@ class Result:
             yield "killed for its memory"
         elif not self.whole:
             yield "a process died"
-        if self.tally is None:
+        if self.traffic is None:
             yield "never ended"
         elif self.wrong_answers:
             yield f"answers: {', '.join(self.wrong_answers)}"
-        if self.tally and self.tally.hidden:
-            seen = ", ".join(f"{count} × {name.rstrip('_')}" for name, count in self.tally.hidden.most_common())
+        if self.traffic and self.traffic.hidden:
+            seen = ", ".join(f"{count} × {name.rstrip('_')}" for name, count in self.traffic.hidden.most_common())
             yield f"hidden requests answered: {seen}"
         if self.peak_mib > MOST_PEAK * self.before_mib:
             yield f"peak {self.peak_mib / self.before_mib:.2f} ×"
@@ -78,8 +78,8 @@ class Result:
         errors = ", ".join(f"{count} × {error}" for error, count in self.errors.most_common(3)) or "0"
         cells = (
             self.attack.name,
-            f"{self.tally.sent / 1e6:.2f}" if self.tally else "?",
-            self.tally.shown if self.tally else "?",
+            f"{self.traffic.sent / 1e6:.2f}" if self.traffic else "?",
+            self.traffic.shown if self.traffic else "?",
             f"{self.before_mib:.0f} → {self.peak_mib:.0f} → {self.after_mib:.0f}",
             f"{self.cpu_s:.2f}",
             f"{self.cpu_factor:.1f}",

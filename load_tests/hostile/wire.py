@@ -5,7 +5,7 @@ import gzip
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, Run, Tally, Target
+from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, Run, Target, Traffic
 from ekiben.load_tests.requests.http_message import http_request
 
 ANSWER_S = 30.0
@@ -33,9 +33,9 @@ def flood(target: Target, requests: Iterable[bytes], connections: int) -> Run:
     """Return an attack that sends the requests over so many connections, each the next as soon as it is answered."""
     listed = list(requests)
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         left, end = iter(listed), time.monotonic() + target.seconds
-        await asyncio.gather(*(_send_all(target, left, end, tally) for _ in range(connections)))
+        await asyncio.gather(*(_send_all(target, left, end, traffic) for _ in range(connections)))
 
     return run
 
@@ -46,9 +46,9 @@ def pour(target: Target, parts: Sequence[bytes], connections: int, listens: bool
     With `listens` it reads the answers until there are none, else it never reads.
     """
 
-    async def run(tally: Tally) -> None:
+    async def run(traffic: Traffic) -> None:
         end = time.monotonic() + target.seconds
-        await asyncio.gather(*(_pour(target, parts, end, tally, listens) for _ in range(connections)))
+        await asyncio.gather(*(_pour(target, parts, end, traffic, listens) for _ in range(connections)))
 
     return run
 
@@ -58,25 +58,25 @@ async def connect(target: Target) -> Streams:
     return await asyncio.open_connection(*target.address, limit=MOST_HEAD)
 
 
-async def send(writer: asyncio.StreamWriter, data: bytes, tally: Tally) -> None:
+async def send(writer: asyncio.StreamWriter, data: bytes, traffic: Traffic) -> None:
     """Send, no faster than the service takes it."""
     writer.write(data)
-    tally.sent += len(data)
+    traffic.sent += len(data)
     await writer.drain()
 
 
-async def read_all(reader: asyncio.StreamReader, tally: Tally, wait_s: float = ANSWER_S) -> None:
+async def read_all(reader: asyncio.StreamReader, traffic: Traffic, wait_s: float = ANSWER_S) -> None:
     """Count answers until the connection ends, or none comes in time."""
     while True:
-        label = await read_label(reader, tally, wait_s)
+        label = await read_label(reader, traffic, wait_s)
         if label == NO_ANSWER:
             return
-        tally.answers[label] += 1
+        traffic.answers[label] += 1
         if label == CLOSED:
             return
 
 
-async def read_label(reader: asyncio.StreamReader, tally: Tally, wait_s: float = ANSWER_S) -> str:
+async def read_label(reader: asyncio.StreamReader, traffic: Traffic, wait_s: float = ANSWER_S) -> str:
     """Return the status of the next answer, CLOSED or NO_ANSWER."""
     began = time.monotonic()
     try:
@@ -84,7 +84,7 @@ async def read_label(reader: asyncio.StreamReader, tally: Tally, wait_s: float =
             head = await reader.readuntil(b"\r\n\r\n")
             lines = head.lower()
             if lines[9:10] == b"1":  # 100 Continue
-                return await read_label(reader, tally, wait_s)
+                return await read_label(reader, traffic, wait_s)
             place = lines.find(b"\r\ncontent-length:")
             size = int(lines[place + 17 :].partition(b"\r\n")[0]) if place >= 0 else 0
             await reader.readexactly(size)
@@ -94,23 +94,23 @@ async def read_label(reader: asyncio.StreamReader, tally: Tally, wait_s: float =
         return CLOSED
     _, marked, name = lines.partition(MARK.encode())
     if marked:
-        tally.hidden[name.partition(b"\r\n")[0].decode("latin-1")] += 1
-    tally.latest = max(tally.latest, time.monotonic() - began)
+        traffic.hidden[name.partition(b"\r\n")[0].decode("latin-1")] += 1
+    traffic.latest = max(traffic.latest, time.monotonic() - began)
     return head[9:12].decode("latin-1")
 
 
-async def _send_all(target: Target, left: Iterator[bytes], end: float, tally: Tally) -> None:
+async def _send_all(target: Target, left: Iterator[bytes], end: float, traffic: Traffic) -> None:
     streams: Streams | None = None
     for request in left:
         if time.monotonic() > end:
             break
         try:
             streams = streams or await connect(target)
-            await send(streams[1], request, tally)
+            await send(streams[1], request, traffic)
         except OSError:
             pass  # the answer may be there all the same
-        label = await read_label(streams[0], tally) if streams else CLOSED
-        tally.answers[label] += 1
+        label = await read_label(streams[0], traffic) if streams else CLOSED
+        traffic.answers[label] += 1
         if streams and label in (CLOSED, NO_ANSWER):
             streams[1].close()
             streams = None
@@ -118,19 +118,19 @@ async def _send_all(target: Target, left: Iterator[bytes], end: float, tally: Ta
         streams[1].close()
 
 
-async def _pour(target: Target, parts: Sequence[bytes], end: float, tally: Tally, listens: bool) -> None:
+async def _pour(target: Target, parts: Sequence[bytes], end: float, traffic: Traffic, listens: bool) -> None:
     try:
         reader, writer = await connect(target)
     except OSError:
-        tally.answers[CLOSED] += 1
+        traffic.answers[CLOSED] += 1
         return
-    reading = asyncio.ensure_future(read_all(reader, tally, target.seconds)) if listens else None
+    reading = asyncio.ensure_future(read_all(reader, traffic, target.seconds)) if listens else None
     if not listens:
         writer.transport.pause_reading()  # type: ignore[attr-defined]
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + end - time.monotonic()):
             for part in parts:
-                await send(writer, part, tally)
+                await send(writer, part, traffic)
             if reading:
                 await reading
             else:

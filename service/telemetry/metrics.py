@@ -6,10 +6,11 @@ in files shared by all workers, and writing to them took 8 of a request's 55 µs
 
 import asyncio
 from bisect import bisect_left
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Callable, Sequence
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Gauge, Histogram
 
 from ekiben.model.package import PackedModel
 from ekiben.service.telemetry.multiprocess import keep_values_in_memory
@@ -32,7 +33,7 @@ class _Histogram(Histogram):
         self._sum.inc(total)
 
 
-class Observed:
+class BufferedHistogram:
     """Observations on their way to a histogram; `count` and `total` are those since the process began."""
 
     def __init__(self, histogram: _Histogram, bounds: Sequence[float]) -> None:
@@ -64,8 +65,8 @@ class Observed:
         self._total = 0.0
 
 
-_requests = Counter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
-_rejected = Counter("inference_rejected", "Good requests refused, by reason.", ["protocol", "reason"])
+_requests = PrometheusCounter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
+_rejected = PrometheusCounter("inference_rejected", "Good requests refused, by reason.", ["protocol", "reason"])
 _durations = _Histogram(
     "inference_request_duration_seconds", "From request to answer.", ["protocol"], buckets=DURATIONS_S
 )
@@ -89,27 +90,27 @@ _model_info = Gauge(
     multiprocess_mode="livemax",
 )
 
-_request_tally: Tally[tuple[str, int | str]] = Tally()
-_rejected_tally: Tally[tuple[str, str]] = Tally()
-_duration_of: dict[str, Observed] = {}
-waited = Observed(_wait, DURATIONS_S)
-encoded = Observed(_encode, COMPUTE_S)
-computed = Observed(_compute, COMPUTE_S)
-batched = Observed(_batch_rows, BATCH_ROWS)
+_request_counts: Counter[tuple[str, int | str]] = Counter()
+_rejected_counts: Counter[tuple[str, str]] = Counter()
+_duration_of: dict[str, BufferedHistogram] = {}
+waited = BufferedHistogram(_wait, DURATIONS_S)
+encoded = BufferedHistogram(_encode, COMPUTE_S)
+computed = BufferedHistogram(_compute, COMPUTE_S)
+batched = BufferedHistogram(_batch_rows, BATCH_ROWS)
 
 
 def count_request(protocol: str, code: int | str, seconds: float, times: int = 1) -> None:
     """Count answered requests and how long each took."""
-    _request_tally[protocol, code] += times
+    _request_counts[protocol, code] += times
     observed = _duration_of.get(protocol)
     if observed is None:
-        observed = _duration_of[protocol] = Observed(_durations.labels(protocol), DURATIONS_S)
+        observed = _duration_of[protocol] = BufferedHistogram(_durations.labels(protocol), DURATIONS_S)
     observed.observe(seconds, times)
 
 
 def count_rejected(protocol: str, reason: str, times: int = 1) -> None:
     """Count good requests that got no answer."""
-    _rejected_tally[protocol, reason] += times
+    _rejected_counts[protocol, reason] += times
 
 
 def observe_batch(rows: int, seconds: float) -> None:
@@ -133,11 +134,11 @@ def flush_regularly(read_waiting_rows: Callable[[], int]) -> None:
 
 def flush() -> None:
     """Hand everything that was counted to Prometheus."""
-    for (protocol, code), count in _request_tally.items():
+    for (protocol, code), count in _request_counts.items():
         _requests.labels(protocol, code).inc(count)
-    _request_tally.clear()
-    for (protocol, reason), count in _rejected_tally.items():
+    _request_counts.clear()
+    for (protocol, reason), count in _rejected_counts.items():
         _rejected.labels(protocol, reason).inc(count)
-    _rejected_tally.clear()
+    _rejected_counts.clear()
     for observed in (*_duration_of.values(), waited, encoded, computed, batched):
         observed.flush()

@@ -9,7 +9,7 @@ from ekiben.service.telemetry import metrics
 
 
 @dataclass(frozen=True)
-class Spent:
+class DurationTotal:
     """How often something was done, and how long it took in all."""
 
     count: int = 0
@@ -23,13 +23,13 @@ class Statistics:
     last_inference_ms: int  # since 1970; 0 if there was none
     inference_count: int  # rows
     execution_count: int  # batches
-    success: Spent  # requests, from their rows to their answers
-    fail: Spent
-    queue: Spent
-    compute_input: Spent  # checking and encoding, once for all that arrive together
-    compute_infer: Spent
-    compute_output: Spent  # not measured: dialects write their answers themselves
-    batches: Mapping[int, Spent]  # by rows, rounded up to a power of two
+    success: DurationTotal  # requests, from their rows to their answers
+    fail: DurationTotal
+    queue: DurationTotal
+    compute_input: DurationTotal  # checking and encoding, once for all that arrive together
+    compute_infer: DurationTotal
+    compute_output: DurationTotal  # not measured: dialects write their answers themselves
+    batches: Mapping[int, DurationTotal]  # by rows, rounded up to a power of two
 
 
 class Recorder:
@@ -64,15 +64,15 @@ class Recorder:
             last_inference_ms=int(1000 * self._last),
             inference_count=int(metrics.batched.total),
             execution_count=metrics.batched.count,
-            success=_spend(self._answered, self._answered_s),
-            fail=_spend(self._failed, self._failed_s),
-            queue=_spend(metrics.waited.count, metrics.waited.total),
-            compute_input=_spend(metrics.encoded.count, metrics.encoded.total),
-            compute_infer=_spend(metrics.computed.count, metrics.computed.total),
-            compute_output=Spent(),
-            batches={rows: _spend(int(count), seconds) for rows, (count, seconds) in sorted(self._batches.items())},
+            success=_total(self._answered, self._answered_s),
+            fail=_total(self._failed, self._failed_s),
+            queue=_total(metrics.waited.count, metrics.waited.total),
+            compute_input=_total(metrics.encoded.count, metrics.encoded.total),
+            compute_infer=_total(metrics.computed.count, metrics.computed.total),
+            compute_output=DurationTotal(),
+            batches={rows: _total(int(count), seconds) for rows, (count, seconds) in sorted(self._batches.items())},
         )
 
 
-def _spend(count: int, seconds: float) -> Spent:
-    return Spent(count, round(1e9 * seconds))
+def _total(count: int, seconds: float) -> DurationTotal:
+    return DurationTotal(count, round(1e9 * seconds))

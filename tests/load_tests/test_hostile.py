@@ -14,7 +14,7 @@ import pytest
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.__main__ import main
 from ekiben.load_tests.hostile import sampler as sampling
-from ekiben.load_tests.hostile.attack import Attack, Tally
+from ekiben.load_tests.hostile.attack import Attack, Traffic
 from ekiben.load_tests.hostile.attacks import ATTACKS, choose
 from ekiben.load_tests.hostile.http2 import string
 from ekiben.load_tests.hostile.run import attack_all, find_forged
@@ -40,12 +40,12 @@ def test_no_attack_harms_the_service(model: PackedModel, tmp_path: Path) -> None
     results = list(attack_all(list_chosen(), free_port(), SECONDS, True, tmp_path))
     assert len(results) == len(CHOSEN)
     assert {result.attack.name: faults for result in results if (faults := list(result.find_faults()))} == {}
-    assert all(result.tally and result.tally.answers.total() for result in results)
+    assert all(result.traffic and result.traffic.answers.total() for result in results)
 
 
 NOTHING = Attack("a", "nothing", lambda target: None, frozenset({"400"}))  # type: ignore[arg-type, return-value]
 FINE = Result(
-    NOTHING, Tally(100, Counter({"400": 3})), 100, 149, 104, False, True, 9.0, 9.0, 99, 1, Counter(), 1.0, []
+    NOTHING, Traffic(100, Counter({"400": 3})), 100, 149, 104, False, True, 9.0, 9.0, 99, 1, Counter(), 1.0, []
 )  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def test_an_attack_that_harms_nobody_is_fine() -> None:
     [
         ({"killed": True, "whole": False}, "killed for its memory"),
         ({"whole": False}, "a process died"),
-        ({"tally": None}, "never ended"),
-        ({"tally": Tally(1, Counter({"500": 1}))}, "answers: 500"),
-        ({"tally": Tally(1, hidden=Counter({"close": 2}))}, "hidden requests answered: 2 × close"),
+        ({"traffic": None}, "never ended"),
+        ({"traffic": Traffic(1, Counter({"500": 1}))}, "answers: 500"),
+        ({"traffic": Traffic(1, hidden=Counter({"close": 2}))}, "hidden requests answered: 2 × close"),
         ({"peak_mib": 151}, "peak 1.51 ×"),
         ({"after_mib": 106}, "after 1.06 ×"),
         ({"forged": ["forged-line"]}, "forged log lines"),

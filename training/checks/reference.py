@@ -66,9 +66,9 @@ class CategoryBins(_Frozen):
 
     def count(self, column: "pd.Series[Any]", feature: Feature | Target) -> Counts:
         """Return the rows in each bin; the last count is that of missing values."""
-        tally = _tally(column)
+        frequencies = _count_values(column)
         known, nulls = _vocabulary(feature)
-        seen = tally[~tally.index.isin(nulls)]
+        seen = frequencies[~frequencies.index.isin(nulls)]
         frequent = seen.reindex(list(self.values), fill_value=0).to_numpy(np.int64)
         rest = int(seen[seen.index.isin(known)].sum()) - int(frequent.sum())
         unseen = int(seen.sum()) - int(frequent.sum()) - rest
@@ -245,11 +245,13 @@ def share_duplicates(frame: pd.DataFrame) -> float:
 
 def _choose_values(feature: Category | Target, column: "pd.Series[Any]") -> tuple[str, ...]:
     known, _ = _vocabulary(feature)
-    tally = _tally(column)
-    tally = tally[tally.index.isin(known)].sort_index().sort_values(ascending=False, kind="stable")
+    frequencies = _count_values(column)
+    frequencies = frequencies[frequencies.index.isin(known)].sort_index().sort_values(ascending=False, kind="stable")
     if isinstance(feature, Category):
-        tally = tally[(tally >= min(MIN_BIN_ROWS, MIN_BIN_SHARE * len(column))) & (tally > feature.min_rows)]
-    return tuple(tally.index[:CATEGORY_BINS])
+        frequencies = frequencies[
+            (frequencies >= min(MIN_BIN_ROWS, MIN_BIN_SHARE * len(column))) & (frequencies > feature.min_rows)
+        ]
+    return tuple(frequencies.index[:CATEGORY_BINS])
 
 
 def _discount_luck(learned: Distribution, feature: Feature | Target, column: "pd.Series[Any]") -> Distribution:
@@ -260,9 +262,9 @@ def _discount_luck(learned: Distribution, feature: Feature | Target, column: "pd
     """
     if not isinstance(feature, Category) or feature.min_rows == 1:
         return learned
-    tally = _tally(column)
+    frequencies = _count_values(column)
     known, _ = _vocabulary(feature)
-    barely = int(tally[tally.index.isin(known) & (tally == feature.min_rows)].sum())
+    barely = int(frequencies[frequencies.index.isin(known) & (frequencies == feature.min_rows)].sum())
     *frequent, rest, unseen, missing = learned.counts
     return learned.model_copy(update={"counts": (*frequent, rest - barely, unseen + barely, missing)})
 
@@ -293,11 +295,11 @@ def _to_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
     return values[~np.isnan(values)]
 
 
-def _tally(column: "pd.Series[Any]") -> "pd.Series[Any]":
+def _count_values(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return how often each value stands in a column, by its text."""
-    tally = column.value_counts(sort=False)
-    tally.index = tally.index.astype(str)
-    return tally
+    frequencies = column.value_counts(sort=False)
+    frequencies.index = frequencies.index.astype(str)
+    return frequencies
 
 
 def _vocabulary(feature: Feature | Target) -> tuple[frozenset[str], frozenset[str]]:

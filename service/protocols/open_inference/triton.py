@@ -9,7 +9,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.metadata import SERVER, name_platform
 from ekiben.service.settings import Settings
-from ekiben.service.telemetry.statistics import Spent, Statistics
+from ekiben.service.telemetry.statistics import DurationTotal, Statistics
 
 NO_LOADING = "models are not loaded or unloaded here: deploy the service with another model"
 
@@ -30,23 +30,23 @@ def describe_config(model: PackedModel, settings: Settings) -> dict[str, Any]:
 def describe_statistics(model: PackedModel, statistics: Statistics) -> dict[str, Any]:
     """Return what was answered; with several workers each process counts for itself."""
     names = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
-    spent = {name: _describe_spent(getattr(statistics, name)) for name in names}
-    nothing = _describe_spent(Spent())
+    durations = {name: _describe_duration(getattr(statistics, name)) for name in names}
+    nothing = _describe_duration(DurationTotal())
     described = {
         "name": model.name,
         "version": model.version,
         "last_inference": statistics.last_inference_ms,
         "inference_count": statistics.inference_count,
         "execution_count": statistics.execution_count,
-        "inference_stats": {**spent, "cache_hit": nothing, "cache_miss": nothing},  # there is no cache
+        "inference_stats": {**durations, "cache_hit": nothing, "cache_miss": nothing},  # there is no cache
         "batch_stats": [
             {
                 "batch_size": rows,
                 "compute_input": nothing,  # measured by request, not by batch
-                "compute_infer": _describe_spent(spent),
+                "compute_infer": _describe_duration(durations),
                 "compute_output": nothing,
             }
-            for rows, spent in statistics.batches.items()
+            for rows, durations in statistics.batches.items()
         ],
     }
     return {"model_stats": [described]}
@@ -65,5 +65,5 @@ def _describe_tensor(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "data_type": DATATYPES[spec.datatype].config, "dims": [spec.width or 1]}
 
 
-def _describe_spent(spent: Spent) -> dict[str, int]:
-    return {"count": spent.count, "ns": spent.ns}
+def _describe_duration(durations: DurationTotal) -> dict[str, int]:
+    return {"count": durations.count, "ns": durations.ns}

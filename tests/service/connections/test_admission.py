@@ -249,7 +249,7 @@ def test_one_request_at_a_time_never_waits(controller: AdmissionController) -> N
 
 def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        metrics._rejected_tally.clear()
+        metrics._rejected_counts.clear()
         async with listen(Echo()) as server:
             waits, rejected, part = [await server.connect() for _ in range(3)]
             shut(controller, queue_slots=1)
@@ -309,7 +309,7 @@ def test_rejections_come_later_and_not_all_at_once(
     monkeypatch.setattr(rejections, "CLOCK_RESOLUTION_S", 0.3)  # between them, so that they can be told apart
 
     async def scenario() -> None:
-        metrics._rejected_tally.clear()
+        metrics._rejected_counts.clear()
         async with listen(Echo()) as server:
             callers = [await server.connect() for _ in range(2 * MIN_REJECTIONS + 1)]
             shut(controller, queue_slots=0)
@@ -318,11 +318,11 @@ def test_rejections_come_later_and_not_all_at_once(
             await wait_for(lambda: rejected(callers) > 0)
             assert rejected(callers) == MIN_REJECTIONS
             await wait_for(lambda: rejected(callers) == len(callers))
-            assert metrics._rejected_tally == Counter({("admission", "overloaded"): len(callers)})
+            assert metrics._rejected_counts == Counter({("admission", "overloaded"): len(callers)})
             assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
 
     def rejected(callers: list[Caller]) -> int:
-        return len(callers) - len(admission.delayed_rejections._waiting) if metrics._rejected_tally else 0
+        return len(callers) - len(admission.delayed_rejections._waiting) if metrics._rejected_counts else 0
 
     run(scenario())
 
@@ -383,7 +383,7 @@ def test_more_on_a_waiting_connection_stays_in_order(controller: AdmissionContro
 
 def test_who_leaves_while_waiting_is_not_read(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        metrics._rejected_tally.clear()
+        metrics._rejected_counts.clear()
         echo = Echo()
         async with listen(echo) as server:
             gone, stays = await server.connect(), await server.connect()
@@ -392,7 +392,7 @@ def test_who_leaves_while_waiting_is_not_read(controller: AdmissionController) -
                 caller.send(POST + b"12345")
             await wait_for(lambda: controller.count_waiting() == 2)
             gone.leave()
-            await wait_for(lambda: metrics._rejected_tally == Counter({("admission", "cancelled"): 1}))
+            await wait_for(lambda: metrics._rejected_counts == Counter({("admission", "cancelled"): 1}))
             controller.begin()
             assert await stays.receive() == (200, b"12345")
             assert len(echo.scopes) == 1
