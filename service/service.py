@@ -31,7 +31,7 @@ from ekiben.service.lifecycle.memory import collect_regularly, tune_malloc
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes, report_start
 from ekiben.service.pages.swagger_ui import page
-from ekiben.service.protocols import DIALECTS, predict
+from ekiben.service.protocols import PROTOCOLS, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.openapi import document
 from ekiben.service.settings import read_settings
@@ -103,13 +103,13 @@ class Ekiben:
         self.dataplane = Dataplane(model, model.start_engine(), *limits, budget)
         self.dataplane.count_unread = controller.count_waiting
         controller.backlog_s = lambda: self.dataplane.queue.backlog_s
-        dialects = [build(self.dataplane, settings) for build in DIALECTS]
-        described = document(bento_service.openapi_spec.asdict(), dialects, model)
-        mount(router, [described, page(model), exposition(), *dialects], settings)
+        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
+        described = document(bento_service.openapi_spec.asdict(), protocols, model)
+        mount(router, [described, page(model), exposition(), *protocols], settings)
         max_values = settings.max_request_rows * len(model.schema.features)
-        self.grpc = GrpcServer(dialects, settings, authenticator, budget, max_values)
+        self.grpc = GrpcServer(protocols, settings, authenticator, budget, max_values)
         await self.grpc.start(settings, *([grpc_socket.open(self.finish)] if grpc_socket else []))
-        logger.info(describe_routes(dialects))
+        logger.info(describe_routes(protocols))
         start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, settings.drain_delay_s)
         lifeline.watch(start_draining)
         ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)

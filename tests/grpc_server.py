@@ -11,7 +11,7 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.grpc.health import Request
 from ekiben.service.grpc.server import GrpcServer
-from ekiben.service.protocols.protocol import Call, Dialect, Method
+from ekiben.service.protocols.protocol import Call, Method, Protocol
 from ekiben.service.settings import Settings
 from tests.conftest import free_port
 
@@ -29,7 +29,7 @@ async def open_server(
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
     budget = budget or ByteBudget(10 * MAX_BYTES)
-    server = GrpcServer([Dialect("echo", services={ECHO: methods})], given, Authenticator(token), budget)
+    server = GrpcServer([Protocol("echo", services={ECHO: methods})], given, Authenticator(token), budget)
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

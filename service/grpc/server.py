@@ -15,7 +15,7 @@ from ekiben.service.grpc.call import ServerState, handle_call
 from ekiben.service.grpc.health import Health
 from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.grpc.reflection import describe_reflection
-from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
 MAX_STREAMS = 128  # on a connection, as nginx has it: 2,000 calls/s if each takes 64 ms; more wait in the client
@@ -33,7 +33,7 @@ class GrpcServer:
     """Serves the dialects' gRPC methods; belongs to one event loop."""
 
     def __init__(
-        self, dialects: Iterable[Dialect], settings: Settings, authenticator: Authenticator, budget: ByteBudget,
+        self, protocols: Iterable[Protocol], settings: Settings, authenticator: Authenticator, budget: ByteBudget,
         max_values: int = MAX_VALUES,
     ) -> None:  # fmt: skip
         """`max_values`: of one field of a message, rows times features."""
@@ -41,10 +41,10 @@ class GrpcServer:
         state = ServerState(settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values)
         self._stopping: asyncio.Task[None] | None = None
         names = []
-        for dialect in dialects:
-            for name, methods in dialect.services.items():
-                protocol = f"{dialect.name}_grpc"
-                handlers = {path: handle_call(state, method, protocol) for path, method in methods.items()}
+        for protocol in protocols:
+            for name, methods in protocol.services.items():
+                label = f"{protocol.name}_grpc"
+                handlers = {path: handle_call(state, method, label) for path, method in methods.items()}
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
                 names.append(name)
         self._health = Health(names)

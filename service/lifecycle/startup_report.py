@@ -9,7 +9,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
-from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
 
 logger = logging.getLogger("bentoml.service")
@@ -47,9 +47,9 @@ def describe_grpc(settings: Settings, platform: Platform) -> str:
     return f"{settings.grpc_port}{hidden}"
 
 
-def describe_routes(dialects: Iterable[Dialect]) -> str:
+def describe_routes(protocols: Iterable[Protocol]) -> str:
     """Name every path that takes a question; what only refuses, whatever the path, is left out."""
-    routes = [route for dialect in dialects for route in dialect.routes]
+    routes = [route for protocol in protocols for route in protocol.routes]
     paths = [route.path for route in routes if route.method == "POST" and ":path}" not in route.path]
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
 

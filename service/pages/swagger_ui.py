@@ -7,7 +7,7 @@ import html
 
 from ekiben.model.package import PackedModel
 from ekiben.service.http.messages import Header, Message, Request, Response, Send
-from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.protocols.protocol import Protocol, Route
 
 PATH, SCRIPT_PATH = "/docs.html", "/docs.js"  # beside /docs.json; a browser that asks for / gets the page too
 HTML, SCRIPT = b"text/html; charset=utf-8", b"text/javascript; charset=utf-8"
@@ -48,7 +48,7 @@ SwaggerUIBundle({
 """
 
 
-def page(model: PackedModel) -> Dialect:
+def page(model: PackedModel) -> Protocol:
     """Return the dialect that serves the page."""
     title = html.escape(f"{model.name} {model.version}")
     content = PAGE.format(title=title, script=SCRIPT_PATH).encode()
@@ -59,7 +59,7 @@ def page(model: PackedModel) -> Dialect:
     async def start(request: Request) -> Response:
         return Response(START.encode(), HEADERS, content_type=SCRIPT)
 
-    return Dialect("page", (Route("GET", PATH, show), Route("GET", SCRIPT_PATH, start)))
+    return Protocol("page", (Route("GET", PATH, show), Route("GET", SCRIPT_PATH, start)))
 
 
 def restrict(send: Send) -> Send:

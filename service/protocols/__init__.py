@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols import invocations, open_inference, predict, probes, tensorflow_serving, vertex
-from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
-DIALECTS: tuple[Callable[[Dataplane, Settings], Dialect], ...] = (
-    predict.dialect,
-    open_inference.dialect,
-    tensorflow_serving.dialect,
-    vertex.dialect,
-    invocations.dialect,
-    probes.dialect,
+PROTOCOLS: tuple[Callable[[Dataplane, Settings], Protocol], ...] = (
+    predict.build_protocol,
+    open_inference.build_protocol,
+    tensorflow_serving.build_protocol,
+    vertex.build_protocol,
+    invocations.build_protocol,
+    probes.build_protocol,
 )

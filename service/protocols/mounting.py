@@ -12,7 +12,7 @@ from ekiben.service.error_status import hide_details, to_error_response
 from ekiben.service.errors import BadRequest, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.http.messages import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Resource, Router
-from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 
@@ -20,19 +20,19 @@ MAX_TRACE_BYTES = 256  # of a header that should have 55
 access_log = logging.getLogger("bentoml.service.access")
 
 
-def mount(router: Router, dialects: Iterable[Dialect], settings: Settings) -> None:
+def mount(router: Router, protocols: Iterable[Protocol], settings: Settings) -> None:
     """Add every dialect's routes to the router."""
-    for dialect in dialects:
+    for protocol in protocols:
         paths: dict[str, list[Route]] = {}
-        for route in dialect.routes:
+        for route in protocol.routes:
             paths.setdefault(route.path, []).append(route)
         for path, routes in paths.items():
-            router.add(path, build_resource(dialect, routes, settings))
+            router.add(path, build_resource(protocol, routes, settings))
 
 
-def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) -> Resource:
+def build_resource(protocol: Protocol, routes: list[Route], settings: Settings) -> Resource:
     """Return what answers on the path that these routes share."""
-    apps = {route.method: endpoint(dialect, settings, route.answer) for route in routes}
+    apps = {route.method: endpoint(protocol, settings, route.answer) for route in routes}
     allowed = ", ".join(sorted(apps))
     if "GET" in apps:
         apps["HEAD"] = apps["GET"]
@@ -40,14 +40,14 @@ def build_resource(dialect: Dialect, routes: list[Route], settings: Settings) ->
     async def reject_method(request: Request) -> bytes:
         raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
 
-    other = endpoint(dialect, settings, reject_method)
+    other = endpoint(protocol, settings, reject_method)
     probes = {route.method for route in routes if route.probe}
     if "GET" in probes:
         probes.add("HEAD")
     return Resource(apps, other, frozenset(probes), any(route.page for route in routes))
 
 
-def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
+def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
     """Wrap a function from request to answer into an ASGI app."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,14 +62,14 @@ def endpoint(dialect: Dialect, settings: Settings, answer: Callable[[Request], A
         except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
             failure = to_error_response(error)
             if isinstance(error, RequestRejected):
-                metrics.count_rejected(dialect.name, error.reason)
+                metrics.count_rejected(protocol.name, error.reason)
             if ANONYMOUS in scope:
                 failure = hide_details(failure)
-            response = Response(encode_json(dialect.error_body(failure)), failure.headers, failure.status)
+            response = Response(encode_json(protocol.error_body(failure)), failure.headers, failure.status)
             clear_tracebacks(error)
         await respond(send, request, response)
         seconds = time.perf_counter() - started
-        metrics.count_request(dialect.name, response.status, seconds)
+        metrics.count_request(protocol.name, response.status, seconds)
         if random.random() < settings.access_log_sample:
             _log(request, response.status, seconds)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.http.messages import Request, encode_json
-from ekiben.service.protocols.protocol import Dialect, JsonSchema, Operation, Route
+from ekiben.service.protocols.protocol import JsonSchema, Operation, Protocol, Route
 
 ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
 PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}
@@ -21,25 +21,25 @@ ERROR = {
 }
 
 
-def document(base: Mapping[str, Any], dialects: Sequence[Dialect], model: PackedModel) -> Dialect:
+def document(base: Mapping[str, Any], protocols: Sequence[Protocol], model: PackedModel) -> Protocol:
     """Return the dialect that serves the document where BentoML's page looks for it."""
-    body = encode_json(describe_service(base, dialects, model))
+    body = encode_json(describe_service(base, protocols, model))
 
     async def answer(request: Request) -> bytes:
         return body
 
-    return Dialect("document", (Route("GET", "/docs.json", answer),))
+    return Protocol("document", (Route("GET", "/docs.json", answer),))
 
 
-def describe_service(base: Mapping[str, Any], dialects: Iterable[Dialect], model: PackedModel) -> dict[str, Any]:
+def describe_service(base: Mapping[str, Any], protocols: Iterable[Protocol], model: PackedModel) -> dict[str, Any]:
     """Return BentoML's document with the dialects' routes in it."""
     paths: dict[str, Any] = dict(base["paths"])
-    for dialect in dialects:
-        for route in dialect.routes:
+    for protocol in protocols:
+        for route in protocol.routes:
             if route.operation is None:
                 continue
             for path in expand_template(route.path):
-                described = describe_operation(dialect, route.method, path, route.operation, model)
+                described = describe_operation(protocol, route.method, path, route.operation, model)
                 paths.setdefault(path, {})[route.method.lower()] = described
     about = escape_markup(model.schema.target.description or model.schema.target.name)
     info = {"title": model.name, "version": model.version, "description": f"Predicts {about}."}
@@ -52,12 +52,12 @@ def escape_markup(text: str) -> str:
 
 
 def describe_operation(
-    dialect: Dialect, method: str, path: str, operation: Operation, model: PackedModel
+    protocol: Protocol, method: str, path: str, operation: Operation, model: PackedModel
 ) -> dict[str, Any]:
     """Return OpenAPI's operation object."""
     answers = {"application/json": {"type": "object"}} if not operation.response else operation.response
     described: dict[str, Any] = {
-        "tags": [dialect.name],
+        "tags": [protocol.name],
         "summary": operation.summary,
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}"),
         "parameters": [describe_parameter(name, model) for name in re.findall(r"\{(\w+)\}", path)],

@@ -13,7 +13,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
-from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.settings import Settings
 
 PROTOCOL = "predict"
@@ -21,7 +21,7 @@ PATH = "/predict"
 ENVELOPE = ("rows",)
 
 
-def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
     bodies = BodyReader(dataplane, settings)
@@ -33,7 +33,7 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
-    return Dialect(PROTOCOL, (Route("POST", PATH, answer),), error_body=error_body)
+    return Protocol(PROTOCOL, (Route("POST", PATH, answer),), error_body=error_body)
 
 
 def error_body(error_response: ErrorResponse) -> dict[str, Any]:

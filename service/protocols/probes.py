@@ -2,14 +2,14 @@
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response, encode_json
-from ekiben.service.protocols.protocol import Dialect, Operation, Route
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
 READY = Operation("Whether traffic may come", statuses={503: "not yet, or no more"})
 ALIVE = Operation("Whether the process lives, as KServe V1 asks; a browser gets this page")
 
 
-def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
     async def ping(request: Request) -> Response:
@@ -18,7 +18,7 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
     async def alive(request: Request) -> bytes:
         return encode_json({"status": "alive"})
 
-    return Dialect(
+    return Protocol(
         "probes",
         (
             Route("GET", "/ping", ping, probe=True, operation=READY),

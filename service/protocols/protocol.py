@@ -91,7 +91,7 @@ def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class Protocol:
     """One protocol; `name` is its label in the metrics, over gRPC with `_grpc` after it."""
 
     name: str

@@ -6,14 +6,14 @@ from urllib.parse import unquote
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
-from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.protocols.tensorflow_serving.predict import build_predict
 from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"
 
 
-def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers: nothing, unless Vertex AI says with AIP_MODE that it is there."""
 
     async def health(request: Request) -> Response:
@@ -24,7 +24,7 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
         routes.append(Route("GET", path, health, probe=True))
     if path := read_route("AIP_PREDICT_ROUTE"):
         routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL)))
-    return Dialect(PROTOCOL, tuple(routes))
+    return Protocol(PROTOCOL, tuple(routes))
 
 
 def read_route(variable: str) -> str:

@@ -8,7 +8,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer  # there
 
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.pages.swagger_ui import HEADERS
-from ekiben.service.protocols.protocol import Dialect, Route
+from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.telemetry.metrics import FLUSH_S
 
 PATH = "/metrics"
@@ -30,7 +30,7 @@ class Exposition:
         return await asyncio.shield(self._made)  # a caller that goes takes nothing from the others
 
 
-def exposition() -> Dialect:
+def exposition() -> Protocol:
     """Return the dialect that serves the metrics."""
     client = BentoMLContainer.metrics_client.get()
     metrics = Exposition(client.generate_latest)
@@ -39,4 +39,4 @@ def exposition() -> Dialect:
     async def answer(request: Request) -> Response:
         return Response(await metrics.read(), HEADERS, content_type=content_type)
 
-    return Dialect("metrics", (Route("GET", PATH, answer),))
+    return Protocol("metrics", (Route("GET", PATH, answer),))

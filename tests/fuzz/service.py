@@ -17,7 +17,7 @@ from ekiben.service.error_status import to_error_response
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
-from ekiben.service.protocols import DIALECTS
+from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
@@ -60,14 +60,14 @@ class Service:
         settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
         self.dataplane = Dataplane(model, Sums(), settings.max_waiting_rows, settings.max_request_rows)
-        dialects = [build(self.dataplane, settings) for build in DIALECTS]
+        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
         router = Router()
-        mount(router, dialects, settings)
+        mount(router, protocols, settings)
         self._door = FrontDoor(_not_found, router, Authenticator(""), Drain())
         self.methods: dict[str, Method] = {
             f"{service}/{name}": method
-            for dialect in dialects
-            for service, methods in dialect.services.items()
+            for protocol in protocols
+            for service, methods in protocol.services.items()
             for name, method in methods.items()
         }
 

@@ -7,7 +7,7 @@ from ekiben.service.protocols.invocations.errors import error_body
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
 from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
 from ekiben.service.protocols.openapi import PREDICTION, ROW
-from ekiben.service.protocols.protocol import Dialect, Operation, Route
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
 PROTOCOL = "invocations"
@@ -28,7 +28,7 @@ VERSION = Operation(
 )
 
 
-def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
     async def tell_version(request: Request) -> Response:
@@ -38,4 +38,4 @@ def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
         Route("POST", "/invocations", Invocations(dataplane, settings, PROTOCOL).answer, operation=PREDICT),
         Route("GET", "/version", tell_version, operation=VERSION),
     )
-    return Dialect(PROTOCOL, routes, error_body=error_body)
+    return Protocol(PROTOCOL, routes, error_body=error_body)

@@ -2,13 +2,13 @@
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.open_inference import grpc, http
-from ekiben.service.protocols.protocol import Dialect
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
 PROTOCOL = "open_inference"
 
 
-def dialect(dataplane: Dataplane, settings: Settings) -> Dialect:
+def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
     services = {grpc.SERVICE: grpc.build_methods(dataplane, settings, f"{PROTOCOL}_grpc")}
-    return Dialect(PROTOCOL, http.build_routes(dataplane, settings, PROTOCOL), services)
+    return Protocol(PROTOCOL, http.build_routes(dataplane, settings, PROTOCOL), services)

@@ -39,14 +39,14 @@ def test_on_one_port_grpc_is_reached_through_it() -> None:
 
 
 def test_it_names_each_route_of_predictions_once() -> None:
-    def dialect(*routes: tuple[str, str]) -> Any:
+    def protocol(*routes: tuple[str, str]) -> Any:
         return SimpleNamespace(routes=[SimpleNamespace(method=method, path=path) for method, path in routes])
 
-    dialects = [
-        dialect(("POST", "/predict"), ("GET", "/ping")),
-        dialect(("POST", "/predict"), ("POST", "/invocations"), ("POST", "/v2/{rest:path}")),
+    protocols = [
+        protocol(("POST", "/predict"), ("GET", "/ping")),
+        protocol(("POST", "/predict"), ("POST", "/invocations"), ("POST", "/v2/{rest:path}")),
     ]
-    assert describe_routes(dialects) == "routes: POST /predict, /invocations"
+    assert describe_routes(protocols) == "routes: POST /predict, /invocations"
 
 
 def test_nothing_is_wrong_with_the_defaults() -> None:

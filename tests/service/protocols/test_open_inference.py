@@ -75,10 +75,12 @@ class Service:
         schema = Schema(name="kinds", features=features, target=target)
         model = PackedModel(path=None, schema=schema, manifest=manifest)  # type: ignore[arg-type]
         self.dataplane = Dataplane(model, Shares(len(target.outputs)), 1000, 1000)
-        dialects = [build(self.dataplane, SETTINGS) for build in (predict.dialect, open_inference.dialect)]
+        protocols = [
+            build(self.dataplane, SETTINGS) for build in (predict.build_protocol, open_inference.build_protocol)
+        ]
         router = Router()
-        mount(router, dialects, SETTINGS)
-        self.methods: dict[str, Method] = dict(dialects[1].services["inference.GRPCInferenceService"])
+        mount(router, protocols, SETTINGS)
+        self.methods: dict[str, Method] = dict(protocols[1].services["inference.GRPCInferenceService"])
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
                 FrontDoor(not_found, router, Authenticator(""), Drain()), raise_app_exceptions=True
