@@ -39,7 +39,7 @@ class Encoder:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._accepted = [accepted_types(feature) for feature in schema.features]
-        self._codes = {feature.name: _number_values(feature) for feature in schema.categories}
+        self._codes = {feature.name: _number_codes(feature) for feature in schema.categories}
         lows, highs = _bounds(schema)
         self._lows, self._highs = lows, highs  # (numbers,) float32
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
@@ -88,7 +88,7 @@ class Encoder:
         """Return the category values that were never seen in training, up to MAX_FIELD_ERRORS."""
         found = np.argwhere(encoded.codes == UNSEEN)[:MAX_FIELD_ERRORS]
         categories = self.schema.categories
-        return [_unseen(int(row), categories[column], rows[row]) for row, column in found]
+        return [_unseen_error(int(row), categories[column], rows[row]) for row, column in found]
 
     def try_encode(self, rows: Sequence[Any]) -> Encoded | None:
         """Return the rows encoded, or None if any value doesn't fit the schema or there are no rows."""
@@ -102,14 +102,14 @@ class Encoder:
             encoded = self.encode(dict(zip(self.schema.names, columns, strict=True)))
         except (KeyError, TypeError, ValueError, OverflowError):
             return None  # a field is missing, a row is no object, a text is no date, an integer is no float
-        return None if self.find_beyond(encoded).any() or self._has_stray_nan(encoded, columns) else encoded
+        return None if self.find_out_of_range(encoded).any() or self._has_unexpected_nan(encoded, columns) else encoded
 
-    def find_beyond(self, encoded: Encoded) -> NDArray[np.bool_]:
+    def find_out_of_range(self, encoded: Encoded) -> NDArray[np.bool_]:
         """Return which numbers, (rows, numbers), are out of their range; a missing one is not."""
         beyond: NDArray[np.bool_] = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)
         return beyond
 
-    def _has_stray_nan(self, encoded: Encoded, columns: Sequence[tuple[Any, ...]]) -> bool:
+    def _has_unexpected_nan(self, encoded: Encoded, columns: Sequence[tuple[Any, ...]]) -> bool:
         """Return whether any NaN is more than a null's."""
         found = np.count_nonzero(np.isnan(encoded.numbers))
         if not found:
@@ -125,7 +125,7 @@ class Encoder:
         return np.array([*codes, code_of(MISSING, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
 
 
-def _number_values(feature: Category) -> dict[str | int, int]:
+def _number_codes(feature: Category) -> dict[str | int, int]:
     """Return the code of each value a caller may send."""
     codes: dict[str | int, int] = {value: code for code, value in enumerate(feature.vocabulary, start=UNSEEN + 1)}
     if feature.nullable and MISSING in codes:
@@ -157,5 +157,5 @@ def _bounds(schema: Schema) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return lows.astype(np.float32), highs.astype(np.float32)
 
 
-def _unseen(row: int, feature: Category, values: Mapping[str, Any]) -> FieldError:
+def _unseen_error(row: int, feature: Category, values: Mapping[str, Any]) -> FieldError:
     return FieldError(row, feature.name, f"{show(values[feature.name])} was not seen in training")

@@ -19,7 +19,7 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
 
 Column = Sequence[Value]
-_TRUTHS = frozenset({bool, NoneType})
+_BOOL_TYPES = frozenset({bool, NoneType})
 _MISSING_TIMES = ("", "NaT")  # as tensors and pandas write them
 LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
 
@@ -59,14 +59,16 @@ def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
     return {"label": labels, "probability": answers.max(axis=1), "probabilities": answers}
 
 
-class ColumnReader:
+class TensorDecoder:
     """Turns tensors and cells of other dialects into the rows that `ekiben.contract.encoding` takes."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._readers = {feature.name: _READERS[feature.kind](feature) for feature in schema.features}
-        self._picky = {feature.name: self._readers[feature.name] for feature in schema.features if _is_picky(feature)}
+        self._converters = {
+            feature.name: self._readers[feature.name] for feature in schema.features if _needs_conversion(feature)
+        }
 
     def to_rows(self, columns: Mapping[str, Column], without_nan: bool = False) -> list[dict[str, Value]]:
         """Return a row for each place of the columns; raise InvalidInput if their lengths differ.
@@ -80,7 +82,7 @@ class ColumnReader:
             name = next(name for name in columns if len(columns[name]) != len(columns[first]))
             sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
             raise InvalidInput(FieldError(None, name, sentence))
-        readers = self._picky if without_nan or not _hold_nan(columns.values()) else self._readers
+        readers = self._converters if without_nan or not _hold_nan(columns.values()) else self._readers
         read = [readers[name](column) if name in readers else column for name, column in columns.items()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
 
@@ -102,7 +104,7 @@ class ColumnReader:
 
     def _are_read(self, rows: Sequence[Any]) -> bool:
         """Return whether the rows are as `read_row` would leave them: most are, and then cost little."""
-        for name, read in self._picky.items():
+        for name, read in self._converters.items():
             try:
                 column = [row[name] for row in rows]
             except (KeyError, TypeError):  # a field is missing, or a row is no object
@@ -146,7 +148,7 @@ def unwrap_column(column: Sequence[Any]) -> Sequence[Any]:
     return [value[0] if type(value) is list and len(value) == 1 else value for value in column]
 
 
-def _is_picky(feature: Feature) -> bool:
+def _needs_conversion(feature: Feature) -> bool:
     """Return whether a value that JSON can hold may have to be read as another."""
     plain = isinstance(feature, Number) or (isinstance(feature, Category) and not feature.integers)
     return not plain
@@ -169,12 +171,12 @@ def _number_reader(_: Feature) -> Callable[[Column], Column]:
 
 def _boolean_reader(_: Feature) -> Callable[[Column], Column]:
     def read(column: Column) -> Column:
-        return column if _TRUTHS.issuperset(map(type, column)) else [_to_truth(value) for value in column]
+        return column if _BOOL_TYPES.issuperset(map(type, column)) else [_to_bool(value) for value in column]
 
     return read
 
 
-def _to_truth(value: Value) -> Value:
+def _to_bool(value: Value) -> Value:
     if type(value) in (int, float):
         if value in (0, 1):
             return bool(value)

@@ -79,7 +79,7 @@ class Scorer:
             frame, misfits = self._read_features(batch)
         with summary.timed("encoded"):
             encoded = self._encoder.encode(frame)
-            rejected = self._find_rejected(frame, misfits, self._encoder.find_beyond(encoded))
+            rejected = self._find_rejected(frame, misfits, self._encoder.find_out_of_range(encoded))
         with summary.timed("network"):
             answers = self._engine.run(encoded)
         summary.rows += batch.num_rows

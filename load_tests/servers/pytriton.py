@@ -19,7 +19,7 @@ from pytriton.decorators import batch  # type: ignore[import-not-found]
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig  # type: ignore[import-not-found]
 
-from ekiben.contract.tensors import ColumnReader, TensorSpec, input_specs, output_specs, to_tensors
+from ekiben.contract.tensors import TensorDecoder, TensorSpec, input_specs, output_specs, to_tensors
 from ekiben.load_tests.servers.packed_model import NAME, Packed, open_packed
 
 MAX_BATCH_ROWS = 1024  # 16 requests of 64 rows in one batch
@@ -55,7 +55,7 @@ class Inference:
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
-        self._reader = ColumnReader(packed.schema)
+        self._reader = TensorDecoder(packed.schema)
 
     @batch  # type: ignore[untyped-decorator]
     def __call__(self, **columns: Any) -> dict[str, Any]:

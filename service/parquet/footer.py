@@ -45,7 +45,7 @@ class FileRejected(Exception):
 
 
 @dataclass(slots=True)
-class Column:
+class ParquetColumn:
     """A column of the table: one of the schema's uppermost fields."""
 
     name: str
@@ -80,7 +80,7 @@ class Footer:
 
     start: int
     rows: int
-    columns: list[Column]
+    columns: list[ParquetColumn]
     groups: list[RowGroup]  # without those that have no rows
 
 
@@ -110,15 +110,15 @@ def find_arrow_schema(found: Fields) -> bytes:
     return next((pair.get(2, b"") for pair in found.get(5, ()) if pair.get(1) == KEY), b"")
 
 
-def list_columns(elements: list[Fields], durations: Mapping[str, float]) -> tuple[list[Column], int]:
+def list_columns(elements: list[Fields], durations: Mapping[str, float]) -> tuple[list[ParquetColumn], int]:
     """Return the table's columns, and how many there are on disk."""
-    columns: list[Column] = []
+    columns: list[ParquetColumn] = []
     place, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
         element = elements[place]
         name = element[NAME].decode()
         duration_us = durations.get(name, 0.0) if element.get(TYPE) == INT64 else 0.0
-        columns.append(Column(name, element, leaf, find_stand_in(element), duration_us))
+        columns.append(ParquetColumn(name, element, leaf, find_stand_in(element), duration_us))
         place, leaf = pass_over(elements, place, leaf)
     if place != len(elements):
         raise Damaged("the schema has other fields than it says")

@@ -12,7 +12,7 @@ DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 MAX_PAGES = 20_000  # half a second; writers fill pages of a megabyte or 20,000 rows
 PLAIN, DELTA_LENGTH_BYTE_ARRAY = 0, 6  # of texts: no more bytes in the table than in the page
 DICTIONARY_ENCODINGS = (2, 8)
-LEAST_BYTES = {BYTE_ARRAY: 4, 0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}  # of a value in a dictionary, by its type
+MIN_VALUE_BYTES = {BYTE_ARRAY: 4, 0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}  # of a value in a dictionary, by its type
 HEADER: Fields = {
     1: INT,  # type
     2: INT,  # bytes unpacked
@@ -24,7 +24,7 @@ HEADER: Fields = {
 
 
 @dataclass(slots=True)
-class Extent:
+class UnpackedSize:
     """How much a column's pages unpack to."""
 
     bytes: int = 0
@@ -32,7 +32,9 @@ class Extent:
     pages: int = 0
 
 
-def measure_pages(body: bytes | bytearray, chunk: Chunk, element: Fields, rows: int, extent: Extent) -> None:
+def measure_pages(
+    body: bytes | bytearray, chunk: Chunk, element: Fields, rows: int, unpacked_size: UnpackedSize
+) -> None:
     """Add what a chunk's pages say; raise Damaged or IndexError if it can't be right."""
     place, end, values, dictionary = chunk.start, chunk.start + chunk.packed_bytes, 0, 0
     while values < rows:
@@ -42,19 +44,19 @@ def measure_pages(body: bytes | bytearray, chunk: Chunk, element: Fields, rows: 
         place = reader.position + packed
         if packed < 0 or unpacked < 0 or place > end or (chunk.codec == 0 and packed != unpacked):
             raise Damaged("a page has another size than it says")
-        extent.bytes += unpacked
-        extent.pages += 1
-        if extent.pages > MAX_PAGES:
+        unpacked_size.bytes += unpacked
+        unpacked_size.pages += 1
+        if unpacked_size.pages > MAX_PAGES:
             raise Damaged("there are too many pages")
         if kind == DICTIONARY:
-            if dictionary or values or not 0 <= header[7][1] * find_least_bytes(chunk.type, element) <= unpacked:
+            if dictionary or values or not 0 <= header[7][1] * find_min_bytes(chunk.type, element) <= unpacked:
                 raise Damaged("a dictionary has another size than it says")
             dictionary = unpacked
         elif kind != INDEX:
             count, encoding = read_data_header(header, kind)
             values += count
-            extent.row_bytes = max(
-                extent.row_bytes, find_row_bytes(chunk.type, element, encoding, dictionary, unpacked)
+            unpacked_size.row_bytes = max(
+                unpacked_size.row_bytes, find_row_bytes(chunk.type, element, encoding, dictionary, unpacked)
             )
     if values != rows:
         raise Damaged("the pages have other rows than the footer says")
@@ -76,9 +78,9 @@ def read_data_header(header: Fields, kind: int) -> tuple[int, int]:
     return count, encoding
 
 
-def find_least_bytes(kind: int, element: Fields) -> int:
+def find_min_bytes(kind: int, element: Fields) -> int:
     """Return what a value in a dictionary takes at least."""
-    return max(1, element.get(TYPE_LENGTH, 1)) if kind == FIXED_LEN_BYTE_ARRAY else LEAST_BYTES.get(kind, 1)
+    return max(1, element.get(TYPE_LENGTH, 1)) if kind == FIXED_LEN_BYTE_ARRAY else MIN_VALUE_BYTES.get(kind, 1)
 
 
 def find_row_bytes(kind: int, element: Fields, encoding: int, dictionary: int, unpacked: int) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from ekiben.service.parquet.footer import Chunk, Column, FileRejected, Footer, find_chunk, read_footer
+from ekiben.service.parquet.footer import Chunk, FileRejected, Footer, ParquetColumn, find_chunk, read_footer
 from ekiben.service.parquet.index_columns import find_index
-from ekiben.service.parquet.pages import Extent, measure_pages
+from ekiben.service.parquet.pages import UnpackedSize, measure_pages
 from ekiben.service.parquet.thrift import Damaged
 from ekiben.service.parquet.trim import replace_footer
 
@@ -20,7 +20,7 @@ class Table:
 
     rows: int
     names: list[str]
-    columns: Sequence[Column] = ()  # those that are wanted; none where the names alone say that it is wrong
+    columns: Sequence[ParquetColumn] = ()  # those that are wanted; none where the names alone say that it is wrong
     batch_rows: int = 0
 
 
@@ -37,12 +37,14 @@ def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: in
     if not known or not 0 < table.rows <= max_rows:
         return table
     table.columns = wanted
-    extent = prepare(body, footer, [column for column in wanted if column.stand_in is None], max_bytes)
-    table.batch_rows = max(1, min(MAX_BATCH_ROWS, BATCH_VALUES // (len(wanted) or 1), BATCH_BYTES // extent.row_bytes))
+    unpacked_size = prepare(body, footer, [column for column in wanted if column.stand_in is None], max_bytes)
+    table.batch_rows = max(
+        1, min(MAX_BATCH_ROWS, BATCH_VALUES // (len(wanted) or 1), BATCH_BYTES // unpacked_size.row_bytes)
+    )
     return table
 
 
-def prepare(body: bytearray, footer: Footer, columns: Sequence[Column], max_bytes: int) -> Extent:
+def prepare(body: bytearray, footer: Footer, columns: Sequence[ParquetColumn], max_bytes: int) -> UnpackedSize:
     """Check where the columns are and what they unpack to, and leave no others in the file."""
     groups = [
         (group.rows, [find_chunk(group.chunks[column.leaf], group.rows, footer.start) for column in columns])
@@ -51,24 +53,24 @@ def prepare(body: bytearray, footer: Footer, columns: Sequence[Column], max_byte
     if sum(chunk.packed_bytes for _, chunks in groups for chunk in chunks) > len(body):
         raise Damaged("columns share their bytes")
     check_size(sum(chunk.unpacked_bytes for _, chunks in groups for chunk in chunks), max_bytes)
-    extent = measure(body, columns, groups, max_bytes)
+    unpacked_size = measure(body, columns, groups, max_bytes)
     replace_footer(body, footer.start, columns, groups)
-    return extent
+    return unpacked_size
 
 
 def measure(
-    body: bytearray, columns: Sequence[Column], groups: Sequence[tuple[int, Sequence[Chunk]]], max_bytes: int
-) -> Extent:
+    body: bytearray, columns: Sequence[ParquetColumn], groups: Sequence[tuple[int, Sequence[Chunk]]], max_bytes: int
+) -> UnpackedSize:
     """Return what all pages unpack to."""
-    extent = Extent()
+    unpacked_size = UnpackedSize()
     for place, column in enumerate(columns):
-        widest = Extent(extent.bytes, pages=extent.pages)
+        widest = UnpackedSize(unpacked_size.bytes, pages=unpacked_size.pages)
         for rows, chunks in groups:
             measure_pages(body, chunks[place], column.element, rows, widest)
             check_size(widest.bytes, max_bytes)
-        extent.bytes, extent.pages = widest.bytes, widest.pages
-        extent.row_bytes += widest.row_bytes
-    return extent
+        unpacked_size.bytes, unpacked_size.pages = widest.bytes, widest.pages
+        unpacked_size.row_bytes += widest.row_bytes
+    return unpacked_size
 
 
 def check_size(size: int, max_bytes: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ekiben.service.parquet import footer as parquet
-from ekiben.service.parquet.footer import Chunk, Column
+from ekiben.service.parquet.footer import Chunk, ParquetColumn
 from ekiben.service.parquet.thrift import BYTE, BYTES, I32, I64, LIST, STRUCT, TRUE, Fields, write_list, write_struct
 
 DECIMAL, TIME, TIMESTAMP, INTEGER = 5, 7, 8, 10  # of the logical types, those that have fields
@@ -20,7 +20,7 @@ MAGIC = b"PAR1"
 Groups = Sequence[tuple[int, Sequence[Chunk]]]  # of each row group the rows, and the columns' chunks
 
 
-def replace_footer(body: bytearray, start: int, columns: Sequence[Column], groups: Groups) -> None:
+def replace_footer(body: bytearray, start: int, columns: Sequence[ParquetColumn], groups: Groups) -> None:
     """Let the file have these columns alone."""
     schema = [write_struct([(4, BYTES, b"schema"), (5, I32, len(columns))]), *map(write_element, columns)]
     written = write_struct(
@@ -35,7 +35,7 @@ def replace_footer(body: bytearray, start: int, columns: Sequence[Column], group
     body += written + len(written).to_bytes(4, "little") + MAGIC
 
 
-def write_element(column: Column) -> bytes:
+def write_element(column: ParquetColumn) -> bytes:
     """Return a column's part of the schema."""
     element = column.element
     fields: list[tuple[int, int, Any]] = [
@@ -62,14 +62,14 @@ def _write_parameters(kind: int, fields: Fields) -> bytes:
     return write_struct([(1, BYTE, fields[1]), (2, TRUE, fields[2])]) if kind == INTEGER else EMPTY
 
 
-def write_group(columns: Sequence[Column], rows: int, chunks: Sequence[Chunk]) -> bytes:
+def write_group(columns: Sequence[ParquetColumn], rows: int, chunks: Sequence[Chunk]) -> bytes:
     """Return a row group."""
     written = [write_chunk(column, rows, chunk) for column, chunk in zip(columns, chunks, strict=True)]
     size = sum(chunk.unpacked_bytes for chunk in chunks)
     return write_struct([(1, LIST, write_list(STRUCT, written)), (2, I64, size), (3, I64, rows)])
 
 
-def write_chunk(column: Column, rows: int, chunk: Chunk) -> bytes:
+def write_chunk(column: ParquetColumn, rows: int, chunk: Chunk) -> bytes:
     """Return where a row group's values of a column are; the dictionary, if there is one, comes first."""
     metadata = write_struct(
         [

@@ -5,7 +5,7 @@ from mlserver import MLModel  # type: ignore[import-not-found]
 from mlserver.codecs import NumpyCodec, StringCodec  # type: ignore[import-not-found]
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput  # type: ignore[import-not-found]
 
-from ekiben.contract.tensors import Column, ColumnReader, to_tensors
+from ekiben.contract.tensors import Column, TensorDecoder, to_tensors
 from ekiben.load_tests.servers.packed_model import open_packed
 
 
@@ -15,7 +15,7 @@ class EncodedRuntime(MLModel):  # type: ignore[misc]
     async def load(self) -> bool:
         """Open the model."""
         self.packed = open_packed("LiteRT")
-        self.reader = ColumnReader(self.packed.schema)
+        self.reader = TensorDecoder(self.packed.schema)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

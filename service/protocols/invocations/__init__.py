@@ -31,11 +31,11 @@ VERSION = Operation(
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
-    async def tell_version(request: Request) -> Response:
+    async def report_version(request: Request) -> Response:
         return Response(SERVER_VERSION.encode(), content_type=b"text/plain")
 
     routes = (
         Route("POST", "/invocations", Invocations(dataplane, settings, PROTOCOL).answer, operation=PREDICT),
-        Route("GET", "/version", tell_version, operation=VERSION),
+        Route("GET", "/version", report_version, operation=VERSION),
     )
     return Protocol(PROTOCOL, routes, error_body=error_body)

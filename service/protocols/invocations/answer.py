@@ -19,7 +19,7 @@ from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
 from ekiben.service.protocols.invocations.json_forms import JsonReader, is_open_inference
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from ekiben.service.protocols.open_inference.http_request import Question
+from ekiben.service.protocols.open_inference.http_request import InferRequest
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.settings import Settings
 
@@ -49,19 +49,19 @@ class Invocations:
         accepted = read_accept(headers.get(b"accept"), self._accept_by_default)
         timeout_s = read_timeout_s(request, self._settings)
         if kind == PARQUET:
-            rows, question = await self._read_parquet(request, timeout_s), None
+            rows, infer_request = await self._read_parquet(request, timeout_s), None
         else:
-            rows, question = await self._bodies.read(
+            rows, infer_request = await self._bodies.read(
                 request, timeout_s, lambda body: self._decode(request, body, kind, header)
             )
-        if question is not None:
-            return await self._inference.answer_question(request, rows, question, timeout_s)
+        if infer_request is not None:
+            return await self._inference.answer_rows(request, rows, infer_request, timeout_s)
         left_s = request.left_s(timeout_s)
         return self._encode(await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone), accepted)
 
     def _decode(
         self, request: Request, body: bytes, kind: str, header: bool | None
-    ) -> tuple[list[Any], Question | None]:
+    ) -> tuple[list[Any], InferRequest | None]:
         """Return the rows, and of tensors what is asked of them."""
         if kind == CSV:
             return self._csv.read(body, header), None

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any
 
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import ColumnReader
+from ekiben.contract.tensors import TensorDecoder
 from ekiben.service.errors import BadRequest
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.protocols.invocations.names import check_names
@@ -21,7 +21,7 @@ class CsvReader:
 
     def __init__(self, schema: Schema, max_rows: int, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._max_rows = max_rows
         self._check_count = check_count
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import ColumnReader, unwrap_column
+from ekiben.contract.tensors import TensorDecoder, unwrap_column
 from ekiben.contract.validation import show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.names import check_names
@@ -26,7 +26,7 @@ class JsonReader:
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._check_count = check_count  # before there is a row for each: it costs more memory than its JSON
 
     def read(self, content: Any) -> list[Any]:

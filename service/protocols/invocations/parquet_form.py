@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import ColumnReader
+from ekiben.contract.tensors import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
@@ -36,7 +36,7 @@ class ParquetReader:
         limits: Limits = NO_LIMITS, workers: int = 1,
     ) -> None:  # fmt: skip
         self._schema = schema
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._check_count = check_count
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
         self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))

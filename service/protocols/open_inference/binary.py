@@ -25,26 +25,26 @@ def read_length(headers: Mapping[bytes, bytes], body: bytes) -> int | None:
     return length
 
 
-class Tail:
+class BinaryReader:
     """The raw tensors of a body, from which each takes its part."""
 
     def __init__(self, body: bytes, start: int) -> None:
         self._body = body
-        self._place = start
+        self._position = start
 
     def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Sequence[Any]:
         """Return the values of the next tensor, which has that many bytes."""
-        start = self._place
+        start = self._position
         left = len(self._body) - start
         if type(size) is not int or not 0 <= size <= left:
             wanted = f"expected a number of bytes, at most the {left} that are left"
             raise tensor_error(name, f"parameter `{SIZE}`: {wanted}, got {show(size)}")
-        self._place += size
+        self._position += size
         return read_raw(name, datatype, self._body, start, size, count)
 
     def check_end(self) -> None:
         """Raise BadRequest if there is more than the tensors took."""
-        if left := len(self._body) - self._place:
+        if left := len(self._body) - self._position:
             raise BadRequest(400, f"the body has {left} bytes more than its JSON and its tensors")
 
 

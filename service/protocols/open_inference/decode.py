@@ -8,7 +8,7 @@ from typing import Any
 
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import Column, ColumnReader
+from ekiben.contract.tensors import Column, TensorDecoder
 from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import tensor_error
@@ -17,7 +17,7 @@ TEXT_CELLS = frozenset({str, NoneType})
 
 
 @dataclass(slots=True)
-class Extent:
+class TensorShape:
     """How much a tensor of that shape holds."""
 
     shape: list[int]
@@ -31,10 +31,10 @@ class RowReader:
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._check_count = check_count
 
-    def measure(self, name: str, shape: Any, alone: bool) -> Extent:
+    def measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
         """Return what a tensor of that shape holds; `alone`: it is the request's only one.
 
         Nothing is made for its values before their number is found to be allowed.
@@ -43,7 +43,7 @@ class RowReader:
             width = self._find_width(name, shape, alone)
             if width is not None or shape[1:] in ([], [1]):
                 self._check_count(shape[0])
-                return Extent(shape, shape[0], width, shape[0] * (width or 1))
+                return TensorShape(shape, shape[0], width, shape[0] * (width or 1))
         wanted = "[rows] or [rows, 1]" + (f", or [rows, {len(self._names)}] for all features" if alone else "")
         raise tensor_error(name, f"has the shape {_show_shape(shape)}: expected {wanted}")
 
@@ -52,15 +52,17 @@ class RowReader:
         is_feature = shape[1:] == [1] and name in self._names
         return len(self._names) if alone and shape[1:] == [len(self._names)] and not is_feature else None
 
-    def to_rows(self, columns: Mapping[str, Column], extent: Extent, texts: bool, without_nan: bool) -> list[Any]:
-        """Return the rows of tensors by name, not checked yet; `extent` is the last one's.
+    def to_rows(
+        self, columns: Mapping[str, Column], tensor_shape: TensorShape, texts: bool, without_nan: bool
+    ) -> list[Any]:
+        """Return the rows of tensors by name, not checked yet; `tensor_shape` is the last one's.
 
         `texts`: all features in one tensor are texts, as in a CSV file.
         """
-        if extent.width is None:
+        if tensor_shape.width is None:
             return self._reader.to_rows(columns, without_nan)
         (values,) = columns.values()
-        width, read = extent.width, self._reader.read_texts
+        width, read = tensor_shape.width, self._reader.read_texts
         by_place = {name: values[place::width] for place, name in enumerate(self._names)}
         if texts and TEXT_CELLS.issuperset(map(type, values)):
             return self._reader.to_rows({name: read(name, column) for name, column in by_place.items()})
@@ -78,27 +80,27 @@ def check_names(names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def flatten(name: str, data: Any, extent: Extent) -> list[Any]:
+def flatten(name: str, data: Any, tensor_shape: TensorShape) -> list[Any]:
     """Return the values of a tensor's JSON, nested as its shape says or flat."""
     if type(data) is not list:
         raise tensor_error(name, f"expected a list of values in `data`, got {show(data)}")
     if data and type(data[0]) is list:
-        width = extent.width or 1
+        width = tensor_shape.width or 1
         if {(list, width)} != {(type(row), len(row) if type(row) is list else 0) for row in data}:
             raise tensor_error(
-                name, f"has rows of another length in `data` than its shape {_show_shape(extent.shape)} says"
+                name, f"has rows of another length in `data` than its shape {_show_shape(tensor_shape.shape)} says"
             )
         data = list(chain.from_iterable(data))
     values: list[Any] = data
-    if len(values) != extent.count:
-        raise count_error(name, values, extent)
+    if len(values) != tensor_shape.count:
+        raise count_error(name, values, tensor_shape)
     return values
 
 
-def count_error(name: str, values: Sequence[Any], extent: Extent) -> InvalidInput:
+def count_error(name: str, values: Sequence[Any], tensor_shape: TensorShape) -> InvalidInput:
     """Return the error of a tensor that has not as many values as its shape says."""
-    shape = _show_shape(extent.shape)
-    return tensor_error(name, f"has {len(values)} values, its shape {shape} is for {extent.count}: send as many")
+    shape = _show_shape(tensor_shape.shape)
+    return tensor_error(name, f"has {len(values)} values, its shape {shape} is for {tensor_shape.count}: send as many")
 
 
 def read_timeout_s(parameters: Mapping[str, Any], timeout_s: float) -> float:

@@ -16,7 +16,7 @@ from ekiben.service.protocols.open_inference.decode import read_flag
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedOutput:
     """One output a caller wants; `classes` (0: the tensor itself) is how many of the likeliest to name instead."""
 
     spec: TensorSpec
@@ -42,20 +42,22 @@ class Selection:
         # Where the probabilities of all classes can be told from.
         self._classified = {"binary": "probability", "multiclass": "probabilities"}.get(target.task)
         self._classes = name_classes(target)
-        self._all = {binary: [Asked(spec, binary) for spec in self._specs.values()] for binary in (False, True)}
+        self._all = {
+            binary: [RequestedOutput(spec, binary) for spec in self._specs.values()] for binary in (False, True)
+        }
 
-    def read(self, outputs: Iterable[tuple[Any, Mapping[str, Any]]], binary: bool) -> Sequence[Asked]:
+    def read(self, outputs: Iterable[tuple[Any, Mapping[str, Any]]], binary: bool) -> Sequence[RequestedOutput]:
         """Return the outputs of these names and parameters, or all; `binary` unless a parameter says otherwise."""
-        asked: dict[str, Asked] = {}
+        requested: dict[str, RequestedOutput] = {}
         for name, parameters in outputs:
-            if name in asked:
+            if name in requested:
                 raise InvalidInput(
                     FieldError(None, "outputs", f"{show(name)} is there twice: ask for each output once")
                 )
-            asked[name] = self._read_one(name, parameters, binary)
-        return list(asked.values()) or self._all[binary]
+            requested[name] = self._read_one(name, parameters, binary)
+        return list(requested.values()) or self._all[binary]
 
-    def _read_one(self, name: Any, parameters: Mapping[str, Any], binary: bool) -> Asked:
+    def _read_one(self, name: Any, parameters: Mapping[str, Any], binary: bool) -> RequestedOutput:
         spec = self._specs.get(name) if isinstance(name, str) else None
         if spec is None:
             near = suggest(name, list(self._specs)) if isinstance(name, str) else ""
@@ -64,7 +66,7 @@ class Selection:
         classes = parameters.get("classification", 0)
         if classes:
             self._check_classes(name, classes)
-        return Asked(spec, read_flag(parameters, "binary_data", binary), classes)
+        return RequestedOutput(spec, read_flag(parameters, "binary_data", binary), classes)
 
     def _check_classes(self, name: str, classes: Any) -> None:
         if type(classes) is not int or classes < 0:
@@ -74,7 +76,7 @@ class Selection:
             better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are no classes"
             raise InvalidInput(FieldError(None, name, f"there is no classification of this output{better}"))
 
-    def pick(self, answers: Answers, asked: Sequence[Asked]) -> list[Output]:
+    def pick(self, answers: Answers, requested: Sequence[RequestedOutput]) -> list[Output]:
         """Return the tensors asked for, in that order."""
         tensors = to_tensors(self._target, answers)
         rows = len(answers)
@@ -82,17 +84,17 @@ class Selection:
             self._classify(one, answers)
             if one.classes
             else Output(one.spec.name, one.spec.datatype, [rows, one.spec.width or 1], tensors[one.spec.name])
-            for one in asked
+            for one in requested
         ]
 
-    def _classify(self, asked: Asked, answers: Answers) -> Output:
+    def _classify(self, requested: RequestedOutput, answers: Answers) -> Output:
         """Return the likeliest classes as Triton writes them, value:index:label."""
         scores = score_classes(self._target, answers)
-        places = np.argsort(-scores, axis=1, kind="stable")[:, : asked.classes]
+        places = np.argsort(-scores, axis=1, kind="stable")[:, : requested.classes]
         values = np.take_along_axis(scores, places, axis=1)
         pairs = zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
         texts = [f"{value}:{place}:{self._classes[place]}" for value, place in pairs]
-        return Output(asked.spec.name, TEXTS, list(places.shape), texts)
+        return Output(requested.spec.name, TEXTS, list(places.shape), texts)
 
 
 def to_list(values: Any) -> list[Any]:

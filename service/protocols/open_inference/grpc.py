@@ -18,7 +18,13 @@ from ekiben.service.protocols.open_inference.datatypes import (
     tensor_error,
     write_raw,
 )
-from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, count_error, read_timeout_s
+from ekiben.service.protocols.open_inference.decode import (
+    RowReader,
+    TensorShape,
+    check_names,
+    count_error,
+    read_timeout_s,
+)
 from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
@@ -65,12 +71,12 @@ class Api:
     async def infer(self, request: Any, call: Call) -> Any:
         self._dataplane.check_model(request.model_name, request.model_version)
         outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
-        asked = self._selection.read(outputs, binary=False)
+        requested = self._selection.read(outputs, binary=False)
         if request.parameters:
             call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
         rows = await call.read_rows(self._dataplane.prepare, self.read_rows, request)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
-        return await call.run(self.write, request, self._selection.pick(prediction.answers, asked))
+        return await call.run(self.write, request, self._selection.pick(prediction.answers, requested))
 
     def read_rows(self, request: Any) -> list[Any]:
         """Return the rows of a request, not checked yet."""
@@ -80,19 +86,19 @@ class Api:
         if raw:
             check_raw(request.model_name, names, [tensor.HasField("contents") for tensor in inputs], len(raw))
         columns: dict[str, Sequence[Any]] = {}
-        extent: Extent | None = None
+        tensor_shape: TensorShape | None = None
         for place, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
             datatype = find_datatype(name, called := tensor.datatype)
             shape = tensor.shape
-            if extent is None or shape != extent.shape:
-                extent = self._rows.measure(name, list(shape), len(names) == 1)
+            if tensor_shape is None or shape != tensor_shape.shape:
+                tensor_shape = self._rows.measure(name, list(shape), len(names) == 1)
             if raw:
                 content = raw[place]
-                columns[name] = read_raw(name, datatype, content, 0, len(content), extent.count)
+                columns[name] = read_raw(name, datatype, content, 0, len(content), tensor_shape.count)
             else:
-                columns[name] = read_typed(name, called, datatype, tensor.contents, extent)
-        assert extent is not None  # there is at least one name
-        return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=False)
+                columns[name] = read_typed(name, called, datatype, tensor.contents, tensor_shape)
+        assert tensor_shape is not None  # there is at least one name
+        return self._rows.to_rows(columns, tensor_shape, texts=not datatype.size, without_nan=False)
 
     def write(self, request: Any, outputs: Sequence[Output]) -> Any:
         """Return the message that answers a request."""
@@ -154,16 +160,16 @@ def check_raw(model: str, names: Sequence[str], typed: Sequence[bool], raw: int)
         raise BadRequest(400, f"{counted}: send one for each, in order")
 
 
-def read_typed(name: str, called: str, datatype: Datatype, contents: Any, extent: Extent) -> Sequence[Any]:
+def read_typed(name: str, called: str, datatype: Datatype, contents: Any, tensor_shape: TensorShape) -> Sequence[Any]:
     """Return the values of a tensor's typed contents."""
     if not datatype.field:
         raise tensor_error(name, f"{called} has no typed contents: send it raw, or as FP32")
     values: list[Any] = getattr(contents, datatype.field)[:]
-    if len(values) != extent.count:
+    if len(values) != tensor_shape.count:
         others = [field.name for field, _ in contents.ListFields() if field.name != datatype.field]
         if others and not values:
             raise tensor_error(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
-        raise count_error(name, values, extent)
+        raise count_error(name, values, tensor_shape)
     return values if datatype.size else decode_texts(name, values)
 
 

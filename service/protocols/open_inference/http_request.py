@@ -12,10 +12,10 @@ from ekiben.contract.validation import validate_names as check_features
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
-from ekiben.service.protocols.open_inference.binary import SIZE, Tail
+from ekiben.service.protocols.open_inference.binary import SIZE, BinaryReader
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, tensor_error, unknown_datatype_error
-from ekiben.service.protocols.open_inference.decode import Extent, RowReader, check_names, flatten, read_flag
-from ekiben.service.protocols.open_inference.encode import Asked, Selection
+from ekiben.service.protocols.open_inference.decode import RowReader, TensorShape, check_names, flatten, read_flag
+from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 
 # Of JSON before raw tensors: a caller's is nearly always the same, and to parse it is a fifth of a row's cost.
 REMEMBERED_HEADERS, MAX_REMEMBERED_BYTES = 64, 16_384
@@ -23,15 +23,15 @@ NO_PARAMETERS: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
-class Question:
+class InferRequest:
     """What a request asks of its rows."""
 
-    outputs: Sequence[Asked]
+    outputs: Sequence[RequestedOutput]
     parameters: Mapping[str, Any]
     id: str | None = None
 
 
-class QuestionReader:
+class InferRequestReader:
     """Reads the bodies of inference requests."""
 
     def __init__(self, dataplane: Dataplane) -> None:
@@ -41,7 +41,7 @@ class QuestionReader:
         self._rows = RowReader(schema, dataplane.check_count)
         self._selection = Selection(schema.target)
 
-    def read(self, body: bytes, length: int | None) -> tuple[list[Any], Question]:
+    def read(self, body: bytes, length: int | None) -> tuple[list[Any], InferRequest]:
         """Return the rows of a body and what it asks of them.
 
         Its first `length` bytes are JSON; None: all of it, 0: it is one raw tensor.
@@ -52,19 +52,19 @@ class QuestionReader:
         if not isinstance(content, dict):
             raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
         parameters = read_parameters("parameters", content)
-        rows = self._read_inputs(content.get("inputs"), None if length is None else Tail(body, length))
-        return rows, Question(
+        rows = self._read_inputs(content.get("inputs"), None if length is None else BinaryReader(body, length))
+        return rows, InferRequest(
             self._selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False)),
             parameters,
             _read_id(content),
         )
 
-    def _read_inputs(self, inputs: Any, tail: Tail | None) -> list[Any]:
+    def _read_inputs(self, inputs: Any, binary_reader: BinaryReader | None) -> list[Any]:
         """Return the rows of a request's tensors."""
         if not isinstance(inputs, list):
             raise InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
         columns: dict[str, Sequence[Any]] = {}
-        extent: Extent | None = None
+        tensor_shape: TensorShape | None = None
         alone = len(inputs) == 1
         self._check_names(inputs)
         for tensor in inputs:
@@ -74,15 +74,15 @@ class QuestionReader:
                 raise head_error(tensor) from None
             if type(name) is not str:
                 raise head_error(tensor)
-            if extent is None or shape != extent.shape:
-                extent = self._rows.measure(name, shape, alone)
-            columns[name] = _read_values(name, datatype, extent, tensor, tail)
-        if tail is not None:
-            tail.check_end()
-        if len(columns) < len(inputs) or extent is None:
+            if tensor_shape is None or shape != tensor_shape.shape:
+                tensor_shape = self._rows.measure(name, shape, alone)
+            columns[name] = _read_values(name, datatype, tensor_shape, tensor, binary_reader)
+        if binary_reader is not None:
+            binary_reader.check_end()
+        if len(columns) < len(inputs) or tensor_shape is None:
             check_names([tensor["name"] for tensor in inputs])
-        assert extent is not None  # there is at least one tensor
-        return self._rows.to_rows(columns, extent, texts=not datatype.size, without_nan=tail is None)
+        assert tensor_shape is not None  # there is at least one tensor
+        return self._rows.to_rows(columns, tensor_shape, texts=not datatype.size, without_nan=binary_reader is None)
 
     def _check_names(self, inputs: list[Any]) -> None:
         """Raise InvalidInput if there are more tensors than features, before anything is made of their values."""
@@ -93,7 +93,7 @@ class QuestionReader:
             check_names(names)
             check_features(self._schema, names)
 
-    def _read_raw(self, body: bytes) -> tuple[list[Any], Question]:
+    def _read_raw(self, body: bytes) -> tuple[list[Any], InferRequest]:
         """Return the rows and the question of a body that is the model's only tensor; a text is all of it."""
         if len(self._inputs) > 1:
             sentence = f"a raw request is for models of one input, this one has {len(self._inputs)}: send JSON first"
@@ -101,11 +101,11 @@ class QuestionReader:
         (spec,) = self._inputs
         datatype = DATATYPES[spec.datatype]
         rows = len(body) // datatype.size if datatype.size else 1
-        extent = self._rows.measure(spec.name, [rows], alone=True)
+        tensor_shape = self._rows.measure(spec.name, [rows], alone=True)
         content = body if datatype.size else len(body).to_bytes(4, "little") + body
-        values = Tail(content, 0).take(spec.name, datatype, len(content), rows)
-        made = self._rows.to_rows({spec.name: values}, extent, texts=False, without_nan=False)
-        return made, Question(self._selection.read((), binary=True), NO_PARAMETERS)
+        values = BinaryReader(content, 0).take(spec.name, datatype, len(content), rows)
+        made = self._rows.to_rows({spec.name: values}, tensor_shape, texts=False, without_nan=False)
+        return made, InferRequest(self._selection.read((), binary=True), NO_PARAMETERS)
 
 
 def parse_header(header: bytes) -> Any:
@@ -128,7 +128,13 @@ def read_parameters(place: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
     return parameters
 
 
-def _read_values(name: str, datatype: Datatype, extent: Extent, tensor: Mapping[str, Any], tail: Tail | None) -> Any:
+def _read_values(
+    name: str,
+    datatype: Datatype,
+    tensor_shape: TensorShape,
+    tensor: Mapping[str, Any],
+    binary_reader: BinaryReader | None,
+) -> Any:
     """Return a tensor's values, from its JSON or from what follows it."""
     data = tensor.get("data")
     parameters = tensor.get("parameters")
@@ -138,14 +144,14 @@ def _read_values(name: str, datatype: Datatype, extent: Extent, tensor: Mapping[
             raise tensor_error(name, f"has no values: send them in `data`, or raw with the parameter `{SIZE}`")
         if not datatype.field:
             raise tensor_error(name, "16-bit floats have no form in JSON: send them raw, or as FP32")
-        return flatten(name, data, extent)
+        return flatten(name, data, tensor_shape)
     if data is not None:
         raise tensor_error(name, f"has both `data` and the parameter `{SIZE}`: send one of them")
-    if tail is None:
+    if binary_reader is None:
         raise tensor_error(
             name, f"has the parameter `{SIZE}`, but the header inference-header-content-length is missing"
         )
-    return tail.take(name, datatype, size, extent.count)
+    return binary_reader.take(name, datatype, size, tensor_shape.count)
 
 
 def head_error(tensor: Any) -> InvalidInput:

@@ -12,8 +12,8 @@ from ekiben.service.http.messages import read_timeout_s as read_header_timeout_s
 from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
 from ekiben.service.protocols.open_inference.datatypes import write_raw
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
-from ekiben.service.protocols.open_inference.encode import Asked, Output, Selection, to_list
-from ekiben.service.protocols.open_inference.http_request import Question, QuestionReader
+from ekiben.service.protocols.open_inference.encode import Output, RequestedOutput, Selection, to_list
+from ekiben.service.protocols.open_inference.http_request import InferRequest, InferRequestReader
 from ekiben.service.settings import Settings
 
 
@@ -25,32 +25,32 @@ class Inference:
         self._settings = settings
         self._protocol = protocol
         self._bodies = BodyReader(dataplane, settings)
-        self._reader = QuestionReader(dataplane)
+        self._reader = InferRequestReader(dataplane)
         self._selection = Selection(dataplane.model.schema.target)
         self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
 
     async def answer(self, request: Request) -> Response:
         """Answer a request over HTTP."""
         timeout_s = read_header_timeout_s(request, self._settings)
-        rows, question = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
-        return await self.answer_question(request, rows, question, timeout_s)
+        rows, infer_request = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
+        return await self.answer_rows(request, rows, infer_request, timeout_s)
 
-    def decode(self, request: Request, body: bytes) -> tuple[list[Any], Question]:
+    def decode(self, request: Request, body: bytes) -> tuple[list[Any], InferRequest]:
         """Return the rows of a body, and what it asks of them."""
         return self._reader.read(body, read_length(request.headers, body))
 
-    async def answer_question(self, request: Request, rows: Any, question: Question, timeout_s: float) -> Response:
+    async def answer_rows(self, request: Request, rows: Any, infer_request: InferRequest, timeout_s: float) -> Response:
         """Answer rows that were read already."""
-        left_s = request.left_s(read_timeout_s(question.parameters, timeout_s))
+        left_s = request.left_s(read_timeout_s(infer_request.parameters, timeout_s))
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone)
-        head = self._names if question.id is None else {**self._names, "id": question.id}
-        return encode(head, self._selection.pick(prediction.answers, question.outputs), question.outputs)
+        head = self._names if infer_request.id is None else {**self._names, "id": infer_request.id}
+        return encode(head, self._selection.pick(prediction.answers, infer_request.outputs), infer_request.outputs)
 
 
-def encode(head: Mapping[str, Any], outputs: Sequence[Output], asked: Sequence[Asked]) -> Response:
+def encode(head: Mapping[str, Any], outputs: Sequence[Output], requested: Sequence[RequestedOutput]) -> Response:
     """Return the answer: JSON, and after it what was asked for as binary data."""
     tensors, raw = [], []
-    for output, wish in zip(outputs, asked, strict=True):
+    for output, wish in zip(outputs, requested, strict=True):
         tensor: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
         if wish.binary:
             content = write_raw(output.datatype, output.values)

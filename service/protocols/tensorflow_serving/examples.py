@@ -6,7 +6,7 @@ from typing import Any
 from ekiben.contract.answers import Answers, name_classes, score_classes
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target, Task
-from ekiben.contract.tensors import ColumnReader
+from ekiben.contract.tensors import TensorDecoder
 from ekiben.contract.validation import shorten, show, validate_names
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
@@ -30,7 +30,7 @@ class ExampleReader:
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._schema = schema
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._check_count = check_count
         self._blank: Mapping[str, Any] = {feature.name: None for feature in schema.features if feature.nullable}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.tensors import ColumnReader, output_specs, to_tensors
+from ekiben.contract.tensors import TensorDecoder, output_specs, to_tensors
 from ekiben.contract.validation import show, validate_names
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
@@ -55,7 +55,7 @@ class Api:
         self._protocol = protocol
         self._schema = dataplane.model.schema
         self._features = frozenset(self._schema.names)
-        self._reader = ColumnReader(self._schema)
+        self._reader = TensorDecoder(self._schema)
         self._examples = ExampleReader(self._schema, dataplane.check_count)
         self._outputs = {spec.name: spec for spec in output_specs(self._schema.target)}
         self._spec = ModelSpec(name=dataplane.model.name, signature_name=SIGNATURE)

@@ -8,7 +8,7 @@ import orjson
 from ekiben.contract.answers import Answers
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.tensors import ColumnReader, to_tensors, unwrap_column
+from ekiben.contract.tensors import TensorDecoder, to_tensors, unwrap_column
 from ekiben.contract.validation import show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
@@ -40,7 +40,7 @@ class Decoder:
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = ColumnReader(schema)
+        self._reader = TensorDecoder(schema)
         self._check_count = check_count
 
     def decode(self, body: bytes) -> tuple[list[Any], Forms]:

@@ -23,7 +23,7 @@ from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF,
 from ekiben.service.settings import Settings
 
 MODEL = "/v1/models/{model}"
-PLACES = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
+MODEL_PATHS = (MODEL, f"{MODEL}/versions/{{version}}", f"{MODEL}/labels/{{label}}")
 Answer = Callable[[Request], Awaitable[bytes | Response]]
 
 
@@ -31,13 +31,13 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
     """Return every route; what is under /v1/models and none of them is a 404."""
     api = Api(dataplane, settings, protocol)
     routes = [Route("GET", "/v1/models", api.list_models)]
-    for place in PLACES:
+    for path in MODEL_PATHS:
         routes += [
-            Route("POST", f"{place}:predict", api.predict),
-            Route("POST", f"{place}:classify", api.classify),
-            Route("POST", f"{place}:regress", api.regress),
-            Route("GET", place, api.report_status, probe=True),
-            Route("GET", f"{place}/metadata", api.describe),
+            Route("POST", f"{path}:predict", api.predict),
+            Route("POST", f"{path}:classify", api.classify),
+            Route("POST", f"{path}:regress", api.regress),
+            Route("GET", path, api.report_status, probe=True),
+            Route("GET", f"{path}/metadata", api.describe),
         ]
     routes.append(Route("POST", f"{MODEL}:explain", api.explain))
     return (*routes, *(Route(method, "/v1/models/{rest:path}", api.answer_not_found) for method in ("GET", "POST")))

@@ -29,7 +29,7 @@ FREE_FILL, MAX_FILL_RATIO = 8192, 10
 Reader = Callable[[Any, int], Any]
 
 
-class _Unfit(Exception):
+class _InvalidTensor(Exception):
     """What is wrong with a tensor; its name comes later."""
 
 
@@ -45,7 +45,7 @@ def read_tensors(tensors: Mapping[str, Any], check_count: Callable[[int], None])
     for name, tensor in tensors.items():
         try:
             columns[name], rows = _read_tensor(tensor, check_count)
-        except _Unfit as error:
+        except _InvalidTensor as error:
             raise InvalidInput(FieldError(None, shorten(name), str(error))) from None
         sent += len(columns[name])
         if len(columns[name]) != rows:
@@ -72,12 +72,12 @@ def _read_tensor(tensor: Any, check_count: Callable[[int], None]) -> tuple[Colum
     read = _READERS.get(tensor.dtype)
     if read is None:
         dtype = DTYPE_NAMES.get(tensor.dtype, tensor.dtype)
-        raise _Unfit(f"data type {dtype} is not supported: send numbers, DT_BOOL or DT_STRING")
+        raise _InvalidTensor(f"data type {dtype} is not supported: send numbers, DT_BOOL or DT_STRING")
     rows = _read_rows(tensor.tensor_shape)
     check_count(rows)
     values: list[Any] = read(tensor, rows)
     if len(values) not in (1, rows):
-        raise _Unfit(f"has {len(values)} values, its shape is for {rows}: send as many")
+        raise _InvalidTensor(f"has {len(values)} values, its shape is for {rows}: send as many")
     return values, rows
 
 
@@ -87,7 +87,7 @@ def _read_rows(shape: Any) -> int:
     rows: int = sizes[0] if sizes else 1
     if shape.unknown_rank or rows < 0 or sizes[1:] not in ([], [1]):
         shown = "an unknown rank" if shape.unknown_rank else f"the shape {sizes}"
-        raise _Unfit(f"has {shown}: expected [rows] or [rows, 1]")
+        raise _InvalidTensor(f"has {shown}: expected [rows] or [rows, 1]")
     return rows
 
 
@@ -116,7 +116,7 @@ def _half_reader(widen: Callable[[NDArray[np.uint16]], NDArray[Any]]) -> Reader:
         try:
             return widen(np.array(tensor.half_val, np.uint16)).tolist()
         except OverflowError:
-            raise _Unfit("expected 16 bits in each half_val, got more") from None
+            raise _InvalidTensor("expected 16 bits in each half_val, got more") from None
 
     return read
 
@@ -131,16 +131,16 @@ def _widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[Any]:
 
 def _read_texts(tensor: Any, rows: int) -> list[str]:
     if tensor.tensor_content:
-        raise _Unfit("has texts in tensor_content, which has no form for them: send them in string_val")
+        raise _InvalidTensor("has texts in tensor_content, which has no form for them: send them in string_val")
     try:
         return [text.decode() for text in tensor.string_val]
     except UnicodeDecodeError:
-        raise _Unfit("expected text in UTF-8, got other bytes") from None
+        raise _InvalidTensor("expected text in UTF-8, got other bytes") from None
 
 
 def _check_length(content: bytes, wanted: int) -> None:
     if len(content) != wanted:
-        raise _Unfit(f"has {len(content)} bytes in tensor_content, its shape and data type are for {wanted}")
+        raise _InvalidTensor(f"has {len(content)} bytes in tensor_content, its shape and data type are for {wanted}")
 
 
 _READERS: Mapping[int, Reader] = {

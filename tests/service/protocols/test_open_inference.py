@@ -27,7 +27,7 @@ from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
 from ekiben.service.protocols.open_inference.grpc import Api
-from ekiben.service.protocols.open_inference.http_request import QuestionReader
+from ekiben.service.protocols.open_inference.http_request import InferRequestReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
@@ -511,7 +511,7 @@ class Anything:
             raise BadRequest(413, "too many")
 
 
-READER = QuestionReader(Anything())  # type: ignore[arg-type]
+READER = InferRequestReader(Anything())  # type: ignore[arg-type]
 
 
 @given(BODY | JSON, st.binary(max_size=40), st.booleans())
