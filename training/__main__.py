@@ -133,12 +133,12 @@ def train(options: argparse.Namespace) -> None:
         return
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
-    from ekiben.training.network.fit import Recipe
-    from ekiben.training.registry.store import one_sentence
+    from ekiben.training.network.fit import FitOptions
+    from ekiben.training.registry.store import as_user_error
     from ekiben.training.train import train as run
 
-    with one_sentence():
-        run(problem, Recipe(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
+    with as_user_error():
+        run(problem, FitOptions(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
 
@@ -162,7 +162,7 @@ def compare(options: argparse.Namespace) -> None:
     from ekiben.training.registry.compare import compare as run
     from ekiben.training.registry.compare import format_runs
 
-    with tracking.entered_store():
+    with tracking.existing_store():
         print(format_runs(run(problem)))
 
 
@@ -171,7 +171,7 @@ def promote(options: argparse.Namespace) -> None:
     problem = load_problem(options.problem)
     from ekiben.training.registry import champion, tracking
 
-    with tracking.entered_store():
+    with tracking.existing_store():
         champion.promote(problem.name, options.version)
 
 
@@ -180,7 +180,7 @@ def rollback(options: argparse.Namespace) -> None:
     problem = load_problem(options.problem)
     from ekiben.training.registry import champion, tracking
 
-    with tracking.entered_store():
+    with tracking.existing_store():
         champion.roll_back(problem.name)
 
 

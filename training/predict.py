@@ -23,7 +23,7 @@ from ekiben.contract.schema import Target
 from ekiben.contract.validation import EXPECTED, show, validate_row
 from ekiben.model.package import PackedModel
 from ekiben.training.problem import FileSource, SqlSource
-from ekiben.training.progress import show_share
+from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source, check_asked, open_source
 from ekiben.training.tables.conversion import convert
 from ekiben.training.tables.json_rows import to_rows
@@ -76,40 +76,40 @@ class Scorer:
         """Return the batch with the predictions behind its own columns; a row that does not fit gets none."""
         summary = self.summary
         with summary.timed("converted"):
-            frame, misfits = self._read_features(batch)
+            frame, parse_failures = self._read_features(batch)
         with summary.timed("encoded"):
             encoded = self._encoder.encode(frame)
-            rejected = self._find_rejected(frame, misfits, self._encoder.find_out_of_range(encoded))
+            rejected = self._find_rejected(frame, parse_failures, self._encoder.find_out_of_range(encoded))
         with summary.timed("network"):
             answers = self._engine.run(encoded)
         summary.rows += batch.num_rows
         summary.rejected += int(rejected.sum())
         summary.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
-        problems = [self._explain(int(row), batch, frame, misfits) for row in np.flatnonzero(rejected)]
+        problems = [self._explain(int(row), batch, frame, parse_failures) for row in np.flatnonzero(rejected)]
         return add_columns(batch, predict_columns(self.schema.target, answers, rejected, problems))
 
     def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
-        columns, misfits = {}, {}
+        columns, parse_failures = {}, {}
         for feature in self.schema.features:
             converted = convert(batch.column(feature.name), feature.kind, decimal=self._decimal, **_spelling(feature))
             columns[feature.name] = converted.values.to_pandas(types_mapper=PANDAS_TYPES.get)
-            if converted.misfit is not None:
-                misfits[feature.name] = converted.misfit
-        return pd.DataFrame(columns, copy=False), misfits
+            if converted.parse_failure is not None:
+                parse_failures[feature.name] = converted.parse_failure
+        return pd.DataFrame(columns, copy=False), parse_failures
 
     def _find_rejected(
-        self, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]], beyond: NDArray[np.bool_]
+        self, frame: pd.DataFrame, parse_failures: dict[str, NDArray[np.bool_]], beyond: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         needed = [feature.name for feature in self.schema.features if not feature.nullable]
         rejected = beyond.any(axis=1) | frame[needed].isna().any(axis=1).to_numpy()
-        for misfit in misfits.values():
-            rejected |= misfit
+        for parse_failure in parse_failures.values():
+            rejected |= parse_failure
         return rejected
 
     def _explain(
-        self, row: int, batch: pa.RecordBatch, frame: pd.DataFrame, misfits: dict[str, NDArray[np.bool_]]
+        self, row: int, batch: pa.RecordBatch, frame: pd.DataFrame, parse_failures: dict[str, NDArray[np.bool_]]
     ) -> str:
-        wrong = [name for name, misfit in misfits.items() if misfit[row]]
+        wrong = [name for name, parse_failure in parse_failures.items() if parse_failure[row]]
         said = [
             f"`{f.name}`: expected {EXPECTED[f.kind]}, got {show(str(batch.column(f.name)[row].as_py()))}"
             for f in self.schema.features
@@ -128,7 +128,7 @@ def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | No
     source = open_source(entry)
     check_columns(model, source)
     scorer = Scorer(model, entry.decimal if isinstance(entry, FileSource) else ".")
-    with open_writer(output) as write, show_share("predicting") as report:
+    with open_writer(output) as write, show_progress("predicting") as report:
         for batch in timed_batches(source, scorer.summary, report):
             scored = scorer.score(batch)
             with scorer.summary.timed("written"):

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 @contextmanager
-def show_share(title: str) -> Iterator[Callable[[float], None]]:
+def show_progress(title: str) -> Iterator[Callable[[float], None]]:
     """Show a bar on standard error; what it yields takes the share done, from 0 to 1."""
     with tqdm(total=100, desc=title, bar_format="{l_bar}{bar}| {elapsed}") as bar:
 

@@ -27,12 +27,12 @@ from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, describe_split, split_table
 from ekiben.training.dataset.target import check_parts, encode_labels, learn_target
 from ekiben.training.evaluate import format_scores, score
-from ekiben.training.network.fit import Labelled, Recipe, fit_network
+from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.progress import show_share
+from ekiben.training.progress import show_progress
 from ekiben.training.registry import tracking
-from ekiben.training.registry.champion import crown
+from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import (
     check_raw_answers,
@@ -66,7 +66,7 @@ class Trained:
     scores: dict[str, float]
 
 
-def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accept_change: bool = False) -> str:
+def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, accept_change: bool = False) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
@@ -75,7 +75,7 @@ def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accep
     """
     check_store()
     contract = find_contract(problem.name)
-    table = read_shown(problem, rows, lenient=contract is not None)
+    table = read_with_progress(problem, rows, lenient=contract is not None)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
@@ -95,7 +95,7 @@ def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accep
         log_data(problem, table.frame, prepared.parts, lineage, table.source)
         if report:
             log_report(problem.name, report)
-        trained = fit_and_score(problem, prepared, recipe)
+        trained = fit_and_score(problem, prepared, options)
         print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
         test, labels = prepared.parts.test, prepared.labels[2]
         log_evaluation(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
@@ -103,13 +103,13 @@ def train(problem: ProblemConfig, recipe: Recipe, rows: int | None = None, accep
         package.mkdir()
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
-        crown(prepared.schema, test, labels, version, trained.scores)
+        promote_if_better(prepared.schema, test, labels, version, trained.scores)
         return version
 
 
-def read_shown(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:
+def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:
     """Read the table with a progress bar, or about that many of its rows."""
-    with show_share("reading") as report:
+    with show_progress("reading") as report:
         table = read_table(problem, report, lenient)
     return table.thin(rows) if rows else table
 
@@ -144,16 +144,16 @@ def describe_target(target: Target, column: pd.Series) -> str:
     return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
 
 
-def fit_and_score(problem: ProblemConfig, prepared: Prepared, recipe: Recipe) -> Trained:
+def fit_and_score(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> Trained:
     """Encode, fit, and score on the test rows."""
     schema, parts = prepared.schema, prepared.parts
     encoder = Encoder(schema)
     train, validation, test = (
-        Labelled(encoder.encode(part), labels)
+        LabelledRows(encoder.encode(part), labels)
         for part, labels in zip((parts.train, parts.validation, parts.test), prepared.labels, strict=True)
     )
-    recipe = replace(recipe, by_time=problem.split.time is not None)
-    network = fit_network(schema, train, validation, recipe)
+    options = replace(options, by_time=problem.split.time is not None)
+    network = fit_network(schema, train, validation, options)
     answers = predict_encoded(network, test.encoded)
     return Trained(network, answers, score(schema.target, test.labels, answers))
 

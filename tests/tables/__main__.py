@@ -25,7 +25,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema
 from ekiben.training.evaluate import score
-from ekiben.training.network.fit import Recipe
+from ekiben.training.network.fit import FitOptions
 from ekiben.training.problem import read_problem
 from ekiben.training.proposal import init
 from ekiben.training.tables.read import read_table
@@ -70,7 +70,7 @@ def compare(make: Callable[[Path], Made], folder: Path) -> float:
     results = []
     for seed, prepared in enumerate(cuts):
         began = time.perf_counter()
-        ours = fit_and_score(problem, prepared, Recipe(seed=seed)).scores[metric]
+        ours = fit_and_score(problem, prepared, FitOptions(seed=seed)).scores[metric]
         seconds = time.perf_counter() - began
         results.append(Result(ours, score_trees(prepared, seed)[metric], seconds))
     ours, trees, mean_seconds = np.mean(results, axis=0)

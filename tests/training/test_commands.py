@@ -24,7 +24,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from ekiben.training.__main__ import main
-from ekiben.training.checks.gate import page_of
+from ekiben.training.checks.gate import report_path
 from tests.conftest import ROOT, run, wait_until
 
 NAME = "commands_test"
@@ -136,7 +136,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     run("-m", "ekiben.training", "init", str(project.table), *made, **project.stores)
     project.run("train", "--epochs", "2")
     yield project
-    page_of(NAME).unlink(missing_ok=True)
+    report_path(NAME).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def test_a_table_that_breaks_the_contract_is_rejected(kind: str, project: Projec
     change, sentence = SKEWS[kind]
     project.write(change(make_table()))
     stored = project.stored()
-    page_of(NAME).unlink(missing_ok=True)
+    report_path(NAME).unlink(missing_ok=True)
     assert call(project, "train") == 2
     printed = capsys.readouterr()
     line = next(line for line in printed.err.splitlines() if line.startswith("error: "))
@@ -278,11 +278,11 @@ def test_a_table_that_breaks_the_contract_is_rejected(kind: str, project: Projec
     assert "--accept-schema-change" in line
     assert sentence in printed.out
     assert "Traceback" not in printed.err
-    assert "<html" in page_of(NAME).read_text("utf-8")
+    assert "<html" in report_path(NAME).read_text("utf-8")
     failed = project.runs()[0]
     assert failed.info.status == "FAILED"
     assert failed.data.metrics["skews"] == 1
-    assert page_in(failed).read_text("utf-8") == page_of(NAME).read_text("utf-8")
+    assert page_in(failed).read_text("utf-8") == report_path(NAME).read_text("utf-8")
     assert (project.champion(), project.versions(), project.stored()) == ("1", ["1"], stored)
 
 

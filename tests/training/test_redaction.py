@@ -139,7 +139,7 @@ def test_a_store_that_can_not_be_used_is_one_sentence_without_its_secrets(
     uri: str, said: str, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(store.StoreUnreachable) as rejected, tracking.entered_store():
+    with pytest.raises(store.StoreUnreachable) as rejected, tracking.existing_store():
         tracking.find_versions("nothing")
     assert said in str(rejected.value)
     shown = "".join(traceback.format_exception(rejected.value))
@@ -190,7 +190,7 @@ def test_a_server_gets_the_login_and_nobody_is_shown_it(
 ) -> None:
     for name, value in {**variables, "MLFLOW_TRACKING_URI": f"http://{login}{echo}"}.items():
         environment.setenv(name, value)
-    with pytest.raises(store.StoreUnreachable) as rejected, tracking.entered_store():
+    with pytest.raises(store.StoreUnreachable) as rejected, tracking.existing_store():
         tracking.find_versions("nothing")
     assert said in str(rejected.value)
     assert SECRET not in str(rejected.value)

@@ -51,18 +51,18 @@ def check_contract(contract: Contract, problem: ProblemConfig, table: Table) -> 
     """Compare a table with the contract, print the report and keep it as a page."""
     features, against = problem.features.keys(), f"version {contract.version}"
     report = check_table(
-        contract.schema, contract.reference, table.columns, table.frame, table.misfits, features, against
+        contract.schema, contract.reference, table.columns, table.frame, table.parse_failures, features, against
     )
     print(report.format())
     REPORTS.mkdir(parents=True, exist_ok=True)
-    page_of(contract.schema.name).write_text(report.to_html(), encoding="utf-8")
+    report_path(contract.schema.name).write_text(report.to_html(), encoding="utf-8")
     return report
 
 
 def log_report(name: str, report: Report) -> None:
     """Record the report with the active run."""
     mlflow.log_metrics(report.metrics())
-    mlflow.log_artifact(str(page_of(name)), "checks")
+    mlflow.log_artifact(str(report_path(name)), "checks")
 
 
 def reject_skew(contract: Contract, table: Table, report: Report) -> None:
@@ -76,7 +76,7 @@ def reject_skew(contract: Contract, table: Table, report: Report) -> None:
         log_report(name, report)
         raise SchemaSkew(
             f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
-            f"see {page_of(name)}; if the change is meant, train with --accept-schema-change"
+            f"see {report_path(name)}; if the change is meant, train with --accept-schema-change"
         )
 
 
@@ -84,8 +84,8 @@ def reject_unparseable(table: Table) -> None:
     """Raise InvalidTable if a column is absent or holds what can't be read as its declared kind."""
     if table.absent:
         raise InvalidTable(describe_absent(table.source, table.absent[0], table.columns))
-    if table.misfits:
-        first, *others = (str(to_skew(misfit)) for misfit in table.misfits)
+    if table.parse_failures:
+        first, *others = (str(to_skew(parse_failure)) for parse_failure in table.parse_failures)
         more = f" (and {len(others)} more columns)" if others else ""
         raise InvalidTable(f"{first}{more}: mend the table, or declare another kind in the problem file")
 
@@ -98,6 +98,6 @@ def reject_nul_bytes(schema: Schema) -> None:
                 raise InvalidTable(f"{quote(feature.name)}: {show(value)} ends with a NUL character: take it off")
 
 
-def page_of(name: str) -> Path:
+def report_path(name: str) -> Path:
     """Return where the last report of a problem is kept."""
     return REPORTS / f"{name}.html"

@@ -14,7 +14,7 @@ from ekiben.contract.schema import Schema
 from ekiben.training.checks.drift import Drift, find_drifts
 from ekiben.training.checks.reference import Reference, share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
-from ekiben.training.tables.conversion import Misfit
+from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.wording import count, format_change, format_p_value, format_share, printable, quote
 
 MAX_SHOWN = 20  # lines of each sort in the terminal; the page has all of them
@@ -94,13 +94,13 @@ def check_table(
     reference: Reference | None,
     columns: Sequence[str],
     frame: pd.DataFrame,
-    misfits: Sequence[Misfit],
+    parse_failures: Sequence[ParseFailure],
     features: Collection[str] | None = None,
     against: str = "",
 ) -> Report:
     """Check a typed table against a schema and what its training rows looked like.
 
-    `columns` are all of the source and `misfits` what could not be read of them; the frame's index
+    `columns` are all of the source and `parse_failures` what could not be read of them; the frame's index
     holds the rows' places in the source, counted from 0. `features` are those the problem names
     (default: the schema's), `against` is what to call the schema's model, such as "version 3".
     Without a reference nothing can drift. Raises InvalidTable if there are no rows.
@@ -108,7 +108,7 @@ def check_table(
     if frame.empty:
         raise InvalidTable("the table has no rows to check")
     named = schema.names if features is None else features
-    skews = find_skews(schema, reference, columns, frame, misfits, named, against or "the schema")
+    skews = find_skews(schema, reference, columns, frame, parse_failures, named, against or "the schema")
     drifts = tuple(find_drifts(schema, reference, frame)) if reference else ()
     return Report(len(frame), against, schema.target.name, skews, drifts, tuple(find_notes(reference, frame)))
 

@@ -20,7 +20,7 @@ from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import show, suggest, to_float32
 from ekiben.training.checks.reference import Reference, holds
-from ekiben.training.tables.conversion import Misfit
+from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.wording import format_rows, quote
 
 MAX_SHOWN_CLASSES = 10
@@ -46,7 +46,7 @@ def find_skews(
     reference: Reference | None,
     columns: Sequence[str],
     frame: pd.DataFrame,
-    misfits: Sequence[Misfit],
+    parse_failures: Sequence[ParseFailure],
     features: Collection[str],
     against: str,
 ) -> tuple[Skew, ...]:
@@ -59,8 +59,8 @@ def find_skews(
     read = [entry for entry in (*schema.features, schema.target) if entry.name in features or entry is schema.target]
     return (
         *_find_strange_features(schema, columns, features, against),
-        *map(to_skew, misfits),
-        *_find_broken_rules(read, columns, frame, {misfit.column for misfit in misfits}, against),
+        *map(to_skew, parse_failures),
+        *_find_broken_rules(read, columns, frame, {parse_failure.column for parse_failure in parse_failures}, against),
         *_find_extra_columns(reference, columns, features, against),
     )
 
@@ -87,11 +87,11 @@ def _find_extra_columns(
             yield Skew(name, "extra", f"a new column: the table of {against} had none of that name")
 
 
-def to_skew(misfit: Misfit) -> Skew:
+def to_skew(failure: ParseFailure) -> Skew:
     """Return the column's values that can't be read as skew."""
-    found = format_rows(misfit.rows, misfit.of)
-    message = f"can't be read as {misfit.expected} in {found}, first in row {misfit.row:,}: {show(misfit.shown)}"
-    return Skew(misfit.column, "retyped", message)
+    found = format_rows(failure.rows, failure.of)
+    message = f"can't be read as {failure.expected} in {found}, first in row {failure.row:,}: {show(failure.shown)}"
+    return Skew(failure.column, "retyped", message)
 
 
 def _find_broken_rules(

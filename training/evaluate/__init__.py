@@ -32,7 +32,7 @@ class Diverged(UserError):
 class Evaluation(Protocol):
     """What there is to say of the answers to one task."""
 
-    GATE: str
+    PROMOTION_METRIC: str
     HEADLINE: tuple[str, ...]
     PANELS: tuple[Panel, ...]
 
@@ -63,9 +63,9 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, 
     return _TASKS[target.task].score(labels, answers)
 
 
-def gate(target: Target | TargetColumn) -> str:
+def promotion_metric(target: Target | TargetColumn) -> str:
     """Return the metric by which two versions are compared; lower is better."""
-    return _TASKS[target.task].GATE
+    return _TASKS[target.task].PROMOTION_METRIC
 
 
 def headline(target: Target | TargetColumn) -> tuple[str, ...]:

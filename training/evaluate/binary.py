@@ -17,7 +17,7 @@ from ekiben.training.evaluate.drawing import Panel, add_legend, new_plot
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
 
-GATE = "log_loss"  # a proper score: it rewards calibration as well as ranking
+PROMOTION_METRIC = "log_loss"  # a proper score: it rewards calibration as well as ranking
 HEADLINE: tuple[str, ...] = ("auc", "log_loss", "calibration_error")
 MIN_SLICE_ROWS = 100  # of fewer rows an AUC says little
 PANELS: tuple[Panel, ...] = (

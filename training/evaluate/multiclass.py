@@ -10,7 +10,7 @@ from ekiben.training.evaluate.drawing import Panel, plot_rows
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
 
-GATE = "log_loss"  # a proper score: it rewards every probability, not the likeliest class alone
+PROMOTION_METRIC = "log_loss"  # a proper score: it rewards every probability, not the likeliest class alone
 HEADLINE: tuple[str, ...] = ("accuracy", "macro_f1", "log_loss")
 MAX_DRAWN = 30  # classes
 TOP = 3

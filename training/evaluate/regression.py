@@ -10,7 +10,7 @@ from ekiben.training.evaluate.bins import bin_rates
 from ekiben.training.evaluate.drawing import Panel, add_legend, inner_range, new_plot
 from ekiben.training.evaluate.text import drawable, format_number
 
-GATE = "rmse"  # what the network's value, the mean, makes least
+PROMOTION_METRIC = "rmse"  # what the network's value, the mean, makes least
 HEADLINE: tuple[str, ...] = ("r2", "rmse", "interval_coverage")
 WANTED_COVERAGE = 0.8
 MAX_POINTS = 2000  # of more rows a plot shows how many lie where

@@ -35,7 +35,7 @@ def build_towers(schema: Schema, numbers: NumberScale, target: TargetScale, shap
     inputs, parts = {}, []
     if schema.number_names:
         given = inputs["numbers"] = keras.Input((len(schema.number_names),), name="numbers", dtype="float32")
-        parts += spread(given, numbers)
+        parts += expand_numbers(given, numbers)
     if schema.categories:
         codes = inputs["codes"] = keras.Input((len(schema.categories),), name="codes", dtype="int32")
         parts += embed(codes, schema)
@@ -56,7 +56,7 @@ def build_tower(features: keras.KerasTensor, start: np.ndarray, shape: Shape) ->
     return outputs
 
 
-def spread(numbers: keras.KerasTensor, scale: NumberScale) -> list[keras.KerasTensor]:
+def expand_numbers(numbers: keras.KerasTensor, scale: NumberScale) -> list[keras.KerasTensor]:
     """Return the numbers around 0, missing ones at 0, where they were missing, and their piecewise-linear code.
 
     The code of a number is how far it reaches through each of its bins, from 0 to 1: Gorishniy,

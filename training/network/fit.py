@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.training.network.architecture import Shape, average_towers, build_towers, network_inputs
-from ekiben.training.network.interrupts import held_interrupts
+from ekiben.training.network.interrupts import deferred_interrupts
 from ekiben.training.network.scaling import TargetScale, scale_numbers, scale_target
 
 COVERAGE = 0.8  # of a regression's interval
@@ -26,7 +26,7 @@ PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FitOptions:
     """What a training run can be told; the rest follows from the table."""
 
     seed: int = 0
@@ -47,48 +47,48 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledRows:
     """Encoded rows and their labels, (rows,): 0 and 1, the places of the classes, or numbers."""
 
     encoded: Encoded
     labels: np.ndarray
 
 
-def plan_fit(rows: int, inputs: int, recipe: Recipe) -> Plan:
+def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
     """Return how a table of so many training rows and inputs is fitted."""
     batch_rows = int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192))
-    epochs = recipe.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    bins = 0 if recipe.by_time or inputs > MAX_BINNED_INPUTS else BINS
+    epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
+    bins = 0 if options.by_time or inputs > MAX_BINNED_INPUTS else BINS
     return Plan(epochs, batch_rows, 1e-3, 1e-2, bins, Shape(towers=2 if rows > 20_000 else 4))
 
 
-def fit_network(schema: Schema, train: Labelled, validation: Labelled, recipe: Recipe) -> keras.Model:
+def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions) -> keras.Model:
     """Fit a network with AdamW, its learning rate falling to zero along a cosine.
 
     Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
     """
     keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
-    keras.utils.set_random_seed(recipe.seed)
+    keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     target = schema.target
-    plan = plan_fit(len(train.labels), train.encoded.numbers.shape[1] + train.encoded.codes.shape[1], recipe)
+    plan = plan_fit(len(train.labels), train.encoded.numbers.shape[1] + train.encoded.codes.shape[1], options)
     scale = scale_target(target, train.labels)
     towers = build_towers(schema, scale_numbers(train.encoded.numbers, plan.bins), scale, plan.shape)
     steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
     schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
     towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])
     labels = _scaled_labels(target, scale, validation.labels)
-    with held_interrupts() as interrupt:
-        watch = Watch(target, validation.encoded, labels, steps, plan.epochs, interrupt)
+    with deferred_interrupts() as interrupt:
+        best_weights = BestWeights(target, validation.encoded, labels, steps, plan.epochs, interrupt)
         towers.fit(
             network_inputs(train.encoded),
             _scaled_labels(target, scale, train.labels)[:, None, None],
             epochs=plan.epochs,
             batch_size=plan.batch_rows,
             verbose=0,
-            callbacks=[watch],  # a new list each time: autologging appends to it
+            callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
-    margin = watch.interval_margin() if target.task == "regression" else 0.0
+    margin = best_weights.interval_margin() if target.task == "regression" else 0.0
     return average_towers(towers, target, scale, margin)
 
 
@@ -124,7 +124,7 @@ LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
 }
 
 
-class Watch(keras.callbacks.Callback):
+class BestWeights(keras.callbacks.Callback):
     """Shows one bar for the whole fit with the last epoch's validation scores, and of many epochs keeps the best.
 
     `interrupt` is called between batches: where the fit may be interrupted.

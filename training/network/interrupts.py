@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def held_interrupts() -> Iterator[Callable[[], None]]:
+def deferred_interrupts() -> Iterator[Callable[[], None]]:
     """Hold back SIGINT and SIGTERM; yield what hands them to their handlers, which is also done at the end."""
     waiting: list[int] = []
     handlers: dict[int, Callable[..., object]] = {}

@@ -14,8 +14,8 @@ MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25
 LOOKED_AT = 1000  # distinct texts, for the format of dates
 LIKELY = 0.9  # of them can be read in a format: it is tried on all
-STRAY_SHARE = 0.1  # of the distinct values can't be read: this is no such column
-FEW_STRAYS = 20
+UNPARSED_SHARE = 0.1  # of the distinct values can't be read: this is no such column
+FEW_UNPARSED = 20
 FIRST_DAY, LAST_DAY = 1900_01_01, 2100_12_31  # numbers between them may be dates
 
 
@@ -27,8 +27,8 @@ class Reading:
         self.format = format
         self.zoned = zoned
         self._decimal = decimal
-        self.strays: set[str] = set()
-        self.first_stray = ("", 0)  # and its row, counted from 1
+        self.unparsed: set[str] = set()
+        self.first_unparsed = ("", 0)  # and its row, counted from 1
         self.low, self.high = math.inf, -math.inf  # of timestamps: seconds since 1970
         self.whole = True
         self.ups = self.downs = self.ones = 0  # how often a value is above, below or one above that before it
@@ -37,17 +37,17 @@ class Reading:
     @property
     def fits(self) -> bool:
         """Whether all values can be read so."""
-        return not self.strays
+        return not self.unparsed
 
     def add(self, plain: pa.Array, first_row: int) -> None:
         """Read the next batch, as `to_plain` makes it."""
         values = self.read(plain)
         missed = pc.and_(plain.is_valid(), values.is_null())
         if pc.any(missed).as_py():
-            self.strays.update(to_texts(pc.unique(plain.filter(missed))).to_pylist())
-            if not self.first_stray[1]:
+            self.unparsed.update(to_texts(pc.unique(plain.filter(missed))).to_pylist())
+            if not self.first_unparsed[1]:
                 place = int(missed.to_numpy(zero_copy_only=False).argmax())
-                self.first_stray = (to_texts(plain.slice(place, 1))[0].as_py(), first_row + place + 1)
+                self.first_unparsed = (to_texts(plain.slice(place, 1))[0].as_py(), first_row + place + 1)
         if self.kind != "boolean":
             self._order(values.drop_null())
 
@@ -149,4 +149,4 @@ class Column:
     def _is_hopeless(self, reading: Reading) -> bool:
         if reading.kind == "boolean":
             return not reading.fits
-        return len(reading.strays) > max(FEW_STRAYS, STRAY_SHARE * len(self.distinct))
+        return len(reading.unparsed) > max(FEW_UNPARSED, UNPARSED_SHARE * len(self.distinct))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ekiben.contract.validation import show
 from ekiben.training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
-from ekiben.training.progress import show_share
+from ekiben.training.progress import show_progress
 from ekiben.training.proposal.file import write
 from ekiben.training.proposal.propose import Proposal, propose
 from ekiben.training.proposal.target import ProposedTarget
@@ -33,7 +33,7 @@ def init(
     if not output.parent.is_dir():
         raise InvalidProblem(f"{output} can't be written: there is no folder {output.parent}")
     source = find_source(table, query)
-    with show_share("reading") as report:
+    with show_progress("reading") as report:
         proposal = propose(source, target, name=name or choose_name(source), time=time, report=report)
     print(describe(proposal))
     write(proposal, output)

@@ -33,7 +33,7 @@ class Feature:
     reading: Reading | None  # None: a category
 
 
-def judge(column: Column) -> Feature | str:
+def classify_column(column: Column) -> Feature | str:
     """Return the feature a column could be, or why it can be none."""
     if not column.name:
         return "it has no name"
@@ -68,11 +68,11 @@ def find_strange(column: Column) -> str:
     if any(reading.fits for reading in column.readings):
         return ""
     for reading in column.readings:
-        share = len(reading.strays) / len(column.distinct)
+        share = len(reading.unparsed) / len(column.distinct)
         if share <= MIXED_SHARE or not column.is_text:
-            stray, row = reading.first_stray
+            value, row = reading.first_unparsed
             almost = min(max(1 - share, 0.0), 0.99)
-            return f"{almost:.0%} {_EXPECTED[reading.kind]}, but also {show(stray)} in row {row:,}"
+            return f"{almost:.0%} {_EXPECTED[reading.kind]}, but also {show(value)} in row {row:,}"
     return ""
 
 

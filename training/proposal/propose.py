@@ -8,7 +8,7 @@ import pyarrow as pa
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.proposal.column import Column
-from ekiben.training.proposal.features import Feature, judge, with_remark
+from ekiben.training.proposal.features import Feature, classify_column, with_remark
 from ekiben.training.proposal.leaks import find_leaks
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
@@ -60,11 +60,11 @@ def propose(
     seen = _look(source, target, entry.decimal if isinstance(entry, FileSource) else ".", report)
     column = seen.columns[target]
     proposed = propose_target(column, seen.labels, source.typed)
-    judged = {name: judge(other) for name, other in seen.columns.items() if name != target}
-    features = {name: found for name, found in judged.items() if isinstance(found, Feature)}
+    classified = {name: classify_column(other) for name, other in seen.columns.items() if name != target}
+    features = {name: found for name, found in classified.items() if isinstance(found, Feature)}
     if not features:
-        raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(judged)}")
-    split = choose_split(time, judged, seen.columns)
+        raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(classified)}")
+    split = choose_split(time, classified, seen.columns)
     suspects = {name: feature for name, feature in features.items() if name != split.time}  # that is known beforehand
     leaks = find_leaks(suspects, seen.sample, target, proposed.reading)
     if leaks.keys() == suspects.keys():  # nothing else would be left
@@ -79,7 +79,7 @@ def propose(
         target=proposed,
         split=split,
         features=adapt_cycles({name: found for name, found in features.items() if name not in leaks}, split),
-        ignored={name: found for name, found in judged.items() if isinstance(found, str)} | leaks,
+        ignored={name: found for name, found in classified.items() if isinstance(found, str)} | leaks,
         notes=source.notes,
     )
 

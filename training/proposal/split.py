@@ -12,7 +12,7 @@ DISORDER = 0.02  # of the rows may stand before one that is earlier, in a table 
 SECONDS_PER_YEAR = 365.25 * 86_400
 _OF_BIRTH = re.compile(r"birth|born|dob(?![a-z])", re.IGNORECASE)
 
-Judged = Mapping[str, Feature | str]  # column → the feature it could be, or why it can be none
+Classified = Mapping[str, Feature | str]  # column → the feature it could be, or why it can be none
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class ProposedSplit:
     remark: str
 
 
-def choose_split(time: str | None, judged: Judged, columns: Mapping[str, Column]) -> ProposedSplit:
+def choose_split(time: str | None, classified: Classified, columns: Mapping[str, Column]) -> ProposedSplit:
     """Return the column named, or one by which the table is sorted, or the only one with dates.
 
     Raises InvalidTable if the column named holds no dates.
     """
     if time is not None:
-        _check_time(time, judged.get(time))
+        _check_time(time, classified.get(time))
         return ProposedSplit(time, "")
-    dated = [name for name, found in judged.items() if _is_time(name, found)]
-    in_order = [name for name in dated if _is_in_order(columns[name], judged[name])]
+    dated = [name for name, found in classified.items() if _is_time(name, found)]
+    in_order = [name for name in dated if _is_in_order(columns[name], classified[name])]
     if in_order:
         return ProposedSplit(in_order[0], "the rows are in its order")
     if len(dated) == 1:

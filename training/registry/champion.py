@@ -17,7 +17,7 @@ from ekiben.model.engine import load_engine
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind
 from ekiben.model.store import find_model, open_stored
 from ekiben.training.dataset.schema_learning import KINDS
-from ekiben.training.evaluate import gate, score
+from ekiben.training.evaluate import promotion_metric, score
 from ekiben.training.registry import tracking
 from ekiben.training.registry.packaging import store_package
 
@@ -26,7 +26,9 @@ class NoSuchVersion(UserError):
     """The registry has no version that could be promoted."""
 
 
-def crown(schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, scores: dict[str, float]) -> str:
+def promote_if_better(
+    schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, scores: dict[str, float]
+) -> str:
     """Make the version the champion if there is none or it does better on the same test rows.
 
     `schema` is the version's, `labels` are those of the test rows, (rows,). Returns the champion's
@@ -36,7 +38,7 @@ def crown(schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, 
     if champion is None:
         print(f"version {version} is the first of {schema.name}: it becomes the champion")
         return install(schema.name, version)
-    metric = gate(schema.target)
+    metric = promotion_metric(schema.target)
     best = score_version(schema.target, champion, test, labels)
     if best is None:
         print(f"the champion, version {champion.version}, can't read this table: version {version} takes its place")
@@ -83,7 +85,7 @@ def install(name: str, version: str) -> str:
             lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
             stored = store_package(package, version, lineage)
             print(f"packed as {stored.tag}")
-    tracking.crown_version(name, version)
+    tracking.set_champion(name, version)
     return version
 
 

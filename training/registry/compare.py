@@ -8,7 +8,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
-from ekiben.training.evaluate import gate, headline
+from ekiben.training.evaluate import headline, promotion_metric
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 
@@ -30,8 +30,10 @@ def compare(problem: ProblemConfig) -> pd.DataFrame:
         raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m ekiben.training train`")
     versions = {str(found.run_id): str(found.version) for found in tracking.find_versions(problem.name)}
     aliases = tracking.find_aliases(problem.name)
-    metrics = dict.fromkeys((gate(problem.target), *headline(problem.target)))
-    best_first = sorted(runs, key=lambda run: run.data.metrics.get(f"test_{gate(problem.target)}", float("inf")))
+    metrics = dict.fromkeys((promotion_metric(problem.target), *headline(problem.target)))
+    best_first = sorted(
+        runs, key=lambda run: run.data.metrics.get(f"test_{promotion_metric(problem.target)}", float("inf"))
+    )
     rows = []
     for run in best_first:
         version = versions.get(run.info.run_id, "")

@@ -40,7 +40,7 @@ from ekiben.model.package import (
 )
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.training.network.architecture import network_inputs
-from ekiben.training.network.raw_inputs import place_name, raw_dtype
+from ekiben.training.network.raw_inputs import positional_name, raw_dtype
 from ekiben.training.tables.json_rows import to_rows
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
     module.network, module.raw_model = network, raw_model
     module.weights = [weight.value for weight in raw_model.variables]  # else only Python would restore them
     raw_specs = {
-        feature.name: tf.TensorSpec([None], raw_dtype(feature), name=place_name(place))
+        feature.name: tf.TensorSpec([None], raw_dtype(feature), name=positional_name(place))
         for place, feature in enumerate(schema.features)
     }
 
@@ -101,7 +101,9 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
         ENCODED_SIGNATURE: encoded.get_concrete_function(_encoded_specs(schema)),
     }
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    name_inputs(folder / "saved_model.pb", {place_name(i): feature.name for i, feature in enumerate(schema.features)})
+    name_inputs(
+        folder / "saved_model.pb", {positional_name(i): feature.name for i, feature in enumerate(schema.features)}
+    )
 
 
 def name_outputs(target: Target, answers: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def read_uri() -> str:
 def check_store() -> None:
     """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
     uri = read_uri()
-    with one_sentence(*CONNECT_ERRORS):
+    with as_user_error(*CONNECT_ERRORS):
         _check_reachable(uri)
 
 
@@ -54,7 +54,7 @@ def choose_store() -> str:
 
     MLflow prints the URI with every run of a tracking server, and in its errors.
     """
-    with one_sentence(ValueError):
+    with as_user_error(ValueError):
         uri = _move_login(read_uri())
     mlflow.set_tracking_uri(uri)
     if redact_uri(uri) != uri:  # such as a token before an empty password, which no variable can stand for
@@ -65,7 +65,7 @@ def choose_store() -> str:
 
 
 @contextlib.contextmanager
-def one_sentence(*errors: type[Exception]) -> Iterator[None]:
+def as_user_error(*errors: type[Exception]) -> Iterator[None]:
     """Turn these errors, or else any of MLflow's, into StoreUnreachable."""
     caught = errors or STORE_ERRORS
     try:

@@ -22,9 +22,9 @@ from ekiben.training.registry.store import (
     ROOT,
     SQLITE,
     StoreUnreachable,
+    as_user_error,
     check_store,
     choose_store,
-    one_sentence,
 )
 
 ARTIFACTS = DATA / "artifacts"
@@ -43,12 +43,12 @@ def connect() -> bool:
 
 
 @contextlib.contextmanager
-def entered_store() -> Iterator[None]:
+def existing_store() -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
     check_store()
     if not connect():
         raise StoreUnreachable("there is no MLflow store yet: train first with `python -m ekiben.training train`")
-    with one_sentence():
+    with as_user_error():
         yield
 
 
@@ -61,7 +61,7 @@ def open_store(experiment: str) -> None:
     if uri == EMBEDDED and not LINK.exists():
         LINK.unlink(missing_ok=True)  # a link to a data folder that is gone
         LINK.symlink_to(DATABASE.relative_to(ROOT))
-    with one_sentence(*CONNECT_ERRORS):
+    with as_user_error(*CONNECT_ERRORS):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
         mlflow.set_experiment(experiment)
@@ -126,7 +126,7 @@ def set_alias(name: str, alias: str, version: str) -> None:
     MlflowClient().set_registered_model_alias(name, alias, version)
 
 
-def crown_version(name: str, version: str) -> None:
+def set_champion(name: str, version: str) -> None:
     """Make a registered version the champion and remember that it was."""
     history = read_history(name)
     if history[-1:] != [version]:

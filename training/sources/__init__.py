@@ -9,7 +9,7 @@ from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is
 from ekiben.training.sources.built_in import BuiltInTable
 from ekiben.training.sources.database import DatabaseQuery
 from ekiben.training.sources.delimited import DelimitedFile
-from ekiben.training.sources.dialect import find_dialect
+from ekiben.training.sources.dialect import find_csv_format
 from ekiben.training.sources.files import check_file, is_parquet
 from ekiben.training.sources.parquet import ParquetFiles
 from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
@@ -54,5 +54,5 @@ def find_source(table: str, query: str | None) -> FileSource | SqlSource:
     check_file(source.path)
     if is_parquet(source.path):
         return source
-    found = find_dialect(source)
+    found = find_csv_format(source)
     return FileSource(path=source.path, delimiter=found.delimiter, encoding=found.encoding, decimal=found.decimal)

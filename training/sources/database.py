@@ -108,7 +108,7 @@ class DatabaseQuery:
     @contextmanager
     def _run(self, query: str) -> Iterator[CursorResult[Any]]:
         """Run a query in a transaction that can't write."""
-        with self._one_sentence():
+        with self._as_user_error():
             engine = sqlalchemy.create_engine(self.url, poolclass=NullPool, connect_args=_connect_args(self.url))
             with engine.connect() as connection:
                 if engine.dialect.name == "sqlite":
@@ -123,7 +123,7 @@ class DatabaseQuery:
                     yield result
 
     @contextmanager
-    def _one_sentence(self) -> Iterator[None]:
+    def _as_user_error(self) -> Iterator[None]:
         """Turn what SQLAlchemy and the driver say into InvalidTable, without any password."""
         try:
             yield

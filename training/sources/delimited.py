@@ -12,7 +12,7 @@ from pyarrow import csv
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import FileSource
-from ekiben.training.sources.dialect import Dialect, find_dialect
+from ekiben.training.sources.dialect import CsvFormat, find_csv_format
 from ekiben.training.sources.encoding import explain_encoding, is_utf8
 from ekiben.training.sources.files import Content, open_content, readable
 from ekiben.training.sources.source import check_asked, check_columns
@@ -26,7 +26,7 @@ class DelimitedFile:
     """A CSV file, decompressed and decoded as it is read."""
 
     path: Path
-    dialect: Dialect
+    csv_format: CsvFormat
     columns: tuple[str, ...]
     typed = False
     rows = None
@@ -35,8 +35,10 @@ class DelimitedFile:
     @classmethod
     def open(cls, source: FileSource) -> "DelimitedFile":
         """Look at the file's beginning; raise InvalidTable if it is no CSV file."""
-        dialect = find_dialect(source)
-        return cls(source.path, dialect, check_columns(str(source.path), [name.strip() for name in dialect.header]))
+        csv_format = find_csv_format(source)
+        return cls(
+            source.path, csv_format, check_columns(str(source.path), [name.strip() for name in csv_format.header])
+        )
 
     @property
     def description(self) -> str:
@@ -46,7 +48,7 @@ class DelimitedFile:
         """Stream the file; raise InvalidTable, with the row's number, where it is broken."""
         check_asked(self, columns)
         furthest = 0.0
-        if self.dialect.has_rows:
+        if self.csv_format.has_rows:
             for batch, share in self._read([self.columns.index(name) for name in columns]):
                 furthest = max(furthest, share)
                 report(furthest)
@@ -56,9 +58,9 @@ class DelimitedFile:
     def _read(self, places: Sequence[int]) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Yield the columns at these places, and the share of the file that was read."""
         broken: list[csv.InvalidRow] = []
-        names, last = [self.dialect.header[place] for place in places], self.dialect.header[-1]
+        names, last = [self.csv_format.header[place] for place in places], self.csv_format.header[-1]
         end: str | bytes = ""
-        with readable(self.path), open_content(self.path) as content, self._one_sentence(broken):
+        with readable(self.path), open_content(self.path) as content, self._as_user_error(broken):
             for done, batch in enumerate(self._open_stream(content, names, broken), 1):
                 if batch.num_rows:
                     end = batch[last][-1].as_py()
@@ -73,13 +75,13 @@ class DelimitedFile:
             broken.append(row)
             return "error"
 
-        last = self.dialect.header[-1]
-        encoding = "utf8" if is_utf8(self.dialect.encoding) else self.dialect.encoding
+        last = self.csv_format.header[-1]
+        encoding = "utf8" if is_utf8(self.csv_format.encoding) else self.csv_format.encoding
         return csv.open_csv(
             pa.PythonFile(content, mode="r"),
             # One thread knows the numbers of rows, and is no slower: threads wait for each other.
             csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, encoding=encoding),
-            csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True, invalid_row_handler=note),
+            csv.ParseOptions(delimiter=self.csv_format.delimiter, newlines_in_values=True, invalid_row_handler=note),
             csv.ConvertOptions(
                 include_columns=list(dict.fromkeys([*names, last])),
                 column_types={} if last in names else {last: pa.binary()},
@@ -89,18 +91,18 @@ class DelimitedFile:
         )
 
     @contextmanager
-    def _one_sentence(self, broken: list[csv.InvalidRow]) -> Iterator[None]:
+    def _as_user_error(self, broken: list[csv.InvalidRow]) -> Iterator[None]:
         """Turn what PyArrow finds into InvalidTable."""
         try:
             yield
         except UnicodeDecodeError:
-            raise InvalidTable(explain_encoding(str(self.path), self.dialect.encoding)) from None
+            raise InvalidTable(explain_encoding(str(self.path), self.csv_format.encoding)) from None
         except pa.ArrowException as error:
             raise InvalidTable(self._explain(broken, str(error))) from None
 
     def _explain(self, broken: list[csv.InvalidRow], message: str) -> str:
         if broken:
-            row, delimiter = broken[0], json.dumps(self.dialect.delimiter)
+            row, delimiter = broken[0], json.dumps(self.csv_format.delimiter)
             has = f"{row.actual_columns} {'value' if row.actual_columns == 1 else 'values'} when split at {delimiter}"
             there = f"{self.path}: {_name_row(row.number)} has {has}"
             return f"{there}, and the header {row.expected_columns}: {row.text[:_SHOWN]!r}"
@@ -110,7 +112,7 @@ class DelimitedFile:
         if undecodable:
             place, row_number = map(int, undecodable.groups())
             where = f"{self.path}: {_name_row(row_number)}, column `{self.columns[place]}`"
-            return explain_encoding(where, self.dialect.encoding)
+            return explain_encoding(where, self.csv_format.encoding)
         return f"{self.path} is no table: {message.splitlines()[0]}"
 
     def _check_closed(self, end: bytes, tail: bytes) -> None:

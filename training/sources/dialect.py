@@ -23,7 +23,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")  # or three decimals: say
 
 
 @dataclass(frozen=True)
-class Dialect:
+class CsvFormat:
     """What a reader has to know of a CSV file."""
 
     encoding: str
@@ -33,7 +33,7 @@ class Dialect:
     has_rows: bool
 
 
-def find_dialect(source: FileSource) -> Dialect:
+def find_csv_format(source: FileSource) -> CsvFormat:
     """Look at the beginning of a CSV file; what the source says of it is taken as said.
 
     Raise InvalidTable if it is no text, is empty, or is not written as the source says.
@@ -52,7 +52,7 @@ def find_dialect(source: FileSource) -> Dialect:
         there = f"{source.path} has only one column when split at {json.dumps(delimiter)}"
         raise InvalidTable(f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}")
     decimal = source.decimal if "decimal" in source.model_fields_set else _find_decimal(others, delimiter)
-    return Dialect(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole)
+    return CsvFormat(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole)
 
 
 def _declared(source: FileSource) -> tuple[str, ...]:

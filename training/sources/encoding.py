@@ -20,7 +20,7 @@ _OTHERS = [  # the more usual first: short texts often leave a choice
     *("koi8_r", "cp866", "iso8859_2", "iso8859_5", "cp850", "cp874"),
 ]
 _MAX_WORDS = 5000
-_MAX_RUN, _MOST = 2, 0.9  # in a Latin alphabet rarely more than two accented letters follow each other
+_MAX_RUN, _WESTERN_SHARE = 2, 0.9  # in a Latin alphabet rarely more than two accented letters follow each other
 _SIGNS = {"No", "Ps", "Sc", "Sk", "Sm", "So"}
 _MAX_CONTROLS = 0.01
 
@@ -92,7 +92,7 @@ def _guess(lines: bytes) -> str | None:
 def _is_western(evidence: bytes) -> bool:
     """Return whether accented letters stand alone or in pairs, and none is a sign in Windows-1252."""
     runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", evidence)]
-    if sum(length <= _MAX_RUN for length in runs) < _MOST * len(runs):
+    if sum(length <= _MAX_RUN for length in runs) < _WESTERN_SHARE * len(runs):
         return False
     try:
         return not _count_signs(evidence.decode(_WESTERN))

@@ -19,7 +19,7 @@ EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
 
 
 @dataclass(frozen=True)
-class Misfit:
+class ParseFailure:
     """The values of a column that can't be read as its kind."""
 
     column: str
@@ -39,7 +39,7 @@ class Converted:
     """
 
     values: pa.Array
-    misfit: NDArray[np.bool_] | None  # (rows,) a value is there that can't be read as this kind; None: nowhere
+    parse_failure: NDArray[np.bool_] | None  # (rows,) a value is there that can't be read as this kind; None: nowhere
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def convert(raw: pa.Array, kind: Kind, *, format: str = "", zoned: bool = False,
     `decimal` is the decimal point of numbers in texts.
     """
     plain = to_plain(raw)
-    return _mark_misfits(plain, _READERS[kind](plain, _Spelling(format, zoned, decimal)))
+    return _mark_parse_failures(plain, _READERS[kind](plain, _Spelling(format, zoned, decimal)))
 
 
 def convert_exactly(raw: pa.Array, decimal: str = ".") -> Converted:
     """Return a column of numbers as `convert` does, but as float64: float32 takes 16,777,217 for 16,777,216."""
     plain = to_plain(raw)
-    return _mark_misfits(plain, to_double(plain, decimal))
+    return _mark_parse_failures(plain, to_double(plain, decimal))
 
 
 def to_plain(raw: pa.Array) -> pa.Array:
@@ -93,9 +93,9 @@ def to_double(plain: pa.Array, decimal: str = ".") -> pa.Array:
     return pc.if_else(pc.is_finite(wide.cast(pa.float32(), safe=False)), wide, None)
 
 
-def _mark_misfits(plain: pa.Array, values: pa.Array) -> Converted:
-    misfit = pc.and_(plain.is_valid(), values.is_null()).to_numpy(zero_copy_only=False)
-    return Converted(values, misfit if misfit.any() else None)
+def _mark_parse_failures(plain: pa.Array, values: pa.Array) -> Converted:
+    parse_failure = pc.and_(plain.is_valid(), values.is_null()).to_numpy(zero_copy_only=False)
+    return Converted(values, parse_failure if parse_failure.any() else None)
 
 
 def _to_number(plain: pa.Array, how: _Spelling) -> pa.Array:

@@ -21,7 +21,7 @@ class LabelReader:
     a source with types a text is a text.
     """
 
-    misfit = None  # everything that has a text can be a label
+    parse_failure = None  # everything that has a text can be a label
 
     def __init__(self, name: str, typed: bool) -> None:
         self._name = name

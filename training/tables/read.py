@@ -13,7 +13,7 @@ from ekiben.contract.feature import Kind
 from ekiben.contract.validation import EXPECTED
 from ekiben.training.problem import Declared, FileSource, ProblemConfig
 from ekiben.training.sources import describe_absent, open_source
-from ekiben.training.tables.conversion import Converted, Misfit, convert, convert_exactly
+from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
 
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
@@ -26,7 +26,7 @@ class Table:
     frame: pd.DataFrame  # features, target, time and slices, in the types of their kinds
     columns: tuple[str, ...]  # of the source, also those that were not read
     absent: tuple[str, ...]  # of the problem's columns
-    misfits: tuple[Misfit, ...]
+    parse_failures: tuple[ParseFailure, ...]
     source: str  # how the source calls itself; never with a password
     notes: tuple[str, ...]  # what the source or the reader left out
 
@@ -43,14 +43,14 @@ class ColumnReader:
         self._kind = kind
         self._read = read
         self._chunks: list[pa.Array] = []
-        self._misfit: Misfit | None = None
+        self._parse_failure: ParseFailure | None = None
 
     def add(self, raw: pa.Array, first_row: int) -> None:
         """Convert the next batch, which begins at that row of the table."""
         converted = self._read(raw)
         self._chunks.append(converted.values)
-        if converted.misfit is not None:
-            self._count_misfits(raw, converted.misfit, first_row)
+        if converted.parse_failure is not None:
+            self._count_parse_failures(raw, converted.parse_failure, first_row)
 
     def finish(self) -> "pd.Series":
         """Return the whole column and forget the batches."""
@@ -61,18 +61,18 @@ class ColumnReader:
         return column.to_pandas(types_mapper=PANDAS_TYPES.get)
 
     @property
-    def misfit(self) -> Misfit | None:
+    def parse_failure(self) -> ParseFailure | None:
         """What could not be read as the column's kind."""
-        return self._misfit
+        return self._parse_failure
 
-    def _count_misfits(self, raw: pa.Array, misfit: np.ndarray, first_row: int) -> None:
-        found = int(np.count_nonzero(misfit))
-        if self._misfit is None:
-            place = int(misfit.argmax())
+    def _count_parse_failures(self, raw: pa.Array, parse_failure: np.ndarray, first_row: int) -> None:
+        found = int(np.count_nonzero(parse_failure))
+        if self._parse_failure is None:
+            place = int(parse_failure.argmax())
             shown = str(raw[place].as_py())
-            self._misfit = Misfit(self.name, found, first_row + place + 1, shown, EXPECTED[self._kind])
+            self._parse_failure = ParseFailure(self.name, found, first_row + place + 1, shown, EXPECTED[self._kind])
         else:
-            self._misfit = replace(self._misfit, rows=self._misfit.rows + found)
+            self._parse_failure = replace(self._parse_failure, rows=self._parse_failure.rows + found)
 
 
 def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient: bool = False) -> Table:
@@ -97,9 +97,13 @@ def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient:
         rows += batch.num_rows
     if not rows:
         raise InvalidTable(f"{source.description} has no rows")
-    misfits = tuple(replace(misfit, of=rows) for reader in readers.values() if (misfit := reader.misfit))
+    parse_failures = tuple(
+        replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
+    )
     frame = pd.DataFrame({name: readers.pop(name).finish() for name in wanted}, copy=False)
-    return leave_out_rows(problem, Table(frame, source.columns, absent, misfits, source.description, source.notes))
+    return leave_out_rows(
+        problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes)
+    )
 
 
 def choose_readers(problem: ProblemConfig, typed: bool, decimal: str) -> dict[str, ColumnReader | LabelReader]:

@@ -23,7 +23,7 @@ from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_
 from ekiben.training.checks.reference import Reference, learn_reference, load_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table
 from ekiben.training.dataset.schema_learning import learn_schema
-from ekiben.training.tables.conversion import Misfit
+from ekiben.training.tables.conversion import ParseFailure
 
 ROWS = 4_000
 LATE = Target(name="late", classes=(False, True))
@@ -71,10 +71,10 @@ def learned() -> tuple[Schema, Reference]:
     return schema, learn_reference(schema, COLUMNS, make_table())
 
 
-def check(table: pd.DataFrame, misfits: tuple[Misfit, ...] = (), **options: Any) -> Report:
+def check(table: pd.DataFrame, parse_failures: tuple[ParseFailure, ...] = (), **options: Any) -> Report:
     schema, reference = learned()
     options = {"columns": [*table, "remark"], "against": "version 3", "reference": reference} | options
-    return check_table(options.pop("schema", schema), frame=table, misfits=misfits, **options)
+    return check_table(options.pop("schema", schema), frame=table, parse_failures=parse_failures, **options)
 
 
 def skews(report: Report) -> list[tuple[str, str]]:
@@ -106,8 +106,8 @@ def test_the_first_table_is_only_checked_for_what_can_not_be_read() -> None:
     report = check(table, schema=schema, reference=None, against="")
     assert report.format() == "checked 4,000 rows: nothing unexpected"
     assert report.drifts == ()
-    misfit = Misfit("distance", 1204, 17, "abc", "a number", of=5000)
-    assert skews(check(table, (misfit,), schema=schema, reference=None)) == [("distance", "retyped")]
+    parse_failure = ParseFailure("distance", 1204, 17, "abc", "a number", of=5000)
+    assert skews(check(table, (parse_failure,), schema=schema, reference=None)) == [("distance", "retyped")]
 
 
 def test_a_table_without_rows_is_rejected() -> None:
@@ -228,14 +228,14 @@ def test_a_column_of_another_kind_is_named_and_nothing_else_said_of_it(column: s
 
 def test_what_can_not_be_read_is_shown_once() -> None:
     table = replace(make_table(), "distance", np.nan, [16, 20])
-    report = check(table, (Misfit("distance", 2, 17, "abc", "a number", of=4_100),))
+    report = check(table, (ParseFailure("distance", 2, 17, "abc", "a number", of=4_100),))
     assert [str(skew) for skew in report.skews] == [
         "`distance`: can't be read as a number in 2 of 4,100 rows (0.05%), first in row 17: 'abc'"
     ]
 
 
-def test_a_misfit_need_not_say_how_many_rows_there_were() -> None:
-    report = check(make_table(), (Misfit("rain", 1, 17, "abc", "a number"),))
+def test_a_parse_failure_need_not_say_how_many_rows_there_were() -> None:
+    report = check(make_table(), (ParseFailure("rain", 1, 17, "abc", "a number"),))
     assert [str(skew) for skew in report.skews] == [
         "`rain`: can't be read as a number in 1 row, first in row 17: 'abc'"
     ]
@@ -265,7 +265,7 @@ def test_a_row_is_counted_in_the_source_not_in_what_is_left_of_it() -> None:
 
 def test_every_skew_is_found_at_once() -> None:
     table = replace(make_table(), "distance", [np.nan, 9999], [1, 2]).drop(columns="cargo")
-    report = check(replace(table, "departure", pd.NaT, 1), (Misfit("rain", 1, 1, "x", "a number"),))
+    report = check(replace(table, "departure", pd.NaT, 1), (ParseFailure("rain", 1, 1, "x", "a number"),))
     assert skews(report) == [
         ("rain", "retyped"),
         ("cargo", "missing"),
@@ -549,8 +549,8 @@ def strange_report() -> Report:
         moved[name] = moved[name] + np.float32(1)
     moved["<b>"] = pd.Categorical(["\x07"] * 500, categories=table["<b>"].cat.categories)
     moved.loc[3, list(STRANGE)] = np.float32(1e6)
-    misfits = [Misfit(name, 2, 5, "<img src=x>", "a number") for name in STRANGE]
-    return check_table(schema, reference, [*moved, "<u>new</u>"], moved, misfits, against="version <3>")
+    parse_failures = [ParseFailure(name, 2, 5, "<img src=x>", "a number") for name in STRANGE]
+    return check_table(schema, reference, [*moved, "<u>new</u>"], moved, parse_failures, against="version <3>")
 
 
 class Page(HTMLParser):

@@ -25,11 +25,11 @@ from ekiben.training.evaluate import (
     Diverged,
     format_number,
     format_scores,
-    gate,
     headline,
     period_keys,
     plot,
     plot_slices,
+    promotion_metric,
     score,
     score_slices,
     slice_keys,
@@ -332,7 +332,7 @@ def evaluations(draw_one: st.DrawFn) -> tuple[Target, np.ndarray, np.ndarray]:
 def test_no_score_is_ever_nan(evaluation: tuple[Target, np.ndarray, np.ndarray]) -> None:
     scores = score(*evaluation)
     assert np.isfinite(list(scores.values())).all()
-    assert gate(evaluation[0]) in scores
+    assert promotion_metric(evaluation[0]) in scores
     assert {type(value) for value in scores.values()} == {float}
 
 
@@ -355,8 +355,8 @@ def test_a_network_that_diverged_is_not_scored(target: Target, answer: float) ->
 
 
 def test_versions_are_compared_by_what_is_better_when_lower() -> None:
-    assert [gate(target) for target in (BINARY, SPECIES, PRICE)] == ["log_loss", "log_loss", "rmse"]
-    assert gate(TargetColumn(name="price", task="regression")) == "rmse"
+    assert [promotion_metric(target) for target in (BINARY, SPECIES, PRICE)] == ["log_loss", "log_loss", "rmse"]
+    assert promotion_metric(TargetColumn(name="price", task="regression")) == "rmse"
 
 
 def test_the_headline_is_among_the_scores() -> None:

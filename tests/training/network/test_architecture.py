@@ -12,7 +12,7 @@ from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import LiteRTEngine, cut
 from ekiben.training.network.architecture import CLIP, Shape, average_towers, build_towers, network_inputs
-from ekiben.training.network.fit import LOSSES, Labelled, Recipe, fit_network
+from ekiben.training.network.fit import LOSSES, FitOptions, LabelledRows, fit_network
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import convert_to_litert, predict_encoded
 from tests.every_kind import SCHEMA
@@ -40,20 +40,20 @@ def make_rows(rows: int, seed: int = 0) -> Encoded:
     return Encoded(numbers, random.integers(0, sizes, (rows, len(sizes))).astype(np.int32))
 
 
-def make_labelled(task: str, rows: int, seed: int = 0) -> Labelled:
+def make_labelled(task: str, rows: int, seed: int = 0) -> LabelledRows:
     """Random rows whose label follows from the first number, with a little noise for a regression."""
     encoded = make_rows(rows, seed)
     first = np.nan_to_num(encoded.numbers[:, 0])
     if task == "binary":
-        return Labelled(encoded, (first > 0).astype(np.float32))
+        return LabelledRows(encoded, (first > 0).astype(np.float32))
     if task == "multiclass":
-        return Labelled(encoded, np.digitize(first, [-0.5, 0.5]).astype(np.int32))
+        return LabelledRows(encoded, np.digitize(first, [-0.5, 0.5]).astype(np.int32))
     noise = np.random.default_rng(seed + 1).normal(0, 0.3, rows)
-    return Labelled(encoded, 1e6 * (5 + first + noise))
+    return LabelledRows(encoded, 1e6 * (5 + first + noise))
 
 
 def fit(task: str, rows: int = 1500, seed: int = 0, epochs: int = 4) -> keras.Model:
-    recipe = Recipe(seed=seed, epochs=epochs)
+    recipe = FitOptions(seed=seed, epochs=epochs)
     return fit_network(schema_for(task), make_labelled(task, rows), make_labelled(task, 1000, 7), recipe)
 
 
@@ -246,13 +246,13 @@ def test_one_feature_is_enough(features: Any) -> None:
     schema = Schema(name="s", features=features, target=TARGETS["binary"])
     numbers = np.linspace(0, 1, 120, dtype=np.float32).reshape(120, -1)[:, : len(schema.number_names)]
     codes = np.arange(120, dtype=np.int32).reshape(120, -1)[:, : len(schema.categories)] % 3
-    rows = Labelled(Encoded(numbers, codes), (np.arange(120) % 2).astype(np.float32))
-    assert predict_encoded(fit_network(schema, rows, rows, Recipe(epochs=1)), rows.encoded).shape == (120, 1)
+    rows = LabelledRows(Encoded(numbers, codes), (np.arange(120) % 2).astype(np.float32))
+    assert predict_encoded(fit_network(schema, rows, rows, FitOptions(epochs=1)), rows.encoded).shape == (120, 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, 7.0])
 def test_a_constant_or_empty_number_does_no_harm(value: float) -> None:
     rows = make_labelled("binary", 200)
     rows.encoded.numbers[:, 1] = value
-    network = fit_network(schema_for("binary"), rows, rows, Recipe(epochs=1))
+    network = fit_network(schema_for("binary"), rows, rows, FitOptions(epochs=1))
     assert np.isfinite(predict_encoded(network, rows.encoded)).all()

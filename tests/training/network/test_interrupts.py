@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from ekiben.training.network.interrupts import held_interrupts
+from ekiben.training.network.interrupts import deferred_interrupts
 
 
 def test_an_interrupt_waits_until_it_is_asked_for() -> None:
     reached: list[str] = []
 
     def fit() -> None:
-        with held_interrupts() as interrupt:
+        with deferred_interrupts() as interrupt:
             signal.raise_signal(signal.SIGINT)
             reached.append("after the signal")
             interrupt()
@@ -25,13 +25,13 @@ def test_an_interrupt_waits_until_it_is_asked_for() -> None:
 
 
 def test_an_interrupt_that_nobody_asked_for_comes_at_the_end() -> None:
-    with pytest.raises(KeyboardInterrupt), held_interrupts():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
         signal.raise_signal(signal.SIGINT)
 
 
 def test_another_thread_holds_nothing_back() -> None:
     def hold() -> None:
-        with held_interrupts() as interrupt:
+        with deferred_interrupts() as interrupt:
             handlers.append(signal.getsignal(signal.SIGINT))
             interrupt()
 

@@ -265,7 +265,7 @@ def test_the_kind_of_a_typed_column(values: pa.Array, line: str, run: Propose) -
 def check_that_training_reads(written: Written) -> None:
     """What is proposed fits every value of the table, and nulls are only where they are announced."""
     table = read_table(written.problem, lambda _: None)
-    assert table.misfits == ()
+    assert table.parse_failures == ()
     for name, declared in written.problem.features.items():
         assert table.frame[name].isna().any() == declared.nullable
 

@@ -27,9 +27,9 @@ def read(values: Any, kind: Kind, **how: Any) -> list[Any]:
     raw = values if isinstance(values, pa.Array) else pa.array(values)
     converted = convert(raw, kind, **how)
     assert len(converted.values) == len(raw)
-    misfit = converted.misfit if converted.misfit is not None else np.zeros(len(raw), bool)
-    assert converted.misfit is None or misfit.any()
-    shown = zip(converted.values.to_pylist(), misfit, strict=True)
+    parse_failure = converted.parse_failure if converted.parse_failure is not None else np.zeros(len(raw), bool)
+    assert converted.parse_failure is None or parse_failure.any()
+    shown = zip(converted.values.to_pylist(), parse_failure, strict=True)
     return ["misfit" if strange else value for value, strange in shown]
 
 
@@ -72,7 +72,7 @@ def test_the_type_is_that_of_the_kind(kind: Kind) -> None:
     ],
     ids=["binary", "list", "struct", "duration"],
 )
-def test_a_type_without_a_kind_is_a_misfit(kind: Kind, raw: pa.Array) -> None:
+def test_a_type_without_a_kind_is_a_parse_failure(kind: Kind, raw: pa.Array) -> None:
     assert read(raw, kind) == ["misfit"]
 
 
@@ -234,7 +234,7 @@ def test_iso_8601_is_read(text: str) -> None:
         "1e9",
     ],
 )
-def test_what_is_no_date_is_a_misfit(text: str) -> None:
+def test_what_is_no_date_is_a_parse_failure(text: str) -> None:
     assert read([text], "timestamp") == ["misfit"]
     assert read(["2013-07-04", text], "timestamp") == [datetime(2013, 7, 4), "misfit"]
 
@@ -248,7 +248,7 @@ def test_an_offset_is_wanted_or_rejected(text: str) -> None:
     assert read([text, "2013-07-04T12:00:00"], "timestamp") == ["misfit", NOON]
 
 
-def test_a_moment_outside_of_the_calendar_in_utc_is_a_misfit() -> None:
+def test_a_moment_outside_of_the_calendar_in_utc_is_a_parse_failure() -> None:
     texts = ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-02:00"]
     assert read(texts, "timestamp", zoned=True) == ["misfit", "misfit"]
 
@@ -346,15 +346,15 @@ def test_how_texts_are_stored_makes_no_difference(kind: Kind) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.none() | st.text(max_size=12) | st.from_regex(r"[-+$€]?[\d.,' ]{1,8}%?", fullmatch=True)))
-def test_any_text_is_a_value_or_missing_or_a_misfit(texts: list[str | None]) -> None:
+def test_any_text_is_a_value_or_missing_or_a_parse_failure(texts: list[str | None]) -> None:
     raw = pa.array(texts, pa.string())
     for kind in KINDS:
         for how in ({}, {"decimal": ","}, {"zoned": True}, {"format": "%d.%m.%Y"}):
             converted = convert(raw, kind, **how)  # type: ignore[arg-type]
             missing = np.array([text is None or text.strip() in NULL_SPELLINGS for text in texts], bool)
-            misfit = np.zeros(len(texts), bool) if converted.misfit is None else converted.misfit
-            assert (converted.values.is_null().to_numpy(zero_copy_only=False) == (missing | misfit)).all()
-            assert not (missing & misfit).any()
+            parse_failure = np.zeros(len(texts), bool) if converted.parse_failure is None else converted.parse_failure
+            assert (converted.values.is_null().to_numpy(zero_copy_only=False) == (missing | parse_failure)).all()
+            assert not (missing & parse_failure).any()
 
 
 # Formats of dates
