@@ -8,15 +8,15 @@ from dataclasses import dataclass
 class Check:
     """One demand, what was seen, and whether that is good enough."""
 
-    demand: str
+    criterion: str
     seen: str
     met: bool
 
 
 def print_checks(checks: Sequence[Check]) -> int:
     """Print demands as a Markdown table; return the exit code: 1 if one was missed."""
-    print("| demand | seen | |")
+    print("| criterion | measured | |")
     print("|---|---|---|")
     for check in checks:
-        print(f"| {check.demand} | {check.seen} | {'met' if check.met else '**missed**'} |")
+        print(f"| {check.criterion} | {check.seen} | {'met' if check.met else '**missed**'} |")
     return int(not all(check.met for check in checks))

@@ -23,8 +23,8 @@ from locust.env import Environment
 
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
-from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from ekiben.load_tests.requests.traffic_mix import Questions, write_questions
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, RequestFormat
+from ekiben.load_tests.requests.traffic_mix import TrafficMix, write_mix
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 
 grpc.experimental.gevent.init_gevent()
@@ -55,10 +55,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--grpc", default="", metavar="HOST:PORT", help="the gRPC port (default: 9000 of --host)")
 
 
-def questions_for(environment: Environment, dialect: Dialect) -> Questions:
+def mix_for(environment: Environment, request_format: RequestFormat) -> TrafficMix:
     """Return the questions as the command line wants them."""
     options: Any = environment.parsed_options
-    return write_questions(environment.host or "", dialect, options.row_sizes, options.row_weights)
+    return write_mix(environment.host or "", request_format, options.row_sizes, options.row_weights)
 
 
 class HttpUser(FastHttpUser):
@@ -67,19 +67,19 @@ class HttpUser(FastHttpUser):
     abstract = True
     wait_time = constant(0)
     network_timeout = connection_timeout = TIMEOUT_S
-    dialect: Dialect
+    request_format: RequestFormat
 
     def on_start(self) -> None:
-        self._questions = questions_for(self.environment, self.dialect)
+        self._questions = mix_for(self.environment, self.request_format)
 
     @task
     def ask(self) -> None:
-        question = self._questions.draw()
-        body: Any = question.body  # Locust's types know texts only, its client sends bytes as they are
+        case = self._questions.draw()
+        body: Any = case.body  # Locust's types know texts only, its client sends bytes as they are
         with self.client.post(
-            question.path, data=body, headers=question.headers, name=self.dialect.name, catch_response=True
+            case.path, data=body, headers=case.headers, name=self.request_format.name, catch_response=True
         ) as response:
-            if response.status_code == 200 and not self._questions.is_right(question, response.content):
+            if response.status_code == 200 and not self._questions.is_right(case, response.content):
                 response.failure("a wrong answer")
 
 
@@ -87,35 +87,35 @@ class PredictUser(HttpUser):
     """Ekiben's own /predict."""
 
     weight = 4
-    dialect = PREDICT
+    request_format = PREDICT
 
 
 class OpenInferenceUser(HttpUser):
     """Open Inference Protocol, all of it JSON."""
 
-    dialect = OIP_JSON
+    request_format = OIP_JSON
 
 
 class OpenInferenceBinaryUser(HttpUser):
     """Open Inference Protocol with raw tensors."""
 
-    dialect = OIP_BINARY
+    request_format = OIP_BINARY
 
 
 class TensorFlowServingUser(HttpUser):
     """TensorFlow Serving's REST."""
 
-    dialect = TFS_REST
+    request_format = TFS_REST
 
 
 class GrpcUser(User):
     """Open Inference Protocol over gRPC: a connection of its own, as callers on other machines have."""
 
     wait_time = constant(0)
-    dialect = OIP_RAW
+    request_format = OIP_RAW
 
     def on_start(self) -> None:
-        self._questions = questions_for(self.environment, self.dialect)
+        self._questions = mix_for(self.environment, self.request_format)
         options: Any = self.environment.parsed_options
         address = options.grpc or f"{urlsplit(self.environment.host or '').hostname}:9000"
         # Without a pool of its own every channel of a process shares one connection, and so one worker.
@@ -127,20 +127,20 @@ class GrpcUser(User):
 
     @task
     def ask(self) -> None:
-        question = self._questions.draw()
-        call = self._calls.get(question.path)
+        case = self._questions.draw()
+        call = self._calls.get(case.path)
         if call is None:
-            call = self._calls[question.path] = self._channel.unary_unary(question.path, bytes, bytes)
+            call = self._calls[case.path] = self._channel.unary_unary(case.path, bytes, bytes)
         answer, error, started = b"", None, perf_counter()
         try:
-            answer = call(question.body, timeout=TIMEOUT_S)
+            answer = call(case.body, timeout=TIMEOUT_S)
         except grpc.RpcError as failed:
             error = Failed(failed.code().name)
         milliseconds = 1000 * (perf_counter() - started)
-        if error is None and not self._questions.is_right(question, answer):
+        if error is None and not self._questions.is_right(case, answer):
             error = Failed("a wrong answer")
         self.environment.events.request.fire(
-            request_type="gRPC", name=self.dialect.name, response_time=milliseconds, response_length=len(answer),
+            request_type="gRPC", name=self.request_format.name, response_time=milliseconds, response_length=len(answer),
             exception=error, context={},
         )  # fmt: skip
 
@@ -161,7 +161,7 @@ def check_target(environment: Environment, **_: Any) -> None:
         if not options.slo_p99_ms >= 0:
             raise UserError(f"--slo-p99-ms {options.slo_p99_ms}: expected milliseconds above 0")
         if environment.host and not options.master:
-            write_questions(environment.host, PREDICT, options.row_sizes, options.row_weights)
+            write_mix(environment.host, PREDICT, options.row_sizes, options.row_weights)
         elif options.headless and not environment.host:
             raise UserError("--host is missing: give the service's URL, such as --host http://127.0.0.1:8080")
     except UserError as error:
@@ -175,7 +175,7 @@ def reject_usage(error: UserError) -> int:
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
-def judge(environment: Environment, **_: Any) -> None:
+def set_exit_code(environment: Environment, **_: Any) -> None:
     """Set the exit code: 1 if more requests failed or the p99 was higher than the options allow."""
     options: Any = environment.parsed_options
     for miss in list_misses(environment, options.slo_p99_ms, options.error_budget):

@@ -21,13 +21,13 @@ import psutil
 from ekiben.load_tests.capacity.measure import serve
 from ekiben.load_tests.criteria import Check, print_checks
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
-from ekiben.load_tests.hostile.attack import Target
+from ekiben.load_tests.hostile.attack import AttackTarget
 from ekiben.load_tests.hostile.calls import REJECTED_CODES, ask_rejected_over_grpc, read_code
 from ekiben.load_tests.hostile.rows import ask, ask_rejected, csv, parquet, wrong_rows
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
-from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, RequestFormat
 from ekiben.load_tests.requests.http_message import http_request
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import Service, Source, find_source
 from ekiben.load_tests.servers.process import memory_mib
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
@@ -35,7 +35,7 @@ from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
 HTTP = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST)
 GRPC = (OIP_RAW, OIP_TYPED, TFS_GRPC)
 SIZES = (1, 1, 1, 8, 64)
-QUESTIONS = 40  # of each dialect and size
+CASES = 40  # of each dialect and size
 CALLERS = 4  # of each dialect
 PAUSE_S = 0.01  # between a caller's requests: a soak is long, not hard
 BAD = 0.01
@@ -98,12 +98,12 @@ class Soak:
         self._process = process
         self._end = time.monotonic() + seconds
         self._seen = Seen()
-        self._target = Target(service.address, grpc_port, source, seconds, 1.0)
+        self._target = AttackTarget(service.address, grpc_port, source, seconds, 1.0)
 
     async def run(self) -> Seen:
         """Call until the time is over."""
-        callers = [self._call_http(self._ask(dialect)) for dialect in HTTP for _ in range(CALLERS)]
-        callers += [self._call_grpc(self._ask(dialect)) for dialect in GRPC for _ in range(CALLERS)]
+        callers = [self._call_http(self._ask(request_format)) for request_format in HTTP for _ in range(CALLERS)]
+        callers += [self._call_grpc(self._ask(request_format)) for request_format in GRPC for _ in range(CALLERS)]
         callers += [self._repeat(self._drip) for _ in range(SLOW_CALLERS)]
         callers += [self._repeat(self._leave) for _ in range(LEAVERS)]
         callers += [self._call_large(), self._call_large_grpc()]
@@ -114,44 +114,44 @@ class Soak:
     def _going(self) -> bool:
         return time.monotonic() < self._end
 
-    def _ask(self, dialect: Dialect) -> Sequence[Question]:
-        return [self._source.ask(dialect, random.choice(SIZES), first) for first in range(QUESTIONS)]
+    def _ask(self, request_format: RequestFormat) -> Sequence[RequestCase]:
+        return [self._source.ask(request_format, random.choice(SIZES), first) for first in range(CASES)]
 
-    async def _call_http(self, questions: Sequence[Question]) -> None:
+    async def _call_http(self, cases: Sequence[RequestCase]) -> None:
         reader, writer = await self._connect()
-        for question in itertools.cycle(questions):
+        for case in itertools.cycle(cases):
             if not self._going:
                 break
             bad = random.random() < BAD
-            body = random.choice(BAD_BODIES) if bad else question.body
-            writer.write(http_request(question.path, question.headers, body))
+            body = random.choice(BAD_BODIES) if bad else case.body
+            writer.write(http_request(case.path, case.headers, body))
             status, answer = await read_answer(reader)
-            self._count(question, status, answer, bad)
+            self._count(case, status, answer, bad)
             if status == 0:
                 reader, writer = await self._connect()
             await asyncio.sleep(PAUSE_S)
         writer.close()
 
-    async def _call_grpc(self, questions: Sequence[Question]) -> None:
+    async def _call_grpc(self, cases: Sequence[RequestCase]) -> None:
         options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self._grpc_port}", options) as channel:
-            for question in itertools.cycle(questions):
+            for case in itertools.cycle(cases):
                 if not self._going:
                     return
                 bad = random.random() < BAD
-                body = b"\xff" if bad else question.body
+                body = b"\xff" if bad else case.body
                 try:
-                    answer = await channel.unary_unary(question.path, bytes, bytes)(body, timeout=TIMEOUT_S)
-                    self._count(question, 200, bytes(answer), bad)
+                    answer = await channel.unary_unary(case.path, bytes, bytes)(body, timeout=TIMEOUT_S)
+                    self._count(case, 200, bytes(answer), bad)
                 except grpc.aio.AioRpcError as error:
                     as_http = 400 if error.code() == grpc.StatusCode.INVALID_ARGUMENT else 500
-                    self._count(question, as_http, str(error.code()).encode(), bad)
+                    self._count(case, as_http, str(error.code()).encode(), bad)
                 await asyncio.sleep(PAUSE_S)
 
     async def _call_large(self) -> None:
         """Send many rows that are wrong, in every form over HTTP."""
         target = self._target
-        requests = {dialect.name: ask_rejected(target, dialect, LARGE_ROWS) for dialect in HTTP}
+        requests = {request_format.name: ask_rejected(target, request_format, LARGE_ROWS) for request_format in HTTP}
         requests["gzip"] = ask(target, PREDICT, wrong_rows(target, LARGE_ROWS), packed=True)
         requests |= {"CSV": csv(target, LARGE_ROWS), "Parquet": parquet(target, LARGE_ROWS)}
         for name, request in itertools.cycle(requests.items()):
@@ -166,37 +166,37 @@ class Soak:
 
     async def _call_large_grpc(self) -> None:
         """Call with many rows, the last of them wrong, in every form over gRPC."""
-        calls = [ask_rejected_over_grpc(self._target, dialect, LARGE_ROWS) for dialect in GRPC]
+        calls = [ask_rejected_over_grpc(self._target, request_format, LARGE_ROWS) for request_format in GRPC]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self._grpc_port}", CHANNEL_OPTIONS) as channel:
-            for question in itertools.cycle(calls):
+            for case in itertools.cycle(calls):
                 if not self._going:
                     return
-                code = await read_code(channel.unary_unary(question.path, bytes, bytes)(question.body))
-                self._count_bad(f"large {question.dialect.name}", 400 if code in REJECTED_CODES else 500)
+                code = await read_code(channel.unary_unary(case.path, bytes, bytes)(case.body))
+                self._count_bad(f"large {case.request_format.name}", 400 if code in REJECTED_CODES else 500)
                 await asyncio.sleep(LARGE_PAUSE_S)
 
-    async def _repeat(self, call: Callable[[Question], Awaitable[None]]) -> None:
-        for question in itertools.cycle(self._ask(PREDICT)):
+    async def _repeat(self, call: Callable[[RequestCase], Awaitable[None]]) -> None:
+        for case in itertools.cycle(self._ask(PREDICT)):
             if not self._going:
                 return
-            await call(question)
+            await call(case)
 
-    async def _drip(self, question: Question) -> None:
+    async def _drip(self, case: RequestCase) -> None:
         """Send a body in small parts."""
         reader, writer = await self._connect()
-        request = http_request(question.path, question.headers, question.body)
+        request = http_request(case.path, case.headers, case.body)
         size = len(request) // DRIPS + 1
         for start in range(0, len(request), size):
             writer.write(request[start : start + size])
             await asyncio.sleep(DRIP_S)
-        self._count(question, *await read_answer(reader), bad=False)
+        self._count(case, *await read_answer(reader), bad=False)
         self._seen.dripped += 1
         writer.close()
 
-    async def _leave(self, question: Question) -> None:
+    async def _leave(self, case: RequestCase) -> None:
         """Hang up at a random place of a request or after it."""
         _, writer = await self._connect()
-        request = http_request(question.path, question.headers, question.body)
+        request = http_request(case.path, case.headers, case.body)
         writer.write(request[: random.randint(1, len(request))])
         await asyncio.sleep(random.choice((0, 0.001, PAUSE_S)))
         writer.transport.abort()
@@ -212,13 +212,13 @@ class Soak:
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(*self._service.address)
 
-    def _count(self, question: Question, status: int, answer: bytes, bad: bool) -> None:
-        name = question.dialect.name
+    def _count(self, case: RequestCase, status: int, answer: bytes, bad: bool) -> None:
+        name = case.request_format.name
         if bad:
             self._count_bad(name, status)
         elif status != 200:
             self._seen.failed[f"{name}: {status} {answer[:80].decode('latin-1')}"] += 1
-        elif question.is_answered_by(answer):
+        elif case.is_answered_by(answer):
             self._seen.good[name] += 1
         else:
             self._seen.wrong[name] += 1

@@ -18,7 +18,7 @@ from ekiben.load_tests.generator.cpu_affinity import Split, running_on, split_co
 from ekiben.load_tests.generator.load import CONNECTIONS, Call, Load
 from ekiben.load_tests.generator.processes import Generator, Offered, start_generator
 from ekiben.load_tests.requests.http_dialects import PREDICT
-from ekiben.load_tests.requests.request_case import Question, write_question
+from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.requests.service_under_test import Service, Source, find_service, find_source, read, write_calls
 from ekiben.load_tests.servers.process import cpu_seconds
 from ekiben.load_tests.servers.start import EKIBEN, NOTHING, start
@@ -149,7 +149,7 @@ def serve(
     given = {**environment, "WORKERS": str(workers)}
     with ExitStack() as stack:
         with running_on(split.service):
-            running = stack.enter_context(start(EKIBEN, port, first_question(), folder, given))
+            running = stack.enter_context(start(EKIBEN, port, first_case(), folder, given))
         yield find_service(f"http://127.0.0.1:{port}"), running.process
 
 
@@ -163,10 +163,10 @@ def describe_wait(slo_ms: float) -> str:
     return " ".join(f"{name}={value}" for name, value in wait_setting(slo_ms).items())
 
 
-def first_question() -> Question:
+def first_case() -> RequestCase:
     """Return a row of the store's model, asked until the service answers."""
     model = open_stored(find_model(read_settings().model_name))
-    return write_question(model.schema, [model.schema.example], PREDICT, 1)
+    return write_case(model.schema, [model.schema.example], PREDICT, 1)
 
 
 def measure(bench: Bench, workers: int, split: Split, goal: Goal) -> Measured:

@@ -16,12 +16,12 @@ from tqdm import tqdm
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.comparison import h2load, wrk
 from ekiben.load_tests.comparison.bench_report import report
-from ekiben.load_tests.requests.http_dialects import LOADS, Dialect
+from ekiben.load_tests.requests.http_dialects import LOADS, RequestFormat
 from ekiben.load_tests.requests.http_message import http_request
-from ekiben.load_tests.requests.request_case import Question, write_question
+from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.servers.environment import is_installed
 from ekiben.load_tests.servers.process import Measured
-from ekiben.load_tests.servers.start import DIALECTS, MLSERVER, PEERS, Peer, Running, start
+from ekiben.load_tests.servers.start import MLSERVER, PEERS, REQUEST_FORMATS, Peer, Running, start
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE
 from ekiben.model.store import find_model, open_stored
@@ -39,21 +39,21 @@ def run(seconds: int, rounds: int) -> int:
         loader = Loader(seconds, Path(stack.enter_context(tempfile.TemporaryDirectory())))
         servers = [stack.enter_context(loader.start(peer, port)) for port, peer in enumerate(find_peers(), FIRST_PORT)]
         plan = [
-            (load, dialect, server)
+            (load, request_format, server)
             for load in LOADS
             for _ in range(rounds)
-            for dialect in DIALECTS
+            for request_format in REQUEST_FORMATS
             for server in servers
-            if dialect in server.peer.dialects and load in dialect.loads
+            if request_format in server.peer.request_formats and load in request_format.loads
         ]
-        results: dict[tuple[tuple[int, int], Dialect, Peer], list[Measured]] = {}
+        results: dict[tuple[tuple[int, int], RequestFormat, Peer], list[Measured]] = {}
         lost: set[Peer] = set()
-        for load, dialect, server in tqdm(plan, desc="measuring", unit="run"):
+        for load, request_format, server in tqdm(plan, desc="measuring", unit="run"):
             if server.peer in lost:
                 continue
             try:
-                measured = loader.measure(server, dialect, *load)
-                results.setdefault((load, dialect, server.peer), []).append(measured)
+                measured = loader.measure(server, request_format, *load)
+                results.setdefault((load, request_format, server.peer), []).append(measured)
             except UserError as error:
                 if not server.peer.environment:
                     raise
@@ -84,22 +84,22 @@ class Loader:
 
     def start(self, peer: Peer, port: int) -> AbstractContextManager[Running]:
         """Start a server and wait for its first answer."""
-        return start(peer, port, self._ask(peer.dialects[0], 1), self._folder)
+        return start(peer, port, self._ask(peer.request_formats[0], 1), self._folder)
 
-    def measure(self, server: Running, dialect: Dialect, rows: int, in_flight: int) -> Measured:
+    def measure(self, server: Running, request_format: RequestFormat, rows: int, in_flight: int) -> Measured:
         """Load a server in one dialect; raise UserError unless its answers are right before and after."""
-        question = self._ask(dialect, rows)
-        url, file = server.url(question), self._folder / "load"
-        answer = server.check(question)
-        if dialect.grpc:
-            h2load.write_message(file, question.body)
+        case = self._ask(request_format, rows)
+        url, file = server.url(case), self._folder / "load"
+        answer = server.check(case)
+        if request_format.grpc:
+            h2load.write_message(file, case.body)
             measured = h2load.measure(url, server.process, in_flight, self._seconds, file, len(answer))
         else:
-            questions = [self._ask(dialect, rows, first) for first in range(BODIES)]
-            wrk.write_requests(file, [http_request(q.path, q.headers, q.body) for q in questions])
+            cases = [self._ask(request_format, rows, first) for first in range(BODIES)]
+            wrk.write_requests(file, [http_request(q.path, q.headers, q.body) for q in cases])
             measured = wrk.measure(url, server.process, in_flight, self._seconds, file)
-        server.check(question)
+        server.check(case)
         return measured
 
-    def _ask(self, dialect: Dialect, rows: int, first: int = 0) -> Question:
-        return write_question(self._schema, self._golden, dialect, rows, first)
+    def _ask(self, request_format: RequestFormat, rows: int, first: int = 0) -> RequestCase:
+        return write_case(self._schema, self._golden, request_format, rows, first)

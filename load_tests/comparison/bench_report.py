@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.requests.http_dialects import PREDICT, Dialect
+from ekiben.load_tests.requests.http_dialects import PREDICT, RequestFormat
 from ekiben.load_tests.servers.process import Measured, memory_mib, uses_tensorflow
 from ekiben.load_tests.servers.start import ECHO, EKIBEN, Peer, Running
 
@@ -13,7 +13,7 @@ COLUMNS = (
     *("p50 ms", "p99 ms", "CPU µs/req", "(min-max)", "×", "errors"),
 )
 Load = tuple[int, int]  # rows a request, requests in flight
-Results = Mapping[tuple[Load, Dialect, Peer], Sequence[Measured]]
+Results = Mapping[tuple[Load, RequestFormat, Peer], Sequence[Measured]]
 
 
 def report(servers: Sequence[Running], results: Results) -> None:
@@ -21,12 +21,12 @@ def report(servers: Sequence[Running], results: Results) -> None:
     print(f"\n{describe_machine()}; the load generator shares the cores\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print("|--:|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
-    for ((rows, in_flight), dialect, peer), runs in results.items():
+    for ((rows, in_flight), request_format, peer), runs in results.items():
         rate, cpu = median(run.requests_per_s for run in runs), [run.cpu_us for run in runs]
         p50, p99 = median(run.p50_ms for run in runs), median(run.p99_ms for run in runs)
-        times = median(cpu) / floor_us(results, (rows, in_flight), dialect)
+        times = median(cpu) / floor_us(results, (rows, in_flight), request_format)
         print(
-            f"| {rows} | {in_flight} | {dialect.name} | {peer.name} | {rate:,.0f} | {rows * rate:,.0f} "
+            f"| {rows} | {in_flight} | {request_format.name} | {peer.name} | {rate:,.0f} | {rows * rate:,.0f} "
             f"| {p50:.2f} | {p99:.2f} | {median(cpu):.0f} | {min(cpu):.0f}-{max(cpu):.0f} | {times:.2f} "
             f"| {sum(run.errors for run in runs)} |"
         )
@@ -38,7 +38,7 @@ def report(servers: Sequence[Running], results: Results) -> None:
         print(f"| {server.peer.name} | {server.start_s:.1f} | {memory_mib(server.process):.0f} | {loaded} |")
 
 
-def floor_us(results: Results, load: Load, dialect: Dialect) -> float:
+def floor_us(results: Results, load: Load, request_format: RequestFormat) -> float:
     """Return the CPU time that a dialect's is held against."""
-    runs = results[(load, dialect, ECHO) if dialect.grpc else (load, PREDICT, EKIBEN)]
+    runs = results[(load, request_format, ECHO) if request_format.grpc else (load, PREDICT, EKIBEN)]
     return median(run.cpu_us for run in runs)

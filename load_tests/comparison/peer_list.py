@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
-from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, Dialect
+from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, RequestFormat
 from ekiben.load_tests.servers import environment
 from ekiben.load_tests.servers.start import EKIBEN, MLSERVER, Peer
 
@@ -33,16 +33,18 @@ class Entry:
         return environment.find_version(self.peer.environment, self.package)
 
 
-def batchable(service: str, dialect: Dialect) -> Entry:
+def batchable(service: str, request_format: RequestFormat) -> Entry:
     """Return BentoML's own batching, which runs where the project does."""
     command = ("bentoml", "serve", f"ekiben.load_tests.servers.batchable:{service}", "--port")
-    return Entry(Peer("BentoML batchable", command, (dialect,)), "TensorFlow", "bentoml")
+    return Entry(Peer("BentoML batchable", command, (request_format,)), "TensorFlow", "bentoml")
 
 
-def beside(name: str, environment: str, engine: Engine, package: str, dialects: tuple[Dialect, ...]) -> Entry:
+def beside(
+    name: str, environment: str, engine: Engine, package: str, request_formats: tuple[RequestFormat, ...]
+) -> Entry:
     """Return a server that computes with either engine; its module is called as its environment is."""
     command = (f"ekiben.load_tests.servers.{environment}", engine)
-    return Entry(Peer(name, command, dialects, environment=environment), engine, package)
+    return Entry(Peer(name, command, request_formats, environment=environment), engine, package)
 
 
 OURS = Entry(Peer(EKIBEN.name, EKIBEN.command, (PREDICT, OIP_JSON, OIP_BINARY, OIP_RAW, INVOCATIONS)), "LiteRT")

@@ -22,7 +22,7 @@ from ekiben.load_tests.comparison.bench import Loader
 from ekiben.load_tests.comparison.peer_list import OURS, Entry, find_entries
 from ekiben.load_tests.comparison.peers_report import Line, Load, Run, report
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.requests.http_dialects import TWO_LOADS, Dialect
+from ekiben.load_tests.requests.http_dialects import TWO_LOADS, RequestFormat
 from ekiben.load_tests.servers.process import private_and_shared_mib
 
 FIRST_PORT = 23100
@@ -39,7 +39,7 @@ def run(seconds: int, rounds: int) -> int:
     print(report(lines, OURS.peer.name))
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
-    return 0 if len(lines) == len(TWO_LOADS) * sum(len(entry.peer.dialects) for entry in entries) else 1
+    return 0 if len(lines) == len(TWO_LOADS) * sum(len(entry.peer.request_formats) for entry in entries) else 1
 
 
 def measure(entries: list[Entry], seconds: int, rounds: int) -> tuple[list[Line], list[str]]:
@@ -48,29 +48,29 @@ def measure(entries: list[Entry], seconds: int, rounds: int) -> tuple[list[Line]
     Such a server is tried again in the next round. MLServer's batcher, for one, may stop for good
     when calls are cancelled, as the last ones are at the end of a load.
     """
-    results: dict[tuple[Entry, Dialect, Load], list[Run]] = defaultdict(list)
+    results: dict[tuple[Entry, RequestFormat, Load], list[Run]] = defaultdict(list)
     failures: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         loader, warmer = (Loader(length, Path(folder)) for length in (seconds, WARM_UP_S))
         plan = [(entry, port) for _ in range(rounds) for port, entry in enumerate(entries, FIRST_PORT)]
         for entry, port in tqdm(plan, desc="measuring", unit="server"):
             try:
-                for dialect, load, run in load_alone(entry, port, loader, warmer):
-                    results[entry, dialect, load].append(run)
+                for request_format, load, run in load_alone(entry, port, loader, warmer):
+                    results[entry, request_format, load].append(run)
             except UserError as error:
                 failures[f"{entry.peer.name} on {entry.engine}: {error}"] += 1
     lines = [
-        Line(entry.peer.name, entry.version, entry.engine, dialect, load, runs)
-        for (entry, dialect, load), runs in results.items()
+        Line(entry.peer.name, entry.version, entry.engine, request_format, load, runs)
+        for (entry, request_format, load), runs in results.items()
     ]
     return lines, [f"{failure} ({times} of {rounds} rounds)" for failure, times in failures.items()]
 
 
-def load_alone(entry: Entry, port: int, loader: Loader, warmer: Loader) -> Iterator[tuple[Dialect, Load, Run]]:
+def load_alone(entry: Entry, port: int, loader: Loader, warmer: Loader) -> Iterator[tuple[RequestFormat, Load, Run]]:
     """Start a server, load it in each of its dialects, and stop it."""
     with loader.start(entry.peer, port) as server:
-        for dialect in entry.peer.dialects:
+        for request_format in entry.peer.request_formats:
             for load in sorted(TWO_LOADS):
-                warmer.measure(server, dialect, *load)
-                measured = loader.measure(server, dialect, *load)
-                yield dialect, load, Run(measured, private_and_shared_mib(server.process), server.start_s)
+                warmer.measure(server, request_format, *load)
+                measured = loader.measure(server, request_format, *load)
+                yield request_format, load, Run(measured, private_and_shared_mib(server.process), server.start_s)

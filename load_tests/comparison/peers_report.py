@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ekiben.load_tests.requests.http_dialects import BARE, PREDICT, Dialect
+from ekiben.load_tests.requests.http_dialects import BARE, PREDICT, RequestFormat
 from ekiben.load_tests.servers.process import Measured
 
 Load = tuple[int, int]  # rows a request, requests in flight
@@ -26,7 +26,7 @@ class Line:
     server: str
     version: str
     engine: str
-    dialect: Dialect
+    request_format: RequestFormat
     load: Load
     runs: Sequence[Run]
 
@@ -89,7 +89,15 @@ def write_cells(line: Line) -> tuple[str, ...]:
     """Return a line's cells."""
     errors = sum(run.measured.errors for run in line.runs)
     numbers = (column.text(line) for column in COLUMNS)
-    return (describe_load(line.load), line.server, line.version, line.engine, line.dialect.name, *numbers, str(errors))
+    return (
+        describe_load(line.load),
+        line.server,
+        line.version,
+        line.engine,
+        line.request_format.name,
+        *numbers,
+        str(errors),
+    )
 
 
 def describe_losses(lines: Sequence[Line], ours: str) -> str:
@@ -102,14 +110,14 @@ def describe_losses(lines: Sequence[Line], ours: str) -> str:
 
 def find_losses(lines: Sequence[Line], ours: str) -> list[str]:
     """Return what beats ours: each cell, but memory and start once for each server."""
-    held = {(line.load, line.dialect): line for line in lines if line.server == ours}
+    held = {(line.load, line.request_format): line for line in lines if line.server == ours}
     lost: dict[str, str] = {}
     for theirs in lines:
-        mine = held.get((theirs.load, PREDICT if theirs.dialect is BARE else theirs.dialect))
+        mine = held.get((theirs.load, PREDICT if theirs.request_format is BARE else theirs.request_format))
         if mine is None or theirs.server == ours:
             continue
         for column in COLUMNS:
-            place = "" if column.of_server else f" at {describe_load(theirs.load)} in {theirs.dialect.name}"
+            place = "" if column.of_server else f" at {describe_load(theirs.load)} in {theirs.request_format.name}"
             sentence = f"{column.name}{place} to {theirs.server} on {theirs.engine}"
             if column.is_lost(mine, theirs):
                 lost.setdefault(sentence, f"{sentence} ({column.text(mine)} against {column.text(theirs)})")

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ekiben.load_tests.requests.http_dialects import Dialect
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.http_dialects import RequestFormat
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import Source
 
 REJECTED = frozenset({"400", "413", "415", "429"})
@@ -16,7 +16,7 @@ MARK = "hidden-"  # begins the id of a request that no honest server sees
 
 
 @dataclass(frozen=True)
-class Target:
+class AttackTarget:
     """The service, as an attack meets it."""
 
     address: tuple[str, int]
@@ -29,9 +29,9 @@ class Target:
         """Return how often something is done that a full attack does `count` times."""
         return max(1, round(self.share * count))
 
-    def ask(self, dialect: Dialect, rows: int) -> Question:
+    def ask(self, request_format: RequestFormat, rows: int) -> RequestCase:
         """Return a question of that many good rows."""
-        return self.source.ask(dialect, rows)
+        return self.source.ask(request_format, rows)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Attack:
 
     name: str
     about: str
-    prepare: Callable[[Target], Run]
+    prepare: Callable[[AttackTarget], Run]
     allowed: frozenset[str]  # answers
     settings: Mapping[str, str] = field(default_factory=dict)  # of the service
     files: int = 0  # that the service may open; 0: as many as it likes

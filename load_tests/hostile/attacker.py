@@ -10,7 +10,7 @@ from multiprocessing.process import BaseProcess
 
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.generator.sender import raise_file_limit
-from ekiben.load_tests.hostile.attack import Target, Traffic
+from ekiben.load_tests.hostile.attack import AttackTarget, Traffic
 
 NICENESS = 10  # the good callers share its core, and go first
 PREPARE_S = 120.0
@@ -41,7 +41,7 @@ class Attacker:
 
 
 @contextmanager
-def start_attacker(name: str, target: Target) -> Iterator[Attacker]:
+def start_attacker(name: str, target: AttackTarget) -> Iterator[Attacker]:
     """Start the process and wait until all its bytes are written."""
     context = get_context("spawn")
     here, there = context.Pipe()
@@ -56,7 +56,7 @@ def start_attacker(name: str, target: Target) -> Iterator[Attacker]:
         process.join()
 
 
-def attack(name: str, target: Target, pipe: "Connection[Traffic | None, str]") -> None:
+def attack(name: str, target: AttackTarget, pipe: "Connection[Traffic | None, str]") -> None:
     """Prepare an attack, wait for the word, and say what came of it."""
     from ekiben.load_tests.hostile.attacks import find_attack
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import CLOSED, REJECTED, Attack, Run, Target
+from ekiben.load_tests.hostile.attack import CLOSED, REJECTED, Attack, AttackTarget, Run
 from ekiben.load_tests.hostile.rows import MOST_BYTES, good_rows
 from ekiben.load_tests.hostile.wire import flood, post, post_packed, pour
 from ekiben.load_tests.requests.http_dialects import OIP_JSON, PREDICT, TFS_REST
@@ -20,14 +20,16 @@ HONEST_ROWS, HONEST_CALLERS = 19_500, 70
 MIB = 1 << 20
 
 
-def send_body(target: Target, body: bytes, times: int, path: str = "/predict", kind: str = "application/json") -> Run:
+def send_body(
+    target: AttackTarget, body: bytes, times: int, path: str = "/predict", kind: str = "application/json"
+) -> Run:
     """Send one body again and again."""
     where = path.format(model=target.source.schema.name)
     return flood(target, [post(where, body, kind)] * target.times(times), CONNECTIONS)
 
 
 def send_packed(
-    target: Target, packed: bytes, times: int = 32, path: str = "/predict", kind: str = "application/json"
+    target: AttackTarget, packed: bytes, times: int = 32, path: str = "/predict", kind: str = "application/json"
 ) -> Run:
     """Send one compressed body again and again, on as many connections at once."""
     where = path.format(model=target.source.schema.name)
@@ -47,15 +49,15 @@ def empty_blocks() -> bytes:
     return (head or gzip.compress(b"")[:10]) + b"\0\0\0\xff\xff" * (4 * MIB // 5)
 
 
-def send_constant(target: Target, path: str, constant: bytes) -> Run:
+def send_constant(target: AttackTarget, path: str, constant: bytes) -> Run:
     """Send good rows, and a constant that is no JSON at their end."""
-    dialect = {"/predict": PREDICT, OIP: OIP_JSON, TFS: TFS_REST}[path]
+    request_format = {"/predict": PREDICT, OIP: OIP_JSON, TFS: TFS_REST}[path]
     size = len(json.dumps(target.source.rows[0]))
-    _, body = dialect.encode(target.source.schema, good_rows(target, MOST_BYTES // size // 2))
+    _, body = request_format.encode(target.source.schema, good_rows(target, MOST_BYTES // size // 2))
     return send_body(target, body.rstrip()[:-1] + b', "x": ' + constant + b"}", 16, path)
 
 
-def send_names(target: Target, count: int, size: int, path: str = "/predict") -> Run:
+def send_names(target: AttackTarget, count: int, size: int, path: str = "/predict") -> Run:
     """Send a row of names that are nearly a feature's, or begin like one and are long."""
     names = target.source.schema.names
     row = {f"{names[number % len(names)]}_{number}".ljust(size, "a"): 1 for number in range(count)}
@@ -64,26 +66,26 @@ def send_names(target: Target, count: int, size: int, path: str = "/predict") ->
     )
 
 
-def send_tensors(target: Target, count: int) -> Run:
+def send_tensors(target: AttackTarget, count: int) -> Run:
     """Send as many tensors as a body holds, none of which the model has."""
     inputs = [{"name": f"carrier{number}", "shape": [1], "datatype": "FP32", "data": [1]} for number in range(count)]
     return send_body(target, json.dumps({"inputs": inputs}).encode(), 8, OIP)
 
 
-def send_shape(target: Target, shape: Sequence[int]) -> Run:
+def send_shape(target: AttackTarget, shape: Sequence[int]) -> Run:
     """Send a tensor that claims a shape and holds one value."""
     names = target.source.schema.names
     inputs = [{"name": name, "shape": list(shape), "datatype": "FP32", "data": [1]} for name in names]
     return send_body(target, json.dumps({"inputs": inputs}).encode(), 40, OIP)
 
 
-def stay(target: Target, size: int, connections: int, headers: bytes) -> Run:
+def stay(target: AttackTarget, size: int, connections: int, headers: bytes) -> Run:
     """Send most of a body, and never its end."""
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + headers + b"\r\n"
     return pour(target, [head, *[b" " * (64 << 10)] * (size // (64 << 10))], target.times(connections))
 
 
-def stay_chunked(target: Target, connections: int) -> Run:
+def stay_chunked(target: AttackTarget, connections: int) -> Run:
     """The same in chunks, of which there may be any number."""
     chunk = b"10000\r\n" + b" " * (64 << 10) + b"\r\n"
     head = (
@@ -92,13 +94,13 @@ def stay_chunked(target: Target, connections: int) -> Run:
     return pour(target, [head, *[chunk] * 120], target.times(connections))
 
 
-def pour_body(target: Target, mib: int) -> Run:
+def pour_body(target: AttackTarget, mib: int) -> Run:
     """Send a body that is far too large."""
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return pour(target, [head % (mib * MIB), *[b" " * MIB] * mib], target.times(8))
 
 
-def ask_honestly(target: Target, packed: bool) -> Run:
+def ask_honestly(target: AttackTarget, packed: bool) -> Run:
     """Ask what is within every limit, all at once."""
     names = target.source.schema.names
     size = len(json.dumps(target.source.rows[0], separators=(",", ":")))
@@ -147,27 +149,27 @@ CSV: dict[str, Parts] = {
 }
 
 
-def send_json(target: Target, name: str) -> Run:
+def send_json(target: AttackTarget, name: str) -> Run:
     return send_body(target, fill(*GROWN[name]), 16)
 
 
-def send_packed_json(target: Target, name: str) -> Run:
+def send_packed_json(target: AttackTarget, name: str) -> Run:
     return send_packed(target, gzip.compress(fill(*GROWN[name])))
 
 
-def send_packed_blanks(target: Target, size: int) -> Run:
+def send_packed_blanks(target: AttackTarget, size: int) -> Run:
     return send_packed(target, gzip.compress(b" " * size))
 
 
-def send_members(target: Target) -> Run:
+def send_members(target: AttackTarget) -> Run:
     return send_packed(target, gzip.compress(b" ") * 100_000)
 
 
-def send_empty_blocks(target: Target) -> Run:
+def send_empty_blocks(target: AttackTarget) -> Run:
     return send_packed(target, empty_blocks())
 
 
-def send_csv(target: Target, name: str) -> Run:
+def send_csv(target: AttackTarget, name: str) -> Run:
     return send_body(target, fill(*CSV[name]), 8, "/invocations", "text/csv")
 
 

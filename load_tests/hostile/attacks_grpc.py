@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.hostile.attack import CLOSED, Attack, Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import CLOSED, Attack, AttackTarget, Run, Traffic
 from ekiben.load_tests.hostile.calls import REJECTED_CODES, call_all
 from ekiben.load_tests.hostile.http2 import (
     ACK,
@@ -28,7 +28,7 @@ from ekiben.load_tests.hostile.http2 import (
 )  # fmt: skip
 from ekiben.load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.service.connections.port_sharing import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -41,7 +41,7 @@ STREAMS = 50  # sent together
 MANY = MOST_BYTES // 2 - 2000  # fields of two bytes in the largest message
 
 
-def pour_frames(target: Target, blocks: Sequence[bytes], connections: int, listens: bool = True) -> Run:
+def pour_frames(target: AttackTarget, blocks: Sequence[bytes], connections: int, listens: bool = True) -> Run:
     """Send these frames on so many connections to the gRPC port."""
 
     async def run(traffic: Traffic) -> None:
@@ -50,7 +50,7 @@ def pour_frames(target: Target, blocks: Sequence[bytes], connections: int, liste
     return run
 
 
-async def pour_one(target: Target, blocks: Sequence[bytes], traffic: Traffic, listens: bool) -> None:
+async def pour_one(target: AttackTarget, blocks: Sequence[bytes], traffic: Traffic, listens: bool) -> None:
     """Send frames on one connection, and count what comes."""
     writer = None
     try:
@@ -92,11 +92,11 @@ def open_streams(path: str, count: int, message: bytes | None, ends: int = 0) ->
     return [b"".join(frames[start : start + STREAMS]) for start in range(0, count, STREAMS)]
 
 
-def watch(target: Target) -> Run:
+def watch(target: AttackTarget) -> Run:
     return pour_frames(target, open_streams(WATCH, target.times(1000), EMPTY, END_STREAM), 10)
 
 
-def reset(target: Target, path: str) -> Run:
+def reset(target: AttackTarget, path: str) -> Run:
     """Begin calls and reset them at once."""
     block = head(path)
     pairs = [
@@ -106,18 +106,18 @@ def reset(target: Target, path: str) -> Run:
     return pour_frames(target, [b"".join(pairs[start : start + STREAMS]) for start in range(0, len(pairs), STREAMS)], 4)
 
 
-def send_nothing(target: Target) -> Run:
+def send_nothing(target: AttackTarget) -> Run:
     return pour_frames(target, open_streams(OIP_RAW.path, target.times(1000), None), 10)
 
 
-def continue_heads(target: Target) -> Run:
+def continue_heads(target: AttackTarget) -> Run:
     """Begin a head and never end it."""
     first = frame(HEADERS, 0, 1, head(OIP_RAW.path))
     more = frame(CONTINUATION, 0, 1, (b"\0\1a\x7f\x81\x7f" + b"a" * 16_256)[:16_384])
     return pour_frames(target, [first, *[more] * target.times(2000)], 4)
 
 
-def send_metadata(target: Target, size: int, names: int) -> Run:
+def send_metadata(target: AttackTarget, size: int, names: int) -> Run:
     """Send calls with that much metadata."""
     block = head(OIP_RAW.path, {f"x-{number}": "a" * size for number in range(names)})
     pieces = [block[start : start + 16_000] for start in range(0, len(block), 16_000)]
@@ -133,13 +133,13 @@ def send_metadata(target: Target, size: int, names: int) -> Run:
     return pour_frames(target, [write(2 * number + 1) for number in range(target.times(200))], 8)
 
 
-def repeat(target: Target, one: bytes, count: int) -> Run:
+def repeat(target: AttackTarget, one: bytes, count: int) -> Run:
     """Begin a call, and send one frame again and again."""
     begun = frame(HEADERS, END_HEADERS, 1, head(OIP_RAW.path))
     return pour_frames(target, [begun, *[one * 100] * (target.times(count) // 100 + 1)], 4)
 
 
-def leave_answers(target: Target) -> Run:
+def leave_answers(target: AttackTarget) -> Run:
     """Ask for large answers, and let the window for them shut."""
     _, body = OIP_RAW.encode(target.source.schema, good_rows(target, 5000))
     message = b"\0" + len(body).to_bytes(4, "big") + body
@@ -153,20 +153,18 @@ def leave_answers(target: Target) -> Run:
     return pour_frames(target, blocks, target.times(10))
 
 
-def reflect(target: Target) -> Run:
+def reflect(target: AttackTarget) -> Run:
     """Ask for the descriptors again and again, in streams that stay."""
     asked = field_of(4, b"inference.GRPCInferenceService")
     message = b"\0" + len(asked).to_bytes(4, "big") + asked
     return pour_frames(target, open_streams(REFLECT, target.times(100), message * 50), 10)
 
 
-def send_message(target: Target, path: str, body: bytes, times: int, packed: bool) -> Run:
+def send_message(target: AttackTarget, path: str, body: bytes, times: int, packed: bool) -> Run:
     """Call with one message again and again."""
     named: dict[str, Any] = {"compression": grpc.Compression.Gzip} if packed else {}
-    question = Question(OIP_RAW, path, {}, body, "", None)
-    return call_all(
-        target, [question] * target.times(times), 8, sent=len(gzip.compress(body)) if packed else 0, **named
-    )
+    case = RequestCase(OIP_RAW, path, {}, body, "", None)
+    return call_all(target, [case] * target.times(times), 8, sent=len(gzip.compress(body)) if packed else 0, **named)
 
 
 def typed(field: str, content: bytes) -> bytes:
@@ -196,11 +194,11 @@ def unknown_fields() -> bytes:
     return b"\xfa\x3e\0" * (MOST_BYTES // 3 - 1000)
 
 
-def send_heavy(target: Target, name: str, packed: bool) -> Run:
+def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
     return send_message(target, OIP_RAW.path, HEAVY[name](), 16, packed)
 
 
-def raw_texts(target: Target) -> bytes:
+def raw_texts(target: AttackTarget) -> bytes:
     """Return a message whose raw contents are two million empty texts, for each column as many as there is room."""
     name = target.source.schema.names[1]
     size = MOST_BYTES // 4 - 100
@@ -209,7 +207,7 @@ def raw_texts(target: Target) -> bytes:
     return serialize(ModelInferRequest(model_name=model, inputs=inputs, raw_input_contents=[bytes(4 * size)]))
 
 
-def spread(target: Target, rows: int) -> Run:
+def spread(target: AttackTarget, rows: int) -> Run:
     """Call TensorFlow Serving with one value for each column, which stands for so many rows."""
     _, body = TFS_GRPC.encode(target.source.schema, good_rows(target, 1))
     request = PredictRequest.FromString(body)
@@ -218,7 +216,7 @@ def spread(target: Target, rows: int) -> Run:
     return send_message(target, TFS_GRPC.path, serialize(request), 60, False)
 
 
-def send_raw(target: Target, packed: bool) -> Run:
+def send_raw(target: AttackTarget, packed: bool) -> Run:
     return send_message(target, OIP_RAW.path, raw_texts(target), 16, packed)
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import CLOSED, NO_ANSWER, Attack, AttackTarget, Run, Traffic
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import connect, get, pour, read_all, read_label, send
 from ekiben.load_tests.requests.http_dialects import PREDICT
@@ -19,47 +19,47 @@ FILES = 256
 BEGUN = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
 
 
-def pour_line(target: Target) -> Run:
+def pour_line(target: AttackTarget) -> Run:
     parts = [b"GET /livez HTTP/1.1\r\nHost: a\r\nX: ", *[b"a" * MIB] * target.times(200)]
     return pour(target, parts, 1)
 
 
-def pour_lines(target: Target, line: bytes) -> Run:
+def pour_lines(target: AttackTarget, line: bytes) -> Run:
     parts = [BEGUN, *[line * (100_000 // 10)] * target.times(10), b"\r\n"]
     return pour(target, parts, 4)
 
 
-def pour_path(target: Target) -> Run:
+def pour_path(target: AttackTarget) -> Run:
     return pour(target, [b"GET /", *[b"a" * MIB] * target.times(32), b" HTTP/1.1\r\nHost: a\r\n\r\n"], 4)
 
 
-def pour_method(target: Target) -> Run:
+def pour_method(target: AttackTarget) -> Run:
     return pour(target, [b"A" * MIB] * target.times(16), 4)
 
 
-def pour_blank_lines(target: Target) -> Run:
+def pour_blank_lines(target: AttackTarget) -> Run:
     return pour(target, [b"\r\n" * (MIB // 2)] * target.times(32), 4)
 
 
-def pour_large_heads(target: Target) -> Run:
+def pour_large_heads(target: AttackTarget) -> Run:
     request = b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"X-A: %b\r\n\r\n" % (b"a" * 30_000)
     return pour(target, [request] * target.times(200), 8)
 
 
-def pour_chunks(target: Target, chunk: bytes, count: int) -> Run:
+def pour_chunks(target: AttackTarget, chunk: bytes, count: int) -> Run:
     """Send a body of tiny chunks that is too wrong to be answered otherwise than with 400."""
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     block = chunk * 1000
     return pour(target, [head, *[block] * (target.times(count) // 1000 + 1), b"0\r\n\r\n"], 4)
 
 
-def pour_trailers(target: Target) -> Run:
+def pour_trailers(target: AttackTarget) -> Run:
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     parts = [head, b"2\r\n{}\r\n0\r\n", *[b"X-Trailer: a\r\n" * 10_000] * target.times(40), b"\r\n"]
     return pour(target, parts, 4)
 
 
-def drip_heads(target: Target) -> Run:
+def drip_heads(target: AttackTarget) -> Run:
     """Begin requests on many connections, and go on with a byte now and then."""
 
     async def run(traffic: Traffic) -> None:
@@ -69,7 +69,7 @@ def drip_heads(target: Target) -> Run:
     return run
 
 
-def outlast_heads(target: Target) -> Run:
+def outlast_heads(target: AttackTarget) -> Run:
     """Drip for longer than a head may take: the service must have closed these connections by then."""
 
     async def run(traffic: Traffic) -> None:
@@ -79,7 +79,7 @@ def outlast_heads(target: Target) -> Run:
     return run
 
 
-async def drip(target: Target, end: float, traffic: Traffic, outlasts: bool = False) -> None:
+async def drip(target: AttackTarget, end: float, traffic: Traffic, outlasts: bool = False) -> None:
     """Send a head in single bytes until the connection ends or the time is over."""
     reader, writer = await connect(target)
     reading = asyncio.ensure_future(read_all(reader, traffic, end - time.monotonic() + 1))
@@ -96,7 +96,7 @@ async def drip(target: Target, end: float, traffic: Traffic, outlasts: bool = Fa
     writer.transport.abort()
 
 
-def hold_connections(target: Target, count: int, sends: bytes) -> Run:
+def hold_connections(target: AttackTarget, count: int, sends: bytes) -> Run:
     """Open connections that ask nothing, or begin to, and see that probes are answered all the while."""
 
     async def run(traffic: Traffic) -> None:
@@ -117,7 +117,7 @@ def hold_connections(target: Target, count: int, sends: bytes) -> Run:
     return run
 
 
-async def probe(target: Target, traffic: Traffic, end: float) -> None:
+async def probe(target: AttackTarget, traffic: Traffic, end: float) -> None:
     """Ask over new connections whether the service lives; anything but 200 is a fault."""
     while time.monotonic() < end:
         try:
@@ -131,7 +131,7 @@ async def probe(target: Target, traffic: Traffic, end: float) -> None:
         await asyncio.sleep(0.1)
 
 
-def churn_connections(target: Target) -> Run:
+def churn_connections(target: AttackTarget) -> Run:
     """Open and reset connections as fast as that goes."""
 
     async def run(traffic: Traffic) -> None:
@@ -153,7 +153,7 @@ def churn_connections(target: Target) -> Run:
     return run
 
 
-def expect_bodies(target: Target) -> Run:
+def expect_bodies(target: AttackTarget) -> Run:
     """Announce bodies of 8 MB on many connections and send none."""
     head = (
         b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -162,17 +162,17 @@ def expect_bodies(target: Target) -> Run:
     return pour(target, [head], target.times(500))
 
 
-def leave_answers(target: Target, rows: int, times: int, connections: int) -> Run:
+def leave_answers(target: AttackTarget, rows: int, times: int, connections: int) -> Run:
     """Ask for large answers and never read them."""
     return pour(target, [ask(target, PREDICT, good_rows(target, rows))] * times, target.times(connections), False)
 
 
-def leave_packed_answers(target: Target) -> Run:
+def leave_packed_answers(target: AttackTarget) -> Run:
     request = ask(target, PREDICT, good_rows(target, 10_000), packed=True)
     return pour(target, [request], target.times(100), False)
 
 
-def leave_pages(target: Target) -> Run:
+def leave_pages(target: AttackTarget) -> Run:
     return pour(target, [get("/docs.json")] * 16, target.times(300), False)
 
 

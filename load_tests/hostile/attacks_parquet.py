@@ -6,7 +6,7 @@ from functools import partial
 import pyarrow as pa
 
 from ekiben.contract.feature import Category
-from ekiben.load_tests.hostile.attack import REJECTED, Attack, Run, Target
+from ekiben.load_tests.hostile.attack import REJECTED, Attack, AttackTarget, Run
 from ekiben.load_tests.hostile.parquet_files import (
     CODECS,
     attacks,
@@ -27,13 +27,13 @@ CLAIMED = 2**31 - 1  # bytes that a page says it unpacks to
 BOMB = 200_000_000
 
 
-def send_files(target: Target, files: list[bytes], times: int = TIMES) -> Run:
+def send_files(target: AttackTarget, files: list[bytes], times: int = TIMES) -> Run:
     """Send the files in turn."""
     requests = [post("/invocations", files[number % len(files)], MEDIA) for number in range(target.times(times))]
     return flood(target, requests, CONNECTIONS)
 
 
-def send_dictionary(target: Target, size: int) -> Run:
+def send_dictionary(target: AttackTarget, size: int) -> Run:
     """Send all columns; a text of one of them is in a dictionary once, and in every row."""
     text = next(feature.name for feature in target.source.schema.features if isinstance(feature, Category))
     table = pa.Table.from_pylist(good_rows(target, MOST_ROWS))
@@ -42,23 +42,23 @@ def send_dictionary(target: Target, size: int) -> Run:
     return send_files(target, [to_parquet(table, compression="zstd", store_schema=False)], 8)
 
 
-def send_rows(target: Target) -> Run:
+def send_rows(target: AttackTarget) -> Run:
     return send_files(target, [constant(10**9, name_number(target))])
 
 
-def send_pages(target: Target) -> Run:
+def send_pages(target: AttackTarget) -> Run:
     name = name_number(target)
     plain = one_column(page(with_levels(1, bytes(8)), 1, unpacked=CLAIMED), 1, name=name)
     packed = one_column(page(bytes(99), 1, unpacked=CLAIMED), 1, codec=CODECS["zstd"], name=name)
     return send_files(target, [plain, packed])
 
 
-def send_bombs(target: Target) -> Run:
+def send_bombs(target: AttackTarget) -> Run:
     codecs = ("gzip", "zstd", "brotli", "snappy", "lz4_raw")
     return send_files(target, [bomb(codec, BOMB, name_number(target)) for codec in codecs])
 
 
-def send_damaged(target: Target, rows: int) -> Run:
+def send_damaged(target: AttackTarget, rows: int) -> Run:
     """Send a good file with a few bytes changed, elsewhere each time."""
     good = to_parquet(pa.Table.from_pylist(good_rows(target, rows)))
     chance = random.Random(0)
@@ -72,13 +72,13 @@ def send_damaged(target: Target, rows: int) -> Run:
     return send_files(target, [damage() for _ in range(target.times(200))], 200)
 
 
-def send_all(target: Target) -> Run:
+def send_all(target: AttackTarget) -> Run:
     """Send every file that is known to harm a reader."""
     files = list(attacks().values())
     return send_files(target, files, max(TIMES, len(files)) * 4)
 
 
-def name_number(target: Target) -> bytes:
+def name_number(target: AttackTarget) -> bytes:
     """Return the name of a number's column."""
     return required_number(target.source.schema).encode()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import CLOSED, MARK, Attack, Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import CLOSED, MARK, Attack, AttackTarget, Run, Traffic
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import Streams, connect, get, pour, read_all
 from ekiben.load_tests.requests.http_dialects import PREDICT
@@ -37,17 +37,17 @@ CODINGS = {  # that only some parsers take for Transfer-Encoding: chunked
 ANSWERED = frozenset({"200", "400", "404", "405", "408", "411", "413", "429", "431", "501", "505", CLOSED})
 
 
-def pipeline(target: Target, request: bytes, listens: bool) -> Run:
+def pipeline(target: AttackTarget, request: bytes, listens: bool) -> Run:
     """Send 5 MB of one request on 20 connections."""
     block = request * (PIECE // len(request) + 1)
     return pour(target, [block] * max(1, target.times(5 * MIB) // 20 // len(block)), 20, listens)
 
 
-def pipeline_rows(target: Target, listens: bool) -> Run:
+def pipeline_rows(target: AttackTarget, listens: bool) -> Run:
     return pipeline(target, ask(target, PREDICT, good_rows(target, 1)), listens)
 
 
-def pipeline_halves(target: Target) -> Run:
+def pipeline_halves(target: AttackTarget) -> Run:
     """Send requests that end in the middle of a packet, so that the next ones begin there."""
     request = ask(target, PREDICT, good_rows(target, 1))
     whole = request * 400
@@ -91,7 +91,7 @@ def write_hiders() -> dict[str, tuple[bytes, bytes]]:
     return hiders
 
 
-def hide_all(target: Target, parts: int) -> Run:
+def hide_all(target: AttackTarget, parts: int) -> Run:
     """Send hiding requests of each kind on many connections at once, amid honest ones that shut the gate."""
     honest = ask(target, PREDICT, good_rows(target, CROWD_ROWS))
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import Attack, Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import Attack, AttackTarget, Run, Traffic
 from ekiben.load_tests.hostile.wire import flood, get
 
 CONNECTIONS = 32
@@ -13,7 +13,7 @@ LOGGED = {"ACCESS_LOG_SAMPLE": "1"}
 ANSWERED = frozenset({"200", "400", "404", "405", "413", "414", "429", "431", "closed"})
 
 
-def do_nothing(target: Target) -> Run:
+def do_nothing(target: AttackTarget) -> Run:
     """Attack nobody: what good callers get on this machine anyway."""
 
     async def run(traffic: Traffic) -> None:
@@ -22,30 +22,30 @@ def do_nothing(target: Target) -> Run:
     return run
 
 
-def flood_path(target: Target, path: str, count: int) -> Run:
+def flood_path(target: AttackTarget, path: str, count: int) -> Run:
     """Ask one path again and again."""
     return flood(target, [get(path)] * target.times(count), CONNECTIONS)
 
 
-def flood_paths(target: Target, size: int, count: int) -> Run:
+def flood_paths(target: AttackTarget, size: int, count: int) -> Run:
     """Ask a path of that length, another one each time."""
     return flood(target, [get(f"/{number:x}/{'a' * size}") for number in range(target.times(count))], CONNECTIONS)
 
 
-def flood_heads(target: Target, name: str, count: int) -> Run:
+def flood_heads(target: AttackTarget, name: str, count: int) -> Run:
     """Send a long value of a header, another one each time."""
     heads = (get("/livez", **{name: f"{number}{'a' * 20_000}"}) for number in range(target.times(count)))
     return flood(target, heads, CONNECTIONS)
 
 
-def flood_methods(target: Target) -> Run:
+def flood_methods(target: AttackTarget) -> Run:
     """Ask by methods that nobody has."""
     methods = ("OPTIONS", "TRACE", "DELETE", "PUT", "PATCH", "PROPFIND", "M-SEARCH", "FOO")
     requests = [get("/predict").replace(b"GET", method.encode(), 1) for method in methods]
     return flood(target, requests * target.times(500), CONNECTIONS)
 
 
-def flood_garbage(target: Target) -> Run:
+def flood_garbage(target: AttackTarget) -> Run:
     """Send what is no HTTP."""
     garbage = (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500,
@@ -56,7 +56,7 @@ def flood_garbage(target: Target) -> Run:
     return flood(target, garbage * target.times(500), CONNECTIONS)
 
 
-def forge(target: Target) -> Run:
+def forge(target: AttackTarget) -> Run:
     """Ask for paths, and with headers, that write a line of their own into a log."""
     return flood(target, list(write_forged()) * target.times(20), 8)
 

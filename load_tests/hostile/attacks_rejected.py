@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ekiben.load_tests.hostile.attack import LATE, REJECTED, Attack, Run, Target
+from ekiben.load_tests.hostile.attack import LATE, REJECTED, Attack, AttackTarget, Run
 from ekiben.load_tests.hostile.calls import LATE_CODES, REJECTED_CODES, ask_rejected_over_grpc, call_all
 from ekiben.load_tests.hostile.rows import (
     ask,
@@ -26,44 +26,44 @@ OVER_HTTP = {"predict": PREDICT, "tfs": TFS_REST, "oip-json": OIP_JSON, "oip-bin
 OVER_GRPC = {"oip-raw": OIP_RAW, "oip-typed": OIP_TYPED, "tfs": TFS_GRPC}
 
 
-def reject_packed(target: Target) -> Run:
+def reject_packed(target: AttackTarget) -> Run:
     body = post_packed("/predict", short_wrong_rows())
     return flood(target, [body] * target.times(48), CONNECTIONS)
 
 
-def reject_packed_instances(target: Target) -> Run:
+def reject_packed_instances(target: AttackTarget) -> Run:
     return flood(target, [instances(target)] * target.times(24), CONNECTIONS)
 
 
-def reject_over_http(name: str, target: Target) -> Run:
+def reject_over_http(name: str, target: AttackTarget) -> Run:
     return flood(target, [ask_rejected(target, OVER_HTTP[name], ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
-def reject_records(target: Target) -> Run:
+def reject_records(target: AttackTarget) -> Run:
     return flood(target, [records(target, ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
-def reject_csv(target: Target) -> Run:
+def reject_csv(target: AttackTarget) -> Run:
     return flood(target, [csv(target, ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
-def reject_parquet(target: Target) -> Run:
+def reject_parquet(target: AttackTarget) -> Run:
     return flood(target, [parquet(target, ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
-def reject_over_grpc(name: str, target: Target) -> Run:
+def reject_over_grpc(name: str, target: AttackTarget) -> Run:
     return call_all(target, [ask_rejected_over_grpc(target, OVER_GRPC[name], ROWS)] * target.times(TIMES), CONNECTIONS)
 
 
-def time_out_over_http(name: str, target: Target) -> Run:
+def time_out_over_http(name: str, target: AttackTarget) -> Run:
     request = ask(target, OVER_HTTP[name], good_rows(target, ROWS))
     hasty = request.replace(b"\r\n", b"\r\nX-Request-Timeout-Ms: %d\r\n" % PATIENCE_MS, 1)
     return flood(target, [hasty] * target.times(TIMES), CONNECTIONS)
 
 
-def time_out_over_grpc(target: Target) -> Run:
-    question = target.ask(OIP_RAW, ROWS)
-    return call_all(target, [question] * target.times(TIMES), CONNECTIONS, timeout_s=PATIENCE_MS / 1000)
+def time_out_over_grpc(target: AttackTarget) -> Run:
+    case = target.ask(OIP_RAW, ROWS)
+    return call_all(target, [case] * target.times(TIMES), CONNECTIONS, timeout_s=PATIENCE_MS / 1000)
 
 
 WRONG_END = f"{ROWS} rows, the last of them wrong"

@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 
-from ekiben.load_tests.hostile.attack import Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import AttackTarget, Run, Traffic
 from ekiben.load_tests.hostile.rows import one_wrong_row
 from ekiben.load_tests.hostile.wire import ANSWER_S
-from ekiben.load_tests.requests.http_dialects import Dialect
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.http_dialects import RequestFormat
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 
 REJECTED_CODES = frozenset({"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"})
@@ -20,8 +20,8 @@ OPTIONS = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1), ("grpc.max_s
 
 
 def call_all(
-    target: Target,
-    questions: Sequence[Question],
+    target: AttackTarget,
+    cases: Sequence[RequestCase],
     connections: int,
     timeout_s: float = ANSWER_S,
     sent: int = 0,
@@ -33,15 +33,15 @@ def call_all(
     """
 
     async def run(traffic: Traffic) -> None:
-        left, end = iter(questions), time.monotonic() + target.seconds
+        left, end = iter(cases), time.monotonic() + target.seconds
         await asyncio.gather(*(_call(target, left, end, timeout_s, sent, named, traffic) for _ in range(connections)))
 
     return run
 
 
 async def _call(
-    target: Target,
-    left: Iterator[Question],
+    target: AttackTarget,
+    left: Iterator[RequestCase],
     end: float,
     timeout_s: float,
     sent: int,
@@ -50,12 +50,12 @@ async def _call(
 ) -> None:
     address = f"{target.address[0]}:{target.grpc_port}"
     async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
-        for question in left:
+        for case in left:
             if time.monotonic() > end:
                 return
-            traffic.sent += sent or len(question.body)
-            method = channel.unary_unary(question.path, bytes, bytes)
-            traffic.answers[await read_code(method(question.body, timeout=timeout_s, **named))] += 1
+            traffic.sent += sent or len(case.body)
+            method = channel.unary_unary(case.path, bytes, bytes)
+            traffic.answers[await read_code(method(case.body, timeout=timeout_s, **named))] += 1
 
 
 async def read_code(call: Awaitable[bytes]) -> str:
@@ -67,7 +67,7 @@ async def read_code(call: Awaitable[bytes]) -> str:
     return "OK"
 
 
-def ask_rejected_over_grpc(target: Target, dialect: Dialect, count: int) -> Question:
+def ask_rejected_over_grpc(target: AttackTarget, request_format: RequestFormat, count: int) -> RequestCase:
     """Return a call with that many rows, the last of them wrong."""
-    _, body = dialect.encode(target.source.schema, one_wrong_row(target, count, None))
-    return Question(dialect, dialect.path, {}, body, "", None)
+    _, body = request_format.encode(target.source.schema, one_wrong_row(target, count, None))
+    return RequestCase(request_format, request_format.path, {}, body, "", None)

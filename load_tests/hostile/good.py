@@ -11,18 +11,18 @@ from typing import Any
 import grpc
 import numpy as np
 
-from ekiben.load_tests.hostile.attack import Target
+from ekiben.load_tests.hostile.attack import AttackTarget
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.http_message import http_request
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
 from ekiben.load_tests.soak import TIMEOUT_S, read_answer
 
 EVERY_S = 0.01
-QUESTIONS = 50
+CASES = 50
 MOST_AT_ONCE = 32  # of a caller: a pool of connections has an end
-Ask = Callable[[Question], Awaitable[str]]  # returns "" for a right answer, else what came
+Ask = Callable[[RequestCase], Awaitable[str]]  # returns "" for a right answer, else what came
 
 
 @dataclass
@@ -53,14 +53,14 @@ class Seen:
 class HttpCaller:
     """Asks over connections that stay; the last used is taken first, as from the pools of Go and urllib3."""
 
-    def __init__(self, target: Target, token: str) -> None:
+    def __init__(self, target: AttackTarget, token: str) -> None:
         self._address = target.address
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self, question: Question) -> str:
+    async def ask(self, case: RequestCase) -> str:
         """Ask; a connection that the service closed before is replaced, as every client does."""
-        request = http_request(question.path, question.headers | self._headers, question.body)
+        request = http_request(case.path, case.headers | self._headers, case.body)
         kept = self._free.pop() if self._free else None
         status, answer = await self._call(kept, request) if kept else (0, b"")
         if status == 0:
@@ -69,7 +69,7 @@ class HttpCaller:
             except OSError as error:
                 return f"HTTP {type(error).__name__}"
         if status == 200:
-            return "" if question.is_answered_by(answer) else "HTTP wrong answer"
+            return "" if case.is_answered_by(answer) else "HTTP wrong answer"
         return f"HTTP {status or 'no answer'}"
 
     def close(self) -> None:
@@ -97,18 +97,18 @@ class GrpcCaller:
         self._channel = channel
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
-    async def ask(self, question: Question) -> str:
+    async def ask(self, case: RequestCase) -> str:
         """Ask."""
-        method = self._channel.unary_unary(question.path, bytes, bytes)
+        method = self._channel.unary_unary(case.path, bytes, bytes)
         try:
-            answer = bytes(await method(question.body, timeout=TIMEOUT_S, metadata=self._metadata))
+            answer = bytes(await method(case.body, timeout=TIMEOUT_S, metadata=self._metadata))
         except grpc.aio.AioRpcError as error:
             return f"gRPC {error.code().name}"
-        return "" if question.is_answered_by(answer) else "gRPC wrong answer"
+        return "" if case.is_answered_by(answer) else "gRPC wrong answer"
 
 
 @asynccontextmanager
-async def calling(target: Target, token: str = "") -> AsyncIterator[Seen]:
+async def calling(target: AttackTarget, token: str = "") -> AsyncIterator[Seen]:
     """Meanwhile let both callers ask."""
     options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
     seen, ended = Seen(), asyncio.Event()
@@ -116,8 +116,8 @@ async def calling(target: Target, token: str = "") -> AsyncIterator[Seen]:
     async with grpc.aio.insecure_channel(f"{target.address[0]}:{target.grpc_port}", options) as channel:
         over_grpc = GrpcCaller(channel, token)
         callers = [
-            asyncio.ensure_future(call_regularly(ask, list_questions(target, dialect), seen, ended))
-            for ask, dialect in ((http.ask, PREDICT), (over_grpc.ask, OIP_RAW))
+            asyncio.ensure_future(call_regularly(ask, list_cases(target, request_format), seen, ended))
+            for ask, request_format in ((http.ask, PREDICT), (over_grpc.ask, OIP_RAW))
         ]
         try:
             yield seen
@@ -127,29 +127,29 @@ async def calling(target: Target, token: str = "") -> AsyncIterator[Seen]:
             http.close()
 
 
-def list_questions(target: Target, dialect: Any) -> list[Question]:
+def list_cases(target: AttackTarget, request_format: Any) -> list[RequestCase]:
     """Return questions of one row."""
-    return [target.source.ask(dialect, 1, first) for first in range(QUESTIONS)]
+    return [target.source.ask(request_format, 1, first) for first in range(CASES)]
 
 
-async def call_regularly(ask: Ask, questions: list[Question], seen: Seen, ended: asyncio.Event) -> None:
+async def call_regularly(ask: Ask, cases: list[RequestCase], seen: Seen, ended: asyncio.Event) -> None:
     """Ask every EVERY_S; a request's time counts from when it should have left."""
     loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(MOST_AT_ONCE)
     under_way: set[asyncio.Task[None]] = set()
 
-    async def call(question: Question, due: float) -> None:
+    async def call(case: RequestCase, due: float) -> None:
         async with turns:
-            said = await ask(question)
+            said = await ask(case)
         seen.latency_ms.append(1000 * (loop.time() - due))
         if said:
             seen.errors[said] += 1
 
     due = loop.time()
-    for question in itertools.cycle(questions):
+    for case in itertools.cycle(cases):
         if ended.is_set():
             break
         seen.lag_ms.append(1000 * max(loop.time() - due, 0))
-        task = asyncio.ensure_future(call(question, due))
+        task = asyncio.ensure_future(call(case, due))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         due += EVERY_S

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from ekiben.load_tests.capacity.measure import first_question
+from ekiben.load_tests.capacity.measure import first_case
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
-from ekiben.load_tests.hostile.attack import Attack, Target, Traffic
+from ekiben.load_tests.hostile.attack import Attack, AttackTarget, Traffic
 from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.attacks import choose
 from ekiben.load_tests.hostile.good import Seen, calling
@@ -25,7 +25,7 @@ from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.http_message import http_request
 from ekiben.load_tests.requests.service_under_test import Service, find_service, find_source
 from ekiben.load_tests.servers.process import cpu_seconds
-from ekiben.load_tests.servers.start import DIALECTS, EKIBEN, GRPC_OFFSET, Peer, ask, start
+from ekiben.load_tests.servers.start import EKIBEN, GRPC_OFFSET, REQUEST_FORMATS, Peer, ask, start
 
 LIMIT_MIB = 640  # as `deploy/` runs it
 SAMPLE_S = 0.02
@@ -41,7 +41,7 @@ class Started:
     """A service under attack."""
 
     process: psutil.Process
-    target: Target
+    target: AttackTarget
     log: Path
     cpu_us_a_byte: float  # of good rows
     settings: tuple[object, ...]
@@ -94,34 +94,36 @@ def start_service(
 ) -> Started:
     """Start a service with the attack's settings, and let it have answered something of everything."""
     limited = "ekiben.load_tests.hostile.limited", str(LIMIT_MIB), str(attack.files)
-    peer = Peer("Ekiben", (*limited, *EKIBEN.command), EKIBEN.dialects)
+    peer = Peer("Ekiben", (*limited, *EKIBEN.command), EKIBEN.request_formats)
     with running_on(cores):
-        running = stack.enter_context(start(peer, port, first_question(), folder, dict(attack.settings)))
+        running = stack.enter_context(start(peer, port, first_case(), folder, dict(attack.settings)))
     service = find_service(f"http://127.0.0.1:{port}")
-    target = Target(service.address, port + GRPC_OFFSET, find_source(service), seconds, SHORT_SHARE if short else 1.0)
+    target = AttackTarget(
+        service.address, port + GRPC_OFFSET, find_source(service), seconds, SHORT_SHARE if short else 1.0
+    )
     warm_up(target)
     cost = measure_good_rows(service, target, running.process)
     return Started(running.process, target, folder / f"{port}.log", cost, key(attack))
 
 
-def warm_up(target: Target) -> None:
+def warm_up(target: AttackTarget) -> None:
     """Ask in every dialect, so that memory is what good callers make it."""
-    for dialect in DIALECTS:
-        if dialect in EKIBEN.dialects:
+    for request_format in REQUEST_FORMATS:
+        if request_format in EKIBEN.request_formats:
             for rows in WARM_UP_ROWS:
-                ask(target.grpc_port - GRPC_OFFSET, target.ask(dialect, rows))
+                ask(target.grpc_port - GRPC_OFFSET, target.ask(request_format, rows))
 
 
-def measure_good_rows(service: Service, target: Target, process: psutil.Process) -> float:
+def measure_good_rows(service: Service, target: AttackTarget, process: psutil.Process) -> float:
     """Return the CPU that a byte of a good row costs, in µs."""
-    question = target.ask(PREDICT, 1)
+    case = target.ask(PREDICT, 1)
     connection = HTTPConnection(*service.address)
     before = cpu_seconds(process)
     for _ in range(GOOD_ROWS):
-        connection.request("POST", question.path, question.body, question.headers)
+        connection.request("POST", case.path, case.body, case.headers)
         connection.getresponse().read()
     connection.close()
-    size = len(http_request(question.path, question.headers, question.body))
+    size = len(http_request(case.path, case.headers, case.body))
     return 1e6 * (cpu_seconds(process) - before) / (GOOD_ROWS * size)
 
 

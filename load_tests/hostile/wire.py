@@ -5,7 +5,7 @@ import gzip
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, Run, Target, Traffic
+from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, AttackTarget, Run, Traffic
 from ekiben.load_tests.requests.http_message import http_request
 
 ANSWER_S = 30.0
@@ -29,7 +29,7 @@ def post_packed(path: str, body: bytes, headers: Mapping[str, str] = {}) -> byte
     return post(path, gzip.compress(body), headers={"Content-Encoding": "gzip"} | dict(headers))
 
 
-def flood(target: Target, requests: Iterable[bytes], connections: int) -> Run:
+def flood(target: AttackTarget, requests: Iterable[bytes], connections: int) -> Run:
     """Return an attack that sends the requests over so many connections, each the next as soon as it is answered."""
     listed = list(requests)
 
@@ -40,7 +40,7 @@ def flood(target: Target, requests: Iterable[bytes], connections: int) -> Run:
     return run
 
 
-def pour(target: Target, parts: Sequence[bytes], connections: int, listens: bool = True) -> Run:
+def pour(target: AttackTarget, parts: Sequence[bytes], connections: int, listens: bool = True) -> Run:
     """Return an attack that sends the parts over each connection, one after the other whatever is answered.
 
     With `listens` it reads the answers until there are none, else it never reads.
@@ -53,7 +53,7 @@ def pour(target: Target, parts: Sequence[bytes], connections: int, listens: bool
     return run
 
 
-async def connect(target: Target) -> Streams:
+async def connect(target: AttackTarget) -> Streams:
     """Open a connection."""
     return await asyncio.open_connection(*target.address, limit=MOST_HEAD)
 
@@ -99,7 +99,7 @@ async def read_label(reader: asyncio.StreamReader, traffic: Traffic, wait_s: flo
     return head[9:12].decode("latin-1")
 
 
-async def _send_all(target: Target, left: Iterator[bytes], end: float, traffic: Traffic) -> None:
+async def _send_all(target: AttackTarget, left: Iterator[bytes], end: float, traffic: Traffic) -> None:
     streams: Streams | None = None
     for request in left:
         if time.monotonic() > end:
@@ -118,7 +118,7 @@ async def _send_all(target: Target, left: Iterator[bytes], end: float, traffic: 
         streams[1].close()
 
 
-async def _pour(target: Target, parts: Sequence[bytes], end: float, traffic: Traffic, listens: bool) -> None:
+async def _pour(target: AttackTarget, parts: Sequence[bytes], end: float, traffic: Traffic, listens: bool) -> None:
     try:
         reader, writer = await connect(target)
     except OSError:

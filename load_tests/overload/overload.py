@@ -23,7 +23,7 @@ from ekiben.load_tests.generator.processes import Offered, start_generator
 from ekiben.load_tests.overload.rejection_cost import measure_rejection_floor, print_costs, read_costs
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import PREDICT
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import find_source, write_calls
 from ekiben.load_tests.servers.process import memory_mib
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
@@ -70,7 +70,7 @@ def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder:
         print(f"{describe_split(split)}; {describe_wait(slo_ms)}, {rows} rows a request")
         calls = write_calls(service, source, PREDICT, rows, CALLS)
         bench = Bench(service, generator, calls, seconds, process)
-        question = source.ask(OIP_RAW, rows)
+        case = source.ask(OIP_RAW, rows)
         best = find_peak(bench)
         peak = best.offered.achieved
         before = bench.offer(NORMAL * peak, seconds=NORMAL_S).offered
@@ -79,14 +79,14 @@ def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder:
         load = Load(service.address, calls, rate, PEAK_S, connections=CONNECTIONS)
         least = measure_rejection_floor(generator, load, split.service) if cores == 1 else None
         codes: Counter[str] = Counter()
-        with calling_grpc(port + GRPC_OFFSET, question, GRPC_CALLS, codes):  # memory is now as large as they make it
+        with calling_grpc(port + GRPC_OFFSET, case, GRPC_CALLS, codes):  # memory is now as large as they make it
             pass
         memory = memory_mib(process)
-        with calling_grpc(port + GRPC_OFFSET, question, GRPC_CALLS_BESIDE, codes):
+        with calling_grpc(port + GRPC_OFFSET, case, GRPC_CALLS_BESIDE, codes):
             burst = bench.offer(rate, connections=CONNECTIONS, settle=False)
         after = bench.offer(NORMAL * peak, seconds=NORMAL_S, settle=False).offered  # at once
-        checks = judge(peak, burst.offered, before, after, slo_ms)
-        checks += [judge_grpc(codes), judge_memory(memory, memory_mib(process))]
+        checks = evaluate(peak, burst.offered, before, after, slo_ms)
+        checks += [evaluate_grpc(codes), evaluate_memory(memory, memory_mib(process))]
     print_rates(peak, rate)
     if least:  # on a core of its own the network hardly feels what is refused
         print_costs(read_costs(best, flood), least, rate / peak, FACTOR)
@@ -105,7 +105,7 @@ def plan_rate(peak: float, step: Step) -> float:
     return min(FACTOR * peak, step.offered.rate * GENERATOR_SHARE / step.offered.cpu_share)
 
 
-def judge(peak: float, burst: Offered, before: Offered, after: Offered, slo_ms: float) -> list[Check]:
+def evaluate(peak: float, burst: Offered, before: Offered, after: Offered, slo_ms: float) -> list[Check]:
     """Return what is demanded of HTTP."""
     kept, p99 = burst.achieved / peak, burst.percentile(99)
     late = after.latency_ms[after.good_at_s > RECOVERY_S]
@@ -131,7 +131,7 @@ def judge(peak: float, burst: Offered, before: Offered, after: Offered, slo_ms: 
     ]
 
 
-def judge_grpc(codes: Counter[str]) -> Check:
+def evaluate_grpc(codes: Counter[str]) -> Check:
     """Return what is demanded of gRPC calls in the burst."""
     others = set(codes) - {"OK", "RESOURCE_EXHAUSTED"}
     seen = ", ".join(f"{count} {code}" for code, count in codes.most_common())
@@ -139,7 +139,7 @@ def judge_grpc(codes: Counter[str]) -> Check:
     return Check(demand, seen, not others and codes.total() > GRPC_CALLS)
 
 
-def judge_memory(before: float, after: float) -> Check:
+def evaluate_memory(before: float, after: float) -> Check:
     """Return what is demanded of the resident memory."""
     return Check(
         f"memory after the burst ≤ {MOST_GROWTH:g} × before",
@@ -149,19 +149,19 @@ def judge_memory(before: float, after: float) -> Check:
 
 
 @contextmanager
-def calling_grpc(port: int, question: Question, count: int, codes: Counter[str]) -> Iterator[None]:
+def calling_grpc(port: int, case: RequestCase, count: int, codes: Counter[str]) -> Iterator[None]:
     """Meanwhile call again and again, so many at once over connections of their own; count how the calls ended."""
     options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
     channels = [grpc.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(GRPC_CHANNELS)]
-    methods = [channel.unary_unary(question.path, bytes, bytes) for channel in channels]
+    methods = [channel.unary_unary(case.path, bytes, bytes) for channel in channels]
     ended = threading.Event()
 
     def call_again() -> None:
         while True:
             calls = [
-                methods[number % GRPC_CHANNELS].future(question.body, timeout=GRPC_TIMEOUT_S) for number in range(count)
+                methods[number % GRPC_CHANNELS].future(case.body, timeout=GRPC_TIMEOUT_S) for number in range(count)
             ]
-            codes.update(read_code(call, question) for call in calls)
+            codes.update(read_code(call, case) for call in calls)
             if ended.wait(GRPC_PAUSE_S):
                 return
 
@@ -176,10 +176,10 @@ def calling_grpc(port: int, question: Question, count: int, codes: Counter[str])
             channel.close()
 
 
-def read_code(call: Any, question: Question) -> str:
+def read_code(call: Any, case: RequestCase) -> str:
     """Return how a call ended."""
     code = str(call.code().name)
-    if code == "OK" and not question.is_answered_by(call.result()):
+    if code == "OK" and not case.is_answered_by(call.result()):
         return "a wrong answer"
     if code == "RESOURCE_EXHAUSTED" and "retry-after" not in dict(call.trailing_metadata()):
         return "RESOURCE_EXHAUSTED without retry-after"

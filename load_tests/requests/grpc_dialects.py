@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.schema import Schema
-from ekiben.load_tests.requests.http_dialects import Dialect, Headers
+from ekiben.load_tests.requests.http_dialects import Headers, RequestFormat
 from ekiben.load_tests.requests.tensors import Rows, Tensor, to_columns
 from ekiben.service.protos import enum, message
 
@@ -67,8 +67,8 @@ def serialize(written: Any) -> bytes:
 
 
 OIP_PATH = "/inference.GRPCInferenceService/ModelInfer"
-OIP_RAW = Dialect("OIP gRPC raw", OIP_PATH, encode_raw, read_open, grpc=True)
-OIP_TYPED = Dialect("OIP gRPC typed", OIP_PATH, encode_typed, read_open, grpc=True)
-TFS_GRPC = Dialect(
+OIP_RAW = RequestFormat("OIP gRPC raw", OIP_PATH, encode_raw, read_open, grpc=True)
+OIP_TYPED = RequestFormat("OIP gRPC typed", OIP_PATH, encode_typed, read_open, grpc=True)
+TFS_GRPC = RequestFormat(
     "TFS gRPC", "/tensorflow.serving.PredictionService/Predict", encode_tensorflow, read_tensorflow, grpc=True
 )

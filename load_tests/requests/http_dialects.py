@@ -17,7 +17,7 @@ Headers = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Dialect:
+class RequestFormat:
     """One way to ask. In `path`, over gRPC the method's, `{model}` stands for the model's name."""
 
     name: str
@@ -95,9 +95,9 @@ def read_binary(answer: bytes, output: str) -> list[float]:
     raise KeyError(output)
 
 
-PREDICT = Dialect("/predict", "/predict", encode_rows, read_predictions, loads=frozenset(LOADS))
-BARE = Dialect("/predict, bare list", "/predict", encode_bare, read_predictions, loads=frozenset(LOADS))
-OIP_JSON = Dialect("OIP HTTP JSON", OIP_PATH, encode_open, read_open)
-OIP_BINARY = Dialect("OIP HTTP binary", OIP_PATH, encode_binary, read_binary)
-INVOCATIONS = Dialect("/invocations", "/invocations", encode_inputs, read_scored)
-TFS_REST = Dialect("TFS REST", "/v1/models/{model}:predict", encode_instances, read_predictions)
+PREDICT = RequestFormat("/predict", "/predict", encode_rows, read_predictions, loads=frozenset(LOADS))
+BARE = RequestFormat("/predict, bare list", "/predict", encode_bare, read_predictions, loads=frozenset(LOADS))
+OIP_JSON = RequestFormat("OIP HTTP JSON", OIP_PATH, encode_open, read_open)
+OIP_BINARY = RequestFormat("OIP HTTP binary", OIP_PATH, encode_binary, read_binary)
+INVOCATIONS = RequestFormat("/invocations", "/invocations", encode_inputs, read_scored)
+TFS_REST = RequestFormat("TFS REST", "/v1/models/{model}:predict", encode_instances, read_predictions)

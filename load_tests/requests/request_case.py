@@ -7,7 +7,7 @@ import numpy as np
 
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import to_tensors
-from ekiben.load_tests.requests.http_dialects import Dialect, Headers
+from ekiben.load_tests.requests.http_dialects import Headers, RequestFormat
 from ekiben.load_tests.requests.tensors import Rows
 from ekiben.model.golden import Golden
 
@@ -15,10 +15,10 @@ TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class Question:
+class RequestCase:
     """One request and what its answer must hold."""
 
-    dialect: Dialect
+    request_format: RequestFormat
     path: str
     headers: Headers
     body: bytes
@@ -30,19 +30,21 @@ class Question:
         if self.wanted is None:
             return True
         try:
-            given = self.dialect.read(answer, self.output)
+            given = self.request_format.read(answer, self.output)
         except (KeyError, ValueError, TypeError):
             return False
         return len(given) == len(self.wanted) and np.allclose(given, self.wanted, rtol=0, atol=TOLERANCE)
 
 
-def write_question(schema: Schema, source: Golden | Rows, dialect: Dialect, size: int, first: int = 0) -> Question:
+def write_case(
+    schema: Schema, source: Golden | Rows, request_format: RequestFormat, size: int, first: int = 0
+) -> RequestCase:
     """Return a question of that many rows, from the first on and then round; golden ones have answers."""
     rows = source.rows if isinstance(source, Golden) else source
     places = [(first + place) % len(rows) for place in range(size)]
-    headers, body = dialect.encode(schema, [rows[place] for place in places])
+    headers, body = request_format.encode(schema, [rows[place] for place in places])
     output = "value" if schema.target.task == "regression" else "probability"
     wanted = None
     if isinstance(source, Golden):
         wanted = to_tensors(schema.target, np.array(source.answers, np.float32)[places])[output]
-    return Question(dialect, dialect.path.format(model=schema.name), headers, body, output, wanted)
+    return RequestCase(request_format, request_format.path.format(model=schema.name), headers, body, output, wanted)

@@ -17,9 +17,9 @@ from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Boolean, Category, Feature, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.load_tests.generator.load import Call
-from ekiben.load_tests.requests.http_dialects import Dialect
+from ekiben.load_tests.requests.http_dialects import RequestFormat
 from ekiben.load_tests.requests.http_message import http_request
-from ekiben.load_tests.requests.request_case import Question, write_question
+from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.requests.tensors import Rows
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE
@@ -58,9 +58,9 @@ class Source:
     rows: Rows
     golden: Golden | None
 
-    def ask(self, dialect: Dialect, size: int, first: int = 0) -> Question:
+    def ask(self, request_format: RequestFormat, size: int, first: int = 0) -> RequestCase:
         """Return a question of that many rows."""
-        return write_question(self.schema, self.golden or self.rows, dialect, size, first)
+        return write_case(self.schema, self.golden or self.rows, request_format, size, first)
 
     @property
     def origin(self) -> str:
@@ -106,32 +106,32 @@ def find_source(service: Service) -> Source:
     return Source(model.schema, golden.rows, golden)
 
 
-def write_calls(service: Service, source: Source, dialect: Dialect, size: int, count: int) -> list[Call]:
+def write_calls(service: Service, source: Source, request_format: RequestFormat, size: int, count: int) -> list[Call]:
     """Return requests with their right answers: the service is asked each once, and must know the golden ones.
 
     The same rows get the same bits whatever else is in their batch, so that under load comparing bytes is enough.
     """
     calls = []
     for first in range(count):
-        question = source.ask(dialect, size, first)
-        answer = ask(service, question)
+        case = source.ask(request_format, size, first)
+        answer = ask(service, case)
         host = urlsplit(service.url).netloc
-        calls.append(Call(http_request(question.path, question.headers | {"Host": host}, question.body), answer))
+        calls.append(Call(http_request(case.path, case.headers | {"Host": host}, case.body), answer))
     return calls
 
 
-def ask(service: Service, question: Question) -> bytes:
+def ask(service: Service, case: RequestCase) -> bytes:
     """Return the service's answer; raise Unusable unless it is right."""
     try:
-        answer = read(f"{service.url}{question.path}", question.body, question.headers)
+        answer = read(f"{service.url}{case.path}", case.body, case.headers)
     except HTTPError as error:
-        raise Unusable(f"{service.url} refused {question.dialect.name}: status {error.code}") from None
+        raise Unusable(f"{service.url} refused {case.request_format.name}: status {error.code}") from None
     except (URLError, OSError) as error:
-        raise Unusable(f"{service.url} does not answer {question.dialect.name} ({error})") from None
-    if not question.is_answered_by(answer):
+        raise Unusable(f"{service.url} does not answer {case.request_format.name} ({error})") from None
+    if not case.is_answered_by(answer):
         raise Unusable(
             f"{service.url} serves another model than the store has, or answers wrongly: {answer[:100]!r} "
-            f"to {question.dialect.name}"
+            f"to {case.request_format.name}"
         )
     return answer
 

@@ -4,34 +4,34 @@ import random
 from functools import cache
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.requests.http_dialects import Dialect
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.http_dialects import RequestFormat
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import Source, find_service, find_source
 
-QUESTIONS = 100  # of each dialect and size
+CASES = 100  # of each dialect and size
 
 
-class Questions:
+class TrafficMix:
     """What is asked in one dialect: sizes in their proportions, each question's right answer once it is known."""
 
-    def __init__(self, source: Source, dialect: Dialect, sizes: list[int], weights: list[float]) -> None:
+    def __init__(self, source: Source, request_format: RequestFormat, sizes: list[int], weights: list[float]) -> None:
         self._weights = weights
-        self._questions = [[source.ask(dialect, size, first) for first in range(QUESTIONS)] for size in sizes]
+        self._questions = [[source.ask(request_format, size, first) for first in range(CASES)] for size in sizes]
         self._answers: dict[int, bytes] = {}
 
-    def draw(self) -> Question:
+    def draw(self) -> RequestCase:
         """Return one of them."""
         return random.choice(random.choices(self._questions, self._weights)[0])
 
-    def is_right(self, question: Question, answer: bytes) -> bool:
+    def is_right(self, case: RequestCase, answer: bytes) -> bool:
         """Return whether the answer is right; one that was right before is only compared with it, byte by byte."""
-        if self._answers.get(id(question)) == answer:
+        if self._answers.get(id(case)) == answer:
             return True
-        if question.wanted is None and id(question) in self._answers:
+        if case.wanted is None and id(case) in self._answers:
             return False
-        if not question.is_answered_by(answer):
+        if not case.is_answered_by(answer):
             return False
-        self._answers[id(question)] = answer
+        self._answers[id(case)] = answer
         return True
 
 
@@ -42,12 +42,12 @@ def read_source(host: str) -> Source:
 
 
 @cache
-def write_questions(host: str, dialect: Dialect, sizes: str, weights: str) -> Questions:
+def write_mix(host: str, request_format: RequestFormat, sizes: str, weights: str) -> TrafficMix:
     """Return a dialect's questions, once a process."""
     counts, shares = read_numbers(sizes, "--row-sizes"), read_numbers(weights, "--row-weights")
     if len(counts) != len(shares) or not sum(shares) or not all(count >= 1 for count in counts):
         raise UserError(f"--row-sizes {sizes} and --row-weights {weights}: expected as many of either, sizes above 0")
-    return Questions(read_source(host), dialect, [int(count) for count in counts], shares)
+    return TrafficMix(read_source(host), request_format, [int(count) for count in counts], shares)
 
 
 def read_numbers(text: str, option: str) -> list[float]:

@@ -17,8 +17,8 @@ import psutil
 
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
-from ekiben.load_tests.requests.http_dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, Dialect
-from ekiben.load_tests.requests.request_case import Question
+from ekiben.load_tests.requests.http_dialects import BARE, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, RequestFormat
+from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.servers import environment, packed_model
 from ekiben.load_tests.servers.process import end, family
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
@@ -38,7 +38,7 @@ class Peer:
 
     name: str
     command: tuple[str, ...]
-    dialects: tuple[Dialect, ...]
+    request_formats: tuple[RequestFormat, ...]
     echoes: bool = False
     environment: str = ""  # of ekiben.load_tests.servers.environment; "" is the one this runs in
 
@@ -59,8 +59,8 @@ PEERS = (
     Peer("floor", ("ekiben.load_tests.servers.floor",), (PREDICT,)),
     ECHO,
 )
-DIALECTS = tuple(
-    dict.fromkeys(dialect for peer in (PEERS[0], EKIBEN) for dialect in peer.dialects)
+REQUEST_FORMATS = tuple(
+    dict.fromkeys(request_format for peer in (PEERS[0], EKIBEN) for request_format in peer.request_formats)
 )  # in the table's order
 
 
@@ -73,22 +73,22 @@ class Running:
     process: psutil.Process
     start_s: float  # from its start to its first correct answer
 
-    def url(self, question: Question) -> str:
+    def url(self, case: RequestCase) -> str:
         """Return where a question goes."""
-        return f"http://{address(self.port, question.dialect)}{question.path}"
+        return f"http://{address(self.port, case.request_format)}{case.path}"
 
-    def check(self, question: Question) -> bytes:
+    def check(self, case: RequestCase) -> bytes:
         """Ask, and return the answer; raise UserError unless it is right."""
-        answer = ask(self.port, question)
-        if answer is None or not is_right(self.peer, question, answer):
+        answer = ask(self.port, case)
+        if answer is None or not is_right(self.peer, case, answer):
             what = "no answer" if answer is None else f"a wrong answer ({answer[:200]!r})"
-            raise UserError(f"{self.peer.name} gave {what} to {question.dialect.name}")
+            raise UserError(f"{self.peer.name} gave {what} to {case.request_format.name}")
         return answer
 
 
 @contextmanager
 def start(
-    peer: Peer, port: int, question: Question, folder: Path, settings: Mapping[str, str] = NOTHING
+    peer: Peer, port: int, case: RequestCase, folder: Path, settings: Mapping[str, str] = NOTHING
 ) -> Iterator[Running]:
     """Start a server and wait until it answers the question; stop it at the end."""
     check_free(port)
@@ -102,7 +102,7 @@ def start(
             stdout=output, stderr=subprocess.STDOUT, env=os.environ | variables,
         )  # fmt: skip
     try:
-        while ask(port, question) is None:
+        while ask(port, case) is None:
             if process.poll() is not None or time.perf_counter() - began > START_TIMEOUT_S:
                 raise UserError(f"{peer.name} did not start: {log.read_text()[-500:]}")
             time.sleep(0.02)
@@ -134,26 +134,26 @@ def check_free(port: int) -> None:
             raise UserError(f"something else listens on port {port}: stop it or choose another port")
 
 
-def ask(port: int, question: Question) -> bytes | None:
+def ask(port: int, case: RequestCase) -> bytes | None:
     """Return the answer of the server on that port, None if it has none."""
-    where = address(port, question.dialect)
+    where = address(port, case.request_format)
     try:
-        if question.dialect.grpc:
+        if case.request_format.grpc:
             with grpc.insecure_channel(where, CHANNEL_OPTIONS) as channel:
-                return bytes(channel.unary_unary(question.path, bytes, bytes)(question.body, timeout=ANSWER_TIMEOUT_S))
+                return bytes(channel.unary_unary(case.path, bytes, bytes)(case.body, timeout=ANSWER_TIMEOUT_S))
         with urlopen(
-            Request(f"http://{where}{question.path}", question.body, question.headers), timeout=ANSWER_TIMEOUT_S
+            Request(f"http://{where}{case.path}", case.body, case.headers), timeout=ANSWER_TIMEOUT_S
         ) as response:
             return bytes(response.read())
     except (URLError, OSError, grpc.RpcError):
         return None
 
 
-def address(port: int, dialect: Dialect) -> str:
+def address(port: int, request_format: RequestFormat) -> str:
     """Return where a server on that port is asked in a dialect."""
-    return f"127.0.0.1:{port + GRPC_OFFSET if dialect.grpc else port}"
+    return f"127.0.0.1:{port + GRPC_OFFSET if request_format.grpc else port}"
 
 
-def is_right(peer: Peer, question: Question, answer: bytes) -> bool:
+def is_right(peer: Peer, case: RequestCase, answer: bytes) -> bool:
     """Return whether an answer is what the model gave in training, or from an echo what was sent."""
-    return answer == question.body if peer.echoes else question.is_answered_by(answer)
+    return answer == case.body if peer.echoes else case.is_answered_by(answer)

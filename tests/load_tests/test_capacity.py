@@ -26,7 +26,7 @@ from ekiben.load_tests.generator.cpu_affinity import NoFreeCore, Split, split_co
 from ekiben.load_tests.generator.load import Call, Load, draw_arrivals
 from ekiben.load_tests.generator.processes import Offered, merge, start_generator
 from ekiben.load_tests.generator.sender import send
-from ekiben.load_tests.overload.overload import judge
+from ekiben.load_tests.overload.overload import evaluate
 from ekiben.load_tests.overload.rejection_cost import Costs, measure_rejection_floor, read_costs, start_rejecting_server
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.service_under_test import (
@@ -218,8 +218,8 @@ def test_the_generators_own_limit_is_seen() -> None:
 
 def test_overload_is_judged() -> None:
     normal = step(1000, 5).offered
-    assert all(check.met for check in judge(1000, step(5000, 80, shed=4050).offered, normal, normal, 50))
-    missed = judge(1000, step(5000, 180, shed=4500, timed_out=1).offered, normal, step(1000, 50).offered, 50)
+    assert all(check.met for check in evaluate(1000, step(5000, 80, shed=4050).offered, normal, normal, 50))
+    missed = evaluate(1000, step(5000, 180, shed=4500, timed_out=1).offered, normal, step(1000, 50).offered, 50)
     assert not any(check.met for check in missed)
 
 

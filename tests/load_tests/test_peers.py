@@ -12,7 +12,7 @@ import pytest
 from ekiben.load_tests.comparison.peer_list import ENTRIES
 from ekiben.load_tests.comparison.peers_report import Line, Run, report
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
-from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, PREDICT, Dialect
+from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, PREDICT, RequestFormat
 from ekiben.load_tests.servers import process
 from ekiben.load_tests.servers.environment import describe_missing
 from ekiben.load_tests.servers.process import (
@@ -34,11 +34,16 @@ IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def line(
-    server: str, *rates: float, dialect: Dialect = PREDICT, p50_ms: float = 10, p99_ms: float = 20, mib: float = 100
+    server: str,
+    *rates: float,
+    request_format: RequestFormat = PREDICT,
+    p50_ms: float = 10,
+    p99_ms: float = 20,
+    mib: float = 100,
 ) -> Line:
     """A server with those rates in its rounds, at 64 requests in flight."""
     runs = [Run(Measured(rate, p50_ms, p99_ms, 50, 1), mib, 2) for rate in rates]
-    return Line(server, "1.2", "LiteRT", dialect, (1, 64), runs)
+    return Line(server, "1.2", "LiteRT", request_format, (1, 64), runs)
 
 
 def test_the_table_has_medians_and_the_fastest_first() -> None:
@@ -69,8 +74,8 @@ def test_it_says_when_we_do_not_lose() -> None:
 
 def test_a_dialect_is_held_against_the_same_or_what_stands_for_it() -> None:
     fast = 10_000
-    assert "loses in no" in report([line(OURS, 6400), line("Other", fast, dialect=OIP_RAW)], OURS)
-    assert "req/s" in report([line(OURS, 6400), line("Bare", fast, dialect=BARE)], OURS).splitlines()[-1]
+    assert "loses in no" in report([line(OURS, 6400), line("Other", fast, request_format=OIP_RAW)], OURS)
+    assert "req/s" in report([line(OURS, 6400), line("Bare", fast, request_format=BARE)], OURS).splitlines()[-1]
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
