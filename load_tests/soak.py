@@ -44,7 +44,7 @@ SLOW_CALLERS, DRIPS, DRIP_S = 4, 10, 0.1
 LEAVERS = 4
 WARM_UP_S = 60.0
 SAMPLE_S = 1.0
-MOST_SLOPE = 1.0  # MiB a minute
+MAX_SLOPE = 1.0  # MiB a minute
 TIMEOUT_S = 10.0
 BAD_BODIES = (
     b"{",
@@ -255,7 +255,7 @@ def report(seen: Seen, minutes: float) -> int:
         Check(
             "memory is flat",
             f"{seen.slope:+.2f} MiB a minute, {seen.memory[0][1]:.0f} → {seen.memory[-1][1]:.0f} MiB",
-            seen.slope <= MOST_SLOPE,
+            seen.slope <= MAX_SLOPE,
         ),
     ]
     print(f"\n{minutes:g} minutes; also {seen.dripped:,} dripping bodies and {seen.left:,} callers who hung up\n")

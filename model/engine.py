@@ -11,7 +11,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidModel
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
-MOST_PADDING = 16  # rows: another run would cost a small network as much
+MAX_PADDING = 16  # rows: another run would cost a small network as much
 ENCODED_SIGNATURE = "encoded"  # of the SavedModel: numbers and codes in, answers out
 
 
@@ -83,7 +83,7 @@ def cut(rows: int) -> list[int]:
     sizes = []
     while rows:
         power = min(1 << (rows - 1).bit_length(), MAX_BATCH_ROWS)
-        sizes.append(min(power, rows) if power - rows <= MOST_PADDING else power // 2)
+        sizes.append(min(power, rows) if power - rows <= MAX_PADDING else power // 2)
         rows -= sizes[-1]
     return sizes
 

@@ -30,7 +30,7 @@ CALLS = 200  # different ones, so that no answer is asked for twice in a row
 CALLERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # of the closed loop that the law is fitted to
 CALLERS_S = 1.5
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.15, 1.4)  # of the closed loop's best throughput
-MOST_STEPS = len(SHARES) + 4
+MAX_STEPS = len(SHARES) + 4
 BISECTIONS = 5
 CLOSE = 1.03  # the bisection ends once its bounds are that near
 OWN_CPU = 0.85  # of its cores: what a service uses that can not keep up
@@ -174,7 +174,7 @@ def measure(bench: Bench, workers: int, split: Split, goal: Goal) -> Measured:
     sweep = [bench.offer(0, callers, CALLERS_S) for callers in CALLERS]
     best = max(step.offered.achieved for step in sweep)
     steps = [bench.offer(share * best) for share in SHARES]
-    while goal.is_met(steps[-1].offered) and len(steps) < MOST_STEPS:  # in an open loop batches are larger
+    while goal.is_met(steps[-1].offered) and len(steps) < MAX_STEPS:  # in an open loop batches are larger
         steps.append(bench.offer(SHARES[-1] * steps[-1].offered.rate))
     steps += bisect(bench, steps, goal)
     steps.sort(key=lambda step: step.offered.rate)

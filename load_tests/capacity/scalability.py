@@ -14,7 +14,7 @@ from ekiben.contract.errors import UserError
 CONFIDENCE = 0.95
 SPARE_REPLICAS = 1  # one may be lost, or be replaced, and the rest still carry the target
 TARGET_SHARE = 0.7  # of a replica's capacity: where the autoscaler adds one, so that it is up before the knee
-MOST_REPLICAS = 2  # times what the target needs: a bound on a bill, not on a peak
+MAX_REPLICA_FACTOR = 2  # times what the target needs: a bound on a bill, not on a peak
 WAIT_SHARE = 0.4  # of the SLO, that a request may wait to be read, and its rows for the engine: batches take time too
 FULL_SHARE = 0.5  # of what may wait, where the autoscaler adds a replica
 
@@ -81,7 +81,7 @@ def plan_replicas(target_rps: float, capacity_rps: float, rows_per_request: floa
     waiting = capacity_rps * rows_per_request * FULL_SHARE * WAIT_SHARE * slo_ms / 1000
     return Plan(
         needed + SPARE_REPLICAS,
-        MOST_REPLICAS * needed + SPARE_REPLICAS,
+        MAX_REPLICA_FACTOR * needed + SPARE_REPLICAS,
         math.floor(TARGET_SHARE * capacity_rps),
         max(1, math.floor(waiting)),
     )

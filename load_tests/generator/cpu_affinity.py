@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ekiben.contract.errors import UserError
 
-MOST_GENERATORS = 4  # one carries as much as two workers; more only slice the load
+MAX_GENERATORS = 4  # one carries as much as two workers; more only slice the load
 
 
 class NoFreeCore(UserError):
@@ -29,7 +29,7 @@ class Split:
     @property
     def generators(self) -> int:
         """How many processes should send."""
-        return min(len(self.generator), MOST_GENERATORS)
+        return min(len(self.generator), MAX_GENERATORS)
 
 
 def split_cores(wanted: int, remote: bool = False) -> Split:

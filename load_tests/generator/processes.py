@@ -17,8 +17,8 @@ from ekiben.load_tests.generator.cpu_affinity import Split
 from ekiben.load_tests.generator.load import BARE_REJECTION, OK, SHED, TIMED_OUT, WRONG, Load, Outcome
 from ekiben.load_tests.generator.sender import send
 
-MOST_LAG = 0.1  # of the SLO, at the 99th percentile: beyond, the generator's own delay is in what is measured
-MOST_CPU = 0.9  # of a core
+MAX_LAG = 0.1  # of the SLO, at the 99th percentile: beyond, the generator's own delay is in what is measured
+MAX_CPU = 0.9  # of a core
 BEGIN_TIMEOUT_S = 30.0
 
 
@@ -60,7 +60,7 @@ class Offered:
 
     def is_limited(self, slo_ms: float) -> bool:
         """Return whether the generator itself was late, or had no time left."""
-        return self.lag_p99_ms > MOST_LAG * slo_ms or self.cpu_share > MOST_CPU
+        return self.lag_p99_ms > MAX_LAG * slo_ms or self.cpu_share > MAX_CPU
 
 
 class Start:

@@ -15,7 +15,7 @@ import numpy as np
 from ekiben.load_tests.generator.connection import NOBODY, Connection, Lost
 from ekiben.load_tests.generator.load import FAILED, PENDING, TIMED_OUT, Load, Outcome, draw_arrivals
 
-MOST_CONNECTING = 64  # at once: more overflow the backlog, and then the kernel tries again only after a second
+MAX_CONNECTING = 64  # at once: more overflow the backlog, and then the kernel tries again only after a second
 CONNECT_TIMEOUT_S = 15.0
 TICK_S = 0.0002  # the loop does not wake more often for arrivals; it's the lag of an idle generator
 SWEEP_S = 0.01  # between looks for timeouts
@@ -88,7 +88,7 @@ class Sender:
         wanted = self._load.in_flight or self._load.connections
         deadline = time.perf_counter() + CONNECT_TIMEOUT_S
         while len(self._free) < wanted and not self._gone and time.perf_counter() < deadline:
-            while self._connecting < MOST_CONNECTING and len(self._connections) < wanted:
+            while self._connecting < MAX_CONNECTING and len(self._connections) < wanted:
                 self._connect()
             for descriptor, event in self._poll.poll(SWEEP_S):
                 self._handle(self._connections[descriptor], event)
@@ -179,7 +179,7 @@ class Sender:
         elif connection in self._free:
             self._free.remove(connection)
         self._drop(connection)
-        if self._connecting < MOST_CONNECTING:
+        if self._connecting < MAX_CONNECTING:
             self._connect()
 
     def _drop(self, connection: Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ekiben.load_tests.hostile.attack import CLOSED, REJECTED, Attack, AttackTarget, Run
-from ekiben.load_tests.hostile.rows import MOST_BYTES, good_rows
+from ekiben.load_tests.hostile.rows import MAX_BYTES, good_rows
 from ekiben.load_tests.hostile.wire import flood, post, post_packed, pour
 from ekiben.load_tests.requests.http_dialects import OIP_JSON, PREDICT, TFS_REST
 
@@ -37,7 +37,7 @@ def send_packed(
     return flood(target, [request] * target.times(times), target.times(times))
 
 
-def fill(piece: bytes, begin: bytes = b"", end: bytes = b"", size: int = MOST_BYTES - 100) -> bytes:
+def fill(piece: bytes, begin: bytes = b"", end: bytes = b"", size: int = MAX_BYTES - 100) -> bytes:
     """Return a piece repeated up to the largest body."""
     return begin + piece * ((size - len(begin) - len(end)) // len(piece)) + end
 
@@ -53,7 +53,7 @@ def send_constant(target: AttackTarget, path: str, constant: bytes) -> Run:
     """Send good rows, and a constant that is no JSON at their end."""
     request_format = {"/predict": PREDICT, OIP: OIP_JSON, TFS: TFS_REST}[path]
     size = len(json.dumps(target.source.rows[0]))
-    _, body = request_format.encode(target.source.schema, good_rows(target, MOST_BYTES // size // 2))
+    _, body = request_format.encode(target.source.schema, good_rows(target, MAX_BYTES // size // 2))
     return send_body(target, body.rstrip()[:-1] + b', "x": ' + constant + b"}", 16, path)
 
 
@@ -104,9 +104,7 @@ def ask_honestly(target: AttackTarget, packed: bool) -> Run:
     """Ask what is within every limit, all at once."""
     names = target.source.schema.names
     size = len(json.dumps(target.source.rows[0], separators=(",", ":")))
-    rows = [
-        {name: row[name] for name in names} for row in good_rows(target, min(HONEST_ROWS, MOST_BYTES // size - 500))
-    ]
+    rows = [{name: row[name] for name in names} for row in good_rows(target, min(HONEST_ROWS, MAX_BYTES // size - 500))]
     body = json.dumps({"rows": rows}, separators=(",", ":")).encode()
     request = post_packed("/predict", body) if packed else post("/predict", body)
     callers = target.times(HONEST_CALLERS)

@@ -26,7 +26,7 @@ from ekiben.load_tests.hostile.http2 import (
     frame,
     head,
 )  # fmt: skip
-from ekiben.load_tests.hostile.rows import MOST_BYTES, MOST_ROWS, good_rows
+from ekiben.load_tests.hostile.rows import MAX_BYTES, MAX_ROWS, good_rows
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
 from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.service.connections.port_sharing import PREFACE
@@ -38,7 +38,7 @@ ANY = frozenset({*SEEN.values(), CLOSED})
 WINDOW_SETTING = 4
 NO_WINDOW = frame(SETTINGS, 0, 0, WINDOW_SETTING.to_bytes(2, "big") + bytes(4))
 STREAMS = 50  # sent together
-MANY = MOST_BYTES // 2 - 2000  # fields of two bytes in the largest message
+MANY = MAX_BYTES // 2 - 2000  # fields of two bytes in the largest message
 
 
 def pour_frames(target: AttackTarget, blocks: Sequence[bytes], connections: int, listens: bool = True) -> Run:
@@ -191,7 +191,7 @@ def many_tensors() -> bytes:
 
 def unknown_fields() -> bytes:
     """Return a message of as many fields as it holds, none of which is known."""
-    return b"\xfa\x3e\0" * (MOST_BYTES // 3 - 1000)
+    return b"\xfa\x3e\0" * (MAX_BYTES // 3 - 1000)
 
 
 def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
@@ -201,7 +201,7 @@ def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
 def raw_texts(target: AttackTarget) -> bytes:
     """Return a message whose raw contents are two million empty texts, for each column as many as there is room."""
     name = target.source.schema.names[1]
-    size = MOST_BYTES // 4 - 100
+    size = MAX_BYTES // 4 - 100
     inputs = [{"name": name, "shape": [size, 1], "datatype": "BYTES"}]
     model = target.source.schema.name
     return serialize(ModelInferRequest(model_name=model, inputs=inputs, raw_input_contents=[bytes(4 * size)]))
@@ -275,8 +275,8 @@ ATTACKS = (
     ),
     Attack(
         "grpc-spread",
-        f"messages of 1 KB that stand for {MOST_ROWS:,} rows",
-        partial(spread, rows=MOST_ROWS),
+        f"messages of 1 KB that stand for {MAX_ROWS:,} rows",
+        partial(spread, rows=MAX_ROWS),
         CODES,
         crowded=True,
     ),

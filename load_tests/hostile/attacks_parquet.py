@@ -17,7 +17,7 @@ from ekiben.load_tests.hostile.parquet_files import (
     to_parquet,
     with_levels,
 )  # fmt: skip
-from ekiben.load_tests.hostile.rows import MOST_ROWS, good_rows, required_number
+from ekiben.load_tests.hostile.rows import MAX_ROWS, good_rows, required_number
 from ekiben.load_tests.hostile.wire import flood, post
 
 MEDIA = "application/vnd.apache.parquet"
@@ -36,8 +36,8 @@ def send_files(target: AttackTarget, files: list[bytes], times: int = TIMES) -> 
 def send_dictionary(target: AttackTarget, size: int) -> Run:
     """Send all columns; a text of one of them is in a dictionary once, and in every row."""
     text = next(feature.name for feature in target.source.schema.features if isinstance(feature, Category))
-    table = pa.Table.from_pylist(good_rows(target, MOST_ROWS))
-    long = pa.DictionaryArray.from_arrays(pa.array([0] * MOST_ROWS, pa.int32()), pa.array(["x" * size]))
+    table = pa.Table.from_pylist(good_rows(target, MAX_ROWS))
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * MAX_ROWS, pa.int32()), pa.array(["x" * size]))
     table = table.set_column(table.column_names.index(text), text, long)
     return send_files(target, [to_parquet(table, compression="zstd", store_schema=False)], 8)
 

@@ -21,7 +21,7 @@ from ekiben.load_tests.soak import TIMEOUT_S, read_answer
 
 EVERY_S = 0.01
 CASES = 50
-MOST_AT_ONCE = 32  # of a caller: a pool of connections has an end
+MAX_AT_ONCE = 32  # of a caller: a pool of connections has an end
 Ask = Callable[[RequestCase], Awaitable[str]]  # returns "" for a right answer, else what came
 
 
@@ -134,7 +134,7 @@ def list_cases(target: AttackTarget, request_format: Any) -> list[RequestCase]:
 
 async def call_regularly(ask: Ask, cases: list[RequestCase], seen: Seen, ended: asyncio.Event) -> None:
     """Ask every EVERY_S; a request's time counts from when it should have left."""
-    loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(MOST_AT_ONCE)
+    loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(MAX_AT_ONCE)
     under_way: set[asyncio.Task[None]] = set()
 
     async def call(case: RequestCase, due: float) -> None:

@@ -12,8 +12,8 @@ from ekiben.load_tests.hostile.wire import post
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, TFS_REST, RequestFormat
 from ekiben.load_tests.requests.http_message import http_request
 
-MOST_BYTES = 8 * 2**20  # MAX_BODY_BYTES
-MOST_ROWS = 20_000  # MAX_REQUEST_ROWS
+MAX_BYTES = 8 * 2**20  # MAX_BODY_BYTES
+MAX_ROWS = 20_000  # MAX_REQUEST_ROWS
 TEXT = "far"  # where a number should be
 
 
@@ -39,9 +39,9 @@ def required_number(schema: Schema) -> str:
     return next(feature.name for feature in schema.features if isinstance(feature, Number) and not feature.nullable)
 
 
-def short_wrong_rows(count: int = MOST_ROWS) -> bytes:
+def short_wrong_rows(count: int = MAX_ROWS) -> bytes:
     """Return a body of rows that have one field, and that one unknown: 8 MB of it are a few KB of gzip."""
-    size = MOST_BYTES // count - 20
+    size = MAX_BYTES // count - 20
     return json.dumps({"rows": [{"a" * size: 1}] * count}, separators=(",", ":")).encode()
 
 
@@ -86,4 +86,4 @@ def records(target: AttackTarget, count: int) -> bytes:
 def instances(target: AttackTarget) -> bytes:
     """Return a POST of 8 MB of rows in TensorFlow Serving's form, each of them wrong, compressed."""
     size = len(json.dumps(wrong_rows(target, 100))) // 100
-    return ask(target, TFS_REST, wrong_rows(target, MOST_BYTES // size - 100), packed=True)
+    return ask(target, TFS_REST, wrong_rows(target, MAX_BYTES // size - 100), packed=True)

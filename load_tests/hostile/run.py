@@ -19,7 +19,7 @@ from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.attacks import choose
 from ekiben.load_tests.hostile.good import Seen, calling
 from ekiben.load_tests.hostile.sampler import Sampler
-from ekiben.load_tests.hostile.verdict import MOST_AFTER, Result, print_head
+from ekiben.load_tests.hostile.verdict import MAX_AFTER, Result, print_head
 from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.http_message import http_request
@@ -76,7 +76,7 @@ def attack_all(attacks: Sequence[Attack], port: int, seconds: float, short: bool
                     started = start_service(attack, port, seconds, short, folder, stack, split.service)
                 result = asyncio.run(measure(attack, started))
                 yield result
-                if not result.whole or result.errors or result.after_mib > MOST_AFTER * result.before_mib:
+                if not result.whole or result.errors or result.after_mib > MAX_AFTER * result.before_mib:
                     stack.close()
                     stack = None
     finally:

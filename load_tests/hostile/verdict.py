@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ekiben.load_tests.hostile.attack import Attack, Traffic
 
-MOST_PEAK, MOST_AFTER = 1.5, 1.05  # times the resident memory before
-MOST_P99_MS = 100.0
-MOST_CPU = 10.0  # times a good row's, by the byte
+MAX_PEAK, MAX_AFTER = 1.5, 1.05  # times the resident memory before
+MAX_P99_MS = 100.0
+MAX_CPU = 10.0  # times a good row's, by the byte
 FREE_CPU_S = 0.5  # in all: less harms nobody, whatever it is by the byte
-MOST_LOG_KIB = 100.0
+MAX_LOG_KIB = 100.0
 COLUMNS = ("attack", "sent MB", "answers", "resident MiB: before → peak → 2 s after", "CPU s", "× a good row's",
            "good callers' p99 ms (their own lag)", "errors", "missed")  # fmt: skip
 
@@ -52,24 +52,24 @@ class Result:
         if self.traffic and self.traffic.hidden:
             seen = ", ".join(f"{count} × {name.rstrip('_')}" for name, count in self.traffic.hidden.most_common())
             yield f"hidden requests answered: {seen}"
-        if self.peak_mib > MOST_PEAK * self.before_mib:
+        if self.peak_mib > MAX_PEAK * self.before_mib:
             yield f"peak {self.peak_mib / self.before_mib:.2f} ×"
-        if self.after_mib > MOST_AFTER * self.before_mib:
+        if self.after_mib > MAX_AFTER * self.before_mib:
             yield f"after {self.after_mib / self.before_mib:.2f} ×"
         if self.forged:
             yield "forged log lines"
-        if self.log_kib > MOST_LOG_KIB and not self.attack.forged:  # for those every request is logged
+        if self.log_kib > MAX_LOG_KIB and not self.attack.forged:  # for those every request is logged
             yield f"{self.log_kib:,.0f} KiB of log"
         wrong = [error for error in self.errors if "wrong" in error]
         yield from wrong
 
     def find_slowness(self) -> Iterator[str]:
         """Yield what depends on the machine, and is missed."""
-        if self.p99_ms > MOST_P99_MS:
+        if self.p99_ms > MAX_P99_MS:
             yield "p99"
         if self.errors:
             yield "errors"
-        if self.cpu_factor > MOST_CPU and self.cpu_s > FREE_CPU_S:
+        if self.cpu_factor > MAX_CPU and self.cpu_s > FREE_CPU_S:
             yield "CPU"
 
     def write_row(self) -> str:

@@ -9,7 +9,7 @@ from ekiben.load_tests.hostile.attack import CLOSED, MARK, NO_ANSWER, AttackTarg
 from ekiben.load_tests.requests.http_message import http_request
 
 ANSWER_S = 30.0
-MOST_HEAD = 1 << 20
+MAX_HEAD = 1 << 20
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -55,7 +55,7 @@ def pour(target: AttackTarget, parts: Sequence[bytes], connections: int, listens
 
 async def connect(target: AttackTarget) -> Streams:
     """Open a connection."""
-    return await asyncio.open_connection(*target.address, limit=MOST_HEAD)
+    return await asyncio.open_connection(*target.address, limit=MAX_HEAD)
 
 
 async def send(writer: asyncio.StreamWriter, data: bytes, traffic: Traffic) -> None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from ekiben.service.connections.framing import BLANK_LINE
 
-MOST_HEAD = 4096  # bytes that are remembered; a longer one is read
+MAX_HEAD = 4096  # bytes that are remembered; a longer one is read
 # What is refused unread must be what the parser would accept, and must end where the parser would end it: a name, a
 # value, a line's end that it takes otherwise would let a request hide in another's body.
 _FIELD = (
@@ -22,7 +22,7 @@ PLAIN_POST = re.compile(
 def is_complete_post(data: bytes) -> bool:
     """Return whether the bytes are exactly one request that may carry rows, on a connection that stays."""
     end = data.find(BLANK_LINE) + 4
-    return 4 <= end <= MOST_HEAD and len(data) == end + read_length(data[:end])
+    return 4 <= end <= MAX_HEAD and len(data) == end + read_length(data[:end])
 
 
 @lru_cache(maxsize=256)  # callers send few different heads, over and over

@@ -12,7 +12,9 @@ from ekiben.service.grpc.stream import Receive, StreamLimit, handle_stream
 from ekiben.service.protos import pool
 
 SERVICES = ("grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection")
-MAX_STREAMS = 8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size
+MAX_REFLECTION_STREAMS = (
+    8  # a client has one, for as long as it takes to ask; each may hold a message of the largest size
+)
 
 
 def describe_reflection(names: Iterable[str], state: ServerState) -> dict[str, Mapping[str, Any]]:
@@ -27,5 +29,5 @@ def describe_reflection(names: Iterable[str], state: ServerState) -> dict[str, M
         async for response in servicer.ServerReflectionInfo(read(), context):
             await context.write(response.SerializeToString())
 
-    handler = handle_stream(state, StreamLimit(MAX_STREAMS, "reflection"), answer)
+    handler = handle_stream(state, StreamLimit(MAX_REFLECTION_STREAMS, "reflection"), answer)
     return {name: {"ServerReflectionInfo": handler} for name in SERVICES}  # v1 has the messages of v1alpha

@@ -13,7 +13,9 @@ from ekiben.service.offload import offload
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 ARENAS = 2  # places to allocate from: gRPC's threads would make one each, up to eight a CPU
-LARGE_BYTES = 2**17  # allocated from the system itself and given back at once: malloc's default until it adapts
+MMAP_THRESHOLD_BYTES = (
+    2**17
+)  # allocated from the system itself and given back at once: malloc's default until it adapts
 COLLECT_S, MANY_OBJECTS = 1.0, 5000  # more than before: as many take about a megabyte
 GROWN_BYTES = 2**22  # since the last trim: thousands of small requests leave as many holes as a few large ones
 TRIM_S = 0.5  # after a large request; others may follow it
@@ -26,7 +28,11 @@ _trimmed_bytes = 0  # resident after the last trim
 def tune_malloc() -> None:
     """Let this process keep little of what it frees; other C libraries than glibc keep little by themselves."""
     if hasattr(_libc, "mallopt"):
-        for option, value in ((M_ARENA_MAX, ARENAS), (M_MMAP_THRESHOLD, LARGE_BYTES), (M_TRIM_THRESHOLD, 2**20)):
+        for option, value in (
+            (M_ARENA_MAX, ARENAS),
+            (M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES),
+            (M_TRIM_THRESHOLD, 2**20),
+        ):
             _libc.mallopt(option, value)
 
 

@@ -14,8 +14,10 @@ FIXED_BYTES = 24 * MIB  # of Arrow's and Python's objects, whatever the file is
 COPIES = 3  # of a body or of what it unpacks to, in a process at the same time
 MEMORY_SHARE = 8  # a process gets at most one part in so many of the container's memory
 MAX_MEMORY_BYTES = 2**30
-MOST_AT_ONCE = 2
-LARGE_BYTES = 2**30  # a container with less has one process, and so has one without a CPU to spare for a second
+MAX_READERS = 2
+LARGE_CONTAINER_BYTES = (
+    2**30
+)  # a container with less has one process, and so has one without a CPU to spare for a second
 
 Gone = Callable[[], Awaitable[None]]
 
@@ -28,8 +30,8 @@ def find_memory_bytes(limits: Limits, workers: int, max_bytes: int) -> int:
 
 def count_readers(limits: Limits, workers: int) -> int:
     """Return how many processes a worker has: beside it and a heavy batch's thread the second needs a third CPU."""
-    large = limits.memory_bytes is None or limits.memory_bytes // workers >= LARGE_BYTES
-    return MOST_AT_ONCE if large and limits.threads // workers > MOST_AT_ONCE else 1
+    large = limits.memory_bytes is None or limits.memory_bytes // workers >= LARGE_CONTAINER_BYTES
+    return MAX_READERS if large and limits.threads // workers > MAX_READERS else 1
 
 
 class Readers:

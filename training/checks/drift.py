@@ -16,7 +16,7 @@ from ekiben.training.checks.reference import Counts, Distribution, Reference, de
 MODERATE, LARGE = 0.1, 0.25  # PSI, as Siddiqi has them
 SIGNIFICANCE = 0.01  # a PSI is no drift where chance gives as much this often or more: of few rows it is mostly noise
 SMOOTHING = 0.5  # rows added to every bin, so that an empty one has a logarithm
-LEAST_SHARE = 1e-4  # or so much of all rows: of millions, half a row would make a mountain of a new value
+MIN_SHARE = 1e-4  # or so much of all rows: of millions, half a row would make a mountain of a new value
 MIN_EXPECTED = 5  # rows in a cell, from which on the chi-square distribution fits its statistic
 RESAMPLES = 1999
 NOTABLE = 0.01  # a share of the rows
@@ -105,5 +105,5 @@ def _contributions(then: Counts, now: Counts) -> NDArray[np.float64]:
 
 def _smooth(counts: Counts) -> NDArray[np.float64]:
     """Return the share of each bin, none of them 0."""
-    added = max(SMOOTHING, LEAST_SHARE * counts.sum())
+    added = max(SMOOTHING, MIN_SHARE * counts.sum())
     return np.asarray((counts + added) / (counts.sum() + added * len(counts)))

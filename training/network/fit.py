@@ -21,7 +21,7 @@ PREDICT_ROWS = 8192
 FEW_EPOCHS = 10  # of which the last is kept: the learning rate fell to zero for it
 BINS = 8
 MAX_BINNED_INPUTS = 64
-LEAST_PATIENCE = 3  # epochs without a better validation loss before the fit ends
+MIN_PATIENCE = 3  # epochs without a better validation loss before the fit ends
 PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
 
 
@@ -137,7 +137,7 @@ class BestWeights(keras.callbacks.Callback):
         super().__init__()
         self._interrupt = interrupt
         self._chooses = epochs > FEW_EPOCHS
-        self._patience = max(LEAST_PATIENCE, int(epochs * PATIENCE_SHARE))
+        self._patience = max(MIN_PATIENCE, int(epochs * PATIENCE_SHARE))
         self._target, self._encoded, self._labels = target, encoded, labels
         self._bar = tqdm(total=steps, desc="training", unit="batch")
         self._best_loss = np.inf

@@ -7,7 +7,7 @@ import numpy as np
 from ekiben.contract.schema import Target
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
-LEAST_RATE = 1e-4  # a class may be missing from the training rows
+MIN_RATE = 1e-4  # a class may be missing from the training rows
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def scale_target(target: Target, labels: np.ndarray) -> TargetScale:
     if target.task == "regression":
         return TargetScale(np.array([0.0, -1.28, 1.28]), float(labels.mean()), float(labels.std()) or 1.0)
     if target.task == "binary":
-        rate = min(max(float(labels.mean()), LEAST_RATE), 1 - LEAST_RATE)
+        rate = min(max(float(labels.mean()), MIN_RATE), 1 - MIN_RATE)
         return TargetScale(np.array([np.log(rate / (1 - rate))]))
     rates = np.bincount(labels.astype(np.int64), minlength=len(target.classes)) / len(labels)
-    return TargetScale(np.log(np.maximum(rates, LEAST_RATE)))
+    return TargetScale(np.log(np.maximum(rates, MIN_RATE)))

@@ -23,7 +23,7 @@ from ekiben.service.protocols.invocations.names import check_names
 logger = logging.getLogger("bentoml.service")
 
 MAGICS = (b"PAR1", b"PARE")  # the second is that of an encrypted one
-LEAST_BYTES = 12
+MIN_FILE_BYTES = 12
 NO_LIMITS = Limits()
 DAMAGED = "the Parquet body can't be read: it is damaged or too large once unpacked"
 
@@ -46,7 +46,7 @@ class ParquetReader:
 
         `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
         """
-        if len(body) < LEAST_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:
+        if len(body) < MIN_FILE_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:
             raise BadRequest(400, "the body is no Parquet file: it should begin and end with PAR1")
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:

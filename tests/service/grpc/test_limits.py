@@ -32,7 +32,7 @@ from ekiben.service.grpc import health, message_reader
 from ekiben.service.grpc import server as grpc_server
 from ekiben.service.grpc.health import MAX_WATCHERS, Request
 from ekiben.service.grpc.message_parsing import LARGE_BYTES, MAX_MESSAGES
-from ekiben.service.grpc.reflection import MAX_STREAMS as MAX_REFLECTIONS
+from ekiben.service.grpc.reflection import MAX_REFLECTION_STREAMS as MAX_REFLECTIONS
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.protocols.protocol import Call
