@@ -24,9 +24,9 @@ class FieldError:
     message: str
 
     def __str__(self) -> str:
-        place = [] if self.row is None else [f"row {self.row}"]
-        place += [] if self.field is None else [f"`{self.field}`"]
-        return ": ".join([*place, self.message])
+        location = [] if self.row is None else [f"row {self.row}"]
+        location += [] if self.field is None else [f"`{self.field}`"]
+        return ": ".join([*location, self.message])
 
 
 class InvalidInput(UserError):

@@ -118,7 +118,7 @@ class TensorDecoder:
         feature = self._features.get(name)
         return texts if feature is None else [read_cell(feature, text) for text in texts]
 
-    def by_place(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
+    def by_position(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
         """Return columns of rows that hold their values in the features' order."""
         names = self._schema.names
         for index, row in enumerate(rows):

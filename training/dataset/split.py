@@ -27,7 +27,7 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
     Of each of the `strata`, (rows,) such as the classes, a cut at random gives every part its share.
     """
     if split.time is None:
-        return _cut(table, *_draw_places(len(table), split, strata, seed))
+        return _cut(table, *_draw_positions(len(table), split, strata, seed))
     times = table[split.time]
     if split.validate_from and split.test_from:
         moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
@@ -36,7 +36,7 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
         parts = _cut(table, *(places[here] for here in (before, ~before & after, ~after)))
         hint = "move the dates of the split"
     else:
-        parts = _cut(table, *_order_places(times.to_numpy(), split))
+        parts = _cut(table, *_order_positions(times.to_numpy(), split))
         hint = "too many rows are of one moment: split by another column or at random"
     names = ("to train on", "to validate on", "to test on")
     for name, part in zip(names, (parts.train, parts.validation, parts.test), strict=True):
@@ -56,7 +56,7 @@ def _cut(table: pd.DataFrame, train: np.ndarray, validation: np.ndarray, test: n
     return Parts(table.iloc[train], table.iloc[validation], table.iloc[test])
 
 
-def _order_places(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _order_positions(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the places of each part's rows by time; rows of one moment stay together."""
     order = np.argsort(times, kind="stable")
     ordered = times[order]
@@ -65,7 +65,7 @@ def _order_places(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarr
     return order[:validate_from], order[validate_from:test_from], order[test_from:]
 
 
-def _draw_places(
+def _draw_positions(
     rows: int, split: Split, strata: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the places of each part's rows, drawn at random from each stratum, in the table's order."""

@@ -28,7 +28,7 @@ def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
     answered. `macro_auc`, the mean over each class against the rest, needs rows of all of them.
     """
     classes = answers.shape[1]
-    places = _place_truth(labels, answers)
+    places = _rank_truth(labels, answers)
     predicted, confidence = answers.argmax(axis=1), answers.max(axis=1).astype(np.float64)
     _, recall, f1, rows = precision_recall_fscore_support(labels, predicted, labels=np.arange(classes), zero_division=0)
     answered = np.bincount(predicted, minlength=classes) > 0
@@ -72,7 +72,7 @@ def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, F
     }
 
 
-def _place_truth(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _rank_truth(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Return how many classes were found likelier than the true one, (rows,); of equal ones the first is."""
     given = _given_to_truth(labels, answers)[:, None]
     earlier = np.arange(answers.shape[1]) < labels[:, None]

@@ -48,10 +48,10 @@ def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in (UTF8, "utf-8-sig")
 
 
-def explain_encoding(place: str, encoding: str, better: str | None = None) -> str:
+def explain_encoding(location: str, encoding: str, better: str | None = None) -> str:
     """Return the sentence for a text that is in another encoding."""
     example = better or (_WESTERN if is_utf8(encoding) else UTF8)
-    return f'{place} can\'t be read as {encoding}: set `encoding` in the problem file, e.g. encoding = "{example}"'
+    return f'{location} can\'t be read as {encoding}: set `encoding` in the problem file, e.g. encoding = "{example}"'
 
 
 def is_text(sample: str) -> bool:

@@ -46,7 +46,7 @@ class JsonReader:
         """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
         kinds = set(map(type, values))
         if kinds == {list}:
-            return self._reader.to_rows(self._reader.by_place(values), without_nan=True)
+            return self._reader.to_rows(self._reader.by_position(values), without_nan=True)
         if len(self._names) == 1 and kinds.isdisjoint((dict, list)):
             return self._reader.to_rows({self._names[0]: values}, without_nan=True)
         return self._reader.read_rows(values)
@@ -62,7 +62,7 @@ class JsonReader:
         columns, data = check_split(split)
         self._check_count(len(data))
         if columns is None:
-            return self._reader.to_rows(self._reader.by_place(data), without_nan=True)
+            return self._reader.to_rows(self._reader.by_position(data), without_nan=True)
         width = len(columns)
         if set(map(len, data)) - {width}:
             index = next(index for index, row in enumerate(data) if len(row) != width)

@@ -63,10 +63,10 @@ class RowReader:
             return self._reader.to_rows(columns, without_nan)
         (values,) = columns.values()
         width, read = tensor_shape.width, self._reader.read_texts
-        by_place = {name: values[place::width] for place, name in enumerate(self._names)}
+        by_position = {name: values[place::width] for place, name in enumerate(self._names)}
         if texts and TEXT_CELLS.issuperset(map(type, values)):
-            return self._reader.to_rows({name: read(name, column) for name, column in by_place.items()})
-        return self._reader.to_rows(by_place, without_nan)
+            return self._reader.to_rows({name: read(name, column) for name, column in by_position.items()})
+        return self._reader.to_rows(by_position, without_nan)
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -118,13 +118,13 @@ def _remember_header(header: bytes) -> Any:
     return parse_json(header, nan_to_null)
 
 
-def read_parameters(place: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
+def read_parameters(location: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the parameters of a request, a tensor or an output."""
     parameters = holder.get("parameters")
     if parameters is None:
         return NO_PARAMETERS
     if not isinstance(parameters, dict):
-        raise InvalidInput(FieldError(None, place, f"expected an object as parameters, got {show(parameters)}"))
+        raise InvalidInput(FieldError(None, location, f"expected an object as parameters, got {show(parameters)}"))
     return parameters
 
 

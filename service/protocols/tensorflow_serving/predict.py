@@ -67,7 +67,7 @@ class Decoder:
         self._check_count(len(values))  # a row costs more memory than its JSON
         kinds = set(map(type, values))
         if kinds == {list}:
-            return self._read_columns(self._reader.by_place(values))
+            return self._read_columns(self._reader.by_position(values))
         if len(self._names) == 1 and dict not in kinds:
             return self._read_columns({self._names[0]: values})
         return self._reader.read_rows(values)
