@@ -113,10 +113,10 @@ class TensorDecoder:
                 return False
         return True
 
-    def read_texts(self, name: str, texts: Sequence[Any]) -> Column:
+    def read_strings(self, name: str, strings: Sequence[Any]) -> Column:
         """Return a column that holds texts, as a CSV file does."""
         feature = self._features.get(name)
-        return texts if feature is None else [read_cell(feature, text) for text in texts]
+        return strings if feature is None else [read_cell(feature, text) for text in strings]
 
     def by_position(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
         """Return columns of rows that hold their values in the features' order."""

@@ -25,9 +25,9 @@ def typed_request(model: PackedModel, rows: list[dict[str, Any]]) -> Any:
 def raw_request(model: PackedModel, rows: list[dict[str, Any]]) -> Any:
     request = typed_request(model, rows)
     for tensor in request.inputs:
-        texts = tensor.contents.bytes_contents
+        strings = tensor.contents.bytes_contents
         numbers = tensor.contents.fp32_contents
-        packed = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        packed = b"".join(struct.pack("<I", len(text)) + text for text in strings)
         request.raw_input_contents.append(packed or struct.pack(f"<{len(numbers)}f", *numbers))
         tensor.ClearField("contents")
     return request

@@ -164,9 +164,9 @@ def predict_columns(
     """Return the columns that are added, null where a row is refused."""
     mask = rejected if rejected.any() else None
     columns: dict[str, Any] = {PREFIX + name: pa.array(v, mask=mask) for name, v in to_columns(target, answers).items()}
-    texts = np.full(len(rejected), None, object)
-    texts[rejected] = problems
-    return {**columns, PROBLEM: pa.array(texts, pa.string())}
+    strings = np.full(len(rejected), None, object)
+    strings[rejected] = problems
+    return {**columns, PROBLEM: pa.array(strings, pa.string())}
 
 
 def add_columns(batch: pa.RecordBatch, added: dict[str, pa.Array]) -> pa.RecordBatch:

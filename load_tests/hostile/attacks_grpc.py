@@ -198,7 +198,7 @@ def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
     return send_message(target, OIP_RAW.path, HEAVY[name](), 16, packed)
 
 
-def raw_texts(target: AttackTarget) -> bytes:
+def raw_strings(target: AttackTarget) -> bytes:
     """Return a message whose raw contents are two million empty texts, for each column as many as there is room."""
     name = target.source.schema.names[1]
     size = MAX_BYTES // 4 - 100
@@ -217,7 +217,7 @@ def spread(target: AttackTarget, rows: int) -> Run:
 
 
 def send_raw(target: AttackTarget, packed: bool) -> Run:
-    return send_message(target, OIP_RAW.path, raw_texts(target), 16, packed)
+    return send_message(target, OIP_RAW.path, raw_strings(target), 16, packed)
 
 
 CODES = REJECTED_CODES | {"NOT_FOUND", "OK", "UNIMPLEMENTED", "OUT_OF_RANGE"}

@@ -111,8 +111,8 @@ def bomb(codec: str, size: int, name: bytes = b"size") -> bytes:
 
 def repeated_text(rows: int, size: int, name: str = "size") -> bytes:
     """A long text that a dictionary holds once, for each row."""
-    texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * size]))
-    return to_parquet(pa.table({name: texts}), compression="zstd", store_schema=False)
+    strings = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * size]))
+    return to_parquet(pa.table({name: strings}), compression="zstd", store_schema=False)
 
 
 def delta_text(rows: int, size: int, name: bytes = b"size") -> bytes:

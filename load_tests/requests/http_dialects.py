@@ -46,8 +46,10 @@ def encode_instances(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
 def encode_inputs(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
     """Write MLflow's columns, the form for a model whose signature has named tensors."""
     columns = {tensor.name: tensor.values for tensor in to_columns(schema, rows)}
-    texts = {tensor.name for tensor in to_columns(schema, rows) if tensor.datatype == "BYTES"}
-    filled = {name: [value or "" for value in values] if name in texts else values for name, values in columns.items()}
+    strings = {tensor.name for tensor in to_columns(schema, rows) if tensor.datatype == "BYTES"}
+    filled = {
+        name: [value or "" for value in values] if name in strings else values for name, values in columns.items()
+    }
     return JSON, json.dumps({"inputs": filled}).encode()
 
 

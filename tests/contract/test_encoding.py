@@ -207,11 +207,11 @@ def test_what_json_reads_is_what_is_encoded() -> None:
     assert same(encoder.encode_rows(json.loads(json.dumps([ROW]))), encoder.encode_rows([ROW]))
 
 
-def test_a_pandas_categorical_is_encoded_as_its_texts() -> None:
-    texts = pd.Series(["b", None, "never seen", "a", "b"], dtype=object)
-    unsorted = pd.Categorical(texts, categories=["never seen", "b", "unused", "a"])
+def test_a_pandas_categorical_is_encoded_as_its_strings() -> None:
+    strings = pd.Series(["b", None, "never seen", "a", "b"], dtype=object)
+    unsorted = pd.Categorical(strings, categories=["never seen", "b", "unused", "a"])
     schema = Schema(name="one", features=(Category(name="x", vocabulary=("", "a", "b"), nullable=True),), target=LATE)
-    objects, categorical = (Encoder(schema).encode(pd.DataFrame({"x": column})) for column in (texts, unsorted))
+    objects, categorical = (Encoder(schema).encode(pd.DataFrame({"x": column})) for column in (strings, unsorted))
     assert same(objects, categorical)
     assert objects.codes[:, 0].tolist() == [3, 1, UNSEEN, 2, 3]
 
@@ -219,7 +219,7 @@ def test_a_pandas_categorical_is_encoded_as_its_texts() -> None:
 WHOLE = Category(name="x", vocabulary=("", "-1", "3", "10"), nullable=True, integers=True)
 
 
-def test_whole_numbers_may_come_as_numbers_or_texts() -> None:
+def test_whole_numbers_may_come_as_numbers_or_strings() -> None:
     assert one_feature(WHOLE, 3, "3", -1, "-1", 10, None, 4, "03").codes[:, 0].tolist() == [3, 3, 2, 2, 4, 1, 0, 0]
 
 
@@ -229,7 +229,7 @@ def test_anything_else_is_no_whole_number(value: Any) -> None:
         one_feature(WHOLE, value)
 
 
-def test_a_category_of_texts_rejects_numbers() -> None:
+def test_a_category_of_strings_rejects_numbers() -> None:
     with pytest.raises(InvalidInput, match="expected a text"):
         one_feature(Category(name="x", vocabulary=("3",)), 3)
 

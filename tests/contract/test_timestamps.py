@@ -23,10 +23,10 @@ WANTS_LOCAL = "expected local time without a UTC offset"
 WANTS_OFFSET = "expected a UTC offset, such as +00:00 or Z"
 
 
-def place(feature: Timestamp, *texts: str | None) -> np.ndarray:
+def place(feature: Timestamp, *strings: str | None) -> np.ndarray:
     """The encoded texts, (rows, 2 × cycles)."""
     schema = Schema(name="times", features=(feature,), target=LATE)
-    return Encoder(schema).encode_rows([{"moment": text} for text in texts]).numbers
+    return Encoder(schema).encode_rows([{"moment": text} for text in strings]).numbers
 
 
 def expect(moment: datetime) -> np.ndarray:

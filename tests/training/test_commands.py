@@ -719,7 +719,7 @@ def test_nothing_is_trained_from_a_bad_problem(kind: str, empty: Project, capsys
 
 
 @pytest.mark.slow
-def test_a_number_column_with_texts_is_rejected(empty: Project, capsys: Capture) -> None:
+def test_a_number_column_with_strings_is_rejected(empty: Project, capsys: Capture) -> None:
     empty.write(put("unit price", "dear", slice(8, 20))(make_table()))
     empty.problem.write_text(PROBLEM, "utf-8")
     sentence = reject(capsys, ["train", "--problem", str(empty.problem)])

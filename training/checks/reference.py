@@ -49,13 +49,13 @@ class NumberBins(_Frozen):
         """What each bin holds."""
         if not self.edges:
             return ("any number",)
-        texts = (
+        strings = (
             f"= {_show(high)}" if low == _just_below(high) else f"{_show(low)} to {_show(high)}"
             for low, high in pairwise(self.edges)
         )
         first, *others = self.edges
         below = "<" if others and first == _just_below(others[0]) else "≤"
-        return (f"{below} {_show(first)}", *texts, f"> {_show(self.edges[-1])}")
+        return (f"{below} {_show(first)}", *strings, f"> {_show(self.edges[-1])}")
 
 
 class CategoryBins(_Frozen):

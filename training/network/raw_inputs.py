@@ -80,6 +80,6 @@ def _to_raw(feature: Feature, column: Any) -> np.ndarray:
     if isinstance(feature, Timestamp):
         moments = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
         suffix = "Z" if feature.zoned else ""
-        texts = moments.dt.strftime(f"%Y-%m-%dT%H:%M:%S{suffix}")
-        return np.asarray(texts.astype(object).where(column.notna(), "").to_numpy(dtype=object))
+        strings = moments.dt.strftime(f"%Y-%m-%dT%H:%M:%S{suffix}")
+        return np.asarray(strings.astype(object).where(column.notna(), "").to_numpy(dtype=object))
     return np.asarray(column.to_numpy(np.float32, na_value=np.nan))

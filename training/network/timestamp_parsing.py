@@ -24,7 +24,7 @@ LENGTH = 26  # one more than 2013-07-04T17:30:00+00:00, to notice what is longer
 TAILS = ("", "Z", "+00:00")  # what may follow the seconds of a zoned column, which holds UTC
 
 
-def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
+def read_cycles(strings: KerasTensor, feature: Timestamp) -> KerasTensor:
     """Return the sine and cosine of each cycle, (rows, 2 × cycles), of `YYYY-MM-DDTHH:MM:SS` texts.
 
     The clock, or its seconds, may be left out. NaN where the text is empty or in another form.
@@ -32,7 +32,7 @@ def read_cycles(texts: KerasTensor, feature: Timestamp) -> KerasTensor:
     letters = keras.layers.TextVectorization(
         standardize=None, split="character", vocabulary=list(CHARACTERS), output_sequence_length=LENGTH
     )
-    codes = ops.cast(letters(texts), "int32")  # (rows, LENGTH)
+    codes = ops.cast(letters(strings), "int32")  # (rows, LENGTH)
     year, month, day = _number(codes, 0, 4), _number(codes, 5, 2), _number(codes, 8, 2)
     seconds = _number(codes, 11, 2) * 3600 + _number(codes, 14, 2) * 60 + _number(codes, 17, 2)
     turns = [_turns(cycle, year, month, day, seconds) for cycle in feature.cycles]

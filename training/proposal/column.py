@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ekiben.contract.feature import Kind
-from ekiben.training.tables.conversion import convert, has_text, to_double, to_plain, to_texts
+from ekiben.training.tables.conversion import convert, has_text, to_double, to_plain, to_strings
 from ekiben.training.tables.date_formats import DIGITS_ONLY, find_formats, is_zoned
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
@@ -44,10 +44,10 @@ class Reading:
         values = self.read(plain)
         missed = pc.and_(plain.is_valid(), values.is_null())
         if pc.any(missed).as_py():
-            self.unparsed.update(to_texts(pc.unique(plain.filter(missed))).to_pylist())
+            self.unparsed.update(to_strings(pc.unique(plain.filter(missed))).to_pylist())
             if not self.first_unparsed[1]:
                 place = int(missed.to_numpy(zero_copy_only=False).argmax())
-                self.first_unparsed = (to_texts(plain.slice(place, 1))[0].as_py(), first_row + place + 1)
+                self.first_unparsed = (to_strings(plain.slice(place, 1))[0].as_py(), first_row + place + 1)
         if self.kind != "boolean":
             self._order(values.drop_null())
 
@@ -137,8 +137,10 @@ class Column:
             return [Reading("timestamp", zoned=self.type.tz is not None)]
         number = Reading("number", decimal=self._decimal)
         if self.is_text:
-            texts = self.distinct.slice(0, LOOKED_AT)
-            formats = [Reading("timestamp", format, is_zoned(format, texts)) for format in find_formats(texts, LIKELY)]
+            strings = self.distinct.slice(0, LOOKED_AT)
+            formats = [
+                Reading("timestamp", format, is_zoned(format, strings)) for format in find_formats(strings, LIKELY)
+            ]
             return [number, *formats, Reading("boolean")]
         if pa.types.is_integer(self.type):
             low, high = pc.min_max(self.distinct).as_py().values()

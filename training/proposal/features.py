@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from ekiben.contract.validation import show
 from ekiben.training.problem import NUL
 from ekiben.training.proposal.column import FIRST_DAY, LAST_DAY, MAX_DISTINCT, Column, Reading
-from ekiben.training.tables.conversion import has_text, to_texts
+from ekiben.training.tables.conversion import has_text, to_strings
 from ekiben.training.tables.date_formats import choose_format
 
 MIXED_SHARE = 0.02  # of the distinct values can't be read: a number or a date with something strange in it
@@ -144,4 +144,4 @@ def _show_values(column: Column) -> str:
         return f"more than {MAX_DISTINCT:,} values"
     if len(column.distinct) > LISTED:
         return f"{len(column.distinct):,} values"
-    return ", ".join(sorted(map(show, to_texts(column.distinct).to_pylist())))
+    return ", ".join(sorted(map(show, to_strings(column.distinct).to_pylist())))

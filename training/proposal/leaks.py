@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from ekiben.training.proposal.column import Reading
 from ekiben.training.proposal.features import Feature
 from ekiben.training.proposal.sample import Sample
-from ekiben.training.tables.conversion import to_plain, to_texts
+from ekiben.training.tables.conversion import to_plain, to_strings
 
 GIVEN_AWAY = 0.995  # of 1
 HOPEFUL = 0.95
@@ -88,7 +88,7 @@ def _score(tree: Any, folds: Iterable[Any], columns: NDArray[Any], target: NDArr
 
 def _to_values(plain: pa.Array, reading: Reading | None) -> Values:
     """Return a column as numbers, NaN where missing; as codes if it is read as texts."""
-    values = reading.read(plain) if reading else to_texts(plain).dictionary_encode().indices
+    values = reading.read(plain) if reading else to_strings(plain).dictionary_encode().indices
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
 

@@ -13,7 +13,7 @@ from ekiben.training.dataset.target import MAX_CLASSES, MIN_CLASS_ROWS, MIN_ROWS
 from ekiben.training.problem import TargetColumn
 from ekiben.training.proposal.column import Column, Reading
 from ekiben.training.proposal.features import choose_reading, find_identifier, find_strange
-from ekiben.training.tables.conversion import has_text, to_plain, to_texts
+from ekiben.training.tables.conversion import has_text, to_plain, to_strings
 from ekiben.training.tables.labels import read_labels, sort_labels
 
 MAX_NUMBER_CLASSES = 20  # of whole numbers; of more they are a quantity
@@ -46,7 +46,7 @@ class LabelCounts:
         if self.counts is None or not has_text(plain.type):
             return
         found = pc.value_counts(plain)
-        self.counts.update(dict(zip(to_texts(found.field(0)).to_pylist(), found.field(1).to_pylist(), strict=True)))
+        self.counts.update(dict(zip(to_strings(found.field(0)).to_pylist(), found.field(1).to_pylist(), strict=True)))
         if len(self.counts) > MAX_COUNTED:
             self.counts = None
 

@@ -69,10 +69,10 @@ class ParquetFiles:
                 columns=list(columns), batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
             )
             for batch in batches:
-                self._check_texts(batch)
+                self._check_strings(batch)
                 yield batch
 
-    def _check_texts(self, batch: pa.RecordBatch) -> None:
+    def _check_strings(self, batch: pa.RecordBatch) -> None:
         """Raise InvalidTable where a text is not UTF-8: PyArrow reads whatever a program has written there."""
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             try:

@@ -128,7 +128,7 @@ def _to_timestamp(plain: pa.Array, how: _Spelling) -> pa.Array:
 
 
 def _to_category(plain: pa.Array, _: _Spelling) -> pa.Array:
-    return to_texts(plain).dictionary_encode()
+    return to_strings(plain).dictionary_encode()
 
 
 def has_text(given: pa.DataType) -> bool:
@@ -136,7 +136,7 @@ def has_text(given: pa.DataType) -> bool:
     return _is_numeric(given) or any(is_such(given) for is_such in _WITH_TEXT)
 
 
-def to_texts(plain: pa.Array) -> pa.Array:
+def to_strings(plain: pa.Array) -> pa.Array:
     """Return what `to_plain` made as a caller would write it: `3` for 3.0, `true`, `2013-07-04T17:30:00`.
 
     All null if the type has no texts.
@@ -154,12 +154,12 @@ def to_texts(plain: pa.Array) -> pa.Array:
     return plain.cast(pa.string()) if has_text(given) else pa.nulls(len(plain), pa.string())
 
 
-def _read(texts: pa.Array, at_once: _Reader | None, with_care: _Reader) -> pa.Array:
+def _read(strings: pa.Array, at_once: _Reader | None, with_care: _Reader) -> pa.Array:
     """Read all texts at once, or if that can't be each one once: columns repeat themselves."""
     if at_once:
         with suppress(pa.ArrowInvalid):  # a text is odd
-            return at_once(texts)
-    encoded = texts.dictionary_encode()
+            return at_once(strings)
+    encoded = strings.dictionary_encode()
     return with_care(encoded.dictionary).take(encoded.indices)
 
 

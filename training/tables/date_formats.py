@@ -37,23 +37,23 @@ _DIRECTIVES = {
 }
 
 
-def find_formats(texts: pa.Array, share: float = 1.0) -> list[str]:
+def find_formats(strings: pa.Array, share: float = 1.0) -> list[str]:
     """Return the formats in which that share of the texts can be read; "" is ISO 8601.
 
     Where the day may as well be the month both readings are returned.
     """
-    texts = pc.utf8_trim_whitespace(texts.drop_null())
-    if not len(texts) or pc.mean(pc.match_substring_regex(texts, r"\d\D*\d")).as_py() < share:
+    strings = pc.utf8_trim_whitespace(strings.drop_null())
+    if not len(strings) or pc.mean(pc.match_substring_regex(strings, r"\d\D*\d")).as_py() < share:
         return []
-    some = texts.slice(0, LOOKED_AT)
+    some = strings.slice(0, LOOKED_AT)
     likely = [ISO] if _share(some, ISO) else []
-    if likely and _share(texts, ISO) == 1:
+    if likely and _share(strings, ISO) == 1:
         return likely
     likely += [format for text in some.to_pylist() for format in _likely(text)]
-    return [format for format in dict.fromkeys(likely) if _share(texts, format) >= share]
+    return [format for format in dict.fromkeys(likely) if _share(strings, format) >= share]
 
 
-def choose_format(formats: Sequence[str], texts: pa.Array) -> tuple[str, bool]:
+def choose_format(formats: Sequence[str], strings: pa.Array) -> tuple[str, bool]:
     """Return which of the formats that read all texts to take, and whether another was as good.
 
     The day comes first, unless the clock has 12 hours, or that would put every date into the same
@@ -63,21 +63,21 @@ def choose_format(formats: Sequence[str], texts: pa.Array) -> tuple[str, bool]:
     twins = [other for other in formats if other in _twins(chosen)]
     if not twins:
         return chosen, False
-    dates = read_timestamps(texts.drop_null(), chosen, "%z" in chosen)
+    dates = read_timestamps(strings.drop_null(), chosen, "%z" in chosen)
     monthly = len(pc.unique(pc.month(dates))) == 1 < len(pc.unique(pc.day(dates)))
     return (twins[0] if "%p" in chosen or monthly else chosen), True
 
 
-def is_zoned(format: str, texts: pa.Array) -> bool:
+def is_zoned(format: str, strings: pa.Array) -> bool:
     """Return whether texts of this format carry a UTC offset."""
     if format != ISO:
         return "%z" in format
-    return bool(read_timestamps(texts, zoned=True).is_valid().true_count * 2 > len(texts))
+    return bool(read_timestamps(strings, zoned=True).is_valid().true_count * 2 > len(strings))
 
 
-def _share(texts: pa.Array, format: str) -> float:
-    read = read_timestamps(texts, format, is_zoned(format, texts))
-    return float(len(read) - read.null_count) / len(texts)
+def _share(strings: pa.Array, format: str) -> float:
+    read = read_timestamps(strings, format, is_zoned(format, strings))
+    return float(len(read) - read.null_count) / len(strings)
 
 
 def _twins(format: str) -> list[str]:

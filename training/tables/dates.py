@@ -18,20 +18,20 @@ def timestamp_type(zoned: bool) -> pa.DataType:
     return pa.timestamp("s", "UTC" if zoned else None)
 
 
-def cast_timestamps(texts: pa.Array, zoned: bool = False) -> pa.Array:
+def cast_timestamps(strings: pa.Array, zoned: bool = False) -> pa.Array:
     """Return ISO 8601 texts as `timestamp_type`; raise ArrowInvalid if any is not in a usual form of it."""
-    return to_seconds(texts.cast(pa.timestamp("us", "UTC" if zoned else None)), zoned)
+    return to_seconds(strings.cast(pa.timestamp("us", "UTC" if zoned else None)), zoned)
 
 
-def read_timestamps(texts: pa.Array, format: str = "", zoned: bool = False) -> pa.Array:
+def read_timestamps(strings: pa.Array, format: str = "", zoned: bool = False) -> pa.Array:
     """Return texts as `timestamp_type`, null where a text is no such date; fractions of a second are cut.
 
     Without a `format` a text is read as ISO 8601. `zoned` wants a UTC offset in each text, any
     other column refuses one.
     """
     if format:
-        return _within_years(_read_format(texts, format, zoned), zoned)
-    moments = [text and _parse_iso(text) for text in texts.to_pylist()]
+        return _within_years(_read_format(strings, format, zoned), zoned)
+    moments = [text and _parse_iso(text) for text in strings.to_pylist()]
     return pa.array([_fit(moment, zoned) if moment else None for moment in moments], timestamp_type(zoned))
 
 
@@ -62,12 +62,12 @@ def _fit(moment: datetime, zoned: bool) -> datetime | None:
         return None  # beyond the years 1 and 9999 in UTC
 
 
-def _read_format(texts: pa.Array, format: str, zoned: bool) -> pa.Array:
+def _read_format(strings: pa.Array, format: str, zoned: bool) -> pa.Array:
     if zoned != ("%z" in format):
-        return pa.nulls(len(texts), timestamp_type(zoned))
-    texts = pc.utf8_trim_whitespace(texts)
-    texts = pc.if_else(pc.match_substring_regex(texts, r"\d"), texts, None)  # pandas takes "now" for a date
-    moments = pd.to_datetime(texts.to_pandas(), format=format, errors="coerce", utc=zoned)
+        return pa.nulls(len(strings), timestamp_type(zoned))
+    strings = pc.utf8_trim_whitespace(strings)
+    strings = pc.if_else(pc.match_substring_regex(strings, r"\d"), strings, None)  # pandas takes "now" for a date
+    moments = pd.to_datetime(strings.to_pandas(), format=format, errors="coerce", utc=zoned)
     seconds = moments.to_numpy("datetime64[s]").astype(np.int64)
     return _from_seconds(seconds, moments.isna().to_numpy(), zoned)
 

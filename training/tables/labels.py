@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label
-from ekiben.training.tables.conversion import has_text, to_plain, to_texts
+from ekiben.training.tables.conversion import has_text, to_plain, to_strings
 
 BOOLEANS = {"false": False, "true": True}
 WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1
@@ -36,7 +36,7 @@ class LabelReader:
             holds = f"`{self._name}` holds {plain.type}"
             raise InvalidTable(f"{holds}: a label is true or false, a whole number or a text")
         self._as_text |= self._typed and pa.types.is_string(plain.type)
-        self._chunks.append(to_texts(plain).dictionary_encode())
+        self._chunks.append(to_strings(plain).dictionary_encode())
 
     def finish(self) -> "pd.Series":
         """Return the labels, (rows,): a categorical whose categories are bool, int or str; NaN where there is none."""
@@ -50,16 +50,16 @@ class LabelReader:
         return pd.Series(pd.Categorical.from_codes(pc.fill_null(places, -1).to_numpy(), categories), name=self._name)
 
 
-def read_labels(texts: Sequence[str], *, as_text: bool = False) -> list[Label]:
+def read_labels(strings: Sequence[str], *, as_text: bool = False) -> list[Label]:
     """Return the label each of a column's distinct texts stands for; `as_text` leaves them as they are."""
-    words = [text.strip().lower() for text in texts]
+    words = [text.strip().lower() for text in strings]
     if as_text or not words:
-        return list(texts)
+        return list(strings)
     if all(word in BOOLEANS for word in words):
         return [BOOLEANS[word] for word in words]
     if pc.all(pc.match_substring_regex(pa.array(words), WHOLE)).as_py():
         return [int(word.partition(".")[0]) for word in words]
-    return list(texts)
+    return list(strings)
 
 
 def sort_labels(labels: set[Label]) -> list[Label]:

@@ -12,29 +12,29 @@ ARABIC = {"٫": ".", "٬": ","}
 OTHER_SIGNS = {"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "}
 
 
-def cast_numbers(texts: pa.Array, decimal: str = ".") -> pa.Array:
+def cast_numbers(strings: pa.Array, decimal: str = ".") -> pa.Array:
     """Return texts of mere digits as float64; raise ArrowInvalid if any says more than that."""
     if decimal == ",":
-        if pc.any(pc.match_substring(texts, ".")).as_py():
+        if pc.any(pc.match_substring(strings, ".")).as_py():
             raise pa.ArrowInvalid("a dot parts thousands here")
-        texts = pc.replace_substring(texts, decimal, ".")
-    return texts.cast(pa.float64())
+        strings = pc.replace_substring(strings, decimal, ".")
+    return strings.cast(pa.float64())
 
 
-def read_numbers(texts: pa.Array, decimal: str = ".") -> pa.Array:
+def read_numbers(strings: pa.Array, decimal: str = ".") -> pa.Array:
     """Return texts as float64, null where a text is no number; `decimal` is the decimal point.
 
     A grouping of thousands, a plus, a currency sign or a percent sign may stand by the digits: they
     change nothing. `1,23` is no number where the decimal point is a dot: it could mean two things.
     """
-    texts = pc.utf8_trim_whitespace(texts)
-    if not pc.all(pc.string_is_ascii(texts)).as_py():
-        texts = pa.array([text and _to_ascii(text, decimal) for text in texts.to_pylist()], pa.string())
-    texts = pc.replace_substring_regex(texts, r"^([+-]?)\s*\p{Sc}\s*", r"\1")
-    texts = pc.replace_substring_regex(texts, r"\s*[%\p{Sc}]$", "")
-    texts = pc.if_else(pc.match_substring_regex(texts, _grammar(decimal)), texts, None)
-    texts = pc.replace_substring_regex(texts, f"[{GROUPING[decimal]}{SPACES_AND_QUOTES}]", "")
-    return pc.replace_substring(texts, decimal, ".").cast(pa.float64())
+    strings = pc.utf8_trim_whitespace(strings)
+    if not pc.all(pc.string_is_ascii(strings)).as_py():
+        strings = pa.array([text and _to_ascii(text, decimal) for text in strings.to_pylist()], pa.string())
+    strings = pc.replace_substring_regex(strings, r"^([+-]?)\s*\p{Sc}\s*", r"\1")
+    strings = pc.replace_substring_regex(strings, r"\s*[%\p{Sc}]$", "")
+    strings = pc.if_else(pc.match_substring_regex(strings, _grammar(decimal)), strings, None)
+    strings = pc.replace_substring_regex(strings, f"[{GROUPING[decimal]}{SPACES_AND_QUOTES}]", "")
+    return pc.replace_substring(strings, decimal, ".").cast(pa.float64())
 
 
 def _grammar(decimal: str) -> str:

@@ -48,7 +48,7 @@ class CsvReader:
         columns = dict(zip(names, zip(*records, strict=True), strict=True))
         for place in find_index(names):
             del columns[names[place]]
-        return self._reader.to_rows({name: self._reader.read_texts(name, cells) for name, cells in columns.items()})
+        return self._reader.to_rows({name: self._reader.read_strings(name, cells) for name, cells in columns.items()})
 
 
 class Lines(Iterator[Line]):

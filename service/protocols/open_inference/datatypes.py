@@ -11,8 +11,8 @@ import numpy as np
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show
 
-TEXTS = "BYTES"
-MANY_TEXTS = 8  # from which on it pays to see whether all have one length
+STRINGS = "BYTES"
+MANY_STRINGS = 8  # from which on it pays to see whether all have one length
 _LENGTH = Struct("<I")  # of a text, before it
 
 
@@ -40,7 +40,7 @@ DATATYPES: Mapping[str, Datatype] = {
     "BF16": Datatype(2, "", "", "TYPE_BF16"),
     "FP32": Datatype(4, "f", "fp32_contents", "TYPE_FP32"),
     "FP64": Datatype(8, "d", "fp64_contents", "TYPE_FP64"),
-    TEXTS: Datatype(0, "", "bytes_contents", "TYPE_STRING"),
+    STRINGS: Datatype(0, "", "bytes_contents", "TYPE_STRING"),
 }
 
 
@@ -71,7 +71,7 @@ def tensor_error(name: str, sentence: str) -> InvalidInput:
 def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Sequence[Any]:
     """Return the values of a tensor that lies raw in a content, little-endian; there must be that many."""
     if not datatype.size:
-        return _read_texts(name, content, start, start + size, count)
+        return _read_strings(name, content, start, start + size, count)
     if size != count * datatype.size:
         raise tensor_error(
             name, f"has {size} bytes, its shape and datatype are for {count * datatype.size}: send as many"
@@ -83,27 +83,27 @@ def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: in
     return widened
 
 
-def decode_texts(name: str, texts: Iterable[bytes]) -> list[str]:
+def decode_strings(name: str, strings: Iterable[bytes]) -> list[str]:
     """Return texts; raise InvalidInput if one is no UTF-8."""
     try:
-        return [text.decode() for text in texts]
+        return [text.decode() for text in strings]
     except UnicodeDecodeError:
         raise tensor_error(name, "expected text in UTF-8, got other bytes") from None
 
 
 def write_raw(datatype: str, values: Any) -> bytes:
     """Return values, a list or an array, as a raw tensor."""
-    if datatype == TEXTS:
-        texts = [text.encode() for text in values]
-        return b"".join([part for text in texts for part in (_LENGTH.pack(len(text)), text)])
+    if datatype == STRINGS:
+        strings = [text.encode() for text in values]
+        return b"".join([part for text in strings for part in (_LENGTH.pack(len(text)), text)])
     return np.asarray(values, f"<{DATATYPES[datatype].code}").tobytes()
 
 
-def _read_texts(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
+def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
     if end - start < count * _LENGTH.size:  # before anything is made for each
         raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} texts")
-    if count >= MANY_TEXTS and (texts := _read_even_texts(content[start:end], count)):
-        return texts
+    if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
+        return strings
     length_at, pieces, place = _LENGTH.unpack_from, [], start
     for index in range(count):
         begin = place + _LENGTH.size
@@ -115,10 +115,10 @@ def _read_texts(name: str, content: bytes, start: int, end: int, count: int) -> 
         pieces.append(content[begin:place])
     if place != end:
         raise tensor_error(name, f"has {end - place} bytes more than its shape is for")
-    return decode_texts(name, pieces)
+    return decode_strings(name, pieces)
 
 
-def _read_even_texts(content: bytes, count: int) -> list[str] | None:
+def _read_even_strings(content: bytes, count: int) -> list[str] | None:
     """Return ASCII texts of one length, as codes and times are, at a quarter of the cost; None if they are not that."""
     step, rest = divmod(len(content), count)
     if rest or not content.isascii():

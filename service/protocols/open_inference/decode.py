@@ -53,18 +53,18 @@ class RowReader:
         return len(self._names) if alone and shape[1:] == [len(self._names)] and not is_feature else None
 
     def to_rows(
-        self, columns: Mapping[str, Column], tensor_shape: TensorShape, texts: bool, without_nan: bool
+        self, columns: Mapping[str, Column], tensor_shape: TensorShape, strings: bool, without_nan: bool
     ) -> list[Any]:
         """Return the rows of tensors by name, not checked yet; `tensor_shape` is the last one's.
 
-        `texts`: all features in one tensor are texts, as in a CSV file.
+        `strings`: all features in one tensor are texts, as in a CSV file.
         """
         if tensor_shape.width is None:
             return self._reader.to_rows(columns, without_nan)
         (values,) = columns.values()
-        width, read = tensor_shape.width, self._reader.read_texts
+        width, read = tensor_shape.width, self._reader.read_strings
         by_position = {name: values[place::width] for place, name in enumerate(self._names)}
-        if texts and TEXT_CELLS.issuperset(map(type, values)):
+        if strings and TEXT_CELLS.issuperset(map(type, values)):
             return self._reader.to_rows({name: read(name, column) for name, column in by_position.items()})
         return self._reader.to_rows(by_position, without_nan)
 

@@ -11,7 +11,7 @@ from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Target
 from ekiben.contract.tensors import TensorSpec, output_specs, to_tensors
 from ekiben.contract.validation import show, suggest
-from ekiben.service.protocols.open_inference.datatypes import TEXTS
+from ekiben.service.protocols.open_inference.datatypes import STRINGS
 from ekiben.service.protocols.open_inference.decode import read_flag
 
 
@@ -93,8 +93,8 @@ class Selection:
         places = np.argsort(-scores, axis=1, kind="stable")[:, : requested.classes]
         values = np.take_along_axis(scores, places, axis=1)
         pairs = zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
-        texts = [f"{value}:{place}:{self._classes[place]}" for value, place in pairs]
-        return Output(requested.spec.name, TEXTS, list(places.shape), texts)
+        strings = [f"{value}:{place}:{self._classes[place]}" for value, place in pairs]
+        return Output(requested.spec.name, STRINGS, list(places.shape), strings)
 
 
 def to_list(values: Any) -> list[Any]:

@@ -10,9 +10,9 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
-    TEXTS,
+    STRINGS,
     Datatype,
-    decode_texts,
+    decode_strings,
     find_datatype,
     read_raw,
     tensor_error,
@@ -98,7 +98,7 @@ class Api:
             else:
                 columns[name] = read_typed(name, called, datatype, tensor.contents, tensor_shape)
         assert tensor_shape is not None  # there is at least one name
-        return self._rows.to_rows(columns, tensor_shape, texts=not datatype.size, without_nan=False)
+        return self._rows.to_rows(columns, tensor_shape, strings=not datatype.size, without_nan=False)
 
     def write(self, request: Any, outputs: Sequence[Output]) -> Any:
         """Return the message that answers a request."""
@@ -111,7 +111,7 @@ class Api:
             else:
                 values = to_list(output.values)
                 field = getattr(tensor.contents, DATATYPES[output.datatype].field)
-                field.extend([text.encode() for text in values] if output.datatype == TEXTS else values)
+                field.extend([text.encode() for text in values] if output.datatype == STRINGS else values)
         return response
 
     async def live(self, request: Any, call: Call) -> Any:
@@ -170,7 +170,7 @@ def read_typed(name: str, called: str, datatype: Datatype, contents: Any, tensor
         if others and not values:
             raise tensor_error(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
         raise count_error(name, values, tensor_shape)
-    return values if datatype.size else decode_texts(name, values)
+    return values if datatype.size else decode_strings(name, values)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

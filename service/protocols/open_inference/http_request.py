@@ -82,7 +82,7 @@ class InferRequestReader:
         if len(columns) < len(inputs) or tensor_shape is None:
             check_names([tensor["name"] for tensor in inputs])
         assert tensor_shape is not None  # there is at least one tensor
-        return self._rows.to_rows(columns, tensor_shape, texts=not datatype.size, without_nan=binary_reader is None)
+        return self._rows.to_rows(columns, tensor_shape, strings=not datatype.size, without_nan=binary_reader is None)
 
     def _check_names(self, inputs: list[Any]) -> None:
         """Raise InvalidInput if there are more tensors than features, before anything is made of their values."""
@@ -104,7 +104,7 @@ class InferRequestReader:
         tensor_shape = self._rows.measure(spec.name, [rows], alone=True)
         content = body if datatype.size else len(body).to_bytes(4, "little") + body
         values = BinaryReader(content, 0).take(spec.name, datatype, len(content), rows)
-        made = self._rows.to_rows({spec.name: values}, tensor_shape, texts=False, without_nan=False)
+        made = self._rows.to_rows({spec.name: values}, tensor_shape, strings=False, without_nan=False)
         return made, InferRequest(self._selection.read((), binary=True), NO_PARAMETERS)
 
 

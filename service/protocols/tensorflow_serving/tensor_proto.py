@@ -129,7 +129,7 @@ def _widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[Any]:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def _read_texts(tensor: Any, rows: int) -> list[str]:
+def _read_strings(tensor: Any, rows: int) -> list[str]:
     if tensor.tensor_content:
         raise _InvalidTensor("has texts in tensor_content, which has no form for them: send them in string_val")
     try:
@@ -159,6 +159,6 @@ _READERS: Mapping[int, Reader] = {
         "DT_UINT32": _number_reader("uint32_val", "<u4"),
         "DT_UINT64": _number_reader("uint64_val", "<u8"),
         "DT_BOOL": _number_reader("bool_val", "?"),
-        "DT_STRING": _read_texts,
+        "DT_STRING": _read_strings,
     }.items()
 }

@@ -54,9 +54,9 @@ def test_what_the_client_can_send_gets_the_same_answers(client: ScoringServerCli
     assert client.invoke(objects.where(table.notna(), np.nan)) == wanted  # NaN among texts
     assert client.invoke(table[list(reversed(table.columns))]) == wanted
     assert client.invoke(table.set_index(pd.Index(range(100, 100 + len(table))))) == wanted
-    texts = table.assign(**{name: table[name].astype(str) for name in table.select_dtypes("datetime")})
-    assert client.invoke(texts.to_dict("records")) == wanted  # a list is sent as `inputs`
-    positional = texts.astype(object).where(table.notna(), None).to_numpy()
+    strings = table.assign(**{name: table[name].astype(str) for name in table.select_dtypes("datetime")})
+    assert client.invoke(strings.to_dict("records")) == wanted  # a list is sent as `inputs`
+    positional = strings.astype(object).where(table.notna(), None).to_numpy()
     assert client.invoke(positional) == wanted
     assert client.invoke(json.dumps({"dataframe_split": json.loads(table.to_json(orient="split", date_format="iso"))}))
 

@@ -442,7 +442,7 @@ def test_what_is_written_raw_is_read_again(datatype: str, data: st.DataObject) -
 
 
 @pytest.mark.parametrize(
-    "texts",
+    "strings",
     [
         ["JFK", "LGA", "EWR"] * 5,
         [""] * 9,
@@ -452,9 +452,9 @@ def test_what_is_written_raw_is_read_again(datatype: str, data: st.DataObject) -
         ["\x03\x00\x00\x00"] * 8,  # looks like a length
     ],
 )
-def test_many_texts_are_read_as_few(texts: list[str]) -> None:
-    raw = write_raw("BYTES", texts)
-    assert list(read_raw("x", DATATYPES["BYTES"], raw, 0, len(raw), len(texts))) == texts
+def test_many_strings_are_read_as_few(strings: list[str]) -> None:
+    raw = write_raw("BYTES", strings)
+    assert list(read_raw("x", DATATYPES["BYTES"], raw, 0, len(raw), len(strings))) == strings
 
 
 @given(st.sampled_from(list(DATATYPES)), st.binary(max_size=200), st.integers(0, 2**62))

@@ -76,8 +76,8 @@ def test_one_tensor_may_hold_all_features(server: Server, model: PackedModel, ro
     names = model.schema.names
     request = service_pb2.ModelInferRequest(model_name=NAME, model_version="champion")
     tensor = request.inputs.add(name="rows", datatype="BYTES", shape=[len(rows), len(names)])
-    texts = ["" if row[name] is None else str(row[name]) for row in rows for name in names]
-    tensor.contents.bytes_contents.extend([text.encode() for text in texts])
+    strings = ["" if row[name] is None else str(row[name]) for row in rows for name in names]
+    tensor.contents.bytes_contents.extend([text.encode() for text in strings])
     (probability, _) = stub.ModelInfer(request).outputs
     assert list(probability.contents.fp32_contents) == predict(server, rows)
 

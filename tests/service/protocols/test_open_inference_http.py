@@ -145,7 +145,7 @@ def test_tritons_aio_client_gets_the_same_bits(
     assert asyncio.run(ask()) == predict(server, rows)
 
 
-def test_tritons_client_may_send_one_tensor_of_texts(server: Server, model: PackedModel, rows: list[Json]) -> None:
+def test_tritons_client_may_send_one_tensor_of_strings(server: Server, model: PackedModel, rows: list[Json]) -> None:
     cells = np.array([["" if row[n] is None else str(row[n]) for n in model.schema.names] for row in rows], object)
     tensor = triton.InferInput("rows", list(cells.shape), "BYTES")
     tensor.set_data_from_numpy(cells)

@@ -717,9 +717,12 @@ def test_a_model_with_awkward_names_answers_from_mlflow(experiment: str) -> None
     together = keras.layers.Concatenate()([numbers, keras.ops.cast(codes, "float32")])
     answers = keras.layers.Dense(3, activation="softmax")(together)
     raw_model = build_raw_model(schema, keras.Model({"numbers": numbers, "codes": codes}, answers))
-    texts = (["x", "unseen"], ["2024-02-29", "2024-12-31T23:59:59"])
+    strings = (["x", "unseen"], ["2024-02-29", "2024-12-31T23:59:59"])
     numbers_given = ([0.1, 0.2], [1.0, 0.0])
-    columns = [*(np.array(given, np.float32) for given in numbers_given), *(np.array(given, object) for given in texts)]
+    columns = [
+        *(np.array(given, np.float32) for given in numbers_given),
+        *(np.array(given, object) for given in strings),
+    ]
     example = dict(zip(schema.names, columns, strict=True))
     with mlflow.start_run(experiment_id=experiment):
         uri = log_model(schema, raw_model, example)

@@ -89,17 +89,17 @@ def ask(raw_model: keras.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(raw_model.predict(arrays, batch_size=8192, verbose=0))
 
 
-def read(feature: Timestamp, *texts: str) -> np.ndarray:
+def read(feature: Timestamp, *strings: str) -> np.ndarray:
     """Which (rows, 2 × cycles) numbers the raw model reads in these texts, by way of a network that hands them on."""
     schema = Schema(name="times", features=(feature,), target=LATE)
     numbers = keras.Input((len(schema.number_names),), name="numbers")
     network = keras.Model({"numbers": numbers}, keras.layers.Identity()(numbers))
-    return ask(build_raw_model(schema, network), {"moment": np.array(texts, object)})
+    return ask(build_raw_model(schema, network), {"moment": np.array(strings, object)})
 
 
-def encode(feature: Timestamp, *texts: str | None) -> np.ndarray:
+def encode(feature: Timestamp, *strings: str | None) -> np.ndarray:
     schema = Schema(name="times", features=(feature,), target=LATE)
-    return Encoder(schema).encode_rows([{"moment": text or None} for text in texts]).numbers
+    return Encoder(schema).encode_rows([{"moment": text or None} for text in strings]).numbers
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_it_works_where_the_project_is_not(
     np.testing.assert_allclose(given, answers[:, 0], atol=MAX_GOLDEN_DIFFERENCE)
 
 
-TEXTS = [
+STRINGS = [
     "2013-07-04T17:30:00",
     "2013-07-04T17:30",
     "2013-07-04",
@@ -180,9 +180,9 @@ TEXTS = [
 @pytest.mark.parametrize(
     "cycles", [("hour",), ("weekday",), ("day_of_year",), ("day_of_year", "hour", "weekday"), LOCAL.cycles]
 )
-def test_local_texts_are_read_as_encode_reads_them(cycles: Any) -> None:
+def test_local_strings_are_read_as_encode_reads_them(cycles: Any) -> None:
     feature = LOCAL.model_copy(update={"cycles": cycles})
-    np.testing.assert_allclose(read(feature, *TEXTS), encode(feature, *TEXTS), atol=1e-6)
+    np.testing.assert_allclose(read(feature, *STRINGS), encode(feature, *STRINGS), atol=1e-6)
 
 
 def test_every_day_of_three_hundred_years_is_read_as_encode_reads_it() -> None:
@@ -191,9 +191,9 @@ def test_every_day_of_three_hundred_years_is_read_as_encode_reads_it() -> None:
 
 
 @pytest.mark.parametrize("tail", ["Z", "+00:00"])
-def test_zoned_texts_are_read_as_encode_reads_them(tail: str) -> None:
-    texts = [f"{text}{tail}" if len(text) == len(TEXTS[0]) else "" for text in TEXTS]
-    np.testing.assert_allclose(read(ZONED, *texts), encode(ZONED, *texts), atol=1e-6)
+def test_zoned_strings_are_read_as_encode_reads_them(tail: str) -> None:
+    strings = [f"{text}{tail}" if len(text) == len(STRINGS[0]) else "" for text in STRINGS]
+    np.testing.assert_allclose(read(ZONED, *strings), encode(ZONED, *strings), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def test_the_command_writes_problem_toml_where_it_stands(
         ),
     ],
 )
-def test_the_kind_of_a_column_of_texts(values: list[str], line: str, run: Propose) -> None:
+def test_the_kind_of_a_column_of_strings(values: list[str], line: str, run: Propose) -> None:
     born = "day of birth"  # which is no column to split by
     written = run(columns(**{born: values}))
     assert written.line(born).startswith(line)
@@ -486,10 +486,10 @@ def test_a_typed_column_that_can_be_no_target_is_rejected(run: Propose) -> None:
 
 
 def test_more_classes_than_can_be_told_apart_are_rejected(run: Propose) -> None:
-    texts = [f"c{n % 1001}" for n in range(2002)]
-    message = reject(run, {"x": NUMBERS * 10 + NUMBERS[:2], "y": texts})
+    strings = [f"c{n % 1001}" for n in range(2002)]
+    message = reject(run, {"x": NUMBERS * 10 + NUMBERS[:2], "y": strings})
     assert message.startswith("`y` has 1,001 different texts: a target is a number or one of at most 1,000 classes")
-    kept = run({"x": NUMBERS * 10, "y": texts[:1000] * 2})
+    kept = run({"x": NUMBERS * 10, "y": strings[:1000] * 2})
     assert len(kept.problem.target.classes) == 1000
 
 
@@ -816,7 +816,7 @@ VALUES = [
     st.lists(st.sampled_from(VALUES).flatmap(lambda one: st.lists(one, min_size=1, max_size=6)), min_size=1, max_size=4)
 )
 def test_training_can_read_whatever_is_proposed(run: Propose, cells: list[list[str]]) -> None:
-    columns = {f"c{place}": pa.array(repeat(*texts)) for place, texts in enumerate(cells)}
+    columns = {f"c{place}": pa.array(repeat(*strings)) for place, strings in enumerate(cells)}
     written = run(pa.table({**columns, "x": pa.array(NUMBERS), "y": pa.array(TARGET)}))
     assert written.problem.target.task == "regression"
     check_that_training_reads(written)

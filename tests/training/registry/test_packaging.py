@@ -146,12 +146,12 @@ def test_a_regression_answers_with_value_low_and_high(tmp_path: Path) -> None:
         check_raw_answers(tmp_path, PRICE, packed.arrays, packed.answers + 1.0)
 
 
-def read_codes(feature: Category, texts: list[str]) -> list[int]:
+def read_codes(feature: Category, strings: list[str]) -> list[int]:
     """Which codes the raw model reads in these texts, by way of a network that hands them on."""
     schema = Schema(name="codes", features=(feature,), target=LATE)
     codes = keras.Input((1,), name="codes", dtype="int32")
     raw_model = build_raw_model(schema, keras.Model({"codes": codes}, keras.layers.Identity()(codes)))
-    given = raw_model.predict({feature.name: np.array(texts, object)}, verbose=0)
+    given = raw_model.predict({feature.name: np.array(strings, object)}, verbose=0)
     return list(np.asarray(given)[:, 0])
 
 
@@ -167,11 +167,11 @@ def read_codes(feature: Category, texts: list[str]) -> list[int]:
     ],
     ids=lambda feature: "-".join(feature.vocabulary) + "?" * feature.nullable,
 )
-def test_texts_get_the_codes_that_encode_gives(feature: Category) -> None:
-    texts = [*sorted(NULL_SPELLINGS), "a", "b", "[UNK]", "7", "-3", "never seen", "na"]
+def test_strings_get_the_codes_that_encode_gives(feature: Category) -> None:
+    strings = [*sorted(NULL_SPELLINGS), "a", "b", "[UNK]", "7", "-3", "never seen", "na"]
     encoder = Encoder(Schema(name="codes", features=(feature,), target=LATE))
-    wanted = encoder.encode_rows([{"x": text} for text in texts]).codes[:, 0].tolist()
-    assert read_codes(feature, texts) == wanted
+    wanted = encoder.encode_rows([{"x": text} for text in strings]).codes[:, 0].tolist()
+    assert read_codes(feature, strings) == wanted
     assert UNSEEN in wanted
 
 

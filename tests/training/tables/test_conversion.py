@@ -167,8 +167,8 @@ def test_every_number_that_is_written_is_read_back(numbers: list[float], write: 
 @given(st.lists(st.decimals(-(10**9), 10**9, places=2)), st.sampled_from([",.", " .", "'.", "_.", ".,", " ,"]))
 def test_grouped_numbers_are_read_back(numbers: list[Decimal], marks: str) -> None:
     swap = str.maketrans(",.", marks)
-    texts = [f"{number:,.2f}".translate(swap) for number in numbers]
-    read_back = to_double(to_plain(pa.array(texts, pa.string())), marks[1]).to_pylist()
+    strings = [f"{number:,.2f}".translate(swap) for number in numbers]
+    read_back = to_double(to_plain(pa.array(strings, pa.string())), marks[1]).to_pylist()
     assert read_back == [float(number) for number in numbers]
 
 
@@ -179,8 +179,8 @@ def test_grouped_numbers_are_read_back(numbers: list[Decimal], marks: str) -> No
     ("yes", "no"), [("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"), ("1", "0")]
 )
 def test_true_and_false_in_any_case(yes: str, no: str) -> None:
-    texts = [yes, no.upper(), yes.title(), f" {no} ", None]
-    assert read(texts, "boolean") == [True, False, True, False, None]
+    strings = [yes, no.upper(), yes.title(), f" {no} ", None]
+    assert read(strings, "boolean") == [True, False, True, False, None]
 
 
 @pytest.mark.parametrize("text", ["2", "-1", "ja", "tru", "10", "0.5", "yes no", "+1"])
@@ -249,8 +249,8 @@ def test_an_offset_is_wanted_or_rejected(text: str) -> None:
 
 
 def test_a_moment_outside_of_the_calendar_in_utc_is_a_parse_failure() -> None:
-    texts = ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-02:00"]
-    assert read(texts, "timestamp", zoned=True) == ["misfit", "misfit"]
+    strings = ["0001-01-01T00:00:00+01:00", "9999-12-31T23:00:00-02:00"]
+    assert read(strings, "timestamp", zoned=True) == ["misfit", "misfit"]
 
 
 @pytest.mark.parametrize(
@@ -304,15 +304,15 @@ def test_other_types_as_timestamps() -> None:
 @settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31))), st.sampled_from("T "))
 def test_every_moment_that_is_written_is_read_back(moments: list[datetime], between: str) -> None:
-    texts = pa.array([moment.isoformat(between) for moment in moments], pa.string())
-    assert read(texts, "timestamp") == [moment.replace(microsecond=0) for moment in moments]
+    strings = pa.array([moment.isoformat(between) for moment in moments], pa.string())
+    assert read(strings, "timestamp") == [moment.replace(microsecond=0) for moment in moments]
 
 
 # Categories
 
 
 @pytest.mark.parametrize(
-    ("raw", "texts"),
+    ("raw", "strings"),
     [
         (pa.array(["a", " b ", "", None]), ["a", " b ", None, None]),
         (pa.array([1, None, -3]), ["1", None, "-3"]),
@@ -326,17 +326,17 @@ def test_every_moment_that_is_written_is_read_back(moments: list[datetime], betw
         (pa.array([time(17, 30)], pa.time32("s")), ["17:30:00"]),
     ],
 )
-def test_categories_are_texts(raw: pa.Array, texts: list[Any]) -> None:
-    assert read(raw, "category") == texts
+def test_categories_are_strings(raw: pa.Array, strings: list[Any]) -> None:
+    assert read(raw, "category") == strings
 
 
 # Encodings of the same values
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_how_texts_are_stored_makes_no_difference(kind: Kind) -> None:
-    texts = pa.array(["skipped", "1", "NA", "2013-07-04", "true", None, "1", "1,234", "x"])
-    plain = texts.slice(1)
+def test_how_strings_are_stored_makes_no_difference(kind: Kind) -> None:
+    strings = pa.array(["skipped", "1", "NA", "2013-07-04", "true", None, "1", "1,234", "x"])
+    plain = strings.slice(1)
     wanted = read(plain, kind)
     assert len({repr(value) for value in wanted}) > 2
     for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), plain.dictionary_encode()):
@@ -346,13 +346,13 @@ def test_how_texts_are_stored_makes_no_difference(kind: Kind) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.none() | st.text(max_size=12) | st.from_regex(r"[-+$€]?[\d.,' ]{1,8}%?", fullmatch=True)))
-def test_any_text_is_a_value_or_missing_or_a_parse_failure(texts: list[str | None]) -> None:
-    raw = pa.array(texts, pa.string())
+def test_any_text_is_a_value_or_missing_or_a_parse_failure(strings: list[str | None]) -> None:
+    raw = pa.array(strings, pa.string())
     for kind in KINDS:
         for how in ({}, {"decimal": ","}, {"zoned": True}, {"format": "%d.%m.%Y"}):
             converted = convert(raw, kind, **how)  # type: ignore[arg-type]
-            missing = np.array([text is None or text.strip() in NULL_SPELLINGS for text in texts], bool)
-            parse_failure = np.zeros(len(texts), bool) if converted.parse_failure is None else converted.parse_failure
+            missing = np.array([text is None or text.strip() in NULL_SPELLINGS for text in strings], bool)
+            parse_failure = np.zeros(len(strings), bool) if converted.parse_failure is None else converted.parse_failure
             assert (converted.values.is_null().to_numpy(zero_copy_only=False) == (missing | parse_failure)).all()
             assert not (missing & parse_failure).any()
 
@@ -361,7 +361,7 @@ def test_any_text_is_a_value_or_missing_or_a_parse_failure(texts: list[str | Non
 
 
 @pytest.mark.parametrize(
-    ("texts", "format"),
+    ("strings", "format"),
     [
         (["2013-07-04", "2013-07-04T17:30"], ""),
         (["20130704", "20131231"], ""),
@@ -382,14 +382,14 @@ def test_any_text_is_a_value_or_missing_or_a_parse_failure(texts: list[str | Non
         (["2013-7-4", "2013-12-31"], "%Y-%m-%d"),
     ],
 )
-def test_the_format_of_dates_is_found(texts: list[str], format: str) -> None:
-    assert find_formats(pa.array([*texts, None])) == [format]
-    assert choose_format([format], pa.array(texts)) == (format, False)
-    assert "misfit" not in read(texts, "timestamp", format=format, zoned="%z" in format)
+def test_the_format_of_dates_is_found(strings: list[str], format: str) -> None:
+    assert find_formats(pa.array([*strings, None])) == [format]
+    assert choose_format([format], pa.array(strings)) == (format, False)
+    assert "misfit" not in read(strings, "timestamp", format=format, zoned="%z" in format)
 
 
 @pytest.mark.parametrize(
-    "texts",
+    "strings",
     [
         [],
         ["x"],
@@ -403,20 +403,20 @@ def test_the_format_of_dates_is_found(texts: list[str], format: str) -> None:
         ["A-12-2013-77"],
     ],
 )
-def test_what_is_no_date_has_no_format(texts: list[str]) -> None:
-    assert find_formats(pa.array(texts, pa.string())) == []
+def test_what_is_no_date_has_no_format(strings: list[str]) -> None:
+    assert find_formats(pa.array(strings, pa.string())) == []
 
 
 @pytest.mark.parametrize(
-    ("texts", "format"),
+    ("strings", "format"),
     [
         (["1/2/2013", "5/3/2013"], "%d/%m/%Y"),
         (["1/2/2013 5:30 PM", "5/3/2013 6:30 AM"], "%m/%d/%Y %I:%M %p"),
         (["1/1/2013", "2/1/2013", "3/1/2013"], "%m/%d/%Y"),
     ],
 )
-def test_a_doubtful_order_is_said_to_be_one(texts: list[str], format: str) -> None:
-    column = pa.array(texts)
+def test_a_doubtful_order_is_said_to_be_one(strings: list[str], format: str) -> None:
+    column = pa.array(strings)
     assert choose_format(find_formats(column), column) == (format, True)
 
 
@@ -434,7 +434,7 @@ def label(*batches: Any, typed: bool = False) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("texts", "labels"),
+    ("strings", "labels"),
     [
         (["True", "false", None, "TRUE"], [True, False, None, True]),
         (["1", "0", "NA"], [1, 0, None]),
@@ -447,11 +447,11 @@ def label(*batches: Any, typed: bool = False) -> list[Any]:
         ([None, ""], [None, None]),
     ],
 )
-def test_labels_are_what_all_of_them_say(texts: list[Any], labels: list[Any]) -> None:
-    read = label(texts)
+def test_labels_are_what_all_of_them_say(strings: list[Any], labels: list[Any]) -> None:
+    read = label(strings)
     assert read == labels
     assert [type(value) for value in read] == [type(value) for value in labels]
-    assert label(texts[:1], texts[1:]) == labels
+    assert label(strings[:1], strings[1:]) == labels
 
 
 @pytest.mark.parametrize(
