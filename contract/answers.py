@@ -24,7 +24,7 @@ def to_columns(target: Target, answers: Answers) -> Mapping[str, Any]:
         return dict(zip(INTERVAL, exact.T, strict=True))
     if target.task == "binary":
         return {"probability": exact[:, 0], "label": label_rows(target, answers)}
-    scores = {f"probabilities.{name}": exact[:, place] for place, name in enumerate(target.outputs)}
+    scores = {f"probabilities.{name}": exact[:, index] for index, name in enumerate(target.outputs)}
     return {"label": label_rows(target, answers), "probability": exact.max(axis=1), **scores}
 
 
@@ -34,7 +34,7 @@ def label_rows(target: Target, answers: Answers) -> list[Label]:
     if target.task == "binary":
         no, yes = classes
         return [yes if likely >= DECISION_THRESHOLD else no for likely in answers[:, 0].tolist()]
-    return [classes[place] for place in answers.argmax(axis=1).tolist()]
+    return [classes[index] for index in answers.argmax(axis=1).tolist()]
 
 
 def score_classes(target: Target, answers: Answers) -> Answers:

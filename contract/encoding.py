@@ -53,15 +53,15 @@ class Encoder:
         rows = len(columns[self.schema.names[0]])
         numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
         codes = np.empty((rows, len(self.schema.categories)), np.int32)
-        place = len(self.schema.plain)
-        if place:
-            numbers[:, :place] = _to_floats([columns[feature.name] for feature in self.schema.plain])
+        index = len(self.schema.plain)
+        if index:
+            numbers[:, :index] = _to_floats([columns[feature.name] for feature in self.schema.plain])
         for moment in self.schema.timestamps:
-            end = place + 2 * len(moment.cycles)
-            numbers[:, place:end] = encode_cycles(to_seconds(moment, columns[moment.name]), moment.cycles)
-            place = end
-        for place, category in enumerate(self.schema.categories):
-            codes[:, place] = self._encode_category(category, columns[category.name])
+            end = index + 2 * len(moment.cycles)
+            numbers[:, index:end] = encode_cycles(to_seconds(moment, columns[moment.name]), moment.cycles)
+            index = end
+        for index, category in enumerate(self.schema.categories):
+            codes[:, index] = self._encode_category(category, columns[category.name])
         return Encoded(numbers, codes)
 
     def encode_rows(self, rows: Sequence[Any], check_time: Callable[[], object] = lambda: None) -> Encoded:

@@ -14,7 +14,7 @@ PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": boo
 def row_type(schema: Schema) -> type[BaseModel]:
     """Return a model with one described field per feature and a real row as its example."""
     fields: dict[str, Any] = {
-        f"feature_{place}": (_annotate(feature), ...) for place, feature in enumerate(schema.features)
+        f"feature_{index}": (_annotate(feature), ...) for index, feature in enumerate(schema.features)
     }
     example: Any = schema.example
     config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})

@@ -52,7 +52,7 @@ def output_specs(target: Target) -> tuple[TensorSpec, ...]:
 def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
     """Return the answers by the outputs' names: float32 arrays, and a list of labels."""
     if target.task == "regression":
-        return {name: answers[:, place] for place, name in enumerate(INTERVAL)}
+        return {name: answers[:, index] for index, name in enumerate(INTERVAL)}
     labels = label_rows(target, answers)
     if target.task == "binary":
         return {"probability": answers[:, 0], "label": labels}

@@ -48,8 +48,8 @@ def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
 def encode_cycles(seconds: NDArray[np.int64], cycles: Sequence[Cycle]) -> NDArray[np.float32]:
     """Return the sine and cosine of each cycle, (rows, 2 × cycles); NaN where the moment is missing."""
     angles = np.empty((len(seconds), len(cycles)))
-    for place, cycle in enumerate(cycles):
-        angles[:, place] = _turns(seconds, cycle)
+    for index, cycle in enumerate(cycles):
+        angles[:, index] = _turns(seconds, cycle)
     angles *= 2 * np.pi
     missing = seconds == NAT
     if missing.any():

@@ -115,12 +115,12 @@ async def measure(
     end = time.perf_counter() + seconds
 
     async def call(first: int) -> None:
-        place = first
+        index = first
         while time.perf_counter() < end:
             started = time.perf_counter()
-            await dataplane.predict([rows[place % len(rows)]], TIMEOUT_S, "python")
+            await dataplane.predict([rows[index % len(rows)]], TIMEOUT_S, "python")
             times.append(1000 * (time.perf_counter() - started))
-            place += callers
+            index += callers
             await asyncio.sleep(0)  # an answer computed on the event loop needs no turn of it
 
     process = psutil.Process(os.getpid())

@@ -235,8 +235,8 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             head = await reader.readuntil(b"\r\n\r\n")
-            place = head.lower().index(b"\r\ncontent-length:") + 17
-            body = await reader.readexactly(int(head[place:].partition(b"\r\n")[0]))
+            index = head.lower().index(b"\r\ncontent-length:") + 17
+            body = await reader.readexactly(int(head[index:].partition(b"\r\n")[0]))
     except (TimeoutError, asyncio.IncompleteReadError, OSError):
         return 0, b""
     return int(head[9:12]), body

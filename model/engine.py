@@ -55,11 +55,11 @@ class LiteRTEngine:
         if numbers is not None:
             interpreter.tensor(numbers)()[:rows] = encoded.numbers
         if codes is not None:
-            places = interpreter.tensor(codes)()
-            places[:rows] = encoded.codes
+            indices = interpreter.tensor(codes)()
+            indices[:rows] = encoded.codes
             # LiteRT uses its inputs' memory while it computes: what is left there is no code.
-            places[rows:] = 0
-            del places  # a view that is alive keeps the interpreter from running
+            indices[rows:] = 0
+            del indices  # a view that is alive keeps the interpreter from running
         interpreter.invoke()
         answers: NDArray[np.float32] = interpreter.tensor(output)()[:rows].copy()
         return answers

@@ -169,11 +169,11 @@ def read_problem(path: Path) -> ProblemConfig:
         raise InvalidProblem(f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = [str(part) for part in first["loc"]]
-        if place[:1] == ["source"]:
-            del place[1:2]  # which kind of source it is
+        index = [str(part) for part in first["loc"]]
+        if index[:1] == ["source"]:
+            del index[1:2]  # which kind of source it is
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidProblem(f"{path}: {'`' + '.'.join(place) + '`: ' if place else ''}{message.lower()}") from None
+        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message.lower()}") from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})

@@ -163,14 +163,14 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
     schema, test = prepared.schema, prepared.parts.test
     with show_steps("packing", 4) as step:
         step("network")
-        rows, places = choose_golden(schema, test)
-        write_golden(package, rows, trained.answers[places])
+        rows, indices = choose_golden(schema, test)
+        write_golden(package, rows, trained.answers[indices])
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
         learn_reference(schema, prepared.table.columns, prepared.table.frame).save(package / REFERENCE_FILE)
         step("golden answers")
-        golden = to_raw_arrays(schema, test.iloc[places])
-        check_raw_answers(package, schema.target, golden, trained.answers[places])
+        golden = to_raw_arrays(schema, test.iloc[indices])
+        check_raw_answers(package, schema.target, golden, trained.answers[indices])
         step("MLflow model")
         model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")

@@ -117,8 +117,8 @@ def build(kind: Kind, options: list[str]) -> None:
 def run(kind: Kind, model: PackedModel, changed: Path) -> tuple[float, float]:
     """Start a container; return the seconds until it is ready and its resident memory then, in MiB."""
     began = time.perf_counter()
-    place = f"{kind.bento}/models/{model.name}/{model.version}"
-    volumes = [f"--volume={changed / file}:{place}/{file}:ro" for file in (MANIFEST_FILE, STORE_FILE)]
+    index = f"{kind.bento}/models/{model.name}/{model.version}"
+    volumes = [f"--volume={changed / file}:{index}/{file}:ro" for file in (MANIFEST_FILE, STORE_FILE)]
     options = [f"--env=PORT={PORT}", f"--env=GRPC_PORT={PORT + 1}", *volumes]
     name = podman("run", "--detach", *options, kind.tag)
     try:

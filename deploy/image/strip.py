@@ -38,8 +38,8 @@ def strip(root: Path, environment: Path, python: Path) -> None:
 
 def find_doomed(root: Path, environment: Path, python: Path) -> list[Path]:
     """Return what goes; all are found before the first goes, as some are links to others."""
-    places = [root / name for name in PROGRAMS] + [environment / "bin"]
-    programs = {path for place in places if place.is_dir() for path in place.iterdir()}
+    indices = [root / name for name in PROGRAMS] + [environment / "bin"]
+    programs = {path for index in indices if index.is_dir() for path in index.iterdir()}
     scripts = {path for path in walk(root) if is_script(path)}
     folders = {path for pattern in FOLDERS for path in root.glob(pattern)}
     return sorted(path for path in programs | scripts | folders if path.resolve() != python)

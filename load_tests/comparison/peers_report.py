@@ -117,8 +117,8 @@ def find_losses(lines: Sequence[Line], ours: str) -> list[str]:
         if mine is None or theirs.server == ours:
             continue
         for column in COLUMNS:
-            place = "" if column.of_server else f" at {describe_load(theirs.load)} in {theirs.request_format.name}"
-            sentence = f"{column.name}{place} to {theirs.server} on {theirs.engine}"
+            index = "" if column.of_server else f" at {describe_load(theirs.load)} in {theirs.request_format.name}"
+            sentence = f"{column.name}{index} to {theirs.server} on {theirs.engine}"
             if column.is_lost(mine, theirs):
                 lost.setdefault(sentence, f"{sentence} ({column.text(mine)} against {column.text(theirs)})")
     return list(lost.values())

@@ -97,10 +97,10 @@ def read_status(data: bytes) -> int:
     if not end:
         return PENDING
     head = head.lower()
-    place = head.find(b"\r\ncontent-length:")
-    if place < 0 or not head[9:12].isdigit():
+    index = head.find(b"\r\ncontent-length:")
+    if index < 0 or not head[9:12].isdigit():
         return FAILED
-    if len(body) < int(head[place + 17 :].partition(b"\r\n")[0]):
+    if len(body) < int(head[index + 17 :].partition(b"\r\n")[0]):
         return PENDING
     status = int(head[9:12])
     if status == SHED and b"\r\nretry-after:" not in head:

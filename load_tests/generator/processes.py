@@ -109,13 +109,13 @@ class Generator:
     def _slice(self, load: Load) -> Sequence[Load]:
         count = min(self._processes, load.in_flight or self._processes)
         self._seed += count
-        shares = [load.in_flight // count + (place < load.in_flight % count) for place in range(count)]
+        shares = [load.in_flight // count + (index < load.in_flight % count) for index in range(count)]
         connections = max(1, load.connections // count)
         return [
             dataclasses.replace(
-                load, rate=load.rate / count, in_flight=share, connections=connections, seed=self._seed + place
+                load, rate=load.rate / count, in_flight=share, connections=connections, seed=self._seed + index
             )
-            for place, share in enumerate(shares)
+            for index, share in enumerate(shares)
         ]
 
 

@@ -20,7 +20,7 @@ TEXT = "far"  # where a number should be
 def good_rows(target: AttackTarget, count: int) -> list[dict[str, Any]]:
     """Return rows of the table, round and round."""
     rows = target.source.rows
-    return [rows[place % len(rows)] for place in range(count)]
+    return [rows[index % len(rows)] for index in range(count)]
 
 
 def wrong_rows(target: AttackTarget, count: int, value: Any = TEXT) -> list[dict[str, Any]]:

@@ -85,8 +85,8 @@ async def read_label(reader: asyncio.StreamReader, traffic: Traffic, wait_s: flo
             lines = head.lower()
             if lines[9:10] == b"1":  # 100 Continue
                 return await read_label(reader, traffic, wait_s)
-            place = lines.find(b"\r\ncontent-length:")
-            size = int(lines[place + 17 :].partition(b"\r\n")[0]) if place >= 0 else 0
+            index = lines.find(b"\r\ncontent-length:")
+            size = int(lines[index + 17 :].partition(b"\r\n")[0]) if index >= 0 else 0
             await reader.readexactly(size)
     except TimeoutError:
         return NO_ANSWER

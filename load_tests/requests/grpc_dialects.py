@@ -35,10 +35,10 @@ def encode_typed(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
 def read_open(answer: bytes, output: str) -> list[float]:
     """Read an Open Inference answer; raw if the request was."""
     response = ModelInferResponse.FromString(answer)
-    place = [tensor.name for tensor in response.outputs].index(output)
+    index = [tensor.name for tensor in response.outputs].index(output)
     if response.raw_output_contents:
-        return list(np.frombuffer(response.raw_output_contents[place], "<f4"))
-    return list(response.outputs[place].contents.fp32_contents)
+        return list(np.frombuffer(response.raw_output_contents[index], "<f4"))
+    return list(response.outputs[index].contents.fp32_contents)
 
 
 def encode_tensorflow(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:

@@ -88,12 +88,12 @@ def encode_binary(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
 
 def read_binary(answer: bytes, output: str) -> list[float]:
     """Read an Open Inference answer whose tensors follow raw."""
-    head, place = json.JSONDecoder().raw_decode(answer.decode("latin-1"))  # so that a character is a byte
+    head, index = json.JSONDecoder().raw_decode(answer.decode("latin-1"))  # so that a character is a byte
     for tensor in head["outputs"]:
         size = tensor["parameters"]["binary_data_size"]
         if tensor["name"] == output:
-            return list(np.frombuffer(answer[place : place + size], "<f4"))
-        place += size
+            return list(np.frombuffer(answer[index : index + size], "<f4"))
+        index += size
     raise KeyError(output)
 
 

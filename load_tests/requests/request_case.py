@@ -41,10 +41,10 @@ def write_case(
 ) -> RequestCase:
     """Return a question of that many rows, from the first on and then round; golden ones have answers."""
     rows = source.rows if isinstance(source, Golden) else source
-    places = [(first + place) % len(rows) for place in range(size)]
-    headers, body = request_format.encode(schema, [rows[place] for place in places])
+    indices = [(first + index) % len(rows) for index in range(size)]
+    headers, body = request_format.encode(schema, [rows[index] for index in indices])
     output = "value" if schema.target.task == "regression" else "probability"
     wanted = None
     if isinstance(source, Golden):
-        wanted = to_tensors(schema.target, np.array(source.answers, np.float32)[places])[output]
+        wanted = to_tensors(schema.target, np.array(source.answers, np.float32)[indices])[output]
     return RequestCase(request_format, request_format.path.format(model=schema.name), headers, body, output, wanted)

@@ -20,8 +20,8 @@ def find_command(name: str, command: str = "python") -> Path:
 
 def find_version(name: str, package: str) -> str:
     """Return which version of a package that environment has."""
-    places = [str(path) for path in (FOLDER / name).glob("lib/python*/site-packages")]
-    return next(found.version for found in distributions(name=package, path=places))
+    indices = [str(path) for path in (FOLDER / name).glob("lib/python*/site-packages")]
+    return next(found.version for found in distributions(name=package, path=indices))
 
 
 def describe_missing(name: str, folder: Path = FOLDER) -> str:

@@ -45,8 +45,8 @@ class _Flatbuffer:
         unit = self._find(self._follow(self._find(field, FIELD_TYPE_TABLE)), DURATION_UNIT)
         return UNIT_US[MILLISECOND if unit == len(self._data) else self._number("<H", unit)]
 
-    def _text(self, place: int) -> str:
-        start = self._follow(place)
+    def _text(self, index: int) -> str:
+        start = self._follow(index)
         return self._data[start + 4 : start + 4 + self._number("<I", start)].decode()
 
     def _find(self, table: int, field: int) -> int:
@@ -56,11 +56,11 @@ class _Flatbuffer:
         offset = self._number("<H", layout + 4 + 2 * field) if there else 0
         return table + offset if offset else len(self._data)
 
-    def _follow(self, place: int) -> int:
-        return place + self._number("<I", place)
+    def _follow(self, index: int) -> int:
+        return index + self._number("<I", index)
 
-    def _number(self, layout: str, place: int) -> int:
-        if place < 0:
-            raise ValueError(place)
-        number: int = struct.unpack_from(layout, self._data, place)[0]
+    def _number(self, layout: str, index: int) -> int:
+        if index < 0:
+            raise ValueError(index)
+        number: int = struct.unpack_from(layout, self._data, index)[0]
         return number

@@ -113,29 +113,29 @@ def find_arrow_schema(found: Fields) -> bytes:
 def list_columns(elements: list[Fields], durations: Mapping[str, float]) -> tuple[list[ParquetColumn], int]:
     """Return the table's columns, and how many there are on disk."""
     columns: list[ParquetColumn] = []
-    place, leaf = 1, 0
+    index, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
-        element = elements[place]
+        element = elements[index]
         name = element[NAME].decode()
         duration_us = durations.get(name, 0.0) if element.get(TYPE) == INT64 else 0.0
         columns.append(ParquetColumn(name, element, leaf, find_stand_in(element), duration_us))
-        place, leaf = pass_over(elements, place, leaf)
-    if place != len(elements):
+        index, leaf = pass_over(elements, index, leaf)
+    if index != len(elements):
         raise Damaged("the schema has other fields than it says")
     return columns, leaf
 
 
-def pass_over(elements: list[Fields], place: int, leaf: int) -> tuple[int, int]:
+def pass_over(elements: list[Fields], index: int, leaf: int) -> tuple[int, int]:
     """Return what follows a field, and how many columns on disk are before that."""
     left = 1
     while left:
-        children = elements[place].get(CHILDREN) or 0
+        children = elements[index].get(CHILDREN) or 0
         if children < 0:
             raise Damaged("a field has less than no fields")
         leaf += not children
         left += children - 1
-        place += 1
-    return place, leaf
+        index += 1
+    return index, leaf
 
 
 def find_stand_in(element: Fields) -> Any:

@@ -36,13 +36,13 @@ def measure_pages(
     body: bytes | bytearray, chunk: Chunk, element: Fields, rows: int, unpacked_size: UnpackedSize
 ) -> None:
     """Add what a chunk's pages say; raise Damaged or IndexError if it can't be right."""
-    place, end, values, dictionary = chunk.start, chunk.start + chunk.packed_bytes, 0, 0
+    index, end, values, dictionary = chunk.start, chunk.start + chunk.packed_bytes, 0, 0
     while values < rows:
-        reader = ThriftReader(body, place, end)
+        reader = ThriftReader(body, index, end)
         header = reader.read_struct(HEADER)
         kind, unpacked, packed = header[1], header[2], header[3]
-        place = reader.position + packed
-        if packed < 0 or unpacked < 0 or place > end or (chunk.codec == 0 and packed != unpacked):
+        index = reader.position + packed
+        if packed < 0 or unpacked < 0 or index > end or (chunk.codec == 0 and packed != unpacked):
             raise Damaged("a page has another size than it says")
         unpacked_size.bytes += unpacked
         unpacked_size.pages += 1

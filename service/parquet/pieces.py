@@ -44,12 +44,12 @@ def read_batches(body: bytearray, table: Table) -> Iterator[Columns]:
 
 def list_columns(batch: RecordBatch, table: Table) -> Iterator[Any]:
     """Yield the values of each column, or what stands for them."""
-    place = 0
+    index = 0
     for column in table.columns:
         if column.stand_in is None:
-            values: Any = batch.column(place).to_pylist()  # a list, whatever its types say
+            values: Any = batch.column(index).to_pylist()  # a list, whatever its types say
             yield to_durations(values, column.duration_us) if column.duration_us else values
-            place += 1
+            index += 1
         else:
             yield [column.stand_in] * batch.num_rows
 

@@ -32,7 +32,7 @@ def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: in
     footer = read_footer(body)
     table = Table(footer.rows, [column.name for column in footer.columns])
     index = set(find_index(table.names))
-    wanted = [column for place, column in enumerate(footer.columns) if place not in index]
+    wanted = [column for position, column in enumerate(footer.columns) if position not in index]
     known = len(set(table.names)) == len(table.names) and all(column.name in features for column in wanted)
     if not known or not 0 < table.rows <= max_rows:
         return table
@@ -63,10 +63,10 @@ def measure(
 ) -> UnpackedSize:
     """Return what all pages unpack to."""
     unpacked_size = UnpackedSize()
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         widest = UnpackedSize(unpacked_size.bytes, pages=unpacked_size.pages)
         for rows, chunks in groups:
-            measure_pages(body, chunks[place], column.element, rows, widest)
+            measure_pages(body, chunks[index], column.element, rows, widest)
             check_size(widest.bytes, max_bytes)
         unpacked_size.bytes, unpacked_size.pages = widest.bytes, widest.pages
         unpacked_size.row_bytes += widest.row_bytes

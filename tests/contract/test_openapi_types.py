@@ -65,7 +65,7 @@ def test_a_description_says_what_the_field_may_hold(name: str, part: str) -> Non
 
 
 def test_a_long_vocabulary_is_cut() -> None:
-    vocabulary = tuple(f"v{place:02}" for place in range(MAX_LISTED_VALUES + 1))
+    vocabulary = tuple(f"v{index:02}" for index in range(MAX_LISTED_VALUES + 1))
     assert describe(Category(name="x", vocabulary=vocabulary)).endswith("v18, v19, ….")
     assert describe(Category(name="x", vocabulary=vocabulary[:-1])).endswith("v18, v19.")
 

@@ -23,7 +23,7 @@ WANTS_LOCAL = "expected local time without a UTC offset"
 WANTS_OFFSET = "expected a UTC offset, such as +00:00 or Z"
 
 
-def place(feature: Timestamp, *strings: str | None) -> np.ndarray:
+def index(feature: Timestamp, *strings: str | None) -> np.ndarray:
     """The encoded texts, (rows, 2 × cycles)."""
     schema = Schema(name="times", features=(feature,), target=LATE)
     return Encoder(schema).encode_rows([{"moment": text} for text in strings]).numbers
@@ -54,45 +54,45 @@ def expect(moment: datetime) -> np.ndarray:
     ],
 )
 def test_a_moment_stands_where_the_calendar_says(text: str) -> None:
-    np.testing.assert_allclose(place(LOCAL, text)[0], expect(datetime.fromisoformat(text)), atol=1e-6)
+    np.testing.assert_allclose(index(LOCAL, text)[0], expect(datetime.fromisoformat(text)), atol=1e-6)
 
 
 @given(st.datetimes())
 def test_every_moment_stands_where_the_calendar_says(moment: datetime) -> None:
-    np.testing.assert_allclose(place(LOCAL, moment.isoformat())[0], expect(moment), atol=1e-6)
+    np.testing.assert_allclose(index(LOCAL, moment.isoformat())[0], expect(moment), atol=1e-6)
 
 
 @given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29)), st.integers(-1439, 1439))
 def test_every_zoned_moment_is_read_in_utc(moment: datetime, offset_min: int) -> None:
     zoned = moment.replace(tzinfo=timezone(timedelta(minutes=offset_min)))
-    np.testing.assert_allclose(place(ZONED, zoned.isoformat())[0], expect(zoned.astimezone(UTC)), atol=1e-6)
+    np.testing.assert_allclose(index(ZONED, zoned.isoformat())[0], expect(zoned.astimezone(UTC)), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["2013-07-04T17:30:00Z", "2013-07-04T19:30:00+02:00", "2013-07-04T13:30-04:00"])
 def test_offsets_name_the_same_moment(text: str) -> None:
-    assert np.array_equal(place(ZONED, text), place(LOCAL, "2013-07-04T17:30:00"))
+    assert np.array_equal(index(ZONED, text), index(LOCAL, "2013-07-04T17:30:00"))
 
 
 def test_an_offset_can_move_the_date() -> None:
-    assert np.array_equal(place(ZONED, "2013-01-01T01:00:00+02:00"), place(LOCAL, "2012-12-31T23:00:00"))
+    assert np.array_equal(index(ZONED, "2013-01-01T01:00:00+02:00"), index(LOCAL, "2012-12-31T23:00:00"))
 
 
 @pytest.mark.parametrize("text", ["2013-07-04", "2013-07-04T00:00", "2013-07-04 00:00:00", "20130704T000000"])
 def test_parts_of_the_clock_may_be_left_out(text: str) -> None:
-    assert np.array_equal(place(LOCAL, text), place(LOCAL, "2013-07-04T00:00:00"))
+    assert np.array_equal(index(LOCAL, text), index(LOCAL, "2013-07-04T00:00:00"))
 
 
 def test_fractions_of_a_second_are_dropped() -> None:
-    assert np.array_equal(place(LOCAL, "2013-07-04T17:30:00.999"), place(LOCAL, "2013-07-04T17:30:00"))
+    assert np.array_equal(index(LOCAL, "2013-07-04T17:30:00.999"), index(LOCAL, "2013-07-04T17:30:00"))
 
 
 @pytest.mark.parametrize("feature", [LOCAL, ZONED])
 def test_a_missing_moment_is_nan(feature: Timestamp) -> None:
-    assert np.isnan(place(feature, None)).all()
+    assert np.isnan(index(feature, None)).all()
 
 
 def test_a_missing_moment_leaves_its_neighbours_alone() -> None:
-    placed = place(LOCAL, "2013-07-04", None, "2013-07-04")
+    placed = index(LOCAL, "2013-07-04", None, "2013-07-04")
     assert np.isnan(placed[1]).all()
     assert not np.isnan(placed[[0, 2]]).any()
 
@@ -130,8 +130,8 @@ def test_a_moment_utc_cannot_hold_is_rejected(text: str) -> None:
 @pytest.mark.parametrize("cycles", [("weekday",), ("day_of_year", "hour")])
 def test_only_the_declared_cycles_are_encoded(cycles: tuple[Cycle, ...]) -> None:
     feature = Timestamp(name="moment", cycles=cycles)
-    every = dict(zip(LOCAL.cycles, place(LOCAL, "2013-07-04T17:30:00").reshape(3, 2), strict=True))
-    assert np.array_equal(place(feature, "2013-07-04T17:30:00").reshape(-1, 2), [every[cycle] for cycle in cycles])
+    every = dict(zip(LOCAL.cycles, index(LOCAL, "2013-07-04T17:30:00").reshape(3, 2), strict=True))
+    assert np.array_equal(index(feature, "2013-07-04T17:30:00").reshape(-1, 2), [every[cycle] for cycle in cycles])
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -139,7 +139,7 @@ def test_pandas_columns_of_every_resolution_are_the_same(unit: str) -> None:
     column = pd.Series(pd.to_datetime(["2013-07-04T17:30:00", None])).astype(f"datetime64[{unit}]")
     schema = Schema(name="times", features=(LOCAL,), target=LATE)
     encoded = Encoder(schema).encode(pd.DataFrame({"moment": column})).numbers
-    assert np.array_equal(encoded, place(LOCAL, "2013-07-04T17:30:00", None), equal_nan=True)
+    assert np.array_equal(encoded, index(LOCAL, "2013-07-04T17:30:00", None), equal_nan=True)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
@@ -147,4 +147,4 @@ def test_zoned_pandas_columns_are_read_in_utc(zone: str) -> None:
     column: Any = pd.Series(pd.to_datetime(["2013-07-04T17:30:00Z", None])).dt.tz_convert(zone)
     schema = Schema(name="times", features=(ZONED,), target=LATE)
     encoded = Encoder(schema).encode(pd.DataFrame({"moment": column})).numbers
-    assert np.array_equal(encoded, place(ZONED, "2013-07-04T17:30:00Z", None), equal_nan=True)
+    assert np.array_equal(encoded, index(ZONED, "2013-07-04T17:30:00Z", None), equal_nan=True)

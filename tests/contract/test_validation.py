@@ -136,7 +136,7 @@ def test_a_long_name_is_shortened() -> None:
 
 
 def test_a_row_of_many_unknown_fields_is_rejected_soon() -> None:
-    assert len(reject(ROW | {f"distance{place}": 1 for place in range(200_000)})) == MAX_FIELD_ERRORS
+    assert len(reject(ROW | {f"distance{index}": 1 for index in range(200_000)})) == MAX_FIELD_ERRORS
 
 
 def test_only_a_field_that_is_not_there_is_suggested() -> None:

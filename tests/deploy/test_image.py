@@ -79,8 +79,8 @@ def test_a_failed_build_is_explained(output: str, sentence: str) -> None:
 
 
 def test_the_bill_of_materials_names_each_package_and_its_hashes(tmp_path: Path) -> None:
-    for place in (1, 2):
-        write_sbom(LOCKS["litert"], tmp_path / f"{place}.json")
+    for index in (1, 2):
+        write_sbom(LOCKS["litert"], tmp_path / f"{index}.json")
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     bill = json.loads((tmp_path / "1.json").read_text())
     purls = {component["purl"] for component in bill["components"]}

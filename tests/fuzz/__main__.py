@@ -83,8 +83,8 @@ def main() -> int:
             loop.run_until_complete(check_undisturbed(service, wanted))
 
     with tempfile.TemporaryDirectory() as corpus:
-        for place, seed in enumerate(SEEDS):
-            (Path(corpus) / seed.name).write_bytes(bytes([place]) + seed.body)
+        for index, seed in enumerate(SEEDS):
+            (Path(corpus) / seed.name).write_bytes(bytes([index]) + seed.body)
         arguments = [sys.argv[0], f"-max_total_time={options.seconds + GRACE_S}", "-max_len=65536", "-len_control=0"]
         atheris.Setup([*arguments, "-verbosity=0", corpus], fuzz)
         atheris.Fuzz()

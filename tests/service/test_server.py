@@ -76,13 +76,13 @@ def test_one_row_may_come_without_a_list(server: Server, row: dict[str, Any]) ->
 
 
 def test_callers_at_once_get_their_own_answers(server: Server, golden: dict[str, Any]) -> None:
-    def ask(place: int) -> float:
-        return float(post(server, {"rows": [golden["rows"][place]]}).json()["predictions"][0]["probability"])
+    def ask(index: int) -> float:
+        return float(post(server, {"rows": [golden["rows"][index]]}).json()["predictions"][0]["probability"])
 
-    places = [place % len(golden["rows"]) for place in range(400)]
+    indices = [index % len(golden["rows"]) for index in range(400)]
     with ThreadPoolExecutor(16) as pool:
-        given = list(pool.map(ask, places))
-    assert given == pytest.approx([golden["answers"][place][0] for place in places], abs=1e-5)
+        given = list(pool.map(ask, indices))
+    assert given == pytest.approx([golden["answers"][index][0] for index in indices], abs=1e-5)
 
 
 def test_an_unseen_category_is_answered_with_a_warning(server: Server, row: dict[str, Any]) -> None:
@@ -214,8 +214,8 @@ def test_a_wrong_request_disturbs_no_other(server: Server, golden: dict[str, Any
             post(server, {"rows": [{"nonsense": 1}]})
             post(server, b"{")
 
-    def ask(place: int) -> float:
-        return float(post(server, {"rows": [golden["rows"][place]]}).json()["predictions"][0]["probability"])
+    def ask(index: int) -> float:
+        return float(post(server, {"rows": [golden["rows"][index]]}).json()["predictions"][0]["probability"])
 
     with ThreadPoolExecutor(8) as pool:
         bad = [pool.submit(misbehave, n) for n in range(3)]
@@ -268,13 +268,13 @@ def test_a_row_of_nonsense_is_rejected_quickly_and_briefly(server: Server, row: 
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server, golden: dict[str, Any]) -> None:
-    def request(place: int, last: bool) -> bytes:
-        body = json.dumps({"rows": [golden["rows"][place]]}).encode()
+    def request(index: int, last: bool) -> bytes:
+        body = json.dumps({"rows": [golden["rows"][index]]}).encode()
         closing = b"connection: close\r\n" if last else b""
         head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n%scontent-length: %d\r\n\r\n"
         return head % (closing, len(body)) + body
 
-    received = send_raw(server, b"".join(request(place, place == 4) for place in range(5)))
+    received = send_raw(server, b"".join(request(index, index == 4) for index in range(5)))
     bodies = [json.loads(part.partition(b"\r\n\r\n")[2]) for part in received.split(b"HTTP/1.1 200 OK")[1:]]
     given = [body["predictions"][0]["probability"] for body in bodies]
     assert given == pytest.approx([answer[0] for answer in golden["answers"][:5]], abs=1e-5)

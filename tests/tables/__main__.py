@@ -97,7 +97,7 @@ def score_trees(prepared: Prepared, seed: int) -> dict[str, float]:
 def as_trees_want(schema: Schema, part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return the features with moments as cycles and the most frequent values of each category."""
     numbers = Encoder(schema).encode(part).numbers
-    columns: dict[str, object] = {f"number {place}": column for place, column in enumerate(numbers.T)}
+    columns: dict[str, object] = {f"number {index}": column for index, column in enumerate(numbers.T)}
     for feature in schema.categories:
         frequent = list(known[feature.name].value_counts().index[:MAX_TREE_VALUES])
         columns[f"category {feature.name}"] = part[feature.name].cat.set_categories(frequent).array

@@ -23,7 +23,7 @@ def make_batch(generator: np.random.Generator, rows: int) -> pa.RecordBatch:
     """Return rows of the table."""
     numbers = generator.normal(size=(rows, NUMBERS)).round(4)
     columns: dict[str, object] = {
-        f"number_{place}": pa.array(numbers[:, place], mask=generator.random(rows) < 0.05) for place in range(NUMBERS)
+        f"number_{index}": pa.array(numbers[:, index], mask=generator.random(rows) < 0.05) for index in range(NUMBERS)
     }
     for name, values in CATEGORIES.items():
         columns[name] = pa.array(np.char.add(name[0], generator.integers(0, values, rows).astype(str)))

@@ -642,7 +642,7 @@ def write_bytes(path: Path) -> None:
 
 
 def write_columns(path: Path) -> None:
-    names = ",".join(f"column {place}" for place in range(9_999))
+    names = ",".join(f"column {index}" for index in range(9_999))
     write_text(path, f"{names},outcome\n" + f"{'1,' * 9_999}won\n" * 3)
 
 

@@ -53,9 +53,9 @@ class Drift:
         counts = np.array(self.then.counts), np.array(self.now.counts)
         worst = int(_contributions(*counts).argmax())
         bins = list(zip(self.then.labels, self.then.shares, self.now.shares, strict=True))
-        special = (place for place in self.then.special if place != worst)
-        moved = (place for place in special if abs(bins[place][1] - bins[place][2]) >= NOTABLE)
-        return tuple(Move(*bins[place]) for place in (worst, *moved))
+        special = (index for index in self.then.special if index != worst)
+        moved = (index for index in special if abs(bins[index][1] - bins[index][2]) >= NOTABLE)
+        return tuple(Move(*bins[index]) for index in (worst, *moved))
 
 
 def find_drifts(schema: Schema, reference: Reference, frame: pd.DataFrame) -> Iterator[Drift]:

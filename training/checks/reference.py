@@ -41,8 +41,8 @@ class NumberBins(_Frozen):
     def count(self, column: "pd.Series[Any]", _: Feature | Target) -> Counts:
         """Return the rows in each bin; the last count is that of missing values."""
         seen = _to_numbers(column)
-        places = np.searchsorted(np.array(self.edges), seen)
-        return np.append(np.bincount(places, minlength=len(self.edges) + 1), len(column) - len(seen))
+        indices = np.searchsorted(np.array(self.edges), seen)
+        return np.append(np.bincount(indices, minlength=len(self.edges) + 1), len(column) - len(seen))
 
     @property
     def labels(self) -> tuple[str, ...]:

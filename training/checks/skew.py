@@ -175,11 +175,11 @@ def _find_strange_labels(target: Target, column: "pd.Series[Any]") -> Mask:
 
 def _describe_values(entry: Feature | Target, column: "pd.Series[Any]", kind: SkewKind, against: str) -> str:
     mask = _value_rules(entry)[kind](column)
-    place = int(mask.argmax())
-    found = f"in {format_rows(int(mask.sum()), len(column))}, first in row {int(column.index[place]) + 1:,}"
+    index = int(mask.argmax())
+    found = f"in {format_rows(int(mask.sum()), len(column))}, first in row {int(column.index[index]) + 1:,}"
     if kind == "new nulls":
         return f"missing {found}; {against} has no missing values here"
-    value = column.iloc[place]
+    value = column.iloc[index]
     if isinstance(entry, Number):
         unit = f" {entry.unit}" if entry.unit else ""
         return f"not between {entry.low:g} and {entry.high:g}{unit} {found}: {value:.7g}"

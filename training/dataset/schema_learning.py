@@ -77,7 +77,7 @@ def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd
         return FEATURE.validate_python(learned | facts)
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(str(place) for place in first["loc"] if place != kind)
+        entry = ".".join(str(index) for index in first["loc"] if index != kind)
         raise InvalidTable(f"`{column.name}`: `{entry}`: {first['msg']}") from None
 
 
@@ -86,8 +86,8 @@ def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:
     head = table[list(schema.names)].head(EXAMPLE_ROWS)
     order = head.isna().sum(axis=1).to_numpy().argsort(kind="stable")
     rows = [
-        {feature.name: _to_json(feature, head[feature.name].iloc[place]) for feature in schema.features}
-        for place in order[:EXAMPLE_TRIES]
+        {feature.name: _to_json(feature, head[feature.name].iloc[index]) for feature in schema.features}
+        for index in order[:EXAMPLE_TRIES]
     ]
     fitting = (row for row in rows if not any(validate_row(schema, 0, row)))
     return next(fitting, rows[0])

@@ -32,8 +32,8 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
     if split.validate_from and split.test_from:
         moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
         before, after = (moments < np.datetime64(day) for day in (split.validate_from, split.test_from))
-        places = np.arange(len(table))
-        parts = _cut(table, *(places[here] for here in (before, ~before & after, ~after)))
+        indices = np.arange(len(table))
+        parts = _cut(table, *(indices[here] for here in (before, ~before & after, ~after)))
         hint = "move the dates of the split"
     else:
         parts = _cut(table, *_order_positions(times.to_numpy(), split))

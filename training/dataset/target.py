@@ -45,10 +45,10 @@ def encode_labels(target: Target, column: pd.Series) -> np.ndarray:
     """
     if target.task == "regression":
         return np.asarray(column.to_numpy(np.float64))
-    index_of = {label: place for place, label in enumerate(target.classes)}
+    index_of = {label: index for index, label in enumerate(target.classes)}
     categorical = column.astype("category").cat
-    places = np.array([index_of.get(label, -1) for label in categorical.categories], np.int32)
-    labels = places[categorical.codes]
+    indices = np.array([index_of.get(label, -1) for label in categorical.categories], np.int32)
+    labels = indices[categorical.codes]
     if (labels < 0).any():
         raise KeyError(next(label for label in categorical.categories if label not in index_of))
     return np.asarray(labels.astype(np.float32)) if target.task == "binary" else labels

@@ -52,12 +52,12 @@ def plot_rows(title: str, table: pd.DataFrame, panels: tuple[Panel, ...]) -> Fig
     drawn = [panel for panel in panels if table[list(panel.columns)].notna().any(axis=None)]
     figure = Figure(figsize=(2 + 3.6 * len(drawn), 1.7 + 0.26 * len(table)), layout="constrained")
     figure.suptitle(title)
-    places = np.arange(len(table))
+    indices = np.arange(len(table))
     for axes, panel in zip(figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0], drawn, strict=True):
-        _draw_panel(axes, panel, table, places)
+        _draw_panel(axes, panel, table, indices)
     first = figure.axes[0]
     names = ["(missing)" if value is None else drawable(value) for value in table["value"]]
-    first.set_yticks(places, [f"{name} ({rows:,})" for name, rows in zip(names, table["rows"], strict=True)])
+    first.set_yticks(indices, [f"{name} ({rows:,})" for name, rows in zip(names, table["rows"], strict=True)])
     first.set_ylim(len(table) - 0.4, -0.6)
     return figure
 
@@ -72,13 +72,13 @@ def inner_range(values: np.ndarray) -> tuple[float, float]:
     return float(low - padding), float(high + padding)
 
 
-def _draw_panel(axes: Axes, panel: Panel, table: pd.DataFrame, places: np.ndarray) -> None:
+def _draw_panel(axes: Axes, panel: Panel, table: pd.DataFrame, indices: np.ndarray) -> None:
     columns = list(panel.columns)
     if len(columns) > 1:
         ends = table[columns]
-        axes.hlines(places, ends.min(axis=1), ends.max(axis=1), color="lightgrey", zorder=1)
+        axes.hlines(indices, ends.min(axis=1), ends.max(axis=1), color="lightgrey", zorder=1)
     for column, (colour, size) in zip(columns, MARKS, strict=False):
-        axes.plot(table[column], places, "o", color=colour, markersize=size, label=panel.columns[column])
+        axes.plot(table[column], indices, "o", color=colour, markersize=size, label=panel.columns[column])
     if panel.reference:
         axes.axvline(panel.reference[0], linestyle="--", color="grey", label=panel.reference[1])
     axes.set(xlabel=panel.label)

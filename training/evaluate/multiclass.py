@@ -28,18 +28,18 @@ def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
     answered. `macro_auc`, the mean over each class against the rest, needs rows of all of them.
     """
     classes = answers.shape[1]
-    places = _rank_truth(labels, answers)
+    indices = _rank_truth(labels, answers)
     predicted, confidence = answers.argmax(axis=1), answers.max(axis=1).astype(np.float64)
     _, recall, f1, rows = precision_recall_fscore_support(labels, predicted, labels=np.arange(classes), zero_division=0)
     answered = np.bincount(predicted, minlength=classes) > 0
     scores = {
-        "accuracy": np.mean(places == 0),
+        "accuracy": np.mean(indices == 0),
         "balanced_accuracy": recall[rows > 0].mean(),
         "macro_f1": f1[(rows > 0) | answered].mean(),
         "log_loss": log_loss(_given_to_truth(labels, answers)),
-        f"top_{TOP}_accuracy": np.mean(places < TOP) if classes >= MIN_CLASSES_FOR_TOP else None,
+        f"top_{TOP}_accuracy": np.mean(indices < TOP) if classes >= MIN_CLASSES_FOR_TOP else None,
         "macro_auc": _macro_auc(labels, answers) if (rows > 0).all() else None,
-        "calibration_error": calibration_error(places == 0, confidence),
+        "calibration_error": calibration_error(indices == 0, confidence),
         "mean_confidence": confidence.mean(),
         "largest_class_rate": rows.max() / len(labels),
     }
@@ -90,8 +90,8 @@ def _macro_auc(labels: np.ndarray, answers: np.ndarray) -> float:
     (Mann and Whitney 1947); a tie is half right.
     """
     aucs = []
-    for place, rows in enumerate(np.bincount(labels, minlength=answers.shape[1])):
-        column, own = np.sort(answers[:, place]), answers[labels == place, place]
+    for index, rows in enumerate(np.bincount(labels, minlength=answers.shape[1])):
+        column, own = np.sort(answers[:, index]), answers[labels == index, index]
         below = (np.searchsorted(column, own, "left") + np.searchsorted(column, own, "right")) / 2
         aucs.append((below.sum() - rows**2 / 2) / (rows * (len(labels) - rows)))
     return float(np.mean(aucs))
@@ -113,7 +113,7 @@ def _plot_confusion(target: Target, labels: np.ndarray, predicted: np.ndarray) -
     """Return the rows of each true class by predicted class, coloured by their share; rare classes are pooled."""
     classes = len(target.classes)
     shown = np.sort(_most_frequent(target, labels))
-    names = [drawable(target.classes[place]) for place in shown]
+    names = [drawable(target.classes[index]) for index in shown]
     if classes > len(shown):
         names.append(f"{classes - len(shown):,} others")
     cells = len(names)
@@ -148,7 +148,7 @@ def _plot_classes(target: Target, labels: np.ndarray, predicted: np.ndarray) -> 
     precision, recall, _, rows = precision_recall_fscore_support(labels, predicted, labels=shown, zero_division=np.nan)
     table = pd.DataFrame(
         {
-            "value": pd.Series([str(target.classes[place]) for place in shown], dtype=object),
+            "value": pd.Series([str(target.classes[index]) for index in shown], dtype=object),
             "rows": rows,
             "precision": precision,
             "recall": recall,

@@ -93,10 +93,10 @@ def _plot_coverage(name: str, inside: np.ndarray, value: np.ndarray) -> Figure:
     bins = bin_rates(inside, value)
     title = f"Interval coverage: {inside.mean():.3f} of {len(inside):,} rows"
     figure, axes = new_plot(title, f"mean predicted {name} of each tenth of the rows", "share of rows in the interval")
-    places = np.arange(len(bins.means))
-    axes.bar(places, bins.rates)
+    indices = np.arange(len(bins.means))
+    axes.bar(indices, bins.rates)
     axes.axhline(WANTED[0], linestyle="--", color="grey", label=WANTED[1])
-    axes.set_xticks(places, [format_number(mean) for mean in bins.means], rotation=45, ha="right")
+    axes.set_xticks(indices, [format_number(mean) for mean in bins.means], rotation=45, ha="right")
     axes.set(ylim=(0, 1.02))
     add_legend(figure)
     return figure

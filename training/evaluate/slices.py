@@ -24,11 +24,11 @@ def score_slices(score: Score, labels: np.ndarray, answers: np.ndarray, keys: pd
     slice_of = np.full(len(values), len(chosen))
     slice_of[chosen] = np.arange(len(chosen))
     slices = slice_of[codes]
-    names = [None if pd.isna(values[place]) else str(values[place]) for place in chosen]
+    names = [None if pd.isna(values[index]) else str(values[index]) for index in chosen]
     left_out = len(values) - len(chosen)
     if left_out:
         names.append(f"{left_out:,} other values")
-    scored = [score(labels[slices == place], answers[slices == place]) for place in range(len(names))]
+    scored = [score(labels[slices == index], answers[slices == index]) for index in range(len(names))]
     rows = np.bincount(slices, minlength=len(names))
     table = pd.DataFrame({"value": pd.Series(names, dtype=object), "rows": rows}).join(pd.DataFrame(scored))
     table.attrs["left_out"] = left_out

@@ -75,10 +75,10 @@ def expand_numbers(numbers: keras.KerasTensor, scale: NumberScale) -> list[keras
 def embed(codes: keras.KerasTensor, schema: Schema) -> list[keras.KerasTensor]:
     """Return one learned vector for each category; code 0, the unseen value, has its own."""
     vectors = []
-    for place, feature in enumerate(schema.categories):
+    for index, feature in enumerate(schema.categories):
         size = len(feature.vocabulary) + 1
         layer = keras.layers.Embedding(size, min(MAX_EMBEDDING_SIZE, (size + 1) // 2))
-        vectors.append(layer(codes[:, place]))
+        vectors.append(layer(codes[:, index]))
     return vectors
 
 
@@ -99,7 +99,7 @@ def average_towers(towers: keras.Model, target: Target, scale: TargetScale, marg
 
 def bound(outputs: keras.KerasTensor, margin: float) -> keras.KerasTensor:
     """Return value, low and high, (rows, 3), in this order of size: low, value, high."""
-    value, low, high = (outputs[:, place : place + 1] for place in range(3))
+    value, low, high = (outputs[:, index : index + 1] for index in range(3))
     low, high = keras.ops.minimum(value, low - margin), keras.ops.maximum(value, high + margin)
     return keras.layers.Concatenate()([value, low, high])
 

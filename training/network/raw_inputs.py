@@ -29,12 +29,12 @@ def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
     except ValueError:  # a name holds a slash, or is that of a layer
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "When providing `inputs` as a dict")  # names differ on purpose
-            return _build(schema, network, [positional_name(place) for place in range(len(schema.features))])
+            return _build(schema, network, [positional_name(index) for index in range(len(schema.features))])
 
 
-def positional_name(place: int) -> str:
+def positional_name(index: int) -> str:
     """Return what a tensor is called after its feature's place."""
-    return f"feature_{place}"
+    return f"feature_{index}"
 
 
 def _build(schema: Schema, network: keras.Model, names: Sequence[str]) -> keras.Model:

@@ -68,7 +68,7 @@ def _day_of_year(year: KerasTensor, month: KerasTensor, day: KerasTensor) -> Ker
 
 
 def _by_month(month: KerasTensor, days: Sequence[int]) -> KerasTensor:
-    return sum(ops.where(ops.equal(month, place), some, 0) for place, some in enumerate(days, start=1))
+    return sum(ops.where(ops.equal(month, index), some, 0) for index, some in enumerate(days, start=1))
 
 
 def _leap_day(year: KerasTensor, matters: KerasTensor) -> KerasTensor:
@@ -81,20 +81,20 @@ def _leap_day(year: KerasTensor, matters: KerasTensor) -> KerasTensor:
 def _number(codes: KerasTensor, start: int, length: int) -> KerasTensor:
     """Return the number that stands at these characters; padding counts as zeros."""
     digits = ops.maximum(codes[:, start : start + length] - FIRST_CODE, 0)
-    return sum(digits[:, place] * 10 ** (length - 1 - place) for place in range(length))
+    return sum(digits[:, index] * 10 ** (length - 1 - index) for index in range(length))
 
 
 def _is_readable(codes: KerasTensor, feature: Timestamp) -> KerasTensor:
     """Return whether digits and separators stand where they must and the tail is one allowed, (rows,)."""
     nine = FIRST_CODE + 9
-    date = [_between(codes[:, place], FIRST_CODE, nine) for place in DATE_DIGITS]
+    date = [_between(codes[:, index], FIRST_CODE, nine) for index in DATE_DIGITS]
     clock = [
-        ops.logical_or(ops.equal(codes[:, place], 0), _between(codes[:, place], FIRST_CODE, nine))
-        for place in CLOCK_DIGITS
+        ops.logical_or(ops.equal(codes[:, index], 0), _between(codes[:, index], FIRST_CODE, nine))
+        for index in CLOCK_DIGITS
     ]
     # A number of two digits is there or it is not: half of one is no number.
     whole = [ops.equal(ops.equal(codes[:, i], 0), ops.equal(codes[:, i + 1], 0)) for i in CLOCK_DIGITS[::2]]
-    separators = [_is_one_of(codes[:, place], letters, place >= 10) for place, letters in SEPARATORS.items()]
+    separators = [_is_one_of(codes[:, index], letters, index >= 10) for index, letters in SEPARATORS.items()]
     readable = ops.all(ops.stack([*date, *clock, *whole, *separators], axis=1), axis=1)
     tails = [_ends_with(codes, tail) for tail in (TAILS if feature.zoned else TAILS[:1])]
     return ops.logical_and(readable, ops.any(ops.stack(tails, axis=1), axis=1))

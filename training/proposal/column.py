@@ -46,8 +46,8 @@ class Reading:
         if pc.any(missed).as_py():
             self.unparsed.update(to_strings(pc.unique(plain.filter(missed))).to_pylist())
             if not self.first_unparsed[1]:
-                place = int(missed.to_numpy(zero_copy_only=False).argmax())
-                self.first_unparsed = (to_strings(plain.slice(place, 1))[0].as_py(), first_row + place + 1)
+                index = int(missed.to_numpy(zero_copy_only=False).argmax())
+                self.first_unparsed = (to_strings(plain.slice(index, 1))[0].as_py(), first_row + index + 1)
         if self.kind != "boolean":
             self._order(values.drop_null())
 

@@ -102,7 +102,7 @@ def _describe_features(proposal: Proposal) -> list[str]:
 
 def _indent(title: str, lines: list[str]) -> list[str]:
     shown = lines[:SHOWN] + ([f"… and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else [])
-    return [f"  {title if place == 0 else '':9} {line}" for place, line in enumerate(shown)]
+    return [f"  {title if index == 0 else '':9} {line}" for index, line in enumerate(shown)]
 
 
 def _list(names: list[str]) -> str:

@@ -94,5 +94,5 @@ def _to_values(plain: pa.Array, reading: Reading | None) -> Values:
 
 def _rank(values: Values) -> NDArray[np.float64]:
     """Return the places of the values among the different ones, (rows, 1): trees count in float32."""
-    places = np.unique(values, return_inverse=True)[1]
-    return np.where(np.isnan(values), np.nan, places).reshape(-1, 1)
+    indices = np.unique(values, return_inverse=True)[1]
+    return np.where(np.isnan(values), np.nan, indices).reshape(-1, 1)

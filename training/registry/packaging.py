@@ -71,10 +71,10 @@ def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray
 
 def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, Value]], np.ndarray]:
     """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their places."""
-    places = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
-    rows = to_rows(schema, table.iloc[places])
-    fitting = [place for place, row in enumerate(rows) if not any(validate_row(schema, place, row))][:GOLDEN_ROWS]
-    return [rows[place] for place in fitting], places[fitting]
+    indices = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
+    rows = to_rows(schema, table.iloc[indices])
+    fitting = [index for index, row in enumerate(rows) if not any(validate_row(schema, index, row))][:GOLDEN_ROWS]
+    return [rows[index] for index in fitting], indices[fitting]
 
 
 def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
@@ -84,8 +84,8 @@ def save_raw_and_encoded(folder: Path, schema: Schema, network: keras.Model, raw
     module.network, module.raw_model = network, raw_model
     module.weights = [weight.value for weight in raw_model.variables]  # else only Python would restore them
     raw_specs = {
-        feature.name: tf.TensorSpec([None], raw_dtype(feature), name=positional_name(place))
-        for place, feature in enumerate(schema.features)
+        feature.name: tf.TensorSpec([None], raw_dtype(feature), name=positional_name(index))
+        for index, feature in enumerate(schema.features)
     }
 
     @tf.function(autograph=False)
@@ -110,7 +110,7 @@ def name_outputs(target: Target, answers: Any) -> dict[str, Any]:
     """Return the network's answers, (rows, outputs), as those of a signature: (rows,) each, or (rows, classes)."""
     if target.task == "multiclass":
         return {PROBABILITIES: answers}
-    return {name: answers[:, place] for place, name in enumerate(target.outputs)}
+    return {name: answers[:, index] for index, name in enumerate(target.outputs)}
 
 
 def name_inputs(path: Path, names: Mapping[str, str]) -> None:

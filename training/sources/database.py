@@ -69,10 +69,10 @@ class DatabaseQuery:
         Until then they wait in a temporary file.
         """
         check_asked(self, columns)
-        places = [self.columns.index(name) for name in columns]
+        indices = [self.columns.index(name) for name in columns]
         kinds: list[set[str]] = [set() for _ in columns]
         with tempfile.TemporaryFile() as waiting:
-            for share, chunk in self._fetch(places):
+            for share, chunk in self._fetch(indices):
                 for seen, values in zip(kinds, chunk, strict=True):
                     seen |= find_kinds(values)
                 pickle.dump(chunk, waiting)
@@ -83,14 +83,14 @@ class DatabaseQuery:
                 yield self._to_batch(chunk, schema)
         report(1.0)
 
-    def _fetch(self, places: Sequence[int]) -> Iterator[tuple[float, list[Sequence[Any]]]]:
+    def _fetch(self, indices: Sequence[int]) -> Iterator[tuple[float, list[Sequence[Any]]]]:
         """Yield the values of each column at these places, and the share of the rows that were read."""
         done, total = 0, self.rows
         with self._run(self.query) as result:
             for rows in result.partitions(_BATCH_ROWS):
                 done += len(rows)
                 columns = list(zip(*rows, strict=True))
-                chunk = [simplify(columns[place]) for place in places]
+                chunk = [simplify(columns[index]) for index in indices]
                 yield min(1.0, done / total) if total else 0.0, chunk
 
     def _to_batch(self, chunk: list[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:

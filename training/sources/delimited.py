@@ -55,10 +55,10 @@ class DelimitedFile:
                 yield batch.rename_columns(list(columns))
         report(1.0)
 
-    def _read(self, places: Sequence[int]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    def _read(self, indices: Sequence[int]) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Yield the columns at these places, and the share of the file that was read."""
         broken: list[csv.InvalidRow] = []
-        names, last = [self.csv_format.header[place] for place in places], self.csv_format.header[-1]
+        names, last = [self.csv_format.header[index] for index in indices], self.csv_format.header[-1]
         end: str | bytes = ""
         with readable(self.path), open_content(self.path) as content, self._as_user_error(broken):
             for done, batch in enumerate(self._open_stream(content, names, broken), 1):
@@ -110,8 +110,8 @@ class DelimitedFile:
             return f"{self.path} has a row of more than {_BLOCK_BYTES >> 20} MB: is a quote never closed?"
         undecodable = re.search(r"column #(\d+): Row #(\d+).*invalid UTF8", message)
         if undecodable:
-            place, row_number = map(int, undecodable.groups())
-            where = f"{self.path}: {_name_row(row_number)}, column `{self.columns[place]}`"
+            index, row_number = map(int, undecodable.groups())
+            where = f"{self.path}: {_name_row(row_number)}, column `{self.columns[index]}`"
             return explain_encoding(where, self.csv_format.encoding)
         return f"{self.path} is no table: {message.splitlines()[0]}"
 

@@ -84,7 +84,7 @@ class ParquetFiles:
 def _find_files(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder; names that begin with . or _ are other programs' notes."""
     with readable(folder):
-        files = (Path(place, name) for place, _, names in os.walk(folder, onerror=_raise) for name in names)
+        files = (Path(index, name) for index, _, names in os.walk(folder, onerror=_raise) for name in names)
         found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
     named = [path for path in found if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
     if not named:

@@ -50,11 +50,11 @@ def check_columns(description: str, names: Sequence[str]) -> tuple[str, ...]:
         raise InvalidTable(f"{description} has no columns")
     if len(names) > MAX_COLUMNS:
         raise InvalidTable(f"{description} has {len(names):,} columns, more than {MAX_COLUMNS:,}: keep fewer of them")
-    places: dict[str, int] = {}
-    for place, name in enumerate(names, 1):
-        first = places.setdefault(name, place)
-        if first != place:
-            both = f"the {_ordinal(first)} and the {_ordinal(place)} column"
+    indices: dict[str, int] = {}
+    for index, name in enumerate(names, 1):
+        first = indices.setdefault(name, index)
+        if first != index:
+            both = f"the {_ordinal(first)} and the {_ordinal(index)} column"
             wrong = f"`{name}` is the name of {both}: rename one" if name else f"{both} have no name: name them"
             raise InvalidTable(f"{description}: {wrong}")
     return tuple(names)

@@ -44,10 +44,10 @@ class LabelReader:
         self._chunks = []
         labels = read_labels(column.dictionary.to_pylist(), as_text=self._as_text)
         distinct = sort_labels(set(labels))
-        index_of = {label: place for place, label in enumerate(distinct)}
-        places = pa.array([index_of[label] for label in labels], pa.int32()).take(column.indices)
+        index_of = {label: index for index, label in enumerate(distinct)}
+        indices = pa.array([index_of[label] for label in labels], pa.int32()).take(column.indices)
         categories = pd.Index(distinct, dtype=object)
-        return pd.Series(pd.Categorical.from_codes(pc.fill_null(places, -1).to_numpy(), categories), name=self._name)
+        return pd.Series(pd.Categorical.from_codes(pc.fill_null(indices, -1).to_numpy(), categories), name=self._name)
 
 
 def read_labels(strings: Sequence[str], *, as_text: bool = False) -> list[Label]:

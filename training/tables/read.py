@@ -68,9 +68,9 @@ class ColumnReader:
     def _count_parse_failures(self, raw: pa.Array, parse_failure: np.ndarray, first_row: int) -> None:
         found = int(np.count_nonzero(parse_failure))
         if self._parse_failure is None:
-            place = int(parse_failure.argmax())
-            shown = str(raw[place].as_py())
-            self._parse_failure = ParseFailure(self.name, found, first_row + place + 1, shown, EXPECTED[self._kind])
+            index = int(parse_failure.argmax())
+            shown = str(raw[index].as_py())
+            self._parse_failure = ParseFailure(self.name, found, first_row + index + 1, shown, EXPECTED[self._kind])
         else:
             self._parse_failure = replace(self._parse_failure, rows=self._parse_failure.rows + found)
 
@@ -92,8 +92,8 @@ def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient:
     wanted = [name for name in problem.columns if name not in absent]
     rows = 0
     for batch in source.batches(wanted, report):
-        for place, name in enumerate(wanted):
-            readers[name].add(batch.column(place), rows)
+        for index, name in enumerate(wanted):
+            readers[name].add(batch.column(index), rows)
         rows += batch.num_rows
     if not rows:
         raise InvalidTable(f"{source.description} has no rows")

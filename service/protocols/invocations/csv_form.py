@@ -46,8 +46,8 @@ class CsvReader:
 
     def _to_rows(self, names: Sequence[str], records: list[Line]) -> list[Any]:
         columns = dict(zip(names, zip(*records, strict=True), strict=True))
-        for place in find_index(names):
-            del columns[names[place]]
+        for index in find_index(names):
+            del columns[names[index]]
         return self._reader.to_rows({name: self._reader.read_strings(name, cells) for name, cells in columns.items()})
 
 
@@ -72,8 +72,8 @@ class Lines(Iterator[Line]):
         for record in islice(records, BLOCK_LINES):
             if len(record) != width:
                 where = "one for each name in the header" if named else "in the order of the features"
-                place = f"line {self._reader.line_num}"
-                raise BadRequest(400, f"{place}: expected {width} cells, {where}, got {len(record)}")
+                index = f"line {self._reader.line_num}"
+                raise BadRequest(400, f"{index}: expected {width} cells, {where}, got {len(record)}")
             block.append(record)
         return block
 
@@ -90,8 +90,8 @@ def check_encoding(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"the CSV body is not UTF-8 at byte {error.start}: save it as UTF-8") from None
-    if (place := body.find(b"\0")) >= 0:
-        line = body.count(b"\n", 0, place) + 1
+    if (index := body.find(b"\0")) >= 0:
+        line = body.count(b"\n", 0, index) + 1
         raise BadRequest(400, f"the CSV body has a NUL character in line {line}: save it as plain text in UTF-8")
 
 

@@ -84,7 +84,7 @@ class ParquetReader:
     def _to_rows(self, names: Sequence[str], piece: bytes) -> list[Any]:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
         index = find_index(names)
-        wanted = [name for place, name in enumerate(names) if place not in index]
+        wanted = [name for position, name in enumerate(names) if position not in index]
         columns = parse_json(piece, nan_to_null)
         return self._reader.to_rows(dict(zip(wanted, columns, strict=True)))
 
@@ -95,4 +95,4 @@ class ParquetReader:
         check_names(names)
         if table["rows"]:
             index = find_index(names)
-            check_known(self._schema, [name for place, name in enumerate(names) if place not in index])
+            check_known(self._schema, [name for position, name in enumerate(names) if position not in index])

@@ -104,17 +104,17 @@ def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -
         raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} texts")
     if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
         return strings
-    length_at, pieces, place = _LENGTH.unpack_from, [], start
+    length_at, pieces, position = _LENGTH.unpack_from, [], start
     for index in range(count):
-        begin = place + _LENGTH.size
+        begin = position + _LENGTH.size
         if begin > end:
             raise tensor_error(name, f"ends before the length of text {index}")
-        place = begin + length_at(content, begin - _LENGTH.size)[0]
-        if place > end:
-            raise tensor_error(name, f"ends within text {index}, which should have {place - begin} bytes")
-        pieces.append(content[begin:place])
-    if place != end:
-        raise tensor_error(name, f"has {end - place} bytes more than its shape is for")
+        position = begin + length_at(content, begin - _LENGTH.size)[0]
+        if position > end:
+            raise tensor_error(name, f"ends within text {index}, which should have {position - begin} bytes")
+        pieces.append(content[begin:position])
+    if position != end:
+        raise tensor_error(name, f"has {end - position} bytes more than its shape is for")
     return decode_strings(name, pieces)
 
 
@@ -124,7 +124,7 @@ def _read_even_strings(content: bytes, count: int) -> list[str] | None:
     if rest or not content.isascii():
         return None
     length = _LENGTH.pack(step - _LENGTH.size)
-    if any(content[place::step] != length[place : place + 1] * count for place in range(_LENGTH.size)):
+    if any(content[index::step] != length[index : index + 1] * count for index in range(_LENGTH.size)):
         return None
     whole = content.decode("ascii")
     return [whole[begin : begin + step - _LENGTH.size] for begin in range(_LENGTH.size, len(whole) + 1, step)]

@@ -63,7 +63,7 @@ class RowReader:
             return self._reader.to_rows(columns, without_nan)
         (values,) = columns.values()
         width, read = tensor_shape.width, self._reader.read_strings
-        by_position = {name: values[place::width] for place, name in enumerate(self._names)}
+        by_position = {name: values[index::width] for index, name in enumerate(self._names)}
         if strings and TEXT_CELLS.issuperset(map(type, values)):
             return self._reader.to_rows({name: read(name, column) for name, column in by_position.items()})
         return self._reader.to_rows(by_position, without_nan)

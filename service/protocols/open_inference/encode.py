@@ -90,11 +90,11 @@ class Selection:
     def _classify(self, requested: RequestedOutput, answers: Answers) -> Output:
         """Return the likeliest classes as Triton writes them, value:index:label."""
         scores = score_classes(self._target, answers)
-        places = np.argsort(-scores, axis=1, kind="stable")[:, : requested.classes]
-        values = np.take_along_axis(scores, places, axis=1)
-        pairs = zip(values.ravel().tolist(), places.ravel().tolist(), strict=True)
-        strings = [f"{value}:{place}:{self._classes[place]}" for value, place in pairs]
-        return Output(requested.spec.name, STRINGS, list(places.shape), strings)
+        indices = np.argsort(-scores, axis=1, kind="stable")[:, : requested.classes]
+        values = np.take_along_axis(scores, indices, axis=1)
+        pairs = zip(values.ravel().tolist(), indices.ravel().tolist(), strict=True)
+        strings = [f"{value}:{index}:{self._classes[index]}" for value, index in pairs]
+        return Output(requested.spec.name, STRINGS, list(indices.shape), strings)
 
 
 def to_list(values: Any) -> list[Any]:

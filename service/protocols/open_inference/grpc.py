@@ -87,13 +87,13 @@ class Api:
             check_raw(request.model_name, names, [tensor.HasField("contents") for tensor in inputs], len(raw))
         columns: dict[str, Sequence[Any]] = {}
         tensor_shape: TensorShape | None = None
-        for place, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
+        for index, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
             datatype = find_datatype(name, called := tensor.datatype)
             shape = tensor.shape
             if tensor_shape is None or shape != tensor_shape.shape:
                 tensor_shape = self._rows.measure(name, list(shape), len(names) == 1)
             if raw:
-                content = raw[place]
+                content = raw[index]
                 columns[name] = read_raw(name, datatype, content, 0, len(content), tensor_shape.count)
             else:
                 columns[name] = read_typed(name, called, datatype, tensor.contents, tensor_shape)
@@ -150,11 +150,11 @@ class Api:
 def check_raw(model: str, names: Sequence[str], typed: Sequence[bool], raw: int) -> None:
     """Raise BadRequest, in Triton's words, unless there is one raw content for each tensor and no typed one."""
     if any(typed):
-        place = f"'{shorten(names[typed.index(True)])}' for model '{shorten(model)}'"
-        raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {place}")
+        index = f"'{shorten(names[typed.index(True)])}' for model '{shorten(model)}'"
+        raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {index}")
     if raw < len(names):
-        place = f"'{shorten(names[raw])}' for model '{shorten(model)}'"
-        raise BadRequest(400, f"there are no raw_input_contents for {place}: send one for each input, in order")
+        index = f"'{shorten(names[raw])}' for model '{shorten(model)}'"
+        raise BadRequest(400, f"there are no raw_input_contents for {index}: send one for each input, in order")
     if raw > len(names):
         counted = f"there are {raw} raw_input_contents for {len(names)} inputs"
         raise BadRequest(400, f"{counted}: send one for each, in order")

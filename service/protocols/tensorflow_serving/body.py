@@ -46,9 +46,9 @@ def parse(body: bytes) -> Any:
 def read_bytes(content: Any) -> Any:
     """Return the string of {"b64": ...}, and anything else with such objects in it replaced."""
     if type(content) is list:
-        for place, value in enumerate(content):
+        for index, value in enumerate(content):
             if type(value) in (dict, list):
-                content[place] = read_bytes(value)
+                content[index] = read_bytes(value)
     elif type(content) is dict:
         if len(content) == 1 and type(encoded := content.get(BYTES_KEY)) is str:
             return decode_base64(encoded)

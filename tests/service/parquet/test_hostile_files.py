@@ -164,7 +164,7 @@ def damage_column(body: bytes, name: str) -> bytes:
     """Overwrite a column's values."""
     metadata = pq.read_metadata(pa.BufferReader(body)).row_group(0)
     column = next(
-        metadata.column(place) for place in range(metadata.num_columns) if metadata.column(place).path_in_schema == name
+        metadata.column(index) for index in range(metadata.num_columns) if metadata.column(index).path_in_schema == name
     )
     start = column.dictionary_page_offset or column.data_page_offset
     return body[:start] + b"\xff" * column.total_compressed_size + body[start + column.total_compressed_size :]

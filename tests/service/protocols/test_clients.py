@@ -84,8 +84,8 @@ def test_triton_clients_find_what_they_ask_for(
         answered = client.infer(NAME, inputs, outputs=[asked], request_id="mine", timeout=5_000_000)
         response = answered.get_response()
         assert (response["id"] if module is triton_http else response.id) == "mine"
-        (value, place, label) = answered.as_numpy("probability")[0][0].decode().split(":")
-        assert (float(value) >= 0.5, label) == (True, {"0": "false", "1": "true"}[place])
+        (value, index, label) = answered.as_numpy("probability")[0][0].decode().split(":")
+        assert (float(value) >= 0.5, label) == (True, {"0": "false", "1": "true"}[index])
         after = client.get_inference_statistics(NAME, **options)["model_stats"][0]
         assert int(after["inference_count"]) - int(before["inference_count"]) == 3
         assert client.get_model_repository_index()

@@ -351,8 +351,8 @@ def test_any_csv_is_read_or_rejected(body: bytes) -> None:
 def test_any_parquet_is_read_or_rejected(data: Any) -> None:
     good = to_parquet(arrow_table())
     damaged = bytearray(good)
-    for place in data.draw(st.lists(st.integers(4, len(good) - 5), min_size=1, max_size=6)):
-        damaged[place] = data.draw(st.integers(0, 255))
+    for index in data.draw(st.lists(st.integers(4, len(good) - 5), min_size=1, max_size=6)):
+        damaged[index] = data.draw(st.integers(0, 255))
     is_rejected_or_read(read_parquet, bytes(damaged))
 
 
@@ -585,8 +585,8 @@ def test_parquet_that_ends_its_reader_leaves_the_service_alone(server: Server, g
     generator = np.random.default_rng(1)
     for _ in range(20):
         damaged = bytearray(good)
-        for place in generator.integers(4, len(good) - 4, 4):
-            damaged[place] = int(generator.integers(256))
+        for index in generator.integers(4, len(good) - 4, 4):
+            damaged[index] = int(generator.integers(256))
         assert invoke(server, bytes(damaged), PARQUET).status_code in (200, 400)
     assert worker.status_code == 200
     assert invoke(server, good, PARQUET).json()["predictions"] == predict(server, golden)

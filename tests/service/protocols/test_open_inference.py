@@ -194,7 +194,7 @@ def test_the_likeliest_classes_are_named(target: Target, name: str, labels: list
         split = [text.split(":") for text in output["data"]]
         values = [float(value) for value, _, _ in split]
         assert values == sorted(values, reverse=True)
-        assert all(labels[int(place)] == label for _, place, label in split)
+        assert all(labels[int(index)] == label for _, index, label in split)
         (plain,) = await service.predict(ROWS[:1])
         likely = plain["probability"]
         wanted = likely if target.task == "multiclass" else max(likely, 1 - likely)
@@ -230,7 +230,7 @@ def text_of(value: Any) -> str:
 FORMS: dict[str, list[Json]] = {
     "nested": [tensor(t["name"], t["datatype"], [3, 1], [[value] for value in t["data"]]) for t in tensors(ROWS)],
     "flat, [rows, 1]": [t | {"shape": [3, 1]} for t in tensors(ROWS)],
-    "shapes that differ": [t | {"shape": [3, 1] if place % 2 else [3]} for place, t in enumerate(tensors(ROWS))],
+    "shapes that differ": [t | {"shape": [3, 1] if position % 2 else [3]} for position, t in enumerate(tensors(ROWS))],
     "another order": tensors(ROWS)[::-1],
     "MLServer's parameters": [t | {"parameters": {"content_type": "pd"}} for t in tensors(ROWS)],
     "floats and truths as numbers": [

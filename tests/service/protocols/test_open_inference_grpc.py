@@ -95,8 +95,8 @@ def test_outputs_are_those_asked_for(model: PackedModel, rows: list[Any], stub: 
 
 def test_whole_numbers_may_be_typed_as_such(server: Server, model: PackedModel, rows: list[Any], stub: Any) -> None:
     request = typed_request(model, rows[:2])
-    place = next(place for place, tensor in enumerate(request.inputs) if tensor.name == "distance")
-    tensor = request.inputs[place]
+    index = next(index for index, tensor in enumerate(request.inputs) if tensor.name == "distance")
+    tensor = request.inputs[index]
     for datatype, field in (("INT32", "int_contents"), ("UINT16", "uint_contents"), ("INT64", "int64_contents")):
         tensor.datatype = datatype
         tensor.ClearField("contents")

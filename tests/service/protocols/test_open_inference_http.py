@@ -303,7 +303,7 @@ def test_what_is_no_json_is_rejected(server: Server, body: bytes) -> None:
 def test_a_value_that_is_missing_is_named_as_predict_names_it(
     server: Server, rows: list[Json], tensors: Tensors
 ) -> None:
-    wrong = next(place for place, tensor in enumerate(tensors) if tensor["name"] == "distance")
+    wrong = next(index for index, tensor in enumerate(tensors) if tensor["name"] == "distance")
     tensors[wrong]["data"] = [1.0, None]
     said = rejection(post(server, {"inputs": tensors}))
     same = httpx.post(f"{server.url}/predict", json={"rows": [rows[0] | {"distance": 1}, rows[1] | {"distance": None}]})

@@ -157,8 +157,8 @@ def test_a_damaged_parquet_file_harms_nobody(server: Server, row: dict[str, Any]
     assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
     for _ in range(30):
         damaged = bytearray(good)
-        for place in generator.integers(4, len(good) - 4, 5):
-            damaged[place] ^= int(generator.integers(1, 256))
+        for index in generator.integers(4, len(good) - 4, 5):
+            damaged[index] ^= int(generator.integers(1, 256))
         answered = httpx.post(f"{server.url}/invocations", content=bytes(damaged), headers=kind)
         assert answered.status_code in (200, 400), answered.text
     assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200

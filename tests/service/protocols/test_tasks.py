@@ -48,8 +48,8 @@ def write(folder: Path, target: Target) -> None:
     schema = Schema(name=target.name, features=FEATURES, target=target)
     network, table = build_network(schema), make_table()
     write_package(folder, schema, network, build_raw_model(schema, network))
-    rows, places = choose_golden(schema, table)
-    write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[places])
+    rows, indices = choose_golden(schema, table)
+    write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_multiclass_model_gives_the_likeliest_class_and_all_probabilities(star
     np.testing.assert_allclose(scores, answers, atol=1e-5)
     assert set(map(tuple, (prediction["probabilities"] for prediction in predictions))) == {("1", "3", "5")}
     assert [p["probability"] for p in predictions] == scores.max(axis=1).tolist()
-    assert [p["label"] for p in predictions] == [STARS.classes[place] for place in scores.argmax(axis=1)]
+    assert [p["label"] for p in predictions] == [STARS.classes[index] for index in scores.argmax(axis=1)]
 
 
 def test_a_regression_gives_a_value_between_its_bounds(price: Server, home: Path) -> None:

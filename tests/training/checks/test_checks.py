@@ -50,7 +50,7 @@ def draw_table(rows: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     minutes = random.integers(0, 365 * 24 * 60, rows)
     rain = np.where(random.random(rows) < 0.7, 0, random.exponential(5, rows))
-    airports = [f"A{place:03}" for place in range(200)]
+    airports = [f"A{index:03}" for index in range(200)]
     return pd.DataFrame(
         {
             "distance": random.normal(1500, 200, rows).astype(np.float32),
@@ -408,8 +408,8 @@ def test_chance_alone_rarely_is_a_drift() -> None:
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=60))
-def test_rows_of_the_reference_have_no_skew(places: list[int]) -> None:
-    report = check(make_table().iloc[places])
+def test_rows_of_the_reference_have_no_skew(indices: list[int]) -> None:
+    report = check(make_table().iloc[indices])
     assert skews(report) == []
     assert all(math.isfinite(drift.psi) and 0 <= drift.p_value <= 1 for drift in report.drifts)
 
@@ -488,7 +488,7 @@ def test_bins_are_few() -> None:
     assert bins["distance"] == 10 + 1
     assert bins["carrier"] == 3 + 2 + 1
     assert bins["airport"] == 0 + 2 + 1  # twenty rows each: which are the most frequent is chance
-    many = make_table().assign(airport=pd.Categorical([f"A{place % 60}" for place in range(ROWS)]))
+    many = make_table().assign(airport=pd.Categorical([f"A{index % 60}" for index in range(ROWS)]))
     reference = learn_reference(learn_schema("delay", many, LATE, FEATURES), COLUMNS, many)
     assert {len(d.counts) for d in reference.distributions if d.column == "airport"} == {50 + 2 + 1}
 

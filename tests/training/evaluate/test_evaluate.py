@@ -61,7 +61,7 @@ def column(*probabilities: float) -> np.ndarray:
 
 
 def classes(count: int, task_name: str = "kind") -> Target:
-    return Target(name=task_name, task="multiclass", classes=tuple(f"class {place}" for place in range(count)))
+    return Target(name=task_name, task="multiclass", classes=tuple(f"class {index}" for index in range(count)))
 
 
 def guess(labels: np.ndarray, count: int, strength: float = 2.0) -> np.ndarray:
@@ -229,9 +229,9 @@ def test_a_confusion_matrix_shows_every_row_once(count: int) -> None:
     assert rows[:MAX_DRAWN].tolist() == frequencies[:MAX_DRAWN].tolist()
     assert rows[MAX_DRAWN:].sum() == frequencies[MAX_DRAWN:].sum()
     if count <= MAX_DRAWN:
-        assert names == [f"class {place}" for place in range(count)]
+        assert names == [f"class {index}" for index in range(count)]
     else:
-        assert names == [*(f"class {place}" for place in range(MAX_DRAWN)), f"{count - MAX_DRAWN} others"]
+        assert names == [*(f"class {index}" for index in range(MAX_DRAWN)), f"{count - MAX_DRAWN} others"]
         assert f"the {MAX_DRAWN} most frequent of {count} classes" in figure.axes[0].get_title()
 
 
@@ -504,7 +504,7 @@ def test_missing_keys_are_a_slice(keys: pd.Series) -> None:
 
 @pytest.mark.parametrize("count", [MAX_SLICES, MAX_SLICES + 1, 500])
 def test_rare_values_are_pooled(count: int) -> None:
-    keys = pd.Series([f"v{max(0, place)}" for place in range(count - MANY, count)])
+    keys = pd.Series([f"v{max(0, index)}" for index in range(count - MANY, count)])
     slices = score_slices(BINARY, OUTCOMES, CERTAINTY[:, None], keys)
     assert slices["rows"].sum() == MANY
     assert slices["base_rate"] @ slices["rows"] == pytest.approx(OUTCOMES.sum())

@@ -33,7 +33,7 @@ RANDOM = np.random.default_rng(0)
 TARGET = [f"{number:.3f}" for number in RANDOM.normal(size=ROWS)]  # what no column predicts
 NUMBERS = [f"{number:.2f}" for number in RANDOM.gamma(2, 50, ROWS)]
 DAYS = [datetime(2019, 1, 1) + timedelta(days=day) for day in range(ROWS)]
-SHUFFLED = [DAYS[place] for place in RANDOM.permutation(ROWS)]
+SHUFFLED = [DAYS[index] for index in RANDOM.permutation(ROWS)]
 
 
 @dataclass
@@ -83,7 +83,7 @@ def columns(**values: Any) -> dict[str, Any]:
 
 def repeat(*values: Any) -> list[Any]:
     """ROWS of these values in a random order, each as often as the others."""
-    return [values[place % len(values)] for place in np.random.default_rng(1).permutation(ROWS)]
+    return [values[index % len(values)] for index in np.random.default_rng(1).permutation(ROWS)]
 
 
 def reject(run: Propose, *arguments: Any, **options: Any) -> str:
@@ -103,7 +103,7 @@ def test_what_is_written_and_printed(run: Propose, tmp_path: Path) -> None:
         "class": repeat(1, 2, 3),
         "name": [f"{word}, Mr. {word[::-1]}" for word in map(str, range(7000, 7000 + ROWS))],
         "sex": repeat("male", "female"),
-        "age": ["" if place % 5 == 0 else number for place, number in enumerate(NUMBERS)],
+        "age": ["" if index % 5 == 0 else number for index, number in enumerate(NUMBERS)],
         "deck": [None] * ROWS,
         "alone": repeat("True", "False"),
     }
@@ -244,7 +244,7 @@ TYPED: list[tuple[pa.Array, str]] = [
     (pa.array(repeat(20130704, 20131224)), '{ kind = "timestamp", format = "%Y%m%d" }'),
     (pa.array(repeat(20130704, 20131324)), '{ kind = "number" }'),
     (pa.array(repeat(date(1, 1, 1), date(9999, 12, 31))), '{ kind = "timestamp" }  # 0001-01-01 … 9999-12-31'),
-    (pa.array([3600 * (place % 7) for place in range(ROWS)], pa.time32("s")), '{ kind = "category" }  # 7 values'),
+    (pa.array([3600 * (index % 7) for index in range(ROWS)], pa.time32("s")), '{ kind = "category" }  # 7 values'),
     (pa.array(repeat([1], [2])), '"it holds list<element: int64>, which no kind of feature does"'),
     (pa.array(repeat(b"x", b"y")), '"it holds binary, which no kind of feature does"'),
     (pa.array(repeat({"a": 1}, {"a": 2})), '"it holds struct<a: int64>, which no kind of feature does"'),
@@ -339,8 +339,8 @@ AMOUNTS = [float(number) for number in TARGET]
     [
         (FLAGS, FLAGS),
         (FLAGS, [int(flag == "yes") for flag in FLAGS]),
-        (FLAGS, [float(place) if flag == "yes" else -1 - place / 3 for place, flag in enumerate(FLAGS)]),
-        (FLAGS, [f"paid {place % 5}" if flag == "yes" else None for place, flag in enumerate(FLAGS)]),
+        (FLAGS, [float(index) if flag == "yes" else -1 - index / 3 for index, flag in enumerate(FLAGS)]),
+        (FLAGS, [f"paid {index % 5}" if flag == "yes" else None for index, flag in enumerate(FLAGS)]),
         (CLASSES, [{"red": 3, "green": 1, "blue": 2}[colour] for colour in CLASSES]),
         (CLASSES, [colour[0] for colour in CLASSES]),
         (AMOUNTS, AMOUNTS),
@@ -349,7 +349,7 @@ AMOUNTS = [float(number) for number in TARGET]
         (AMOUNTS, [float(np.exp(amount)) for amount in AMOUNTS]),
         (AMOUNTS, [round(amount, 1) for amount in AMOUNTS]),
         (AMOUNTS, [f"${1000 * amount + 9000:,.0f}" for amount in AMOUNTS]),
-        (AMOUNTS, [amount if place % 3 else None for place, amount in enumerate(AMOUNTS)]),
+        (AMOUNTS, [amount if index % 3 else None for index, amount in enumerate(AMOUNTS)]),
         (AMOUNTS, [str(datetime(2020, 1, 1) + timedelta(hours=amount)) for amount in AMOUNTS]),
         ([30 * (n // 5) for n in range(ROWS)], [f"step {n // 5}" for n in range(ROWS)]),
     ],
@@ -444,7 +444,7 @@ def test_the_classes_of_a_typed_target(values: list[Any], task: str, classes: tu
 
 
 def test_whole_numbers_of_few_rows_are_a_quantity(run: Propose) -> None:
-    values = [str(place % 10) for place in range(60)]
+    values = [str(index % 10) for index in range(60)]
     assert run({"x": NUMBERS[:60], "y": values}).problem.target.task == "regression"
 
 
@@ -762,7 +762,7 @@ def test_many_values_and_many_batches(run: Propose) -> None:
     names = random.integers(0, 10**9, rows)
     table = {
         "many": [f"v{name}" for name in random.integers(0, 120_000, rows)],
-        "unique": [f"v{name}-{place}" for place, name in enumerate(names)],
+        "unique": [f"v{name}-{index}" for index, name in enumerate(names)],
         "number": range(7, rows + 7),
         "late": [""] * (rows - 10) + ["5"] * 5 + ["x"] * 5,
         "y": random.normal(size=rows),
@@ -816,7 +816,7 @@ VALUES = [
     st.lists(st.sampled_from(VALUES).flatmap(lambda one: st.lists(one, min_size=1, max_size=6)), min_size=1, max_size=4)
 )
 def test_training_can_read_whatever_is_proposed(run: Propose, cells: list[list[str]]) -> None:
-    columns = {f"c{place}": pa.array(repeat(*strings)) for place, strings in enumerate(cells)}
+    columns = {f"c{index}": pa.array(repeat(*strings)) for index, strings in enumerate(cells)}
     written = run(pa.table({**columns, "x": pa.array(NUMBERS), "y": pa.array(TARGET)}))
     assert written.problem.target.task == "regression"
     check_that_training_reads(written)

@@ -59,13 +59,13 @@ def build_named(folder: Path, names: tuple[str, ...]) -> Packed:
     """A model with a number and a category under each two of the names."""
     features: list[Feature] = []
     table = {}
-    for place, name in enumerate(names):
-        if place % 2:
+    for index, name in enumerate(names):
+        if index % 2:
             features.append(Category(name=name, vocabulary=("a", "b")))
-            table[name] = pd.Categorical(np.roll(["a", "b", "never seen"], place))
+            table[name] = pd.Categorical(np.roll(["a", "b", "never seen"], index))
         else:
             features.append(Number(name=name, low=-9, high=9))
-            table[name] = np.roll(np.array([1.5, -2.0, 0.25], np.float32), place)
+            table[name] = np.roll(np.array([1.5, -2.0, 0.25], np.float32), index)
     return build(folder, LATE, pd.DataFrame(table), *features)
 
 

@@ -339,7 +339,7 @@ def test_columns_of_one_name_are_rejected_by_their_places(tmp_path: Path) -> Non
 
 def test_more_columns_than_allowed_are_rejected(tmp_path: Path) -> None:
     for count in (MAX_COLUMNS, MAX_COLUMNS + 1):
-        path = write(tmp_path / "wide.csv", ",".join(f"c{place}" for place in range(count)) + "\n")
+        path = write(tmp_path / "wide.csv", ",".join(f"c{index}" for index in range(count)) + "\n")
         if count == MAX_COLUMNS:
             assert len(open_source(FileSource(path=path)).columns) == MAX_COLUMNS
     assert "has 2,001 columns, more than 2,000: keep fewer" in rejection(lambda: read_file(path))
