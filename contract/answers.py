@@ -43,7 +43,7 @@ def score_classes(target: Target, answers: Answers) -> Answers:
 
 
 def name_classes(target: Target) -> list[str]:
-    """Return the classes as texts, spelt as JSON spells them."""
+    """Return the classes as strings, spelt as JSON spells them."""
     return [str(label).lower() if isinstance(label, bool) else str(label) for label in target.classes]
 
 

@@ -4,7 +4,7 @@ from ekiben.contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Catego
 
 
 def read_cell(feature: Feature, text: str | None) -> Value:
-    """Return the value a text stands for; one that can't be read stays a text, for the checks to name."""
+    """Return the value a string stands for; one that can't be read stays a string, for the checks to name."""
     if text is None or text.strip() in NULL_SPELLINGS:
         return None
     if isinstance(feature, Number):

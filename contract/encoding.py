@@ -77,7 +77,7 @@ class Encoder:
             encoded = self.try_encode(block)
             if encoded is None:
                 validate_rows(self.schema, block, first)
-                raise AssertionError("the column-wise check refused rows in which no value is wrong")
+                raise AssertionError("the column-wise check rejected rows in which no value is wrong")
             blocks.append(encoded)
         if len(blocks) == 1:
             return blocks[0]
@@ -101,7 +101,7 @@ class Encoder:
                     return None
             encoded = self.encode(dict(zip(self.schema.names, columns, strict=True)))
         except (KeyError, TypeError, ValueError, OverflowError):
-            return None  # a field is missing, a row is no object, a text is no date, an integer is no float
+            return None  # a field is missing, a row is not an object, a string is not a date, an integer is not a float
         return None if self.find_out_of_range(encoded).any() or self._has_unexpected_nan(encoded, columns) else encoded
 
     def find_out_of_range(self, encoded: Encoded) -> NDArray[np.bool_]:

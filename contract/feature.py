@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_VOCABULARY = 100_000
-# What tables write where nothing is known; in a text of a nullable category it means the same to the service.
+# What tables write where nothing is known; in a string of a nullable category it means the same to the service.
 NULL_SPELLINGS = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "Null", "null", "None", "NIL", "?"}
 )
-# How tables write a truth, in small letters.
+# How tables write a boolean, in small letters.
 TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 FLOAT32_MAX = 3.4028234663852886e38
@@ -40,7 +40,7 @@ class Number(_Column):
 
 
 class Category(_Column):
-    """A text; `vocabulary[i]` gets code i + 1, all others 0. In it "" stands for missing.
+    """A string; `vocabulary[i]` gets code i + 1, all others 0. In it "" stands for missing.
 
     The vocabulary holds the most frequent MAX_VOCABULARY of the values that stand in at least
     `min_rows` training rows; the rarer ones are pooled into code 0. Of `integers` the vocabulary
@@ -62,8 +62,8 @@ class Boolean(_Column):
 class Timestamp(_Column):
     """An ISO 8601 date and time; each cycle becomes a sine and a cosine.
 
-    A `zoned` column wants a UTC offset and is read in UTC; any other refuses one and is
-    read as the clock on the wall. A `format` (as `strptime` has them) is how the training table
+    A `zoned` column wants a UTC offset and is read in UTC; any other rejects one and is
+    read as naive local time. A `format` (as `strptime` has them) is how the training table
     writes it; a caller may write it so too.
     """
 
@@ -75,7 +75,7 @@ class Timestamp(_Column):
 
 Feature = Annotated[Number | Category | Boolean | Timestamp, Field(discriminator="kind")]
 
-# What a JSON value of each kind may be in Python, exactly: a bool is no number here.
+# What a JSON value of each kind may be in Python, exactly: a bool is not a number here.
 _TYPES: Mapping[str, frozenset[type]] = {
     "number": frozenset({int, float}),
     "category": frozenset({str}),

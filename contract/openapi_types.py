@@ -65,7 +65,7 @@ def _outputs(target: Target) -> dict[str, Any]:
     """Return the fields of a prediction, those that `ekiben.contract.answers` fills."""
     if target.task == "regression":
         unit = f" [{target.unit}]" if target.unit else ""
-        share = "the target lies between `low` and `high` 4 times of 5"
+        share = "the target lies in the 80% prediction interval from `low` to `high`"
         return {
             "value": (float, Field(description=f"the expected {target.name}{unit}")),
             "low": (float, Field(description=share)),

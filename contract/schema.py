@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
 
-INTERVAL = ("value", "low", "high")  # the mean, and between which the target lies 4 times of 5
+INTERVAL = ("value", "low", "high")  # the mean, and the bounds of the 80% prediction interval
 Task = Literal["binary", "multiclass", "regression"]
 Label = bool | int | str
 
@@ -34,7 +34,7 @@ class Target(BaseModel):
 
     @model_validator(mode="after")
     def check_classes(self) -> Self:
-        """Refuse classes that don't go with the task."""
+        """Reject classes that don't go with the task."""
         count = len(set(map(repr, self.classes)))
         fits = {"binary": count == 2, "multiclass": count > 2, "regression": count == 0}
         if not fits[self.task] or count < len(self.classes):
@@ -60,7 +60,7 @@ class Schema(BaseModel):
 
     @model_validator(mode="after")
     def check_names(self) -> Self:
-        """Refuse two features of one name, and none at all."""
+        """Reject two features of one name, and none at all."""
         names = [feature.name for feature in self.features]
         if not names or len(set(names)) < len(names):
             raise ValueError("expected features with names that differ")

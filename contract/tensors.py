@@ -1,4 +1,4 @@
-"""The schema as tensors: what every tensor dialect says goes in and comes out.
+"""The schema as tensors: what every tensor protocol says goes in and comes out.
 
 The datatypes have the Open Inference Protocol's names. Each tensor is a column, (rows,), but for
 the probabilities of several classes, (rows, classes).
@@ -34,7 +34,7 @@ class TensorSpec:
 
 
 def input_specs(schema: Schema) -> tuple[TensorSpec, ...]:
-    """Return a tensor for each feature; a missing value is NaN in FP32 and an empty text in BYTES."""
+    """Return a tensor for each feature; a missing value is NaN in FP32 and an empty string in BYTES."""
     return tuple(TensorSpec(feature.name, _input_type(feature)) for feature in schema.features)
 
 
@@ -60,7 +60,7 @@ def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
 
 
 class TensorDecoder:
-    """Turns tensors and cells of other dialects into the rows that `ekiben.contract.encoding` takes."""
+    """Turns tensors and cells of other protocols into the rows that `ekiben.contract.encoding` takes."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -71,9 +71,9 @@ class TensorDecoder:
         }
 
     def to_rows(self, columns: Mapping[str, Column], without_nan: bool = False) -> list[dict[str, Value]]:
-        """Return a row for each place of the columns; raise InvalidInput if their lengths differ.
+        """Return a row for each index of the columns; raise InvalidInput if their lengths differ.
 
-        Missing may be NaN or an empty text, a truth 0 or 1, a whole number a float. Names that are
+        Missing may be NaN or an empty string, a boolean 0 or 1, a whole number a float. Names that are
         no feature's stay, for the checks to find. `without_nan`: none is there to look for.
         """
         lengths = {len(column) for column in columns.values()}
@@ -95,7 +95,7 @@ class TensorDecoder:
     def read_rows(self, rows: Sequence[Any]) -> list[Any]:
         """Do the same with many rows of JSON's values, which hold no NaN.
 
-        What is no object stays, for the checks to find.
+        What is not an object stays, for the checks to find.
         """
         flat = [unwrap_row(row) if type(row) is dict else row for row in rows]
         if self._are_read(flat):
@@ -107,14 +107,14 @@ class TensorDecoder:
         for name, read in self._converters.items():
             try:
                 column = [row[name] for row in rows]
-            except (KeyError, TypeError):  # a field is missing, or a row is no object
+            except (KeyError, TypeError):  # a field is missing, or a row is not an object
                 return False
             if read(column) is not column:
                 return False
         return True
 
     def read_strings(self, name: str, strings: Sequence[Any]) -> Column:
-        """Return a column that holds texts, as a CSV file does."""
+        """Return a column that holds strings, as a CSV file does."""
         feature = self._features.get(name)
         return strings if feature is None else [read_cell(feature, text) for text in strings]
 

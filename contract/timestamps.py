@@ -18,7 +18,7 @@ NAT = np.datetime64("NaT").astype(np.int64)
 
 
 def parse_timestamp(feature: Timestamp, text: str) -> datetime:
-    """Read one text in ISO 8601 or the feature's own format; raise ValueError saying what was expected."""
+    """Read one string in ISO 8601 or the feature's own format; raise ValueError saying what was expected."""
     moment = _read_format(text, feature.format) if feature.format else None
     if moment is None:
         try:
@@ -35,7 +35,7 @@ def parse_timestamp(feature: Timestamp, text: str) -> datetime:
 
 
 def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
-    """Return a tuple of texts or a pandas column of datetimes as seconds since 1970, NAT where missing."""
+    """Return a tuple of strings or a pandas column of datetimes as seconds since 1970, NAT where missing."""
     if isinstance(column, tuple):
         # 6 times faster than letting NumPy convert the datetimes
         return np.array([NAT if text is None else _seconds(parse_timestamp(feature, text)) for text in column])

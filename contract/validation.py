@@ -17,9 +17,9 @@ MAX_FIELD_ERRORS = 20  # named in one answer; the rest would only hide the first
 MAX_SHOWN_CHARACTERS = 80
 EXPECTED = {
     "number": "a number",
-    "category": "a text",
+    "category": "a string",
     "boolean": "true or false",
-    "timestamp": "an ISO 8601 date and time as text",
+    "timestamp": "an ISO 8601 date and time as a string",
 }
 
 
@@ -37,7 +37,7 @@ def validate_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
 
 
 def validate_names(schema: Schema, names: Iterable[str]) -> None:
-    """Raise InvalidInput for the first name that is no feature's, as `validate_rows` does for row 0."""
+    """Raise InvalidInput for the first name that is not a feature's, as `validate_rows` does for row 0."""
     row = dict.fromkeys(names)
     for name in row:
         if name not in schema.names:
@@ -77,7 +77,7 @@ def validate_value(feature: Feature, value: Any) -> str | None:
 
 def _expected(feature: Feature) -> str:
     if isinstance(feature, Category) and feature.integers:
-        return "a whole number or its digits as text"
+        return "a whole number or its digits as a string"
     return EXPECTED[feature.kind]
 
 
@@ -106,7 +106,7 @@ def show(value: Any) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return a text with no more than MAX_SHOWN_CHARACTERS of it."""
+    """Return a string with no more than MAX_SHOWN_CHARACTERS of it."""
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 

@@ -1,6 +1,6 @@
-"""Locust's users for every dialect: `locust -f load_tests/locustfile.py --host http://127.0.0.1:8080`.
+"""Locust's users for every protocol: `locust -f load_tests/locustfile.py --host http://127.0.0.1:8080`.
 
-A class of users for each dialect; name some to choose (`… locustfile.py PredictUser GrpcUser`), or
+A class of users for each protocol; name some to choose (`… locustfile.py PredictUser GrpcUser`), or
 use `--class-picker` in the web UI. Rows are the held-out ones where the BentoML store of this machine
 has the model that is served; elsewhere they are generated from the service's own document, so that a
 Locust worker needs nothing but the URL. Locust is a closed loop: its users wait for their answers.
@@ -75,7 +75,7 @@ class HttpUser(FastHttpUser):
     @task
     def ask(self) -> None:
         case = self._questions.draw()
-        body: Any = case.body  # Locust's types know texts only, its client sends bytes as they are
+        body: Any = case.body  # Locust's types know strings only, its client sends bytes as they are
         with self.client.post(
             case.path, data=body, headers=case.headers, name=self.request_format.name, catch_response=True
         ) as response:
@@ -151,7 +151,7 @@ class Failed(Exception):
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def check_target(environment: Environment, **_: Any) -> None:
-    """Refuse what can't be loaded before any user starts; the web UI may name another host later."""
+    """Reject what can't be loaded before any user starts; the web UI may name another host later."""
     options: Any = environment.parsed_options
     if options is None:
         return

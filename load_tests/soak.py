@@ -35,8 +35,8 @@ from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
 HTTP = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST)
 GRPC = (OIP_RAW, OIP_TYPED, TFS_GRPC)
 SIZES = (1, 1, 1, 8, 64)
-CASES = 40  # of each dialect and size
-CALLERS = 4  # of each dialect
+CASES = 40  # of each protocol and size
+CALLERS = 4  # of each protocol
 PAUSE_S = 0.01  # between a caller's requests: a soak is long, not hard
 BAD = 0.01
 LARGE_ROWS, LARGE_PAUSE_S = 5000, 1.0  # of bad requests that come beside all others
@@ -61,9 +61,9 @@ BAD_BODIES = (
 class Seen:
     """What came of everything."""
 
-    good: Counter[str] = field(default_factory=Counter)  # by dialect
+    good: Counter[str] = field(default_factory=Counter)  # by protocol
     wrong: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)  # by dialect and status
+    failed: Counter[str] = field(default_factory=Counter)  # by protocol and status
     rejected: int = 0  # bad requests that got their 4xx
     missed: Counter[str] = field(default_factory=Counter)  # bad requests that got anything else
     dripped: int = 0
@@ -194,7 +194,7 @@ class Soak:
         writer.close()
 
     async def _leave(self, case: RequestCase) -> None:
-        """Hang up at a random place of a request or after it."""
+        """Hang up at a random point of a request or after it."""
         _, writer = await self._connect()
         request = http_request(case.path, case.headers, case.body)
         writer.write(request[: random.randint(1, len(request))])

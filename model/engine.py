@@ -57,7 +57,7 @@ class LiteRTEngine:
         if codes is not None:
             indices = interpreter.tensor(codes)()
             indices[:rows] = encoded.codes
-            # LiteRT uses its inputs' memory while it computes: what is left there is no code.
+            # LiteRT uses its inputs' memory while it computes: the rest are not codes.
             indices[rows:] = 0
             del indices  # a view that is alive keeps the interpreter from running
         interpreter.invoke()

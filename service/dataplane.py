@@ -60,7 +60,7 @@ class Dataplane:
         """Answer the rows within the time.
 
         `gone` waits until the caller has disconnected; its rows are then not computed. Raises
-        InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a Refusal
+        InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a RequestRejected
         if there is no answer in time.
         """
         self.check_count(len(rows))

@@ -16,7 +16,7 @@ def clear_tracebacks(error: BaseException) -> None:
 
 
 class BadRequest(Exception):
-    """A request refused before its rows are looked at; the text is for the caller.
+    """A request rejected before its rows are looked at; the text is for the caller.
 
     `status` is HTTP's, from which gRPC's follows; `headers` are HTTP's too.
     """

@@ -83,7 +83,7 @@ class Ekiben:
     @bentoml.on_deployment
     @staticmethod
     def verify() -> None:
-        """Refuse to start with a wrong model or on a taken port, before a worker does."""
+        """Reject to start with a wrong model or on a taken port, before a worker does."""
         from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
 
         try:

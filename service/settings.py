@@ -78,7 +78,7 @@ class Settings(BaseModel):
     @field_validator("host")
     @classmethod
     def check_host(cls, host: str) -> str:
-        """Refuse a name: it may stand for several addresses, and BentoML listens on one."""
+        """Reject a name: it may stand for several addresses, and BentoML listens on one."""
         try:
             ipaddress.ip_address(host)
         except ValueError:
@@ -87,7 +87,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def check_token(self) -> Self:
-        """Refuse a token that no header or gRPC metadata can carry; the message doesn't hold it."""
+        """Reject a token that no header or gRPC metadata can carry; the message doesn't hold it."""
         token = self.auth_token.get_secret_value()
         if not all("!" <= character <= "~" for character in token):
             raise ValueError("AUTH_TOKEN holds a space, a line break or what is not ASCII: no header can carry that")
@@ -95,7 +95,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def check_tls(self) -> Self:
-        """Refuse half of what TLS needs, and files that TLS can't use."""
+        """Reject half of what TLS needs, and files that TLS can't use."""
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are needed together")
         if self.tls_cert_file and self.grpc_on_main_port:
@@ -106,7 +106,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def check_timeouts(self) -> Self:
-        """Refuse a default deadline that no caller would get."""
+        """Reject a default deadline that no caller would get."""
         if self.request_timeout_s > self.max_timeout_s:
             raise ValueError(
                 f"REQUEST_TIMEOUT_S={self.request_timeout_s:g} must be at most MAX_TIMEOUT_S={self.max_timeout_s:g}"
@@ -115,7 +115,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def check_room(self) -> Self:
-        """Refuse a queue that the largest request would never fit into."""
+        """Reject a queue that the largest request would never fit into."""
         if self.max_waiting_rows < self.max_request_rows:
             raise ValueError(
                 f"MAX_WAITING_ROWS={self.max_waiting_rows} must be at least MAX_REQUEST_ROWS={self.max_request_rows}"

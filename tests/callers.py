@@ -1,4 +1,4 @@
-"""The real clients of every dialect, each asking for the same thing: rows in, probabilities and labels out."""
+"""The real clients of every protocol, each asking for the same thing: rows in, probabilities and labels out."""
 
 import asyncio
 import io

@@ -17,7 +17,7 @@ ADDRESS = "http://localhost:8080"
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    """Return a text's code blocks in that language."""
+    """Return a string's code blocks in that language."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 

@@ -161,7 +161,7 @@ def timed_batches(source: Source, summary: ScoringSummary, report: Callable[[flo
 def predict_columns(
     target: Target, answers: Answers, rejected: NDArray[np.bool_], problems: list[str]
 ) -> dict[str, pa.Array]:
-    """Return the columns that are added, null where a row is refused."""
+    """Return the columns that are added, null where a row is rejected."""
     mask = rejected if rejected.any() else None
     columns: dict[str, Any] = {PREFIX + name: pa.array(v, mask=mask) for name, v in to_columns(target, answers).items()}
     strings = np.full(len(rejected), None, object)

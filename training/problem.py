@@ -85,7 +85,7 @@ class Split(_Entry):
     """
 
     time: str | None = None
-    format: str = ""  # of the time column, if it is no feature, as those of a feature
+    format: str = ""  # of the time column, if it is not a feature, as those of a feature
     zoned: bool = False
     validate_from: date | None = None
     test_from: date | None = None
@@ -94,7 +94,7 @@ class Split(_Entry):
 
     @model_validator(mode="after")
     def check_dates(self) -> Self:
-        """Refuse one date without the other, and dates without a column to find them in."""
+        """Reject one date without the other, and dates without a column to find them in."""
         dates = (self.validate_from, self.test_from)
         if (dates[0] is None) != (dates[1] is None) or (any(dates) and not self.time):
             raise ValueError("validate_from, test_from and time go together")
@@ -128,11 +128,11 @@ class ProblemConfig(_Entry):
     split: Split = Split()
     slices: tuple[str, ...] = ()
     features: dict[str, Declared] = Field(min_length=1)
-    ignored: dict[str, str] = {}  # column → why it is no feature
+    ignored: dict[str, str] = {}  # column → why it is not a feature
 
     @model_validator(mode="after")
     def check_names(self) -> Self:
-        """Refuse a name that Keras can't store."""
+        """Reject a name that Keras can't store."""
         for name in self.features:
             if NUL in name:
                 raise ValueError(f"a feature can't be called {name!r}, with a NUL character: rename the column")
@@ -140,7 +140,7 @@ class ProblemConfig(_Entry):
 
     @model_validator(mode="after")
     def check_roles(self) -> Self:
-        """Refuse a column that is both a feature and something else."""
+        """Reject a column that is both a feature and something else."""
         for role, names in (("the target", {self.target.name}), ("ignored", self.ignored.keys())):
             twice = sorted(self.features.keys() & names)
             if twice:

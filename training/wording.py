@@ -11,7 +11,7 @@ def quote(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with what can't be printed written as an escape."""
+    """Return a string with what can't be printed written as an escape."""
     return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode() for c in text)
 
 

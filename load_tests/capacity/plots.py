@@ -51,7 +51,7 @@ def draw_batches(measured: Measured) -> Figure:
 
 
 def draw_outcomes(measured: Measured) -> Figure:
-    """Good answers, refusals and failures against the offered rate."""
+    """Good answers, rejections and failures against the offered rate."""
     figure, axes = begin(f"Outcomes, {title(measured)}", "offered, requests/s", "requests/s")
     offered = [step.offered for step in measured.steps]
     most = max(one.rate for one in offered)

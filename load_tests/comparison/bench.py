@@ -87,7 +87,7 @@ class Loader:
         return start(peer, port, self._ask(peer.request_formats[0], 1), self._folder)
 
     def measure(self, server: Running, request_format: RequestFormat, rows: int, in_flight: int) -> Measured:
-        """Load a server in one dialect; raise UserError unless its answers are right before and after."""
+        """Load a server in one protocol; raise UserError unless its answers are right before and after."""
         case = self._ask(request_format, rows)
         url, file = server.url(case), self._folder / "load"
         answer = server.check(case)

@@ -39,6 +39,6 @@ def report(servers: Sequence[Running], results: Results) -> None:
 
 
 def floor_us(results: Results, load: Load, request_format: RequestFormat) -> float:
-    """Return the CPU time that a dialect's is held against."""
+    """Return the CPU time that a protocol's is held against."""
     runs = results[(load, request_format, ECHO) if request_format.grpc else (load, PREDICT, EKIBEN)]
     return median(run.cpu_us for run in runs)

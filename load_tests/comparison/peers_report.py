@@ -21,7 +21,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Line:
-    """One server under one load in one dialect."""
+    """One server under one load in one protocol."""
 
     server: str
     version: str
@@ -101,10 +101,10 @@ def write_cells(line: Line) -> tuple[str, ...]:
 
 
 def describe_losses(lines: Sequence[Line], ours: str) -> str:
-    """Say in one sentence in which columns another server is better than ours, asked the same in the same dialect."""
+    """Say in one sentence in which columns another server is better than ours, asked the same in the same protocol."""
     lost = find_losses(lines, ours)
     if not lost:
-        return f"{ours} loses in no column of any row, each held against its own in the same dialect."
+        return f"{ours} loses in no column of any row, each held against its own in the same protocol."
     return f"{ours} loses in {'; '.join(lost)}."
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 # What became of a request, where it is no HTTP status.
 PENDING, TIMED_OUT, FAILED, WRONG, BARE_REJECTION = 0, -1, -2, -3, -4
 OK, SHED = 200, 429
-CONNECTIONS = 2048  # what a service within 50 ms at 30,000 requests/s needs, with 10,000 a second refused as late
+CONNECTIONS = 2048  # what a service within 50 ms at 30,000 requests/s needs, with 10,000 a second rejected as late
 
 
 @dataclass(frozen=True)

@@ -62,5 +62,5 @@ class Attack:
     allowed: frozenset[str]  # answers
     settings: Mapping[str, str] = field(default_factory=dict)  # of the service
     files: int = 0  # that the service may open; 0: as many as it likes
-    crowded: bool = False  # honest load that others may be refused for: 429 is no error
+    crowded: bool = False  # honest load that others may be rejected for: 429 is not an error
     forged: Sequence[str] = ()  # what no line of the log may begin with or hold

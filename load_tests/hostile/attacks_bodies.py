@@ -50,7 +50,7 @@ def empty_blocks() -> bytes:
 
 
 def send_constant(target: AttackTarget, path: str, constant: bytes) -> Run:
-    """Send good rows, and a constant that is no JSON at their end."""
+    """Send good rows, and a constant that is not JSON at their end."""
     request_format = {"/predict": PREDICT, OIP: OIP_JSON, TFS: TFS_REST}[path]
     size = len(json.dumps(target.source.rows[0]))
     _, body = request_format.encode(target.source.schema, good_rows(target, MAX_BYTES // size // 2))

@@ -199,7 +199,7 @@ def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
 
 
 def raw_strings(target: AttackTarget) -> bytes:
-    """Return a message whose raw contents are two million empty texts, for each column as many as there is room."""
+    """Return a message whose raw contents are two million empty strings, for each column as many as there is room."""
     name = target.source.schema.names[1]
     size = MAX_BYTES // 4 - 100
     inputs = [{"name": name, "shape": [size, 1], "datatype": "BYTES"}]
@@ -229,7 +229,7 @@ FRAMES = {
     "unknown": frame(99, 0, 0),
 }
 HEAVY: dict[str, Callable[[], bytes]] = {
-    "texts": partial(typed, "bytes_contents", b"\x42\0"),
+    "strings": partial(typed, "bytes_contents", b"\x42\0"),
     "integers": partial(typed, "int64_contents", b"\1\1"),
     "booleans": partial(typed, "bool_contents", b"\1\1"),
     "tensors": many_tensors,
@@ -270,7 +270,7 @@ ATTACKS = (
         for end, how, packed in PACKINGS
     ),
     *(
-        Attack(f"grpc-raw{end}", f"two million empty texts, raw{how}", partial(send_raw, packed=packed), CODES)
+        Attack(f"grpc-raw{end}", f"two million empty strings, raw{how}", partial(send_raw, packed=packed), CODES)
         for end, how, packed in PACKINGS
     ),
     Attack(

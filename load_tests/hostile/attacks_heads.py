@@ -108,7 +108,7 @@ def hold_connections(target: AttackTarget, count: int, sends: bytes) -> Run:
                 if sends:
                     await send(writer, sends, traffic)
                 held.append(writer)
-            except OSError:  # refused, or not taken
+            except OSError:  # rejected, or not taken
                 traffic.sent += 1
         await probe(target, traffic, end=time.monotonic() + target.seconds / 2)
         for writer in held:

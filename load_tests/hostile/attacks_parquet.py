@@ -34,7 +34,7 @@ def send_files(target: AttackTarget, files: list[bytes], times: int = TIMES) -> 
 
 
 def send_dictionary(target: AttackTarget, size: int) -> Run:
-    """Send all columns; a text of one of them is in a dictionary once, and in every row."""
+    """Send all columns; a string of one of them is in a dictionary once, and in every row."""
     text = next(feature.name for feature in target.source.schema.features if isinstance(feature, Category))
     table = pa.Table.from_pylist(good_rows(target, MAX_ROWS))
     long = pa.DictionaryArray.from_arrays(pa.array([0] * MAX_ROWS, pa.int32()), pa.array(["x" * size]))
@@ -88,7 +88,7 @@ ATTACKS = (
     *(
         Attack(
             f"parquet-dictionary-{size}",
-            f"a text of {size} bytes in a dictionary, in 20,000 rows of all columns",
+            f"a string of {size} bytes in a dictionary, in 20,000 rows of all columns",
             partial(send_dictionary, size=size),
             READ,
         )

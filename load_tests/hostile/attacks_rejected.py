@@ -1,4 +1,4 @@
-"""Requests of many rows that are rejected, in every dialect: what they held must go with their answer."""
+"""Requests of many rows that are rejected, in every protocol: what they held must go with their answer."""
 
 from functools import partial
 

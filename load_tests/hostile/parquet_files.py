@@ -138,10 +138,10 @@ def attacks() -> Mapping[str, bytes]:
     hidden = write_struct([(2, I64, 4), (8, STRUCT, b"\0")])
     return {
         "a billion rows": constant(10**9),
-        "a text in a dictionary": repeated_text(20_000, 20_000_000, "colour"),
+        "a string in a dictionary": repeated_text(20_000, 20_000_000, "colour"),
         "a shorter text in a dictionary": repeated_text(20_000, 1_000_000, "colour"),
-        "a text of 2 KB in a dictionary": repeated_text(20_000, 2_000, "colour"),
-        "a text by prefixes": delta_text(20_000, 100_000, b"colour"),
+        "a string of 2 KB in a dictionary": repeated_text(20_000, 2_000, "colour"),
+        "a string by prefixes": delta_text(20_000, 100_000, b"colour"),
         "a page of 2 GB": one_column(page(with_levels(1, bytes(8)), 1, unpacked=2**31 - 1), 1),
         "a packed page of 2 GB": one_column(page(bytes(99), 1, unpacked=2**31 - 1), 1, codec=CODECS["zstd"]),
         "a dictionary of 2 billion": one_column(page(bytes(8), 2**31 - 1, kind=2) + plain, 1),

@@ -1,4 +1,4 @@
-"""Wrong rows, as many as a body may have, in every dialect."""
+"""Wrong rows, as many as a body may have, in every protocol."""
 
 import gzip
 import io
@@ -46,7 +46,7 @@ def short_wrong_rows(count: int = MAX_ROWS) -> bytes:
 
 
 def ask(target: AttackTarget, request_format: RequestFormat, rows: list[dict[str, Any]], packed: bool = False) -> bytes:
-    """Return a POST of these rows in a dialect over HTTP."""
+    """Return a POST of these rows in a protocol over HTTP."""
     schema = target.source.schema
     headers, body = request_format.encode(schema, rows)
     if packed:

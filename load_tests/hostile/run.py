@@ -107,7 +107,7 @@ def start_service(
 
 
 def warm_up(target: AttackTarget) -> None:
-    """Ask in every dialect, so that memory is what good callers make it."""
+    """Ask in every protocol, so that memory is what good callers make it."""
     for request_format in REQUEST_FORMATS:
         if request_format in EKIBEN.request_formats:
             for rows in WARM_UP_ROWS:
@@ -184,7 +184,7 @@ def factor(cpu_s: float, traffic: Traffic | None, cpu_us_a_byte: float) -> float
 
 
 def list_errors(seen: Seen, attack: Attack) -> Counter[str]:
-    """Return the good callers' errors: to be refused is none where honest load alone fills the service."""
+    """Return the good callers' errors: to be rejected is none where honest load alone fills the service."""
     if not attack.crowded:
         return seen.errors
     return Counter(

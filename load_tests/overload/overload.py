@@ -1,7 +1,7 @@
 """What the service does with more than it can carry: `python -m ekiben.load_tests overload`.
 
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
-follows from what a refusal costs (load_tests/overload/rejection_cost.py).
+follows from what a rejection costs (load_tests/overload/rejection_cost.py).
 """
 
 import threading
@@ -32,7 +32,7 @@ from ekiben.service.settings import read_settings
 FACTOR = 5  # times the peak
 CALLS = 200
 CONNECTIONS = 4096  # so many may wait in the service at once
-CALLERS = (16, 64, 256, 1024)  # of a closed loop: a first guess at the peak; the last ask again when refused
+CALLERS = (16, 64, 256, 1024)  # of a closed loop: a first guess at the peak; the last ask again when rejected
 SHARES = (0.7, 0.8, 0.9, 1.0, 1.1)  # of that guess, in an open loop
 PEAK_S = 2.0
 NORMAL = 0.5  # of the peak: before and after the burst
@@ -88,7 +88,7 @@ def run(port: int, rows: int, cores: int, slo_ms: float, seconds: float, folder:
         checks = evaluate(peak, burst.offered, before, after, slo_ms)
         checks += [evaluate_grpc(codes), evaluate_memory(memory, memory_mib(process))]
     print_rates(peak, rate)
-    if least:  # on a core of its own the network hardly feels what is refused
+    if least:  # on a core of its own the network hardly feels what is rejected
         print_costs(read_costs(best, flood), least, rate / peak, FACTOR)
     return print_checks(checks)
 

@@ -1,8 +1,8 @@
-"""What refusing costs, and how much of a peak can be kept beside it.
+"""What rejecting costs, and how much of a peak can be kept beside it.
 
-At k times the peak, a refusal at the share s of an answer's cost leaves (1 − k·s) / (1 − s) of the
-peak. A refusal is an HTTP request all the same, read from its socket and answered: for one row and a
-small network s is a quarter or more. How little it could be, a server shows that only refuses
+At k times the peak, a rejection at the share s of an answer's cost leaves (1 − k·s) / (1 − s) of the
+peak. A rejection is an HTTP request all the same, read from its socket and answered: for one row and a
+small network s is a quarter or more. How little it could be, a server shows that only rejects
 (load_tests/servers/refuser.py), under the same load.
 """
 
@@ -37,14 +37,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class RejectionFloor:
-    """What a request takes of a server that only refuses: CPU seconds, and the kernel's share of them."""
+    """What a request takes of a server that only rejects: CPU seconds, and the kernel's share of them."""
 
     seconds: float
     kernel_share: float
 
 
 def read_costs(best: Step, flood: Step) -> Costs:
-    """Return what answers cost at the peak, and what refusals cost beside them."""
+    """Return what answers cost at the peak, and what rejections cost beside them."""
     answer_s = 1 / best.offered.achieved  # of the one core that it has
     rejected = flood.offered.shed / flood.offered.seconds
     left = 1 - answer_s * flood.offered.achieved
@@ -52,7 +52,7 @@ def read_costs(best: Step, flood: Step) -> Costs:
 
 
 def measure_rejection_floor(generator: Generator, load: Load, cores: frozenset[int]) -> RejectionFloor:
-    """Send a load to a server on those cores that only refuses."""
+    """Send a load to a server on those cores that only rejects."""
     began: list[Any] = []
     with start_rejecting_server(cores) as (port, process):
         load = replace(load, address=("127.0.0.1", port))
@@ -71,18 +71,18 @@ def start_rejecting_server(cores: frozenset[int]) -> Iterator[tuple[int, psutil.
         try:
             port = process.stdout.readline() if process.stdout else ""
             if not port:  # what ended it stands above, in its own words
-                raise UserError("the server that only refuses did not start")
+                raise UserError("the server that only rejects did not start")
             yield int(port), psutil.Process(process.pid)
         finally:
             process.terminate()
 
 
 def print_costs(costs: Costs, least: RejectionFloor, factor: float, wanted: float) -> None:
-    """Print what answers and refusals cost, and what that leaves at as many times the peak as offered, or wanted."""
+    """Print what answers and rejections cost, and what that leaves at as many times the peak as offered, or wanted."""
     bare = Costs(costs.answer_s, least.seconds)
     print(
-        f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a refusal "
+        f"an answer costs {1e6 * costs.answer_s:.0f} µs of the service's core and a rejection "
         f"{1e6 * costs.rejection_s:.0f}: at that rate {costs.keep(factor):.0%} of the peak can be kept\n"
-        f"a server that only refuses takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
+        f"a server that only rejects takes {1e6 * least.seconds:.0f} µs for it, {least.kernel_share:.0%} of them the "
         f"kernel's: that would keep {bare.keep(factor):.0%}, at {wanted:g} × the peak {bare.keep(wanted):.0%}\n"
     )

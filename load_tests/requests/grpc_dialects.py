@@ -1,4 +1,4 @@
-"""The dialects over gRPC: the message each writes rows into, and where an answer has its predictions."""
+"""The protocols over gRPC: the message each writes rows into, and where an answer has its predictions."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def encode_tensorflow(schema: Schema, rows: Rows) -> tuple[Headers, bytes]:
 
 
 def to_tensor_proto(tensor: Tensor) -> dict[str, Any]:
-    """Return a tensor as `tf.make_tensor_proto` writes it: raw, unless it is texts or a single value."""
+    """Return a tensor as `tf.make_tensor_proto` writes it: raw, unless it is strings or a single value."""
     rows = len(tensor.values)
     proto = {"dtype": TYPES[TENSORFLOW_TYPES[tensor.datatype]], "tensor_shape": {"dim": [{"size": rows}]}}
     if rows > 1 and tensor.datatype != "BYTES":

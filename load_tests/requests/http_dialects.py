@@ -1,4 +1,4 @@
-"""The dialects over HTTP: how each writes rows into a request, and where an answer has its predictions."""
+"""The protocols over HTTP: how each writes rows into a request, and where an answer has its predictions."""
 
 import json
 from collections.abc import Callable

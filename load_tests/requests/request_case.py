@@ -1,4 +1,4 @@
-"""What a server is asked: some of the model's golden rows in a dialect, and whether an answer is right."""
+"""What a server is asked: some of the model's golden rows in a protocol, and whether an answer is right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

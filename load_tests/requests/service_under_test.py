@@ -125,7 +125,7 @@ def ask(service: Service, case: RequestCase) -> bytes:
     try:
         answer = read(f"{service.url}{case.path}", case.body, case.headers)
     except HTTPError as error:
-        raise Unusable(f"{service.url} refused {case.request_format.name}: status {error.code}") from None
+        raise Unusable(f"{service.url} rejected {case.request_format.name}: status {error.code}") from None
     except (URLError, OSError) as error:
         raise Unusable(f"{service.url} does not answer {case.request_format.name} ({error})") from None
     if not case.is_answered_by(answer):
@@ -150,7 +150,7 @@ def read_schema(service: Service) -> Schema:
 
 
 def read_feature(name: str, details: Mapping[str, Any], example: Any) -> Feature:
-    """Return one feature: a number with its bounds, a truth, or a text of which the example is known."""
+    """Return one feature: a number with its bounds, a boolean, or a string of which the example is known."""
     choices = [choice for choice in details.get("anyOf", [details]) if choice.get("type") != "null"]
     kind = choices[0].get("type")
     if kind == "boolean":
@@ -166,7 +166,7 @@ def read_feature(name: str, details: Mapping[str, Any], example: Any) -> Feature
 
 
 def generate_rows(schema: Schema) -> Rows:
-    """Return rows around the example: numbers within their bounds, truths and texts as the document names them."""
+    """Return rows around the example: numbers within their bounds, booleans and strings as the document names them."""
     chance = np.random.default_rng(0)
     return [{feature.name: generate(feature, chance) for feature in schema.features} for _ in range(GENERATED_ROWS)]
 

@@ -1,4 +1,4 @@
-"""Rows as the columns that clients of tensor dialects send; written apart from what the service reads them with."""
+"""Rows as the columns that clients of tensor protocols send; written apart from what the service reads them with."""
 
 import struct
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ class Tensor:
 
     @property
     def filled(self) -> list[Any]:
-        """The values where nothing may be null: a missing one as the datatype spells it, a text as bytes."""
+        """The values where nothing may be null: a missing one as the datatype spells it, a string as bytes."""
         filled = [MISSING.get(self.datatype) if value is None else value for value in self.values]
         return [str(value).encode() for value in filled] if self.datatype == "BYTES" else filled
 
     @property
     def raw(self) -> bytes:
-        """The values in raw bytes: little-endian, a text after its length."""
+        """The values in raw bytes: little-endian, a string after its length."""
         if self.datatype == "BYTES":
             return b"".join(struct.pack("<I", len(text)) + text for text in self.filled)
         return np.array(self.filled, "<f4" if self.datatype == "FP32" else "?").tobytes()

@@ -1,4 +1,4 @@
-"""What Locust's users ask: one dialect's questions, in the sizes and proportions of the command line."""
+"""What Locust's users ask: one protocol's questions, in the sizes and proportions of the command line."""
 
 import random
 from functools import cache
@@ -8,11 +8,11 @@ from ekiben.load_tests.requests.http_dialects import RequestFormat
 from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import Source, find_service, find_source
 
-CASES = 100  # of each dialect and size
+CASES = 100  # of each protocol and size
 
 
 class TrafficMix:
-    """What is asked in one dialect: sizes in their proportions, each question's right answer once it is known."""
+    """What is asked in one protocol: sizes in their proportions, each question's right answer once it is known."""
 
     def __init__(self, source: Source, request_format: RequestFormat, sizes: list[int], weights: list[float]) -> None:
         self._weights = weights
@@ -43,7 +43,7 @@ def read_source(host: str) -> Source:
 
 @cache
 def write_mix(host: str, request_format: RequestFormat, sizes: str, weights: str) -> TrafficMix:
-    """Return a dialect's questions, once a process."""
+    """Return a protocol's questions, once a process."""
     counts, shares = read_numbers(sizes, "--row-sizes"), read_numbers(weights, "--row-weights")
     if len(counts) != len(shares) or not sum(shares) or not all(count >= 1 for count in counts):
         raise UserError(f"--row-sizes {sizes} and --row-weights {weights}: expected as many of either, sizes above 0")

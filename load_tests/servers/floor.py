@@ -1,4 +1,4 @@
-"""The least this stack can cost: raw ASGI, our encoding, LiteRT, a batch per turn of the event loop.
+"""The least this stack can cost: raw ASGI, our encoding, LiteRT, a batch per tick of the event loop.
 
 No BentoML, deadlines, limits, metrics, request ids or error answers.
 Run `python -m ekiben.load_tests.servers.floor PORT`.
@@ -20,7 +20,7 @@ from ekiben.service.settings import read_settings
 
 
 class Floor:
-    """Batches whatever arrives in one turn of the event loop."""
+    """Batches whatever arrives in one tick of the event loop."""
 
     def __init__(self, encoder: Encoder, engine: Engine) -> None:
         self._encoder = encoder

@@ -1,4 +1,4 @@
-"""The least that refusing costs: a server that reads whatever comes and answers 429."""
+"""The least that rejecting costs: a server that reads whatever comes and answers 429."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ class RejectingProtocol(asyncio.Protocol):
 
 
 async def serve() -> None:
-    """Print the port and refuse whoever comes."""
+    """Print the port and reject whoever comes."""
     server = await asyncio.get_running_loop().create_server(RejectingProtocol, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

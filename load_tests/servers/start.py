@@ -34,7 +34,7 @@ CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_len
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: its name in the table, the module that starts it on a port, and the dialects it is measured in."""
+    """A server: its name in the table, the module that starts it on a port, and the protocols it is measured in."""
 
     name: str
     command: tuple[str, ...]
@@ -150,7 +150,7 @@ def ask(port: int, case: RequestCase) -> bytes | None:
 
 
 def address(port: int, request_format: RequestFormat) -> str:
-    """Return where a server on that port is asked in a dialect."""
+    """Return where a server on that port is asked in a protocol."""
     return f"127.0.0.1:{port + GRPC_OFFSET if request_format.grpc else port}"
 
 

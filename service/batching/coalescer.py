@@ -3,7 +3,7 @@
 Encoding has a fixed cost of about 30 µs and then 1.6 µs a row: shared by what arrives at once,
 a single row costs a tenth. Rows enter the queue only once they fit the schema.
 
-Over HTTP what arrives together is read in one turn of the event loop. gRPC hands over one call a
+Over HTTP what arrives together is read in one tick of the event loop. gRPC hands over one call a
 turn, however many wait in its core: batches would be of one row each. So its calls are gathered
 until as many are there as the last time, COALESCE_S at most; a lone caller never waits.
 """
@@ -55,7 +55,7 @@ class RequestCoalescer:
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
     def submit(self, rows: Sequence[Any] | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
-        """Take one request's rows; its future gets the answers, an InvalidInput or a Refusal.
+        """Take one request's rows; its future gets the answers, an InvalidInput or a RequestRejected.
 
         `wait_for_more`: others may be about to arrive that have been sent already. Raises Overloaded if
         the queue has no room for the rows.
@@ -116,7 +116,7 @@ class RequestCoalescer:
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:
-        """Encode requests together; if that fails, halve them until only the guilty one is refused."""
+        """Encode requests together; if that fails, halve them until only the guilty one is rejected."""
         try:
             encoded = self._encoder.try_encode([row for work in works for row in work.rows])
         except Exception:

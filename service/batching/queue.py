@@ -1,4 +1,4 @@
-"""The one queue: whatever arrives while a batch runs, or in one turn of the event loop, is the next batch."""
+"""The one queue: whatever arrives while a batch runs, or in one tick of the event loop, is the next batch."""
 
 import asyncio
 import logging
@@ -86,7 +86,7 @@ class BatchQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether new work would wait for longer than this turn of the event loop."""
+        """Whether new work would wait for longer than this tick of the event loop."""
         return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
 
     @property
@@ -94,7 +94,7 @@ class BatchQueue:
         """What the rows that wait will take.
 
         A batch's fixed cost and the batch that runs don't count: however dear they are, more rows in
-        the next batch hardly add to them, and refusing those would only waste it.
+        the next batch hardly add to them, and rejecting those would only waste it.
         """
         return self.cost.row_s * self.waiting_rows
 
@@ -127,7 +127,7 @@ class BatchQueue:
         self.waiting_rows -= rows
 
     def submit(self, work: Work) -> None:
-        """Queue the rows of one admitted request; its future gets (rows, outputs) or a Refusal.
+        """Queue the rows of one admitted request; its future gets (rows, outputs) or a RequestRejected.
 
         `dispatch` must follow, once all that arrived together is submitted.
         """

@@ -1,9 +1,9 @@
-"""Reads requests a few at a time, lets others wait as bytes, and refuses those that would wait too long.
+"""Reads requests a few at a time, lets others wait as bytes, and rejects those that would wait too long.
 
 The queue of rows doesn't see what overload does first: requests wait in their sockets while the
 event loop reads others. So this stands in uvicorn's protocol, before HTTP is parsed. A few requests
 at a time are answered faster than a thousand, which evict each other from the CPU's caches at every
-step; the others wait here, where their number says how long. Refusing where answers are written
+step; the others wait here, where their number says how long. Rejecting where answers are written
 would cost as much as answering, as most of either is HTTP.
 """
 
@@ -24,9 +24,9 @@ from ekiben.service.errors import CallerGone
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 
-LATE = "ekiben.late"  # in the scope of a request that is to be refused before its body is read
+LATE = "ekiben.late"  # in the scope of a request that is to be rejected before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
-TICK_REQUESTS = 32  # read in one turn of the event loop: enough for a batch
+TICK_REQUESTS = 32  # read in one tick of the event loop: enough for a batch
 TICK_BUDGET_S = (
     0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
 )
@@ -39,7 +39,7 @@ ENGINE_POLL_S = 0.001  # between looks at an engine that is behind
 
 
 class RequestCost:
-    """What a request takes, as the last turns of the event loop show."""
+    """What a request takes, as the last ticks of the event loop show."""
 
     def __init__(self) -> None:
         self._requests = 1.0
@@ -53,13 +53,13 @@ class RequestCost:
 
 
 class AdmissionController:
-    """How many requests are read now, and may wait, in this turn of the event loop; one for each loop."""
+    """How many requests are read now, and may wait, in this tick of the event loop; one for each loop."""
 
     def __init__(self) -> None:
         self.max_wait_s = 1.0
         self.max_waiting = 1000  # requests
         self.backlog_s: Callable[[], float] = lambda: 0.0  # the engine's, of what was read
-        self.draining = False  # every answer must then end its connection: nobody is refused unread
+        self.draining = False  # every answer must then end its connection: nobody is rejected unread
         self.tick_active = False  # `begin` must be called before the numbers below are used
         self.read_budget = 0  # more to be read at once
         self.queue_slots = 0  # for more to wait
@@ -131,13 +131,13 @@ controller, delayed_rejections = AdmissionController(), DelayedRejections()  # o
 class AdmissionConnection(FramedConnection):
     """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
 
-    A whole one waits or is refused here; of one that is still arriving the scope says that it is late.
+    A whole one waits or is rejected here; of one that is still arriving the scope says that it is late.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting = False  # for the gate, with a request among the bytes that are kept
-        self._rejecting = False  # a refusal waits
+        self._rejecting = False  # a rejection waits
         self._waits_since = 0.0
 
     def data_received(self, data: bytes) -> None:
@@ -180,7 +180,7 @@ class AdmissionConnection(FramedConnection):
         return True
 
     def send_rejection(self) -> bool:
-        """Send the refusal that waited; return whether there still was one."""
+        """Send the rejection that waited; return whether there still was one."""
         if not self._rejecting:
             return False
         self._rejecting = False
@@ -207,7 +207,7 @@ class AdmissionConnection(FramedConnection):
         controller.enqueue(self)
 
     def _begin_late(self, data: bytes) -> None:
-        """Read what can't be refused unread."""
+        """Read what can't be rejected unread."""
         before = self.scope
         super().begin(data)
         scope: Any = self.scope

@@ -42,7 +42,7 @@ class FramedConnection(ClosingConnection):
         self._body_left = 0  # bytes of its body still to come, or CHUNKED
         self._tail = b""  # of a chunked body: its last bytes, as far as they may belong to its end
         self._framing_bytes = 0  # bytes of it since the last that were content: chunk extensions, trailers
-        self._chunks = 0  # that were parsed in this turn of the event loop
+        self._chunks = 0  # that were parsed in this tick of the event loop
         self._blank_bytes = 0  # bytes of blank lines since the last request
         self._discarded_bytes = 0  # bytes of a body since its answer
 
@@ -74,7 +74,7 @@ class FramedConnection(ClosingConnection):
         """Begin the next request if the one before was answered, or keep its bytes until then."""
         if not self.is_answered() or not self._complete:
             self.keep_pipelined(data)
-        elif data[:1] in (b"\r", b"\n"):  # RFC 9112 2.2: an empty line before a request is no part of it
+        elif data[:1] in (b"\r", b"\n"):  # RFC 9112 2.2: an empty line before a request is not a part of it
             self._skip_blank_lines(data)
         elif data:
             self.begin(data)

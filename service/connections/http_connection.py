@@ -65,7 +65,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         cycle: Any = self.cycle
-        # A HEAD's answer has no body to wait for, and 100 Continue is no answer yet.
+        # A HEAD's answer has no body to wait for, and 100 Continue is not an answer yet.
         if cycle and cycle.scope is self.scope and not self.expect_100_continue and self.scope["method"] != "HEAD":
             cycle.transport = SingleWriteTransport(self.transport, self.end)
 

@@ -1,4 +1,4 @@
-"""Recognises requests that can be refused unread: a pattern that is stricter than the parser."""
+"""Recognises requests that can be rejected unread: a pattern that is stricter than the parser."""
 
 import re
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 from ekiben.service.connections.framing import BLANK_LINE
 
 MAX_HEAD = 4096  # bytes that are remembered; a longer one is read
-# What is refused unread must be what the parser would accept, and must end where the parser would end it: a name, a
+# What is rejected unread must be what the parser would accept, and must end where the parser would end it: a name, a
 # value, a line's end that it takes otherwise would let a request hide in another's body.
 _FIELD = (
     rb"(?:(?!content-length|transfer-encoding|connection|upgrade|expect)[!#$%&'*+.^_`|~0-9a-z-]+:[\t\x20-\x7e\x80-\xff]*"

@@ -1,6 +1,6 @@
-"""Tells callers that they were refused: a little later, and at the delay that costs least.
+"""Tells callers that they were rejected: a little later, and at the delay that costs least.
 
-A connection whose refusal waits leaves the CPU's caches, and refusing then costs more. But callers who ask again at
+A connection whose rejection waits leaves the CPU's caches, and rejecting then costs more. But callers who ask again at
 once, as many do, ask less often if they wait. Which of the two weighs more only their number says.
 """
 
@@ -18,11 +18,11 @@ REJECTION_S = 9e-6  # what one takes, about: `python -m ekiben.load_tests overlo
 REJECTIONS_SHARE = 0.5  # of the event loop's time
 MIN_REJECTIONS = 4  # at once, however busy the event loop is
 SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who ask at once ask most
-LONG_S = 0.05  # a thousand callers who ask again at once are refused 20,000 times a second
-LONG_COST = 1.5  # times what a refusal costs that hardly waits, about
+LONG_S = 0.05  # a thousand callers who ask again at once are rejected 20,000 times a second
+LONG_COST = 1.5  # times what a rejection costs that hardly waits, about
 TRIAL_S = 0.1  # of either delay
 HOLD_S = 3.0  # until they are tried again, or until a surge
-SURGE = 2.0  # times the refusals of the trial: other callers than those who were tried
+SURGE = 2.0  # times the rejections of the trial: other callers than those who were tried
 CLOCK_RESOLUTION_S = 0.001  # what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
@@ -37,14 +37,14 @@ Steps = Generator[float, float, Result]  # yield when to go on, and are sent whe
 
 
 class Caller(Protocol):
-    """A connection with a refusal to send."""
+    """A connection with a rejection to send."""
 
     def send_rejection(self) -> bool:
         """Send it; return whether there still was one."""
 
 
 class AdaptiveDelay:
-    """How late a refusal is sent: tries both delays now and then, and keeps the cheaper."""
+    """How late a rejection is sent: tries both delays now and then, and keeps the cheaper."""
 
     def __init__(self) -> None:
         self.seconds = SHORT_S
@@ -53,7 +53,7 @@ class AdaptiveDelay:
         self._until = next(self._trials)
 
     def count(self, now: float) -> None:
-        """Count a refusal at that time."""
+        """Count a rejection at that time."""
         self._rejected += 1
         if now >= self._until:
             self._until = self._trials.send(now)
@@ -63,7 +63,7 @@ class AdaptiveDelay:
         while True:
             paces = {}
             for self.seconds in (SHORT_S, LONG_S):
-                now = yield now + LONG_S  # until all who wait have been refused at this delay
+                now = yield now + LONG_S  # until all who wait have been rejected at this delay
                 paces[self.seconds], now = yield from self._watch(now)
             self.seconds = SHORT_S if paces[SHORT_S] <= LONG_COST * paces[LONG_S] else LONG_S
             pace, until = 0.0, now + HOLD_S
@@ -71,7 +71,7 @@ class AdaptiveDelay:
                 pace, now = yield from self._watch(now)
 
     def _watch(self, began: float) -> Steps[tuple[float, float]]:
-        """Return how many are refused a second for a while, and when that ended."""
+        """Return how many are rejected a second for a while, and when that ended."""
         before = self._rejected
         ended = yield began + TRIAL_S
         return (self._rejected - before) / (ended - began), ended
@@ -87,7 +87,7 @@ class DelayedRejections:
         self._last = 0.0
 
     def add(self, caller: Caller) -> None:
-        """Let a refusal wait."""
+        """Let a rejection wait."""
         now = time.perf_counter()
         self.delay.count(now)
         if not self._waiting:

@@ -1,4 +1,4 @@
-"""Lets connections that bring much take turns: one of them reads on in a turn of the event loop.
+"""Lets connections that bring much take turns: one of them reads on in a tick of the event loop.
 
 A turn reads what every socket holds, up to 256 KB each: fifty callers who send 8 MB make it 30 ms long. A gRPC call
 needs five turns, so callers of one row would wait for all of that, again and again.

@@ -1,4 +1,4 @@
-"""The gRPC server: every dialect's services, health and reflection, on the event loop of the HTTP server."""
+"""The gRPC server: every protocol's services, health and reflection, on the event loop of the HTTP server."""
 
 import asyncio
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ MAX_VALUES = 1_000_000
 
 
 class GrpcServer:
-    """Serves the dialects' gRPC methods; belongs to one event loop."""
+    """Serves the protocols' gRPC methods; belongs to one event loop."""
 
     def __init__(
         self, protocols: Iterable[Protocol], settings: Settings, authenticator: Authenticator, budget: ByteBudget,

@@ -12,13 +12,13 @@ from ekiben.service.offload import LARGE_BYTES, offload
 from ekiben.service.settings import Settings
 
 Rest = TypeVar("Rest")
-Decode = Callable[[bytes], tuple[Any, Rest]]  # from a body to its rows and what else a dialect finds in it
+Decode = Callable[[bytes], tuple[Any, Rest]]  # from a body to its rows and what else a protocol finds in it
 
 CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate"})
 
 
 class BodyReader:
-    """Reads the bodies of all dialects' requests."""
+    """Reads the bodies of all protocols' requests."""
 
     def __init__(self, dataplane: Dataplane, settings: Settings) -> None:
         self._dataplane = dataplane

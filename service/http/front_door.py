@@ -14,7 +14,7 @@ from ekiben.service.http.router import Found, Router
 from ekiben.service.pages import swagger_ui
 from ekiben.service.telemetry import metrics
 
-PROTOCOL = "front_door"  # in the metrics, for what no dialect gets to see
+PROTOCOL = "front_door"  # in the metrics, for what no protocol gets to see
 BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 
 

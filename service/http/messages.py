@@ -1,4 +1,4 @@
-"""The little of HTTP that every dialect shares: reading a request, sending an answer."""
+"""The little of HTTP that every protocol shares: reading a request, sending an answer."""
 
 import asyncio
 import itertools
@@ -158,5 +158,5 @@ async def respond(send: Send, request: Request, response: Response) -> None:
 
 
 def encode_json(details: Mapping[str, Any]) -> bytes:
-    """Return JSON in UTF-8, whatever a caller's text holds: a lone surrogate is no UTF-8 and stays escaped."""
+    """Return JSON in UTF-8, whatever a caller's text holds: a lone surrogate is not UTF-8 and stays escaped."""
     return json.dumps(details, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -16,7 +16,7 @@ class Platform:
     keeps_authorization: bool = True  # the caller's Authorization header arrives
 
 
-UNKNOWN = Platform("none that is known")
+UNKNOWN = Platform("unknown")
 SAGEMAKER = Platform("SageMaker", one_port=True, plain_http=True, keeps_authorization=False)
 SERVE_COMMAND = (
     "ekiben.service",

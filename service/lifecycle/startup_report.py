@@ -48,7 +48,7 @@ def describe_grpc(settings: Settings, platform: Platform) -> str:
 
 
 def describe_routes(protocols: Iterable[Protocol]) -> str:
-    """Name every path that takes a question; what only refuses, whatever the path, is left out."""
+    """Name every path that takes a question; what only rejects, whatever the path, is left out."""
     routes = [route for protocol in protocols for route in protocol.routes]
     paths = [route.path for route in routes if route.method == "POST" and ":path}" not in route.path]
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
@@ -99,4 +99,4 @@ def find_platform_conflicts(settings: Settings, platform: Platform, environment:
     if settings.tls_cert_file and platform.plain_http:
         yield f"TLS_CERT_FILE is set, but {platform.name} speaks plain HTTP to the container: it will find nobody"
     if settings.auth_token.get_secret_value() and not platform.keeps_authorization:
-        yield f"AUTH_TOKEN is set, but {platform.name} passes no Authorization header on: every call will be refused"
+        yield f"AUTH_TOKEN is set, but {platform.name} passes no Authorization header on: every call will be rejected"

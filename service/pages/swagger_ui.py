@@ -49,7 +49,7 @@ SwaggerUIBundle({
 
 
 def page(model: PackedModel) -> Protocol:
-    """Return the dialect that serves the page."""
+    """Return the protocol that serves the page."""
     title = html.escape(f"{model.name} {model.version}")
     content = PAGE.format(title=title, script=SCRIPT_PATH).encode()
 

@@ -10,7 +10,7 @@ from ekiben.service.parquet.thrift import INT, Damaged, Fields, ThriftReader
 
 DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 MAX_PAGES = 20_000  # half a second; writers fill pages of a megabyte or 20,000 rows
-PLAIN, DELTA_LENGTH_BYTE_ARRAY = 0, 6  # of texts: no more bytes in the table than in the page
+PLAIN, DELTA_LENGTH_BYTE_ARRAY = 0, 6  # of strings: no more bytes in the table than in the page
 DICTIONARY_ENCODINGS = (2, 8)
 MIN_VALUE_BYTES = {BYTE_ARRAY: 4, 0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}  # of a value in a dictionary, by its type
 HEADER: Fields = {

@@ -68,14 +68,16 @@ def encode(columns: Columns) -> Iterator[bytes]:
         return
     del written
     if rows == 1:
-        raise FileRejected(413, f"a row of the Parquet file takes more than {MAX_PIECE_BYTES} bytes: shorten its texts")
+        raise FileRejected(
+            413, f"a row of the Parquet file takes more than {MAX_PIECE_BYTES} bytes: shorten its strings"
+        )
     middle = rows // 2
     yield from encode([column[:middle] for column in columns])
     yield from encode([column[middle:] for column in columns])
 
 
 def write(columns: Columns) -> bytes:
-    """Return columns as JSON; NaN may become null, but an infinity is to be refused later and stays."""
+    """Return columns as JSON; NaN may become null, but an infinity is to be rejected later and stays."""
     infinite = any(math.inf in column or -math.inf in column for column in columns)
     return json.dumps(columns, default=spell).encode() if infinite else orjson.dumps(columns, default=spell)
 
@@ -84,6 +86,6 @@ def spell(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, Decimal):
         return float(value)
-    if isinstance(value, bytes):  # some writers don't say of a text that it is one
+    if isinstance(value, bytes):  # some writers don't say of a string that it is one
         return value.decode(errors="backslashreplace")
     return value.isoformat() if isinstance(value, datetime | date | time) else str(value)

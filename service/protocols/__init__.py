@@ -1,4 +1,4 @@
-"""One module or folder per dialect: decode → dataplane → encode. What is listed here is served."""
+"""One module or folder per protocol: decode → dataplane → encode. What is listed here is served."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Turns a dialect's routes into ASGI apps that count, log and report errors in its shape."""
+"""Turns a protocol's routes into ASGI apps that count, log and report errors in its shape."""
 
 import logging
 import random
@@ -21,7 +21,7 @@ access_log = logging.getLogger("bentoml.service.access")
 
 
 def mount(router: Router, protocols: Iterable[Protocol], settings: Settings) -> None:
-    """Add every dialect's routes to the router."""
+    """Add every protocol's routes to the router."""
     for protocol in protocols:
         paths: dict[str, list[Route]] = {}
         for route in protocol.routes:
@@ -59,7 +59,7 @@ def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request],
                 raise Overloaded(RETRY_AFTER_S)
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
-        except Exception as error:  # the boundary: whatever happens, the caller gets its dialect's error
+        except Exception as error:  # the boundary: whatever happens, the caller gets its protocol's error
             failure = to_error_response(error)
             if isinstance(error, RequestRejected):
                 metrics.count_rejected(protocol.name, error.reason)

@@ -1,4 +1,4 @@
-"""The OpenAPI document of all dialects: BentoML's own, and every route that says what it does."""
+"""The OpenAPI document of all protocols: BentoML's own, and every route that says what it does."""
 
 import html
 import re
@@ -22,7 +22,7 @@ ERROR = {
 
 
 def document(base: Mapping[str, Any], protocols: Sequence[Protocol], model: PackedModel) -> Protocol:
-    """Return the dialect that serves the document where BentoML's page looks for it."""
+    """Return the protocol that serves the document where BentoML's page looks for it."""
     body = encode_json(describe_service(base, protocols, model))
 
     async def answer(request: Request) -> bytes:
@@ -32,7 +32,7 @@ def document(base: Mapping[str, Any], protocols: Sequence[Protocol], model: Pack
 
 
 def describe_service(base: Mapping[str, Any], protocols: Iterable[Protocol], model: PackedModel) -> dict[str, Any]:
-    """Return BentoML's document with the dialects' routes in it."""
+    """Return BentoML's document with the protocols' routes in it."""
     paths: dict[str, Any] = dict(base["paths"])
     for protocol in protocols:
         for route in protocol.routes:

@@ -1,4 +1,4 @@
-"""Ekiben's own dialect: POST /predict, {"rows": [...]} → {"predictions": [...]}."""
+"""Ekiben's own protocol: POST /predict, {"rows": [...]} → {"predictions": [...]}."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The messages of the gRPC dialects, from the `.proto` files beside this one.
+"""The messages of the gRPC protocols, from the `.proto` files beside this one.
 
 `make protos` compiles them into `descriptors.binpb`. They live in a pool of their own: a process
 that also imports TensorFlow, tritonclient or tensorflow_serving has messages of the same names.

@@ -31,7 +31,7 @@ class Exposition:
 
 
 def exposition() -> Protocol:
-    """Return the dialect that serves the metrics."""
+    """Return the protocol that serves the metrics."""
     client = BentoMLContainer.metrics_client.get()
     metrics = Exposition(client.generate_latest)
     content_type = client.CONTENT_TYPE_LATEST.encode()

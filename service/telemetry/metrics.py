@@ -66,7 +66,7 @@ class BufferedHistogram:
 
 
 _requests = PrometheusCounter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
-_rejected = PrometheusCounter("inference_rejected", "Good requests refused, by reason.", ["protocol", "reason"])
+_rejected = PrometheusCounter("inference_rejected", "Good requests rejected, by reason.", ["protocol", "reason"])
 _durations = _Histogram(
     "inference_request_duration_seconds", "From request to answer.", ["protocol"], buckets=DURATIONS_S
 )

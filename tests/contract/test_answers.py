@@ -72,7 +72,7 @@ def test_columns_hold_what_json_holds(target: Target, answers: np.ndarray) -> No
 @pytest.mark.parametrize(
     ("target", "answers"),
     [(binary("a", "b"), SCORES[:, :1]), (binary(False, True), SCORES[:, :1]), (SPECIES, SCORES), (PRICE, SCORES)],
-    ids=["texts", "booleans", "multiclass", "regression"],
+    ids=["strings", "booleans", "multiclass", "regression"],
 )
 def test_the_answer_type_is_what_is_answered(target: Target, answers: np.ndarray) -> None:
     answer = {"predictions": to_predictions(target, answers), "model": "m", "version": "1", "warnings": []}

@@ -1,4 +1,4 @@
-"""Rows and tables become the same numbers; what can't become numbers is refused."""
+"""Rows and tables become the same numbers; what can't become numbers is rejected."""
 
 import json
 from typing import Any
@@ -225,12 +225,12 @@ def test_whole_numbers_may_come_as_numbers_or_strings() -> None:
 
 @pytest.mark.parametrize("value", [3.5, 3.0, True, [3], float("nan")])
 def test_anything_else_is_no_whole_number(value: Any) -> None:
-    with pytest.raises(InvalidInput, match="expected a whole number or its digits as text"):
+    with pytest.raises(InvalidInput, match="expected a whole number or its digits as a string"):
         one_feature(WHOLE, value)
 
 
 def test_a_category_of_strings_rejects_numbers() -> None:
-    with pytest.raises(InvalidInput, match="expected a text"):
+    with pytest.raises(InvalidInput, match="expected a string"):
         one_feature(Category(name="x", vocabulary=("3",)), 3)
 
 

@@ -1,4 +1,4 @@
-"""The pydantic row: what the OpenAPI page shows, and what it refuses."""
+"""The pydantic row: what the OpenAPI page shows, and what it rejects."""
 
 from typing import Any
 

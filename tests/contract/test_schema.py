@@ -1,4 +1,4 @@
-"""The schema as a file: what is read is what was written, and a damaged one is refused."""
+"""The schema as a file: what is read is what was written, and a damaged one is rejected."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Dates and times: which texts are read, and where each stands on its circles."""
+"""Dates and times: which strings are read, and where each stands on its circles."""
 
 import math
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,7 +24,7 @@ WANTS_OFFSET = "expected a UTC offset, such as +00:00 or Z"
 
 
 def index(feature: Timestamp, *strings: str | None) -> np.ndarray:
-    """The encoded texts, (rows, 2 × cycles)."""
+    """The encoded strings, (rows, 2 × cycles)."""
     schema = Schema(name="times", features=(feature,), target=LATE)
     return Encoder(schema).encode_rows([{"moment": text} for text in strings]).numbers
 

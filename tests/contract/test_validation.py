@@ -18,7 +18,7 @@ NOT_FINITE = "expected a finite number, got"
 
 
 def reject(*rows: Any, schema: Schema = SCHEMA) -> list[str]:
-    """What both ways of refusing rows say; they must say the same."""
+    """What both ways of rejecting rows say; they must say the same."""
     with pytest.raises(InvalidInput) as caught:
         validate_rows(schema, rows)
     with pytest.raises(InvalidInput) as encoding:
@@ -51,15 +51,15 @@ def test_a_message_names_the_row_and_the_field() -> None:
         ("distance", 10**400, f"{OUT_OF_RANGE} a huge integer"),
         ("distance", -(10**4000), f"{OUT_OF_RANGE} a huge integer"),
         ("temp", -60.6, "expected a number from -60.5 to 140.25, got -60.6"),
-        ("carrier", 7, "expected a text, got 7"),
-        ("carrier", True, "expected a text, got true"),
-        ("carrier", None, "null is not allowed; expected a text"),
-        ("gate", 0.5, "expected a text, got 0.5"),
+        ("carrier", 7, "expected a string, got 7"),
+        ("carrier", True, "expected a string, got true"),
+        ("carrier", None, "null is not allowed; expected a string"),
+        ("gate", 0.5, "expected a string, got 0.5"),
         ("holiday", 1, "expected true or false, got 1"),
         ("holiday", "true", "expected true or false, got 'true'"),
         ("holiday", None, "null is not allowed; expected true or false"),
-        ("departure", 1372959000, "expected an ISO 8601 date and time as text, got 1372959000"),
-        ("departure", None, "null is not allowed; expected an ISO 8601 date and time as text"),
+        ("departure", 1372959000, "expected an ISO 8601 date and time as a string, got 1372959000"),
+        ("departure", None, "null is not allowed; expected an ISO 8601 date and time as a string"),
         ("departure", "", "expected an ISO 8601 date and time such as 2013-07-04T17:30:00, got ''"),
         ("distance", "x" * MAX_SHOWN_CHARACTERS, f"expected a number, got '{'x' * MAX_SHOWN_CHARACTERS}'"),
         ("distance", "x" * 1000, f"expected a number, got '{'x' * MAX_SHOWN_CHARACTERS}…'"),

@@ -70,7 +70,7 @@ def find_unknown(expression: str, exported: Labels) -> Iterator[str]:
 
 
 def ask(server: Server, model: PackedModel) -> None:
-    """Have one request answered and one refused, as it can't be answered in a nanosecond."""
+    """Have one request answered and one rejected, as it can't be answered in a nanosecond."""
     body = {"rows": [model.schema.example]}
     assert httpx.post(f"{server.url}/predict", json=body).status_code == 200
     assert httpx.post(f"{server.url}/predict", json=body, headers={"X-Request-Timeout-Ms": "1e-6"}).status_code != 200

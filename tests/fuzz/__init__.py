@@ -1,1 +1,1 @@
-"""Feeds the dialects' decoders with damaged requests: `python -m tests.fuzz --seconds 600`."""
+"""Feeds the protocols' decoders with damaged requests: `python -m tests.fuzz --seconds 600`."""

@@ -1,7 +1,7 @@
-"""Mutates good requests of every dialect, guided by the decoders' coverage, and looks for what no caller may see.
+"""Mutates good requests of every protocol, guided by the decoders' coverage, and looks for what no caller may see.
 
-Each input goes to the dialect its seed came from; it may be refused, but never with a 500, an answer that
-is no JSON, or more than a second's work. Between them a good request must get its own answer.
+Each input goes to the dialect its seed came from; it may be rejected, but never with a 500, an answer that
+is not JSON, or more than a second's work. Between them a good request must get its own answer.
 A finding is written to a file and printed.
 """
 
@@ -51,7 +51,7 @@ async def check_undisturbed(service: Service, wanted: bytes) -> None:
 
 
 def main() -> int:
-    """Fuzz for a while; print what was sent, by dialect and status."""
+    """Fuzz for a while; print what was sent, by protocol and status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     options = parser.parse_args()
@@ -63,7 +63,7 @@ def main() -> int:
         return service, (await service.post("/predict", {}, json.dumps({"rows": [ROW]}).encode()))[1]
 
     service, wanted = loop.run_until_complete(start())
-    for seed in SEEDS:  # a seed that is refused would teach nothing
+    for seed in SEEDS:  # a seed that is rejected would teach nothing
         loop.run_until_complete(send(service, seed, seed.body))
         assert statuses[seed.name, 200], f"{seed.name} is no good request"
     sent = 0
@@ -92,7 +92,7 @@ def main() -> int:
 
 
 def report() -> None:
-    """Print how many requests each dialect answered, by status."""
+    """Print how many requests each protocol answered, by status."""
     print(f"{sum(statuses.values()):,} requests to {SCHEMA.name}, nothing unexpected")
     for (name, status), count in sorted(statuses.items()):
         print(f"  {name:16} {status} {count:10,}")

@@ -1,4 +1,4 @@
-"""One good request of each form of each dialect, to mutate."""
+"""One good request of each form of each protocol, to mutate."""
 
 import gzip
 import json

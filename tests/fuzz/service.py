@@ -1,4 +1,4 @@
-"""A dataplane with every kind of feature behind every dialect, in this process."""
+"""A dataplane with every kind of feature behind every protocol, in this process."""
 
 import asyncio
 import logging

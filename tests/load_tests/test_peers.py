@@ -69,7 +69,7 @@ def test_it_says_where_we_lose() -> None:
 
 def test_it_says_when_we_do_not_lose() -> None:
     said = report([line(OURS, 6400), line("Same", 6400)], OURS).splitlines()[-1]
-    assert said == "Ours loses in no column of any row, each held against its own in the same dialect."
+    assert said == "Ours loses in no column of any row, each held against its own in the same protocol."
 
 
 def test_a_dialect_is_held_against_the_same_or_what_stands_for_it() -> None:

@@ -1,4 +1,4 @@
-"""A model that is missing, damaged or changed is refused in one sentence, before anything serves."""
+"""A model that is missing, damaged or changed is rejected in one sentence, before anything serves."""
 
 import json
 import shutil
@@ -173,7 +173,7 @@ def test_another_network_is_rejected(folder: Path) -> None:
 
 
 def reject(**environment: str) -> str:
-    """Return the one sentence with which the service refuses to start."""
+    """Return the one sentence with which the service rejects to start."""
     rejected = run("-m", "bentoml", "serve", "--port", str(free_port()), fails=True, **environment)
     assert "Traceback" not in rejected.stdout + rejected.stderr
     (sentence,) = [line for line in rejected.stderr.splitlines() if line.startswith("Error")]

@@ -107,7 +107,7 @@ def test_null_is_an_answerable_value_of_a_nullable_field(server: Server, row: di
         ({"temp": float("nan")}, "row 1: `temp`: expected a finite number, got nan; send null if it is unknown"),
         ({"temp": float("-inf")}, "row 1: `temp`: expected a finite number, got -inf; send null if it is unknown"),
         ({"distance": 10**400}, "row 1: `distance`: expected a number from"),
-        ({"carrier": 7}, "row 1: `carrier`: expected a text, got 7"),
+        ({"carrier": 7}, "row 1: `carrier`: expected a string, got 7"),
         ({"scheduled_departure": "tomorrow"}, "row 1: `scheduled_departure`: expected an ISO 8601 date and time"),
         ({"scheduled_departure": "2013-07-04T10:00:00Z"}, "row 1: `scheduled_departure`: expected local time without"),
         ({"distanse": 5}, "row 1: `distanse`: unknown field"),

@@ -1,4 +1,4 @@
-"""Settings as the environment gives them: which port counts, and what is refused with which words."""
+"""Settings as the environment gives them: which port counts, and what is rejected with which words."""
 
 import re
 from pathlib import Path

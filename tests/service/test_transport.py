@@ -1,4 +1,4 @@
-"""What all dialects share on the wire: one port for both planes, the token, TLS, and probes while stopping."""
+"""What all protocols share on the wire: one port for both planes, the token, TLS, and probes while stopping."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The commands as a person runs them: what they print, refuse, leave in the stores, and leave alone."""
+"""The commands as a person runs them: what they print, reject, leave in the stores, and leave alone."""
 
 import gzip
 import os
@@ -328,7 +328,7 @@ def test_other_values_are_drift_and_are_trained_on(killed: Project) -> None:
 
 @pytest.mark.slow
 def test_the_same_table_has_no_drift(project: Project, capsys: Capture) -> None:
-    project.write(make_table().drop(columns="member"))  # refused, so that nothing is fitted
+    project.write(make_table().drop(columns="member"))  # rejected, so that nothing is fitted
     assert call(project, "train") == 2
     assert "drifted" not in capsys.readouterr().out
 
@@ -531,7 +531,7 @@ def test_rows_that_do_not_fit_get_no_prediction_and_a_reason(project: Project, c
     assert scored["prediction.label"].isna().equals(rejected)
     assert scored["prediction.problem"][3] == (
         "`unit price`: expected a number, got 'dear'; "
-        "`when`: expected an ISO 8601 date and time as text, got 'soon'"
+        "`when`: expected an ISO 8601 date and time as a string, got 'soon'"
     )  # fmt: skip
     assert scored["prediction.problem"][5].startswith("`member`: null is not allowed")
 
@@ -702,7 +702,7 @@ BAD_PROBLEMS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: f'{text}"when" = {{ kind = "number" }}\n',
         "`when`: can't be read as a number in 400 of 400 rows (100%), first in row 1: '2024-01-01 00:00:00'",
     ),
-    "a text as a boolean": (
+    "a string as a boolean": (
         lambda text: text.replace('"category"', '"boolean"'),
         "`شهر`: can't be read as true or false in 400 of 400 rows",
     ),

@@ -1,4 +1,4 @@
-"""The training command: what it prints, what it leaves in MLflow and in the BentoML store, and what it refuses."""
+"""The training command: what it prints, what it leaves in MLflow and in the BentoML store, and what it rejects."""
 
 import json
 import math
@@ -325,7 +325,7 @@ def test_an_unreachable_database_is_one_sentence(restored_mlflow: pytest.MonkeyP
 
 
 def test_a_file_that_is_no_database_is_one_sentence(restored_mlflow: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("This is no database, but it is long enough to be looked at. " * 100)
+    (tmp_path / "mlflow.db").write_text("This is not a database, but it is long enough to be looked at. " * 100)
     assert_unreachable(f"sqlite:///{tmp_path}/mlflow.db", restored_mlflow)
 
 

@@ -91,7 +91,7 @@ def reject_unparseable(table: Table) -> None:
 
 
 def reject_nul_bytes(schema: Schema) -> None:
-    """Raise InvalidTable if a category's value ends with a NUL, which NumPy, and so Keras, takes off a text's end."""
+    """Raise InvalidTable if a category's value ends with a NUL, which NumPy, and so Keras, takes off a string's end."""
     for feature in schema.categories:
         for value in feature.vocabulary:
             if value.endswith(NUL):

@@ -165,7 +165,7 @@ class Distribution(_Frozen):
 
     @property
     def special(self) -> tuple[int, ...]:
-        """The places of the missing values and of those never seen."""
+        """The positions of the missing values and of those never seen."""
         last = len(self.counts) - 1
         return (last - 1, last) if isinstance(self.bins, CategoryBins) else (last,)
 
@@ -281,7 +281,7 @@ def _quantile_edges(column: "pd.Series[Any]") -> tuple[float, ...]:
 
 
 def _just_below(value: float) -> float:
-    """Return the float before a value; before 0 the first that is no subnormal: some CPU modes take those for 0."""
+    """Return the float before a value; before 0 the first that is not a subnormal: some CPU modes take those for 0."""
     return math.nextafter(value, -math.inf) if value else -sys.float_info.min
 
 
@@ -303,7 +303,7 @@ def _count_values(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _vocabulary(feature: Feature | Target) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the texts that are known, and those that stand for a missing value."""
+    """Return the strings that are known, and those that stand for a missing value."""
     if isinstance(feature, Target):
         return frozenset(map(str, feature.classes)), frozenset()
     assert isinstance(feature, Category)

@@ -101,7 +101,7 @@ def check_table(
     """Check a typed table against a schema and what its training rows looked like.
 
     `columns` are all of the source and `parse_failures` what could not be read of them; the frame's index
-    holds the rows' places in the source, counted from 0. `features` are those the problem names
+    holds the rows' positions in the source, counted from 0. `features` are those the problem names
     (default: the schema's), `against` is what to call the schema's model, such as "version 3".
     Without a reference nothing can drift. Raises InvalidTable if there are no rows.
     """

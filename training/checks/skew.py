@@ -52,7 +52,7 @@ def find_skews(
 ) -> tuple[Skew, ...]:
     """Return everything in which a table differs from the schema, and its columns from the reference's.
 
-    `columns` are all of the source, `frame` is what was read of it, its index the rows' places in
+    `columns` are all of the source, `frame` is what was read of it, its index the rows' positions in
     the source, and `features` are those the problem names. `against` says in the messages whose
     schema it is.
     """
@@ -204,4 +204,4 @@ def _describe_dtype(dtype: Any) -> str:
         return "a timestamp"
     if pd.api.types.is_bool_dtype(dtype):
         return "a boolean"
-    return "a number" if pd.api.types.is_numeric_dtype(dtype) else "a text"
+    return "a number" if pd.api.types.is_numeric_dtype(dtype) else "a string"

@@ -57,7 +57,7 @@ def _cut(table: pd.DataFrame, train: np.ndarray, validation: np.ndarray, test: n
 
 
 def _order_positions(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the places of each part's rows by time; rows of one moment stay together."""
+    """Return the positions of each part's rows by time; rows of one moment stay together."""
     order = np.argsort(times, kind="stable")
     ordered = times[order]
     cuts = [int(len(times) * share) for share in (1 - split.validation - split.test, 1 - split.test)]
@@ -68,7 +68,7 @@ def _order_positions(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.nd
 def _draw_positions(
     rows: int, split: Split, strata: np.ndarray | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the places of each part's rows, drawn at random from each stratum, in the table's order."""
+    """Return the positions of each part's rows, drawn at random from each stratum, in the table's order."""
     shuffled = np.random.default_rng(seed).permutation(rows)
     if strata is not None:
         shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]

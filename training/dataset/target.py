@@ -39,7 +39,7 @@ def learn_target(declared: TargetColumn, column: pd.Series) -> Target:
 
 
 def encode_labels(target: Target, column: pd.Series) -> np.ndarray:
-    """Return what the network is fitted to, (rows,): 0 and 1, the places of the classes, or numbers.
+    """Return what the network is fitted to, (rows,): 0 and 1, the positions of the classes, or numbers.
 
     Raises KeyError if a label is none of the classes.
     """

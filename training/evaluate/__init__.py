@@ -1,6 +1,6 @@
 """How good the answers are: metrics, slices and plots on rows the network never saw.
 
-`labels` are (rows,): 0 and 1, the places of the classes, or numbers, as the task of the target
+`labels` are (rows,): 0 and 1, the positions of the classes, or numbers, as the task of the target
 has them. `answers` are (rows, outputs) as `ekiben.contract.answers` describes them.
 """
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Diverged(UserError):
-    """The network answers with what is no number."""
+    """The network answers with what is not a number."""
 
 
 class Evaluation(Protocol):

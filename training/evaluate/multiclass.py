@@ -22,7 +22,7 @@ PANELS: tuple[Panel, ...] = (
 
 
 def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    """Return the metrics of labels, (rows,) places of classes, and probabilities, (rows, classes).
+    """Return the metrics of labels, (rows,) positions of classes, and probabilities, (rows, classes).
 
     `balanced_accuracy` is over the classes that have rows, `macro_f1` over those and the ones
     answered. `macro_auc`, the mean over each class against the rest, needs rows of all of them.
@@ -98,7 +98,7 @@ def _macro_auc(labels: np.ndarray, answers: np.ndarray) -> float:
 
 
 def _most_frequent(target: Target, labels: np.ndarray) -> np.ndarray:
-    """Return the places of up to MAX_DRAWN classes, the one with the most rows first."""
+    """Return the positions of up to MAX_DRAWN classes, the one with the most rows first."""
     rows = np.bincount(labels, minlength=len(target.classes))
     return np.argsort(-rows, kind="stable")[:MAX_DRAWN]
 

@@ -48,7 +48,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Encoded rows and their labels, (rows,): 0 and 1, the places of the classes, or numbers."""
+    """Encoded rows and their labels, (rows,): 0 and 1, the positions of the classes, or numbers."""
 
     encoded: Encoded
     labels: np.ndarray

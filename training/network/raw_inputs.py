@@ -20,9 +20,9 @@ from ekiben.training.network.timestamp_parsing import read_cycles
 def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
     """Return a model with one (rows,) input per feature: text for category and timestamp, else float32.
 
-    One-dimensional, as a column is: Keras takes texts as NumPy objects in no other shape. The
+    One-dimensional, as a column is: Keras takes strings as NumPy objects in no other shape. The
     model takes a dictionary by the features' names, whatever these hold; the tensors have the
-    same names where Keras can call them so, else they are called by their places.
+    same names where Keras can call them so, else they are called by their positions.
     """
     try:
         return _build(schema, network, schema.names)
@@ -33,7 +33,7 @@ def build_raw_model(schema: Schema, network: keras.Model) -> keras.Model:
 
 
 def positional_name(index: int) -> str:
-    """Return what a tensor is called after its feature's place."""
+    """Return what a tensor is called after its feature's position."""
     return f"feature_{index}"
 
 
@@ -55,7 +55,7 @@ def _build(schema: Schema, network: keras.Model, names: Sequence[str]) -> keras.
 
 
 def raw_dtype(feature: Feature) -> str:
-    """Return the type of a raw column's tensor; missing is NaN in a float, "" in a text."""
+    """Return the type of a raw column's tensor; missing is NaN in a float, "" in a string."""
     return "string" if isinstance(feature, Category | Timestamp) else "float32"
 
 

@@ -1,4 +1,4 @@
-"""Reads ISO 8601 texts inside a Keras graph, with Keras's own layers only.
+"""Reads ISO 8601 strings inside a Keras graph, with Keras's own layers only.
 
 A custom layer would need this project's code wherever the model is loaded; a character
 vocabulary and integer arithmetic travel inside the `.keras` file.
@@ -25,7 +25,7 @@ TAILS = ("", "Z", "+00:00")  # what may follow the seconds of a zoned column, wh
 
 
 def read_cycles(strings: KerasTensor, feature: Timestamp) -> KerasTensor:
-    """Return the sine and cosine of each cycle, (rows, 2 × cycles), of `YYYY-MM-DDTHH:MM:SS` texts.
+    """Return the sine and cosine of each cycle, (rows, 2 × cycles), of `YYYY-MM-DDTHH:MM:SS` strings.
 
     The clock, or its seconds, may be left out. NaN where the text is empty or in another form.
     """
@@ -92,7 +92,7 @@ def _is_readable(codes: KerasTensor, feature: Timestamp) -> KerasTensor:
         ops.logical_or(ops.equal(codes[:, index], 0), _between(codes[:, index], FIRST_CODE, nine))
         for index in CLOCK_DIGITS
     ]
-    # A number of two digits is there or it is not: half of one is no number.
+    # A number of two digits is there or it is not: half of one is not a number.
     whole = [ops.equal(ops.equal(codes[:, i], 0), ops.equal(codes[:, i + 1], 0)) for i in CLOCK_DIGITS[::2]]
     separators = [_is_one_of(codes[:, index], letters, index >= 10) for index, letters in SEPARATORS.items()]
     readable = ops.all(ops.stack([*date, *clock, *whole, *separators], axis=1), axis=1)

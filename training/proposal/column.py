@@ -12,7 +12,7 @@ from ekiben.training.tables.date_formats import DIGITS_ONLY, find_formats, is_zo
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25
-LOOKED_AT = 1000  # distinct texts, for the format of dates
+LOOKED_AT = 1000  # distinct strings, for the format of dates
 LIKELY = 0.9  # of them can be read in a format: it is tried on all
 UNPARSED_SHARE = 0.1  # of the distinct values can't be read: this is no such column
 FEW_UNPARSED = 20
@@ -92,7 +92,7 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether the table gives texts, as a CSV file always does."""
+        """Whether the table gives strings, as a CSV file always does."""
         return bool(pa.types.is_string(self.type))
 
     @property

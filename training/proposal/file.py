@@ -13,7 +13,7 @@ from ekiben.training.proposal.split import ProposedSplit
 from ekiben.training.proposal.target import ProposedTarget
 
 DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
-GUESSED = "guessed: change it if texts look wrong"
+GUESSED = "guessed: change it if strings look wrong"
 CLASSES_PER_LINE = 10
 
 
@@ -40,7 +40,7 @@ def render(proposal: Proposal, folder: Path) -> str:
 
 
 def to_toml(value: Any) -> str:
-    """Return a text, number, truth, list or table as TOML has it, on one line."""
+    """Return a string, number, truth, list or table as TOML has it, on one line."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {to_toml(entry)}" for key, entry in value.items()) + " }"
     if isinstance(value, list | tuple):
@@ -101,5 +101,5 @@ def _remark(remark: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """Return a text as a comment can hold it."""
+    """Return a string as a comment can hold it."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -87,12 +87,12 @@ def _score(tree: Any, folds: Iterable[Any], columns: NDArray[Any], target: NDArr
 
 
 def _to_values(plain: pa.Array, reading: Reading | None) -> Values:
-    """Return a column as numbers, NaN where missing; as codes if it is read as texts."""
+    """Return a column as numbers, NaN where missing; as codes if it is read as strings."""
     values = reading.read(plain) if reading else to_strings(plain).dictionary_encode().indices
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _rank(values: Values) -> NDArray[np.float64]:
-    """Return the places of the values among the different ones, (rows, 1): trees count in float32."""
+    """Return the positions of the values among the different ones, (rows, 1): trees count in float32."""
     indices = np.unique(values, return_inverse=True)[1]
     return np.where(np.isnan(values), np.nan, indices).reshape(-1, 1)

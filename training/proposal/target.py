@@ -133,6 +133,6 @@ def _warn_of_rare(counts: Counter[Label]) -> str:
 def _too_many(column: Column, counts: Counter[Label] | None) -> str:
     found = f"{len(counts):,}" if counts else f"more than {MAX_COUNTED:,}"
     return (
-        f"`{column.name}` has {found} different texts: a target is a number or one of at most "
+        f"`{column.name}` has {found} different strings: a target is a number or one of at most "
         f"{MAX_CLASSES:,} classes; pool the rare ones"
     )

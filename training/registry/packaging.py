@@ -70,7 +70,7 @@ def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray
 
 
 def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, Value]], np.ndarray]:
-    """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their places."""
+    """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their positions."""
     indices = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
     rows = to_rows(schema, table.iloc[indices])
     fitting = [index for index, row in enumerate(rows) if not any(validate_row(schema, index, row))][:GOLDEN_ROWS]

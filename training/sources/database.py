@@ -129,7 +129,7 @@ class DatabaseQuery:
             yield
         except NoSuchModuleError:
             known = "e.g. postgresql://user@host/database or sqlite:///shop.db"
-            raise InvalidTable(f"`{self.url.drivername}` is no database that SQLAlchemy knows: {known}") from None
+            raise InvalidTable(f"`{self.url.drivername}` is not a database that SQLAlchemy knows: {known}") from None
         except ImportError as error:
             raise InvalidTable(
                 f"{self.description} needs the Python module {error.name}, which is not installed"

@@ -1,4 +1,4 @@
-"""CSV files, streamed: every value is a text, and "" is one too."""
+"""CSV files, streamed: every value is a string, and "" is one too."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class DelimitedFile:
 
     @classmethod
     def open(cls, source: FileSource) -> "DelimitedFile":
-        """Look at the file's beginning; raise InvalidTable if it is no CSV file."""
+        """Look at the file's beginning; raise InvalidTable if it is not a CSV file."""
         csv_format = find_csv_format(source)
         return cls(
             source.path, csv_format, check_columns(str(source.path), [name.strip() for name in csv_format.header])
@@ -113,7 +113,7 @@ class DelimitedFile:
             index, row_number = map(int, undecodable.groups())
             where = f"{self.path}: {_name_row(row_number)}, column `{self.columns[index]}`"
             return explain_encoding(where, self.csv_format.encoding)
-        return f"{self.path} is no table: {message.splitlines()[0]}"
+        return f"{self.path} is not a table: {message.splitlines()[0]}"
 
     def _check_closed(self, end: bytes, tail: bytes) -> None:
         """Raise InvalidTable if the last value runs over lines and has no closing quote: it swallowed rows."""

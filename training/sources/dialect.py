@@ -36,7 +36,7 @@ class CsvFormat:
 def find_csv_format(source: FileSource) -> CsvFormat:
     """Look at the beginning of a CSV file; what the source says of it is taken as said.
 
-    Raise InvalidTable if it is no text, is empty, or is not written as the source says.
+    Raise InvalidTable if it is not text, is empty, or is not written as the source says.
     """
     with readable(source.path), open_content(source.path) as content:
         sample = content.read(_SAMPLE_BYTES)
@@ -77,7 +77,7 @@ def _decode(source: FileSource, sample: bytes, is_whole: bool) -> tuple[str, str
     except UnicodeError:
         raise InvalidTable(explain_encoding(str(source.path), encoding, found)) from None
     if not is_text(text):
-        raise InvalidTable(f"{source.path} is no text, read as {encoding}: {FORMATS}")
+        raise InvalidTable(f"{source.path} is not text, read as {encoding}: {FORMATS}")
     return encoding, text
 
 

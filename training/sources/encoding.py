@@ -1,4 +1,4 @@
-"""Which encoding a text is in, found by looking at its first bytes."""
+"""Which encoding a string is in, found by looking at its first bytes."""
 
 import codecs
 import re
@@ -15,7 +15,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _WESTERN = "cp1252"  # Windows' superset of Latin-1
-_OTHERS = [  # the more usual first: short texts often leave a choice
+_OTHERS = [  # the more usual first: short strings often leave a choice
     *("gb18030", "cp932", "big5", "cp949", "euc_jp", "cp1251", "cp1250", "cp1253", "cp1256", "cp1255"),
     *("koi8_r", "cp866", "iso8859_2", "iso8859_5", "cp850", "cp874"),
 ]
@@ -28,7 +28,7 @@ _MAX_CONTROLS = 0.01
 def find_encoding(sample: bytes, is_whole: bool) -> str | None:
     """Return Python's name of the encoding, None if none fits.
 
-    A byte order mark says it; else UTF-8 if it is valid, since other texts hardly ever are; else
+    A byte order mark says it; else UTF-8 if it is valid, since other strings hardly ever are; else
     the most likely one for the words that have other letters than ASCII's.
     """
     marked = next((encoding for mark, encoding in _MARKS.items() if sample.startswith(mark)), None)
@@ -37,8 +37,8 @@ def find_encoding(sample: bytes, is_whole: bool) -> str | None:
 
 
 def decode(sample: bytes, encoding: str, is_whole: bool) -> str:
-    """Decode the beginning of a text; raise UnicodeDecodeError, or LookupError if there is no such encoding."""
-    "".encode(encoding)  # refuses codecs that aren't encodings of text
+    """Decode the beginning of a string; raise UnicodeDecodeError, or LookupError if there is no such encoding."""
+    "".encode(encoding)  # rejects codecs that aren't encodings of text
     text = codecs.getincrementaldecoder(encoding)().decode(sample, final=is_whole)
     return text.removeprefix("\ufeff")
 
@@ -49,7 +49,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def explain_encoding(location: str, encoding: str, better: str | None = None) -> str:
-    """Return the sentence for a text that is in another encoding."""
+    """Return the sentence for a string that is in another encoding."""
     example = better or (_WESTERN if is_utf8(encoding) else UTF8)
     return f'{location} can\'t be read as {encoding}: set `encoding` in the problem file, e.g. encoding = "{example}"'
 

@@ -73,7 +73,7 @@ class ParquetFiles:
                 yield batch
 
     def _check_strings(self, batch: pa.RecordBatch) -> None:
-        """Raise InvalidTable where a text is not UTF-8: PyArrow reads whatever a program has written there."""
+        """Raise InvalidTable where a string is not UTF-8: PyArrow reads whatever a program has written there."""
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             try:
                 column.validate(full=True)
@@ -109,7 +109,7 @@ def _common_schema(paths: Sequence[Path]) -> pa.Schema:
         try:
             common = pa.unify_schemas([common, schema])
         except pa.ArrowException as error:
-            raise InvalidTable(f"{first} and {path} are no one table: {_first_line(error)}") from None
+            raise InvalidTable(f"{first} and {path} are not one table: {_first_line(error)}") from None
     return common
 
 

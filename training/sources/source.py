@@ -26,7 +26,7 @@ class Source(Protocol):
 
     @property
     def typed(self) -> bool:
-        """Whether the columns have types; in a CSV file every value is a text."""
+        """Whether the columns have types; in a CSV file every value is a string."""
 
     @property
     def rows(self) -> int | None:

@@ -52,8 +52,8 @@ class _Spelling:
 def convert(raw: pa.Array, kind: Kind, *, format: str = "", zoned: bool = False, decimal: str = ".") -> Converted:
     """Return a column as `kind`, whatever its type; where a value can't be read as that it is a misfit and null.
 
-    Of a text NULL_SPELLINGS are missing. `format` and `zoned` say how timestamps are written,
-    `decimal` is the decimal point of numbers in texts.
+    Of a string NULL_SPELLINGS are missing. `format` and `zoned` say how timestamps are written,
+    `decimal` is the decimal point of numbers in strings.
     """
     plain = to_plain(raw)
     return _mark_parse_failures(plain, _READERS[kind](plain, _Spelling(format, zoned, decimal)))
@@ -66,7 +66,7 @@ def convert_exactly(raw: pa.Array, decimal: str = ".") -> Converted:
 
 
 def to_plain(raw: pa.Array) -> pa.Array:
-    """Return the same values without what an encoding adds, null where a text or a NaN stands for missing."""
+    """Return the same values without what an encoding adds, null where a string or a NaN stands for missing."""
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage
     if pa.types.is_dictionary(raw.type):
@@ -83,7 +83,7 @@ def to_plain(raw: pa.Array) -> pa.Array:
 
 
 def to_double(plain: pa.Array, decimal: str = ".") -> pa.Array:
-    """Return what `to_plain` made as float64, null where it is no number or float32 can't hold it."""
+    """Return what `to_plain` made as float64, null where it is not a number or float32 can't hold it."""
     if pa.types.is_string(plain.type):
         wide = _read(plain, partial(cast_numbers, decimal=decimal), partial(read_numbers, decimal=decimal))
     elif _is_numeric(plain.type) or pa.types.is_boolean(plain.type):
@@ -139,7 +139,7 @@ def has_text(given: pa.DataType) -> bool:
 def to_strings(plain: pa.Array) -> pa.Array:
     """Return what `to_plain` made as a caller would write it: `3` for 3.0, `true`, `2013-07-04T17:30:00`.
 
-    All null if the type has no texts.
+    All null if the type has no strings.
     """
     given = plain.type
     if pa.types.is_floating(given):
@@ -155,9 +155,9 @@ def to_strings(plain: pa.Array) -> pa.Array:
 
 
 def _read(strings: pa.Array, at_once: _Reader | None, with_care: _Reader) -> pa.Array:
-    """Read all texts at once, or if that can't be each one once: columns repeat themselves."""
+    """Read all strings at once, or if that can't be each one once: columns repeat themselves."""
     if at_once:
-        with suppress(pa.ArrowInvalid):  # a text is odd
+        with suppress(pa.ArrowInvalid):  # a string is odd
             return at_once(strings)
     encoded = strings.dictionary_encode()
     return with_care(encoded.dictionary).take(encoded.indices)

@@ -22,7 +22,7 @@ CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%
 ZONES = ("", "%z", " %z", " UTC", " GMT")
 DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-"}
 TAILS = ("", *(joint + clock + zone for joint in JOINTS for clock in CLOCKS for zone in ZONES))
-LOOKED_AT = 20  # texts, for what they look like
+LOOKED_AT = 20  # strings, for what they look like
 _DIRECTIVES = {
     **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), r"\d{1,2}"),
     "%Y": r"\d{4}",
@@ -38,7 +38,7 @@ _DIRECTIVES = {
 
 
 def find_formats(strings: pa.Array, share: float = 1.0) -> list[str]:
-    """Return the formats in which that share of the texts can be read; "" is ISO 8601.
+    """Return the formats in which that share of the strings can be read; "" is ISO 8601.
 
     Where the day may as well be the month both readings are returned.
     """
@@ -54,7 +54,7 @@ def find_formats(strings: pa.Array, share: float = 1.0) -> list[str]:
 
 
 def choose_format(formats: Sequence[str], strings: pa.Array) -> tuple[str, bool]:
-    """Return which of the formats that read all texts to take, and whether another was as good.
+    """Return which of the formats that read all strings to take, and whether another was as good.
 
     The day comes first, unless the clock has 12 hours, or that would put every date into the same
     month while the other order makes each the same day of its month.
@@ -69,7 +69,7 @@ def choose_format(formats: Sequence[str], strings: pa.Array) -> tuple[str, bool]
 
 
 def is_zoned(format: str, strings: pa.Array) -> bool:
-    """Return whether texts of this format carry a UTC offset."""
+    """Return whether strings of this format carry a UTC offset."""
     if format != ISO:
         return "%z" in format
     return bool(read_timestamps(strings, zoned=True).is_valid().true_count * 2 > len(strings))
@@ -85,7 +85,7 @@ def _twins(format: str) -> list[str]:
 
 
 def _likely(text: str) -> Iterator[str]:
-    """Yield the formats that a text looks like: a date, and what may follow one."""
+    """Yield the formats that a string looks like: a date, and what may follow one."""
     for date in DATES:
         found = _pattern(date).match(text)
         if found:

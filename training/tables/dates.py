@@ -19,15 +19,15 @@ def timestamp_type(zoned: bool) -> pa.DataType:
 
 
 def cast_timestamps(strings: pa.Array, zoned: bool = False) -> pa.Array:
-    """Return ISO 8601 texts as `timestamp_type`; raise ArrowInvalid if any is not in a usual form of it."""
+    """Return ISO 8601 strings as `timestamp_type`; raise ArrowInvalid if any is not in a usual form of it."""
     return to_seconds(strings.cast(pa.timestamp("us", "UTC" if zoned else None)), zoned)
 
 
 def read_timestamps(strings: pa.Array, format: str = "", zoned: bool = False) -> pa.Array:
-    """Return texts as `timestamp_type`, null where a text is no such date; fractions of a second are cut.
+    """Return strings as `timestamp_type`, null where a string is not such a date; fractions of a second are cut.
 
-    Without a `format` a text is read as ISO 8601. `zoned` wants a UTC offset in each text, any
-    other column refuses one.
+    Without a `format` a string is read as ISO 8601. `zoned` wants a UTC offset in each text, any
+    other column rejects one.
     """
     if format:
         return _within_years(_read_format(strings, format, zoned), zoned)

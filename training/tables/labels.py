@@ -1,4 +1,4 @@
-"""The labels of a classification, as the table gives them: true and false, whole numbers or texts."""
+"""The labels of a classification, as the table gives them: true and false, whole numbers or strings."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,10 @@ class LabelReader:
     """Collects the batches of a column of labels; what they are only all of them together say.
 
     All true or false, in any case, are bool; all whole numbers are int; else each is its text. In
-    a source with types a text is a text.
+    a source with types a string is a string.
     """
 
-    parse_failure = None  # everything that has a text can be a label
+    parse_failure = None  # everything that has a string can be a label
 
     def __init__(self, name: str, typed: bool) -> None:
         self._name = name
@@ -30,11 +30,11 @@ class LabelReader:
         self._chunks: list[pa.Array] = []
 
     def add(self, raw: pa.Array, first_row: int = 0) -> None:
-        """Take the next batch; raise InvalidTable if its type has no texts, such as lists."""
+        """Take the next batch; raise InvalidTable if its type has no strings, such as lists."""
         plain = to_plain(raw)
         if not has_text(plain.type):
             holds = f"`{self._name}` holds {plain.type}"
-            raise InvalidTable(f"{holds}: a label is true or false, a whole number or a text")
+            raise InvalidTable(f"{holds}: a label is true or false, a whole number or a string")
         self._as_text |= self._typed and pa.types.is_string(plain.type)
         self._chunks.append(to_strings(plain).dictionary_encode())
 
@@ -51,7 +51,7 @@ class LabelReader:
 
 
 def read_labels(strings: Sequence[str], *, as_text: bool = False) -> list[Label]:
-    """Return the label each of a column's distinct texts stands for; `as_text` leaves them as they are."""
+    """Return the label each of a column's distinct strings stands for; `as_text` leaves them as they are."""
     words = [text.strip().lower() for text in strings]
     if as_text or not words:
         return list(strings)

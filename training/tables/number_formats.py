@@ -13,7 +13,7 @@ OTHER_SIGNS = {"−": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "}
 
 
 def cast_numbers(strings: pa.Array, decimal: str = ".") -> pa.Array:
-    """Return texts of mere digits as float64; raise ArrowInvalid if any says more than that."""
+    """Return strings of mere digits as float64; raise ArrowInvalid if any says more than that."""
     if decimal == ",":
         if pc.any(pc.match_substring(strings, ".")).as_py():
             raise pa.ArrowInvalid("a dot parts thousands here")
@@ -22,10 +22,10 @@ def cast_numbers(strings: pa.Array, decimal: str = ".") -> pa.Array:
 
 
 def read_numbers(strings: pa.Array, decimal: str = ".") -> pa.Array:
-    """Return texts as float64, null where a text is no number; `decimal` is the decimal point.
+    """Return strings as float64, null where a string is not a number; `decimal` is the decimal point.
 
     A grouping of thousands, a plus, a currency sign or a percent sign may stand by the digits: they
-    change nothing. `1,23` is no number where the decimal point is a dot: it could mean two things.
+    change nothing. `1,23` is not a number where the decimal point is a dot: it could mean two things.
     """
     strings = pc.utf8_trim_whitespace(strings)
     if not pc.all(pc.string_is_ascii(strings)).as_py():
@@ -46,7 +46,7 @@ def _grammar(decimal: str) -> str:
 
 
 def _to_ascii(text: str, decimal: str) -> str:
-    """Return a text with the digits and signs of other scripts as ASCII has them."""
+    """Return a string with the digits and signs of other scripts as ASCII has them."""
     points = ARABIC if decimal == "." else {mark: GROUPING[point] for mark, point in ARABIC.items()}
     return "".join(
         str(unicodedata.decimal(letter)) if letter.isdecimal() else {**OTHER_SIGNS, **points}.get(letter, letter)

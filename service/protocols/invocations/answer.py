@@ -91,7 +91,7 @@ class Invocations:
 
 
 def parse_body(body: bytes, kind: str) -> Any:
-    """Return what a JSON body holds; one that is none and has no content type is refused for that."""
+    """Return what a JSON body holds; one that is none and has no content type is rejected for that."""
     try:
         return parse_json(body, nan_to_null)
     except BadRequest as error:

@@ -91,7 +91,7 @@ def check_split(split: Any) -> tuple[Sequence[str] | None, list[list[Any]]]:
         raise _split_error(f'expected an object such as {{"columns": [...], "data": [...]}}, got {show(split)}')
     for key in split:
         if key not in SPLIT_KEYS:
-            raise _split_error(f"{show(key)} is no part of it{suggest(key, SPLIT_KEYS)}")
+            raise _split_error(f"{show(key)} is not a part of it{suggest(key, SPLIT_KEYS)}")
     columns, data = split.get("columns"), split.get("data")
     if not isinstance(data, list):
         raise _split_error("`data` is missing" if "data" not in split else f"expected rows in `data`, got {show(data)}")

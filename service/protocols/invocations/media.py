@@ -2,7 +2,7 @@
 
 An answer is JSON or CSV: what Accept weighs most, JSON where it is all the same to it. Where it
 says nothing or `*/*`, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT says it, as in SageMaker's own
-containers. Only a request that accepts neither is refused.
+containers. Only a request that accepts neither is rejected.
 """
 
 from functools import lru_cache

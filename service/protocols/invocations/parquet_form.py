@@ -42,12 +42,12 @@ class ParquetReader:
         self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
 
     async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> list[Any]:
-        """Return the rows; raise BadRequest or InvalidInput if there are none, or a Refusal.
+        """Return the rows; raise BadRequest or InvalidInput if there are none, or a RequestRejected.
 
         `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
         """
         if len(body) < MIN_FILE_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:
-            raise BadRequest(400, "the body is no Parquet file: it should begin and end with PAR1")
+            raise BadRequest(400, "the body is not a Parquet file: it should begin and end with PAR1")
         deadline = asyncio.get_running_loop().time() + timeout_s
         try:
             async with asyncio.timeout_at(deadline), self._readers.lend(gone) as reader:

@@ -13,12 +13,12 @@ from ekiben.contract.validation import shorten, show
 
 STRINGS = "BYTES"
 MANY_STRINGS = 8  # from which on it pays to see whether all have one length
-_LENGTH = Struct("<I")  # of a text, before it
+_LENGTH = Struct("<I")  # of a string, before it
 
 
 @dataclass(frozen=True)
 class Datatype:
-    """One datatype; a text has no size of its own, and 16-bit floats only a raw form."""
+    """One datatype; a string has no size of its own, and 16-bit floats only a raw form."""
 
     size: int = 0  # bytes of an element
     code: str = ""  # in `struct`, which knows no BF16
@@ -84,7 +84,7 @@ def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: in
 
 
 def decode_strings(name: str, strings: Iterable[bytes]) -> list[str]:
-    """Return texts; raise InvalidInput if one is no UTF-8."""
+    """Return strings; raise InvalidInput if one is not UTF-8."""
     try:
         return [text.decode() for text in strings]
     except UnicodeDecodeError:
@@ -101,7 +101,7 @@ def write_raw(datatype: str, values: Any) -> bytes:
 
 def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
     if end - start < count * _LENGTH.size:  # before anything is made for each
-        raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} texts")
+        raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} strings")
     if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
         return strings
     length_at, pieces, position = _LENGTH.unpack_from, [], start
@@ -119,7 +119,7 @@ def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -
 
 
 def _read_even_strings(content: bytes, count: int) -> list[str] | None:
-    """Return ASCII texts of one length, as codes and times are, at a quarter of the cost; None if they are not that."""
+    """Return ASCII strings of one length, as codes and times are, at a quarter of the cost; None if they are not that."""
     step, rest = divmod(len(content), count)
     if rest or not content.isascii():
         return None

@@ -57,7 +57,7 @@ class RowReader:
     ) -> list[Any]:
         """Return the rows of tensors by name, not checked yet; `tensor_shape` is the last one's.
 
-        `strings`: all features in one tensor are texts, as in a CSV file.
+        `strings`: all features in one tensor are strings, as in a CSV file.
         """
         if tensor_shape.width is None:
             return self._reader.to_rows(columns, without_nan)

@@ -62,7 +62,7 @@ class Selection:
         if spec is None:
             near = suggest(name, list(self._specs)) if isinstance(name, str) else ""
             known = "" if near else f": there are {', '.join(self._specs)}"
-            raise InvalidInput(FieldError(None, "outputs", f"{show(name)} is no output of this model{near}{known}"))
+            raise InvalidInput(FieldError(None, "outputs", f"{show(name)} is not an output of this model{near}{known}"))
         classes = parameters.get("classification", 0)
         if classes:
             self._check_classes(name, classes)
@@ -73,7 +73,7 @@ class Selection:
             sentence = f"parameter `classification`: expected a number of classes, got {show(classes)}"
             raise InvalidInput(FieldError(None, name, sentence))
         if name != self._classified:
-            better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are no classes"
+            better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are not classes"
             raise InvalidInput(FieldError(None, name, f"there is no classification of this output{better}"))
 
     def pick(self, answers: Answers, requested: Sequence[RequestedOutput]) -> list[Output]:

@@ -56,7 +56,7 @@ INFER = Operation(
     },
 )
 MAX_INDEX_BYTES = 4096  # of a question about the repository
-NOT_READY = {503: "not yet, or no more"}
+NOT_READY = {503: "not ready: starting or shutting down"}
 
 
 def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:

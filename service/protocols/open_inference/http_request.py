@@ -94,7 +94,7 @@ class InferRequestReader:
             check_features(self._schema, names)
 
     def _read_raw(self, body: bytes) -> tuple[list[Any], InferRequest]:
-        """Return the rows and the question of a body that is the model's only tensor; a text is all of it."""
+        """Return the rows and the question of a body that is the model's only tensor; a string is all of it."""
         if len(self._inputs) > 1:
             sentence = f"a raw request is for models of one input, this one has {len(self._inputs)}: send JSON first"
             raise BadRequest(400, sentence)
@@ -161,7 +161,7 @@ def head_error(tensor: Any) -> InvalidInput:
     name = tensor.get("name")
     if not isinstance(name, str):
         wrong = f"got {show(name)}" if "name" in tensor else "there is none"
-        return InvalidInput(FieldError(None, "inputs", f"expected a text as a tensor's name, {wrong}"))
+        return InvalidInput(FieldError(None, "inputs", f"expected a string as a tensor's name, {wrong}"))
     missing = [key for key in ("shape", "datatype") if key not in tensor]
     return (
         tensor_error(name, f"the tensor has no `{missing[0]}`")
@@ -185,11 +185,11 @@ def _read_id(content: Mapping[str, Any]) -> str | None:
     given = content.get("id")
     if given is None or (isinstance(given, str) and (given.isascii() or _is_unicode(given))):
         return given
-    raise InvalidInput(FieldError(None, "id", f"expected a text, got {show(given)}"))
+    raise InvalidInput(FieldError(None, "id", f"expected a string, got {show(given)}"))
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether a text can be sent back: a lone surrogate can't."""
+    """Return whether a string can be sent back: a lone surrogate can't."""
     try:
         text.encode()
     except UnicodeEncodeError:

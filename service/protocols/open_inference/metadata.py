@@ -42,7 +42,7 @@ def name_platform(model: PackedModel) -> str:
 
 
 def describe_properties(model: PackedModel) -> dict[str, str]:
-    """Return what tensors can't say: all of it texts, as the protocol wants."""
+    """Return what tensors can't say: all of it strings, as the protocol wants."""
     target = model.schema.target
     properties = {"task": target.task, "run_id": model.manifest.run_id, "schema_digest": model.schema.digest}
     if target.classes:  # in the order of `probabilities`

@@ -36,7 +36,7 @@ class _InvalidTensor(Exception):
 def read_tensors(tensors: Mapping[str, Any], check_count: Callable[[int], None]) -> dict[str, Column]:
     """Return the tensors, (rows,) or (rows, 1), as columns.
 
-    One value may stand for all rows; `check_count` may refuse their number before that costs
+    One value may stand for all rows; `check_count` may reject their number before that costs
     anything. Raises InvalidInput naming the tensor that is not as it says, BadRequest if too few values stand for all.
     """
     columns: dict[str, Column] = {}
@@ -131,7 +131,7 @@ def _widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[Any]:
 
 def _read_strings(tensor: Any, rows: int) -> list[str]:
     if tensor.tensor_content:
-        raise _InvalidTensor("has texts in tensor_content, which has no form for them: send them in string_val")
+        raise _InvalidTensor("has strings in tensor_content, which has no form for them: send them in string_val")
     try:
         return [text.decode() for text in tensor.string_val]
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What arrives together: gRPC's calls come one a turn of the event loop, and become one batch all the same."""
+"""What arrives together: gRPC's calls come one a tick of the event loop, and become one batch all the same."""
 
 import asyncio
 from collections.abc import Awaitable

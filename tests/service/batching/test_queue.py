@@ -1,4 +1,4 @@
-"""The queue: what is merged, split, dropped, refused, and that no answer is ever swapped."""
+"""The queue: what is merged, split, dropped, rejected, and that no answer is ever swapped."""
 
 import asyncio
 import time

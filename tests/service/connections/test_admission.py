@@ -1,4 +1,4 @@
-"""Reading a few requests at a time: which wait, which are refused unread, and what their callers get."""
+"""Reading a few requests at a time: which wait, which are rejected unread, and what their callers get."""
 
 import asyncio
 import socket
@@ -557,7 +557,7 @@ def test_a_flood_gets_429_with_retry_after_on_connections_that_stay_and_probes_g
         statuses = {answer[9:12] for answer in answers}
         assert statuses <= {b"400", b"429"}, statuses
         rejected = [answer for answer in answers if answer[9:12] == b"429"]
-        assert rejected, "nothing was refused"
+        assert rejected, "nothing was rejected"
         assert all(b"\r\nretry-after: 1\r\n" in answer for answer in rejected)
         with socket.create_connection(address) as connection:
             assert exchange(connection, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")[9:12] == b"200"

@@ -319,5 +319,5 @@ def test_invalid_requests_are_counted_and_logged_once_a_minute(caplog: pytest.Lo
         for _ in range(3):
             fresh.count(400, "not a valid HTTP request", "127.0.0.1")
     assert [record.getMessage() for record in caplog.records] == [
-        "1 invalid HTTP requests, the last one from 127.0.0.1: not a valid HTTP request"
+        "1 invalid HTTP requests, the latest from 127.0.0.1: not a valid HTTP request"
     ]

@@ -1,11 +1,11 @@
-"""How late refusals are sent, by what callers make of it."""
+"""How late rejections are sent, by what callers make of it."""
 
 from collections.abc import Callable
 
 from ekiben.service.connections.rejections import HOLD_S, LONG_S, SHORT_S, TRIAL_S, AdaptiveDelay
 
 TRIED_S = 2 * (LONG_S + TRIAL_S) + 0.01
-Callers = Callable[[float], float]  # refusals a second, by their delay
+Callers = Callable[[float], float]  # rejections a second, by their delay
 
 
 def patient(delay_s: float) -> float:
@@ -19,7 +19,7 @@ def hasty(delay_s: float) -> float:
 
 
 def reject(delay: AdaptiveDelay, callers: Callers, now: float, until: float) -> float:
-    """Count the refusals of that time; return when the last was."""
+    """Count the rejections of that time; return when the last was."""
     while now < until:
         now += 1 / callers(delay.seconds)
         delay.count(now)

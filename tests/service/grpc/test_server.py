@@ -112,7 +112,7 @@ def test_an_error_keeps_its_sentence_whatever_it_holds(status: int, code: Code) 
             error = await rejected(channel)
         assert error.code() is code
         assert str(error.details()).startswith("`wärme`: expected a number, got '\\ud800' 温温")
-        assert str(error.details()).endswith("温...")  # clients refuse trailers of more than 8 KB
+        assert str(error.details()).endswith("温...")  # clients reject trailers of more than 8 KB
 
     asyncio.run(main())
 

@@ -25,9 +25,9 @@ def test_without_variables_the_serve_argument_means_sagemaker() -> None:
 
 
 def test_bentomls_own_serve_means_nothing() -> None:
-    assert recognise_platform({}, ["python", "-m", "bentoml", "serve"]).name == "none that is known"
+    assert recognise_platform({}, ["python", "-m", "bentoml", "serve"]).name == "unknown"
 
 
 @pytest.mark.parametrize("environment", [{}, {"AIP_MODE": ""}, {"AIP_HTTP_PORT": "8080"}, {"PORT": "80"}])
 def test_what_gives_no_platform_away_is_none(environment: dict[str, str]) -> None:
-    assert recognise_platform(environment, ["bentoml", "--port", "80"]).name == "none that is known"
+    assert recognise_platform(environment, ["bentoml", "--port", "80"]).name == "unknown"

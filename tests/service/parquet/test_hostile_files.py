@@ -49,10 +49,10 @@ LONG_FOOTER = (413, "the Parquet file's footer is larger than 2097152 bytes: sen
 ENCRYPTED = (400, "the Parquet file is encrypted: send it without encryption")
 SAID = {
     "a billion rows": (413, "1000000000 rows are more than 20000"),
-    "a text in a dictionary": TOO_LARGE,
+    "a string in a dictionary": TOO_LARGE,
     "a shorter text in a dictionary": TOO_LARGE,
-    "a text of 2 KB in a dictionary": TOO_LARGE,
-    "a text by prefixes": TOO_LARGE,
+    "a string of 2 KB in a dictionary": TOO_LARGE,
+    "a string by prefixes": TOO_LARGE,
     "a packed page of 2 GB": TOO_LARGE,
     "a nested footer": LONG_FOOTER,
     "many columns": TOO_MANY_PARTS,
@@ -222,7 +222,9 @@ def test_a_table_without_rows_or_columns_is_left_to_the_checks(caller: Caller) -
 def test_a_row_may_be_long_but_not_endless(caller: Caller) -> None:
     text = "x" * 100_000
     assert caller.read(to_parquet(pa.table({"colour": [text] * 60})))[59] == {"colour": text}
-    with pytest.raises(BadRequest, match="a row of the Parquet file takes more than 1048576 bytes: shorten its texts"):
+    with pytest.raises(
+        BadRequest, match="a row of the Parquet file takes more than 1048576 bytes: shorten its strings"
+    ):
         caller.read(to_parquet(pa.table({"colour": [text * 11]}), compression="none"))
 
 

@@ -1,4 +1,4 @@
-"""Real clients of every dialect get the same answers, to the bit; what they ask for besides is there."""
+"""Real clients of every protocol get the same answers, to the bit; what they ask for besides is there."""
 
 import json
 from collections.abc import Iterator
@@ -104,7 +104,7 @@ def test_triton_clients_are_told_what_is_wrong(
             client.infer(NAME, inputs, model_version="9")
         with pytest.raises(InferenceServerException, match="`distance`: missing"):
             client.infer(NAME, [one for one in inputs if one.name() != "distance"])
-        with pytest.raises(InferenceServerException, match="'x' is no output of this model"):
+        with pytest.raises(InferenceServerException, match="'x' is not an output of this model"):
             client.infer(NAME, inputs, outputs=[module.InferRequestedOutput("x")])
 
 

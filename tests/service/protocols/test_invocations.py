@@ -136,7 +136,7 @@ def test_an_infinity_is_no_missing_value() -> None:
         ({"dataframe_split": []}, '`dataframe_split`: expected an object such as {"columns": [...], "data": [...]}'),
         ({"dataframe_split": {}}, "`dataframe_split`: `data` is missing"),
         ({"dataframe_split": {"data": 1}}, "`dataframe_split`: expected rows in `data`, got 1"),
-        ({"dataframe_split": {"data": [], "colums": []}}, "'colums' is no part of it; did you mean `columns`?"),
+        ({"dataframe_split": {"data": [], "colums": []}}, "'colums' is not a part of it; did you mean `columns`?"),
         ({"dataframe_split": {"data": [], "columns": [0]}}, "expected a list of names in `columns`, got 0 in it"),
         ({"dataframe_split": {"data": [], "columns": "size"}}, "expected a list of names in `columns`, got 'size'"),
         ({"dataframe_split": {"data": [], "columns": ["size", "size"]}}, "`size`: is there twice"),
@@ -292,8 +292,8 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        (b"", 400, "no Parquet file"),
-        (b"PAR1PAR1", 400, "no Parquet file"),
+        (b"", 400, "not a Parquet file"),
+        (b"PAR1PAR1", 400, "not a Parquet file"),
         (b"PAR1" + b"\0" * 40 + b"PAR1", 400, "can't be read"),
         (b"PAR1" + b"\xff" * 40 + b"PAR1", 400, "can't be read"),
         (to_parquet(pa.table({"size": [1] * 101})), 413, "101 rows are more than 100"),

@@ -51,7 +51,7 @@ def test_what_the_client_can_send_gets_the_same_answers(client: ScoringServerCli
     wanted = client.invoke(table)
     objects = table.astype(object)
     assert client.invoke(objects.where(table.notna(), None)) == wanted  # None for missing
-    assert client.invoke(objects.where(table.notna(), np.nan)) == wanted  # NaN among texts
+    assert client.invoke(objects.where(table.notna(), np.nan)) == wanted  # NaN among strings
     assert client.invoke(table[list(reversed(table.columns))]) == wanted
     assert client.invoke(table.set_index(pd.Index(range(100, 100 + len(table))))) == wanted
     strings = table.assign(**{name: table[name].astype(str) for name in table.select_dtypes("datetime")})

@@ -172,7 +172,7 @@ def test_a_regression_answer_is_that_of_predict() -> None:
         given = outputs(await service.infer({"inputs": tensors(ROWS)}))
         assert given == {name: [one[name] for one in wanted] for name in ("value", "low", "high")}
         ask = {"inputs": tensors(ROWS), "outputs": [{"name": "value", "parameters": {"classification": 1}}]}
-        assert (await service.infer(ask, 400))["error"].endswith("whose values are no classes")
+        assert (await service.infer(ask, 400))["error"].endswith("whose values are not classes")
 
     serve(scenario, PRICE)
 
@@ -233,7 +233,7 @@ FORMS: dict[str, list[Json]] = {
     "shapes that differ": [t | {"shape": [3, 1] if position % 2 else [3]} for position, t in enumerate(tensors(ROWS))],
     "another order": tensors(ROWS)[::-1],
     "MLServer's parameters": [t | {"parameters": {"content_type": "pd"}} for t in tensors(ROWS)],
-    "floats and truths as numbers": [
+    "floats and booleans as numbers": [
         t | {"datatype": "FP32", "data": [None if v is None else float(v) for v in t["data"]]}
         if t["name"] in ("code", "new")
         else t
@@ -241,8 +241,10 @@ FORMS: dict[str, list[Json]] = {
     ],
     "one tensor of natural values": [matrix([[row[name] for name in NAMES] for row in ROWS])],
     "one flat tensor": [matrix([row[name] for row in ROWS for name in NAMES])],
-    "one tensor of texts": [matrix([[text_of(row[name]) for name in NAMES] for row in ROWS])],
-    "one tensor of texts and nulls": [matrix([None if row[n] is None else str(row[n]) for row in ROWS for n in NAMES])],
+    "one tensor of strings": [matrix([[text_of(row[name]) for name in NAMES] for row in ROWS])],
+    "one tensor of strings and nulls": [
+        matrix([None if row[n] is None else str(row[n]) for row in ROWS for n in NAMES])
+    ],
 }
 
 

@@ -141,7 +141,7 @@ def test_statistics_count_rows(model: PackedModel, rows: list[Any], stub: Any) -
     assert after.inference_stats.success.ns > before.inference_stats.success.ns
 
 
-# What is refused
+# What is rejected
 
 
 def first_tensor(**change: Any) -> Callable[[Any], None]:
@@ -194,7 +194,7 @@ TYPED: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "output unknown": (
         lambda r: r.outputs.add(name="labels"),
-        "`outputs`: 'labels' is no output of this model; did you",
+        "`outputs`: 'labels' is not an output of this model; did you",
     ),
     "output twice": (
         lambda r: (r.outputs.add(name="label"), r.outputs.add(name="label")),
@@ -204,7 +204,10 @@ TYPED: dict[str, tuple[Callable[[Any], Any], str]] = {
         set_parameter("int64_param", 0),
         "parameter `timeout`: expected whole microseconds above 0, got 0",
     ),
-    "timeout a text": (set_parameter("string_param", "5"), "parameter `timeout`: expected whole microseconds above 0"),
+    "timeout a string": (
+        set_parameter("string_param", "5"),
+        "parameter `timeout`: expected whole microseconds above 0",
+    ),
     "a value wrong": (
         extend_contents("bytes_contents", b"x", b"y"),
         "row 0: `scheduled_departure`: expected an ISO 8601",
@@ -239,8 +242,8 @@ RAW: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda request: request.raw_input_contents.append(b""),
         "there are 21 raw_input_contents for 20 inputs: send one for each, in order",
     ),
-    "empty": (set_raw(b""), FIRST + "has 0 bytes, too few for the lengths of 2 texts"),
-    "a text cut off": (
+    "empty": (set_raw(b""), FIRST + "has 0 bytes, too few for the lengths of 2 strings"),
+    "a string cut off": (
         set_raw(b"\x05\0\0\0abcde\x05\0\0\0ab"),
         FIRST + "ends within text 1, which should have 5 bytes",
     ),

@@ -181,7 +181,7 @@ def test_the_server_says_what_it_is(server: Server, model: PackedModel) -> None:
     assert json.loads(properties["classes"]) == ["false", "true"]
 
 
-# What is refused
+# What is rejected
 
 
 def set_first(**change: Any) -> Callable[[Tensors], Any]:
@@ -207,9 +207,9 @@ REJECTED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
     "inputs an object": (lambda _: {"inputs": {}}, "`inputs`: expected a list of tensors, got an object"),
     "inputs empty": (lambda _: {"inputs": []}, "`inputs`: expected at least one tensor, got an empty list"),
     "a tensor null": (lambda _: {"inputs": [None]}, "`inputs`: expected a list of tensors, got null in it"),
-    "no name": (without("name"), "`inputs`: expected a text as a tensor's name, there is none"),
-    "name a number": (set_first(name=7), "`inputs`: expected a text as a tensor's name, got 7"),
-    "name a list": (set_first(name=[]), "`inputs`: expected a text as a tensor's name, got a list"),
+    "no name": (without("name"), "`inputs`: expected a string as a tensor's name, there is none"),
+    "name a number": (set_first(name=7), "`inputs`: expected a string as a tensor's name, got 7"),
+    "name a list": (set_first(name=[]), "`inputs`: expected a string as a tensor's name, got a list"),
     "name unknown": (set_first(name="scheduled"), "row 0: `scheduled`: unknown field"),
     "name twice": (set_first(name="carrier"), "`carrier`: is there twice: send one tensor of each name"),
     "no datatype": (without("datatype"), FIRST + "the tensor has no `datatype`"),
@@ -218,13 +218,13 @@ REJECTED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
     "datatype FP16": (set_first(datatype="FP16"), FIRST + "16-bit floats have no form in JSON"),
     "datatype and value wrong": (
         set_first(datatype="INT32", data=[1, 2]),
-        "row 0: `scheduled_departure`: expected an ISO 8601 date and time as text, got 1",
+        "row 0: `scheduled_departure`: expected an ISO 8601 date and time as a string, got 1",
     ),
     "no shape": (without("shape"), FIRST + "the tensor has no `shape`"),
     "shape null": (set_first(shape=None), FIRST + "has the shape null: expected [rows] or [rows, 1]"),
     "shape empty": (set_first(shape=[]), FIRST + "has the shape []: expected [rows] or [rows, 1]"),
     "shape of floats": (set_first(shape=[2.0]), FIRST + "has the shape [2.0]: expected"),
-    "shape of truths": (set_first(shape=[True]), FIRST + "has the shape [True]: expected"),
+    "shape of booleans": (set_first(shape=[True]), FIRST + "has the shape [True]: expected"),
     "shape negative": (set_first(shape=[-2]), FIRST + "has the shape [-2]: expected"),
     "shape of three": (set_first(shape=[2, 1, 1]), FIRST + "has the shape [2, 1, 1]: expected"),
     "shape too wide": (set_first(shape=[1, 2]), FIRST + "has the shape [1, 2]: expected [rows] or [rows, 1]"),
@@ -232,7 +232,7 @@ REJECTED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
     "shape too large": (set_first(shape=[3]), FIRST + "has 2 values, its shape [3] is for 3: send as many"),
     "shape zero": (set_first(shape=[0]), FIRST + "has 2 values, its shape [0] is for 0: send as many"),
     "no data": (without("data"), FIRST + "has no values: send them in `data`, or raw"),
-    "data a text": (set_first(data="ab"), FIRST + "expected a list of values in `data`, got 'ab'"),
+    "data a string": (set_first(data="ab"), FIRST + "expected a list of values in `data`, got 'ab'"),
     "data ragged": (set_first(data=[["a"], []]), FIRST + "has rows of another length in `data` than its shape"),
     "data half nested": (set_first(data=[["a"], "b"]), FIRST + "has rows of another length in `data` than its shape"),
     "data nested late": (set_first(data=["2013-07-01", ["b"]]), "row 1: `scheduled_departure`: expected an ISO 8601"),
@@ -246,21 +246,21 @@ REJECTED: dict[str, tuple[Callable[[Tensors], Any], str]] = {
     ),
     "parameters a list": (set_first(parameters=[]), FIRST + "expected an object as parameters, got a list"),
     "no tensor of a feature": (lambda t: {"inputs": t[1:]}, "row 0: `scheduled_departure`: missing; it is required"),
-    "id a number": (with_keys(id=5), "`id`: expected a text, got 5"),
-    "id no Unicode": (with_keys(id="\ud800"), "`id`: expected a text, got '\\ud800'"),
-    "all parameters a text": (with_keys(parameters="x"), "`parameters`: expected an object as parameters, got 'x'"),
-    "timeout a text": (with_keys(parameters={"timeout": "1"}), "parameter `timeout`: expected whole microseconds"),
+    "id a number": (with_keys(id=5), "`id`: expected a string, got 5"),
+    "id no Unicode": (with_keys(id="\ud800"), "`id`: expected a string, got '\\ud800'"),
+    "all parameters a string": (with_keys(parameters="x"), "`parameters`: expected an object as parameters, got 'x'"),
+    "timeout a string": (with_keys(parameters={"timeout": "1"}), "parameter `timeout`: expected whole microseconds"),
     "timeout zero": (with_keys(parameters={"timeout": 0}), "parameter `timeout`: expected whole microseconds above 0"),
     "timeout true": (with_keys(parameters={"timeout": True}), "parameter `timeout`: expected whole microseconds"),
-    "binary a text": (
+    "binary a string": (
         with_keys(parameters={"binary_data_output": "yes"}),
         "parameter `binary_data_output`: expected true or false, got 'yes'",
     ),
-    "outputs a text": (with_keys(outputs="label"), "`outputs`: expected a list of outputs, got 'label'"),
-    "outputs of texts": (with_keys(outputs=["label"]), '`outputs`: expected objects such as {"name": "…"}'),
+    "outputs a string": (with_keys(outputs="label"), "`outputs`: expected a list of outputs, got 'label'"),
+    "outputs of strings": (with_keys(outputs=["label"]), '`outputs`: expected objects such as {"name": "…"}'),
     "output unknown": (
         with_keys(outputs=[{"name": "lable"}]),
-        "`outputs`: 'lable' is no output of this model; did you",
+        "`outputs`: 'lable' is not an output of this model; did you",
     ),
     "output twice": (with_keys(outputs=[{"name": "label"}] * 2), "`outputs`: 'label' is there twice"),
     "output not classified": (
@@ -325,7 +325,7 @@ BINARY: dict[str, tuple[Callable[[bytes, bytes], tuple[bytes, bytes]], str]] = {
         "parameter `binary_data_size`: expected a number of bytes, at most",
     ),
     "too long": (lambda head, raw: (head, raw + b"xx"), "the body has 2 bytes more than its JSON and its tensors"),
-    "size a text": (change_binary(parameters={"binary_data_size": "46"}), "that are left, got '46'"),
+    "size a string": (change_binary(parameters={"binary_data_size": "46"}), "that are left, got '46'"),
     "size negative": (change_binary(parameters={"binary_data_size": -1}), "that are left, got -1"),
     "size huge": (change_binary(parameters={"binary_data_size": 2**62}), f"that are left, got {2**62}"),
     "size too small": (change_binary(parameters={"binary_data_size": 45}), FIRST + "ends within text 1, which should"),

@@ -1,4 +1,4 @@
-"""What is wrong with a request is said in one sentence, in the dialect's own shape, and disturbs no other."""
+"""What is wrong with a request is said in one sentence, in the protocol's own shape, and disturbs no other."""
 
 import io
 import json
@@ -139,7 +139,7 @@ def test_a_wrong_request_is_rejected(server: Server, path: str, body: Any, statu
         ("text/csv", b'"a', 400, "in line 1"),
         ("text/csv", b"1,2\n1\n", 400, "expected 20 cells"),
         ("text/csv; charset=latin-1", b"1", 415, "charset=utf-8"),
-        ("application/vnd.apache.parquet", b"PAR1", 400, "no Parquet file"),
+        ("application/vnd.apache.parquet", b"PAR1", 400, "not a Parquet file"),
         ("application/vnd.apache.parquet", b"PAR1" + b"\xff" * 40 + b"PAR1", 400, "can't be read"),
         ("image/png", b"x", 415, "is not supported"),
     ],

@@ -554,7 +554,7 @@ def strange_report() -> Report:
 
 
 class Page(HTMLParser):
-    """The tags, attributes and texts of a page."""
+    """The tags, attributes and strings of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

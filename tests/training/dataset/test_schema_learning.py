@@ -1,4 +1,4 @@
-"""What is learned of a table's columns, and which tables are refused."""
+"""What is learned of a table's columns, and which tables are rejected."""
 
 from datetime import datetime
 from typing import Any
@@ -212,7 +212,7 @@ def test_text_is_no_number() -> None:
         ([1, 2], "timestamp"),  # AttributeError
         (["yes", "no"], "boolean"),  # accepted, fails in encode
         ([0.5, 2.0], "boolean"),  # accepted
-        ([True, False], "number"),  # accepted, and its example is then refused
+        ([True, False], "number"),  # accepted, and its example is then rejected
         ([1, 2] * 20, "category"),  # accepted; every value is code 0 in training
         ([1.0, np.inf], "number"),  # pydantic's ValidationError
     ],

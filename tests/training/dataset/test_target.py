@@ -1,4 +1,4 @@
-"""The target: its classes, its labels, and which targets are refused."""
+"""The target: its classes, its labels, and which targets are rejected."""
 
 from typing import Any
 

@@ -90,7 +90,7 @@ def ask(raw_model: keras.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def read(feature: Timestamp, *strings: str) -> np.ndarray:
-    """Which (rows, 2 × cycles) numbers the raw model reads in these texts, by way of a network that hands them on."""
+    """Which (rows, 2 × cycles) numbers the raw model reads in these strings, by way of a network that hands them on."""
     schema = Schema(name="times", features=(feature,), target=LATE)
     numbers = keras.Input((len(schema.number_names),), name="numbers")
     network = keras.Model({"numbers": numbers}, keras.layers.Identity()(numbers))

@@ -222,7 +222,7 @@ def test_the_command_writes_problem_toml_where_it_stands(
     ],
 )
 def test_the_kind_of_a_column_of_strings(values: list[str], line: str, run: Propose) -> None:
-    born = "day of birth"  # which is no column to split by
+    born = "day of birth"  # which is not a column to split by
     written = run(columns(**{born: values}))
     assert written.line(born).startswith(line)
     assert written.problem.split.time is None
@@ -488,7 +488,7 @@ def test_a_typed_column_that_can_be_no_target_is_rejected(run: Propose) -> None:
 def test_more_classes_than_can_be_told_apart_are_rejected(run: Propose) -> None:
     strings = [f"c{n % 1001}" for n in range(2002)]
     message = reject(run, {"x": NUMBERS * 10 + NUMBERS[:2], "y": strings})
-    assert message.startswith("`y` has 1,001 different texts: a target is a number or one of at most 1,000 classes")
+    assert message.startswith("`y` has 1,001 different strings: a target is a number or one of at most 1,000 classes")
     kept = run({"x": NUMBERS * 10, "y": strings[:1000] * 2})
     assert len(kept.problem.target.classes) == 1000
 

@@ -147,7 +147,7 @@ def test_a_regression_answers_with_value_low_and_high(tmp_path: Path) -> None:
 
 
 def read_codes(feature: Category, strings: list[str]) -> list[int]:
-    """Which codes the raw model reads in these texts, by way of a network that hands them on."""
+    """Which codes the raw model reads in these strings, by way of a network that hands them on."""
     schema = Schema(name="codes", features=(feature,), target=LATE)
     codes = keras.Input((1,), name="codes", dtype="int32")
     raw_model = build_raw_model(schema, keras.Model({"codes": codes}, keras.layers.Identity()(codes)))

@@ -366,7 +366,7 @@ def test_a_source_can_be_left_early_and_read_again(tmp_path: Path) -> None:
     assert read(source, "a").num_rows == 1_000_000
 
 
-# What is no table.
+# What is not a table.
 
 
 @pytest.mark.parametrize(
@@ -610,7 +610,7 @@ def test_what_is_no_database_is_rejected(shop: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("nonsense://u:geheim@h/d", "`nonsense` is no database that SQLAlchemy knows"),
+        ("nonsense://u:geheim@h/d", "`nonsense` is not a database that SQLAlchemy knows"),
         ("postgres://u:geheim@h/d", "e.g. postgresql://"),
         ("oracle://u:geheim@h/d", "oracle://u@h/d needs the Python module oracledb"),
         ("postgresql://u:geheim@h:port/d", "@ : / % in a password are"),

@@ -475,7 +475,7 @@ def test_labels_of_a_source_with_types(raw: pa.Array, labels: list[Any]) -> None
 
 @pytest.mark.parametrize("raw", [pa.array([b"x"]), pa.array([[1]])])
 def test_a_type_that_can_be_no_label_is_rejected(raw: pa.Array) -> None:
-    with pytest.raises(InvalidTable, match=r"^`late` holds .*: a label is true or false, a whole number or a text$"):
+    with pytest.raises(InvalidTable, match=r"^`late` holds .*: a label is true or false, a whole number or a string$"):
         label(raw, typed=True)
 
 
