@@ -1,4 +1,4 @@
-"""What a network's outputs say: one prediction a row, in the form its task has."""
+"""Turns a network's outputs into predictions: one per row, in the form of its task."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

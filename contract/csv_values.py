@@ -1,4 +1,4 @@
-"""From the text of a CSV cell to the value a caller would send as JSON."""
+"""Parses CSV cells into the values a caller would send as JSON."""
 
 from ekiben.contract.feature import FALSE, NULL_SPELLINGS, TRUE, Boolean, Category, Feature, Number, Value
 

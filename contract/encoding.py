@@ -1,4 +1,4 @@
-"""The one place that knows how a raw value becomes a number; training and serving both call it."""
+"""Encodes raw values as numbers; training and serving both call it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The mistakes a user can mend: one sentence each, saying what, where and how."""
+"""Errors that a user can fix: one sentence each, with what, where and how."""
 
 from dataclasses import dataclass
 

@@ -57,7 +57,7 @@ def predictions_type(schema: Schema) -> type[BaseModel]:
         predictions=(list[prediction], Field(description="one for each row, in the rows' order")),
         model=(str, Field(description="the model's name", examples=[schema.name])),
         version=(str, Field(description="its version in the model registry", examples=["1"])),
-        warnings=(list[str], Field(description="what is odd about the rows, such as a value never seen in training")),
+        warnings=(list[str], Field(description="warnings about the rows, such as a value never seen in training")),
     )
 
 

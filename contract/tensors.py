@@ -1,4 +1,4 @@
-"""The schema as tensors: what every tensor protocol says goes in and comes out.
+"""The schema as tensors: the inputs and outputs of every tensor protocol.
 
 The datatypes have the Open Inference Protocol's names. Each tensor is a column, (rows,), but for
 the probabilities of several classes, (rows, classes).

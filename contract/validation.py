@@ -1,4 +1,4 @@
-"""Finds what is wrong with the rows of a request and says it in words."""
+"""Validates the rows of a request; every error names its row and field."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +45,7 @@ def validate_names(schema: Schema, names: Iterable[str]) -> None:
 
 
 def validate_row(schema: Schema, index: int, row: Any) -> Iterator[FieldError]:
-    """Yield what is wrong with one row."""
+    """Yield the errors in one row."""
     if not isinstance(row, dict):
         yield FieldError(index, None, f"expected an object with one field per feature, got {show(row)}")
         return
@@ -61,7 +61,7 @@ def validate_row(schema: Schema, index: int, row: Any) -> Iterator[FieldError]:
 
 
 def validate_value(feature: Feature, value: Any) -> str | None:
-    """Return what is wrong with one value, or None."""
+    """Return the error in one value, or None."""
     if type(value) not in accepted_types(feature):
         if value is None:
             return f"null is not allowed; expected {_expected(feature)}"

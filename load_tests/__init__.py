@@ -1,1 +1,1 @@
-"""How much the service carries."""
+"""Load tests: how much load the service carries, and how it fails beyond."""

@@ -1,4 +1,4 @@
-"""What a run must show, and whether it did."""
+"""Acceptance criteria of a load test, and whether they were met."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One demand, what was seen, and whether that is good enough."""
+    """One criterion, what was measured, and whether it was met."""
 
     criterion: str
     seen: str
@@ -14,7 +14,7 @@ class Check:
 
 
 def print_checks(checks: Sequence[Check]) -> int:
-    """Print demands as a Markdown table; return the exit code: 1 if one was missed."""
+    """Print the criteria as a Markdown table; return the exit code: 1 if one was missed."""
     print("| criterion | measured | |")
     print("|---|---|---|")
     for check in checks:

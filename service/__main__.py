@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> str | None:
         return check_readiness(os.environ)
     if command == "serve" or command.startswith("-"):
         return serve(options if command == "serve" else arguments)
-    return f"there is no command `{command}`: {USAGE}"
+    return f"unknown command `{command}`: {USAGE}"
 
 
 def serve(options: list[str]) -> str | None:

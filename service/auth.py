@@ -1,4 +1,4 @@
-"""Lets only callers in that know the token, if one is set."""
+"""Authenticates callers by bearer token, if one is set."""
 
 import hmac
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ ANONYMOUS = "ekiben.anonymous"  # in the scope of a probe that came without the 
 
 
 class Authenticator:
-    """Compares a request's `authorization` with the token; an empty token lets everybody in."""
+    """Checks the `authorization` header against the token; an empty token accepts everybody."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
@@ -24,11 +24,11 @@ class Authenticator:
         """Raise BadRequest unless the one header of that name holds the token."""
         said = "is missing"
         if len(authorizations) > 1:
-            said = "came more than once"
+            said = "was sent more than once"
         elif authorizations:
             if self._fits(authorizations[0]):
                 return
-            said = "is not the right one"
+            said = "is wrong"
         sentence = f"the bearer token {said}: send the header `Authorization: Bearer …`"
         raise BadRequest(401, sentence, (b"www-authenticate", b"Bearer"))
 

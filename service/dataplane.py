@@ -115,7 +115,7 @@ class Dataplane:
             raise BadRequest(404, sentence)
 
     def stop_being_ready(self) -> None:
-        """Tell probes to send no more traffic; what comes is still answered."""
+        """Report not ready to probes; requests are still answered."""
         self.ready = False
 
     def close(self) -> None:

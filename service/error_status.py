@@ -1,4 +1,4 @@
-"""What a caller is told of an error: the same meaning in every protocol, each with its own shape."""
+"""Turns exceptions into error responses: one meaning in every protocol, each with its own shape."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from ekiben.service.errors import (
     RequestRejected,
 )
 
-HIDDEN = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+HIDDEN = "the probe failed: send the header `Authorization: Bearer …` to get the reason"
 logger = logging.getLogger("bentoml.service")
 
 REJECTION_STATUS: Mapping[type[RequestRejected], int] = {
@@ -56,7 +56,7 @@ class ErrorResponse:
 
 
 def to_error_response(error: Exception) -> ErrorResponse:
-    """Return what the caller is told; what is not its fault is logged."""
+    """Return the response for an error; log it if it is not the caller's fault."""
     if isinstance(error, InvalidInput):
         return ErrorResponse(400, str(error), error.field_errors)
     if isinstance(error, BadRequest):
@@ -69,7 +69,7 @@ def to_error_response(error: Exception) -> ErrorResponse:
 
 
 def hide_details(error_response: ErrorResponse) -> ErrorResponse:
-    """Return what a caller without the token is told of a failed probe: nothing about the model that is served."""
+    """Return a failed probe's response for a caller without the token: it doesn't name the model."""
     if error_response.status not in (400, 404):  # no other sentence names it
         return error_response
     return replace(error_response, message=HIDDEN, field_errors=())

@@ -1,4 +1,4 @@
-"""Why a request gets no answer; each protocol says it in its own shape."""
+"""Why a request gets no answer; each protocol reports it in its own shape."""
 
 
 def clear_tracebacks(error: BaseException) -> None:

@@ -122,7 +122,7 @@ class Ekiben:
         asyncio.get_running_loop().call_soon(announce, bento_service.url)  # after what BentoML still has to say
 
     def stop_being_ready(self) -> None:
-        """Tell all probes, over HTTP and gRPC, and every caller as it is answered."""
+        """Report not ready to all probes, and close each connection after its next answer."""
         drain.begun = controller.draining = True
         self.dataplane.stop_being_ready()
         self.grpc.stop_being_ready()

@@ -27,7 +27,7 @@ BAD_INPUT = 2  # the exit code
 SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
 BUG = 1  # as Python exits after a traceback
 INTERRUPTED = 130
-STOPPED = "interrupted: the champion stays as it was"
+STOPPED = "interrupted: the champion is unchanged"
 FORMULAS = (
     "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
     "formula: open a table of strangers' strings as Parquet, or import its columns as text"

@@ -1,4 +1,4 @@
-"""What is to be predicted from what: one TOML file a problem."""
+"""The problem file: target, features, source and split of one prediction problem, in TOML."""
 
 import tomllib
 from datetime import date

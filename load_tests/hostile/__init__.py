@@ -1,1 +1,1 @@
-"""What callers may do who wish the service ill, and what it does to the others."""
+"""Attacks on the service, and their effect on well-behaved callers."""

@@ -11,7 +11,7 @@ from ekiben.load_tests.requests.http_dialects import PREDICT
 
 MIB = 1 << 20
 PIECE = 64 << 10
-SHUT = {"MAX_WAIT_S": "0.001"}  # the gate is shut as soon as some twenty requests wait
+SHUT = {"MAX_WAIT_S": "0.001"}  # requests are rejected as soon as some twenty wait
 NAME = b"_" * 20  # stands for the hider's, so that each is as long
 HIDDEN = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\nX-Request-Id: %b%b\r\n\r\n" % (MARK.encode(), NAME)
 CROWD, CROWD_ROWS, HIDERS = 100, 8, 40

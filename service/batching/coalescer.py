@@ -144,7 +144,7 @@ class RequestCoalescer:
             start = stop
 
     def _reject(self, work: Work) -> None:
-        """Tell a caller what is wrong with its rows."""
+        """Fail a request with the errors in its rows."""
         self._queue.release(len(work.rows))
         try:
             self._encoder.encode_rows(work.rows)

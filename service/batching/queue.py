@@ -62,7 +62,7 @@ class Work:
         self.timer: asyncio.TimerHandle | None = None
 
     def set_encoded(self, source: Encoded, start: int, stop: int) -> None:
-        """Say where the encoded rows are."""
+        """Store where the encoded rows are."""
         self.source = source
         self.start = self.next = start
         self.stop = stop
@@ -107,7 +107,7 @@ class BatchQueue:
             self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
-        """Keep room for that many rows; raise Overloaded if there is none, or they would wait too long.
+        """Reserve queue space for that many rows; raise Overloaded if it is full or they would wait too long.
 
         Raises DeadlineExceeded if that has passed already.
         """
@@ -123,7 +123,7 @@ class BatchQueue:
         self.waiting_rows += rows
 
     def release(self, rows: int) -> None:
-        """Give back room that was kept for rows that will not come."""
+        """Release space that was reserved for rows that will not come."""
         self.waiting_rows -= rows
 
     def submit(self, work: Work) -> None:
@@ -215,7 +215,7 @@ class BatchQueue:
         return parts
 
     def _expire(self, work: Work, now: float) -> bool:
-        """Return whether the caller is gone or its deadline has passed, and tell it so."""
+        """Return whether the caller is gone or its deadline has passed; fail its future in that case."""
         if not work.future.done() and now >= work.deadline:
             work.future.set_exception(DeadlineExceeded())
         return work.future.done()

@@ -1,4 +1,4 @@
-"""Reads requests a few at a time, lets others wait as bytes, and rejects those that would wait too long.
+"""Admits requests a few at a time, queues others unparsed, and rejects those that would wait too long.
 
 The queue of rows doesn't see what overload does first: requests wait in their sockets while the
 event loop reads others. So this stands in uvicorn's protocol, before HTTP is parsed. A few requests
@@ -39,7 +39,7 @@ ENGINE_POLL_S = 0.001  # between looks at an engine that is behind
 
 
 class RequestCost:
-    """What a request takes, as the last ticks of the event loop show."""
+    """What a request costs, estimated from the last ticks of the event loop."""
 
     def __init__(self) -> None:
         self._requests = 1.0
@@ -76,7 +76,7 @@ class AdmissionController:
         self._plan(time.perf_counter())
 
     def enqueue(self, protocol: "AdmissionConnection") -> None:
-        """Let a request wait for its turn."""
+        """Queue a request."""
         self.queue_slots -= 1
         self._waiting.append(protocol)
 
@@ -89,7 +89,7 @@ class AdmissionController:
         self._shared_until = time.perf_counter() + SHARED_S
 
     def _plan(self, now: float) -> None:
-        """Say what this turn is good for, and read what has waited longest."""
+        """Plan this tick: how many requests to read, the longest waiting first."""
         self._began = now
         left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
@@ -98,7 +98,7 @@ class AdmissionController:
         try:
             while self._waiting and self.read_budget:
                 self.read_budget -= self._waiting.popleft().resume()
-        finally:  # whatever one request does, the gate opens again for the others
+        finally:  # whatever one request does, the others are admitted
             self.queue_slots = min(limit - self._tick_limit, self.max_waiting) - len(self._waiting)
             loop = asyncio.get_running_loop()
             if behind:  # only the engine can change that: leave the CPU to it
@@ -129,14 +129,14 @@ controller, delayed_rejections = AdmissionController(), DelayedRejections()  # o
 
 
 class AdmissionConnection(FramedConnection):
-    """uvicorn's HTTP, but for requests that may carry rows and arrive while the gate is shut.
+    """uvicorn's HTTP connection, with admission control for requests that may carry rows.
 
     A whole one waits or is rejected here; of one that is still arriving the scope says that it is late.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._waiting = False  # for the gate, with a request among the bytes that are kept
+        self._waiting = False  # for admission, with a request among the bytes that are kept
         self._rejecting = False  # a rejection waits
         self._waits_since = 0.0
 

@@ -21,7 +21,7 @@ IDLE_S = 620  # Google's load balancers keep connections for 600 s, AWS's and ng
 
 
 class SingleWriteTransport:
-    """A transport for one answer: holds back its head until there is a body to go with it."""
+    """A transport for one answer: sends head and body in a single write."""
 
     __slots__ = ("_begun", "_end", "_head", "_transport")
 

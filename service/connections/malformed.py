@@ -24,7 +24,7 @@ class Malformed:
         now = time.monotonic()
         if now - self._logged_at < PERIOD_S:
             return
-        logger.warning("%d invalid HTTP requests, the last one from %s: %s", self._count, client, reason)
+        logger.warning("%d invalid HTTP requests, the latest from %s: %s", self._count, client, reason)
         self._count, self._logged_at = 0, now
 
 

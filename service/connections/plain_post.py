@@ -1,4 +1,4 @@
-"""Recognises requests that can be rejected unread: a pattern that is stricter than the parser."""
+"""Recognises requests that can be rejected unparsed: a pattern that is stricter than the parser."""
 
 import re
 from functools import lru_cache

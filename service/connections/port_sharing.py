@@ -42,7 +42,7 @@ class GrpcSocket:
 
 
 class ProtocolDetector(asyncio.Protocol):
-    """What uvicorn makes for each connection: it lives until it is known what the client speaks."""
+    """Reads a connection's first bytes and hands it to the HTTP or gRPC server."""
 
     grpc_socket: ClassVar[GrpcSocket]
 
@@ -114,7 +114,7 @@ class ProtocolDetector(asyncio.Protocol):
 
 
 class Relay(asyncio.Protocol):
-    """One end of a joint connection: what it receives goes to the other, no faster than that can take it.
+    """One end of a relayed connection: forwards what it receives, with backpressure.
 
     An end that says it will send no more is closed, and so is the other: gRPC does the same.
     """

@@ -1,4 +1,4 @@
-"""Tells callers that they were rejected: a little later, and at the delay that costs least.
+"""Sends rejections a little later, at the delay that costs least.
 
 A connection whose rejection waits leaves the CPU's caches, and rejecting then costs more. But callers who ask again at
 once, as many do, ask less often if they wait. Which of the two weighs more only their number says.
@@ -44,7 +44,7 @@ class Caller(Protocol):
 
 
 class AdaptiveDelay:
-    """How late a rejection is sent: tries both delays now and then, and keeps the cheaper."""
+    """How late a rejection is sent: measures both delays periodically and keeps the cheaper."""
 
     def __init__(self) -> None:
         self.seconds = SHORT_S

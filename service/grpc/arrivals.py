@@ -1,4 +1,4 @@
-"""Tells messages that are there, or come at a network's pace, from those that take their time.
+"""Tells messages that arrive at the network's pace from slow ones.
 
 How large a message is gRPC says once it is whole. So any number may begin to come, but only a few for long: those
 that came first must then show that there is room for the largest.

@@ -32,7 +32,7 @@ MIN_CALL_LIMIT = 100  # under way that are never too many
 
 @dataclass
 class ServerState:
-    """What all calls to one server share."""
+    """The state that all calls to one server share."""
 
     settings: Settings
     authenticator: Authenticator

@@ -43,7 +43,7 @@ class Health:
         }
 
     def stop_being_ready(self) -> None:
-        """Say that no more traffic should come; the process still lives."""
+        """Report NOT_SERVING, but keep liveness SERVING."""
         self._statuses = {
             name: STATUS["SERVING" if name == LIVENESS else "NOT_SERVING"] for name in self._statuses
         }  # fmt: skip

@@ -62,7 +62,7 @@ class GrpcServer:
         await self._server.start()
 
     def stop_being_ready(self) -> None:
-        """Tell probes to send no more traffic; what comes is still answered."""
+        """Report not ready to probes; requests are still answered."""
         self._health.stop_being_ready()
 
     def stop(self, grace_s: float) -> "asyncio.Task[None]":

@@ -52,7 +52,7 @@ class FrontDoor:
         await found.resource.apps.get(scope["method"], found.resource.other)(scope, receive, send)
 
     async def _let_in(self, found: Found | None, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Return whether the caller may go on; one without the token is told so."""
+        """Return whether the caller is authenticated; answer 401 if not."""
         authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         if scope["path"] in BENTOML_PROBES or (found is not None and scope["method"] in found.resource.probes):
             if not self._authenticator.accepts(authorizations):

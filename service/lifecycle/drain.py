@@ -47,4 +47,6 @@ def drain_on_sigterm(
 
 def ignore_hangup(schedule: Callable[..., object]) -> None:
     """Go on at SIGHUP, when a terminal closes or somebody asks for a reload; `schedule` calls on the event loop."""
-    signal.signal(signal.SIGHUP, lambda number, frame: schedule(logger.info, "SIGHUP is ignored: the service goes on"))
+    signal.signal(
+        signal.SIGHUP, lambda number, frame: schedule(logger.info, "SIGHUP is ignored: the service keeps running")
+    )

@@ -32,7 +32,7 @@ def watch(end: Callable[[float], None]) -> None:
 
     def notice() -> None:
         loop.remove_reader(workers_end)
-        logger.error("the process that started this worker is gone: it answers what it has begun, and ends")
+        logger.error("the supervisor of this worker is gone: the worker finishes its requests and exits")
         remove_folder()
         end(0.0)
 

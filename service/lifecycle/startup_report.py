@@ -1,4 +1,4 @@
-"""What the service says of itself as it starts: where it runs, what it answers, and what is set wrong."""
+"""Reports at start where the service runs, what it answers, and which settings are inconsistent."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ def describe(settings: Settings, model: PackedModel, platform: Platform, limits:
     """Say where the service runs, and with what."""
     yield f"platform: {platform.name}" + (f" ({platform.reason})" if platform.reason else "")
     yield f"ports: HTTP {settings.port}, gRPC {describe_grpc(settings, platform)}"
-    cpus = f"{limits.cpus:g} CPUs by the cgroup's quota" if limits.cpus else "CPUs without a quota"
+    cpus = f"{limits.cpus:g} CPUs (cgroup quota)" if limits.cpus else "CPUs without quota"
     memory = f"{limits.memory_bytes // MIB} MiB" if limits.memory_bytes else "no limit"
     threads = 1 if model.manifest.engine == "litert" else limits.threads
     yield (
@@ -97,6 +97,6 @@ def find_platform_conflicts(settings: Settings, platform: Platform, environment:
             f"{name} is not set: Vertex AI always sets it" for name in VERTEX_ROUTES if not environment.get(name)
         )
     if settings.tls_cert_file and platform.plain_http:
-        yield f"TLS_CERT_FILE is set, but {platform.name} speaks plain HTTP to the container: it will find nobody"
+        yield f"TLS_CERT_FILE is set, but {platform.name} speaks plain HTTP to the container: its requests will fail"
     if settings.auth_token.get_secret_value() and not platform.keeps_authorization:
         yield f"AUTH_TOKEN is set, but {platform.name} passes no Authorization header on: every call will be rejected"

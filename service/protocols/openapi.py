@@ -12,7 +12,7 @@ from ekiben.service.protocols.protocol import JsonSchema, Operation, Protocol, R
 ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
 PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}
 ERROR = {
-    "description": "What is wrong, in one sentence.",
+    "description": "One sentence that says what is wrong.",
     "content": {
         "application/json": {
             "schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}

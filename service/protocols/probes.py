@@ -5,8 +5,8 @@ from ekiben.service.http.messages import Request, Response, encode_json
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
-READY = Operation("Whether traffic may come", statuses={503: "not ready: starting or shutting down"})
-ALIVE = Operation("Whether the process lives, as KServe V1 asks; a browser gets this page")
+READY = Operation("Readiness, as load balancers probe it", statuses={503: "not ready: starting or shutting down"})
+ALIVE = Operation("Liveness, as KServe V1 probes it; a browser gets this page")
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:

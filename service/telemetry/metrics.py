@@ -34,7 +34,7 @@ class _Histogram(Histogram):
 
 
 class BufferedHistogram:
-    """Observations on their way to a histogram; `count` and `total` are those since the process began."""
+    """Observations buffered for a histogram; `count` and `total` are those since the process began."""
 
     def __init__(self, histogram: _Histogram, bounds: Sequence[float]) -> None:
         self._histogram = histogram
@@ -66,21 +66,25 @@ class BufferedHistogram:
 
 
 _requests = PrometheusCounter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
-_rejected = PrometheusCounter("inference_rejected", "Good requests rejected, by reason.", ["protocol", "reason"])
+_rejected = PrometheusCounter("inference_rejected", "Valid requests rejected, by reason.", ["protocol", "reason"])
 _durations = _Histogram(
-    "inference_request_duration_seconds", "From request to answer.", ["protocol"], buckets=DURATIONS_S
+    "inference_request_duration_seconds", "Time from request to answer.", ["protocol"], buckets=DURATIONS_S
 )
 _wait = _Histogram(
-    "inference_queue_duration_seconds", "A request's wait for its batch, as its oldest waited.", buckets=DURATIONS_S
+    "inference_queue_duration_seconds",
+    "Time that the oldest request of a batch waited in the queue.",
+    buckets=DURATIONS_S,
 )
 _encode = _Histogram(
-    "inference_encode_duration_seconds", "Checking and encoding the rows that arrived together.", buckets=COMPUTE_S
+    "inference_encode_duration_seconds",
+    "Time to validate and encode the rows that arrived together.",
+    buckets=COMPUTE_S,
 )
-_compute = _Histogram("inference_compute_duration_seconds", "The engine's time for a batch.", buckets=COMPUTE_S)
-_batch_rows = _Histogram("inference_batch_rows", "Rows of a batch.", buckets=BATCH_ROWS)
+_compute = _Histogram("inference_compute_duration_seconds", "Time that the engine took for a batch.", buckets=COMPUTE_S)
+_batch_rows = _Histogram("inference_batch_rows", "Rows in a batch.", buckets=BATCH_ROWS)
 _waiting_rows = Gauge(
     "inference_waiting_rows",
-    "Rows in the queue now; a request not read yet counts as one.",
+    "Rows in the queue now; a request not parsed yet counts as one row.",
     multiprocess_mode="livesum",
 )
 _model_info = Gauge(

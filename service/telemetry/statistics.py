@@ -10,7 +10,7 @@ from ekiben.service.telemetry import metrics
 
 @dataclass(frozen=True)
 class DurationTotal:
-    """How often something was done, and how long it took in all."""
+    """A count and the total duration."""
 
     count: int = 0
     ns: int = 0

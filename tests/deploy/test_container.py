@@ -122,7 +122,7 @@ def test_the_health_check_needs_nothing_but_the_image(container: Container) -> N
 
 def test_an_unknown_command_is_one_sentence(image: str) -> None:
     failed = podman("run", "--rm", image, "train", fails=True)
-    assert failed == "error: there is no command `train`: serve [--option value …] or healthcheck"
+    assert failed == "error: unknown command `train`: serve [--option value …] or healthcheck"
 
 
 def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str, Any]]) -> None:

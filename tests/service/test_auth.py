@@ -25,18 +25,18 @@ def test_the_right_token_passes(header: bytes) -> None:
     ("headers", "said"),
     [
         ([], "is missing"),
-        ([b""], "is not the right one"),
-        ([b"Bearer "], "is not the right one"),
-        ([b"Bearer"], "is not the right one"),
-        ([b"s3cret"], "is not the right one"),
-        ([b"Basic s3cret"], "is not the right one"),
-        ([b"Bearer s3cre"], "is not the right one"),
-        ([b"Bearer s3cretx"], "is not the right one"),
-        ([b"Bearer S3CRET"], "is not the right one"),
-        ([b"Bearer s3 cret"], "is not the right one"),
-        ([b"Bearer s3cr\xe9t"], "is not the right one"),
-        ([b"\xff\x00"], "is not the right one"),
-        ([b"Bearer s3cret", b"Bearer s3cret"], "came more than once"),
+        ([b""], "is wrong"),
+        ([b"Bearer "], "is wrong"),
+        ([b"Bearer"], "is wrong"),
+        ([b"s3cret"], "is wrong"),
+        ([b"Basic s3cret"], "is wrong"),
+        ([b"Bearer s3cre"], "is wrong"),
+        ([b"Bearer s3cretx"], "is wrong"),
+        ([b"Bearer S3CRET"], "is wrong"),
+        ([b"Bearer s3 cret"], "is wrong"),
+        ([b"Bearer s3cr\xe9t"], "is wrong"),
+        ([b"\xff\x00"], "is wrong"),
+        ([b"Bearer s3cret", b"Bearer s3cret"], "was sent more than once"),
     ],
 )
 def test_anything_else_does_not(headers: list[bytes], said: str) -> None:
@@ -96,7 +96,7 @@ def test_a_probe_that_fails_names_no_model_without_the_token(
     rejected = httpx.get(guarded.url + path, headers=headers)
     told = httpx.get(guarded.url + path, headers=RIGHT)
     assert rejected.status_code == told.status_code in (400, 404)
-    said = "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
+    said = "the probe failed: send the header `Authorization: Bearer …` to get the reason"
     assert rejected.json() == {"error": said}
     assert said not in told.text
 
@@ -128,9 +128,7 @@ def test_a_grpc_probe_that_fails_names_no_model_without_the_token(guarded: Serve
     told = ask(("authorization", f"Bearer {TOKEN}"))
     for rejected in (ask(), ask(("authorization", "Bearer wrong"))):
         assert rejected.code() == told.code()
-        assert (
-            rejected.details() == "this probe has no answer: send the header `Authorization: Bearer …` to be told why"
-        )
+        assert rejected.details() == "the probe failed: send the header `Authorization: Bearer …` to get the reason"
     assert "Authorization" not in told.details()
 
 
@@ -171,8 +169,8 @@ def test_rows_are_predicted_with_the_token_only(guarded: Server, model: PackedMo
     assert post(right).status_code == 200
     for headers, said in [
         ((), "is missing"),
-        ((("Authorization", "Bearer wrong"),), "is not the right one"),
-        ((right, right), "came more than once"),
+        ((("Authorization", "Bearer wrong"),), "is wrong"),
+        ((right, right), "was sent more than once"),
     ]:
         rejected = post(*headers)
         assert (rejected.status_code, said in rejected.json()["error"]) == (401, True)

@@ -76,7 +76,7 @@ def test_the_token_is_asked_for_except_by_probes(model: PackedModel, tmp_path: P
             assert (rejected.status_code, rejected.headers["www-authenticate"]) == (401, "Bearer")
         assert "is missing" in httpx.post(f"{server.url}/predict", json=body).json()["error"]
         wrong = {"authorization": "Bearer other"}
-        assert "is not the right one" in httpx.post(f"{server.url}/predict", json=body, headers=wrong).json()["error"]
+        assert "is wrong" in httpx.post(f"{server.url}/predict", json=body, headers=wrong).json()["error"]
         assert httpx.post(f"{server.url}/predict", json=body, headers=right).status_code == 200
         with triton_grpc.InferenceServerClient(server.grpc) as client:
             assert client.is_server_ready()

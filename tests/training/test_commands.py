@@ -341,7 +341,7 @@ def test_an_interrupted_training_leaves_the_champion(trained: Project, tmp_path:
     project = trained.copy(tmp_path / "project")
     code, errors = stop_training(project, signal.SIGINT)
     assert code == 130
-    assert "interrupted: the champion stays as it was" in errors
+    assert "interrupted: the champion is unchanged" in errors
     assert "Traceback" not in errors
     assert (project.champion(), project.versions(), project.stored()) == ("1", ["1"], trained.stored())
     assert [found.info.status for found in project.runs()] == ["FAILED", "FINISHED"]

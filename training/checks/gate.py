@@ -87,7 +87,7 @@ def reject_unparseable(table: Table) -> None:
     if table.parse_failures:
         first, *others = (str(to_skew(parse_failure)) for parse_failure in table.parse_failures)
         more = f" (and {len(others)} more columns)" if others else ""
-        raise InvalidTable(f"{first}{more}: mend the table, or declare another kind in the problem file")
+        raise InvalidTable(f"{first}{more}: fix the table, or declare another kind in the problem file")
 
 
 def reject_nul_bytes(schema: Schema) -> None:
@@ -95,7 +95,7 @@ def reject_nul_bytes(schema: Schema) -> None:
     for feature in schema.categories:
         for value in feature.vocabulary:
             if value.endswith(NUL):
-                raise InvalidTable(f"{quote(feature.name)}: {show(value)} ends with a NUL character: take it off")
+                raise InvalidTable(f"{quote(feature.name)}: {show(value)} ends with a NUL character: remove it")
 
 
 def report_path(name: str) -> Path:

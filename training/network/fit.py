@@ -125,7 +125,7 @@ LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Shows one bar for the whole fit with the last epoch's validation scores, and of many epochs keeps the best.
+    """Shows one progress bar with the last epoch's validation scores, and restores the best of many epochs.
 
     `interrupt` is called between batches: where the fit may be interrupted.
     """

@@ -99,7 +99,7 @@ def find_nul(column: Column, reading: Reading | None) -> str:
     if reading is not None or not column.is_text:
         return ""
     ending = column.distinct.filter(pc.ends_with(column.distinct, NUL))
-    return f"{show(ending[0].as_py())} ends with a NUL character: take it off" if len(ending) else ""
+    return f"{show(ending[0].as_py())} ends with a NUL character: remove it" if len(ending) else ""
 
 
 def with_remark(feature: Feature, remark: str) -> Feature:

@@ -87,7 +87,7 @@ def check_target(column: Column) -> None:
     if reading is not None and reading.kind == "timestamp":
         raise InvalidTable(f"{name} holds dates: a target is a class or a number, such as the days until then")
     if strange := find_strange(column):
-        raise InvalidTable(f"{name} is {strange}: a target is all numbers or all classes; put the table right")
+        raise InvalidTable(f"{name} is {strange}: a target is all numbers or all classes; fix the table")
     if reading is None and (reason := find_identifier(column, None)):
         raise InvalidTable(f"{name} is {reason}: a target is a number, or a class that repeats itself")
 

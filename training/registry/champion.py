@@ -1,4 +1,4 @@
-"""Which registered version serves: the gate a new one has to pass, and its way into the BentoML store."""
+"""Decides which registered version is the champion, and packs it into the BentoML store."""
 
 import tempfile
 from collections.abc import Iterator

@@ -87,7 +87,7 @@ def find_champion(name: str) -> ModelVersion | None:
     try:
         return MlflowClient().get_model_version_by_alias(name, CHAMPION)
     except MlflowException as error:
-        # No such model, or no such alias: of anything else, such as a lost store, silence would promote the next version.
+        # No such model or alias. Any other error, such as a lost store, must not promote the next version.
         if error.error_code in NOT_THERE:
             return None
         reason = redact(str(error))

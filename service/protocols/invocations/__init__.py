@@ -12,7 +12,7 @@ from ekiben.service.settings import Settings
 
 PROTOCOL = "invocations"
 PREDICT = Operation(
-    "Predict as MLflow and SageMaker call it",
+    "Predict, as MLflow and SageMaker clients call it",
     {
         JSON: {"type": "object", "properties": {"dataframe_records": {"type": "array", "items": ROW}}},
         CSV: {"type": "string"},
@@ -20,11 +20,14 @@ PREDICT = Operation(
     },
     {
         JSON: {"type": "object", "properties": {"predictions": {"type": "array", "items": PREDICTION}}},
-        CSV: {"type": "string", "description": "Strings as they are: a spreadsheet may run one that begins with ="},
+        CSV: {
+            "type": "string",
+            "description": "Strings are unchanged: a spreadsheet may run one that begins with = as a formula",
+        },
     },
 )
 VERSION = Operation(
-    "This server's version, where MLflow's answers its own", response={"text/plain": {"type": "string"}}
+    "Version of this server, where MLflow's server returns its own", response={"text/plain": {"type": "string"}}
 )
 
 

@@ -119,7 +119,7 @@ def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -
 
 
 def _read_even_strings(content: bytes, count: int) -> list[str] | None:
-    """Return ASCII strings of one length, as codes and times are, at a quarter of the cost; None if they are not that."""
+    """Return ASCII strings of equal length, such as codes and times, at a quarter of the cost; else None."""
     step, rest = divmod(len(content), count)
     if rest or not content.isascii():
         return None

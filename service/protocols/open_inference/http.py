@@ -34,7 +34,7 @@ TENSOR = {
     },
 }
 INFER = Operation(
-    "Infer: one tensor for each feature, or one of them all",
+    "Infer: one tensor per feature, or one tensor with all features",
     {
         "application/json": {
             "type": "object",
@@ -64,25 +64,34 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
     api = Api(dataplane, settings, protocol)
     return (
         Route("POST", f"{MODEL}/infer", api.infer, operation=INFER),
-        Route("GET", "/v2/models/stats", api.count, operation=Operation("What was answered so far")),
-        Route("GET", MODEL, api.describe, operation=Operation("The model's tensors")),
+        Route("GET", "/v2/models/stats", api.count, operation=Operation("Statistics of the requests answered so far")),
+        Route("GET", MODEL, api.describe, operation=Operation("Metadata of the model: its input and output tensors")),
         Route(
             "GET",
             f"{MODEL}/ready",
             api.check_model,
             probe=True,
-            operation=Operation("Is it ready?", statuses=NOT_READY),
+            operation=Operation("Readiness of the server", statuses=NOT_READY),
         ),
-        Route("GET", "/v2/health/live", api.live, probe=True, operation=Operation("Does the server live?")),
+        Route("GET", "/v2/health/live", api.live, probe=True, operation=Operation("Liveness of the server")),
         Route(
-            "GET", "/v2/health/ready", api.ready, probe=True, operation=Operation("Is it ready?", statuses=NOT_READY)
+            "GET",
+            "/v2/health/ready",
+            api.ready,
+            probe=True,
+            operation=Operation("Readiness of the server", statuses=NOT_READY),
         ),
-        Route("GET", "/v2", api.describe_server, operation=Operation("The server and its extensions")),
+        Route(
+            "GET",
+            "/v2",
+            api.describe_server,
+            operation=Operation("Metadata of the server: name, version and extensions"),
+        ),
         Route("GET", "/v2/", api.describe_server),
-        Route("GET", "/v2/models", api.list_models, operation=Operation("The names of the models")),
-        Route("GET", f"{MODEL}/stats", api.count, operation=Operation("What was answered so far")),
+        Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
+        Route("GET", f"{MODEL}/stats", api.count, operation=Operation("Statistics of the requests answered so far")),
         Route(
-            "GET", f"{MODEL}/config", api.configure, operation=Operation("The model's configuration, as Triton has it")
+            "GET", f"{MODEL}/config", api.configure, operation=Operation("Configuration of the model, in Triton's form")
         ),
         Route("POST", "/v2/repository/index", api.index),
         Route("POST", "/v2/repository/models/{model}/load", api.load),

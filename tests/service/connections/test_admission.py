@@ -83,7 +83,7 @@ def test_only_a_whole_post_can_be_rejected_unread(data: bytes, whole: bool) -> N
 
 @pytest.fixture
 def controller(monkeypatch: pytest.MonkeyPatch) -> AdmissionController:
-    """A gate of the test's own event loop."""
+    """A controller of the test's own event loop."""
     made = AdmissionController()
     monkeypatch.setattr(admission, "controller", made)
     monkeypatch.setattr(admission, "delayed_rejections", DelayedRejections())
@@ -172,7 +172,7 @@ async def listen(app: Any) -> AsyncIterator[Server]:
 
 
 def shut(controller: AdmissionController, queue_slots: int) -> None:
-    """Let the gate read nothing; as many requests may wait."""
+    """Admit nothing at once; as many requests may wait."""
     controller.tick_active = True
     controller.read_budget, controller.queue_slots = 0, queue_slots
 

@@ -254,9 +254,9 @@ def test_without_the_token_only_probes_are_answered() -> None:
         async with open_server(echo, token="s3cret") as (channel, _):
             for metadata, said in [
                 ((), "is missing"),
-                ((("authorization", "Bearer wrong"),), "is not the right one"),
-                ((("authorization", "s3cret"),), "is not the right one"),
-                ((("authorization", "Bearer s3cret"),) * 2, "came more than once"),
+                ((("authorization", "Bearer wrong"),), "is wrong"),
+                ((("authorization", "s3cret"),), "is wrong"),
+                ((("authorization", "Bearer s3cret"),) * 2, "was sent more than once"),
             ]:
                 error = await rejected(channel, metadata=metadata)
                 assert error.code() is Code.UNAUTHENTICATED

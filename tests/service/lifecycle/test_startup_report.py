@@ -28,7 +28,7 @@ def test_it_says_platform_ports_engine_limits_and_model() -> None:
     assert lines == [
         "platform: Cloud Run or Knative (K_SERVICE is set)",
         "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
-        "engine: litert; workers: 1, threads of each: 1; 1.5 CPUs by the cgroup's quota; memory: 512 MiB",
+        "engine: litert; workers: 1, threads of each: 1; 1.5 CPUs (cgroup quota); memory: 512 MiB",
         "model: flight_delay version 3, run f00, manifest digest ba5e",
     ]
 

@@ -82,7 +82,7 @@ def test_workers_end_with_their_supervisor(model: PackedModel, tmp_path: Path, c
         assert not listens(server.grpc)
         assert not list(home.iterdir())
         log = server.log.read_text()
-        assert log.count("the process that started this worker is gone") == int(count)
+        assert log.count("the supervisor of this worker is gone") == int(count)
         assert "Traceback" not in log
 
 
