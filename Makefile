@@ -29,8 +29,11 @@ audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the ima
 ui: $(VENV)/training ## Show runs and registered models in the browser
 	@$(VENV)/bin/mlflow ui
 
-test: check ## Run every check and test
-	@$(PYTHON) -m pytest
+# Of the tests' own process: servers and commands that the tests start are not measured.
+test: check ## Run every check and test, and print how much of the code they run
+	@$(PYTHON) -m coverage run -m pytest
+	@echo "coverage: $$($(PYTHON) -m coverage report --format=total)% of the lines," \
+		"without what runs in servers and commands that the tests start ($(PYTHON) -m coverage report)"
 
 check: lint typecheck ## Run the checks alone
 

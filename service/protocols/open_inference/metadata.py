@@ -8,7 +8,7 @@ from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
 from ekiben.model.package import PackedModel
 
 SERVER = "ekiben"
-SERVER_VERSION = "0.1.0"
+SERVER_VERSION = "0.2.0"
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
