@@ -22,7 +22,8 @@ from ekiben.training.checks.gate import (
     reject_skew,
     reject_unparseable,
 )
-from ekiben.training.checks.reference import REFERENCE_FILE, learn_reference
+from ekiben.training.checks.reference import REFERENCE_FILE
+from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, describe_split, split_table
 from ekiben.training.dataset.target import check_parts, encode_labels, learn_target

@@ -11,7 +11,10 @@ from scipy.stats import MonteCarloMethod, chi2_contingency
 from scipy.stats.contingency import expected_freq
 
 from ekiben.contract.schema import Schema
-from ekiben.training.checks.reference import Counts, Distribution, Reference, describe, holds
+from ekiben.training.checks.bins import Counts
+from ekiben.training.checks.column_types import holds
+from ekiben.training.checks.reference import Distribution, Reference
+from ekiben.training.checks.reference_learning import describe
 
 MODERATE, LARGE = 0.1, 0.25  # PSI, as Siddiqi has them
 SIGNIFICANCE = 0.01  # a PSI is no drift where chance gives as much this often or more: of few rows it is mostly noise

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema
 from ekiben.training.checks.drift import Drift, find_drifts
-from ekiben.training.checks.reference import Reference, share_duplicates
+from ekiben.training.checks.reference import Reference
+from ekiben.training.checks.reference_learning import share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
 from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.wording import count, format_change, format_p_value, format_share, printable, quote

@@ -1,32 +1,22 @@
-"""Schema skew: what in a table breaks the contract that its last model was trained under.
+"""Schema skew: what in a table breaks the contract that its last model was trained under."""
 
-The rules about values run as a pandera schema, https://pandera.readthedocs.io. Each rule answers for
-a whole column at once: pandera would keep every single value that breaks it.
-"""
-
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-import pandera.pandas as pandera
-from numpy.typing import NDArray
-from pandera.config import ValidationDepth, config_context
-from pandera.errors import SchemaErrorReason, SchemaErrors
 
 from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.validation import show, suggest, to_float32
-from ekiben.training.checks.reference import Reference, holds
+from ekiben.contract.validation import show, suggest
+from ekiben.training.checks.column_types import describe_dtype, describe_entry
+from ekiben.training.checks.reference import Reference
+from ekiben.training.checks.rules import RuleKind, list_rules, run_rules
 from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.wording import format_rows, quote
 
 MAX_SHOWN_CLASSES = 10
-SkewKind = Literal["missing", "unread", "undeclared", "extra", "retyped", "new nulls", "out of range", "new classes"]
-Mask = NDArray[np.bool_]  # (rows,)
-Rule = Callable[[Any], Mask]
+SkewKind = RuleKind | Literal["unread", "undeclared", "extra"]
 
 
 @dataclass(frozen=True)
@@ -102,79 +92,19 @@ def _find_broken_rules(
     against: str,
 ) -> Iterator[Skew]:
     named = {entry.name: entry for entry in entries}
-    for name, kind in _run_rules(entries, frame):
+    for name, kind in run_rules(entries, frame):
         if kind == "missing":
             unknown = [column for column in columns if column not in named]
             yield Skew(name, kind, f"missing from the table{suggest(name, unknown)}")
         elif kind == "retyped":
-            was = _describe_entry(named[name])
-            yield Skew(name, kind, f"{_describe_dtype(frame[name].dtype)} now, {was} in {against}")
+            was = describe_entry(named[name])
+            yield Skew(name, kind, f"{describe_dtype(frame[name].dtype)} now, {was} in {against}")
         elif kind != "new nulls" or name not in misread:  # what can't be read is missing, and was said
             yield Skew(name, kind, _describe_values(named[name], frame[name], kind, against))
 
 
-def _run_rules(entries: Sequence[Feature | Target], frame: pd.DataFrame) -> list[tuple[str, SkewKind]]:
-    """Return the columns that break a rule, and which."""
-    contract = pandera.DataFrameSchema(
-        {entry.name: pandera.Column(nullable=True, checks=_to_checks(entry)) for entry in entries}
-    )
-    # The environment may have pandera switched off. In place changes nothing but saves a copy of every value.
-    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-        try:
-            contract.validate(frame.copy(deep=False), lazy=True, inplace=True)
-        except SchemaErrors as errors:
-            return [_read_error(error) for error in errors.schema_errors]
-    return []
-
-
-def _to_checks(entry: Feature | Target) -> list[pandera.Check]:
-    def is_held(column: "pd.Series[Any]") -> bool:
-        return holds(entry, column.dtype)
-
-    def is_kept(find: Rule, column: "pd.Series[Any]") -> bool:
-        return not is_held(column) or not find(column).any()
-
-    retyped = pandera.Check(is_held, name="retyped", ignore_na=False)
-    others = _value_rules(entry).items()
-    return [retyped, *(pandera.Check(partial(is_kept, find), name=kind, ignore_na=False) for kind, find in others)]
-
-
-def _read_error(error: Any) -> tuple[str, SkewKind]:
-    if error.reason_code is SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
-        return str(error.failure_cases), "missing"
-    if error.reason_code is not SchemaErrorReason.DATAFRAME_CHECK:
-        raise error  # a rule has failed to run
-    return error.schema.name, error.check.name
-
-
-def _value_rules(entry: Feature | Target) -> dict[SkewKind, Rule]:
-    """Return what finds the rows that break each rule the values of a column have."""
-    if isinstance(entry, Target):
-        return {} if entry.task == "regression" else {"new classes": partial(_find_strange_labels, entry)}
-    rules: dict[SkewKind, Rule] = {} if entry.nullable else {"new nulls": _find_nulls}
-    if isinstance(entry, Number):
-        rules["out of range"] = partial(_find_beyond, entry)
-    return rules
-
-
-def _find_nulls(column: "pd.Series[Any]") -> Mask:
-    return column.isna().to_numpy()
-
-
-def _find_beyond(feature: Number, column: "pd.Series[Any]") -> Mask:
-    with np.errstate(over="ignore"):  # an infinity is beyond
-        values = column.to_numpy(np.float32, na_value=np.nan)
-    return np.asarray((values < to_float32(feature.low)) | (values > to_float32(feature.high)))  # NaN is neither
-
-
-def _find_strange_labels(target: Target, column: "pd.Series[Any]") -> Mask:
-    known = set(map(repr, target.classes))  # 1 and True are equal, and only one of them may be known
-    strange = np.array([*(repr(label) not in known for label in column.cat.categories), False])
-    return np.asarray(strange[column.cat.codes])  # of a missing value it is -1
-
-
-def _describe_values(entry: Feature | Target, column: "pd.Series[Any]", kind: SkewKind, against: str) -> str:
-    mask = _value_rules(entry)[kind](column)
+def _describe_values(entry: Feature | Target, column: "pd.Series[Any]", kind: RuleKind, against: str) -> str:
+    mask = list_rules(entry)[kind](column)
     index = int(mask.argmax())
     found = f"in {format_rows(int(mask.sum()), len(column))}, first in row {int(column.index[index]) + 1:,}"
     if kind == "new nulls":
@@ -187,21 +117,3 @@ def _describe_values(entry: Feature | Target, column: "pd.Series[Any]", kind: Sk
     classes = ", ".join(show(label) for label in entry.classes[:MAX_SHOWN_CLASSES])
     more = ", …" if len(entry.classes) > MAX_SHOWN_CLASSES else ""
     return f"none of the classes of {against} ({classes}{more}) {found}: {show(value)}"
-
-
-def _describe_entry(entry: Feature | Target) -> str:
-    if isinstance(entry, Target):
-        return "a number" if entry.task == "regression" else "a label"
-    return f"a {entry.kind}" + (" with a UTC offset" if entry.kind == "timestamp" and entry.zoned else "")
-
-
-def _describe_dtype(dtype: Any) -> str:
-    if isinstance(dtype, pd.CategoricalDtype):
-        return "a category"
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return "a timestamp with a UTC offset"
-    if pd.api.types.is_datetime64_any_dtype(dtype):
-        return "a timestamp"
-    if pd.api.types.is_bool_dtype(dtype):
-        return "a boolean"
-    return "a number" if pd.api.types.is_numeric_dtype(dtype) else "a string"
