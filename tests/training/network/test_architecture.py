@@ -12,7 +12,8 @@ from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import LiteRTEngine, cut
 from ekiben.training.network.architecture import CLIP, Shape, average_towers, build_towers, network_inputs
-from ekiben.training.network.fit import LOSSES, FitOptions, LabelledRows, fit_network
+from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
+from ekiben.training.network.losses import LOSSES
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import convert_to_litert, predict_encoded
 from tests.every_kind import SCHEMA
