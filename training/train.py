@@ -35,14 +35,9 @@ from ekiben.training.progress import show_progress
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.git import git_commit
-from ekiben.training.registry.packaging import (
-    check_raw_answers,
-    choose_golden,
-    predict_encoded,
-    write_golden,
-    write_package,
-)
+from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
+from ekiben.training.registry.saved_model import check_raw_answers
 from ekiben.training.registry.store import check_store
 from ekiben.training.sources.flights import digest_table
 from ekiben.training.tables.read import Table, read_table

@@ -17,7 +17,8 @@ from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, measure_difference
 from ekiben.model.package import SAVED_MODEL_FOLDER
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
-from ekiben.training.registry.packaging import PackingFailed, check_raw_answers, predict_encoded, save_raw_and_encoded
+from ekiben.training.registry.packaging import predict_encoded
+from ekiben.training.registry.saved_model import PackingFailed, check_raw_answers, save_raw_and_encoded
 from tests.every_kind import LATE
 from tests.untrained_network import build_network
 
