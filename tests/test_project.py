@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.protocols.open_inference.metadata import SERVER_VERSION
+from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
 from tests.conftest import ROOT
 from tests.internals import PACKAGE, is_foreign, list_files, list_rooms, read_module
 
