@@ -4,7 +4,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".venv-peers"
+FOLDER = ROOT / ".venv-peers"  # with a link `ekiben` to the package
 STAMP = "installed"  # the last file that `make` writes
 
 

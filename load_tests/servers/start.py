@@ -95,6 +95,8 @@ def start(
     log = folder / f"{port}.log"
     python = environment.find_command(peer.environment) if peer.environment else sys.executable
     variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model() | dict(settings)
+    if peer.environment:  # this package is not in it; the others find the one that runs here, as this process did
+        variables["PYTHONPATH"] = str(environment.FOLDER)
     began = time.perf_counter()
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -114,7 +116,7 @@ def start(
 
 
 def describe_model() -> dict[str, str]:
-    """Return the environment variables by which a peer finds the model, and this package."""
+    """Return the environment variables by which a peer finds the model."""
     model = find_model(read_settings().model_name)
     path = Path(model.path)
     return {
@@ -123,7 +125,6 @@ def describe_model() -> dict[str, str]:
         packed_model.SCHEMA: str(path / SCHEMA_FILE),
         packed_model.LITERT: str(path / LITERT_FILE),
         packed_model.SAVED_MODEL: str(path / SAVED_MODEL_FOLDER),
-        "PYTHONPATH": str(environment.FOLDER),  # where `make peers` put a link `ekiben` for the other environments
     }
 
 
