@@ -6,14 +6,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ekiben.load_tests.capacity.measure import Goal, Measured, Step
+from ekiben.load_tests.capacity.measure import CapacityResult, Goal
+from ekiben.load_tests.capacity.rates import Step
 
 SIZE_INCHES = (7.5, 4.2)
 COLOURS = ("#1f6f8b", "#d1495b", "#66a182", "#8d6a9f")
 GREY = "#555555"
 
 
-def draw_latency(measured: Measured, goal: Goal) -> Figure:
+def draw_latency(measured: CapacityResult, goal: Goal) -> Figure:
     """Latency's percentiles against the offered rate, the SLO, and the highest rate that meets it."""
     figure, axes = begin(f"Latency, {title(measured)}", "offered, requests/s", "from intended start to answer, ms")
     steps = [step for step in measured.steps if step.offered.good]
@@ -28,7 +29,7 @@ def draw_latency(measured: Measured, goal: Goal) -> Figure:
     return finish(figure, axes)
 
 
-def draw_throughput(measured: Measured) -> Figure:
+def draw_throughput(measured: CapacityResult) -> Figure:
     """Throughput against concurrency in the closed loop, and the law's curve through it."""
     figure, axes = begin(f"Throughput, {title(measured)}", "callers (closed loop)", "good answers/s")
     callers = [step.callers for step in measured.sweep]
@@ -41,7 +42,7 @@ def draw_throughput(measured: Measured) -> Figure:
     return finish(figure, axes)
 
 
-def draw_batches(measured: Measured) -> Figure:
+def draw_batches(measured: CapacityResult) -> Figure:
     """Rows per batch against the offered rate."""
     figure, axes = begin(f"Batches, {title(measured)}", "offered, requests/s", "rows per batch, mean")
     plot_steps(axes, measured.steps, [step.batch_rows for step in measured.steps], COLOURS[0], "rows per batch")
@@ -50,7 +51,7 @@ def draw_batches(measured: Measured) -> Figure:
     return finish(figure, axes)
 
 
-def draw_outcomes(measured: Measured) -> Figure:
+def draw_outcomes(measured: CapacityResult) -> Figure:
     """Good answers, rejections and failures against the offered rate."""
     figure, axes = begin(f"Outcomes, {title(measured)}", "offered, requests/s", "requests/s")
     offered = [step.offered for step in measured.steps]
@@ -65,7 +66,7 @@ def draw_outcomes(measured: Measured) -> Figure:
     return finish(figure, axes)
 
 
-def draw_cpu(measured: Measured) -> Figure:
+def draw_cpu(measured: CapacityResult) -> Figure:
     """CPU of the service and of the generator against the offered rate."""
     figure, axes = begin(f"CPU, {title(measured)}", "offered, requests/s", "cores in use")
     if not np.isnan(measured.steps[0].cpu_share):
@@ -102,14 +103,14 @@ def plot_steps(axes: Axes, steps: Sequence[Step], values: Sequence[float], colou
     axes.plot([step.offered.rate for step in steps], values, "o-", ms=3.5, color=colour, label=label)
 
 
-def mark_capacity(axes: Axes, measured: Measured) -> None:
+def mark_capacity(axes: Axes, measured: CapacityResult) -> None:
     """Mark the highest rate that meets the goal."""
     if measured.capacity:
         rate = measured.capacity.offered.rate
         axes.axvline(rate, color=GREY, ls="-.", lw=1, label=f"capacity: {rate:,.0f}/s")
 
 
-def title(measured: Measured) -> str:
+def title(measured: CapacityResult) -> str:
     """Return which service that was."""
     if not measured.workers:
         return "the service at --url"

@@ -15,9 +15,10 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
 from ekiben.load_tests.capacity import plots
-from ekiben.load_tests.capacity.measure import Goal, Measured, describe_split, describe_wait
+from ekiben.load_tests.capacity.measure import CapacityResult, Goal, describe_split
 from ekiben.load_tests.capacity.scalability import SPARE_REPLICAS, Plan
 from ekiben.load_tests.machine import describe_machine
+from ekiben.load_tests.servers.own_service import describe_wait
 
 VERSIONS = ("bentoml", "uvicorn", "uvloop", "ai-edge-litert", "numpy", "grpcio")
 TEMPLATE = "report.html"
@@ -30,7 +31,7 @@ class Findings:
 
     goal: Goal
     target_rps: float
-    measured: Sequence[Measured]
+    measured: Sequence[CapacityResult]
     plan: Plan
     rows: str  # where they came from
 
@@ -56,7 +57,7 @@ def write_report(folder: Path, findings: Findings) -> None:
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
-def list_plots(goal: Goal) -> list[tuple[str, Callable[[Measured], Figure]]]:
+def list_plots(goal: Goal) -> list[tuple[str, Callable[[CapacityResult], Figure]]]:
     """Return each plot's name and what draws it."""
     return [
         ("latency", lambda measured: plots.draw_latency(measured, goal)),
@@ -80,7 +81,7 @@ COLUMNS = (
 )
 
 
-def list_rows(measured: Measured) -> list[list[str]]:
+def list_rows(measured: CapacityResult) -> list[list[str]]:
     """Return the open loop's steps as a table's cells."""
     rows = []
     for step in measured.steps:
@@ -118,7 +119,7 @@ def read_commit() -> str:
     return commit.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
 
 
-def verdict(measured: Measured, findings: Findings) -> str:
+def verdict(measured: CapacityResult, findings: Findings) -> str:
     """Return what that many workers carry, in a sentence."""
     goal = findings.goal
     if measured.capacity is None:

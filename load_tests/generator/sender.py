@@ -4,7 +4,6 @@ A client as a person would write it in Python carries 1-4 thousand requests a se
 takes some 15 µs of CPU time a request. Linux only: epoll.
 """
 
-import resource
 import select
 import time
 from collections import deque
@@ -13,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ekiben.load_tests.generator.connection import NOBODY, Connection, Lost
+from ekiben.load_tests.generator.file_limit import raise_file_limit
 from ekiben.load_tests.generator.load import FAILED, PENDING, TIMED_OUT, Load, Outcome, draw_arrivals
+from ekiben.load_tests.generator.pool import Pool
 
-MAX_CONNECTING = 64  # at once: more overflow the backlog, and then the kernel tries again only after a second
-CONNECT_TIMEOUT_S = 15.0
 TICK_S = 0.0002  # the loop does not wake more often for arrivals; it's the lag of an idle generator
 SWEEP_S = 0.01  # between looks for timeouts
 START_S = 0.1  # until the first arrival
@@ -36,24 +35,22 @@ class Sender:
         self._open = 0  # requests without an outcome
         self._waiting: deque[int] = deque()  # arrivals that found no free connection
         self._sent: deque[tuple[int, Connection]] = deque()
-        self._free: list[Connection] = []  # the last used is taken first, as from the pools of Go and urllib3
-        self._connections: dict[int, Connection] = {}
-        self._connecting = 0
-        self._gone = False  # nothing listens any more
-        self._poll = select.epoll()
+        self._pool = Pool(load)
+        self._free = self._pool.free
+        self._connections = self._pool.by_descriptor
+        self._poll = self._pool.poll
         self._start = 0.0
         raise_file_limit()
 
     def run(self, connected: Callable[[], None]) -> Outcome:
         """Send everything and wait until each request has an outcome."""
-        self._connect_all()
+        self._pool.open_all(self._handle)
         connected()
         self._start = time.perf_counter() + START_S
         cpu, began = time.process_time(), time.perf_counter()
         self._loop()
         spent, took = time.process_time() - cpu, time.perf_counter() - began
-        for connection in list(self._connections.values()):
-            self._drop(connection)
+        self._pool.close()
         return Outcome(
             np.array(self._intended),
             np.array(self._latency),
@@ -80,18 +77,6 @@ class Sender:
                 connection = self._connections.get(descriptor)
                 if connection is not None:
                     self._handle(connection, event)
-
-    def _connect_all(self) -> None:
-        """Open all connections before the clock starts, and have an answer on each: what opening them costs, and
-        how soon a loaded service takes them, is not what is to be measured.
-        """
-        wanted = self._load.in_flight or self._load.connections
-        deadline = time.perf_counter() + CONNECT_TIMEOUT_S
-        while len(self._free) < wanted and not self._gone and time.perf_counter() < deadline:
-            while self._connecting < MAX_CONNECTING and len(self._connections) < wanted:
-                self._connect()
-            for descriptor, event in self._poll.poll(SWEEP_S):
-                self._handle(self._connections[descriptor], event)
 
     def _wait(self, now: float) -> None:
         """Sleep until something arrives or is due; epoll's own timeout knows only whole milliseconds."""
@@ -130,12 +115,6 @@ class Sender:
         except Lost:
             self._lose(connection)
 
-    def _connect(self) -> None:
-        """Begin another connection."""
-        connection = Connection(self._load.address, self._poll)
-        self._connections[connection.descriptor] = connection
-        self._connecting += 1
-
     def _handle(self, connection: Connection, event: int) -> None:
         try:
             if connection.connected:
@@ -147,12 +126,9 @@ class Sender:
 
     def _begin(self, connection: Connection) -> None:
         """A connection was made, or refused; it is free once it has brought a first answer."""
-        self._connecting -= 1
-        if not connection.begin(self._load.calls[0]):
-            self._gone = True
-            self._drop(connection)
-            if self._waiting:  # who has waited longest fails with the connection that it could have had
-                self._finish(self._waiting.popleft(), FAILED)
+        made = self._pool.begin(connection, self._load.calls[0])
+        if not made and self._waiting:  # who has waited longest fails with the connection that it could have had
+            self._finish(self._waiting.popleft(), FAILED)
 
     def _take(self, connection: Connection, status: int) -> None:
         """Take what became of a connection's request."""
@@ -162,8 +138,8 @@ class Sender:
             self._finish(connection.index, status)
         connection.index = NOBODY
         if connection.closing:
-            self._drop(connection)
-            self._connect()
+            self._pool.drop(connection)
+            self._pool.open()
         else:
             self._free.append(connection)
 
@@ -176,15 +152,7 @@ class Sender:
         """The service closed the connection."""
         if connection.index >= 0:
             self._finish(connection.index, FAILED)
-        elif connection in self._free:
-            self._free.remove(connection)
-        self._drop(connection)
-        if self._connecting < MAX_CONNECTING:
-            self._connect()
-
-    def _drop(self, connection: Connection) -> None:
-        del self._connections[connection.descriptor]
-        connection.close()
+        self._pool.replace(connection)
 
     def _time_out(self, now: float) -> None:
         timeout = self._load.timeout_s
@@ -198,12 +166,6 @@ class Sender:
             self._sent.popleft()
         while self._waiting and now - self._intended[self._waiting[0]] >= timeout:
             self._finish(self._waiting.popleft(), TIMED_OUT)
-
-
-def raise_file_limit() -> None:
-    """Let this process open as many connections as the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def send(load: Load, connected: Callable[[], None] = lambda: None) -> Outcome:

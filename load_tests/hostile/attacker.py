@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.generator.sender import raise_file_limit
+from ekiben.load_tests.generator.file_limit import raise_file_limit
 from ekiben.load_tests.hostile.attack import AttackTarget, Traffic
 
 NICENESS = 10  # the good callers share its core, and go first

@@ -14,10 +14,9 @@ import numpy as np
 from ekiben.load_tests.hostile.attack import AttackTarget
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import PREDICT
-from ekiben.load_tests.requests.http_message import http_request
+from ekiben.load_tests.requests.http_message import TIMEOUT_S, http_request, read_answer
 from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS
-from ekiben.load_tests.soak import TIMEOUT_S, read_answer
 
 EVERY_S = 0.01
 CASES = 50
@@ -26,7 +25,7 @@ Ask = Callable[[RequestCase], Awaitable[str]]  # returns "" for a right answer, 
 
 
 @dataclass
-class Seen:
+class CallerResult:
     """What good callers got."""
 
     latency_ms: list[float] = field(default_factory=list)  # from when a request should have left
@@ -108,19 +107,19 @@ class GrpcCaller:
 
 
 @asynccontextmanager
-async def calling(target: AttackTarget, token: str = "") -> AsyncIterator[Seen]:
+async def calling(target: AttackTarget, token: str = "") -> AsyncIterator[CallerResult]:
     """Meanwhile let both callers ask."""
     options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
-    seen, ended = Seen(), asyncio.Event()
+    result, ended = CallerResult(), asyncio.Event()
     http = HttpCaller(target, token)
     async with grpc.aio.insecure_channel(f"{target.address[0]}:{target.grpc_port}", options) as channel:
         over_grpc = GrpcCaller(channel, token)
         callers = [
-            asyncio.ensure_future(call_regularly(ask, list_cases(target, request_format), seen, ended))
+            asyncio.ensure_future(call_regularly(ask, list_cases(target, request_format), result, ended))
             for ask, request_format in ((http.ask, PREDICT), (over_grpc.ask, OIP_RAW))
         ]
         try:
-            yield seen
+            yield result
         finally:
             ended.set()
             await asyncio.gather(*callers)
@@ -132,7 +131,7 @@ def list_cases(target: AttackTarget, request_format: Any) -> list[RequestCase]:
     return [target.source.ask(request_format, 1, first) for first in range(CASES)]
 
 
-async def call_regularly(ask: Ask, cases: list[RequestCase], seen: Seen, ended: asyncio.Event) -> None:
+async def call_regularly(ask: Ask, cases: list[RequestCase], result: CallerResult, ended: asyncio.Event) -> None:
     """Ask every EVERY_S; a request's time counts from when it should have left."""
     loop, turns = asyncio.get_running_loop(), asyncio.Semaphore(MAX_AT_ONCE)
     under_way: set[asyncio.Task[None]] = set()
@@ -140,15 +139,15 @@ async def call_regularly(ask: Ask, cases: list[RequestCase], seen: Seen, ended: 
     async def call(case: RequestCase, due: float) -> None:
         async with turns:
             said = await ask(case)
-        seen.latency_ms.append(1000 * (loop.time() - due))
+        result.latency_ms.append(1000 * (loop.time() - due))
         if said:
-            seen.errors[said] += 1
+            result.errors[said] += 1
 
     due = loop.time()
     for case in itertools.cycle(cases):
         if ended.is_set():
             break
-        seen.lag_ms.append(1000 * max(loop.time() - due, 0))
+        result.lag_ms.append(1000 * max(loop.time() - due, 0))
         task = asyncio.ensure_future(call(case, due))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
@@ -158,4 +157,4 @@ async def call_regularly(ask: Ask, cases: list[RequestCase], seen: Seen, ended: 
         _, late = await asyncio.wait(under_way, timeout=TIMEOUT_S)
         for task in late:  # they wait behind others that got no answer either
             task.cancel()
-            seen.errors["never answered"] += 1
+            result.errors["never answered"] += 1

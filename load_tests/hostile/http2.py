@@ -35,7 +35,7 @@ def string(text: str) -> bytes:
     return prefix + bytes([length]) + content
 
 
-class Connection:
+class Http2Connection:
     """One connection that has exchanged settings."""
 
     def __init__(self, address: str) -> None:

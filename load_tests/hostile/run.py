@@ -6,45 +6,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
-import psutil
-
-from ekiben.load_tests.capacity.measure import first_case
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
-from ekiben.load_tests.hostile.attack import Attack, AttackTarget, Traffic
+from ekiben.load_tests.hostile.attack import Attack, Traffic
+from ekiben.load_tests.hostile.attacked_service import LIMIT_MIB, SHORT_S, Started, key, start_service
 from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.attacks import choose
-from ekiben.load_tests.hostile.good import Seen, calling
+from ekiben.load_tests.hostile.good import CallerResult, calling
 from ekiben.load_tests.hostile.sampler import Sampler
 from ekiben.load_tests.hostile.verdict import MAX_AFTER, Result, print_head
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.requests.http_dialects import PREDICT
-from ekiben.load_tests.requests.http_message import http_request
-from ekiben.load_tests.requests.service_under_test import Service, find_service, find_source
-from ekiben.load_tests.servers.process import cpu_seconds
-from ekiben.load_tests.servers.start import EKIBEN, GRPC_OFFSET, REQUEST_FORMATS, Peer, ask, start
 
-LIMIT_MIB = 640  # as `deploy/` runs it
 SAMPLE_S = 0.02
 QUIET_S = 1.0  # good callers alone
 AFTER_S = 2.0
-SHORT_SHARE, SHORT_S = 0.25, 3.0
-WARM_UP_ROWS = (1, 64, 2000)
-GOOD_ROWS = 2000  # asked one by one, to know a good row's CPU
-
-
-@dataclass
-class Started:
-    """A service under attack."""
-
-    process: psutil.Process
-    target: AttackTarget
-    log: Path
-    cpu_us_a_byte: float  # of good rows
-    settings: tuple[object, ...]
 
 
 def run(port: int, only: Sequence[str], seconds: float, short: bool, folder: Path) -> int:
@@ -84,57 +60,14 @@ def attack_all(attacks: Sequence[Attack], port: int, seconds: float, short: bool
             stack.close()
 
 
-def key(attack: Attack) -> tuple[object, ...]:
-    """Return what a service must have been started with for an attack."""
-    return attack.files, *sorted(attack.settings.items())
-
-
-def start_service(
-    attack: Attack, port: int, seconds: float, short: bool, folder: Path, stack: ExitStack, cores: frozenset[int]
-) -> Started:
-    """Start a service with the attack's settings, and let it have answered something of everything."""
-    limited = "ekiben.load_tests.hostile.limited", str(LIMIT_MIB), str(attack.files)
-    peer = Peer("Ekiben", (*limited, *EKIBEN.command), EKIBEN.request_formats)
-    with running_on(cores):
-        running = stack.enter_context(start(peer, port, first_case(), folder, dict(attack.settings)))
-    service = find_service(f"http://127.0.0.1:{port}")
-    target = AttackTarget(
-        service.address, port + GRPC_OFFSET, find_source(service), seconds, SHORT_SHARE if short else 1.0
-    )
-    warm_up(target)
-    cost = measure_good_rows(service, target, running.process)
-    return Started(running.process, target, folder / f"{port}.log", cost, key(attack))
-
-
-def warm_up(target: AttackTarget) -> None:
-    """Ask in every protocol, so that memory is what good callers make it."""
-    for request_format in REQUEST_FORMATS:
-        if request_format in EKIBEN.request_formats:
-            for rows in WARM_UP_ROWS:
-                ask(target.grpc_port - GRPC_OFFSET, target.ask(request_format, rows))
-
-
-def measure_good_rows(service: Service, target: AttackTarget, process: psutil.Process) -> float:
-    """Return the CPU that a byte of a good row costs, in µs."""
-    case = target.ask(PREDICT, 1)
-    connection = HTTPConnection(*service.address)
-    before = cpu_seconds(process)
-    for _ in range(GOOD_ROWS):
-        connection.request("POST", case.path, case.body, case.headers)
-        connection.getresponse().read()
-    connection.close()
-    size = len(http_request(case.path, case.headers, case.body))
-    return 1e6 * (cpu_seconds(process) - before) / (GOOD_ROWS * size)
-
-
 async def measure(attack: Attack, started: Started) -> Result:
     """Attack once, with good callers before, meanwhile and after."""
     log_before = started.log.stat().st_size
     with start_attacker(attack.name, started.target) as attacker:
         sampler = Sampler(started.process, LIMIT_MIB)
-        async with calling(started.target, attack.settings.get("AUTH_TOKEN", "")) as seen:
+        async with calling(started.target, attack.settings.get("AUTH_TOKEN", "")) as result:
             before, base = await watch_quiet(sampler)
-            seen.reset()
+            result.reset()
             began, cpu = time.monotonic(), sampler.read_cpu()
             traffic = await watch(attacker, sampler)
             await sample_for(sampler, AFTER_S)
@@ -145,7 +78,7 @@ async def measure(attack: Attack, started: Started) -> Result:
     return Result(
         attack, traffic, before, sampler.peak_mib, after, sampler.killed, sampler.is_whole(),
         cpu_s, factor(cpu_s, traffic, started.cpu_us_a_byte),
-        seen.p99_ms, seen.lag_p99_ms, list_errors(seen, attack),
+        result.p99_ms, result.lag_p99_ms, list_errors(result, attack),
         len(text) / 1024, find_forged(text, attack),
     )  # fmt: skip
 
@@ -183,12 +116,12 @@ def factor(cpu_s: float, traffic: Traffic | None, cpu_us_a_byte: float) -> float
     return 1e6 * cpu_s / max(sent, 1) / cpu_us_a_byte
 
 
-def list_errors(seen: Seen, attack: Attack) -> Counter[str]:
+def list_errors(result: CallerResult, attack: Attack) -> Counter[str]:
     """Return the good callers' errors: to be rejected is none where honest load alone fills the service."""
     if not attack.crowded:
-        return seen.errors
+        return result.errors
     return Counter(
-        {error: count for error, count in seen.errors.items() if error not in ("HTTP 429", "gRPC RESOURCE_EXHAUSTED")}
+        {error: count for error, count in result.errors.items() if error not in ("HTTP 429", "gRPC RESOURCE_EXHAUSTED")}
     )
 
 

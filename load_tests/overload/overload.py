@@ -15,7 +15,8 @@ import grpc
 import numpy as np
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.capacity.measure import Bench, Step, describe_split, describe_wait, serve, wait_setting
+from ekiben.load_tests.capacity.measure import describe_split
+from ekiben.load_tests.capacity.rates import Bench, Step
 from ekiben.load_tests.criteria import Check, print_checks
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.generator.load import Load
@@ -25,6 +26,7 @@ from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.load_tests.requests.service_under_test import find_source, write_calls
+from ekiben.load_tests.servers.own_service import describe_wait, serve, wait_setting
 from ekiben.load_tests.servers.process import memory_mib
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
 from ekiben.service.settings import read_settings

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.capacity.measure import Step
+from ekiben.load_tests.capacity.rates import Step
 from ekiben.load_tests.generator.cpu_affinity import running_on
 from ekiben.load_tests.generator.load import Load
 from ekiben.load_tests.generator.processes import Generator

@@ -19,7 +19,8 @@ from ekiben.contract.openapi_types import row_type
 from ekiben.load_tests import batching_gain, soak
 from ekiben.load_tests.__main__ import main
 from ekiben.load_tests.capacity.hpa import write_patch
-from ekiben.load_tests.capacity.measure import Bench, Goal, Measured, Step, bisect, is_starved
+from ekiben.load_tests.capacity.measure import CapacityResult, Goal, bisect, is_starved
+from ekiben.load_tests.capacity.rates import Bench, Step
 from ekiben.load_tests.capacity.report import Findings, write_report
 from ekiben.load_tests.capacity.scalability import fit_law, law, plan_replicas
 from ekiben.load_tests.generator.cpu_affinity import NoFreeCore, Split, split_cores
@@ -38,6 +39,7 @@ from ekiben.load_tests.requests.service_under_test import (
     write_calls,
 )
 from ekiben.load_tests.servers.start import check_free
+from ekiben.load_tests.soak_verdict import SoakResult
 from ekiben.model.package import PackedModel
 from tests.conftest import Server, free_port
 from tests.doubling import MANIFEST, Doubling
@@ -191,7 +193,7 @@ def test_the_report_holds_everything(tmp_path: Path) -> None:
     steps = [step(1000, 5), step(4000, 20), step(5000, 300, shed=900)]
     sweep = [Step(step(1000 * n, 5).offered, n, 0.5, 1.0) for n in (1, 2, 3, 4)]
     fitted = fit_law([1, 2, 3, 4], [1000, 1900, 2700, 3300])
-    measured = Measured(
+    measured = CapacityResult(
         1, Split(frozenset({0}), frozenset({1})), sweep, steps, fitted, steps[1], limited=False, starved=False
     )
     write_report(tmp_path, Findings(Goal(50), 10_000, [measured], plan_replicas(10_000, 4000, 1, 50), "golden rows"))
@@ -248,7 +250,7 @@ def test_a_server_that_only_rejects_and_does_not_start_is_told(monkeypatch: pyte
 
 
 def test_a_soak_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
-    seen = soak.Seen(memory=[(float(second), 100.0) for second in range(300)])
+    seen = SoakResult(memory=[(float(second), 100.0) for second in range(300)])
     seen.good["/predict"] = 5
     assert soak.report(seen, 5) == 0
     seen.memory = [(float(second), 100 + second / 10) for second in range(300)]

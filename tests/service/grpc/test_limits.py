@@ -21,7 +21,7 @@ from ekiben.load_tests.hostile.http2 import (
     END_STREAM,
     HEADERS,
     RST_STREAM,
-    Connection,
+    Http2Connection,
     frame,
     head,
 )
@@ -396,7 +396,7 @@ def test_thousands_of_watchers_disturb_nobody(service: Server, worker: Worker, m
     before = worker.resident
     with good_caller(service, model), ExitStack() as stack:
         for _ in range(100):
-            connection = stack.enter_context(Connection(service.grpc))
+            connection = stack.enter_context(Http2Connection(service.grpc))
             for number in range(100):
                 stream = 2 * number + 1
                 connection.begin(stream, f"/{WATCH}")
@@ -410,7 +410,7 @@ def test_calls_without_a_message_disturb_nobody(service: Server, worker: Worker,
     before = worker.resident
     with good_caller(service, model), ExitStack() as stack:
         for _ in range(10):
-            connection = stack.enter_context(Connection(service.grpc))
+            connection = stack.enter_context(Http2Connection(service.grpc))
             for number in range(MAX_STREAMS):
                 connection.begin(2 * number + 1, f"/{INFER}")
         assert ask_often(service, CHECK, b"", 100) == {Code.OK: 100}
@@ -421,7 +421,7 @@ def test_calls_without_a_message_disturb_nobody(service: Server, worker: Worker,
 def test_rapid_resets_disturb_nobody(service: Server, worker: Worker, model: PackedModel) -> None:
     before = worker.resident
     block = head(f"/{INFER}")
-    with good_caller(service, model), Connection(service.grpc) as connection:
+    with good_caller(service, model), Http2Connection(service.grpc) as connection:
         for number in range(2000):
             stream = 2 * number + 1
             connection.send(frame(HEADERS, END_HEADERS, stream, block) + frame(RST_STREAM, 0, stream, CANCEL))

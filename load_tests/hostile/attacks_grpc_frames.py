@@ -1,15 +1,10 @@
-"""Streams, metadata, resets and messages that no gRPC client would send."""
+"""Streams, metadata and resets that no gRPC client would send."""
 
 import asyncio
-import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
-import grpc
 
 from ekiben.load_tests.hostile.attack import CLOSED, Attack, AttackTarget, Run, Traffic
-from ekiben.load_tests.hostile.calls import REJECTED_CODES, call_all
 from ekiben.load_tests.hostile.http2 import (
     ACK,
     CANCEL,
@@ -26,9 +21,9 @@ from ekiben.load_tests.hostile.http2 import (
     frame,
     head,
 )  # fmt: skip
-from ekiben.load_tests.hostile.rows import MAX_BYTES, MAX_ROWS, good_rows
-from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, TFS_GRPC, ModelInferRequest, PredictRequest, serialize
-from ekiben.load_tests.requests.request_case import RequestCase
+from ekiben.load_tests.hostile.protobuf import field_of
+from ekiben.load_tests.hostile.rows import good_rows
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.service.connections.port_sharing import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -38,7 +33,6 @@ ANY = frozenset({*SEEN.values(), CLOSED})
 WINDOW_SETTING = 4
 NO_WINDOW = frame(SETTINGS, 0, 0, WINDOW_SETTING.to_bytes(2, "big") + bytes(4))
 STREAMS = 50  # sent together
-MANY = MAX_BYTES // 2 - 2000  # fields of two bytes in the largest message
 
 
 def pour_frames(target: AttackTarget, blocks: Sequence[bytes], connections: int, listens: bool = True) -> Run:
@@ -160,67 +154,6 @@ def reflect(target: AttackTarget) -> Run:
     return pour_frames(target, open_streams(REFLECT, target.times(100), message * 50), 10)
 
 
-def send_message(target: AttackTarget, path: str, body: bytes, times: int, packed: bool) -> Run:
-    """Call with one message again and again."""
-    named: dict[str, Any] = {"compression": grpc.Compression.Gzip} if packed else {}
-    case = RequestCase(OIP_RAW, path, {}, body, "", None)
-    return call_all(target, [case] * target.times(times), 8, sent=len(gzip.compress(body)) if packed else 0, **named)
-
-
-def typed(field: str, content: bytes) -> bytes:
-    """Return a message of one tensor whose contents are these bytes of that field."""
-    number = {"bytes_contents": 8, "int_contents": 2, "int64_contents": 3, "bool_contents": 1}[field]
-    contents = content * MANY if number == 8 else field_of(number, content * MANY)
-    tensor = field_of(1, b"carrier") + field_of(2, b"BYTES") + field_of(5, contents)
-    return field_of(1, b"m") + field_of(5, tensor)
-
-
-def field_of(number: int, content: bytes) -> bytes:
-    """Return a field of protobuf that holds these bytes."""
-    size, length = len(content), b""
-    while size > 127:
-        length += bytes([size & 127 | 128])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + content
-
-
-def many_tensors() -> bytes:
-    """Return a message of as many empty tensors as it holds."""
-    return field_of(1, b"m") + b"\x2a\0" * MANY
-
-
-def unknown_fields() -> bytes:
-    """Return a message of as many fields as it holds, none of which is known."""
-    return b"\xfa\x3e\0" * (MAX_BYTES // 3 - 1000)
-
-
-def send_heavy(target: AttackTarget, name: str, packed: bool) -> Run:
-    return send_message(target, OIP_RAW.path, HEAVY[name](), 16, packed)
-
-
-def raw_strings(target: AttackTarget) -> bytes:
-    """Return a message whose raw contents are two million empty strings, for each column as many as there is room."""
-    name = target.source.schema.names[1]
-    size = MAX_BYTES // 4 - 100
-    inputs = [{"name": name, "shape": [size, 1], "datatype": "BYTES"}]
-    model = target.source.schema.name
-    return serialize(ModelInferRequest(model_name=model, inputs=inputs, raw_input_contents=[bytes(4 * size)]))
-
-
-def spread(target: AttackTarget, rows: int) -> Run:
-    """Call TensorFlow Serving with one value for each column, which stands for so many rows."""
-    _, body = TFS_GRPC.encode(target.source.schema, good_rows(target, 1))
-    request = PredictRequest.FromString(body)
-    for tensor in request.inputs.values():
-        tensor.tensor_shape.dim[0].size = rows
-    return send_message(target, TFS_GRPC.path, serialize(request), 60, False)
-
-
-def send_raw(target: AttackTarget, packed: bool) -> Run:
-    return send_message(target, OIP_RAW.path, raw_strings(target), 16, packed)
-
-
-CODES = REJECTED_CODES | {"NOT_FOUND", "OK", "UNIMPLEMENTED", "OUT_OF_RANGE"}
 FRAMES = {
     "pings": frame(PING, 0, 0, bytes(8)),
     "settings": frame(SETTINGS, 0, 0, b"\0\4\0\1\0\0"),
@@ -228,14 +161,6 @@ FRAMES = {
     "empty-data": frame(DATA, 0, 1),
     "unknown": frame(99, 0, 0),
 }
-HEAVY: dict[str, Callable[[], bytes]] = {
-    "strings": partial(typed, "bytes_contents", b"\x42\0"),
-    "integers": partial(typed, "int64_contents", b"\1\1"),
-    "booleans": partial(typed, "bool_contents", b"\1\1"),
-    "tensors": many_tensors,
-    "fields": unknown_fields,
-}
-PACKINGS = (("", "", False), ("-gzip", ", compressed", True))
 ATTACKS = (
     Attack("grpc-watch", "10,000 Watch on 10 connections", watch, ANY),
     *(
@@ -264,21 +189,4 @@ ATTACKS = (
     ),
     Attack("grpc-unread", "200 answers of 5,000 rows that nobody reads", leave_answers, ANY, crowded=True),
     Attack("grpc-reflection", "1,000 streams that ask 50 times for the descriptors", reflect, ANY),
-    *(
-        Attack(f"grpc-{name}{end}", f"8 MB of {name}{how}", partial(send_heavy, name=name, packed=packed), CODES)
-        for name in HEAVY
-        for end, how, packed in PACKINGS
-    ),
-    *(
-        Attack(f"grpc-raw{end}", f"two million empty strings, raw{how}", partial(send_raw, packed=packed), CODES)
-        for end, how, packed in PACKINGS
-    ),
-    Attack(
-        "grpc-spread",
-        f"messages of 1 KB that stand for {MAX_ROWS:,} rows",
-        partial(spread, rows=MAX_ROWS),
-        CODES,
-        crowded=True,
-    ),
-    Attack("grpc-spread-endless", "messages of 1 KB that stand for a billion rows", partial(spread, rows=10**9), CODES),
 )
