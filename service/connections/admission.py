@@ -27,14 +27,12 @@ from ekiben.service.telemetry import metrics
 LATE = "ekiben.late"  # in the scope of a request that is to be rejected before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
 TICK_REQUESTS = 32  # read in one tick of the event loop: enough for a batch
-TICK_BUDGET_S = (
-    0.002  # that they may take: what is read at once should fit into the CPU's caches, and gRPC waits as long
-)
-SHARED_TURN_S, SHARED_S = 0.001, 0.1  # while gRPC is used, and how long it counts as used: a call needs seven turns
-SHARED_TURN_REQUESTS = 4  # at least, whatever they take: gRPC leaves HTTP its share
+TICK_BUDGET_S = 0.002  # that they may take: what is read at once should fit into the CPU's caches
+# A gRPC call needs about seven ticks: they are short while calls come and SHARED_S after. HTTP keeps a share.
+SHARED_TICK_BUDGET_S, SHARED_S, MIN_SHARED_REQUESTS = 0.001, 0.1, 4
 REQUEST_S = 50e-6  # what one takes, until that is known
-WEIGHT = 0.02  # of the last turn in what is known
-MIN_REQUESTS = 1e-6  # requests a turn, if an engine hangs: no pace is endless
+WEIGHT = 0.02  # of the last tick in what is known
+MIN_REQUESTS = 1e-6  # requests a tick, if an engine hangs: the cost stays finite
 ENGINE_POLL_S = 0.001  # between looks at an engine that is behind
 
 
@@ -46,7 +44,7 @@ class RequestCost:
         self._seconds = self.request_s = REQUEST_S
 
     def observe(self, requests: int, seconds: float) -> None:
-        """Take a turn into account."""
+        """Take a tick into account."""
         self._requests += WEIGHT * (requests - self._requests)
         self._seconds += WEIGHT * (seconds - self._seconds)
         self.request_s = self._seconds / max(self._requests, MIN_REQUESTS)
@@ -66,12 +64,12 @@ class AdmissionController:
         self._waiting: deque[AdmissionConnection] = deque()
         self._read_cost = RequestCost()  # while the engine is not behind
         self._cost = RequestCost()
-        self._was_full = False  # the turn before: what it has read, this one may compute
+        self._was_full = False  # the tick before: what it has read, this one may compute
         self._began = self._shared_until = 0.0
         self._tick_limit = 0
 
     def begin(self) -> None:
-        """Begin a turn: what arrives in it has been waiting in its sockets already."""
+        """Begin a tick: what arrives in it has been waiting in its sockets already."""
         self.tick_active = True
         self._plan(time.perf_counter())
 
@@ -85,7 +83,7 @@ class AdmissionController:
         return len(self._waiting)
 
     def share(self) -> None:
-        """Keep the next turns short: a gRPC call has come."""
+        """Keep the next ticks short: a gRPC call has come."""
         self._shared_until = time.perf_counter() + SHARED_S
 
     def _plan(self, now: float) -> None:
@@ -94,7 +92,7 @@ class AdmissionController:
         left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
         limit = 0 if behind else int(left_s / self._cost.request_s) + 1  # to be read, now or later
-        self.read_budget = self._tick_limit = min(limit, self._count_turn(now))
+        self.read_budget = self._tick_limit = min(limit, self._limit_tick(now))
         try:
             while self._waiting and self.read_budget:
                 self.read_budget -= self._waiting.popleft().resume()
@@ -106,15 +104,16 @@ class AdmissionController:
             else:
                 loop.call_soon(self._end)  # after all that has arrived by then was read
 
-    def _count_turn(self, now: float) -> int:
+    def _limit_tick(self, now: float) -> int:
+        """Return how many requests a tick may read."""
         if now < self._shared_until:
-            return max(SHARED_TURN_REQUESTS, int(SHARED_TURN_S / self._read_cost.request_s))
+            return max(MIN_SHARED_REQUESTS, int(SHARED_TICK_BUDGET_S / self._read_cost.request_s))
         return min(TICK_REQUESTS, int(TICK_BUDGET_S / self._read_cost.request_s) + 1)
 
     def _end(self) -> None:
         now = time.perf_counter()
         full = self.read_budget == 0
-        if full or self._was_full:  # other turns say nothing of the pace
+        if full or self._was_full:  # other ticks say nothing of the cost
             taken = self._tick_limit - self.read_budget, now - self._began
             self._cost.observe(*taken)
             if self._tick_limit:
