@@ -74,7 +74,6 @@ ATTACKS = (
         f"messages of 1 KB that stand for {MAX_ROWS:,} rows",
         partial(spread, rows=MAX_ROWS),
         CODES,
-        crowded=True,
     ),
     Attack("grpc-spread-endless", "messages of 1 KB that stand for a billion rows", partial(spread, rows=10**9), CODES),
 )

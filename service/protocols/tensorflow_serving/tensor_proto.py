@@ -52,7 +52,7 @@ def read_tensors(tensors: Mapping[str, Any], check_count: Callable[[int], None])
             repeated[name] = rows
     filled = sum(repeated.values())
     if filled > max(FREE_FILL, MAX_FILL_RATIO * sent):
-        raise BadRequest(413, f"single values stand for {filled}, only {sent} were sent: send fewer rows at once")
+        raise BadRequest(413, f"{sent} values stand for {filled}: send fewer rows at once, or a value for each row")
     return columns | {name: list(columns[name]) * rows for name, rows in repeated.items()}
 
 

@@ -226,7 +226,7 @@ def test_a_wrong_prediction_call_is_rejected(server: Server, row: dict[str, Any]
         many.inputs[name].float_val.append(1.0)
     wrong = {
         "its protobuf can't be read": (b"\xff", invalid),
-        "single values stand for 18000, only 2 were sent": (many, invalid),
+        "2 values stand for 18000": (many, invalid),
         "is not served here": (request(name="other"), absent),
         "challenger": (request(version_label="challenger"), absent),
         "serving_default": (request(signature_name="x"), invalid),
