@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
@@ -340,9 +341,28 @@ def test_another_service_in_the_same_home_leaves_the_counters_alone(
         assert other.metric(line) == before[1]
 
 
-def test_tensorflow_is_not_in_the_servers_memory(server: Server) -> None:
-    import psutil
+@pytest.mark.parametrize("path", ["/livez", "/docs.css", "/nothing"])
+def test_what_bentoml_answers_keeps_no_memory(server: Server, path: str) -> None:
+    """Its timeout kept a timer and a future of each for a minute: 109 MiB of these."""
+    parent = psutil.Process(server.process.pid)
+    worker = max(parent.children(recursive=True), key=lambda one: int(one.memory_info().rss))
+    asked = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 16
 
+    def ask(times: int) -> int:
+        address = urlsplit(server.url)
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
+            for _ in range(times // 16):
+                connection.sendall(asked)
+                answers = 0
+                while answers < 16:
+                    answers += connection.recv(2**20).count(b"HTTP/1.1 ")
+        return int(worker.memory_info().rss)
+
+    before = ask(2000)
+    assert ask(20_000) - before < 8 * 2**20
+
+
+def test_tensorflow_is_not_in_the_servers_memory(server: Server) -> None:
     parent = psutil.Process(server.process.pid)
     mapped = set()
     for one in (parent, *parent.children(recursive=True)):
