@@ -7,22 +7,17 @@ GARBAGE_OBJECTS of ekiben.service.service: once a second less is looked for, whi
 import asyncio
 import ctypes
 import gc
-import mmap
 
 from ekiben.service.offload import offload
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 ARENAS = 2  # places to allocate from: gRPC's threads would make one each, up to eight a CPU
-MMAP_THRESHOLD_BYTES = (
-    2**17
-)  # allocated from the system itself and given back at once: malloc's default until it adapts
+MMAP_THRESHOLD_BYTES = 2**17  # from the system itself, and given back at once: malloc's default until it adapts
 COLLECT_S, MANY_OBJECTS = 1.0, 5000  # more than before: as many take about a megabyte
-GROWN_BYTES = 2**22  # since the last trim: thousands of small requests leave as many holes as a few large ones
 TRIM_S = 0.5  # after a large request; others may follow it
 
 _libc = ctypes.CDLL(None)
 _timer: asyncio.TimerHandle | None = None
-_trimmed_bytes = 0  # resident after the last trim
 
 
 def tune_malloc() -> None:
@@ -38,15 +33,9 @@ def tune_malloc() -> None:
 
 def collect_regularly() -> None:
     """Free the cycles of the last second, now and every second on this event loop, if there may be many."""
-    global _trimmed_bytes
     if gc.get_count()[0] > MANY_OBJECTS:
         gc.collect()
         trim_soon()
-    if hasattr(_libc, "malloc_trim"):
-        resident = read_resident()
-        _trimmed_bytes = min(_trimmed_bytes or resident, resident)
-        if resident > _trimmed_bytes + GROWN_BYTES:
-            trim_soon()
     asyncio.get_running_loop().call_later(COLLECT_S, collect_regularly)
 
 
@@ -57,20 +46,8 @@ def trim_soon() -> None:
         _timer = asyncio.get_running_loop().call_later(TRIM_S, _trim)
 
 
-def read_resident() -> int:
-    """Return the bytes of this process that are in memory."""
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[1]) * mmap.PAGESIZE
-
-
 def _trim() -> None:
     global _timer
     _timer = None
-    trimming = asyncio.ensure_future(offload(_trim_now))
+    trimming = asyncio.ensure_future(offload(_libc.malloc_trim, 0))  # without the GIL
     trimming.add_done_callback(asyncio.Future.exception)
-
-
-def _trim_now() -> None:
-    global _trimmed_bytes
-    _libc.malloc_trim(0)  # without the GIL
-    _trimmed_bytes = read_resident()
