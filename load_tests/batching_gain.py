@@ -26,6 +26,7 @@ from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching import queue
 from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.batching.work import Part
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.settings import read_settings
 
@@ -137,7 +138,7 @@ async def measure(
     return Cell(count / took, float(p50), float(p99), 1e6 * cpu / count, counting.rows / max(counting.batches, 1))
 
 
-def take_one(batch_queue: BatchQueue, now: float) -> list[queue.Part]:
+def take_one(batch_queue: BatchQueue, now: float) -> list[Part]:
     """Take the oldest request and no other, as a service without batching does."""
     if not batch_queue._waiting:
         return []

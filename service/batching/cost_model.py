@@ -1,4 +1,9 @@
-"""What a batch costs: seconds = a + b × rows, fitted to what batches took lately."""
+"""What a batch costs: seconds = a + b × rows, fitted to what batches took lately.
+
+Least squares with exponential forgetting need five sums, each times FORGETTING before a batch is added: the line
+follows a machine that gets slower within some dozens of batches, and no batch is kept. Where all batches have nearly
+one size a slope would be noise: then the line is moved and keeps its slope.
+"""
 
 MAX_ROWS = 1_000_000
 MIN_VARIANCE = 25.0  # of the rows: below, the slope of the line would be noise

@@ -1,71 +1,34 @@
-"""The one queue: whatever arrives while a batch runs, or in one tick of the event loop, is the next batch."""
+"""The one queue: whatever arrives while a batch runs, or in one tick of the event loop, is the next batch.
+
+So batches need no size and no timer: the busier the engine, the more arrives meanwhile and the larger the next batch,
+which costs hardly more than a small one; an idle engine computes a single row at once. This is natural batching, as in
+a database's group commit. What a batch will take is known from `cost_model`, whose line has the parameters of Nexus'
+(Shen et al., SOSP 2019), fitted while serving. From it follow three decisions: whether the event loop computes it or
+the thread, how many rows it may have so that the oldest deadline in it is kept, and at arrival, whether an answer can
+come in time at all; what can't is rejected before anything is spent on it.
+"""
 
 import asyncio
-import logging
 import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import numpy as np
-
-from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.errors import FieldError
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine
+from ekiben.service.batching.batch import Result, compute, deliver, merge
 from ekiben.service.batching.cost_model import CostModel
-from ekiben.service.errors import DeadlineExceeded, EngineFailed, Overloaded
+from ekiben.service.batching.work import Part
+from ekiben.service.batching.work import Work as Work  # the coalescer and the dataplane take it from here
+from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder
-
-Part = tuple["Work", int, int]  # the rows of one request that go into one batch: work, start, stop in its source
-
-logger = logging.getLogger("bentoml.service")
 
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
 MAX_BATCH_COMPUTE_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
 DEADLINE_MARGIN = 1.25  # batches of one size differ by about that much
 WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
-
-
-class Work:
-    """The rows of one request on their way through the queue: `source[start:stop]` once encoded."""
-
-    __slots__ = (
-        "answered",
-        "arrived",
-        "deadline",
-        "future",
-        "next",
-        "rows",
-        "source",
-        "start",
-        "stop",
-        "timer",
-        "unseen",
-    )
-
-    source: Encoded  # often shared with the requests that arrived together
-    start: int
-    stop: int
-    next: int  # the first row that no batch has taken yet
-
-    def __init__(self, rows: Sequence[Any], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
-        self.rows = rows  # as they came
-        self.arrived = time.monotonic()
-        self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds
-        self.future: asyncio.Future[Answers] = loop.create_future()
-        self.unseen: list[FieldError] = []
-        self.answered: list[Answers] = []
-        self.timer: asyncio.TimerHandle | None = None
-
-    def set_encoded(self, source: Encoded, start: int, stop: int) -> None:
-        """Store where the encoded rows are."""
-        self.source = source
-        self.start = self.next = start
-        self.stop = stop
 
 
 class BatchQueue:
@@ -142,30 +105,30 @@ class BatchQueue:
         parts = self._form_batch(time.monotonic())
         if not parts:
             return
-        merged = _merge(parts)
+        merged = merge(parts)
         predicted_s = self.cost.predict(len(merged))
         if predicted_s <= INLINE_LIMIT_S:
-            self._finish(parts, *self._compute(parts, merged))
+            self._finish(parts, *compute(self._engine, parts, merged))
             return
         self._running = True
         self._free_at = time.monotonic() + predicted_s
         for work in [work for work, _, _ in parts] + list(self._waiting):
             self._schedule_timeout(work)
-        computing = self._loop.run_in_executor(self._thread, self._compute, parts, merged)
+        computing = self._loop.run_in_executor(self._thread, compute, self._engine, parts, merged)
         computing.add_done_callback(lambda done: self._finish(parts, *done.result()))
 
     def close(self) -> None:
         """Stop the engine's thread after the batch it is computing."""
         self._thread.shutdown(wait=True)
 
-    def _finish(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed], seconds: float | None) -> None:
+    def _finish(self, parts: Sequence[Part], results: Sequence[Result], seconds: float | None) -> None:
         self._running = False
         if seconds is not None:
             rows = sum(stop - start for _, start, stop in parts)
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
             self._recorder.record_batch(rows, seconds)
-        self._deliver(parts, results)
+        deliver(parts, results)
         if self._waiting:  # the event loop turns once first, so that new arrivals join the batch
             self._loop.call_soon(self.dispatch)
 
@@ -220,72 +183,9 @@ class BatchQueue:
             work.future.set_exception(DeadlineExceeded())
         return work.future.done()
 
-    def _compute(self, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Answers | EngineFailed], float | None]:
-        """Return each part's answers and the seconds they took; may run in the thread.
-
-        If the batch fails, it is halved until only the guilty part fails; that time says nothing.
-        """
-        started = time.perf_counter()
-        try:
-            answers = self._engine.run(merged)
-            if len(answers) != len(merged):
-                raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
-            return _split(answers, parts), time.perf_counter() - started
-        except Exception:
-            if len(parts) == 1:
-                logger.exception("the engine failed on a request of %d rows", len(merged))
-        return self._compute_halves(parts), None
-
-    def _compute_halves(self, parts: Sequence[Part]) -> Sequence[Answers | EngineFailed]:
-        if len(parts) == 1 or all(work.future.done() for work, _, _ in parts):  # nobody waits any more
-            return [EngineFailed() for _ in parts]
-        middle = len(parts) // 2
-        halves = parts[:middle], parts[middle:]
-        return [result for half in halves for result in self._compute(half, _merge(half))[0]]
-
-    def _deliver(self, parts: Sequence[Part], results: Sequence[Answers | EngineFailed]) -> None:
-        """Give each request its answers, once all its rows have them."""
-        for (work, _, _), result in zip(parts, results, strict=True):
-            if work.future.done():
-                continue
-            if isinstance(result, EngineFailed):
-                work.future.set_exception(result)
-            elif len(result) == work.stop - work.start:
-                work.future.set_result(result)
-            else:
-                work.answered.append(result)
-                if sum(map(len, work.answered)) == work.stop - work.start:
-                    work.future.set_result(np.concatenate(work.answered))
-
     def _schedule_timeout(self, work: Work) -> None:
         """Answer at the deadline even if the engine is still busy then."""
         if work.timer is None:
             left_s = work.deadline - time.monotonic()
             timer = work.timer = self._loop.call_later(left_s, self._expire, work, math.inf)
             work.future.add_done_callback(lambda _: timer.cancel())
-
-
-def _merge(parts: Sequence[Part]) -> Encoded:
-    """Return the parts' rows as one; what lies side by side in one source is not copied."""
-    first, begin, end = parts[0]
-    source = first.source
-    pieces: list[Encoded] = []
-    for work, start, stop in parts[1:]:
-        if work.source is not source or start != end:
-            pieces.append(source[begin:end])
-            source, begin = work.source, start
-        end = stop
-    if not pieces:  # nearly always: all that arrived together, and nothing else
-        return source if begin == 0 and end == len(source) else source[begin:end]
-    pieces.append(source[begin:end])
-    numbers = np.concatenate([piece.numbers for piece in pieces])
-    return Encoded(numbers, np.concatenate([piece.codes for piece in pieces]))
-
-
-def _split(answers: Answers, parts: Sequence[Part]) -> list[Answers]:
-    results, start = [], 0
-    for _, begin, stop in parts:
-        end = start + stop - begin
-        results.append(answers[start:end])
-        start = end
-    return results

@@ -1,0 +1,84 @@
+"""One batch: the rows of several requests, merged, computed, and given back to whom they belong.
+
+If the engine fails on a batch, its halves are computed, and theirs, until only the requests that it fails on are left:
+one of n costs some 2 log2(n) batches more, and the others get their answers (Dorfman's group testing, 1943).
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.encoding import Encoded
+from ekiben.model.engine import Engine
+from ekiben.service.batching.work import Part
+from ekiben.service.errors import EngineFailed
+
+logger = logging.getLogger("bentoml.service")
+
+Result = Answers | EngineFailed  # of one part
+
+
+def compute(engine: Engine, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Result], float | None]:
+    """Return each part's answers and the seconds they took, None if the batch had to be halved."""
+    started = time.perf_counter()
+    try:
+        answers = engine.run(merged)
+        if len(answers) != len(merged):
+            raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
+        return _split(answers, parts), time.perf_counter() - started
+    except Exception:
+        if len(parts) == 1:
+            logger.exception("the engine failed on a request of %d rows", len(merged))
+    return _compute_halves(engine, parts), None
+
+
+def _compute_halves(engine: Engine, parts: Sequence[Part]) -> Sequence[Result]:
+    if len(parts) == 1 or all(work.future.done() for work, _, _ in parts):  # nobody waits any more
+        return [EngineFailed() for _ in parts]
+    middle = len(parts) // 2
+    halves = parts[:middle], parts[middle:]
+    return [result for half in halves for result in compute(engine, half, merge(half))[0]]
+
+
+def deliver(parts: Sequence[Part], results: Sequence[Result]) -> None:
+    """Give each request its answers, once all its rows have them."""
+    for (work, _, _), result in zip(parts, results, strict=True):
+        if work.future.done():
+            continue
+        if isinstance(result, EngineFailed):
+            work.future.set_exception(result)
+        elif len(result) == work.stop - work.start:
+            work.future.set_result(result)
+        else:
+            work.answered.append(result)
+            if sum(map(len, work.answered)) == work.stop - work.start:
+                work.future.set_result(np.concatenate(work.answered))
+
+
+def merge(parts: Sequence[Part]) -> Encoded:
+    """Return the parts' rows as one; what lies side by side in one source is not copied."""
+    first, begin, end = parts[0]
+    source = first.source
+    pieces: list[Encoded] = []
+    for work, start, stop in parts[1:]:
+        if work.source is not source or start != end:
+            pieces.append(source[begin:end])
+            source, begin = work.source, start
+        end = stop
+    if not pieces:  # nearly always: all that arrived together, and nothing else
+        return source if begin == 0 and end == len(source) else source[begin:end]
+    pieces.append(source[begin:end])
+    numbers = np.concatenate([piece.numbers for piece in pieces])
+    return Encoded(numbers, np.concatenate([piece.codes for piece in pieces]))
+
+
+def _split(answers: Answers, parts: Sequence[Part]) -> list[Answers]:
+    results, start = [], 0
+    for _, begin, stop in parts:
+        end = start + stop - begin
+        results.append(answers[start:end])
+        start = end
+    return results
