@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ekiben.service.loop_local import LoopLocal
+
 Result = TypeVar("Result")
 
 LARGE_BYTES = 2**16  # of a body, from which on it is read in the thread: 170 rows of 20 features in JSON, 0.6 ms
@@ -36,9 +38,9 @@ class Decoder:
             self._took_s = self._ended - began
 
 
-_decoder = Decoder()
+_decoder = LoopLocal(Decoder)
 
 
 async def offload(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call a function in the thread; it is not begun once nobody waits for it."""
-    return await _decoder.submit(function, *arguments)
+    return await _decoder.get().submit(function, *arguments)

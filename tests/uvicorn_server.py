@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -10,6 +11,7 @@ import uvloop
 
 from ekiben.service.connections.framing import FramedConnection
 from ekiben.service.connections.http_connection import UVICORN_IDLE_S
+from ekiben.service.connections.http_state import HttpState
 from tests.waiting import wait_for
 
 
@@ -66,14 +68,15 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(app: Any = answer, keep_alive_s: float = UVICORN_IDLE_S) -> AsyncIterator[Server]:
+async def serve(app: Any = answer, keep_alive_s: float = UVICORN_IDLE_S, **given: Any) -> AsyncIterator[Server]:
     writes: list[bytes] = []
 
     class Recorded(FramedConnection):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(Recorder(transport, writes))
 
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=Recorded)
+    protocol: Any = partial(Recorded, HttpState(**given))
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=protocol)
     server = uvicorn.Server(config)
     config.load()
     config.timeout_keep_alive = keep_alive_s  # type: ignore[assignment]  # uvicorn's annotation wants whole seconds

@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 from ekiben.service.connections.http_connection import Connection
-from ekiben.service.connections.malformed import malformed
+from ekiben.service.connections.http_state import HttpState
 from ekiben.service.http.messages import encode_json
 
 ARRIVAL_S = 15.0  # for a head to be whole, and for the rest of a body that is not wanted any more
@@ -24,8 +24,9 @@ PHRASES = {
 class ClosingConnection(Connection):
     """A connection that can be ended from this side, whatever its caller is doing."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, shared: HttpState, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.shared = shared
         self.lingering = 0  # bytes to be thrown away before the connection is closed
         self._arrival: asyncio.TimerHandle | None = None
 
@@ -43,7 +44,7 @@ class ClosingConnection(Connection):
         if cycle:
             cycle.disconnected = True  # it writes nothing any more
             cycle.message_event.set()
-        malformed.count(status, sentence, str(self.client[0] if self.client else "a Unix socket"))
+        self.shared.malformed.count(status, sentence, str(self.client[0] if self.client else "a Unix socket"))
         self.linger(LINGER_BYTES)
 
     def linger(self, most: int) -> None:

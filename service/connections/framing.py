@@ -10,59 +10,43 @@ from typing import Any
 
 import httptools
 
-from ekiben.service.connections.byte_budget import ByteBudget
-from ekiben.service.connections.closing import ClosingConnection
+from ekiben.service.connections.body_frame import BLANK_LINE, MAX_CHUNKS, BodyFrame
 from ekiben.service.connections.connection_limit import close_longest_idle
+from ekiben.service.connections.pipelining import PipeliningConnection
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.connections.turns import TurnFlow
 from ekiben.service.errors import Overloaded
 
-MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 MAX_DISCARDED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
-BLANK_LINE = b"\r\n\r\n"
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
-CHUNKED = -1  # bytes of a body whose length is not known before its end
-CHUNK_PIECE, MAX_CHUNKS = 8192, 500  # bytes of such a body that are parsed at once; chunks, before others are read
 LARGE_READ = 2**14  # bytes of a body's part: who brings as many lets others read before the next
 
 
-class FramedConnection(ClosingConnection):
+class FramedConnection(PipeliningConnection):
     """One HTTP/1.1 connection that knows where its requests end."""
-
-    max_head_bytes = MAX_HEAD_BYTES
-    max_connections = 2**20
-    budget = ByteBudget(2**30)  # of bytes that wait on all connections
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._unread = b""  # of later requests, or of a head that is not whole yet
+        self._max_head_bytes = self.shared.max_head_bytes
         self._searched = 0  # bytes of it, without the end of a head
         self._complete = True  # the parser has seen the end of the last request
-        self._body_left = 0  # bytes of its body still to come, or CHUNKED
-        self._tail = b""  # of a chunked body: its last bytes, as far as they may belong to its end
-        self._framing_bytes = 0  # bytes of it since the last that were content: chunk extensions, trailers
-        self._chunks = 0  # that were parsed in this tick of the event loop
+        self._body = BodyFrame()  # of the last request
         self._blank_bytes = 0  # bytes of blank lines since the last request
-        self._discarded_bytes = 0  # bytes of a body since its answer
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.flow: TurnFlow = TurnFlow(transport)
+        self.flow: TurnFlow = TurnFlow(transport, self.shared.turns)
         self.wait_for_request()
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) > self.shared.max_connections:
             close_longest_idle(self.connections)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.take_unread()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         size = len(data)
         if self.lingering:
             self.discard(data)
         else:
-            if self._unread:
+            if self.unread:
                 data = self.take_unread() + data
             if not self._complete:
                 data = self._read_body(data)
@@ -82,8 +66,8 @@ class FramedConnection(ClosingConnection):
     def _skip_blank_lines(self, data: bytes) -> None:
         begun = data.lstrip(b"\r\n")
         self._blank_bytes += len(data) - len(begun)
-        if self._blank_bytes > self.max_head_bytes:
-            self.reject(400, f"more than {self.max_head_bytes} bytes of blank lines before a request")
+        if self._blank_bytes > self._max_head_bytes:
+            self.reject(400, f"more than {self._max_head_bytes} bytes of blank lines before a request")
         elif begun:
             self.begin(begun)
 
@@ -91,8 +75,8 @@ class FramedConnection(ClosingConnection):
         """Read the request that the bytes begin with, or wait for the rest of its head."""
         end = data.find(BLANK_LINE, self._searched - 3 if self._searched > 3 else 0)
         size = end + 4 if end >= 0 else len(data)
-        if size > self.max_head_bytes:
-            self.reject(431, f"the request's head is longer than {self.max_head_bytes} bytes: send fewer headers")
+        if size > self._max_head_bytes:
+            self.reject(431, f"the request's head is longer than {self._max_head_bytes} bytes: send fewer headers")
         elif end >= 0:
             self._searched = 0
             self.cancel_arrival_timer()
@@ -108,47 +92,17 @@ class FramedConnection(ClosingConnection):
             self._searched = len(data)
             self.start_arrival_timer()
 
-    def keep(self, data: bytes) -> bool:
-        """Keep bytes for later; return False if there is no memory for them."""
-        if not self.budget.take(len(data)):
-            return False
-        self._unread = data
-        return True
-
-    def take_unread(self) -> bytes:
-        """Return the bytes that were kept."""
-        data, self._unread = self._unread, b""
-        self.budget.give(len(data))
-        return data
-
-    def keep_pipelined(self, data: bytes) -> None:
-        """Keep what a caller sends before its last request is answered, and read no more of it until then."""
-        if not data or self.lingering:
-            return
-        self.flow.pause_reading()
-        if self.keep(data):
-            return
-        cycle: Any = self.cycle
-        if self._complete and cycle and not cycle.response_complete:
-            cycle.keep_alive = False  # what was sent ahead is given up, as after any answer that ends a connection
-        else:  # the bytes are of a request that has no answer yet
-            self.reject(429, str(Overloaded(RETRY_AFTER_S)))
-
     def end(self) -> None:
         if self._complete:
             self.transport.close()
         else:  # its caller may still be sending the body
             self.linger(MAX_DISCARDED_BYTES)
 
-    def reject(self, status: int, sentence: str) -> None:
-        super().reject(status, sentence)
-        self.take_unread()
-
     def is_waiting_for_head(self) -> bool:
         return self._complete
 
     def is_idle(self) -> bool:
-        return self._complete and not self._unread and super().is_idle()
+        return self._complete and not self.unread and super().is_idle()
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():  # other upgrades were taken out of the head
@@ -158,15 +112,14 @@ class FramedConnection(ClosingConnection):
             if name == b"host":
                 hosts += 1
             elif name == b"content-length":
-                self._body_left = int(value)
+                self._body.left = int(value)
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             raise ValueError(f"expected one Host header, got {hosts}")
         super().on_headers_complete()
         self.headers = []  # for trailers, which come when the request is being answered already
 
     def on_body(self, body: bytes) -> None:
-        self._framing_bytes = 0
-        self._chunks += 1
+        self._body.count_content()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -179,7 +132,7 @@ class FramedConnection(ClosingConnection):
             return
         if not self._complete:
             self.start_arrival_timer()
-        elif self._unread:
+        elif self.unread:
             self.begin_next()
 
     def begin_next(self) -> None:
@@ -192,23 +145,19 @@ class FramedConnection(ClosingConnection):
     def _read_head(self, head: bytes) -> None:
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
-        self._complete, self._body_left, self._tail = False, CHUNKED, b""
-        self._framing_bytes = self._discarded_bytes = self._blank_bytes = 0
+        self._complete, self._blank_bytes = False, 0
+        self._body.begin()
         self._feed(head)
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
-        self._chunks = 0
+        self._body.chunks = 0
         while data and not self._complete and not self.lingering and not self.transport.is_closing():
-            if self._chunks > MAX_CHUNKS:
+            if self._body.chunks > MAX_CHUNKS:
                 self.flow.defer(self._read_on)
                 break
-            size = self._find_chunks_end(data) if self._body_left == CHUNKED else min(self._body_left, len(data))
+            size = self._body.take(data)
             piece, data = data[:size], data[size:]
-            self._framing_bytes += size
-            if self._body_left != CHUNKED:
-                self._body_left -= size
-                self._framing_bytes = 0
             self._feed(piece)
             self._check_body(size)
         if self._complete:
@@ -216,27 +165,19 @@ class FramedConnection(ClosingConnection):
         return data
 
     def _read_on(self) -> None:
-        if self._unread and not self._complete:
+        if self.unread and not self._complete:
             self.flow.resume_reading()
             self.data_received(b"")
-
-    def _find_chunks_end(self, data: bytes) -> int:
-        """Return how many bytes to parse next: a chunked body can only end with a blank line."""
-        window = self._tail + data[:CHUNK_PIECE]
-        end = window.find(BLANK_LINE)
-        size = end + 4 - len(self._tail) if end >= 0 else len(window) - len(self._tail)
-        self._tail = b"" if end >= 0 else window[-3:]
-        return size
 
     def _check_body(self, size: int) -> None:
         """Reject a body that is mostly frame, and end a connection whose unwanted body does not end."""
         if self._complete or self.lingering:
             return
-        if self._framing_bytes > self.max_head_bytes:
-            self.reject(431, f"more than {self.max_head_bytes} bytes of chunk extensions or trailers: send fewer")
+        if self._body.framing_bytes > self._max_head_bytes:
+            self.reject(431, f"more than {self._max_head_bytes} bytes of chunk extensions or trailers: send fewer")
         elif self.is_answered():
-            self._discarded_bytes += size
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self._body.discarded_bytes += size
+            if self._body.discarded_bytes > MAX_DISCARDED_BYTES:
                 self.transport.close()
 
     def _feed(self, data: bytes) -> None:

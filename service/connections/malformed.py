@@ -11,7 +11,7 @@ PERIOD_S = 60.0
 
 
 class Malformed:
-    """The requests of one process that could not be parsed."""
+    """The requests that could not be parsed; belongs to one event loop."""
 
     def __init__(self) -> None:
         self._count = 0  # since the last line in the log
@@ -26,6 +26,3 @@ class Malformed:
             return
         logger.warning("%d invalid HTTP requests, the latest from %s: %s", self._count, client, reason)
         self._count, self._logged_at = 0, now
-
-
-malformed = Malformed()

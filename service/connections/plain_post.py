@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from ekiben.service.connections.framing import BLANK_LINE
+from ekiben.service.connections.body_frame import BLANK_LINE
 
 MAX_HEAD = 4096  # bytes that are remembered; a longer one is read
 # What is rejected unread must be what the parser would accept, and must end where the parser would end it: a name, a

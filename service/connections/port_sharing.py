@@ -1,22 +1,20 @@
 """gRPC on the HTTP port, for platforms that expose one port: HTTP/2's preface tells the two apart.
 
-uvicorn takes any class as its HTTP protocol, by a name in a table; BentoML leaves the name at
-"auto". There `ProtocolDetector` stands in: it reads a connection's first bytes and then hands the
-connection to the protocol for HTTP, which has it to itself from there on, or joins it to the
-gRPC server's Unix socket.
+`ProtocolDetector` stands in for the HTTP protocol: it reads a connection's first bytes and then hands
+the connection to that protocol, which has it to itself from there on, or joins it to the gRPC server's
+Unix socket.
 """
 
 import asyncio
 import logging
 import tempfile
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from uvicorn.config import HTTP_PROTOCOLS
-
-from ekiben.service.connections.admission import AdmissionConnection
+from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.closing import ARRIVAL_S
 from ekiben.service.connections.connection_limit import close_longest_idle
+from ekiben.service.connections.http_state import HttpState
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -44,9 +42,9 @@ class GrpcSocket:
 class ProtocolDetector(asyncio.Protocol):
     """Reads a connection's first bytes and hands it to the HTTP or gRPC server."""
 
-    grpc_socket: ClassVar[GrpcSocket]
-
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, shared: HttpState, grpc_socket: GrpcSocket, **given: Any) -> None:
+        self._shared = shared
+        self._grpc_socket = grpc_socket
         self._given = given  # what uvicorn gives to its own protocol
         self._state = given["server_state"]
         self._begun = b""
@@ -58,7 +56,7 @@ class ProtocolDetector(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self._state.connections.add(self)
-        if len(self._state.connections) > AdmissionConnection.max_connections:
+        if len(self._state.connections) > self._shared.max_connections:
             close_longest_idle(self._state.connections)
 
     def data_received(self, data: bytes) -> None:
@@ -90,13 +88,13 @@ class ProtocolDetector(asyncio.Protocol):
 
     def _hand_to_http(self) -> None:
         self._state.connections.discard(self)
-        protocol: Any = AdmissionConnection(**self._given)
+        protocol: Any = AdmissionConnection(self._shared, **self._given)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(self._begun)
 
     async def _join_grpc(self) -> None:
-        client, path = self.transport, self.grpc_socket.path
+        client, path = self.transport, self._grpc_socket.path
         loop = asyncio.get_running_loop()
         try:
             server, _ = await loop.create_unix_connection(lambda: Relay(client), path)
@@ -108,7 +106,7 @@ class ProtocolDetector(asyncio.Protocol):
             server.close()
             return
         self._state.connections.discard(self)
-        client.set_protocol(ClientRelay(server, self._state.connections, self.grpc_socket.stop))
+        client.set_protocol(ClientRelay(server, self._state.connections, self._grpc_socket.stop))
         server.write(self._begun)
         client.resume_reading()
 
@@ -153,10 +151,3 @@ class ClientRelay(Relay):
     def is_answered(self) -> bool:
         """Return whether it may be closed to make room for others: gRPC alone knows, and has a limit of its own."""
         return False
-
-
-def share_main_port() -> GrpcSocket:
-    """Let connections to the HTTP port reach this socket; uvicorn must not have been started yet."""
-    ProtocolDetector.grpc_socket = GrpcSocket()
-    HTTP_PROTOCOLS["auto"] = f"{__name__}:{ProtocolDetector.__name__}"
-    return ProtocolDetector.grpc_socket

@@ -2,6 +2,10 @@
 
 A connection whose rejection waits leaves the CPU's caches, and rejecting then costs more. But callers who ask again at
 once, as many do, ask less often if they wait. Which of the two weighs more only their number says.
+
+So both delays are tried for TRIAL_S each, and the one under which fewer rejections a second cost less is kept for
+HOLD_S: explore-then-commit with two arms (Lattimore and Szepesvári, Bandit Algorithms, chapter 6). Callers change, so
+it begins anew after that, and at once if many more come than in the trial.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ needs five turns, so callers of one row would wait for all of that, again and ag
 """
 
 import asyncio
+from asyncio import Transport
 from collections import deque
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class Turns:
-    """Those that wait to go on, first come, first served; one for each loop."""
+    """Those that wait to go on, first come, first served; belongs to one event loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
@@ -32,13 +33,13 @@ class Turns:
                 asyncio.get_running_loop().call_soon(self._next)
 
 
-turns = Turns()  # one process has one event loop
-
-
 class TurnFlow(FlowControl):
     """uvicorn's flow control, where a connection is read only if it is its turn, too."""
 
-    deferred = False
+    def __init__(self, transport: Transport, turns: Turns) -> None:
+        super().__init__(transport)
+        self._turns = turns
+        self.deferred = False
 
     def pause_reading(self) -> None:
         if not self.read_paused:
@@ -68,4 +69,4 @@ class TurnFlow(FlowControl):
             if not (self.deferred or self.read_paused):
                 self._transport.resume_reading()
 
-        turns.defer(end)
+        self._turns.defer(end)

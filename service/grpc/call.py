@@ -7,13 +7,13 @@ with all that the frame holds, for the garbage collector.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 
 from ekiben.service.auth import Authenticator
-from ekiben.service.connections.admission import controller
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
@@ -38,6 +38,7 @@ class ServerState:
     authenticator: Authenticator
     receiver: MessageReceiver
     max_values: int  # of one field of a message
+    note_call: Callable[[], None]  # called with each call
     in_progress: int = 0  # calls whose message is here
     max_in_progress: int = field(init=False)
 
@@ -50,7 +51,7 @@ def handle_call(state: ServerState, method: Method, protocol: str = "") -> Any:
 
     async def handle(messages: Any, context: Any) -> bytes:
         started = time.perf_counter()
-        controller.share()
+        state.note_call()
         code = grpc.StatusCode.OK
         try:
             return await _answer(state, method, protocol, context)

@@ -1,7 +1,7 @@
 """The gRPC server: every protocol's services, health and reflection, on the event loop of the HTTP server."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -34,11 +34,13 @@ class GrpcServer:
 
     def __init__(
         self, protocols: Iterable[Protocol], settings: Settings, authenticator: Authenticator, budget: ByteBudget,
-        max_values: int = MAX_VALUES,
+        max_values: int = MAX_VALUES, note_call: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """`max_values`: of one field of a message, rows times features."""
+        """`max_values`: of one field of a message, rows times features; `note_call` is called with each call."""
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
-        state = ServerState(settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values)
+        state = ServerState(
+            settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values, note_call
+        )
         self._stopping: asyncio.Task[None] | None = None
         names = []
         for protocol in protocols:

@@ -1,7 +1,6 @@
 """The little of HTTP that every protocol shares: reading a request, sending an answer."""
 
 import asyncio
-import itertools
 import json
 import os
 import time
@@ -25,11 +24,8 @@ Header = tuple[bytes, bytes]
 JSON_TYPE = b"application/json"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 REQUEST_ID_HEADER = b"x-request-id"
-MAX_REQUEST_ID_BYTES = 128
+MAX_REQUEST_ID_BYTES, RANDOM_ID_BYTES = 128, 16
 MAX_TIMEOUT_MS = 86_400_000  # a day
-
-_request_ids = itertools.count()
-_process = f"{os.getpid():x}-{time.time_ns():x}-"
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -62,7 +58,7 @@ class Request:
         """The caller's request id if it is usable, else one of ours."""
         given = self.given_id or b""
         usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
-        return given if usable else f"{_process}{next(_request_ids):x}".encode()
+        return given if usable else os.urandom(RANDOM_ID_BYTES).hex().encode()
 
     def left_s(self, timeout_s: float) -> float:
         """Return the seconds that are left of those since the request arrived; raise DeadlineExceeded if none are."""

@@ -2,13 +2,18 @@
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+import orjson
+
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION
+from ekiben.service.connections.ports import in_url
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
+from ekiben.service.protocols import predict
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
 
@@ -52,6 +57,17 @@ def describe_routes(protocols: Iterable[Protocol]) -> str:
     routes = [route for protocol in protocols for route in protocol.routes]
     paths = [route.path for route in routes if route.method == "POST" and ":path}" not in route.path]
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
+
+
+def announce(url: str, settings: Settings, model: PackedModel) -> None:
+    """Print the address and a request that can be pasted into a terminal."""
+    url = url.replace(settings.host, in_url(settings.host), 1)  # BentoML leaves out the brackets
+    body = orjson.dumps({"rows": [model.schema.example]}).decode()
+    logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
+    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if settings.auth_token.get_secret_value() else ""
+    options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
+    # For a person's terminal, without a log's prefix.
+    print(f"\nTry it:\n\n  curl -s {url}{predict.PATH} {options}\n", flush=True)  # noqa: T201
 
 
 def find_misconfigurations(

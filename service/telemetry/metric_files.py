@@ -7,9 +7,9 @@ the process with SIGBUS. Here a write that fails ends the publishing, and nothin
 import logging
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from prometheus_client import mmap_dict
 
@@ -25,13 +25,12 @@ Series = Iterable[tuple[str, float, float, int]]  # name and labels, value, time
 
 
 class PublishedBytes(bytearray):
-    """Bytes in memory; a file holds the same until it can't."""
+    """Bytes in memory; a file holds the same until it can't, which `report` is then called with."""
 
-    reported: ClassVar[bool] = False
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, report: Callable[[Path, OSError], None]) -> None:
         super().__init__()
         self._path = Path(path)
+        self._report = report
         self._file: int | None = None
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -65,11 +64,7 @@ class PublishedBytes(bytearray):
 
     def _give_up(self, error: OSError) -> None:
         self.close()
-        if not PublishedBytes.reported:
-            PublishedBytes.reported = True
-            consequence = "this worker keeps its metrics in memory, and with several workers /metrics answers 503"
-            advice = "make room and restart the service"
-            logger.warning("%s can't be written (%s): %s; %s", self._path, error.strerror, consequence, advice)
+        self._report(self._path, error)
         try:
             self._path.with_name(COMPLETE).unlink(missing_ok=True)
         except OSError as other:
@@ -79,19 +74,17 @@ class PublishedBytes(bytearray):
 class Counters(mmap_dict.MmapedDict):
     """All metrics of one kind and process, in prometheus_client's format, but in PublishedBytes."""
 
-    of_this_process: ClassVar[dict[str, "Counters"]] = {}  # by file name
-
-    def __init__(self, filename: str, read_mode: bool = False) -> None:
+    def __init__(self, filename: str, owner: "CounterFiles") -> None:
         inherit_file(Path(filename))
         self._fname = filename
-        self._m: Any = PublishedBytes(filename)
+        self._owner = owner
+        self._m: Any = PublishedBytes(filename, owner.report)
         try:
             self._used = _used(self._m)
             self._positions = {key: position for key, _, _, position in _read(self._m, self._used)}
         except DAMAGED:
             self._start_afresh()
         self._capacity = len(self._m)
-        self.of_this_process[filename] = self
 
     def _start_afresh(self) -> None:
         if len(self._m) < FIRST_BYTES:
@@ -108,18 +101,44 @@ class Counters(mmap_dict.MmapedDict):
 
     def close(self) -> None:
         """Publish nothing more; prometheus_client asks for it in a process that was forked."""
-        self.of_this_process.pop(self._fname, None)
+        self._owner.opened.pop(self._fname, None)
         self._m.close()
 
-    @staticmethod
-    def read_all_values_from_file(filename: str) -> Series:
+    def read_all(self) -> Series:
+        """Return what was counted."""
+        return _read(self._m, _used(self._m))
+
+
+class CounterFiles:
+    """A process's counters; stands in for prometheus_client's class of them, of which it asks these two things."""
+
+    def __init__(self) -> None:
+        self.opened: dict[str, Counters] = {}  # by file name
+        self._reported = False
+
+    def __call__(self, filename: str, read_mode: bool = False) -> Counters:
+        """Return the counters of a file, which they will be published in."""
+        counters = self.opened[filename] = Counters(filename, self)
+        return counters
+
+    def read_all_values_from_file(self, filename: str) -> Series:
         """Return what this or another process counted; nothing if its file is gone or damaged."""
-        counters = Counters.of_this_process.get(filename)
+        counters = self.opened.get(filename)
         try:
-            data = counters._m if counters else Path(filename).read_bytes()
+            if counters:
+                return counters.read_all()
+            data = Path(filename).read_bytes()
             return _read(data, _used(data))
         except (OSError, *DAMAGED):
             return []
+
+    def report(self, path: Path, error: OSError) -> None:
+        """Log, once, that a file can't be written."""
+        if not self._reported:
+            self._reported = True
+            consequence = "this worker keeps its metrics in memory, and with several workers /metrics answers 503"
+            advice = "make room and restart the service"
+            logger.warning("%s can't be written (%s): %s; %s", path, error.strerror, consequence, advice)
 
 
 def _used(data: bytes | bytearray) -> int:

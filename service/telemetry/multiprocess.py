@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ekiben.contract.errors import UserError
 from ekiben.service.errors import BadRequest
-from ekiben.service.telemetry.metric_files import COMPLETE, Counters
+from ekiben.service.telemetry.metric_files import COMPLETE, CounterFiles
 from ekiben.service.telemetry.metric_inheritance import is_dead, is_live_gauge
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # BentoML sets it for its workers, which import the service too
@@ -31,19 +31,29 @@ INCOMPLETE = "not every worker can publish its metrics: the log names the file; 
 class Collector(multiprocess.MultiProcessCollector):
     """Adds up what all workers counted; unlike prometheus_client's it does without a folder, if it must."""
 
-    workers = 1
-
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, workers: int, files: CounterFiles) -> None:
+        self._workers = workers
+        self._files = files
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """Return every metric; raise BadRequest if another worker's part is missing."""
         folder = Path(os.environ[VARIABLE])
-        if self.workers > 1 and not (folder / COMPLETE).exists():
+        if self._workers > 1 and not (folder / COMPLETE).exists():
             raise BadRequest(503, INCOMPLETE)
         files = {str(path) for path in folder.glob("*.db") if not (is_live_gauge(path) and is_dead(path))}
-        metrics: Iterable[Metric] = self.merge(files | set(Counters.of_this_process))  # type: ignore[no-untyped-call]
+        metrics: Iterable[Metric] = self.merge(files | set(self._files.opened))  # type: ignore[no-untyped-call]
         return metrics
+
+
+def bind_collector(workers: int, files: CounterFiles) -> type[Collector]:
+    """Return the class that prometheus_client knows by the registry alone: it calls its static methods, too."""
+
+    class BoundCollector(Collector):
+        def __init__(self, registry: CollectorRegistry) -> None:
+            super().__init__(registry, workers, files)
+
+    return BoundCollector
 
 
 class PassThrough:
@@ -56,24 +66,28 @@ class PassThrough:
         await self._app(scope, receive, send)
 
 
-def keep_values_in_memory() -> None:
-    """Replace prometheus_client's files by ours; no metric must have been made yet."""
+def keep_values_in_memory(workers: int) -> None:
+    """Replace prometheus_client's files by ours; no metric must have been made yet.
+
+    Its modules hold what all metrics of a process are made of, BentoML's own among them.
+    """
     replaced: Any = values
     if server_context.worker_index is None:  # the supervisor counts nothing
         replaced.ValueClass = values.MutexValue
         return
-    replaced.MmapedDict = Counters
+    files = CounterFiles()
+    replaced.MmapedDict = files
     replaced = multiprocess
-    replaced.MmapedDict, replaced.MultiProcessCollector = Counters, Collector
+    replaced.MmapedDict = files
+    replaced.MultiProcessCollector = bind_collector(workers, files)
     replaced = instruments
     replaced.RunnerTrafficMetricsMiddleware = PassThrough
     for kind in KINDS:  # takes the room, so that what comes later finds it
-        Counters(f"{os.environ[VARIABLE]}/{kind}_{os.getpid()}.db").close()
+        files(f"{os.environ[VARIABLE]}/{kind}_{os.getpid()}.db").close()
 
 
-def keep_metrics_apart(workers: int) -> None:
+def keep_metrics_apart() -> None:
     """Choose the folder, which is removed at the end of this process; a worker has it from the supervisor."""
-    Collector.workers = workers
     if server_context.worker_index is not None:
         allow_full_disk(os.environ[VARIABLE])
         return

@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,20 @@ import pytest
 import uvicorn
 
 from ekiben.service.batching.queue import BatchQueue
-from ekiben.service.connections import admission, rejections
+from ekiben.service.connections import rejections
 from ekiben.service.connections.admission import (
     LATE,
     REQUEST_S,
     TICK_REQUESTS,
     WAITED,
-    AdmissionConnection,
     AdmissionController,
     RequestCost,
 )
+from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.plain_post import is_complete_post
-from ekiben.service.connections.rejections import MIN_REJECTIONS, DelayedRejections
+from ekiben.service.connections.rejections import MIN_REJECTIONS
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.settings import Settings
@@ -82,12 +84,9 @@ def test_only_a_whole_post_can_be_rejected_unread(data: bytes, whole: bool) -> N
 
 
 @pytest.fixture
-def controller(monkeypatch: pytest.MonkeyPatch) -> AdmissionController:
+def controller() -> AdmissionController:
     """A controller of the test's own event loop."""
-    made = AdmissionController()
-    monkeypatch.setattr(admission, "controller", made)
-    monkeypatch.setattr(admission, "delayed_rejections", DelayedRejections())
-    return made
+    return AdmissionController()
 
 
 class Echo:
@@ -135,8 +134,9 @@ class Caller:
 class Server:
     """A uvicorn server with this protocol."""
 
-    def __init__(self, server: uvicorn.Server) -> None:
+    def __init__(self, server: uvicorn.Server, state: HttpState) -> None:
         self._server = server
+        self.rejections = state.rejections
         self._callers: list[Caller] = []
 
     async def connect(self) -> Caller:
@@ -158,11 +158,13 @@ class Server:
 
 
 @asynccontextmanager
-async def listen(app: Any) -> AsyncIterator[Server]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=AdmissionConnection))
+async def listen(app: Any, controller: AdmissionController, **given: Any) -> AsyncIterator[Server]:
+    state = HttpState(admission=controller, **given)
+    protocol: Any = partial(AdmissionConnection, state)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=protocol))
     serving = asyncio.ensure_future(server.serve())
     await wait_for(lambda: server.started)
-    running = Server(server)
+    running = Server(server, state)
     try:
         yield running
     finally:
@@ -180,7 +182,7 @@ def shut(controller: AdmissionController, queue_slots: int) -> None:
 def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             callers = [await server.connect() for _ in range(4 * TICK_REQUESTS)]
             shut(controller, queue_slots=len(callers))
             for number, caller in enumerate(callers):
@@ -200,7 +202,7 @@ def test_a_turn_reads_few_requests_and_the_others_wait_their_turn(controller: Ad
 def test_what_a_caller_sends_ahead_waits_for_its_turn_too(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             caller = await server.connect()
             echo.open.clear()
             caller.send((POST + b"12345") * 3)
@@ -217,13 +219,9 @@ def test_what_a_caller_sends_ahead_waits_for_its_turn_too(controller: AdmissionC
     run(scenario())
 
 
-def test_a_waiting_request_that_there_is_no_room_for_any_more_is_answered(
-    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(AdmissionConnection, "budget", ByteBudget(100))
-
+def test_a_waiting_request_that_there_is_no_room_for_any_more_is_answered(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller, budget=ByteBudget(100)) as server:
             caller = await server.connect()
             shut(controller, queue_slots=1)
             caller.send(POST + b"12345")
@@ -238,7 +236,7 @@ def test_a_waiting_request_that_there_is_no_room_for_any_more_is_answered(
 def test_one_request_at_a_time_never_waits(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             caller = await server.connect()
             for _ in range(5):
                 assert await caller.ask(POST + b"12345") == (200, b"12345")
@@ -250,7 +248,7 @@ def test_one_request_at_a_time_never_waits(controller: AdmissionController) -> N
 def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(controller: AdmissionController) -> None:
     async def scenario() -> None:
         metrics._rejected_counts.clear()
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             waits, rejected, part = [await server.connect() for _ in range(3)]
             shut(controller, queue_slots=1)
             waits.send(POST + b"12345")
@@ -271,7 +269,7 @@ def test_what_would_wait_too_long_is_rejected_on_a_connection_that_stays(control
 def test_no_more_requests_wait_than_rows_may(controller: AdmissionController) -> None:
     async def scenario() -> None:
         controller.max_wait_s, controller.max_waiting = 1000.0, 5
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             callers = [await server.connect() for _ in range(TICK_REQUESTS + 20)]
             await wait_for(lambda: len(server.connections) == len(callers))
             for connection in server.connections:  # in one turn
@@ -285,7 +283,7 @@ def test_no_more_requests_wait_than_rows_may(controller: AdmissionController) ->
 def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(controller: AdmissionController) -> None:
     async def scenario() -> None:
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             late, early = await server.connect(), await server.connect()
             shut(controller, queue_slots=0)
             late.send(POST)
@@ -310,19 +308,19 @@ def test_rejections_come_later_and_not_all_at_once(
 
     async def scenario() -> None:
         metrics._rejected_counts.clear()
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             callers = [await server.connect() for _ in range(2 * MIN_REJECTIONS + 1)]
             shut(controller, queue_slots=0)
             for caller in callers:
                 caller.send(POST + b"12345")
-            await wait_for(lambda: rejected(callers) > 0)
-            assert rejected(callers) == MIN_REJECTIONS
-            await wait_for(lambda: rejected(callers) == len(callers))
+            await wait_for(lambda: rejected(server, callers) > 0)
+            assert rejected(server, callers) == MIN_REJECTIONS
+            await wait_for(lambda: rejected(server, callers) == len(callers))
             assert metrics._rejected_counts == Counter({("admission", "overloaded"): len(callers)})
             assert [(await caller.receive())[0] for caller in callers] == [429] * len(callers)
 
-    def rejected(callers: list[Caller]) -> int:
-        return len(callers) - len(admission.delayed_rejections._waiting) if metrics._rejected_counts else 0
+    def rejected(server: Server, callers: list[Caller]) -> int:
+        return len(callers) - len(server.rejections._waiting) if metrics._rejected_counts else 0
 
     run(scenario())
 
@@ -332,7 +330,7 @@ def test_who_is_rejected_while_draining_is_answered_by_the_service_which_ends_th
 ) -> None:
     async def scenario() -> None:
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             caller = await server.connect()
             shut(controller, queue_slots=0)
             controller.draining = True
@@ -348,11 +346,11 @@ def test_who_does_not_wait_for_a_rejection_gets_it_before_the_next_answer(
     monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             caller = await server.connect()
             shut(controller, queue_slots=0)
             caller.send(POST + b"12345")
-            await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
+            await wait_for(lambda: len(server.rejections._waiting) == 1)
             controller.begin()
             caller.send(POST + b"abcde")
             assert (await caller.receive())[0] == 429
@@ -363,7 +361,7 @@ def test_who_does_not_wait_for_a_rejection_gets_it_before_the_next_answer(
 
 def test_more_on_a_waiting_connection_stays_in_order(controller: AdmissionController) -> None:
     async def scenario() -> None:
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             caller, other = await server.connect(), await server.connect()
             shut(controller, queue_slots=5)
             caller.send(POST + b"11111")
@@ -385,7 +383,7 @@ def test_who_leaves_while_waiting_is_not_read(controller: AdmissionController) -
     async def scenario() -> None:
         metrics._rejected_counts.clear()
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             gone, stays = await server.connect(), await server.connect()
             shut(controller, queue_slots=5)
             for caller in (gone, stays):
@@ -406,13 +404,13 @@ def test_what_waits_is_answered_though_the_service_stops(
     monkeypatch.setattr(rejections, "SHORT_S", FOREVER_S)
 
     async def scenario() -> None:
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             waits, rejected = await server.connect(), await server.connect()
             shut(controller, queue_slots=1)
             waits.send(POST + b"12345")
             await wait_for(lambda: controller.count_waiting() == 1)
             rejected.send(POST + b"12345")
-            await wait_for(lambda: len(admission.delayed_rejections._waiting) == 1)
+            await wait_for(lambda: len(server.rejections._waiting) == 1)
             server.stop()
             assert await waits.receive() == (200, b"12345")
             assert (await rejected.receive())[0] == 429
@@ -434,7 +432,7 @@ def test_a_request_that_breaks_its_protocol_does_not_keep_the_gate_shut(
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-        async with listen(Echo()) as server:
+        async with listen(Echo(), controller) as server:
             callers = [await server.connect() for _ in range(3)]
             shut(controller, queue_slots=3)
             for caller in callers[:2]:
@@ -454,7 +452,7 @@ def test_an_engine_that_is_behind_gets_nothing_more_until_it_is_not(controller: 
         behind = True
         controller.backlog_s = lambda: 2 * controller.max_wait_s if behind else 0.0
         echo = Echo()
-        async with listen(echo) as server:
+        async with listen(echo, controller) as server:
             caller = await server.connect()
             for _ in range(3):
                 assert (await caller.ask(POST + b"12345"))[0] == 429

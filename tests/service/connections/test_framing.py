@@ -8,7 +8,7 @@ import pytest
 
 from ekiben.service.connections import closing, framing, malformed
 from ekiben.service.connections.byte_budget import ByteBudget
-from ekiben.service.connections.framing import MAX_HEAD_BYTES, FramedConnection
+from ekiben.service.connections.http_state import MAX_HEAD_BYTES
 from tests.uvicorn_server import Server, answer, early, request, run, serve
 from tests.waiting import wait_for
 
@@ -261,12 +261,11 @@ def test_one_request_of_a_connection_is_under_way_and_the_others_stay_bytes() ->
     run(scenario())
 
 
-def test_what_is_sent_ahead_beyond_the_budget_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_sent_ahead_beyond_the_budget_is_given_up() -> None:
     budget = ByteBudget(1000)
-    monkeypatch.setattr(FramedConnection, "budget", budget)
 
     async def scenario() -> None:
-        async with serve(echo) as server:
+        async with serve(echo, budget=budget) as server:
             small = await send_all(server, request(b"GET", b"/x") * 10)
             assert len(bodies(small)) == 10
             large = await send_all(server, request(b"GET", b"/x") * 1000)
@@ -278,11 +277,9 @@ def test_what_is_sent_ahead_beyond_the_budget_is_given_up(monkeypatch: pytest.Mo
     run(scenario())
 
 
-def test_a_body_that_there_is_no_room_for_is_rejected_and_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FramedConnection, "budget", ByteBudget(1000))
-
+def test_a_body_that_there_is_no_room_for_is_rejected_and_never_cut() -> None:
     async def scenario() -> None:
-        async with serve(echo) as server:
+        async with serve(echo, budget=ByteBudget(1000)) as server:
             head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
             answered = await send_all(server, head + b"1\r\na\r\n" * 5000 + b"0\r\n\r\n")
             assert answered.startswith(b"HTTP/1.1 429"), answered
@@ -291,11 +288,9 @@ def test_a_body_that_there_is_no_room_for_is_rejected_and_never_cut(monkeypatch:
     run(scenario())
 
 
-def test_the_connection_that_is_idle_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FramedConnection, "max_connections", 5)
-
+def test_the_connection_that_is_idle_for_longest_makes_room() -> None:
     async def scenario() -> None:
-        async with serve(echo) as server:
+        async with serve(echo, max_connections=5) as server:
             callers = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(5)]
             await asyncio.sleep(0.01)  # uvloop's clock counts milliseconds
             for reader, writer in callers[1:]:  # the first one asks nothing

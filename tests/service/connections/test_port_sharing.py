@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.model.package import PackedModel
-from ekiben.service.connections import admission, port_sharing
-from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, ProtocolDetector, share_main_port
+from ekiben.service.connections import port_sharing
+from ekiben.service.connections.admission_connection import AdmissionConnection
+from ekiben.service.connections.http_state import HttpState, use_protocol
+from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, ProtocolDetector
 from tests.conftest import Server, serve, wait_until
 from tests.waiting import wait_for
 
@@ -35,8 +38,6 @@ MIB = 2**20
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a scenario on each kind of event loop."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", HTTP_PROTOCOLS["auto"])  # it is put back
-    monkeypatch.setattr(admission, "controller", admission.AdmissionController())  # of one event loop
-    monkeypatch.setattr(admission, "delayed_rejections", admission.DelayedRejections())
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -48,9 +49,10 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
 class Door:
     """A uvicorn server whose HTTP/2 connections go to a Unix socket."""
 
-    def __init__(self, server: uvicorn.Server, port: int) -> None:
+    def __init__(self, server: uvicorn.Server, port: int, grpc_socket: GrpcSocket) -> None:
         self.server = server
         self.port = port
+        self.grpc_socket = grpc_socket
 
     @property
     def connections(self) -> list[type]:
@@ -79,8 +81,9 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def open_door(serve_http2: Serve = echo) -> AsyncIterator[Door]:
-    grpc_socket = share_main_port()
+async def open_door(serve_http2: Serve = echo, **given: Any) -> AsyncIterator[Door]:
+    grpc_socket = GrpcSocket()
+    use_protocol(partial(ProtocolDetector, HttpState(**given), grpc_socket))
     inner: asyncio.AbstractServer | None = None
 
     def stop() -> None:
@@ -95,7 +98,7 @@ async def open_door(serve_http2: Serve = echo) -> AsyncIterator[Door]:
     serving = asyncio.ensure_future(server.serve([listener]))
     try:
         await wait_for(lambda: server.started)
-        yield Door(server, port)
+        yield Door(server, port, grpc_socket)
     finally:
         server.should_exit = True
         await serving
@@ -112,7 +115,7 @@ def test_http_is_uvicorns_alone(run: Run) -> None:
                 reader, writer = await door.connect(request[:1], request[1:2], request[2:])
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
                 assert await reader.readexactly(len(method)) == method
-                assert door.connections == [admission.AdmissionConnection]
+                assert door.connections == [AdmissionConnection]
                 writer.close()
                 await wait_for(lambda: not door.connections)
 
@@ -152,11 +155,9 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
     run(scenario())
 
 
-def test_silent_connections_make_room_for_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission.AdmissionConnection, "max_connections", 20)
-
+def test_silent_connections_make_room_for_others(run: Run) -> None:
     async def scenario() -> None:
-        async with open_door() as door:
+        async with open_door(max_connections=20) as door:
             silent = [await door.connect() for _ in range(60)]
             reader, writer = await door.connect(PREFACE)
             with ExitStack() as stack:
@@ -320,7 +321,7 @@ def test_when_the_client_leaves_the_server_hears_of_it(run: Run) -> None:
 def test_a_missing_grpc_server_closes_the_connection(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with open_door() as door:
-            ProtocolDetector.grpc_socket.path += "-gone"
+            door.grpc_socket.path += "-gone"
             reader, writer = await door.connect(PREFACE)
             assert await reader.read() == b""
             writer.close()

@@ -25,7 +25,7 @@ class Transport:
 
 
 def flow_of(transport: Any) -> TurnFlow:
-    return TurnFlow(transport)
+    return TurnFlow(transport, Turns())
 
 
 async def count_in_turns(deferred: int) -> list[int]:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.telemetry.metric_files import COMPLETE, FIRST_BYTES, Counters, PublishedBytes
+from ekiben.service.telemetry.metric_files import COMPLETE, FIRST_BYTES, CounterFiles, Counters
 from tests.conftest import Server, serve, wait_until
 
 GIVEN_UP = "this worker keeps its metrics in memory"
@@ -43,24 +43,19 @@ def ask(server: Server, model: PackedModel) -> int:
     return httpx.post(f"{server.url}/predict", json={"rows": [model.schema.example]}).status_code
 
 
-@pytest.fixture(autouse=True)
-def nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PublishedBytes, "reported", False)
-    monkeypatch.setattr(Counters, "of_this_process", {})
-
-
 def key(name: str) -> str:
     return json.dumps([name, name, {}, "help"])
 
 
-def count(path: Path, name: str, value: float) -> Counters:
-    counters = Counters(str(path))
+def count(path: Path, name: str, value: float, files: CounterFiles | None = None) -> Counters:
+    counters = (files or CounterFiles())(str(path))
     counters.write_value(key(name), value, 0.0)
     return counters
 
 
-def read(path: Path) -> dict[str, float]:
-    return {found: value for found, value, *_ in Counters.read_all_values_from_file(str(path))}
+def read(path: Path, files: CounterFiles | None = None) -> dict[str, float]:
+    series = (files or CounterFiles()).read_all_values_from_file(str(path))
+    return {found: value for found, value, *_ in series}
 
 
 def test_a_file_takes_its_room_at_once(tmp_path: Path) -> None:
@@ -73,11 +68,12 @@ def test_a_file_takes_its_room_at_once(tmp_path: Path) -> None:
 
 def test_a_file_grows_with_its_series(tmp_path: Path) -> None:
     path = tmp_path / "counter_1.db"
-    counters = Counters(str(path))
+    files = CounterFiles()
+    counters = files(str(path))
     names = [f"{number}-{'é' * 100}" for number in range(500)]
     for value, name in enumerate(names):
         counters.write_value(key(name), float(value), 0.0)
-    in_memory = read(path)
+    in_memory = read(path, files)
     counters.close()
     assert read(path) == in_memory == {key(name): float(value) for value, name in enumerate(names)}
 
@@ -88,9 +84,10 @@ def test_without_room_values_stay_in_memory(tmp_path: Path, caplog: pytest.LogCa
     for kind in ("counter", "histogram"):
         (tmp_path / f"{kind}_1.db").symlink_to("/dev/full")
     first, second = (tmp_path / f"{kind}_1.db" for kind in ("counter", "histogram"))
-    count(first, "a", 1.0)
-    count(second, "b", 2.0).write_value(key("b"), 3.0, 0.0)
-    assert (read(first), read(second)) == ({key("a"): 1.0}, {key("b"): 3.0})
+    files = CounterFiles()
+    count(first, "a", 1.0, files)
+    count(second, "b", 2.0, files).write_value(key("b"), 3.0, 0.0)
+    assert (read(first, files), read(second, files)) == ({key("a"): 1.0}, {key("b"): 3.0})
     assert not marker.exists()
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(f"{first} can't be written (No space left on device): {GIVEN_UP}")
@@ -113,7 +110,7 @@ def test_a_new_worker_goes_on_where_a_dead_one_ended(tmp_path: Path) -> None:
     count(tmp_path / f"histogram_{os.getppid()}.db", "a", 5.0).close()
     mine = [tmp_path / f"{kind}_{os.getpid()}.db" for kind in ("counter", "gauge_livesum", "histogram")]
     for path in mine:
-        Counters(str(path)).close()
+        CounterFiles()(str(path)).close()
     assert [read(path) for path in mine] == [{key("a"): 5.0}, {}, {}]
     assert {path.name for path in tmp_path.iterdir()} == {f"histogram_{os.getppid()}.db", *(path.name for path in mine)}
 

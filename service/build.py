@@ -1,0 +1,119 @@
+"""Builds the Bento service of a model: what BentoML serves, and how it starts, answers and stops."""
+# mypy: disallow-untyped-decorators=False
+# BentoML's decorators are untyped.
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException, InvalidArgument, ServiceUnavailable
+
+from ekiben.contract.errors import InvalidInput, UserError
+from ekiben.contract.openapi_types import predictions_type, row_type
+from ekiben.model.package import PackedModel
+from ekiben.service.connections.ports import choose_ports
+from ekiben.service.errors import RequestRejected
+from ekiben.service.http.front_door import FrontDoorInstaller
+from ekiben.service.lifecycle.process import prepare_process
+from ekiben.service.lifecycle.startup_report import announce, report_start
+from ekiben.service.protocols import predict
+from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.multiprocess import mark_complete
+from ekiben.service.worker import Worker
+
+PYTHON = "python"  # in the metrics, for rows that did not come over a network
+
+
+def build_service(settings: Settings, model: PackedModel) -> Any:
+    """Return the Bento service of a model of the BentoML store; a process has one.
+
+    Raises UserError if there is no folder that metrics can be written to.
+    """
+    prepare_process(settings.workers)
+    worker = Worker(settings, model)
+    decorate = bentoml.service(
+        name="ekiben",
+        workers=settings.workers,
+        http={"host": settings.host, "port": settings.port},
+        # Only what the front door lets through gets here: pages, probes and metrics.
+        logging={"access": {"enabled": False}},
+        tracing={"excluded_urls": ".*"},
+        ssl=settings.ssl,
+    )
+    service: Any = decorate(describe_service(worker, lambda: service))
+    front = {"router": worker.router, "authenticator": worker.authenticator, "drain": worker.drain}
+    service.add_asgi_middleware(FrontDoorInstaller, **front)
+    return service
+
+
+def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
+    """Return the class that BentoML makes a service of, which `get_service` returns; its pages speak of the model."""
+    model, settings = worker.model, worker.settings
+    Row, Predictions = row_type(model.schema), predictions_type(model.schema)
+
+    class Ekiben:
+        """Serves one model."""
+
+        __doc__ = f"Predicts {model.schema.target.name}: {model.schema.target.description}."
+
+        reference = bentoml.models.BentoModel(f"{model.name}:{model.version}".lower())  # as the store has it
+
+        @bentoml.on_deployment
+        @staticmethod
+        def verify() -> None:
+            verify_start(settings, model)
+
+        @bentoml.on_startup
+        async def open(self) -> None:
+            service = get_service()
+            await worker.open(service.openapi_spec.asdict())
+            # After what BentoML still has to say.
+            asyncio.get_running_loop().call_soon(announce, service.url, settings, model)
+
+        @bentoml.on_shutdown
+        async def close(self) -> None:
+            await worker.close()
+
+        def __is_ready__(self) -> bool:
+            return worker.dataplane.ready
+
+        @bentoml.api(route=predict.PATH)
+        async def predict(self, rows: list[Row]) -> Predictions:  # type: ignore[valid-type]
+            """Predict each row; the predictions come in the rows' order."""
+            # Over HTTP the front door answers (ekiben.service.protocols.predict): this method describes it
+            # on the docs page, and is the way in for code that holds the service object.
+            given: list[Any] = [row.model_dump(by_alias=True) for row in rows]  # type: ignore[attr-defined]
+            return Predictions.model_validate(await predict_rows(worker, given))
+
+    return Ekiben
+
+
+def verify_start(settings: Settings, model: PackedModel) -> None:
+    """Reject to start with a wrong model or on a taken port, before a worker does."""
+    from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
+
+    try:
+        model.start_engine()
+        ports = choose_ports(settings)
+        ports.check()
+        os.environ["HOST"] = ports.host.value  # the workers' gRPC follows the command line too
+        supervise()
+        mark_complete()
+        report_start(settings.model_copy(update={"port": ports.http.value}), model)
+    except UserError as error:
+        raise BentoMLException(str(error)) from None
+
+
+async def predict_rows(worker: Worker, rows: list[Any]) -> dict[str, Any]:
+    """Answer rows that were handed to the service object."""
+    try:
+        prediction = await worker.dataplane.predict(rows, worker.settings.request_timeout_s, PYTHON)
+    except InvalidInput as error:
+        raise InvalidArgument(str(error)) from None
+    except RequestRejected as error:
+        metrics.count_rejected(PYTHON, error.reason)
+        raise ServiceUnavailable(str(error)) from None
+    return predict.encode_prediction(worker.dataplane, prediction)

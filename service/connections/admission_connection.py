@@ -1,0 +1,99 @@
+"""The HTTP connection that admission control is applied to, before uvicorn parses anything."""
+
+import time
+from typing import Any
+
+from ekiben.service.connections.admission import LATE, WAITED
+from ekiben.service.connections.framing import FramedConnection
+from ekiben.service.connections.plain_post import is_complete_post
+from ekiben.service.connections.rejections import PROTOCOL, REJECTION
+from ekiben.service.errors import CallerGone
+from ekiben.service.telemetry import metrics
+
+
+class AdmissionConnection(FramedConnection):
+    """uvicorn's HTTP connection, with admission control for requests that may carry rows.
+
+    A whole one waits or is rejected here; of one that is still arriving the scope says that it is late.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._admission = self.shared.admission
+        self._waiting = False  # for admission, with a request among the bytes that are kept
+        self._rejecting = False  # a rejection waits
+        self._waits_since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if self._rejecting:  # a caller that does not wait for its answer
+            self.send_rejection()
+        super().data_received(data)
+
+    def begin(self, data: bytes) -> None:
+        if not self._admission.tick_active:
+            self._admission.begin()
+        if self._admission.read_budget > 0:
+            self._admission.read_budget -= 1
+            super().begin(data)
+        elif self._admission.draining or not is_complete_post(data):
+            self._begin_late(data)
+        elif self._admission.queue_slots > 0 and self.keep(data):
+            self._wait()
+        else:
+            self._rejecting = True
+            self.shared.rejections.add(self)
+
+    def begin_next(self) -> None:
+        """Let what was sent ahead wait for its turn, as other callers' requests do."""
+        self._wait()
+        if not self._admission.tick_active:
+            self._admission.begin()
+
+    def resume(self) -> bool:
+        """Read the request that waited; return whether there still was one."""
+        self._waiting = False
+        data = self.take_unread().lstrip(b"\r\n")
+        if not data:
+            return False
+        self.flow.resume_reading()
+        before = self.scope
+        super().begin(data)
+        if self.scope is not before:
+            scope: Any = self.scope
+            scope[WAITED] = time.perf_counter() - self._waits_since
+        return True
+
+    def send_rejection(self) -> bool:
+        """Send the rejection that waited; return whether there still was one."""
+        if not self._rejecting:
+            return False
+        self._rejecting = False
+        self.transport.write(REJECTION)
+        self.wait_for_request()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._waiting:
+            metrics.count_rejected(PROTOCOL, CallerGone.reason)
+        self._rejecting = False
+        super().connection_lost(error)
+
+    def shutdown(self) -> None:
+        self.resume()  # uvicorn then waits for the answer
+        self.send_rejection()
+        super().shutdown()
+
+    def is_answered(self) -> bool:
+        return not (self._waiting or self._rejecting) and super().is_answered()
+
+    def _wait(self) -> None:
+        self._waiting, self._waits_since = True, time.perf_counter()
+        self._admission.enqueue(self)
+
+    def _begin_late(self, data: bytes) -> None:
+        """Read what can't be rejected unread."""
+        before = self.scope
+        super().begin(data)
+        scope: Any = self.scope
+        if scope is not before and self._admission.queue_slots <= 0:
+            scope[LATE] = True

@@ -1,0 +1,37 @@
+"""What the HTTP connections of one service share, and how uvicorn comes to use our class for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.config import HTTP_PROTOCOLS
+
+from ekiben.service.connections.admission import AdmissionController
+from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.connections.malformed import Malformed
+from ekiben.service.connections.rejections import DelayedRejections
+from ekiben.service.connections.turns import Turns
+
+MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
+
+
+@dataclass
+class HttpState:
+    """Made once and handed to each connection; belongs to one event loop."""
+
+    max_head_bytes: int = MAX_HEAD_BYTES
+    max_connections: int = 2**20
+    budget: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_LIMIT_BYTES))  # of bytes that wait
+    admission: AdmissionController = field(default_factory=AdmissionController)
+    rejections: DelayedRejections = field(default_factory=DelayedRejections)
+    turns: Turns = field(default_factory=Turns)
+    malformed: Malformed = field(default_factory=Malformed)
+
+
+def use_protocol(make: Callable[..., Any]) -> None:
+    """Let uvicorn make its HTTP connections so, which must not have been started yet.
+
+    Its table of protocols is a process's: BentoML leaves the choice at "auto" and has no option for it.
+    """
+    table: dict[str, Any] = HTTP_PROTOCOLS  # of names, but what is not a string is taken as it is
+    table["auto"] = make

@@ -1,0 +1,66 @@
+"""The series that Prometheus reads.
+
+prometheus_client has one registry for a process, which takes each name once, and decides as a metric is made whether it
+is shared by several workers: so they are made once, when the first is needed, after `keep_values_in_memory`.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+from prometheus_client import Counter, Gauge, Histogram
+
+DURATIONS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+COMPUTE_S = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1)
+BATCH_ROWS = tuple(2**power for power in range(13))
+
+
+class BulkHistogram(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(total)
+
+
+class Series:
+    """All series of this process."""
+
+    def __init__(self) -> None:
+        self.requests = Counter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
+        self.rejected = Counter("inference_rejected", "Valid requests rejected, by reason.", ["protocol", "reason"])
+        self.durations = BulkHistogram(
+            "inference_request_duration_seconds", "Time from request to answer.", ["protocol"], buckets=DURATIONS_S
+        )
+        self.wait = BulkHistogram(
+            "inference_queue_duration_seconds",
+            "Time that the oldest request of a batch waited in the queue.",
+            buckets=DURATIONS_S,
+        )
+        self.encode = BulkHistogram(
+            "inference_encode_duration_seconds",
+            "Time to validate and encode the rows that arrived together.",
+            buckets=COMPUTE_S,
+        )
+        self.compute = BulkHistogram(
+            "inference_compute_duration_seconds", "Time that the engine took for a batch.", buckets=COMPUTE_S
+        )
+        self.batch_rows = BulkHistogram("inference_batch_rows", "Rows in a batch.", buckets=BATCH_ROWS)
+        self.waiting_rows = Gauge(
+            "inference_waiting_rows",
+            "Rows in the queue now; a request not parsed yet counts as one row.",
+            multiprocess_mode="livesum",
+        )
+        self.model_info = Gauge(
+            "model_info",
+            "The model being served; always 1.",
+            ["model", "version", "engine", "run_id", "schema_digest"],
+            multiprocess_mode="livemax",
+        )
+
+
+@cache
+def get_series() -> Series:
+    """Return the series of this process."""
+    return Series()
