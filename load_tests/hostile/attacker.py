@@ -58,7 +58,7 @@ def start_attacker(name: str, target: AttackTarget) -> Iterator[Attacker]:
 
 def attack(name: str, target: AttackTarget, pipe: "Connection[Traffic | None, str]") -> None:
     """Prepare an attack, wait for the word, and say what came of it."""
-    from ekiben.load_tests.hostile.attacks import find_attack
+    from ekiben.load_tests.hostile.catalogue import find_attack
 
     os.nice(NICENESS)
     raise_file_limit()

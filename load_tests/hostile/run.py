@@ -12,7 +12,7 @@ from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.hostile.attack import Attack, Traffic
 from ekiben.load_tests.hostile.attacked_service import LIMIT_MIB, SHORT_S, Started, key, start_service
 from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
-from ekiben.load_tests.hostile.attacks import choose
+from ekiben.load_tests.hostile.catalogue import choose
 from ekiben.load_tests.hostile.good import CallerResult, calling
 from ekiben.load_tests.hostile.sampler import Sampler
 from ekiben.load_tests.hostile.verdict import MAX_AFTER, Result, print_head

@@ -15,7 +15,7 @@ from ekiben.contract.errors import UserError
 from ekiben.load_tests.__main__ import main
 from ekiben.load_tests.hostile import sampler as sampling
 from ekiben.load_tests.hostile.attack import Attack, Traffic
-from ekiben.load_tests.hostile.attacks import ATTACKS, choose
+from ekiben.load_tests.hostile.catalogue import ATTACKS, choose
 from ekiben.load_tests.hostile.http2 import string
 from ekiben.load_tests.hostile.run import attack_all, find_forged
 from ekiben.load_tests.hostile.sampler import Sampler

@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 
 from ekiben.contract.errors import UserError
-from ekiben.load_tests.hostile import (
-    attacks_bodies,
-    attacks_connections,
-    attacks_grpc_frames,
-    attacks_grpc_messages,
-    attacks_heads,
-    attacks_parquet,
-    attacks_pipelines,
-    attacks_probes,
-    attacks_rejected,
-    attacks_uploads,
-)  # fmt: skip
 from ekiben.load_tests.hostile.attack import Attack
+from ekiben.load_tests.hostile.attacks import (
+    bodies,
+    connections,
+    grpc_frames,
+    grpc_messages,
+    heads,
+    parquet,
+    pipelines,
+    probes,
+    rejected,
+    uploads,
+)
 
-KINDS = (
-    attacks_probes, attacks_rejected, attacks_bodies, attacks_uploads, attacks_parquet, attacks_heads,
-    attacks_connections, attacks_pipelines, attacks_grpc_frames, attacks_grpc_messages,
-)  # fmt: skip
+KINDS = (probes, rejected, bodies, uploads, parquet, heads, connections, pipelines, grpc_frames, grpc_messages)
 ATTACKS: Sequence[Attack] = [attack for kind in KINDS for attack in kind.ATTACKS]
 
 

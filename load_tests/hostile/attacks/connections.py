@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from ekiben.load_tests.hostile.attack import NO_ANSWER, Attack, AttackTarget, Run, Traffic
-from ekiben.load_tests.hostile.attacks_heads import ANY_OR_NONE
+from ekiben.load_tests.hostile.attacks.heads import ANY_OR_NONE
 from ekiben.load_tests.hostile.rows import ask, good_rows
 from ekiben.load_tests.hostile.wire import connect, get, pour, read_label, send
 from ekiben.load_tests.requests.http_dialects import PREDICT

@@ -1,0 +1,1 @@
+"""What attacks send, a module for each kind."""
