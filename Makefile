@@ -1,9 +1,10 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile protos locks clean
+.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+EKIBEN := $(PYTHON) -m ekiben.commands
 PEERS := $(patsubst requirements/peers/%.in,%,$(wildcard requirements/peers/*.in))
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -13,15 +14,14 @@ help: ## Print this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 serve: $(VENV)/training ## Train a model if there is none, and serve it
-	@$(PYTHON) -m ekiben.training train --if-missing
-	@MODEL_NAME=$${MODEL_NAME:-$$($(PYTHON) -c 'from ekiben.training.problem import load_problem as f; print(f(None).name)')} \
-		$(VENV)/bin/bentoml serve
+	@$(EKIBEN) train --if-missing
+	@exec $(EKIBEN) serve
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better
-	@$(PYTHON) -m ekiben.training train
+	@$(EKIBEN) train
 
 image: $(VENV)/image ## Build the OCI image of the packed model (OPTIONS="--backend podman -t NAME:VERSION")
-	@$(PYTHON) -m ekiben.deploy.image $(OPTIONS)
+	@$(EKIBEN) image $(OPTIONS)
 
 audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the image
 	@$(VENV)/bin/pip-audit --disable-pip --require-hashes --strict -r requirements/service.txt
@@ -49,23 +49,27 @@ typecheck: $(VENV)/dev ## Check types
 	@$(VENV)/bin/mypy
 
 bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk and h2load)
-	@$(PYTHON) -m ekiben.load_tests bench
+	@$(EKIBEN) bench
 
 peers: $(VENV)/training ## Install other servers (8 GB) and measure them with the same model (needs wrk and h2load)
 	-@$(MAKE) --no-print-directory --keep-going $(PEERS:%=.venv-peers/%/installed)
-	@$(PYTHON) -m ekiben.load_tests peers
+	@$(EKIBEN) peers
 
 capacity: $(VENV)/load ## Find the rate that meets the SLO, and the replicas for a target
-	@$(PYTHON) -m ekiben.load_tests capacity
+	@$(EKIBEN) capacity
 
 overload: $(VENV)/load ## Offer five times the peak, and see what is kept
-	@$(PYTHON) -m ekiben.load_tests overload
+	@$(EKIBEN) overload
 
 soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers among the good
-	@$(PYTHON) -m ekiben.load_tests soak
+	@$(EKIBEN) soak
 
 hostile: $(VENV)/load ## Attack it in every way that is known, while good callers ask on
-	@$(PYTHON) -m ekiben.load_tests hostile
+	@$(EKIBEN) hostile
+
+wheel: $(VENV)/dev ## Build the wheel into dist/
+	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build ekiben.egg-info
 
 protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
@@ -92,9 +96,12 @@ $(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-# The package `ekiben` is this folder: a link says so, and code that changes need not be installed again.
+# The package `ekiben` is this folder: a link says so, and code that changes need not be installed again. The command
+# is a script, since pip writes one only for what it installs.
 $(VENV)/linked: | $(VENV)/bin/python
 	@ln -sfn "$(CURDIR)" "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ekiben"
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -P -m ekiben.commands "$$@"\n' >$(VENV)/bin/ekiben
+	@chmod +x $(VENV)/bin/ekiben
 	@touch $@
 
 .venv-peers/ekiben:

@@ -117,4 +117,4 @@ def load_schema(path: Path) -> Schema:
     try:
         return Schema.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InvalidModel(f"{path} is not a readable schema: train the model again with `make train`") from error
+        raise InvalidModel(f"{path} is not a readable schema: train the model again with `ekiben train`") from error

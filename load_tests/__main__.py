@@ -1,214 +1,23 @@
-"""How much the service carries: `python -m ekiben.load_tests COMMAND`; `--help` names the commands."""
+"""How much the service carries: `python -m ekiben.load_tests COMMAND`; `ekiben --help` names the commands, too."""
 
 import argparse
-import itertools
-import math
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from ekiben.contract.errors import UserError
-
-PORT = 18300
-LAST_PORT = 65_435  # gRPC gets the port a hundred above it
+from ekiben.load_tests.commands import add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the load tests; return 1 if what it demands was missed."""
-    options = build_parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m ekiben.load_tests", description="How much the service carries.")
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    parser = argparse.ArgumentParser(prog="python -m ekiben.load_tests", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    capacity = add(
-        commands, "capacity", run_capacity, "find the rate that meets the SLO, and the replicas for a target"
-    )
-    add_slo(capacity)
-    add_port(capacity)
-    capacity.add_argument(
-        "--target-rps", type=positive, default=10_000, help="what all replicas are to carry (%(default)s)"
-    )
-    capacity.add_argument("--url", help="a service that runs already (default: start one here, with 1 and 2 workers)")
-    capacity.add_argument("--seconds", type=positive, default=5.0, help="length of one step (%(default)s)")
-    capacity.add_argument("--output", type=Path, default=Path("capacity"), help="folder of the report (%(default)s)")
-    overload = add(commands, "overload", run_overload, "offer five times the peak, and see what is kept")
-    add_slo(overload)
-    add_port(overload)
-    overload.add_argument("--rows", type=count, default=1, help="of a request (%(default)s)")
-    overload.add_argument(
-        "--heavy", action="store_true", help="behind a network of two wide layers instead of the packed one"
-    )
-    overload.add_argument("--cores", type=count, default=1, help="of the service (%(default)s)")
-    overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
-    soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
-    add_port(soak)
-    soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
-    hostile = add(commands, "hostile", run_hostile, "attack it in every way that is known, beside good callers")
-    add_port(hostile)
-    hostile.add_argument("--only", nargs="+", default=(), metavar="NAME", help="attacks whose names begin like this")
-    hostile.add_argument(
-        "--seconds", type=positive, default=10.0, help="after which an attack sends no more (%(default)s)"
-    )
-    hostile.add_argument("--short", action="store_true", help="a quarter of each attack, as CI runs it")
-    hostile.add_argument("--list", action="store_true", help="name the attacks, and attack nothing")
-    bench = add(commands, "bench", run_bench, "measure the service beside its baselines and its floors")
-    add_rounds(bench)
-    peers = add(commands, "peers", run_peers, "measure other servers with the same model beside ours")
-    add_rounds(peers)
-    batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
-    batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    parquet = add(commands, "parquet", run_parquet, "what reading a Parquet body costs")
-    parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    return parser
-
-
-def add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    about: str,
-) -> argparse.ArgumentParser:
-    """Add a command."""
-    parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-    parser.set_defaults(run=run)
-    return parser
-
-
-def add_port(parser: argparse.ArgumentParser) -> None:
-    """Add where the service that is started here listens."""
-    parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
-
-
-def add_rounds(parser: argparse.ArgumentParser) -> None:
-    """Add how long and how often a comparison measures."""
-    parser.add_argument("--seconds", type=count, default=4, help="length of one measurement (%(default)s)")
-    parser.add_argument("--rounds", type=count, default=3, help="measurements of each load (%(default)s)")
-
-
-def add_slo(parser: argparse.ArgumentParser) -> None:
-    """Add what is demanded of the answers' times."""
-    parser.add_argument("--slo-p99-ms", type=positive, default=50.0, help="the 99th percentile allowed (%(default)s)")
-
-
-def positive(text: str) -> float:
-    """Read a number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return number
-
-
-def count(text: str) -> int:
-    """Read a whole number above 0."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
-
-
-def port(text: str) -> int:
-    """Read a port that leaves one for gRPC above it."""
-    if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:
-        raise argparse.ArgumentTypeError(f"expected a port from 1 to {LAST_PORT}, got {text!r}")
-    return int(text)
-
-
-def run_capacity(options: argparse.Namespace) -> int:
-    """Measure, and write report, summary and the autoscaler's patch."""
-    from ekiben.load_tests.capacity import measure
-    from ekiben.load_tests.capacity.hpa import write_patch
-    from ekiben.load_tests.capacity.report import Findings, answer, summarize, write_report
-    from ekiben.load_tests.capacity.scalability import plan_replicas
-
-    goal = measure.Goal(options.slo_p99_ms)
-    with tempfile.TemporaryDirectory() as folder:
-        if options.url:
-            found = [measure.measure_url(options.url, options.seconds, goal)]
-        else:
-            found = [
-                measure.measure_workers(workers, options.port, Path(folder), options.seconds, goal)
-                for workers in measure.WORKERS
-            ]
-    best = found[0][0].capacity  # of the setup that a container has
-    plan = plan_replicas(options.target_rps, best.offered.rate if best else 0.0, 1, goal.slo_ms)
-    findings = Findings(goal, options.target_rps, [measured for measured, _ in found], plan, found[0][1].origin)
-    write_report(options.output, findings)
-    write_patch(options.output / "hpa.yaml", plan, answer(findings))
-    print(f"\n{summarize(findings)}\nwritten to {options.output}: report.html, summary.md, hpa.yaml and the plots")
-    return 0
-
-
-def run_overload(options: argparse.Namespace) -> int:
-    """Overload a service that is started here."""
-    from ekiben.load_tests import heavy_model
-    from ekiben.load_tests.overload import overload
-
-    overload.check(options.rows, options.cores)  # before a network is packed, or so many rows are written
-    if options.heavy:
-        given = "port", "rows", "cores", "slo_p99_ms", "seconds"
-        pairs = ((f"--{name.replace('_', '-')}", str(getattr(options, name))) for name in given)
-        return heavy_model.run(["overload", *itertools.chain(*pairs)])
-    with tempfile.TemporaryDirectory() as folder:
-        return overload.run(
-            options.port, options.rows, options.cores, options.slo_p99_ms, options.seconds, Path(folder)
-        )
-
-
-def run_soak(options: argparse.Namespace) -> int:
-    """Soak a service that is started here."""
-    from ekiben.load_tests import soak
-
-    with tempfile.TemporaryDirectory() as folder:
-        return soak.run(options.port, options.minutes, Path(folder))
-
-
-def run_hostile(options: argparse.Namespace) -> int:
-    """Attack a service that is started here."""
-    from ekiben.load_tests.hostile import run as hostile
-
-    if options.list:
-        return hostile.list_attacks()
-    with tempfile.TemporaryDirectory() as folder:
-        return hostile.run(options.port, options.only, options.seconds, options.short, Path(folder))
-
-
-def run_bench(options: argparse.Namespace) -> int:
-    """Measure the service beside its baselines and its floors."""
-    from ekiben.load_tests.comparison import bench
-
-    return bench.run(options.seconds, options.rounds)
-
-
-def run_peers(options: argparse.Namespace) -> int:
-    """Measure other servers with the same model."""
-    from ekiben.load_tests.comparison import peers
-
-    return peers.run(options.seconds, options.rounds)
-
-
-def run_batching(options: argparse.Namespace) -> int:
-    """Measure the queue in this process."""
-    from ekiben.load_tests import batching_gain
-
-    return batching_gain.run(options.seconds)
-
-
-def run_parquet(options: argparse.Namespace) -> int:
-    """Measure what reading a Parquet body costs."""
-    from ekiben.load_tests import parquet_cost
-
-    parquet_cost.run(options.seconds)
-    return 0
 
 
 if __name__ == "__main__":

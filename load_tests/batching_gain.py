@@ -1,4 +1,4 @@
-"""What the queue buys: `python -m ekiben.load_tests batching`.
+"""What the queue buys: `ekiben batching`.
 
 The dataplane runs in this process, without HTTP, under callers that each wait for their answer: what
 is measured is encoding (which what arrives together always shares), queue and network. Batching off

@@ -4,7 +4,7 @@ A class of users for each protocol; name some to choose (`… locustfile.py Pred
 use `--class-picker` in the web UI. Rows are the held-out ones where the BentoML store of this machine
 has the model that is served; elsewhere they are generated from the service's own document, so that a
 Locust worker needs nothing but the URL. Locust is a closed loop: its users wait for their answers.
-For the rate that a service carries, `python -m ekiben.load_tests capacity` offers an open one.
+For the rate that a service carries, `ekiben capacity` offers an open one.
 """
 
 import argparse

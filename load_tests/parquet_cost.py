@@ -1,4 +1,4 @@
-"""What a Parquet body costs: `python -m ekiben.load_tests parquet`.
+"""What a Parquet body costs: `ekiben parquet`.
 
 The newest packed model's example, so many times, is read as `/invocations` reads it, without HTTP and without the
 network: the CPU time is that of this process and of the one that reads.

@@ -1,4 +1,4 @@
-"""Every protocol at once for a long time, with bad callers among the good: `python -m ekiben.load_tests soak`.
+"""Every protocol at once for a long time, with bad callers among the good: `ekiben soak`.
 
 Good answers are compared with training's, bad requests must be told so, be they small or of thousands
 of rows, callers that drip their body or hang up must hurt nobody, and the resident memory must stay

@@ -13,7 +13,7 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import Engine
 
 MAX_GOLDEN_DIFFERENCE = 1e-5
-MEND = "pack it again with `make train`"
+MEND = "pack it again with `ekiben train`"
 
 
 class Golden(BaseModel):

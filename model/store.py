@@ -21,13 +21,13 @@ def find_model(name: str) -> bentoml.Model:
     try:
         return bentoml.models.get(f"{name}:latest")
     except BentoMLException:
-        raise InvalidModel(f"there is no model `{name}` in the BentoML store: run `make train` first") from None
+        raise InvalidModel(f"there is no model `{name}` in the BentoML store: run `ekiben train` first") from None
 
 
 def _find_name() -> str:
     names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
     if not names:
-        raise InvalidModel("there is no model in the BentoML store: run `make train` first")
+        raise InvalidModel("there is no model in the BentoML store: run `ekiben train` first")
     if len(names) > 1:
         raise InvalidModel(f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}")
     return names[0]

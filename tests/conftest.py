@@ -44,7 +44,7 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session")
 def training_output() -> str:
-    """What `python -m ekiben.training train` printed as it filled the stores."""
+    """What `ekiben train` printed as it filled the stores."""
     return run("-m", "ekiben.training", "train", "--rows", str(ROWS), "--epochs", "2").stdout
 
 

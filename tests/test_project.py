@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
+from ekiben.contract.version import VERSION
 from tests.conftest import ROOT
 from tests.internals import PACKAGE, is_foreign, list_files, list_rooms, read_module
 
@@ -24,6 +24,7 @@ EXTRAS = {
     "training": ["training"],
     "deploy": ["image"],
     "load_tests": ["load"],
+    "commands": ["training"],
 }
 EXTRAS |= {"model": ["tensorflow"], "monitoring": [], "pipeline": ["training"]}
 UNIMPORTED = {
@@ -132,7 +133,7 @@ def test_what_the_image_holds_is_used_there() -> None:
 
 def test_the_version_is_the_newest_of_the_changelog() -> None:
     version, day = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", CHANGES, flags=re.MULTILINE)[0]
-    assert PROJECT["version"] == SERVER_VERSION == version
+    assert version == VERSION
     assert date.fromisoformat(day)
     assert CHANGES.index("## [Unreleased]") < CHANGES.index(f"## [{version}]")
 

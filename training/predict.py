@@ -1,4 +1,4 @@
-"""Offline scoring by the packed model: `python -m ekiben.training predict TABLE`.
+"""Offline scoring by the packed model: `ekiben predict TABLE`.
 
 The same schema, encoding and engine as the service's, so the answers are the service's to the bit.
 """

@@ -1,5 +1,6 @@
 """The problem file: target, features, source and split of one prediction problem, in TOML."""
 
+import os
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -10,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Cycle, Kind
 from ekiben.contract.schema import Label, Task
+from ekiben.training.home import find_problem_file
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
-DEFAULT = Path("problem.toml")  # in the working folder; where there is none, the built-in problem is meant
 NUL = "\0"
 TEST_SHARE = VALIDATION_SHARE = 0.15
 
@@ -155,8 +156,14 @@ class ProblemConfig(_Entry):
 
 
 def load_problem(path: Path | None) -> ProblemConfig:
-    """Read the problem file named, or DEFAULT where it exists, or the built-in one."""
-    return read_problem(path or (DEFAULT if DEFAULT.exists() else BUILT_IN))
+    """Read the problem file named, or this project's where it exists, or the built-in one."""
+    found = find_problem_file()
+    return read_problem(path or (found if found.exists() else BUILT_IN))
+
+
+def choose_model(name: str | None) -> str:
+    """Return the name of the model that is meant: the one named, MODEL_NAME's, or that of this project's problem."""
+    return name or os.environ.get("MODEL_NAME") or load_problem(None).name
 
 
 def read_problem(path: Path) -> ProblemConfig:

@@ -1,4 +1,4 @@
-"""The whole way from a table to a model in the BentoML store: `python -m ekiben.training train`."""
+"""The whole way from a table to a model in the BentoML store: `ekiben train`."""
 
 import tempfile
 from collections.abc import Callable, Iterator

@@ -9,11 +9,10 @@ import yaml
 from bentoml.exceptions import BentoMLException, NotFound
 
 from ekiben.contract.errors import UserError
+from ekiben.deploy.image.locks import LOCKS
 
 ROOT = Path(__file__).resolve().parents[2]
 BENTOFILE = ROOT / "bentofile.yaml"
-# What each engine's image is made of.
-LOCKS = {"litert": Path("requirements/service.txt"), "tensorflow": Path("requirements/service-tensorflow.txt")}
 
 
 class BentoFailed(UserError):

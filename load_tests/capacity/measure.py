@@ -1,4 +1,4 @@
-"""How much one replica carries: `python -m ekiben.load_tests capacity`.
+"""How much one replica carries: `ekiben capacity`.
 
 The rates are offered in an open loop (load_tests/generator/load.py), not with Locust's users: theirs is
 a closed loop, in which a slow service is asked less and so looks better than its callers find it.

@@ -1,4 +1,4 @@
-"""Attacks a service of 640 MiB while good callers ask it every 10 ms: `python -m ekiben.load_tests hostile`."""
+"""Attacks a service of 640 MiB while good callers ask it every 10 ms: `ekiben hostile`."""
 
 import asyncio
 import signal

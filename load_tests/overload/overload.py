@@ -1,4 +1,4 @@
-"""What the service does with more than it can carry: `python -m ekiben.load_tests overload`.
+"""What the service does with more than it can carry: `ekiben overload`.
 
 A burst of five times the peak, or of what the load generator can send. What a service keeps then
 follows from what a rejection costs (load_tests/overload/rejection_cost.py).

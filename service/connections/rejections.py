@@ -18,7 +18,7 @@ from ekiben.service.errors import Overloaded
 from ekiben.service.telemetry import metrics
 
 PROTOCOL = "admission"  # in the metrics
-REJECTION_S = 9e-6  # what one takes, about: `python -m ekiben.load_tests overload` prints it
+REJECTION_S = 9e-6  # what one takes, about: `ekiben overload` prints it
 REJECTIONS_SHARE = 0.5  # of the event loop's time
 MIN_REJECTIONS = 4  # at once, however busy the event loop is
 SHORT_S = 0.002  # sent together: each by itself is no cheaper, and callers who ask at once ask most

@@ -128,7 +128,7 @@ def test_a_damaged_schema_is_one_sentence(content: bytes, tmp_path: Path) -> Non
     path.write_bytes(content)
     with pytest.raises(InvalidModel) as caught:
         load_schema(path)
-    assert str(caught.value) == f"{path} is not a readable schema: train the model again with `make train`"
+    assert str(caught.value) == f"{path} is not a readable schema: train the model again with `ekiben train`"
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "."])

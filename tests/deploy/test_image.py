@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.deploy.image.bento import LOCKS
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder
+from ekiben.deploy.image.locks import LOCKS
 from ekiben.deploy.image.prune import prune
 from ekiben.deploy.image.sbom import SbomFailed, write_sbom
 from ekiben.deploy.image.strip import strip

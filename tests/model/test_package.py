@@ -208,7 +208,7 @@ def test_what_was_packed_without_a_digest_does_not_serve(copied_store: Path, fol
     label = folder / STORE_FILE
     label.write_text(label.read_text().replace(DIGEST_LABEL, "other"))
     sentence = reject(BENTOML_HOME=str(copied_store))
-    assert "was packed before its manifest's digest was kept with it: pack it again with `make train`" in sentence
+    assert "was packed before its manifest's digest was kept with it: pack it again with `ekiben train`" in sentence
 
 
 def test_promoting_packs_an_altered_model_again(copied_store: Path, folder: Path, model: PackedModel) -> None:
@@ -220,7 +220,7 @@ def test_promoting_packs_an_altered_model_again(copied_store: Path, folder: Path
 
 def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert "there is no model" in reject(BENTOML_HOME=str(tmp_path))
-    assert "run `make train` first" in reject(BENTOML_HOME=str(tmp_path))
+    assert "run `ekiben train` first" in reject(BENTOML_HOME=str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -429,10 +429,10 @@ def test_there_is_nothing_before_the_first_champion(project: Project, capsys: Ca
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["compare"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
-        (["promote", "1"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
-        (["rollback"], "there is no MLflow store yet: train first with `python -m ekiben.training train`"),
-        (["predict", "table.csv"], f"there is no model `{NAME}` in the BentoML store: run `make train` first"),
+        (["compare"], "there is no MLflow store yet: train first with `ekiben train`"),
+        (["promote", "1"], "there is no MLflow store yet: train first with `ekiben train`"),
+        (["rollback"], "there is no MLflow store yet: train first with `ekiben train`"),
+        (["predict", "table.csv"], f"there is no model `{NAME}` in the BentoML store: run `ekiben train` first"),
     ],
 )
 def test_nothing_was_trained_yet(arguments: list[str], sentence: str, empty: Project, capsys: Capture) -> None:
@@ -445,13 +445,13 @@ def test_nothing_was_trained_yet(arguments: list[str], sentence: str, empty: Pro
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["compare"], "other has no finished run: train it with `python -m ekiben.training train`"),
+        (["compare"], "other has no finished run: train it with `ekiben train`"),
         (
             ["promote", "1"],
-            "the registry has no version 1 of other: train it first with `python -m ekiben.training train`",
+            "the registry has no version 1 of other: train it first with `ekiben train`",
         ),
         (["rollback"], "no version of other was the champion before: `promote VERSION` chooses any other"),
-        (["predict", "table.csv"], "there is no model `other` in the BentoML store: run `make train` first"),
+        (["predict", "table.csv"], "there is no model `other` in the BentoML store: run `ekiben train` first"),
     ],
 )
 def test_only_another_problem_was_trained(

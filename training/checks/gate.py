@@ -12,15 +12,13 @@ from ekiben.model.package import SCHEMA_FILE
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table
 from ekiben.training.checks.skew import to_skew
+from ekiben.training.home import find_data
 from ekiben.training.problem import NUL, ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import open_package
-from ekiben.training.registry.store import DATA
 from ekiben.training.sources import describe_absent
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import quote
-
-REPORTS = DATA / "reports"
 
 
 class SchemaSkew(InvalidTable):
@@ -54,8 +52,9 @@ def check_contract(contract: Contract, problem: ProblemConfig, table: Table) -> 
         contract.schema, contract.reference, table.columns, table.frame, table.parse_failures, features, against
     )
     print(report.format())
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    report_path(contract.schema.name).write_text(report.to_html(), encoding="utf-8")
+    path = report_path(contract.schema.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report.to_html(), encoding="utf-8")
     return report
 
 
@@ -100,4 +99,4 @@ def reject_nul_bytes(schema: Schema) -> None:
 
 def report_path(name: str) -> Path:
     """Return where the last report of a problem is kept."""
-    return REPORTS / f"{name}.html"
+    return find_data() / "reports" / f"{name}.html"

@@ -69,4 +69,4 @@ def load_reference(path: Path) -> Reference:
     try:
         return Reference.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise InvalidModel(f"{path} is not a readable reference: train the model again with `make train`") from error
+        raise InvalidModel(f"{path} is not a readable reference: train the model again with `ekiben train`") from error

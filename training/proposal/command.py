@@ -1,11 +1,12 @@
-"""`python -m ekiben.training init`: looks at a table and writes a problem file to go on with."""
+"""`ekiben init`: looks at a table and writes a problem file to go on with."""
 
 import re
 import unicodedata
 from pathlib import Path
 
 from ekiben.contract.validation import show
-from ekiben.training.problem import DEFAULT, FileSource, InvalidProblem, SqlSource
+from ekiben.training.home import find_problem_file, make_home
+from ekiben.training.problem import FileSource, InvalidProblem, SqlSource
 from ekiben.training.progress import show_progress
 from ekiben.training.proposal.file import write
 from ekiben.training.proposal.propose import Proposal, propose
@@ -20,7 +21,7 @@ _FROM = re.compile(r'\bfrom\s+(?:[\w"`\[\]]+\.)?["`\[]?(\w+)', re.IGNORECASE)
 
 
 def init(
-    table: str, target: str, *, query: str | None, name: str | None, time: str | None, output: Path, force: bool
+    table: str, target: str, *, query: str | None, name: str | None, time: str | None, output: Path | None, force: bool
 ) -> None:
     """Read a table, propose a problem, print what was found and write the problem file.
 
@@ -28,6 +29,8 @@ def init(
     """
     if name is not None and not _NAME.fullmatch(name):
         raise InvalidProblem(f"{show(name)} can't be a name: use small letters, digits and _, a letter first")
+    make_home()
+    is_default, output = output is None, output or find_problem_file()
     if output.exists() and not force:
         raise InvalidProblem(f"{output} is there already: add --force to write over it, or -o another.toml")
     if not output.parent.is_dir():
@@ -37,8 +40,8 @@ def init(
         proposal = propose(source, target, name=name or choose_name(source), time=time, report=report)
     print(describe(proposal))
     write(proposal, output)
-    option = "" if output == DEFAULT else f" --problem {output}"
-    print(f"wrote {output}: look it through, then `python -m ekiben.training train{option}`")
+    option = "" if is_default else f" --problem {output}"
+    print(f"wrote {output}: look it through, then `ekiben train{option}`")
 
 
 def describe(proposal: Proposal) -> str:

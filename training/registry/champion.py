@@ -59,7 +59,7 @@ def promote(name: str, version: str) -> None:
     """Make a registered version the champion; raise NoSuchVersion if there is none of that number."""
     versions = [str(found.version) for found in tracking.find_versions(name)]
     if version not in versions:
-        known = f"it has {', '.join(versions)}" if versions else "train it first with `python -m ekiben.training train`"
+        known = f"it has {', '.join(versions)}" if versions else "train it first with `ekiben train`"
         raise NoSuchVersion(f"the registry has no version {version} of {name}: {known}")
     install(name, version)
     print(f"version {version} is the champion of {name}: the service started next serves it")

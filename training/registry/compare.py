@@ -1,4 +1,4 @@
-"""The problem's runs side by side, the best first: `python -m ekiben.training compare`."""
+"""The problem's runs side by side, the best first: `ekiben compare`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ def compare(problem: ProblemConfig) -> pd.DataFrame:
     """
     runs = _find_runs(problem.name)
     if not runs:
-        raise NothingToCompare(f"{problem.name} has no finished run: train it with `python -m ekiben.training train`")
+        raise NothingToCompare(f"{problem.name} has no finished run: train it with `ekiben train`")
     versions = {str(found.run_id): str(found.version) for found in tracking.find_versions(problem.name)}
     aliases = tracking.find_aliases(problem.name)
     metrics = dict.fromkeys((promotion_metric(problem.target), *headline(problem.target)))

@@ -16,13 +16,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ekiben.contract.errors import UserError
+from ekiben.training.home import find_data, make_data
 from ekiben.training.redaction import redact, redact_uri
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "data"
-DATABASE = DATA / "mlflow.db"
 SQLITE = "sqlite:///"
-EMBEDDED = f"{SQLITE}{DATABASE}"  # unless MLFLOW_TRACKING_URI names another
+DATABASE = "mlflow.db"
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 WEB_PORTS = {"http": 80, "https": 443}
 CONNECT_TIMEOUT_S = 5
@@ -39,12 +37,19 @@ class StoreUnreachable(UserError):
 
 def read_uri() -> str:
     """Return the store's URI as it was given."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
+    return os.environ.get("MLFLOW_TRACKING_URI") or embedded_uri()
+
+
+def embedded_uri() -> str:
+    """Return the URI of the database among the project's data, which is the store unless another is named."""
+    return f"{SQLITE}{find_data() / DATABASE}"
 
 
 def check_store() -> None:
     """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
     uri = read_uri()
+    if uri == embedded_uri():
+        make_data()
     with as_user_error(*CONNECT_ERRORS):
         _check_reachable(uri)
 

@@ -13,22 +13,19 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ekiben.training.home import find_data, find_home
 from ekiben.training.redaction import redact
 from ekiben.training.registry.store import (
     CONNECT_ERRORS,
-    DATA,
     DATABASE,
-    EMBEDDED,
-    ROOT,
     SQLITE,
     StoreUnreachable,
     as_user_error,
     check_store,
     choose_store,
+    embedded_uri,
 )
 
-ARTIFACTS = DATA / "artifacts"
-LINK = ROOT / "mlflow.db"  # where a bare `mlflow ui` in the project's root looks
 CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
@@ -47,7 +44,7 @@ def existing_store() -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
     check_store()
     if not connect():
-        raise StoreUnreachable("there is no MLflow store yet: train first with `python -m ekiben.training train`")
+        raise StoreUnreachable("there is no MLflow store yet: train first with `ekiben train`")
     with as_user_error():
         yield
 
@@ -58,9 +55,10 @@ def open_store(experiment: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     check_store()
     uri = choose_store()
-    if uri == EMBEDDED and not LINK.exists():
-        LINK.unlink(missing_ok=True)  # a link to a data folder that is gone
-        LINK.symlink_to(DATABASE.relative_to(ROOT))
+    link = find_home() / DATABASE  # where a bare `mlflow ui` looks
+    if uri == embedded_uri() and not link.exists():
+        link.unlink(missing_ok=True)  # a link to a data folder that is gone
+        link.symlink_to(Path(find_data().name) / DATABASE)
     with as_user_error(*CONNECT_ERRORS):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
@@ -161,4 +159,4 @@ def _artifact_location(uri: str) -> str | None:
         return None
     if uri.startswith(SQLITE):
         return (Path(uri.removeprefix(SQLITE)).resolve().parent / "artifacts").as_uri()
-    return ARTIFACTS.as_uri()
+    return (find_data() / "artifacts").as_uri()

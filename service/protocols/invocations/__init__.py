@@ -1,11 +1,11 @@
 """/invocations, as MLflow's scoring server and SageMaker call it: JSON in four forms, CSV, Parquet."""
 
+from ekiben.contract.version import VERSION as EKIBEN_VERSION
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.protocols.invocations.answer import Invocations
 from ekiben.service.protocols.invocations.errors import error_body
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
-from ekiben.service.protocols.open_inference.metadata import SERVER_VERSION
 from ekiben.service.protocols.openapi import PREDICTION, ROW
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
@@ -35,7 +35,7 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
     async def report_version(request: Request) -> Response:
-        return Response(SERVER_VERSION.encode(), content_type=b"text/plain")
+        return Response(EKIBEN_VERSION.encode(), content_type=b"text/plain")
 
     routes = (
         Route("POST", "/invocations", Invocations(dataplane, settings, PROTOCOL).answer, operation=PREDICT),

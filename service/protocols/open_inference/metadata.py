@@ -5,10 +5,10 @@ from typing import Any
 
 from ekiben.contract.answers import name_classes
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
+from ekiben.contract.version import VERSION
 from ekiben.model.package import PackedModel
 
 SERVER = "ekiben"
-SERVER_VERSION = "0.2.0"
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
@@ -21,7 +21,7 @@ EXTENSIONS = (
 
 def describe_server() -> dict[str, Any]:
     """Return the server's metadata."""
-    return {"name": SERVER, "version": SERVER_VERSION, "extensions": list(EXTENSIONS)}
+    return {"name": SERVER, "version": VERSION, "extensions": list(EXTENSIONS)}
 
 
 def describe_model(model: PackedModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`python -m ekiben.training init`: real tables in, a problem file out that training can read them by."""
+"""`ekiben init`: real tables in, a problem file out that training can read them by."""
 
 import os
 import sqlite3
@@ -151,7 +151,7 @@ classes = [0, 1]  # the last, 25.0% of the rows, is the one whose probability is
             name: an identifier (nearly every value is another)
             deck: no row has a value
             alive: gives the target away: balanced accuracy 1.000 by itself; a feature if known beforehand
-wrote {tmp_path}/problem.toml: look it through, then `python -m ekiben.training train --problem {tmp_path}/problem.toml`
+wrote {tmp_path}/problem.toml: look it through, then `ekiben train --problem {tmp_path}/problem.toml`
 """
     )
 
@@ -163,7 +163,7 @@ def test_the_command_writes_problem_toml_where_it_stands(
     pd.DataFrame(columns(x=NUMBERS)).to_csv("my table.csv", index=False)
     assert main(["init", "my table.csv", "--target", "y"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.endswith("wrote problem.toml: look it through, then `python -m ekiben.training train`\n")
+    assert printed.out.endswith("wrote problem.toml: look it through, then `ekiben train`\n")
     assert "reading: 100%" in printed.err
     assert read_problem(Path("problem.toml")).name == "my_table"
     assert main(["init", "my table.csv", "--target", "y"]) == 2

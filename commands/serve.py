@@ -1,0 +1,29 @@
+"""`ekiben serve`: becomes `bentoml serve` with the newest model of this folder's problem."""
+
+import argparse
+import os
+import runpy
+import signal
+import sys
+
+SERVICE = "ekiben.service.service:Ekiben"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add which model is served."""
+    parser.add_argument(
+        "--model", help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder)"
+    )
+    parser.set_defaults(passed_on=[])
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until a signal ends it; raise InvalidModel before if there is no such model."""
+    from ekiben.model.store import find_model
+    from ekiben.training.problem import choose_model
+
+    os.environ["MODEL_NAME"] = find_model(choose_model(options.model)).tag.name
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+    sys.argv = ["bentoml", "serve", SERVICE, *options.passed_on]
+    runpy.run_module("bentoml", run_name="__main__", alter_sys=True)

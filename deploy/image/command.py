@@ -1,0 +1,29 @@
+"""The command that builds the image of the packed model; what is heavy is imported only as it runs."""
+
+import argparse
+
+from ekiben.deploy.image.builder import BUILDERS
+from ekiben.deploy.image.locks import LOCKS
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be chosen."""
+    parser.add_argument(
+        "--model", help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder)"
+    )
+    parser.add_argument("-t", "--tag", default="", help="the image's name (default: MODEL:VERSION)")
+    parser.add_argument("--backend", choices=BUILDERS, help="what builds it (default: the first that is installed)")
+    parser.add_argument("--engine", choices=LOCKS, help="whose packages it carries (default: what the model needs)")
+    parser.add_argument(
+        "--opt", dest="options", action="append", default=[], metavar="KEY=VALUE",
+        help="handed to the builder, such as network=host",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the image and print how to run it."""
+    from ekiben.deploy.image.build import Plan, build
+    from ekiben.training.problem import choose_model
+
+    model = choose_model(options.model)
+    print(build(Plan(model, options.tag, options.backend, options.engine, options.options)))

@@ -1,0 +1,177 @@
+"""The training commands: their options, and what each runs; what is heavy is imported only as it runs."""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ekiben.contract.errors import UserError
+from ekiben.training.arguments import positive, seed
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from ekiben.training.problem import ProblemConfig
+
+SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
+FORMULAS = (
+    "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
+    "formula: open a table of strangers' strings as Parquet, or import its columns as text"
+)
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add every training command."""
+    add_building(commands)
+    add_choosing(commands)
+    add_scoring(commands)
+
+
+def add_building(commands: "Commands") -> None:
+    """Add the commands that make a model of a table."""
+    command = _add_command(commands, init, "look at a table and write a problem file to edit")
+    command.add_argument("table", help="a CSV or Parquet file, a folder of Parquet files, or an SQLAlchemy URL")
+    command.add_argument("--target", required=True, help="the column to predict")
+    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+    command.add_argument("--time", help="the column by whose order to split (default: found out)")
+    command.add_argument("--name", help="what to call the problem and its models (default: after the table)")
+    command.add_argument("-o", "--output", type=Path, help="default: problem.toml here, or in EKIBEN_HOME")
+    command.add_argument("--force", action="store_true", help="write over a file that is there")
+
+    command = _add_command(commands, train, "train, evaluate, register and, if it is the best so far, pack")
+    _add_problem(command)
+    command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
+    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
+    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
+    command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument(
+        "--accept-schema-change", action="store_true", help="train on a table unlike the champion's, on purpose"
+    )
+
+
+def add_choosing(commands: "Commands") -> None:
+    """Add the commands that choose one of the models."""
+    _add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
+    command = _add_command(commands, promote, "make a registered version the champion and pack it")
+    command.add_argument("version", help="as `compare` shows it")
+    _add_problem(command)
+    _add_problem(_add_command(commands, rollback, "make the champion before the present one the champion again"))
+
+
+def add_scoring(commands: "Commands") -> None:
+    """Add the command that scores a table."""
+    command = _add_command(commands, predict, "score a table with the packed model, as the service would")
+    command.add_argument("table", help="as for init")
+    _add_problem(command)
+    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+    command.add_argument(
+        "-o", "--output", type=Path,
+        help=f".csv, .csv.gz or .parquet (default: standard output, as CSV). {FORMULAS}",
+    )  # fmt: skip
+
+
+def init(options: argparse.Namespace) -> None:
+    """Write a problem file for a table."""
+    from ekiben.training.proposal import init as run
+
+    run(
+        options.table,
+        options.target,
+        query=options.query,
+        name=options.name,
+        time=options.time,
+        output=options.output,
+        force=options.force,
+    )
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train with the options given; TensorFlow is imported only here."""
+    from ekiben.training.problem import load_problem
+
+    problem = load_problem(options.problem)
+    if options.if_missing and is_stored(problem):
+        return
+    began = time.monotonic()
+    print("loading TensorFlow …", flush=True)
+    from ekiben.training.network.fit import FitOptions
+    from ekiben.training.registry.store import as_user_error
+    from ekiben.training.train import train as run
+
+    with as_user_error():
+        run(problem, FitOptions(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Score a table; the exit code says whether every row got a prediction."""
+    from ekiben.model.store import find_model, open_stored
+    from ekiben.training.predict import predict as run
+    from ekiben.training.problem import load_problem
+    from ekiben.training.sources import find_source
+
+    problem = load_problem(options.problem)
+    model = open_stored(find_model(problem.name))
+    summary = run(model, find_source(options.table, options.query), options.output)
+    print(summary, file=sys.stderr)
+    return SOME_REJECTED if summary.rejected else 0
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Show the problem's runs."""
+    from ekiben.training.problem import load_problem
+
+    problem = load_problem(options.problem)
+    from ekiben.training.registry import tracking
+    from ekiben.training.registry.compare import compare as run
+    from ekiben.training.registry.compare import format_runs
+
+    with tracking.existing_store():
+        print(format_runs(run(problem)))
+
+
+def promote(options: argparse.Namespace) -> None:
+    """Make a version the champion."""
+    from ekiben.training.problem import load_problem
+
+    problem = load_problem(options.problem)
+    from ekiben.training.registry import champion, tracking
+
+    with tracking.existing_store():
+        champion.promote(problem.name, options.version)
+
+
+def rollback(options: argparse.Namespace) -> None:
+    """Make the former champion the champion again."""
+    from ekiben.training.problem import load_problem
+
+    problem = load_problem(options.problem)
+    from ekiben.training.registry import champion, tracking
+
+    with tracking.existing_store():
+        champion.roll_back(problem.name)
+
+
+def is_stored(problem: "ProblemConfig") -> bool:
+    """Return whether the BentoML store already has a model of this problem."""
+    from ekiben.model.store import find_model
+
+    try:
+        find_model(problem.name)
+    except UserError:
+        return False
+    return True
+
+
+def _add_command(commands: "Commands", run: Callable[..., object], about: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(run.__name__, help=about, description=about[0].upper() + about[1:] + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_problem(command: argparse.ArgumentParser) -> None:
+    fallback = "default: problem.toml here, or in EKIBEN_HOME, else NYC flights"
+    command.add_argument("--problem", type=Path, help=f"the problem file ({fallback})")

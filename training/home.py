@@ -1,0 +1,50 @@
+"""Where a project's state lies: its problem file and its data, in the working folder or in EKIBEN_HOME."""
+
+import os
+from pathlib import Path
+
+from ekiben.contract.errors import UserError
+
+VARIABLE = "EKIBEN_HOME"
+ELSEWHERE = f"run in a folder that you can write to, or set {VARIABLE} to one"
+
+
+class HomeUnwritable(UserError):
+    """The folder for the state can't be made or written to."""
+
+
+def find_home() -> Path:
+    """Return the folder of the state, as it was named."""
+    return Path(os.environ.get(VARIABLE) or "")
+
+
+def make_home() -> Path:
+    """Return the folder of the state, made if it is missing; raise HomeUnwritable if that is impossible."""
+    home = find_home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnwritable(f"{VARIABLE}={home} can't be made ({error.strerror}): {ELSEWHERE}") from None
+    return home
+
+
+def find_problem_file() -> Path:
+    """Return where the problem file of this project is, or would be."""
+    return find_home() / "problem.toml"
+
+
+def find_data() -> Path:
+    """Return where MLflow's store and the reports are, or would be."""
+    return find_home().absolute() / "data"
+
+
+def make_data() -> Path:
+    """Return the folder of MLflow's store, made if missing; raise HomeUnwritable if it can't be written to."""
+    data = make_home().absolute() / "data"
+    try:
+        data.mkdir(exist_ok=True)
+    except OSError as error:
+        raise HomeUnwritable(f"{data} can't be made ({error.strerror}): {ELSEWHERE}") from None
+    if not os.access(data, os.W_OK):
+        raise HomeUnwritable(f"{data} can't be written to: {ELSEWHERE}")
+    return data
