@@ -11,6 +11,14 @@ def positive(text: str) -> int:
     return number
 
 
+def delimiter(text: str) -> str:
+    """Read one character; a tab may be spelled."""
+    found = "\t" if text in (r"\t", "tab") else text
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(rf"expected one character, or \t for a tab, got {text!r}")
+    return found
+
+
 def seed(text: str) -> int:
     """Read a seed that NumPy takes."""
     number = int(text)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
 from ekiben.contract.validation import show
@@ -11,7 +12,7 @@ from ekiben.training.progress import show_progress
 from ekiben.training.proposal.file import write
 from ekiben.training.proposal.propose import Proposal, propose
 from ekiben.training.proposal.target import ProposedTarget
-from ekiben.training.sources import find_source
+from ekiben.training.sources import NOTHING, find_source
 
 LONGEST_NAME = 40
 SHOWN = 12  # names in a line, and lines of a kind
@@ -21,7 +22,15 @@ _FROM = re.compile(r'\bfrom\s+(?:[\w"`\[\]]+\.)?["`\[]?(\w+)', re.IGNORECASE)
 
 
 def init(
-    table: str, target: str, *, query: str | None, name: str | None, time: str | None, output: Path | None, force: bool
+    table: str,
+    target: str,
+    *,
+    query: str | None,
+    spelling: Mapping[str, str] = NOTHING,
+    name: str | None,
+    time: str | None,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Read a table, propose a problem, print what was found and write the problem file.
 
@@ -35,7 +44,7 @@ def init(
         raise InvalidProblem(f"{output} is there already: add --force to write over it, or -o another.toml")
     if not output.parent.is_dir():
         raise InvalidProblem(f"{output} can't be written: there is no folder {output.parent}")
-    source = find_source(table, query)
+    source = find_source(table, query, spelling)
     with show_progress("reading") as report:
         proposal = propose(source, target, name=name or choose_name(source), time=time, report=report)
     print(describe(proposal))

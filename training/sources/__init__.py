@@ -1,9 +1,9 @@
 """Where a table comes from: a CSV file, Parquet, a query in a database, or one of ours."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
+from ekiben.training.problem import AnySource, BuiltInSource, FileSource, SqlSource
 from ekiben.training.redaction import redact_uri
 from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
 from ekiben.training.sources.built_in import BuiltInTable
@@ -14,8 +14,20 @@ from ekiben.training.sources.files import check_file, is_parquet
 from ekiben.training.sources.parquet import ParquetFiles
 from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
 
-__all__ = ["MAX_COLUMNS", "PASSWORD_VARIABLE", "Source", "check_asked", "describe_absent", "find_source", "open_source"]
+__all__ = [
+    "MAX_COLUMNS",
+    "NOTHING",
+    "PASSWORD_VARIABLE",
+    "Source",
+    "check_asked",
+    "describe_absent",
+    "find_similar_source",
+    "find_source",
+    "open_source",
+]
 
+NOTHING: Mapping[str, str] = {}
+SPELLING = {"delimiter", "encoding", "decimal"}
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 
 
@@ -32,10 +44,11 @@ def open_source(source: BuiltInSource | FileSource | SqlSource) -> Source:
     return ParquetFiles.open(source.path) if is_parquet(source.path) else DelimitedFile.open(source)
 
 
-def find_source(table: str, query: str | None) -> FileSource | SqlSource:
+def find_source(table: str, query: str | None, spelling: Mapping[str, str] = NOTHING) -> FileSource | SqlSource:
     """Describe a table named on the command line: a path, a database's URL, or `$NAME` that holds one.
 
-    How a CSV file is written is found out and filled in. A password in the URL is taken out, since
+    How a CSV file is written is found out and filled in, except for what `spelling` says of its delimiter,
+    encoding and decimal mark. A password in the URL is taken out, since
     what is returned is written to a file: `${DATABASE_PASSWORD}` stands in its place, and this
     process's environment gets that variable, so that `open_source` works at once. Raise
     InvalidTable if there is no such file, or if a URL has no query.
@@ -45,14 +58,37 @@ def find_source(table: str, query: str | None) -> FileSource | SqlSource:
     if is_url(table):
         if not query:
             raise InvalidTable('a database URL needs a query: add --query "SELECT …"')
+        _reject_spelling(spelling, "a database's URL")
         return SqlSource(url=hide_password(table), query=query)
     if query:
         raise InvalidTable(
             f"{redact_uri(table)} is a path, and --query goes with a database URL, e.g. sqlite:///shop.db"
         )
-    source = FileSource(path=Path(table))
+    source = FileSource.model_validate({"path": table, **spelling})
     check_file(source.path)
     if is_parquet(source.path):
+        _reject_spelling(spelling, f"{source.path}, which is Parquet")
         return source
     found = find_csv_format(source)
     return FileSource(path=source.path, delimiter=found.delimiter, encoding=found.encoding, decimal=found.decimal)
+
+
+def find_similar_source(
+    known: AnySource, table: str, query: str | None, spelling: Mapping[str, str]
+) -> FileSource | SqlSource:
+    """Describe a table named on the command line, written as a known one is unless that does not fit it.
+
+    What `spelling` says goes before both.
+    """
+    said = known.model_dump(include=known.model_fields_set & SPELLING) if isinstance(known, FileSource) else {}
+    if isinstance(known, FileSource) and "delimiter" in said:
+        said["decimal"] = known.decimal  # a point, if the problem file doesn't say it
+    try:
+        return find_source(table, query, {**said, **spelling})
+    except InvalidTable:  # Parquet, a database, or a CSV file of another kind
+        return find_source(table, query, spelling)
+
+
+def _reject_spelling(spelling: Mapping[str, str], table: str) -> None:
+    if spelling:
+        raise InvalidTable(f"--{next(iter(spelling))} says how a CSV file is written, and not {table}: leave it out")

@@ -50,7 +50,9 @@ def find_csv_format(source: FileSource) -> CsvFormat:
         raise InvalidTable(f"{source.path} is empty: its first line must name the columns")
     if len(header) == 1 and _share_alike(rows[best]):
         there = f"{source.path} has only one column when split at {json.dumps(delimiter)}"
-        raise InvalidTable(f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}")
+        raise InvalidTable(
+            f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}, or give --delimiter"
+        )
     decimal = source.decimal if "decimal" in source.model_fields_set else _find_decimal(others, delimiter)
     return CsvFormat(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole)
 
@@ -69,7 +71,9 @@ def _decode(source: FileSource, sample: bytes, is_whole: bool) -> tuple[str, str
     found = find_encoding(sample, is_whole)
     encoding = source.encoding or found
     if not encoding:
-        raise InvalidTable(f"{source.path} is in no known encoding: set `encoding` in the problem file; {FORMATS}")
+        raise InvalidTable(
+            f"{source.path} is in no known encoding: set `encoding` in the problem file, or give --encoding; {FORMATS}"
+        )
     try:
         text = decode(sample, encoding, is_whole)
     except LookupError:

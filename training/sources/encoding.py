@@ -51,7 +51,8 @@ def is_utf8(encoding: str) -> bool:
 def explain_encoding(location: str, encoding: str, better: str | None = None) -> str:
     """Return the sentence for a string that is in another encoding."""
     example = better or (_WESTERN if is_utf8(encoding) else UTF8)
-    return f'{location} can\'t be read as {encoding}: set `encoding` in the problem file, e.g. encoding = "{example}"'
+    remedy = f'set `encoding` in the problem file, e.g. encoding = "{example}", or give --encoding'
+    return f"{location} can't be read as {encoding}: {remedy}"
 
 
 def is_text(sample: str) -> bool:

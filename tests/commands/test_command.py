@@ -1,0 +1,127 @@
+"""The command line of `ekiben`: help, version, completion, and one sentence for each mistake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ekiben.commands.__main__ import main
+from ekiben.commands.extras import MissingExtra, as_missing_extra
+from ekiben.contract.errors import UserError
+from ekiben.contract.version import VERSION
+from ekiben.training.home import make_data
+from ekiben.training.registry.git import UNKNOWN, git_commit
+from tests.conftest import run
+
+Capture = pytest.CaptureFixture[str]
+COMMANDS = (
+    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image", "capacity", "overload", "soak"),
+    *("hostile", "bench", "peers", "batching", "parquet", "completion"),
+)
+HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
+
+
+def call(*arguments: str) -> int:
+    """Return the exit code, as of a process."""
+    try:
+        return main(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_help_has_a_line_for_each_command_in_the_order_of_a_models_life(capsys: Capture) -> None:
+    assert call("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line[:2] == "  " and line[2:3].isalpha()] == list(COMMANDS)
+    assert max(map(len, lines)) <= 120
+
+
+def test_version(capsys: Capture) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"ekiben {VERSION}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from ekiben.commands.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    printed = run("-c", f"{code}print([name for name in {HEAVY} if name in sys.modules])").stdout
+    assert printed.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command_and_its_options(shell: str, capsys: Capture) -> None:
+    assert call("completion", shell) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*COMMANDS, "if-missing", "slo-p99-ms"))
+
+
+def test_bash_completes_a_command(capsys: Capture, tmp_path: Path) -> None:
+    assert call("completion", "bash") == 0
+    script = capsys.readouterr().out
+    asked = 'COMP_WORDS=(ekiben pro); COMP_CWORD=1; COMP_LINE="ekiben pro"; _shtab_ekiben; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip() == "promote", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "ekiben: error: the following arguments are required: COMMAND"),
+        (["fly"], "ekiben: error: argument COMMAND: invalid choice: 'fly' (choose from "),
+        (["train", "--colour", "red"], "ekiben: error: unrecognized arguments: --colour red"),
+        (["completion", "sh"], "ekiben completion: error: argument shell: invalid choice: 'sh'"),
+        (["init", "t.csv", "--target", "y", "--delimiter", "||"], "expected one character, or \\t for a tab, got '||'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capsys: Capture) -> None:
+    assert call(*arguments) == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_command_whose_packages_are_missing_names_the_extra() -> None:
+    def missing() -> None:
+        import no_such_module  # type: ignore[import-not-found]  # noqa: F401
+
+    with pytest.raises(MissingExtra) as caught:
+        as_missing_extra("load", missing)
+    assert str(caught.value) == (
+        "this command needs no_such_module, which is not installed: pip install 'ekiben[load]'"
+    )
+
+
+def test_serve_without_a_model(tmp_path: Path) -> None:
+    done = run("-m", "ekiben.commands", "serve", "--model", "nothing", fails=True, BENTOML_HOME=str(tmp_path))
+    assert done.stderr == "error: there is no model `nothing` in the BentoML store: run `ekiben train` first\n"
+
+
+def test_a_home_that_cannot_be_made(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setenv("EKIBEN_HOME", str(tmp_path / "file" / "home"))
+    assert call("init", str(tmp_path / "t.csv"), "--target", "b") == 2
+    assert capsys.readouterr().err == (
+        f"error: EKIBEN_HOME={tmp_path}/file/home can't be made (Not a directory): "
+        "run in a folder that you can write to, or set EKIBEN_HOME to one\n"
+    )
+
+
+def test_a_working_folder_that_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")  # where root can't write either
+    with pytest.raises(UserError, match=r"^/proc/data can't be made \(.*\): run in a folder that you can write to, or"):
+        make_data()
+
+
+def test_the_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_commit() == UNKNOWN
+    who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    for command in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *command], check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    assert git_commit() == head
+
+
+def test_the_script_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "ekiben.commands", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"ekiben {VERSION}\n"
