@@ -24,7 +24,14 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
-from ekiben.training.sources import MAX_COLUMNS, PASSWORD_VARIABLE, Source, find_source, open_source
+from ekiben.training.sources import (
+    MAX_COLUMNS,
+    PASSWORD_VARIABLE,
+    Source,
+    find_similar_source,
+    find_source,
+    open_source,
+)
 from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
 
 CITIES = {
@@ -145,7 +152,8 @@ def test_a_character_may_lie_across_the_blocks_of_a_file(encoding: str, tmp_path
 def test_another_encoding_than_declared_is_rejected_with_one_that_fits(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "stadt,n\nKöln,1\n".encode("cp1252"))
     said = rejection(lambda: read_file(path, encoding="utf-8"))
-    assert said == f'{path} can\'t be read as utf-8: set `encoding` in the problem file, e.g. encoding = "cp1252"'
+    remedy = 'set `encoding` in the problem file, e.g. encoding = "cp1252", or give --encoding'
+    assert said == f"{path} can't be read as utf-8: {remedy}"
     assert 'encoding = "cp1252"' in rejection(lambda: read_file(path, encoding="utf-16"))
     assert read_file(path, encoding="cp1252") == [{"stadt": "Köln", "n": "1"}]
 
@@ -314,6 +322,34 @@ def test_a_quote_that_is_never_closed_is_rejected(tmp_path: Path) -> None:
 def test_the_last_value_may_have_lines_if_its_quote_is_closed(encoding: str, tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", 'a,b\n3,"x\n4,5"\r\n\r\n'.encode(encoding))
     assert read_file(path) == [{"a": "3", "b": "x\n4,5"}]
+
+
+def test_what_is_said_of_a_csv_file_is_not_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.csv", "a;b\n1,500;2\n")
+    assert find_source(str(path), None).decimal == ","  # type: ignore[union-attr]
+    said = {"delimiter": ";", "encoding": "cp1252", "decimal": "."}
+    assert find_source(str(path), None, said) == FileSource.model_validate({"path": path, **said})
+
+
+def test_nothing_is_said_of_a_table_that_is_no_csv_file(tmp_path: Path, shop: str) -> None:
+    pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    said = {"decimal": ","}
+    for table, query in ((str(tmp_path / "a.parquet"), None), (shop, "SELECT 1")):
+        assert "--decimal says how a CSV file is written" in rejection(lambda t=table, q=query: find_source(t, q, said))
+
+
+def test_a_table_is_read_as_a_known_one_where_that_fits(tmp_path: Path) -> None:
+    """A comma between digits is read as in training, and a file of another kind as what it is."""
+    known = FileSource(path=Path("known.csv"), delimiter=";", encoding="utf-8")
+    alike = write(tmp_path / "alike.csv", "a;b\n1,500;2\n")
+    other = write(tmp_path / "other.csv", "a\tb\n1,5\t2\n")
+    pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    assert find_similar_source(known, str(alike), None, {}).decimal == "."  # type: ignore[union-attr]
+    assert find_similar_source(known, str(alike), None, {"decimal": ","}).decimal == ","  # type: ignore[union-attr]
+    found = find_similar_source(known, str(other), None, {})
+    assert (found.delimiter, found.decimal) == ("\t", ",")  # type: ignore[union-attr]
+    assert find_similar_source(known, str(tmp_path / "a.parquet"), None, {}).delimiter is None  # type: ignore[union-attr]
+    assert "no file or folder" in rejection(lambda: find_similar_source(known, "absent.csv", None, {}))
 
 
 def test_a_delimiter_that_does_not_fit_is_rejected(tmp_path: Path) -> None:
