@@ -40,7 +40,8 @@ def find_data() -> Path:
 
 def make_data() -> Path:
     """Return the folder of MLflow's store, made if missing; raise HomeUnwritable if it can't be written to."""
-    data = make_home().absolute() / "data"
+    make_home()
+    data = find_data()
     try:
         data.mkdir(exist_ok=True)
     except OSError as error:

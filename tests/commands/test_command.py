@@ -10,8 +10,9 @@ from ekiben.commands.__main__ import main
 from ekiben.commands.extras import MissingExtra, as_missing_extra
 from ekiben.contract.errors import UserError
 from ekiben.contract.version import VERSION
-from ekiben.training.home import make_data
+from ekiben.training.home import find_data, find_home, find_problem_file, make_data
 from ekiben.training.registry.git import UNKNOWN, git_commit
+from ekiben.training.registry.store import read_uri
 from tests.conftest import run
 
 Capture = pytest.CaptureFixture[str]
@@ -103,6 +104,21 @@ def test_a_home_that_cannot_be_made(tmp_path: Path, capsys: Capture, monkeypatch
         f"error: EKIBEN_HOME={tmp_path}/file/home can't be made (Not a directory): "
         "run in a folder that you can write to, or set EKIBEN_HOME to one\n"
     )
+
+
+def test_state_is_in_the_home_and_else_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, work = tmp_path / "a" / "home", tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.delenv("EKIBEN_HOME", raising=False)
+    (work / "t.csv").write_text("a,b\n" + "1,2\n3,5\n" * 40)
+    for folder in (work, home):
+        assert call("init", "t.csv", "--target", "b") == 0
+        assert (find_problem_file(), find_data()) == (find_home() / "problem.toml", folder / "data")
+        assert (folder / "problem.toml").exists()
+        assert read_uri() == f"sqlite:///{folder}/data/mlflow.db"
+        monkeypatch.setenv("EKIBEN_HOME", str(home))
 
 
 def test_a_working_folder_that_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
