@@ -25,6 +25,12 @@ OURS = "ekiben"
 IMPORTED = "import ekiben, json, sys; import ekiben.service.settings; print(json.dumps([[*ekiben.__path__], sys.path]))"
 
 
+BUILT = (
+    "import os; os.environ['MODEL_NAME'] = 'shop'; from ekiben.deploy.image.bento import build_bento as build; "
+    "build('litert', '1-litert')"
+)
+
+
 @dataclass(frozen=True)
 class Installed:
     """The command in its environment, and the empty folder it runs in."""
@@ -126,6 +132,10 @@ def test_a_model_goes_its_way_from_a_csv_file(installed: Installed) -> None:
     installed.run("ekiben", "predict", "shop.csv", "-o", "scored.csv")
     assert len((installed.folder / "scored.csv").read_text().splitlines()) == 401
     assert "--backend" in installed.run("ekiben", "image", "--help")
+    installed.run("python", "-P", "-c", BUILT)
+    (bento,) = (installed.folder / "bentoml" / "bentos" / OURS).glob("1-litert")
+    for name in ("src/service/service.py", "src/service/protos/descriptors.binpb", "env/python/requirements.txt"):
+        assert (bento / name).exists(), name
 
     port = free_port()
     with (installed.folder / "serve.log").open("w") as log:

@@ -26,7 +26,8 @@ def build_bento(engine: str, version: str, **changes: Any) -> str:
     with contextlib.suppress(NotFound):
         bentoml.bentos.delete(f"{options['name']}:{version}")
     try:
-        bento = bentoml.bentos.build(**(options | changes), version=version, build_ctx=str(ROOT))
+        with contextlib.chdir(ROOT):  # BentoML 1.4.39 reads the lock and the template only below the current folder
+            bento = bentoml.bentos.build(**(options | changes), version=version, build_ctx=str(ROOT))
     except BentoMLException as error:
         raise BentoFailed(f"the bento {options['name']}:{version} can't be built: {error}") from None
     return str(bento.tag)
