@@ -6,7 +6,7 @@ import runpy
 import signal
 import sys
 
-SERVICE = "ekiben.service.service:Ekiben"
+from ekiben.service.target import TARGET
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,5 +25,5 @@ def run(options: argparse.Namespace) -> None:
     os.environ["MODEL_NAME"] = find_model(choose_model(options.model)).tag.name
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-    sys.argv = ["bentoml", "serve", SERVICE, *options.passed_on]
+    sys.argv = ["bentoml", "serve", TARGET, *options.passed_on]
     runpy.run_module("bentoml", run_name="__main__", alter_sys=True)

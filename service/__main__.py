@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ekiben.service.lifecycle.healthcheck import check_readiness
 from ekiben.service.lifecycle.resource_limits import read_limits
+from ekiben.service.target import TARGET
 
 BENTO = Path(__file__).resolve().parents[2]  # in the image this file is BENTO/src/service/__main__.py
 USAGE = "serve [--option value …] or healthcheck"
@@ -32,7 +33,7 @@ def serve(options: list[str]) -> str | None:
         return unwritable
     # TensorFlow's own default is every core of the host, whatever the container may use.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(read_limits().threads))
-    target = str(BENTO) if (BENTO / "bento.yaml").exists() else "ekiben.service.service:Ekiben"
+    target = str(BENTO) if (BENTO / "bento.yaml").exists() else TARGET
     sys.argv = ["bentoml", "serve", *options, target]
     runpy.run_module("bentoml", run_name="__main__", alter_sys=True)
     return None

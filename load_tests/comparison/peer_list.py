@@ -1,11 +1,11 @@
 """Who is measured in `make peers`: every server, which engine it computes with, and which package it is."""
 
 import sys
-import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
+from ekiben.contract.version import VERSION
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
 from ekiben.load_tests.requests.http_dialects import BARE, INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, RequestFormat
 from ekiben.load_tests.servers import environment
@@ -26,8 +26,7 @@ class Entry:
     def version(self) -> str:
         """Which release is measured."""
         if not self.package:
-            project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-            return str(project["version"])
+            return VERSION
         if not self.peer.environment:
             return version(self.package)
         return environment.find_version(self.peer.environment, self.package)

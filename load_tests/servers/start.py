@@ -24,6 +24,7 @@ from ekiben.load_tests.servers.process import end, family
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
 from ekiben.model.store import find_model
 from ekiben.service.settings import read_settings
+from ekiben.service.target import TARGET
 
 START_TIMEOUT_S = 60
 ANSWER_TIMEOUT_S = 30  # after a load some servers go on computing for those who left
@@ -47,7 +48,7 @@ MLSERVER = Peer(
     "MLServer", ("ekiben.load_tests.servers.mlserver",), (OIP_JSON, OIP_RAW, OIP_TYPED), environment="mlserver"
 )  # fmt: skip
 EKIBEN = Peer(
-    "**Ekiben**", ("bentoml", "serve", "--port"),
+    "**Ekiben**", ("bentoml", "serve", TARGET, "--port"),
     (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
 )  # fmt: skip
 ECHO = Peer("grpc.aio echo", ("ekiben.load_tests.servers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)

@@ -65,4 +65,4 @@ def test_importing_the_service_reads_no_environment_and_makes_no_folder() -> Non
 def test_the_module_that_bentoml_serves_does() -> None:
     faults, error = watch(WORKING, MODEL_NAME="not_there")
     assert any("MODEL_NAME" in fault for fault in faults)
-    assert error == "there is no model `not_there` in the BentoML store: run `make train` first"
+    assert error == "there is no model `not_there` in the BentoML store: run `ekiben train` first"
