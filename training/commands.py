@@ -114,11 +114,14 @@ def predict(options: argparse.Namespace) -> int:
     from ekiben.model.store import find_model, open_stored
     from ekiben.training.predict import predict as run
     from ekiben.training.problem import load_problem
-    from ekiben.training.sources import find_similar_source
+    from ekiben.training.sources.similar import describe_difference, find_similar_source
 
     problem = load_problem(options.problem)
     model = open_stored(find_model(problem.name))
-    source = find_similar_source(problem.source, options.table, options.query, read_spelling(options))
+    spelling = read_spelling(options)
+    source = find_similar_source(problem.source, options.table, options.query, spelling)
+    if difference := describe_difference(problem.source, source, spelling):
+        print(f"note: {difference}", file=sys.stderr)
     summary = run(model, source, options.output)
     print(summary, file=sys.stderr)
     return SOME_REJECTED if summary.rejected else 0

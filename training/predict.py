@@ -41,6 +41,7 @@ class ScoringSummary:
     rows: int = 0
     rejected: int = 0  # rows that don't fit the schema
     unseen: int = 0  # rows with a category value that was never seen in training
+    notes: tuple[str, ...] = ()  # what else is to be said of the table
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -59,7 +60,7 @@ class ScoringSummary:
             lines.append(
                 f"rows that don't fit the schema and have no prediction: {self.rejected:,}; `{PROBLEM}` says why"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 class Scorer:
@@ -135,6 +136,7 @@ def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | No
                 write(scored)
         if not scorer.summary.rows:
             raise InvalidTable(f"{source.description} has no rows")
+    scorer.summary.notes = source.notes
     return scorer.summary
 
 

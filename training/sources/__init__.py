@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import AnySource, BuiltInSource, FileSource, SqlSource
+from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
 from ekiben.training.redaction import redact_uri
 from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
 from ekiben.training.sources.built_in import BuiltInTable
@@ -21,13 +21,11 @@ __all__ = [
     "Source",
     "check_asked",
     "describe_absent",
-    "find_similar_source",
     "find_source",
     "open_source",
 ]
 
 NOTHING: Mapping[str, str] = {}
-SPELLING = {"delimiter", "encoding", "decimal"}
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 
 
@@ -71,22 +69,6 @@ def find_source(table: str, query: str | None, spelling: Mapping[str, str] = NOT
         return source
     found = find_csv_format(source)
     return FileSource(path=source.path, delimiter=found.delimiter, encoding=found.encoding, decimal=found.decimal)
-
-
-def find_similar_source(
-    known: AnySource, table: str, query: str | None, spelling: Mapping[str, str]
-) -> FileSource | SqlSource:
-    """Describe a table named on the command line, written as a known one is unless that does not fit it.
-
-    What `spelling` says goes before both.
-    """
-    said = known.model_dump(include=known.model_fields_set & SPELLING) if isinstance(known, FileSource) else {}
-    if isinstance(known, FileSource) and "delimiter" in said:
-        said["decimal"] = known.decimal  # a point, if the problem file doesn't say it
-    try:
-        return find_source(table, query, {**said, **spelling})
-    except InvalidTable:  # Parquet, a database, or a CSV file of another kind
-        return find_source(table, query, spelling)
 
 
 def _reject_spelling(spelling: Mapping[str, str], table: str) -> None:

@@ -30,7 +30,6 @@ class DelimitedFile:
     columns: tuple[str, ...]
     typed = False
     rows = None
-    notes = ()
 
     @classmethod
     def open(cls, source: FileSource) -> "DelimitedFile":
@@ -43,6 +42,10 @@ class DelimitedFile:
     @property
     def description(self) -> str:
         return str(self.path)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.csv_format.notes
 
     def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
         """Stream the file; raise InvalidTable, with the row's number, where it is broken."""

@@ -7,11 +7,12 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import FileSource
-from ekiben.training.sources.encoding import decode, explain_encoding, find_encoding, is_text
+from ekiben.training.sources.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
 from ekiben.training.sources.files import FORMATS, open_content, readable
 
 _SAMPLE_BYTES = 1 << 22
@@ -31,6 +32,7 @@ class CsvFormat:
     decimal: Literal[".", ","]
     header: tuple[str, ...]
     has_rows: bool
+    notes: tuple[str, ...] = ()  # doubts about what was said of it
 
 
 def find_csv_format(source: FileSource) -> CsvFormat:
@@ -41,7 +43,8 @@ def find_csv_format(source: FileSource) -> CsvFormat:
     with readable(source.path), open_content(source.path) as content:
         sample = content.read(_SAMPLE_BYTES)
     is_whole = len(sample) < _SAMPLE_BYTES
-    encoding, text = _decode(source, sample, is_whole)
+    found = find_encoding(sample, is_whole)
+    encoding, text = _decode(source, sample, is_whole, found)
     rows = {delimiter: _parse(text, delimiter, is_whole) for delimiter in (*_DELIMITERS, *_declared(source))}
     best = max(_DELIMITERS, key=lambda each: _share_alike(rows[each]))
     delimiter = source.delimiter or (best if _share_alike(rows[best]) else ",")
@@ -54,7 +57,8 @@ def find_csv_format(source: FileSource) -> CsvFormat:
             f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}, or give --delimiter"
         )
     decimal = source.decimal if "decimal" in source.model_fields_set else _find_decimal(others, delimiter)
-    return CsvFormat(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole)
+    notes = _doubt_encoding(source.path, encoding, found, sample)
+    return CsvFormat(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole, notes)
 
 
 def _declared(source: FileSource) -> tuple[str, ...]:
@@ -66,9 +70,8 @@ def _declared(source: FileSource) -> tuple[str, ...]:
     return (source.delimiter,)
 
 
-def _decode(source: FileSource, sample: bytes, is_whole: bool) -> tuple[str, str]:
+def _decode(source: FileSource, sample: bytes, is_whole: bool, found: str | None) -> tuple[str, str]:
     """Return the encoding and the sample decoded."""
-    found = find_encoding(sample, is_whole)
     encoding = source.encoding or found
     if not encoding:
         raise InvalidTable(
@@ -83,6 +86,13 @@ def _decode(source: FileSource, sample: bytes, is_whole: bool) -> tuple[str, str
     if not is_text(text):
         raise InvalidTable(f"{source.path} is not text, read as {encoding}: {FORMATS}")
     return encoding, text
+
+
+def _doubt_encoding(path: Path, encoding: str, found: str | None, sample: bytes) -> tuple[str, ...]:
+    """Return a sentence if a file is read as something else that is UTF-8 by its letters: it would read as MÃ¼ller."""
+    if found != UTF8 or is_utf8(encoding) or sample.isascii():
+        return ()
+    return (f"{path} is valid UTF-8 but read as {encoding}, as was said: if letters look wrong, say utf-8",)
 
 
 def _parse(text: str, delimiter: str, is_whole: bool) -> list[list[str]]:

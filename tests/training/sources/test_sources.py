@@ -28,10 +28,10 @@ from ekiben.training.sources import (
     MAX_COLUMNS,
     PASSWORD_VARIABLE,
     Source,
-    find_similar_source,
     find_source,
     open_source,
 )
+from ekiben.training.sources.similar import describe_difference, find_similar_source
 from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
 
 CITIES = {
@@ -350,6 +350,41 @@ def test_a_table_is_read_as_a_known_one_where_that_fits(tmp_path: Path) -> None:
     assert (found.delimiter, found.decimal) == ("\t", ",")  # type: ignore[union-attr]
     assert find_similar_source(known, str(tmp_path / "a.parquet"), None, {}).delimiter is None  # type: ignore[union-attr]
     assert "no file or folder" in rejection(lambda: find_similar_source(known, "absent.csv", None, {}))
+
+
+def test_a_utf8_file_beside_a_known_one_in_another_encoding_is_read_right_and_said(tmp_path: Path) -> None:
+    known = FileSource(path=Path("known.csv"), delimiter=",", encoding="cp1252")
+    for name, text, encoding in (("a", "Köln", "utf-8"), ("b", "Köln", "cp1252"), ("c", "Bonn", "cp1252")):
+        path = write(tmp_path / f"{name}.csv", f"stadt,n\n{text},1\n".encode(encoding if name != "a" else "utf-8"))
+        found = find_similar_source(known, str(path), None, {})
+        assert (found.encoding, read(open_source(found), "stadt").column(0).to_pylist()) == (encoding, [text])  # type: ignore[union-attr]
+        difference = f'{path} is read with encoding "utf-8" instead of "cp1252", which the problem file says: '
+        difference += "give --encoding if that is wrong"
+        assert describe_difference(known, found, {}) == (difference if name == "a" else "")
+
+
+def test_what_an_option_says_of_a_utf8_file_is_obeyed_and_doubted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "stadt,n\nKöln,1\n".encode())
+    said = {"encoding": "cp1252"}
+    found = find_similar_source(FileSource(path=Path("known.csv")), str(path), None, said)
+    source = open_source(found)
+    doubt = f"{path} is valid UTF-8 but read as cp1252, as was said: if letters look wrong, say utf-8"
+    assert (source.notes, describe_difference(found, found, said)) == ((doubt,), "")
+    assert read(source, "stadt").column(0).to_pylist() == ["KÃ¶ln"]
+    for content, encoding in (("Köln", "utf-8"), ("Bonn", "cp1252"), ("Köln", "latin-1")):
+        path = write(tmp_path / "b.csv", f"stadt,n\n{content},1\n".encode(encoding))
+        assert open_source(FileSource(path=path, encoding=encoding)).notes == ()
+
+
+def test_a_file_read_otherwise_than_the_known_one_is_said(tmp_path: Path) -> None:
+    known = FileSource(path=Path("known.csv"), delimiter=";", encoding="no such", decimal=",")
+    path = write(tmp_path / "a.csv", "a\tb\n1.5\t2\n")
+    found = find_similar_source(known, str(path), None, {})
+    assert describe_difference(known, found, {}) == (
+        f'{path} is read with encoding "utf-8" instead of "no such" and delimiter "\\t" instead of ";" and decimal "." '
+        'instead of ",", which the problem file says: give --encoding or --delimiter or --decimal if that is wrong'
+    )
+    assert describe_difference(BuiltInSource(loader="flights"), found, {}) == ""
 
 
 def test_a_delimiter_that_does_not_fit_is_rejected(tmp_path: Path) -> None:
