@@ -64,8 +64,8 @@ GROUPS = (
     Group("one model is chosen", "training", training.add_choosing, STOPPED),
     Group("it answers", "training", training.add_scoring),
     Group("it answers", "training", add_one("serve", SERVING, serve.add_options, serve.run)),
-    Group("it answers", "image", add_one("image", BUILDING, image.add_options, image.run)),
-    Group("it is measured", "load", load_tests.add_commands),
+    Group("it answers", "image", add_one("image", BUILDING, image.add_options, image.run), image.STOPPED),
+    Group("it is measured", "load", load_tests.add_commands, load_tests.STOPPED),
     Group("this command", "training", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )
 

@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
-from ekiben.contract.errors import UserError
-from ekiben.load_tests.commands import add_commands
+from ekiben.load_tests.commands import STOPPED, add_commands
+from ekiben.training import process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -13,11 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ekiben.load_tests", description="How much the service carries.")
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
     options = parser.parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return process.report_errors(partial(options.run, options), STOPPED)
 
 
 if __name__ == "__main__":

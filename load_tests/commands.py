@@ -2,8 +2,10 @@
 
 import argparse
 import itertools
+import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from ekiben.load_tests.arguments import PORT, count, port, positive
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+STOPPED = "interrupted: what was measured so far is not written"
 
 
 def add_commands(commands: "Commands") -> None:
@@ -35,7 +39,7 @@ def add_commands(commands: "Commands") -> None:
     )
     overload.add_argument("--cores", type=count, default=1, help="of the service (%(default)s)")
     overload.add_argument("--seconds", type=positive, default=10.0, help="length of the burst (%(default)s)")
-    soak = add(commands, "soak", run_soak, "every protocol at once for long, with bad, slow and leaving callers")
+    soak = add(commands, "soak", run_soak, "load every protocol at once for long, with bad, slow and leaving callers")
     add_port(soak)
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
     hostile = add(commands, "hostile", run_hostile, "attack it in every way that is known, beside good callers")
@@ -50,9 +54,11 @@ def add_commands(commands: "Commands") -> None:
     add_rounds(bench)
     peers = add(commands, "peers", run_peers, "measure other servers with the same model beside ours")
     add_rounds(peers)
-    batching = add(commands, "batching", run_batching, "what the queue buys, for a light and for a heavy network")
+    batching = add(
+        commands, "batching", run_batching, "measure what the queue buys, for a light and for a heavy network"
+    )
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    parquet = add(commands, "parquet", run_parquet, "what reading a Parquet body costs")
+    parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
 
 
@@ -64,8 +70,18 @@ def add(
 ) -> argparse.ArgumentParser:
     """Add a command."""
     parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(run_here, run))
     return parser
+
+
+def run_here(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """Run a load test on the model of this folder's problem, as `ekiben serve` does; without one, on the store's."""
+    from ekiben.training.home import find_problem_file
+    from ekiben.training.problem import choose_model
+
+    if find_problem_file().exists():
+        os.environ["MODEL_NAME"] = choose_model(None)
+    return run(options)
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -88,9 +104,10 @@ def run_capacity(options: argparse.Namespace) -> int:
     """Measure, and write report, summary and the autoscaler's patch."""
     from ekiben.load_tests.capacity import measure
     from ekiben.load_tests.capacity.hpa import write_patch
-    from ekiben.load_tests.capacity.report import Findings, answer, summarize, write_report
+    from ekiben.load_tests.capacity.report import Findings, answer, make_folder, summarize, write_report
     from ekiben.load_tests.capacity.scalability import plan_replicas
 
+    make_folder(options.output)  # before the minutes that would be lost
     goal = measure.Goal(options.slo_p99_ms)
     with tempfile.TemporaryDirectory() as folder:
         if options.url:

@@ -30,7 +30,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run `python -m ekiben.load_tests` with these arguments on the heavy network; return its exit code."""
     packed = open_stored(find_model(read_settings().model_name))
     with TemporaryDirectory() as home:
-        environment = os.environ | {"BENTOML_HOME": home, "MODEL_NAME": ""}  # BentoML reads its home once a process
+        environment = os.environ | {
+            "BENTOML_HOME": home,
+            "MODEL_NAME": packed.name,
+        }  # BentoML reads its home once a process
         command = [sys.executable, "-m", __name__, str(packed.path), packed.digest]
         packing = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False

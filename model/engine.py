@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidModel
+from ekiben.model.engine_notes import drop_engine_notes
 
 MAX_BATCH_ROWS = 4096  # a larger batch is no faster a row
 MAX_PADDING = 16  # rows: another run would cost a small network as much
@@ -25,7 +26,8 @@ class Engine(Protocol):
 def load_engine(kind: str, litert_file: Path, saved_model_folder: Path) -> Engine:
     """Load the engine of that kind; raise InvalidModel if it can't read the packed network."""
     try:
-        return LiteRTEngine(litert_file) if kind == "litert" else TensorFlowEngine(saved_model_folder)
+        with drop_engine_notes():
+            return LiteRTEngine(litert_file) if kind == "litert" else TensorFlowEngine(saved_model_folder)
     except (ValueError, RuntimeError, OSError) as error:
         raise InvalidModel(f"{kind} can't load the packed network ({error})") from error
 

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,8 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +30,7 @@ IMPORTED = "import ekiben, json, sys; import ekiben.service.settings; print(json
 
 
 BUILT = (
-    "import os; os.environ['MODEL_NAME'] = 'shop'; from ekiben.deploy.image.bento import build_bento as build; "
+    "import os; os.environ['MODEL_NAME'] = 'titanic'; from ekiben.deploy.image.bento import build_bento as build; "
     "build('litert', '1-litert')"
 )
 
@@ -44,13 +48,18 @@ class Installed:
         kept = {name: value for name, value in os.environ.items() if name not in mine}
         return kept | {"BENTOML_HOME": str(self.folder / "bentoml"), "GRPC_PORT": str(free_port())}
 
-    def run(self, program: str, *arguments: str) -> str:
-        """Run a program of the environment; return what it printed."""
-        done = subprocess.run(
+    def start(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a program of the environment to its end."""
+        return subprocess.run(
             [self.environment / "bin" / program, *arguments],
             cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=TRAIN_TIMEOUT_S,
         )  # fmt: skip
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program that succeeds, and return what it printed."""
+        done = self.start(program, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "TensorFlow Lite" not in done.stderr
         return done.stdout
 
 
@@ -65,7 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / "source" / name)
-    pip("wheel", "--no-build-isolation", "--wheel-dir", str(folder), str(folder / "source"))
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(folder / "source"))
     (built,) = folder.glob("*.whl")
     return built
 
@@ -81,14 +90,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     for package in Path(sysconfig.get_path("purelib")).iterdir():
         if package.name != OURS and not package.name.startswith(f"{OURS}-"):
             (packages / package.name).symlink_to(package)
-    pip("--python", str(environment / "bin" / "python"), "install", str(wheel))
+    # With its requirements, which the linked packages must meet: there is no index to get others from.
+    pip("--python", str(environment / "bin" / "python"), "install", f"{wheel}[training,image,load]")
     return Installed(environment, work)
 
 
 def pip(*arguments: str) -> None:
     """Run pip without an index."""
     command = next(index for index, word in enumerate(arguments) if word in ("wheel", "install")) + 1
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-index"]
     subprocess.run(
         [sys.executable, "-m", "pip", *arguments[:command], *options, *arguments[command:]], check=True
     )  # fmt: skip
@@ -107,7 +117,7 @@ def test_the_wheel_holds_the_package_and_what_it_reads(wheel: Path) -> None:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
     assert "Requires-Python: <3.14,>=3.11\n" in metadata  # by which pip rejects another Python
-    assert not [name for name in names if name.startswith(("tests", f"{OURS}/tests", f"{OURS}/setup.py"))]
+    assert not [name for name in names if name.startswith(("tests", f"{OURS}/tests"))]
     needed = ("py.typed", "bentofile.yaml", "requirements/service.txt", "deploy/image/Dockerfile.j2")
     assert {f"{OURS}/{name}" for name in needed} <= set(names)
 
@@ -120,34 +130,77 @@ def test_nothing_of_the_repository_is_imported(installed: Installed) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_goes_its_way_from_a_csv_file(installed: Installed) -> None:
-    write_table(installed.folder / "shop.csv")
-    made = installed.run("ekiben", "init", "shop.csv", "--target", "bought", "--delimiter", ";", "--decimal", ",")
-    assert "wrote problem.toml: look it through, then `ekiben train`" in made
-    source = tomllib.loads((installed.folder / "problem.toml").read_text())["source"]
-    assert (source["delimiter"], source["decimal"]) == (";", ",")
+def test_another_python_is_rejected_in_a_sentence(wheel: Path, tmp_path: Path) -> None:
+    options = [
+        "--no-deps",
+        "--no-index",
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        "3.10",
+        "--target",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, str(wheel)], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "ERROR: Package 'ekiben' requires a different Python: 3.10" in done.stderr
 
-    assert "it becomes the champion" in installed.run("ekiben", "train", "--epochs", "2")
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_in_an_empty_folder(installed: Installed, wheel: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((first, *commands),) = [block for block in read_commands(readme) if any("ekiben init" in one for one in block)]
+    assert shlex.split(first) == ["pip", "install", f"{wheel.name}[training]"]
+    init, train, predict, serve = map(shlex.split, commands)
+
+    write_table(installed.folder / "titanic.csv")
+    assert "wrote problem.toml: look it through, then `ekiben train`" in installed.run(*init)
+    assert "it becomes the champion" in installed.run(*train)
     assert (installed.folder / "data" / "mlflow.db").exists()
-    installed.run("ekiben", "predict", "shop.csv", "-o", "scored.csv")
-    assert len((installed.folder / "scored.csv").read_text().splitlines()) == 401
-    assert "--backend" in installed.run("ekiben", "image", "--help")
-    installed.run("python", "-P", "-c", BUILT)
+    installed.run(*predict)
+    assert (installed.folder / "scored.parquet").stat().st_size
+    row = {"Age": 52.5, "Sex": "male"}
+    with serving(installed, serve) as url:
+        answer = httpx.post(f"{url}/predict", json={"rows": [row]}).json()
+        assert (answer["model"], answer["version"], len(answer["predictions"])) == ("titanic", "1", 1)
+
+    installed.run("python", "-P", "-c", BUILT)  # of `ekiben image` what needs no builder
     (bento,) = (installed.folder / "bentoml" / "bentos" / OURS).glob("1-litert")
     for name in ("src/service/service.py", "src/service/protos/descriptors.binpb", "env/python/requirements.txt"):
         assert (bento / name).exists(), name
+    measured = installed.start("ekiben", "hostile", "--short", "--only", "nothing", "--port", str(free_port()))
+    assert measured.returncode in (0, 1), measured.stderr  # by how busy the machine is; 2 if no service starts
 
-    port = free_port()
-    with (installed.folder / "serve.log").open("w") as log:
+
+@pytest.mark.slow
+def test_a_table_is_read_as_the_options_say(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("price;bought\n" + "1,5;yes\n2,5;no\n" * 40)
+    options = ("--target", "bought", "--delimiter", ";", "--decimal", ",", "--encoding", "cp1252")
+    installed.run("ekiben", "init", str(tmp_path / "shop.csv"), *options, "-o", str(tmp_path / "shop.toml"))
+    source = tomllib.loads((tmp_path / "shop.toml").read_text())["source"]
+    assert (source["delimiter"], source["decimal"], source["encoding"]) == (";", ",", "cp1252")
+
+
+def read_commands(page: str) -> list[list[str]]:
+    """Return the commands of each block of a page that shows a console, without their comments."""
+    blocks = re.findall(r"^```console\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    return [[line[2:].partition("  #")[0] for line in block.splitlines() if line.startswith("$ ")] for block in blocks]
+
+
+@contextmanager
+def serving(installed: Installed, command: list[str]) -> Iterator[str]:
+    """Run the command that serves on a free port, and yield its URL once it answers."""
+    port, log = free_port(), installed.folder / "serve.log"
+    with log.open("w") as output:
         process = subprocess.Popen(
-            [installed.environment / "bin" / "ekiben", "serve", "--port", str(port)],
-            cwd=installed.folder, env=installed.variables | {"DRAIN_DELAY_S": "0"}, stdout=log, stderr=log,
+            [installed.environment / "bin" / command[0], *command[1:], "--port", str(port)],
+            cwd=installed.folder, env=installed.variables | {"DRAIN_DELAY_S": "0"}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        wait_until(lambda: is_ready(port, process), START_TIMEOUT_S, (installed.folder / "serve.log").read_text)
-        row = {"price": 52.5, "city": "Qom"}
-        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json={"rows": [row]}).json()
-        assert (answer["model"], answer["version"], len(answer["predictions"])) == ("shop", "1", 1)
+        wait_until(lambda: is_ready(port, process), START_TIMEOUT_S, log.read_text)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -162,11 +215,10 @@ def is_ready(port: int, process: "subprocess.Popen[bytes]") -> bool:
 
 
 def write_table(path: Path) -> None:
-    """Write 400 rows whose target follows the price."""
+    """Write 400 rows whose target follows the first column."""
     chance = random.Random(1)
-    lines = ["price;city;bought"]
+    lines = ["Age,Sex,Survived"]
     for _ in range(400):
-        price = chance.gauss(40, 10)
-        bought = "yes" if price + chance.gauss(0, 5) > 40 else "no"
-        lines.append(f"{price:.1f};{chance.choice(['Tehran', 'Qom', 'Yazd'])};{bought}".replace(".", ","))
+        age = chance.gauss(40, 10)
+        lines.append(f"{age:.1f},{chance.choice(['male', 'female'])},{int(age + chance.gauss(0, 5) > 40)}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

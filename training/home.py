@@ -6,6 +6,7 @@ from pathlib import Path
 from ekiben.contract.errors import UserError
 
 VARIABLE = "EKIBEN_HOME"
+DATA = "data"
 ELSEWHERE = f"run in a folder that you can write to, or set {VARIABLE} to one"
 
 
@@ -35,17 +36,16 @@ def find_problem_file() -> Path:
 
 def find_data() -> Path:
     """Return where MLflow's store and the reports are, or would be."""
-    return find_home().absolute() / "data"
+    return find_home().absolute() / DATA
 
 
-def make_data() -> Path:
-    """Return the folder of MLflow's store, made if missing; raise HomeUnwritable if it can't be written to."""
-    make_home()
-    data = find_data()
+def make_folder(name: str) -> Path:
+    """Return a folder of the state, made if missing; raise HomeUnwritable if it can't be made or written to."""
+    folder = make_home() / name
     try:
-        data.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise HomeUnwritable(f"{data} can't be made ({error.strerror}): {ELSEWHERE}") from None
-    if not os.access(data, os.W_OK):
-        raise HomeUnwritable(f"{data} can't be written to: {ELSEWHERE}")
-    return data
+        raise HomeUnwritable(f"{folder.absolute()} can't be made ({error.strerror}): {ELSEWHERE}") from None
+    if not os.access(folder, os.W_OK):
+        raise HomeUnwritable(f"{folder.absolute()} can't be written to: {ELSEWHERE}")
+    return folder

@@ -41,9 +41,23 @@ def report_errors(command: Callable[[], int | None], stopped: str = STOPPED) -> 
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # such as `predict … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed to nowhere
-        return READER_GONE
+    except BrokenPipeError:
+        return leave_reader()
+
+
+def leave_reader() -> int:
+    """Return the exit code where who reads standard output has gone, as in `predict … | head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed to nowhere
+    return READER_GONE
+
+
+def flush_after(main: Callable[[], int]) -> int:
+    """Run the command and write out what it printed, also before argparse exits: Python complains if it can't later."""
+    try:
+        return main()
+    finally:
+        if sys.stdout:  # not where it was closed, as by `>&-`
+            sys.stdout.flush()
 
 
 def run_process(main: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -57,7 +71,9 @@ def run_process(main: Callable[[], int], arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
-        return main()
+        return flush_after(main)
+    except BrokenPipeError:
+        return leave_reader()
     except Exception:
         if not interrupts:
             print(redact(traceback.format_exc(), *(given for given in arguments if "://" in given)), file=sys.stderr)

@@ -2,21 +2,17 @@
 
 import argparse
 import sys
+from functools import partial
 
-from ekiben.contract.errors import UserError
-from ekiben.deploy.image.command import add_options, run
+from ekiben.deploy.image.command import STOPPED, add_options, run
+from ekiben.training import process
 
 
 def main() -> int:
     """Read the command line and build."""
     parser = argparse.ArgumentParser(prog="python -m ekiben.deploy.image", description="Build the model's image.")
     add_options(parser)
-    try:
-        run(parser.parse_args())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return process.report_errors(partial(run, parser.parse_args()), STOPPED)
 
 
 if __name__ == "__main__":

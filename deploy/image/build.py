@@ -3,7 +3,6 @@
 import logging
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ekiben.deploy.image.bento import build_bento
 from ekiben.deploy.image.builder import check_tag, containerize, find_builder, read_size
@@ -11,8 +10,9 @@ from ekiben.deploy.image.labels import describe_image
 from ekiben.deploy.image.locks import LOCKS
 from ekiben.deploy.image.sbom import write_sbom
 from ekiben.model.store import find_model, open_stored
+from ekiben.training.home import make_folder
 
-OUTPUT = Path("dist")
+OUTPUT = "dist"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def build(plan: Plan) -> str:
     engine = plan.engine or model.manifest.engine
     tag = plan.tag or f"{model.name.lower()}:{model.version}"
     check_tag(tag)
-    file = OUTPUT / f"{model.name}-{model.version}-{engine}"
+    file = make_folder(OUTPUT) / f"{model.name}-{model.version}-{engine}"
     sbom = file.with_suffix(".cdx.json")
     write_sbom(LOCKS[engine], sbom)
     print(f"building {tag} of {model.name} version {model.version} with {builder}: a minute or two …", flush=True)

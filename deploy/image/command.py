@@ -5,6 +5,8 @@ import argparse
 from ekiben.deploy.image.builder import BUILDERS
 from ekiben.deploy.image.locks import LOCKS
 
+STOPPED = "interrupted: no image was built"
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""

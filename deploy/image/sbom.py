@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from ekiben.contract.errors import UserError
 from ekiben.deploy.image.bento import ROOT
+
+TOOL = "cyclonedx_py"
 
 
 class SbomFailed(UserError):
@@ -14,8 +17,9 @@ class SbomFailed(UserError):
 
 def write_sbom(requirements: Path, path: Path) -> None:
     """Write the packages that a lock names as CycloneDX JSON; the same lock gives the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(ROOT / requirements), "--output-reproducible"]
+    if not find_spec(TOOL):
+        raise SbomFailed(f"this command needs {TOOL}, which is not installed: pip install 'ekiben[image]'")
+    command = [sys.executable, "-m", TOOL, "requirements", str(ROOT / requirements), "--output-reproducible"]
     done = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]

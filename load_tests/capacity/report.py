@@ -14,6 +14,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
+from ekiben.contract.errors import UserError
+from ekiben.contract.version import VERSION
 from ekiben.load_tests.capacity import plots
 from ekiben.load_tests.capacity.measure import CapacityResult, Goal, describe_split
 from ekiben.load_tests.capacity.scalability import SPARE_REPLICAS, Plan
@@ -23,6 +25,10 @@ from ekiben.load_tests.servers.own_service import describe_wait
 VERSIONS = ("bentoml", "uvicorn", "uvloop", "ai-edge-litert", "numpy", "grpcio")
 TEMPLATE = "report.html"
 RESOLUTION_DPI = 130
+
+
+class ReportUnwritable(UserError):
+    """The report's folder can't be made."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,18 @@ class Findings:
     rows: str  # where they came from
 
 
+def make_folder(folder: Path) -> None:
+    """Make the report's folder; raise ReportUnwritable if that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportUnwritable(
+            f"{folder} can't be made ({error.strerror}): choose another folder with --output"
+        ) from None
+
+
 def write_report(folder: Path, findings: Findings) -> None:
     """Write plots, summary and page into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     images = {}
     for measured in findings.measured:
         for name, draw in list_plots(findings.goal):
@@ -100,9 +115,9 @@ def list_facts(findings: Findings) -> list[tuple[str, str]]:
     return [
         ("machine", describe_machine()),
         ("system", platform.platform()),
-        ("versions", ", ".join(f"{name} {version(name)}" for name in VERSIONS)),
+        ("versions", ", ".join([f"ekiben {VERSION}", *(f"{name} {version(name)}" for name in VERSIONS)])),
         ("commit", read_commit()),
-        ("command", shlex.join(["python", "-m", "ekiben.load_tests", *sys.argv[1:]])),
+        ("command", shlex.join(["ekiben", *sys.argv[1:]])),
         ("setting", f"{describe_wait(findings.goal.slo_ms)}, if started here: production needs it too"),
         ("rows", findings.rows),
         ("cores", "; ".join(f"{plots.title(m)}: {describe_split(m.split)}" for m in findings.measured)),
@@ -115,7 +130,7 @@ def read_commit() -> str:
         commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
         changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "not known: no git here"
+        return "unknown: this is not a git repository"
     return commit.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
 
 

@@ -68,7 +68,9 @@ def find_peers() -> list[Peer]:
     """Return the servers that are installed."""
     if is_installed(MLSERVER.environment):
         return list(PEERS)
-    print("MLServer is not installed and so not measured: `make peers` installs it", file=sys.stderr)
+    print(
+        "MLServer is not installed and so not measured: `make peers` in a clone of Ekiben installs it", file=sys.stderr
+    )
     return [peer for peer in PEERS if peer is not MLSERVER]
 
 

@@ -84,7 +84,7 @@ def find_service(url: str) -> Service:
     except HTTPError as error:
         raise Unusable(f"what answers at {url} is not Ekiben: GET {error.url} gave status {error.code}") from None
     except (ValueError, KeyError, TypeError):
-        raise Unusable(f"what answers at {url} is not Ekiben: start `make serve` or give its --url") from None
+        raise Unusable(f"what answers at {url} is not Ekiben: start `ekiben serve` or give its --url") from None
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         raise Unusable(f"nothing answers at {url} ({reason}): start the service or give its --url") from None

@@ -31,4 +31,4 @@ def describe_missing(name: str, folder: Path = FOLDER) -> str:
     errors = [line for line in said if line.startswith("ERROR")]
     if errors:
         return f"{name} is not measured: installing requirements/peers/{name}.txt ended with {errors[0]!r}"
-    return f"{name} is not measured: it is not installed; `make peers` does that"
+    return f"{name} is not measured: it is not installed; `make peers` in a clone of Ekiben does that"

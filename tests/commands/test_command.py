@@ -10,7 +10,7 @@ from ekiben.commands.__main__ import main
 from ekiben.commands.extras import MissingExtra, as_missing_extra
 from ekiben.contract.errors import UserError
 from ekiben.contract.version import VERSION
-from ekiben.training.home import find_data, find_home, find_problem_file, make_data
+from ekiben.training.home import find_data, find_home, find_problem_file, make_folder
 from ekiben.training.registry.git import UNKNOWN, git_commit
 from ekiben.training.registry.store import read_uri
 from tests.conftest import run
@@ -124,7 +124,7 @@ def test_state_is_in_the_home_and_else_in_the_working_folder(tmp_path: Path, mon
 def test_a_working_folder_that_is_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/proc")  # where root can't write either
     with pytest.raises(UserError, match=r"^/proc/data can't be made \(.*\): run in a folder that you can write to, or"):
-        make_data()
+        make_folder("data")
 
 
 def test_the_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,10 @@ def test_a_dialect_is_held_against_the_same_or_what_stands_for_it() -> None:
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path) -> None:
-    assert describe_missing("ray", tmp_path) == "ray is not measured: it is not installed; `make peers` does that"
+    assert (
+        describe_missing("ray", tmp_path)
+        == "ray is not measured: it is not installed; `make peers` in a clone of Ekiben does that"
+    )
 
 
 def test_why_it_could_not_be_installed_is_said(tmp_path: Path) -> None:

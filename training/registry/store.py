@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ekiben.contract.errors import UserError
-from ekiben.training.home import find_data, make_data
+from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.redaction import redact, redact_uri
 
 SQLITE = "sqlite:///"
@@ -49,7 +49,7 @@ def check_store() -> None:
     """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
     uri = read_uri()
     if uri == embedded_uri():
-        make_data()
+        make_folder(DATA)
     with as_user_error(*CONNECT_ERRORS):
         _check_reachable(uri)
 

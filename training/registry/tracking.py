@@ -57,8 +57,9 @@ def open_store(experiment: str) -> None:
     uri = choose_store()
     link = find_home() / DATABASE  # where a bare `mlflow ui` looks
     if uri == embedded_uri() and not link.exists():
-        link.unlink(missing_ok=True)  # a link to a data folder that is gone
-        link.symlink_to(Path(find_data().name) / DATABASE)
+        with contextlib.suppress(OSError):  # where only the data folder can be written to, there is none
+            link.unlink(missing_ok=True)  # a link to a data folder that is gone
+            link.symlink_to(Path(find_data().name) / DATABASE)
     with as_user_error(*CONNECT_ERRORS):
         if mlflow.get_experiment_by_name(experiment) is None:
             mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
