@@ -8,7 +8,10 @@ SHELLS = ("bash", "zsh", "fish")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the shell."""
     parser.add_argument("shell", choices=SHELLS)
-    parser.epilog = 'In ~/.bashrc: eval "$(ekiben completion bash)"'
+    parser.epilog = (
+        'bash: eval "$(ekiben completion bash)" in ~/.bashrc; zsh: `ekiben completion zsh` into the file _ekiben in a '
+        "folder of $fpath; fish: `ekiben completion fish | source` in config.fish"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -56,7 +56,7 @@ def add_one(
     return add
 
 
-SERVING = "answer over HTTP and gRPC; any other option is one of `bentoml serve`"
+SERVING = "answer over HTTP and gRPC; any other option, such as --port, is one of `bentoml serve`"
 BUILDING = "build the OCI image of the packed model"
 COMPLETING = "print the script that completes commands and options in a shell"
 GROUPS = (

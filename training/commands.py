@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ekiben.training.problem import ProblemConfig
 
 SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
+TABLES = "a CSV or Parquet file, a folder of Parquet files, or an SQLAlchemy URL"
 FORMULAS = (
     "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
     "formula: open a table of strangers' strings as Parquet, or import its columns as text"
@@ -32,7 +33,7 @@ def add_commands(commands: "Commands") -> None:
 def add_building(commands: "Commands") -> None:
     """Add the commands that make a model of a table."""
     command = _add_command(commands, init, "look at a table and write a problem file to edit")
-    command.add_argument("table", help="a CSV or Parquet file, a folder of Parquet files, or an SQLAlchemy URL")
+    command.add_argument("table", help=TABLES)
     command.add_argument("--target", required=True, help="the column to predict")
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
     _add_spelling(command, "default: found out")
@@ -64,7 +65,7 @@ def add_choosing(commands: "Commands") -> None:
 def add_scoring(commands: "Commands") -> None:
     """Add the command that scores a table."""
     command = _add_command(commands, predict, "score a table with the packed model, as the service would")
-    command.add_argument("table", help="as for init")
+    command.add_argument("table", help=TABLES)
     _add_problem(command)
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
     _add_spelling(command, "default: as in the problem file where that fits, else found out")
@@ -184,7 +185,9 @@ def _add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
         "--delimiter", type=delimiter, metavar="CHARACTER", help=f"what separates a CSV file's values ({fallback})"
     )
     command.add_argument("--encoding", help=f"of a CSV file, such as cp1252 ({fallback})")
-    command.add_argument("--decimal", choices=(".", ","), help=f"the mark in a CSV file's numbers ({fallback})")
+    command.add_argument(
+        "--decimal", choices=(".", ","), metavar="MARK", help=f". or , as the mark in a CSV file's numbers ({fallback})"
+    )
 
 
 def _add_command(commands: "Commands", run: Callable[..., object], about: str) -> argparse.ArgumentParser:
