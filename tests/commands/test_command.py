@@ -95,6 +95,20 @@ def test_serve_without_a_model(tmp_path: Path) -> None:
     assert done.stderr == "error: there is no model `nothing` in the BentoML store: run `ekiben train` first\n"
 
 
+def test_a_load_test_takes_the_model_of_the_folders_problem(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODEL_NAME", "")
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n3,5\n" * 40)
+    assert call("init", "t.csv", "--target", "b", "--name", "nothing") == 0
+    capsys.readouterr()
+    assert call("parquet") == 2
+    assert capsys.readouterr().err == (
+        "error: there is no model `nothing` in the BentoML store: run `ekiben train` first\n"
+    )
+
+
 def test_a_home_that_cannot_be_made(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
