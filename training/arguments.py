@@ -1,4 +1,4 @@
-"""What the values of the training commands' options may be."""
+"""What the values of the training commands' options may be, and the options that several have."""
 
 import argparse
 
@@ -25,3 +25,20 @@ def seed(text: str) -> int:
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**32 - 1}, got {text}")
     return number
+
+
+def read_spelling(options: argparse.Namespace) -> dict[str, str]:
+    """Return what the options say of a CSV file."""
+    given = {"delimiter": options.delimiter, "encoding": options.encoding, "decimal": options.decimal}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
+    """Add how a CSV file is written."""
+    command.add_argument(
+        "--delimiter", type=delimiter, metavar="CHARACTER", help=f"what separates a CSV file's values ({fallback})"
+    )
+    command.add_argument("--encoding", help=f"of a CSV file, such as cp1252 ({fallback})")
+    command.add_argument(
+        "--decimal", choices=(".", ","), metavar="MARK", help=f". or , as the mark in a CSV file's numbers ({fallback})"
+    )

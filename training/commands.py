@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.training.arguments import delimiter, positive, seed
+from ekiben.training.arguments import add_spelling, positive, read_spelling, seed
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -36,7 +36,7 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("table", help=TABLES)
     command.add_argument("--target", required=True, help="the column to predict")
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    _add_spelling(command, "default: found out")
+    add_spelling(command, "default: found out")
     command.add_argument("--time", help="the column by whose order to split (default: found out)")
     command.add_argument("--name", help="what to call the problem and its models (default: after the table)")
     command.add_argument("-o", "--output", type=Path, help="default: problem.toml here, or in EKIBEN_HOME")
@@ -68,7 +68,7 @@ def add_scoring(commands: "Commands") -> None:
     command.add_argument("table", help=TABLES)
     _add_problem(command)
     command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    _add_spelling(command, "default: as in the problem file where that fits, else found out")
+    add_spelling(command, "default: as in the problem file where that fits, else found out")
     command.add_argument(
         "-o", "--output", type=Path,
         help=f".csv, .csv.gz or .parquet (default: standard output, as CSV). {FORMULAS}",
@@ -172,22 +172,6 @@ def is_stored(problem: "ProblemConfig") -> bool:
     except UserError:
         return False
     return True
-
-
-def read_spelling(options: argparse.Namespace) -> dict[str, str]:
-    """Return what the options say of a CSV file."""
-    given = {"delimiter": options.delimiter, "encoding": options.encoding, "decimal": options.decimal}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
-    command.add_argument(
-        "--delimiter", type=delimiter, metavar="CHARACTER", help=f"what separates a CSV file's values ({fallback})"
-    )
-    command.add_argument("--encoding", help=f"of a CSV file, such as cp1252 ({fallback})")
-    command.add_argument(
-        "--decimal", choices=(".", ","), metavar="MARK", help=f". or , as the mark in a CSV file's numbers ({fallback})"
-    )
 
 
 def _add_command(commands: "Commands", run: Callable[..., object], about: str) -> argparse.ArgumentParser:
