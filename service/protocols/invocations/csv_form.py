@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from ekiben.service.protocols.invocations.names import check_names
 
 Line = list[str]
 BLOCK_LINES = 256
+MAX_ROW = 2**19  # characters: splitting as many into cells holds Python's lock for 6 ms
 
 
 class CsvReader:
@@ -55,16 +57,27 @@ class Lines(Iterator[Line]):
     """The cells of each line that is not empty; raises BadRequest if one can't be read."""
 
     def __init__(self, body: bytes) -> None:
-        text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
-        self._reader = csv.reader(text, strict=True)
+        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+        self._left = MAX_ROW  # characters of the row that is being read
+        self._reader = csv.reader(self._read_text(), strict=True)
 
     def __next__(self) -> Line:
+        self._left = MAX_ROW
         try:
             return next(line for line in self._reader if line)
         except StopIteration:
             raise
         except csv.Error as error:
             raise BadRequest(400, f"the CSV body can't be read in line {self._reader.line_num}: {error}") from None
+
+    def _read_text(self) -> Iterator[str]:
+        """Yield the text line by line; raise BadRequest if a row, whose quotes may span lines, is too long."""
+        for text in iter(partial(self._text.readline, MAX_ROW + 1), ""):
+            self._left -= len(text)
+            if self._left < 0:
+                index = f"line {self._reader.line_num + 1}"
+                raise BadRequest(413, f"{index}: a row, with blank lines before it, has more than {MAX_ROW} characters")
+            yield text
 
     def take(self, records: Iterator[Line], width: int, named: bool) -> list[Line]:
         """Return the next lines, some hundreds; raise BadRequest naming the one that has not so many cells."""

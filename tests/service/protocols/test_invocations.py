@@ -208,6 +208,9 @@ def test_quotes_hold_commas_lines_and_quotes() -> None:
         (b'1,2,3,4,5,6\n"3', None, "can't be read in line 2: unexpected end of data"),
         (b'1,"2"3', None, "can't be read in line 1"),
         (b"1," + b"2" * 200_000, None, "can't be read in line 1: field larger than field limit"),
+        (b"," * 600_000, None, "line 1: a row, with blank lines before it, has more than 524288 characters"),
+        (b'size\n"1\n",' + b'"\n",' * 200_000, None, "a row, with blank lines before it, has more than"),
+        (b"1,2,3,4,5,6\n" + b"\n" * 600_000, None, "a row, with blank lines before it, has more than"),
         (b"1,2,3,4,5,6\n" * 5000, None, "5000 rows are more than 100"),
         (b"size\n" + b"1\n" * 101, None, "101 rows are more than 100"),
     ],
@@ -217,6 +220,11 @@ def test_what_is_wrong_with_csv_is_one_sentence(body: bytes, header: bool | None
     with pytest.raises((BadRequest, InvalidInput)) as rejected:
         read_csv(body, header)
     assert sentence in str(rejected.value)
+
+
+def test_a_table_may_be_longer_than_a_row_may() -> None:
+    rows = read_csv(b"colour,size\n\n" + (b"x" * 100_000 + b",1\n\n") * 10)
+    assert [row["colour"] for row in rows] == ["x" * 100_000] * 10
 
 
 def test_a_header_alone_holds_no_rows() -> None:
