@@ -15,11 +15,13 @@ import psutil
 import pytest
 
 from ekiben.load_tests.hostile.http2 import (
+    ACK,
     CANCEL,
     DATA,
     END_HEADERS,
     END_STREAM,
     HEADERS,
+    PING,
     RST_STREAM,
     Http2Connection,
     frame,
@@ -433,6 +435,18 @@ def test_rapid_resets_disturb_nobody(service: Server, worker: Worker, model: Pac
 @pytest.mark.parametrize(("size", "code"), [(MAX_METADATA_BYTES - 1000, Code.OK), (MIB, Code.RESOURCE_EXHAUSTED)])
 def test_metadata_is_bounded(service: Server, size: int, code: Code) -> None:
     assert ask_often(service, CHECK, b"", 10, metadata=(("x-long", "y" * size),)) == {code: 10}
+
+
+@pytest.mark.slow
+def test_pings_are_answered_however_many_there_are(service: Server, model: PackedModel) -> None:
+    answer, count = frame(PING, ACK, 0, bytes(8)), 5000
+    with good_caller(service, model), Http2Connection(service.grpc) as connection:
+        connection.begin(1, f"/{INFER}")
+        for _ in range(2):  # the first may all be answered before the connection is closed
+            connection.send(frame(PING, 0, 0, bytes(8)) * count)
+            seen = b""
+            while seen.count(answer) < count:
+                seen += connection.receive() or pytest.fail("the connection was closed")
 
 
 @pytest.mark.slow
