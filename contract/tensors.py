@@ -17,6 +17,7 @@ from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
+from ekiben.contract.validation import shorten
 
 Column = Sequence[Value]
 _BOOL_TYPES = frozenset({bool, NoneType})
@@ -80,8 +81,9 @@ class TensorDecoder:
         if len(lengths) > 1:
             first = next(iter(columns))
             name = next(name for name in columns if len(columns[name]) != len(columns[first]))
-            sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
-            raise InvalidInput(FieldError(None, name, sentence))
+            others = f"`{shorten(first)}` has {len(columns[first])}"
+            sentence = f"has {len(columns[name])} values, {others}: send as many of each"
+            raise InvalidInput(FieldError(None, shorten(name), sentence))
         readers = self._converters if without_nan or not _hold_nan(columns.values()) else self._readers
         read = [readers[name](column) if name in readers else column for name, column in columns.items()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]

@@ -6,7 +6,7 @@ import orjson
 
 from ekiben.contract.answers import to_predictions
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.contract.validation import show, suggest
+from ekiben.contract.validation import shorten, show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import BadRequest
@@ -63,7 +63,7 @@ def decode_rows(body: bytes) -> list[Any]:
         raise BadRequest(400, f'expected an object such as {{"rows": [...]}}, got {show(envelope)}')
     for name in envelope:
         if name not in ENVELOPE:
-            raise InvalidInput(FieldError(None, name, "unknown field" + suggest(name, ENVELOPE)))
+            raise InvalidInput(FieldError(None, shorten(name), "unknown field" + suggest(name, ENVELOPE)))
     if "rows" not in envelope:
         raise InvalidInput(FieldError(None, "rows", "missing; it is required"))
     rows = envelope["rows"]

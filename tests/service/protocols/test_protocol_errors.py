@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 INFERENCE = "inference.GRPCInferenceService/ModelInfer"
 PREDICTION = "tensorflow.serving.PredictionService/Predict"
+LONG = "x" * 100_000
 
 
 @pytest.fixture
@@ -128,6 +129,30 @@ def test_a_wrong_binary_body_is_rejected(
 def test_a_wrong_request_is_rejected(server: Server, path: str, body: Any, status: int, sentence: str) -> None:
     given, error = reject(server, path, body)
     assert (given, sentence in error) == (status, True), error
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {LONG: 1}),
+        ("/predict", {"rows": LONG}),
+        ("/predict", {"rows": [{LONG: LONG}]}),
+        (INFER, {"inputs": [{"name": LONG, "shape": [1], "datatype": "BYTES", "data": [LONG]}]}),
+        (INFER, {"inputs": [{"name": "carrier", "shape": [1], "datatype": LONG, "data": [LONG]}]}),
+        (INFER, {"inputs": [], "outputs": [{"name": LONG}]}),
+        (PREDICT, {LONG: 1}),
+        (PREDICT, {"instances": [{LONG: LONG}]}),
+        (PREDICT, {"instances": [{}], "signature_name": LONG}),
+        ("/invocations", {LONG: 1}),
+        ("/invocations", {"inputs": {LONG: [1, 2], f"{LONG}s": [1]}}),
+        ("/invocations", {"dataframe_split": {LONG: 1}}),
+        ("/invocations", {"dataframe_split": {"columns": [LONG, LONG], "data": [[1, 2]]}}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_sentence_is_short_whatever_the_caller_wrote(server: Server, path: str, body: Any) -> None:
+    status, error = reject(server, path, body)
+    assert (status, len(error) < 2000) == (400, True), error[:200]
 
 
 @pytest.mark.parametrize(
