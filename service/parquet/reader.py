@@ -88,11 +88,14 @@ def read(body: bytearray, job: Job) -> Iterator[tuple[int, bytes]]:
     """Yield the frames of a file that can be read."""
     max_bytes = min(job.max_bytes, FREE_BYTES + MAX_RATIO * len(body))
     table = open_table(body, frozenset(job.features), job.max_rows, max_bytes)
-    yield TABLE, orjson.dumps({"rows": table.rows, "names": table.names})
-    size = 0
+    pieces, size = [], 0
     for piece in read_pieces(body, table):
         size += len(piece)
         check_size(size, max_bytes)
+        pieces.append(piece)
+    # Only now: of a file that is too large the service would parse the rows before.
+    yield TABLE, orjson.dumps({"rows": table.rows, "names": table.names})
+    for piece in pieces:
         yield PIECE, piece
 
 

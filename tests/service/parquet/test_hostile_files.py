@@ -34,7 +34,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded
 from ekiben.service.lifecycle.resource_limits import MIB, Limits
 from ekiben.service.parquet import process
-from ekiben.service.parquet.frames import Job
+from ekiben.service.parquet.frames import FAULT, PIECE, TABLE, Job
 from ekiben.service.parquet.readers import Readers, count_readers, find_memory_bytes
 from ekiben.service.protocols.invocations.media import PARQUET
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
@@ -284,6 +284,16 @@ def test_a_reader_ends_by_itself_at_the_deadline(monkeypatch: pytest.MonkeyPatch
                 assert [frame async for frame in reader.read(table, 0.001)]
 
     asyncio.run(read())
+
+
+@pytest.mark.parametrize(("length", "kinds"), [(10, [TABLE, PIECE]), (500, [FAULT])])
+def test_the_service_gets_no_rows_of_a_file_that_is_too_large(length: int, kinds: list[int]) -> None:
+    async def read() -> list[int]:
+        with contextlib.closing(Readers(Job(SCHEMA.names, MAX_ROWS, MAX_BYTES, 64 * MIB), 1)) as readers:
+            async with readers.lend() as reader:
+                return [kind async for kind, _ in reader.read(repeated_text(MAX_ROWS, length, "colour"), 30)]
+
+    assert list(dict.fromkeys(asyncio.run(read()))) == kinds
 
 
 def test_who_leaves_makes_room_in_the_queue() -> None:
