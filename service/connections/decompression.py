@@ -24,7 +24,7 @@ def unpack(body: bytes, most: int, check_time: Callable[[], object] = lambda: No
             window = unpacker.unconsumed_tail or body[at : at + WINDOW_BYTES]
             at += 0 if unpacker.unconsumed_tail else len(window)
             try:
-                piece = unpacker.decompress(window, PIECE_BYTES)
+                piece = unpacker.decompress(window, min(PIECE_BYTES, most + 1 - size))
             except zlib.error:
                 raise BadRequest(400, f"the {name} is not compressed as its content encoding says") from None
             if not window and not piece and not unpacker.eof:
