@@ -62,6 +62,32 @@ def copied_store(model: PackedModel, tmp_path: Path) -> Path:
     return home
 
 
+@pytest.fixture
+def use_stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Let commands that run within this process use the stores in a folder."""
+    import mlflow  # 4 s, which the quick tests don't need
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.models.model import ModelStore
+
+    before = mlflow.get_tracking_uri()
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+
+    def use(folder: Path) -> None:
+        for name, value in stores_in(folder).items():
+            monkeypatch.setenv(name, value)
+        (folder / "bentoml" / "models").mkdir(parents=True, exist_ok=True)
+        BentoMLContainer.model_store.set(ModelStore(folder / "bentoml" / "models"))
+
+    yield use
+    BentoMLContainer.model_store.reset()
+    mlflow.set_tracking_uri(before)
+
+
+def stores_in(folder: Path) -> dict[str, str]:
+    """Return the variables that place both stores in a folder."""
+    return {"BENTOML_HOME": f"{folder}/bentoml", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+
+
 @dataclass(frozen=True)
 class Server:
     """A running service."""
@@ -86,13 +112,13 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @contextmanager
 def serve(folder: Path, **environment: str) -> Iterator[Server]:
-    """Start `bentoml serve` on a free port and wait until it is ready."""
+    """Start `bentoml serve` on a free port and wait until it is ready; it ends without the drain's 3 s."""
     port, grpc_port = free_port(), free_port()
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
-            cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port)} | environment,
+            cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port), "DRAIN_DELAY_S": "0"} | environment,
             stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     scheme = "https" if "TLS_CERT_FILE" in environment else "http"

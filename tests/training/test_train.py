@@ -27,7 +27,7 @@ from ekiben.training.__main__ import main, parse
 from ekiben.training.registry import tracking
 from ekiben.training.registry.store import StoreUnreachable
 from ekiben.training.tables.write import open_writer
-from tests.conftest import NAME, run
+from tests.conftest import NAME, run, stores_in
 
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
 FEW_ROWS = 1551
@@ -78,7 +78,7 @@ def logged_model(client: MlflowClient, registered: ModelVersion) -> Any:
 @pytest.fixture
 def own_stores(tmp_path: Path) -> dict[str, str]:
     """Empty stores of this test's own."""
-    return {"BENTOML_HOME": str(tmp_path / "bentoml"), "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    return stores_in(tmp_path)
 
 
 @pytest.fixture
