@@ -91,7 +91,7 @@ def start(*arguments: str, options: Sequence[str] = (), **environment: str) -> I
     """Run the image with these arguments, podman's options and variables, and wait until it is ready."""
     port, grpc_port = free_port(), free_port()
     ports = {"PORT": str(port), "GRPC_PORT": str(grpc_port)} if "--env=no-ports" not in options else {}
-    given = [f"--env={name}={value}" for name, value in (ports | environment).items()]
+    given = [f"--env={name}={value}" for name, value in (ports | {"DRAIN_DELAY_S": "0"} | environment).items()]
     name = f"ekiben-{port}"
     http_port = environment.get("AIP_HTTP_PORT") or environment.get("SAGEMAKER_BIND_TO_PORT") or port
     container = Container(name, f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
