@@ -54,6 +54,7 @@ def test_a_table_becomes_a_service(
 
     assert main(["init", made.table, "--target", made.target, *query, "-o", str(file)]) == 0
     problem = read_problem(file)
+    capsys.readouterr()
     assert main(["train", "--problem", str(file), "--epochs", "12"]) == 0
     check_scores(capsys.readouterr().out)
     assert main(["predict", made.table, *query, "--problem", str(file), "-o", str(scored)]) == 0
