@@ -60,9 +60,9 @@ def diabetes(folder: Path) -> Made:
 
 
 def wide(folder: Path) -> Made:
-    """1,500 × 300 numbers, of which 20 matter; yes or no."""
+    """1,500 × 150 numbers, of which 20 matter; yes or no."""
     features, labels = datasets.make_classification(
-        1500, 300, n_informative=20, n_redundant=20, class_sep=1.5, random_state=0
+        1500, 150, n_informative=20, n_redundant=20, class_sep=1.5, random_state=0
     )
     table = pd.DataFrame(features.round(4)).add_prefix("x").assign(won=np.where(labels, "yes", "no"))
     table.to_csv(folder / "wide.csv", index=False)

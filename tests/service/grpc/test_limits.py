@@ -249,9 +249,17 @@ def test_connections_are_a_share_of_the_files_that_may_be_open(
 
 
 @pytest.fixture(scope="module")
-def service(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def opened(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, socket.socket]]:
+    """The service, and a connection that says nothing from the start, so that its end comes while others are tested."""
     with serve(tmp_path_factory.mktemp("limits")) as running:
-        yield running
+        host, _, port = running.grpc.rpartition(":")
+        with socket.create_connection((host, int(port))) as silent:
+            yield running, silent
+
+
+@pytest.fixture(scope="module")
+def service(opened: tuple[Server, socket.socket]) -> Server:
+    return opened[0]
 
 
 class Worker:
@@ -436,9 +444,8 @@ def test_metadata_is_bounded(service: Server, size: int, code: Code) -> None:
 
 
 @pytest.mark.slow
-def test_a_connection_that_says_nothing_is_closed(service: Server) -> None:
-    host, _, port = service.grpc.rpartition(":")
-    with socket.create_connection((host, int(port))) as silent:
-        silent.settimeout(3 * grpc_server.HANDSHAKE_S)
-        while silent.recv(1024):
-            pass
+def test_a_connection_that_says_nothing_is_closed(opened: tuple[Server, socket.socket]) -> None:
+    silent = opened[1]
+    silent.settimeout(3 * grpc_server.HANDSHAKE_S)
+    while silent.recv(1024):
+        pass
