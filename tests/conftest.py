@@ -28,6 +28,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 from ekiben.model.package import PackedModel  # noqa: E402
 from ekiben.model.store import find_model, open_stored  # noqa: E402
+from tests.http_client import HTTP  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
@@ -99,7 +100,7 @@ class Server:
 
     def metric(self, line: str) -> float:
         """Return the value of one line of /metrics, 0 if it is not there."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = HTTP.get(f"{self.url}/metrics").text.splitlines()
         return next((float(text.rpartition(" ")[2]) for text in lines if text.startswith(line)), 0.0)
 
 

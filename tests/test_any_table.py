@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import mlflow
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from ekiben.training.problem import ProblemConfig, read_problem
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import read_table
 from tests.conftest import serve
+from tests.http_client import HTTP
 from tests.tables.make import MAKERS, Made
 
 ROWS = 64  # sent to the service and compared with the offline answers
@@ -61,8 +61,8 @@ def test_a_table_becomes_a_service(
 
     schema, rows = sample_rows(problem, project / "bentoml")
     with serve(project, MODEL_NAME="") as server:
-        answered = httpx.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
-        page = httpx.get(f"{server.url}/docs.json").json()
+        answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+        page = HTTP.get(f"{server.url}/docs.json").json()
     assert answered.status_code == 200, answered.text
     assert page["components"]["schemas"]["Row"]["example"] == schema.example
     offline = parquet.read_table(scored).to_pandas().head(len(rows))

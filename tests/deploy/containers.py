@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, START_TIMEOUT_S, STATE, free_port, wait_until
+from tests.http_client import HTTP
 
 IMAGE = "ekiben-tests:1"
 ENVIRONMENT = {"BUILDAH_ISOLATION": "chroot", "CONTAINERS_CONF": str(STATE / "containers.conf")}
@@ -107,6 +108,6 @@ def is_ready(container: Container) -> bool:
     state = podman("inspect", "--format", "{{.State.Status}}", container.name)
     assert state != "exited", container.log
     try:
-        return httpx.get(f"{container.url}/readyz").status_code == 200
+        return HTTP.get(f"{container.url}/readyz").status_code == 200
     except httpx.TransportError:
         return False

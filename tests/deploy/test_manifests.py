@@ -25,6 +25,7 @@ from ekiben.service.lifecycle.platform import SIGNS
 from ekiben.service.lifecycle.resource_limits import SUPERVISOR_MIB, WORKER_MIB
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
+from tests.http_client import HTTP
 from tests.postgres import POSTGRES, running_postgres
 
 DEPLOY = ROOT / "deploy"
@@ -204,7 +205,7 @@ def test_every_probed_path_answers(server: Server) -> None:
     paths = {route["path"] for route in routes}
     assert healthcheck.PATH in paths
     for path in paths:
-        assert httpx.get(server.url + path).status_code == 200, path
+        assert HTTP.get(server.url + path).status_code == 200, path
     assert {probe["service"] for probe in find_in_all("grpc") if "service" in probe} == {LIVENESS, READINESS}
 
 
@@ -371,7 +372,7 @@ def test_mlflow_reaches_postgresql_and_no_process_shows_the_password(tmp_path: P
                 wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), 120, (tmp_path / "log").read_text)
                 one = psutil.Process(process.pid)
                 lines = [" ".join(part.cmdline()) for part in (one, *one.children(recursive=True))]
-                created = httpx.post(
+                created = HTTP.post(
                     f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/create", json={"name": "tried"}, timeout=30
                 )
             finally:
@@ -384,7 +385,7 @@ def test_mlflow_reaches_postgresql_and_no_process_shows_the_password(tmp_path: P
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return HTTP.get(url).status_code == 200
     except httpx.TransportError:
         return False
 

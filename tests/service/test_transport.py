@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import grpc
-import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -13,6 +12,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.settings import InvalidSettings, find_port_variable, read_settings
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, serve, wait_until
+from tests.http_client import HTTP
 
 TOKEN = "a-secret-of-1"
 
@@ -57,9 +57,9 @@ def test_probes_say_not_ready_while_calls_are_answered(model: PackedModel, tmp_p
         wait_until(lambda: status("") == 2, 3)
         assert (status("readiness"), status("inference.GRPCInferenceService"), status("liveness")) == (2, 2, 1)
         for path in ("/ping", "/v2/health/ready", f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}", "/readyz"):
-            assert httpx.get(server.url + path).status_code == 503
+            assert HTTP.get(server.url + path).status_code == 503
         for path in ("/livez", "/v2/health/live"):
-            assert httpx.get(server.url + path).status_code == 200
+            assert HTTP.get(server.url + path).status_code == 200
         assert triton_grpc_raw(server, model.schema, rows) == predict(server, model.schema, rows)
         assert server.process.wait(timeout=12) == 0
         assert time.monotonic() - started < 9.5

@@ -29,6 +29,7 @@ from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, ProtocolDetector
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, Server, serve, wait_until
+from tests.http_client import HTTP
 from tests.waiting import wait_for
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -384,7 +385,7 @@ def test_both_ports_answer_grpc_and_one_http(shared: Server) -> None:
     main = shared.url.removeprefix("http://")
     with ThreadPoolExecutor(8) as pool:
         checks = [pool.submit(check_health, address) for address in (main, shared.grpc) * 20]
-        pages = [pool.submit(httpx.get, f"{shared.url}/livez") for _ in range(20)]
+        pages = [pool.submit(HTTP.get, f"{shared.url}/livez") for _ in range(20)]
         assert {check.result() for check in checks} == {b"\x08\x01"}
         assert {page.result().status_code for page in pages} == {200}
 
