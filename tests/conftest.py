@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,24 +64,31 @@ def copied_store(model: PackedModel, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def use_stores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
-    """Let commands that run within this process use the stores in a folder."""
+def use_stores() -> Iterator[Callable[[Path], None]]:
+    """Let commands that run within this process use the stores in a folder, for the rest of the test."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(using_stores(folder))
+
+
+@contextmanager
+def using_stores(folder: Path) -> Iterator[None]:
+    """Let what runs within this process use the stores in a folder."""
     import mlflow  # 4 s, which the quick tests don't need
     from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml._internal.models.model import ModelStore
 
     before = mlflow.get_tracking_uri()
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
-
-    def use(folder: Path) -> None:
+    (folder / "bentoml" / "models").mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
         for name, value in stores_in(folder).items():
-            monkeypatch.setenv(name, value)
-        (folder / "bentoml" / "models").mkdir(parents=True, exist_ok=True)
+            patched.setenv(name, value)
         BentoMLContainer.model_store.set(ModelStore(folder / "bentoml" / "models"))
-
-    yield use
-    BentoMLContainer.model_store.reset()
-    mlflow.set_tracking_uri(before)
+        try:
+            yield
+        finally:
+            BentoMLContainer.model_store.reset()
+            mlflow.set_tracking_uri(before)
 
 
 def stores_in(folder: Path) -> dict[str, str]:

@@ -14,8 +14,14 @@ from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
-from tests.conftest import Server, run, serve
+from ekiben.training.registry.packaging import (
+    choose_golden,
+    predict_encoded,
+    store_package,
+    write_golden,
+    write_package,
+)
+from tests.conftest import Server, serve, using_stores
 from tests.http_client import HTTP
 from tests.untrained_network import build_network
 
@@ -56,12 +62,10 @@ def write(folder: Path, target: Target) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BentoML home of this module's own, with both models."""
     folder = tmp_path_factory.mktemp("tasks")
-    (folder / "bentoml").mkdir()
-    for target in (STARS, PRICE):
-        write(folder / target.name, target)
-    store = "from pathlib import Path; from ekiben.training.registry.packaging import store_package"
-    calls = [f"store_package(Path({str(folder / t.name)!r}), '1', {{'run_id': 'made'}})" for t in (STARS, PRICE)]
-    run("-c", "; ".join([store, *calls]), BENTOML_HOME=str(folder / "bentoml"))
+    with using_stores(folder):
+        for target in (STARS, PRICE):
+            write(folder / target.name, target)
+            store_package(folder / target.name, "1", {"run_id": "made"})
     return folder
 
 
