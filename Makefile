@@ -75,11 +75,14 @@ protos: $(VENV)/dev ## Compile the gRPC messages
 	@cd service/protos && $(abspath $(PYTHON)) -m grpc_tools.protoc -I. --include_imports \
 		--descriptor_set_out=descriptors.binpb $$(find . -name '*.proto' | sort | cut -c3-)
 
+# What is tested is `dev`: the other locks take their versions from it.
 locks: ## Pin every dependency again, with hashes (needs uv)
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
+		--all-extras pyproject.toml -o requirements/dev.txt
 	@for extra in "service:" "service-tensorflow:--extra tensorflow" "training:--extra training" \
-			"image:--extra training --extra image" "load:--extra training --extra load" "dev:--all-extras"; do \
+			"image:--extra training --extra image" "load:--extra training --extra load"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-			$${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
+			-c requirements/dev.txt $${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
 	@for peer in $(PEERS:%=requirements/peers/%); do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$peer.in -o $$peer.txt || exit 1; done

@@ -8,7 +8,6 @@ from typing import Any
 
 import bentoml
 import grpc
-import httpx
 import numpy as np
 import pandas as pd
 import tritonclient.grpc as triton_grpc
@@ -21,6 +20,7 @@ from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import input_specs
 from ekiben.service.protos import message
 from tests.conftest import NAME, Server
+from tests.http_client import HTTP
 
 Rows = list[dict[str, Any]]
 Answer = tuple[list[float], list[Any]]  # probabilities, labels
@@ -43,7 +43,7 @@ def to_array(datatype: str, values: Sequence[Any]) -> np.ndarray:
 
 def post(server: Server, path: str, body: Any, **headers: str) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answered = httpx.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
+    answered = HTTP.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
     assert answered.status_code == 200, answered.text
     return answered.json()
 
@@ -217,7 +217,7 @@ def csv_with_header(server: Server, schema: Schema, rows: Rows) -> Answer:
 def csv_without_header(server: Server, schema: Schema, rows: Rows) -> Answer:
     content = pd.DataFrame(rows)[list(schema.names)].to_csv(index=False, header=False).encode()
     headers = {"content-type": "text/csv", "accept": "text/csv"}
-    answered = httpx.post(f"{server.url}/invocations", content=content, headers=headers, timeout=30)
+    answered = HTTP.post(f"{server.url}/invocations", content=content, headers=headers, timeout=30)
     cells = [line.split(",") for line in answered.text.splitlines()]
     return [float(one) for one, _ in cells], [label == "True" for _, label in cells]
 

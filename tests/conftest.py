@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,13 @@ os.environ["BENTOML_HOME"] = str(STATE / "bentoml")
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{STATE}/mlflow.db"
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # processes of its server that nobody gives a job
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 from ekiben.model.package import PackedModel  # noqa: E402
 from ekiben.model.store import find_model, open_stored  # noqa: E402
+from tests.http_client import HTTP  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
@@ -62,6 +64,39 @@ def copied_store(model: PackedModel, tmp_path: Path) -> Path:
     return home
 
 
+@pytest.fixture
+def use_stores() -> Iterator[Callable[[Path], None]]:
+    """Let commands that run within this process use the stores in a folder, for the rest of the test."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(using_stores(folder))
+
+
+@contextmanager
+def using_stores(folder: Path) -> Iterator[None]:
+    """Let what runs within this process use the stores in a folder."""
+    import mlflow  # 4 s, which the quick tests don't need
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.models.model import ModelStore
+
+    before = mlflow.get_tracking_uri()
+    (folder / "bentoml" / "models").mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+        for name, value in stores_in(folder).items():
+            patched.setenv(name, value)
+        BentoMLContainer.model_store.set(ModelStore(folder / "bentoml" / "models"))
+        try:
+            yield
+        finally:
+            BentoMLContainer.model_store.reset()
+            mlflow.set_tracking_uri(before)
+
+
+def stores_in(folder: Path) -> dict[str, str]:
+    """Return the variables that place both stores in a folder."""
+    return {"BENTOML_HOME": f"{folder}/bentoml", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+
+
 @dataclass(frozen=True)
 class Server:
     """A running service."""
@@ -73,7 +108,7 @@ class Server:
 
     def metric(self, line: str) -> float:
         """Return the value of one line of /metrics, 0 if it is not there."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = HTTP.get(f"{self.url}/metrics").text.splitlines()
         return next((float(text.rpartition(" ")[2]) for text in lines if text.startswith(line)), 0.0)
 
 
@@ -86,13 +121,13 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @contextmanager
 def serve(folder: Path, **environment: str) -> Iterator[Server]:
-    """Start `bentoml serve` on a free port and wait until it is ready."""
+    """Start `bentoml serve` on a free port and wait until it is ready; it ends without the drain's 3 s."""
     port, grpc_port = free_port(), free_port()
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
-            cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port)} | environment,
+            cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port), "DRAIN_DELAY_S": "0"} | environment,
             stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     scheme = "https" if "TLS_CERT_FILE" in environment else "http"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +30,15 @@ def is_foreign(name: str) -> bool:
     """Return whether a dotted name belongs to another project; Python's own library is none."""
     top = name.partition(".")[0]
     return top not in sys.stdlib_module_names and top != PACKAGE and top not in list_rooms()
+
+
+@cache
+def list_makers() -> dict[str, frozenset[str]]:
+    """Return which packages bring each top-level module, or a part of it; looking takes half a second."""
+    return {
+        top: frozenset(name.lower().replace("_", "-") for name in names)
+        for top, names in packages_distributions().items()
+    }
 
 
 def find_internals(listed: set[str]) -> Iterator[str]:

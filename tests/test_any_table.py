@@ -1,10 +1,11 @@
 """One table and one target name are enough: init → train → serve → predict, for tables of many shapes."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as parquet
@@ -13,10 +14,12 @@ import pytest
 from ekiben.contract.schema import Schema
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
+from ekiben.training.__main__ import main
 from ekiben.training.problem import ProblemConfig, read_problem
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import read_table
-from tests.conftest import run, serve
+from tests.conftest import serve
+from tests.http_client import HTTP
 from tests.tables.make import MAKERS, Made
 
 ROWS = 64  # sent to the service and compared with the offline answers
@@ -24,27 +27,42 @@ ROWS = 64  # sent to the service and compared with the offline answers
 FLOORS = {"auc": 0.6, "accuracy": 0.8, "r2": 0.3}
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a run: making one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def project(empty_store: Path, use_stores: Callable[[Path], None], tmp_path: Path) -> Iterator[Path]:
+    """A folder whose stores the commands in this process use: a process for each takes 10 s to load TensorFlow."""
+    shutil.copy(empty_store, tmp_path)
+    use_stores(tmp_path)
+    yield tmp_path
+    mlflow.keras.autolog(disable=True)  # it stays switched on after training
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_a_table_becomes_a_service(
-    make: Callable[[Path], Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[Path], Made], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bentoml"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    (tmp_path / "bentoml").mkdir()
-    made, file, scored = make(tmp_path), tmp_path / "problem.toml", tmp_path / "scored.parquet"
+    made, file, scored = make(project), project / "problem.toml", project / "scored.parquet"
     query = ["--query", made.query] if made.query else []
 
-    run("-m", "ekiben.training", "init", made.table, "--target", made.target, *query, "-o", str(file))
+    assert main(["init", made.table, "--target", made.target, *query, "-o", str(file)]) == 0
     problem = read_problem(file)
-    output = run("-m", "ekiben.training", "train", "--problem", str(file), "--epochs", "12").stdout
-    run("-m", "ekiben.training", "predict", made.table, *query, "--problem", str(file), "-o", str(scored))
+    capsys.readouterr()
+    assert main(["train", "--problem", str(file), "--epochs", "12"]) == 0
+    check_scores(capsys.readouterr().out)
+    assert main(["predict", made.table, *query, "--problem", str(file), "-o", str(scored)]) == 0
 
-    check_scores(output)
-    schema, rows = sample_rows(problem, tmp_path / "bentoml")
-    with serve(tmp_path, MODEL_NAME="") as server:
-        answered = httpx.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
-        page = httpx.get(f"{server.url}/docs.json").json()
+    schema, rows = sample_rows(problem, project / "bentoml")
+    with serve(project, MODEL_NAME="") as server:
+        answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+        page = HTTP.get(f"{server.url}/docs.json").json()
     assert answered.status_code == 200, answered.text
     assert page["components"]["schemas"]["Row"]["example"] == schema.example
     offline = parquet.read_table(scored).to_pandas().head(len(rows))

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.conftest import NAME, ROOT, free_port, wait_until
+from tests.conftest import NAME, ROOT, free_port, stores_in, wait_until
 
 TRAIN_TIMEOUT_S = 240
 AUC_FLOOR, LOG_LOSS_CEILING = 0.700, 0.520  # seed 0 on all rows; the same weights on every machine of a kind
@@ -21,8 +21,7 @@ AUC_FLOOR, LOG_LOSS_CEILING = 0.700, 0.520  # seed 0 on all rows; the same weigh
 @contextmanager
 def make_serve(folder: Path, log: Path) -> Iterator["subprocess.Popen[str]"]:
     """Run `make serve` with stores in that folder, in a process group of its own."""
-    stores = {"BENTOML_HOME": f"{folder}/bentoml", "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    environment = os.environ | stores | {"PORT": str(free_port()), "DRAIN_DELAY_S": "0"}
+    environment = os.environ | stores_in(folder) | {"PORT": str(free_port()), "DRAIN_DELAY_S": "0"}
     with log.open("w") as output:
         process = subprocess.Popen(
             ["make", "serve"],

@@ -4,7 +4,7 @@ import re
 import tomllib
 from datetime import date
 from functools import cache
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import yaml
 
 from ekiben.contract.version import VERSION
 from tests.conftest import ROOT
-from tests.internals import PACKAGE, is_foreign, list_files, list_rooms, read_module
+from tests.internals import PACKAGE, is_foreign, list_files, list_makers, list_rooms, read_module
 
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = CONFIGURATION["project"]
@@ -67,16 +67,10 @@ def list_modules(package: str) -> frozenset[str]:
     return frozenset(name.removesuffix(".__init__") for name in names)
 
 
-@cache
-def find_makers(top: str) -> frozenset[str]:
-    """Return the packages that bring a top-level module, or a part of it."""
-    return frozenset(map(to_name, packages_distributions().get(top, ())))
-
-
 def find_owner(name: str) -> frozenset[str]:
     """Return which packages may have brought an imported name: of a shared folder those that have the module."""
     parts = name.split(".")
-    makers = find_makers(parts[0])
+    makers = list_makers().get(parts[0], frozenset())
     for end in range(len(parts), 1, -1) if len(makers) > 1 else ():
         module = ".".join(parts[:end])
         if having := frozenset(maker for maker in makers if module in list_modules(maker)):

@@ -10,7 +10,7 @@ from pathlib import Path
 from ekiben.contract.errors import UserError
 
 BUILDERS = ("docker", "podman", "buildah", "nerdctl")
-# BentoML 1.4.39 unpacks the Dockerfile's template into a temporary folder, but reads it only below the current one.
+# BentoML 1.4.40 unpacks the Dockerfile's template into a temporary folder, but reads it only below the current one.
 ANY_FOLDER = Path("/")
 # [REGISTRY[:PORT]/]NAME[:VERSION]
 TAG = re.compile(r"[a-z0-9]([a-z0-9._/:-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")

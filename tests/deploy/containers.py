@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, START_TIMEOUT_S, STATE, free_port, wait_until
+from tests.http_client import HTTP
 
 IMAGE = "ekiben-tests:1"
 ENVIRONMENT = {"BUILDAH_ISOLATION": "chroot", "CONTAINERS_CONF": str(STATE / "containers.conf")}
@@ -91,7 +92,7 @@ def start(*arguments: str, options: Sequence[str] = (), **environment: str) -> I
     """Run the image with these arguments, podman's options and variables, and wait until it is ready."""
     port, grpc_port = free_port(), free_port()
     ports = {"PORT": str(port), "GRPC_PORT": str(grpc_port)} if "--env=no-ports" not in options else {}
-    given = [f"--env={name}={value}" for name, value in (ports | environment).items()]
+    given = [f"--env={name}={value}" for name, value in (ports | {"DRAIN_DELAY_S": "0"} | environment).items()]
     name = f"ekiben-{port}"
     http_port = environment.get("AIP_HTTP_PORT") or environment.get("SAGEMAKER_BIND_TO_PORT") or port
     container = Container(name, f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
@@ -107,6 +108,6 @@ def is_ready(container: Container) -> bool:
     state = podman("inspect", "--format", "{{.State.Status}}", container.name)
     assert state != "exited", container.log
     try:
-        return httpx.get(f"{container.url}/readyz").status_code == 200
+        return HTTP.get(f"{container.url}/readyz").status_code == 200
     except httpx.TransportError:
         return False

@@ -19,6 +19,7 @@ from tests.conftest import ROOT, free_port, run, wait_until
 from tests.deploy import containers
 from tests.deploy.containers import IMAGE, Container, podman, start
 from tests.deploy.rollout import Callers, forward
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ def rows(model: PackedModel) -> list[dict[str, Any]]:
 
 
 def check_answer(container: Container, path: str, body: Any, key: str = "predictions") -> None:
-    answered = httpx.post(container.url + path, json=body)
+    answered = HTTP.post(container.url + path, json=body)
     assert answered.status_code == 200, answered.text
     assert len(answered.json()[key]) == 1
 
@@ -128,17 +129,17 @@ def test_an_unknown_command_is_one_sentence(image: str) -> None:
 def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str, Any]]) -> None:
     with start("serve", options=("--user=0:0",)) as container:
         assert "platform: SageMaker (it was started with `serve`)" in container.log
-        assert httpx.get(f"{container.url}/ping", timeout=2).status_code == 200
+        assert HTTP.get(f"{container.url}/ping", timeout=2).status_code == 200
         check_answer(container, "/invocations", {"instances": rows[:1]})
         headers = {"X-Amzn-SageMaker-Custom-Attributes": "any", "content-type": "application/json; charset=utf-8"}
-        assert httpx.post(f"{container.url}/invocations", json={"instances": rows}, headers=headers).status_code == 200
+        assert HTTP.post(f"{container.url}/invocations", json={"instances": rows}, headers=headers).status_code == 200
         assert container.stop() == 0
 
 
 def test_vertex_names_the_routes_and_the_port(image: str, rows: list[dict[str, Any]]) -> None:
     with start(AIP_HTTP_PORT=str(free_port()), **VERTEX) as container:
         assert "platform: Vertex AI (AIP_MODE is set)" in container.log
-        assert httpx.get(container.url + VERTEX["AIP_HEALTH_ROUTE"]).status_code == 200
+        assert HTTP.get(container.url + VERTEX["AIP_HEALTH_ROUTE"]).status_code == 200
         check_answer(container, VERTEX["AIP_PREDICT_ROUTE"], {"instances": rows[:1], "parameters": {}})
         assert container.stop() == 0
 
@@ -157,13 +158,13 @@ def test_azure_asks_for_the_routes_it_is_told(image: str, rows: list[dict[str, A
     with start(AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/flight_delay/1") as container:
         assert "platform: Azure ML" in container.log
         for path in ("/v2/health/live", "/v2/health/ready"):
-            assert httpx.get(container.url + path, timeout=2).status_code == 200
+            assert HTTP.get(container.url + path, timeout=2).status_code == 200
         check_answer(container, "/invocations", {"dataframe_records": rows[:1]})
 
 
 def test_lambdas_adapter_waits_for_the_root_path(image: str) -> None:
     with start(options=("--read-only", "--user=993:990")) as container:  # a user and group nobody knows
-        assert 100 <= httpx.get(f"{container.url}/").status_code < 500
+        assert 100 <= HTTP.get(f"{container.url}/").status_code < 500
 
 
 def test_an_unwritable_folder_is_one_sentence(image: str) -> None:
@@ -203,7 +204,7 @@ def test_a_rolling_update_under_load_loses_no_request(image: str, model: PackedM
         with Callers(ask_http, ask_http, ask_grpc, ask_grpc) as callers:
             wait_until(lambda: callers.answered > 200, 30)
             stopping = stack.enter_context(ThreadPoolExecutor()).submit(old.stop)
-            wait_until(lambda: httpx.get(f"{old.url}/readyz").status_code == 503, 5)
+            wait_until(lambda: HTTP.get(f"{old.url}/readyz").status_code == 503, 5)
             time.sleep(1)  # as long as the endpoints of a Service may take
             http.target, rpc.target = port_of(new.url), port_of(new.grpc)
             assert stopping.result() == 0

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ekiben.model.package import PackedModel
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, wait_until
+from tests.http_client import HTTP
 
 COMPOSE = ROOT / "deploy" / "compose"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -72,8 +73,8 @@ def find_unknown(expression: str, exported: Labels) -> Iterator[str]:
 def ask(server: Server, model: PackedModel) -> None:
     """Have one request answered and one rejected, as it can't be answered in a nanosecond."""
     body = {"rows": [model.schema.example]}
-    assert httpx.post(f"{server.url}/predict", json=body).status_code == 200
-    assert httpx.post(f"{server.url}/predict", json=body, headers={"X-Request-Timeout-Ms": "1e-6"}).status_code != 200
+    assert HTTP.post(f"{server.url}/predict", json=body).status_code == 200
+    assert HTTP.post(f"{server.url}/predict", json=body, headers={"X-Request-Timeout-Ms": "1e-6"}).status_code != 200
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def exported(server: Server, model: PackedModel) -> Labels:
         lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0, 10
     )
     found: dict[str, set[str]] = {"up": set()}
-    for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text):
+    for family in text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
@@ -171,13 +172,13 @@ def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/-/ready").status_code == 200
+        return HTTP.get(f"{url}/-/ready").status_code == 200
     except httpx.TransportError:
         return False
 
 
 def query(prometheus: str, expression: str) -> list[Any]:
-    answered = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
+    answered = HTTP.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
     assert answered["status"] == "success", answered
     result: list[Any] = answered["data"]["result"]
     return result
@@ -196,7 +197,7 @@ def test_prometheus_answers_every_panel_and_the_autoscaler(
 
     wait_until(lambda: not find_empty(), 60, lambda: f"no answer: {find_empty()}")
     assert query(prometheus, alerts()["EkibenDown"]) == query(prometheus, alerts()["EkibenServesNothing"]) == []
-    groups = httpx.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
+    groups = HTTP.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
     assert {rule["name"]: rule["health"] for group in groups for rule in group["rules"]} == dict.fromkeys(
         alerts(), "ok"
     )

@@ -11,6 +11,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.auth import Authenticator
 from ekiben.service.errors import BadRequest
 from tests.conftest import NAME, Server, serve, wait_until
+from tests.http_client import HTTP
 
 TOKEN = "s3cret-t0ken"
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
@@ -79,8 +80,8 @@ CLOSED += ("/livez/", "/LIVEZ", "/ping/x", f"/v1/models/{NAME}:predict", "/invoc
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PROBES)
 def test_probes_need_no_token(guarded: Server, path: str) -> None:
-    assert httpx.get(guarded.url + path).status_code == 200
-    assert httpx.head(guarded.url + path).status_code == 200
+    assert HTTP.get(guarded.url + path).status_code == 200
+    assert HTTP.head(guarded.url + path).status_code == 200
 
 
 WRONG_NAMES = ("/v2/models/x/ready", f"/v2/models/{NAME}/versions/77/ready", f"/v1/models/{NAME}/labels/x")
@@ -93,8 +94,8 @@ WRONG_NAMES += ("/v1/models/x", f"/v1/models/{NAME}/versions/77", f"/v1/models/{
 def test_a_probe_that_fails_names_no_model_without_the_token(
     guarded: Server, model: PackedModel, path: str, headers: dict[str, str]
 ) -> None:
-    rejected = httpx.get(guarded.url + path, headers=headers)
-    told = httpx.get(guarded.url + path, headers=RIGHT)
+    rejected = HTTP.get(guarded.url + path, headers=headers)
+    told = HTTP.get(guarded.url + path, headers=RIGHT)
     assert rejected.status_code == told.status_code in (400, 404)
     said = "the probe failed: send the header `Authorization: Bearer …` to get the reason"
     assert rejected.json() == {"error": said}
@@ -104,7 +105,7 @@ def test_a_probe_that_fails_names_no_model_without_the_token(
 @pytest.mark.slow
 def test_no_open_path_says_which_model_is_served(guarded: Server) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready"):
-        answered = httpx.get(guarded.url + path)
+        answered = HTTP.get(guarded.url + path)
         assert NAME not in answered.text + str(answered.headers)
 
 
@@ -136,24 +137,24 @@ def test_a_grpc_probe_that_fails_names_no_model_without_the_token(guarded: Serve
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
 def test_all_else_does(guarded: Server, path: str, method: str) -> None:
-    rejected = httpx.request(method, guarded.url + path)
+    rejected = HTTP.request(method, guarded.url + path)
     assert rejected.status_code == 401
     assert rejected.headers["www-authenticate"] == "Bearer"
     assert rejected.json() == {"error": "the bearer token is missing: send the header `Authorization: Bearer …`"}
-    assert httpx.request(method, guarded.url + path, headers=RIGHT).status_code != 401
+    assert HTTP.request(method, guarded.url + path, headers=RIGHT).status_code != 401
 
 
 @pytest.mark.slow
 def test_only_the_probes_own_method_is_open(guarded: Server) -> None:
-    assert httpx.post(f"{guarded.url}/ping").status_code == 401
-    assert httpx.post(f"{guarded.url}/ping", headers=RIGHT).status_code == 405
+    assert HTTP.post(f"{guarded.url}/ping").status_code == 401
+    assert HTTP.post(f"{guarded.url}/ping", headers=RIGHT).status_code == 405
 
 
 @pytest.mark.slow
 def test_the_docs_page_needs_the_token_although_its_path_is_a_probe(guarded: Server) -> None:
     browser = {"accept": "text/html,*/*"}
-    assert httpx.get(guarded.url, headers=browser).status_code == 401
-    page = httpx.get(guarded.url, headers=browser | RIGHT)
+    assert HTTP.get(guarded.url, headers=browser).status_code == 401
+    page = HTTP.get(guarded.url, headers=browser | RIGHT)
     assert page.status_code == 200
     assert "text/html" in page.headers["content-type"]
 
@@ -163,7 +164,7 @@ def test_rows_are_predicted_with_the_token_only(guarded: Server, model: PackedMo
     body = json.dumps({"rows": [model.schema.example]})
 
     def post(*headers: tuple[str, str]) -> httpx.Response:
-        return httpx.post(f"{guarded.url}/predict", content=body, headers=[*headers])
+        return HTTP.post(f"{guarded.url}/predict", content=body, headers=[*headers])
 
     right = ("Authorization", f"Bearer {TOKEN}")
     assert post(right).status_code == 200
@@ -185,9 +186,9 @@ def test_rejections_are_counted(guarded: Server) -> None:
             lines = client.get(f"{guarded.url}/metrics").text.splitlines()
             return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith(line))
 
-        httpx.get(f"{guarded.url}/predict")
+        HTTP.get(f"{guarded.url}/predict")
         before = counted()
-        httpx.get(f"{guarded.url}/predict")
+        HTTP.get(f"{guarded.url}/predict")
         wait_until(lambda: counted() > before, 5)
 
 

@@ -20,6 +20,7 @@ import pytest
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.settings import Settings
 from tests.conftest import Server, run, serve, wait_until
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def row(model: PackedModel) -> dict[str, Any]:
 
 def post(server: Server, body: Any, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(f"{server.url}/predict", content=content, headers=JSON | headers, timeout=30)
+    return HTTP.post(f"{server.url}/predict", content=content, headers=JSON | headers, timeout=30)
 
 
 def send_raw(server: Server, data: bytes) -> bytes:
@@ -161,7 +162,7 @@ def test_a_wrong_body_is_rejected_in_one_sentence(server: Server, body: bytes, s
 
 @pytest.mark.parametrize("kind", ["text/csv", "text/plain", "multipart/form-data; boundary=x", "application/xml"])
 def test_a_wrong_content_type_is_rejected(server: Server, kind: str) -> None:
-    rejected = httpx.post(f"{server.url}/predict", content=b"{}", headers={"content-type": kind})
+    rejected = HTTP.post(f"{server.url}/predict", content=b"{}", headers={"content-type": kind})
     assert rejected.status_code == 415
     assert "send application/json" in rejected.json()["error"]
 
@@ -201,7 +202,7 @@ def test_a_wrongly_compressed_body_is_rejected(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_a_wrong_method_is_rejected(server: Server, method: str) -> None:
-    rejected = httpx.request(method, f"{server.url}/predict")
+    rejected = HTTP.request(method, f"{server.url}/predict")
     assert rejected.status_code == 405
     assert rejected.headers["allow"] == "POST"
     assert "POST" in rejected.json()["error"]
@@ -248,7 +249,7 @@ def test_the_request_id_comes_back(server: Server, row: dict[str, Any]) -> None:
 def test_a_body_in_chunks_is_one_body(server: Server, row: dict[str, Any]) -> None:
     body = json.dumps({"rows": [row]}).encode()
     pieces = (body[start : start + 50] for start in range(0, len(body), 50))
-    answered = httpx.post(f"{server.url}/predict", content=pieces, headers=JSON)
+    answered = HTTP.post(f"{server.url}/predict", content=pieces, headers=JSON)
     assert answered.json() == post(server, body).json()
 
 
@@ -297,8 +298,8 @@ def test_bentomls_client_works(server: Server, row: dict[str, Any]) -> None:
 
 
 def test_the_docs_page_describes_every_field(server: Server, model: PackedModel) -> None:
-    assert httpx.get(server.url).status_code == 200
-    schemas = httpx.get(f"{server.url}/docs.json").json()["components"]["schemas"]
+    assert HTTP.get(server.url).status_code == 200
+    schemas = HTTP.get(f"{server.url}/docs.json").json()["components"]["schemas"]
     fields = schemas["Row"]["properties"]
     assert list(fields) == list(model.schema.names)
     assert all(field["description"] and field["examples"] for field in fields.values())
@@ -309,8 +310,8 @@ def test_the_docs_page_describes_every_field(server: Server, model: PackedModel)
 
 
 def test_probes_and_unknown_paths_fall_through_to_bentoml(server: Server) -> None:
-    assert [httpx.get(f"{server.url}/{path}").status_code for path in ("livez", "readyz", "healthz")] == [200] * 3
-    assert httpx.get(f"{server.url}/nowhere").status_code == 404
+    assert [HTTP.get(f"{server.url}/{path}").status_code for path in ("livez", "readyz", "healthz")] == [200] * 3
+    assert HTTP.get(f"{server.url}/nowhere").status_code == 404
 
 
 def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.settings import InvalidSettings, read_settings
 from tests.certificates import Pair, write_pair
 from tests.conftest import Server, free_port, run, serve
+from tests.http_client import HTTP
 
 HEALTH = "/grpc.health.v1.Health/Check"
 
@@ -49,7 +50,7 @@ def test_grpc_is_answered_over_tls(secured: Server, pair: Pair) -> None:
 @pytest.mark.slow
 def test_nothing_is_answered_without_tls(secured: Server) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(secured.url.replace("https", "http") + "/livez")
+        HTTP.get(secured.url.replace("https", "http") + "/livez")
     with grpc.insecure_channel(secured.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
         channel.unary_unary(HEALTH)(b"", timeout=5)
     assert rejected.value.code() is grpc.StatusCode.UNAVAILABLE

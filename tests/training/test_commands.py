@@ -14,18 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.models.model import ModelStore
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from ekiben.training.__main__ import main
 from ekiben.training.checks.gate import report_path
-from tests.conftest import ROOT, run, wait_until
+from tests.conftest import ROOT, run, stores_in, wait_until
 
 NAME = "commands_test"
 ROWS = 400
@@ -86,7 +83,7 @@ class Project:
 
     @property
     def stores(self) -> dict[str, str]:
-        return {"BENTOML_HOME": str(self.home), "MLFLOW_TRACKING_URI": f"sqlite:///{self.database}"}
+        return stores_in(self.folder)
 
     @property
     def client(self) -> MlflowClient:
@@ -157,21 +154,14 @@ def changed(killed: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Project], Project]]:
+def enter(use_stores: Callable[[Path], None]) -> Callable[[Project], Project]:
     """Let commands run within this process on a project's stores."""
-    before = mlflow.get_tracking_uri()
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
 
     def use(project: Project) -> Project:
-        for name, value in project.stores.items():
-            monkeypatch.setenv(name, value)
-        (project.home / "models").mkdir(parents=True, exist_ok=True)
-        BentoMLContainer.model_store.set(ModelStore(project.home / "models"))
+        use_stores(project.folder)
         return project
 
-    yield use
-    BentoMLContainer.model_store.reset()
-    mlflow.set_tracking_uri(before)
+    return use
 
 
 @pytest.fixture

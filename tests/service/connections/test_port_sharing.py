@@ -14,8 +14,10 @@ from typing import Any
 
 import grpc
 import httpx
+import numpy as np
 import psutil
 import pytest
+import tritonclient.grpc as triton_grpc
 import uvicorn
 import uvloop
 from uvicorn.config import HTTP_PROTOCOLS
@@ -25,7 +27,9 @@ from ekiben.service.connections import port_sharing
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, ProtocolDetector
-from tests.conftest import Server, serve, wait_until
+from tests.callers import predict, triton_grpc_raw
+from tests.conftest import NAME, Server, serve, wait_until
+from tests.http_client import HTTP
 from tests.waiting import wait_for
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -381,9 +385,23 @@ def test_both_ports_answer_grpc_and_one_http(shared: Server) -> None:
     main = shared.url.removeprefix("http://")
     with ThreadPoolExecutor(8) as pool:
         checks = [pool.submit(check_health, address) for address in (main, shared.grpc) * 20]
-        pages = [pool.submit(httpx.get, f"{shared.url}/livez") for _ in range(20)]
+        pages = [pool.submit(HTTP.get, f"{shared.url}/livez") for _ in range(20)]
         assert {check.result() for check in checks} == {b"\x08\x01"}
         assert {page.result().status_code for page in pages} == {200}
+
+
+@pytest.mark.slow
+def test_both_ports_predict_the_same(shared: Server, model: PackedModel) -> None:
+    rows = [dict(model.schema.example)] * 3
+    main = Server(shared.url, shared.url.removeprefix("http://"), shared.process, shared.log)
+    wanted = predict(shared, model.schema, rows)
+    assert triton_grpc_raw(main, model.schema, rows) == wanted
+    assert triton_grpc_raw(shared, model.schema, rows) == wanted  # its own port answers too
+    with triton_grpc.InferenceServerClient(main.grpc) as client:
+        big = triton_grpc.InferInput("x", [300_000, 1], "FP32")
+        big.set_data_from_numpy(np.zeros((300_000, 1), np.float32))
+        with pytest.raises(Exception, match="300000 rows are more than"):
+            client.infer(NAME, [big])
 
 
 @pytest.mark.slow

@@ -34,13 +34,16 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6
 @contextmanager
 def serving(folder: Path, *options: str, **environment: str) -> Iterator[dict[str, str]]:
     """Serve until the health check finds the service; give the environment that it was asked in."""
-
     ports = {"PORT": str(free_port()), "GRPC_PORT": str(free_port())}
     command = [sys.executable, "-m", "bentoml", "serve", *options]
     log = folder / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | ports | environment, stdout=output, stderr=output
+            command,
+            cwd=ROOT,
+            env=os.environ | ports | {"DRAIN_DELAY_S": "0"} | environment,
+            stdout=output,
+            stderr=output,
         )
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -180,7 +183,8 @@ def can_unshare() -> bool:
 )
 def test_a_machine_without_ipv6_serves(model: PackedModel) -> None:
     command = ["unshare", "--net", "sh", "-c", IPV4_ONLY, sys.executable]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START_TIMEOUT_S)
+    environment = os.environ | {"DRAIN_DELAY_S": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=START_TIMEOUT_S)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from tests.conftest import Server, free_port, run, serve, wait_until
+from tests.conftest import Server, serve, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -77,13 +77,3 @@ def test_an_interrupt_stops_at_once(model: PackedModel, tmp_path: Path) -> None:
     with serve(tmp_path, DRAIN_DELAY_S="0") as server:
         os.kill(server.process.pid, signal.SIGINT)
         assert server.process.wait(timeout=ALLOWED_S) in (0, 130, -signal.SIGINT)
-
-
-def test_a_taken_port_is_named(model: PackedModel) -> None:
-    port = free_port()
-    with socket.socket() as other:
-        other.bind(("0.0.0.0", port))
-        other.listen()
-        rejected = run("-m", "bentoml", "serve", "--port", str(port), fails=True)
-    assert f"port {port} can't be used" in rejected.stderr
-    assert "Traceback" not in rejected.stderr

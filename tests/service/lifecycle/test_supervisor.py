@@ -15,6 +15,7 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from tests.conftest import START_TIMEOUT_S, Server, is_ready, serve, wait_until
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,7 @@ def test_workers_end_with_their_supervisor(model: PackedModel, tmp_path: Path, c
         assert len(left) == int(count)
         assert list(home.iterdir())
         with asking(server, body, 10) as client:
-            httpx.get(f"{server.url}/readyz")  # which is read after the other
+            HTTP.get(f"{server.url}/readyz")  # which is read after the other
             server.process.kill()
             wait_until(lambda: not listens(http_address(server)), NOTICED_S)
             client.sendall(body[10:])
@@ -102,7 +103,7 @@ def test_callers_are_refused_until_a_dead_worker_is_replaced(model: PackedModel,
         body = body_of(model)
         headers = {"content-type": "application/json"}
         counted = 'inference_requests_total{code="200",protocol="predict"}'
-        assert httpx.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
+        assert HTTP.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
         wait_until(lambda: server.metric(counted) == 1, NOTICED_S)
         (worker,) = workers(server)
         with asking(server, body, 10) as client:
@@ -110,7 +111,7 @@ def test_callers_are_refused_until_a_dead_worker_is_replaced(model: PackedModel,
             assert ends_unanswered(client)
         wait_until(lambda: not listens(http_address(server)), NOTICED_S)
         wait_until(lambda: is_ready(server), START_TIMEOUT_S, server.log.read_text)
-        assert httpx.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
+        assert HTTP.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
         wait_until(lambda: server.metric(counted) == 2, NOTICED_S)  # the new worker went on counting
         assert f"worker {worker.pid} was killed by SIGKILL: another one starts" in server.log.read_text()
         assert "Traceback" not in server.log.read_text()
@@ -131,7 +132,7 @@ def test_one_of_two_workers_goes_on_alone(model: PackedModel, tmp_path: Path, en
         dead, living = workers(server)
         kill(dead)
         while len(workers(server)) < 2 or server.log.read_text().count("is ready") < 3:
-            assert httpx.get(f"{server.url}/readyz", timeout=HANG_S).status_code == 200
+            assert HTTP.get(f"{server.url}/readyz", timeout=HANG_S).status_code == 200
         assert living in workers(server)
 
 

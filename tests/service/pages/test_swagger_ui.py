@@ -16,6 +16,7 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import Manifest, PackedModel
 from ekiben.service.protocols.openapi import describe_service, escape_markup
 from tests.conftest import NAME, Server
+from tests.http_client import HTTP
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OTHER_HOST = re.compile(r"""(?:src|href|action)=["']?(?:\w+:)?//""")
@@ -24,7 +25,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def page(server: Server) -> httpx.Response:
-    return httpx.get(server.url, headers=BROWSER)
+    return HTTP.get(server.url, headers=BROWSER)
 
 
 @pytest.mark.slow
@@ -41,7 +42,7 @@ def test_the_page_names_no_other_host_and_holds_no_script_of_its_own(page: httpx
     "path", ["/", "/docs.html", "/docs.js", "/static_content/swagger-ui.css", "/nothing", "/docs.htm"]
 )
 def test_every_page_keeps_the_browser_at_home(server: Server, path: str) -> None:
-    headers = httpx.get(server.url + path, headers=BROWSER).headers
+    headers = HTTP.get(server.url + path, headers=BROWSER).headers
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
     assert policy["script-src"] == policy["connect-src"] == "'self'"
@@ -53,8 +54,8 @@ def test_every_page_keeps_the_browser_at_home(server: Server, path: str) -> None
 @pytest.mark.slow
 def test_what_the_page_loads_is_there(server: Server, page: httpx.Response) -> None:
     for path in re.findall(r'(?:src|href)="\.([^"]+)"', page.text):
-        assert httpx.get(server.url + path).status_code == 200, path
-    script = httpx.get(f"{server.url}/docs.js")
+        assert HTTP.get(server.url + path).status_code == 200, path
+    script = HTTP.get(f"{server.url}/docs.js")
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"
     assert "validatorUrl: null" in script.text  # else Swagger UI sends the address to a validator
     assert "//" not in script.text

@@ -39,6 +39,7 @@ from ekiben.service.parquet.readers import Readers, count_readers, find_memory_b
 from ekiben.service.protocols.invocations.media import PARQUET
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import ROOT, Server, wait_until
+from tests.http_client import HTTP
 from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
 MAX_ROWS, MAX_BYTES = 20_000, 8 * MIB
@@ -354,9 +355,7 @@ def test_readers_fit_their_container() -> None:
 
 
 def invoke(server: Server, body: bytes, **headers: str) -> httpx.Response:
-    return httpx.post(
-        f"{server.url}/invocations", content=body, headers={"content-type": PARQUET} | headers, timeout=30
-    )
+    return HTTP.post(f"{server.url}/invocations", content=body, headers={"content-type": PARQUET} | headers, timeout=30)
 
 
 def measure_memory(server: Server) -> int:
@@ -386,7 +385,7 @@ def test_attacks_at_once_leave_the_service_as_it_was(server: Server, row: dict[s
     with ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(invoke, server, body) for body in bodies * 4]
         while not all(one.done() for one in asked):
-            assert httpx.post(f"{server.url}/predict", json={"rows": [row]}, timeout=30).status_code == 200
+            assert HTTP.post(f"{server.url}/predict", json={"rows": [row]}, timeout=30).status_code == 200
     for answered in (one.result() for one in asked):
         assert answered.status_code in (400, 413), answered.text
         assert set(answered.json()) == {"error", "error_code", "message"}

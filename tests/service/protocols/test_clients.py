@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
@@ -25,6 +24,7 @@ from tritonclient.utils import InferenceServerException
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import CALLERS, Caller, triton_inputs
 from tests.conftest import NAME, ROOT, Server
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def rows(model: PackedModel) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def wanted(server: Server, rows: list[dict[str, Any]]) -> tuple[list[float], list[Any]]:
-    answered = httpx.post(f"{server.url}/predict", json={"rows": rows}).json()["predictions"]
+    answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}).json()["predictions"]
     return [one["probability"] for one in answered], [one["label"] for one in answered]
 
 
@@ -165,4 +165,4 @@ def test_reflection_describes_every_service(channel: grpc.Channel) -> None:
 
 def test_mlflow_pings(server: Server) -> None:
     ScoringServerClient("127.0.0.1", int(server.url.rpartition(":")[2])).ping()
-    assert httpx.get(f"{server.url}/ping").content == b""
+    assert HTTP.get(f"{server.url}/ping").content == b""

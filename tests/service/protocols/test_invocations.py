@@ -35,6 +35,7 @@ from ekiben.service.protocols.invocations.json_forms import JsonReader
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import Server, serve
+from tests.http_client import HTTP
 from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
 MAX_ROWS = 100
@@ -446,11 +447,11 @@ def golden(model: PackedModel) -> list[dict[str, Any]]:
 def invoke(server: Server, body: Any, kind: str | None = JSON, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kinds = {"content-type": kind} if kind is not None else {}
-    return httpx.post(f"{server.url}/invocations", content=content, headers=kinds | headers, timeout=30)
+    return HTTP.post(f"{server.url}/invocations", content=content, headers=kinds | headers, timeout=30)
 
 
 def predict(server: Server, rows: list[dict[str, Any]]) -> Any:
-    return httpx.post(f"{server.url}/predict", json={"rows": rows}, timeout=30).json()["predictions"]
+    return HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30).json()["predictions"]
 
 
 def with_datetimes(rows: list[dict[str, Any]], model: PackedModel) -> pd.DataFrame:
@@ -517,7 +518,7 @@ def test_sagemaker_may_set_the_answers_form(model: PackedModel, tmp_path: Path, 
     with serve(tmp_path, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT=CSV) as server:
         assert invoke(server, {"instances": golden[:3]}).headers["content-type"] == CSV
         assert invoke(server, {"instances": golden[:3]}, accept=JSON).json()["predictions"]
-        assert httpx.get(f"{server.url}/ping").status_code == 200
+        assert HTTP.get(f"{server.url}/ping").status_code == 200
 
 
 @pytest.mark.slow
@@ -548,7 +549,7 @@ def test_what_is_wrong_is_told(server: Server, body: Any, kind: str | None, stat
 @pytest.mark.slow
 def test_a_wrong_row_gets_the_sentence_of_predict(server: Server, golden: list[dict[str, Any]]) -> None:
     rows = [golden[0], golden[1] | {"distance": "far"}]
-    wanted = httpx.post(f"{server.url}/predict", json={"rows": rows}).json()["error"]
+    wanted = HTTP.post(f"{server.url}/predict", json={"rows": rows}).json()["error"]
     names = list(rows[0])
     split = {"columns": names, "data": [[row[name] for name in names] for row in rows]}
     bodies = [({"dataframe_split": split}, JSON), ({"instances": rows}, JSON), (to_csv(rows), CSV)]
@@ -571,7 +572,7 @@ def test_a_large_body_keeps_nobody_waiting(server: Server, golden: list[dict[str
             waits = []
             while not asked.done():
                 started = time.perf_counter()
-                assert httpx.get(f"{server.url}/ping").status_code == 200
+                assert HTTP.get(f"{server.url}/ping").status_code == 200
                 waits.append(time.perf_counter() - started)
             assert asked.result().status_code == 200, asked.result().text
             assert max(waits) < 1.0, (kind, max(waits))  # SageMaker gives a probe two seconds
@@ -579,17 +580,17 @@ def test_a_large_body_keeps_nobody_waiting(server: Server, golden: list[dict[str
 
 @pytest.mark.slow
 def test_the_version_is_told_and_a_health_probe_needs_no_body(server: Server) -> None:
-    version = httpx.get(f"{server.url}/version")
+    version = HTTP.get(f"{server.url}/version")
     assert (version.status_code, version.headers["content-type"]) == (200, "text/plain")
-    assert version.text == httpx.get(f"{server.url}/v2").json()["version"]
-    assert httpx.get(f"{server.url}/invocations").status_code == 405
-    assert [httpx.get(f"{server.url}/{path}").status_code for path in ("ping", "health")] == [200, 200]
+    assert version.text == HTTP.get(f"{server.url}/v2").json()["version"]
+    assert HTTP.get(f"{server.url}/invocations").status_code == 405
+    assert [HTTP.get(f"{server.url}/{path}").status_code for path in ("ping", "health")] == [200, 200]
 
 
 @pytest.mark.slow
 def test_parquet_that_ends_its_reader_leaves_the_service_alone(server: Server, golden: list[dict[str, Any]]) -> None:
     good = to_parquet(pd.DataFrame(golden))
-    worker = httpx.get(f"{server.url}/ping")
+    worker = HTTP.get(f"{server.url}/ping")
     generator = np.random.default_rng(1)
     for _ in range(20):
         damaged = bytearray(good)

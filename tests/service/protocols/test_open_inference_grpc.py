@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
@@ -17,6 +16,7 @@ from tritonclient.utils import InferenceServerException
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
+from tests.http_client import HTTP
 from tests.open_inference_requests import raw_request, typed_request
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def stub(server: Server) -> Iterator[Any]:
 
 
 def predict(server: Server, rows: list[dict[str, Any]]) -> list[float]:
-    answered = httpx.post(f"{server.url}/predict", json={"rows": rows}).json()
+    answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}).json()
     return [one["probability"] for one in answered["predictions"]]
 
 

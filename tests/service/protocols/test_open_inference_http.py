@@ -17,6 +17,7 @@ from ekiben.contract.tensors import input_specs
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def tensors(model: PackedModel, rows: list[Json]) -> Tensors:
 
 def post(server: Server, content: Any, path: str = INFER, **headers: str) -> httpx.Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return httpx.post(server.url + path, content=body, headers=headers, timeout=30)
+    return HTTP.post(server.url + path, content=body, headers=headers, timeout=30)
 
 
 def rejection(answered: httpx.Response, status: int = 400) -> str:
@@ -56,7 +57,7 @@ def rejection(answered: httpx.Response, status: int = 400) -> str:
 
 
 def predict(server: Server, rows: list[Json]) -> list[float]:
-    answered = httpx.post(f"{server.url}/predict", json={"rows": rows}).json()
+    answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}).json()
     return [one["probability"] for one in answered["predictions"]]
 
 
@@ -171,12 +172,12 @@ def test_the_earlier_of_two_deadlines_counts(server: Server, tensors: Tensors) -
 
 def test_the_server_says_what_it_is(server: Server, model: PackedModel) -> None:
     for path in ("/v2", "/v2/"):
-        about = httpx.get(server.url + path).json()
+        about = HTTP.get(server.url + path).json()
         assert (about["name"], len(about["extensions"])) == ("ekiben", 6)
-    assert httpx.get(f"{server.url}/v2/models").json() == {"models": [NAME]}
-    assert httpx.get(f"{server.url}/v2/models/stats").json()["model_stats"][0]["name"] == NAME
-    assert httpx.get(f"{server.url}/v2/health/ready").json() == {"ready": True, "live": True}
-    properties = httpx.get(f"{server.url}/v2/models/{NAME}").json()["properties"]
+    assert HTTP.get(f"{server.url}/v2/models").json() == {"models": [NAME]}
+    assert HTTP.get(f"{server.url}/v2/models/stats").json()["model_stats"][0]["name"] == NAME
+    assert HTTP.get(f"{server.url}/v2/health/ready").json() == {"ready": True, "live": True}
+    properties = HTTP.get(f"{server.url}/v2/models/{NAME}").json()["properties"]
     assert properties["schema_digest"] == model.schema.digest
     assert json.loads(properties["classes"]) == ["false", "true"]
 
@@ -306,7 +307,7 @@ def test_a_value_that_is_missing_is_named_as_predict_names_it(
     wrong = next(index for index, tensor in enumerate(tensors) if tensor["name"] == "distance")
     tensors[wrong]["data"] = [1.0, None]
     said = rejection(post(server, {"inputs": tensors}))
-    same = httpx.post(f"{server.url}/predict", json={"rows": [rows[0] | {"distance": 1}, rows[1] | {"distance": None}]})
+    same = HTTP.post(f"{server.url}/predict", json={"rows": [rows[0] | {"distance": 1}, rows[1] | {"distance": None}]})
     assert said == same.json()["error"] == "row 1: `distance`: null is not allowed; expected a number"
 
 
@@ -365,7 +366,7 @@ def test_a_header_length_that_makes_no_sense_is_rejected(
     server: Server, model: PackedModel, tensors: Tensors, length: str
 ) -> None:
     head, raw = to_binary(tensors, model)
-    answered = httpx.post(server.url + INFER, content=head + raw, headers={LENGTH.encode(): length.encode()})
+    answered = HTTP.post(server.url + INFER, content=head + raw, headers={LENGTH.encode(): length.encode()})
     assert rejection(answered).startswith(f"{LENGTH}: expected how many of the body's {len(head + raw)} bytes are JSON")
 
 
@@ -397,7 +398,7 @@ def test_raw_tensors_need_the_header_and_one_input(server: Server, model: Packed
     ],
 )
 def test_what_is_not_here_is_said(server: Server, method: str, path: str, status: int, sentence: str) -> None:
-    assert rejection(httpx.request(method, server.url + path), status).startswith(sentence)
+    assert rejection(HTTP.request(method, server.url + path), status).startswith(sentence)
 
 
 def test_a_wrong_request_leaves_no_traceback(server: Server) -> None:

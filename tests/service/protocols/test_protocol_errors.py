@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import grpc
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.protos import message
 from tests.callers import INFER, JSON, PREDICT, call, columns
 from tests.conftest import NAME, Server, serve
+from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def inputs(model: PackedModel, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def reject(server: Server, path: str, body: Any, **headers: str) -> tuple[int, str]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    rejected = httpx.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
+    rejected = HTTP.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
     assert rejected.headers["content-type"] == "application/json"
     return rejected.status_code, rejected.json()["error"]
 
@@ -179,14 +179,14 @@ def test_a_damaged_parquet_file_harms_nobody(server: Server, row: dict[str, Any]
     pd.DataFrame([row]).to_parquet(output)
     good, generator = output.getvalue(), np.random.default_rng(0)
     kind = {"content-type": "application/vnd.apache.parquet"}
-    assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
+    assert HTTP.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
     for _ in range(30):
         damaged = bytearray(good)
         for index in generator.integers(4, len(good) - 4, 5):
             damaged[index] ^= int(generator.integers(1, 256))
-        answered = httpx.post(f"{server.url}/invocations", content=bytes(damaged), headers=kind)
+        answered = HTTP.post(f"{server.url}/invocations", content=bytes(damaged), headers=kind)
         assert answered.status_code in (200, 400), answered.text
-    assert httpx.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
+    assert HTTP.post(f"{server.url}/invocations", content=good, headers=kind).status_code == 200
 
 
 def infer_request(inputs: list[dict[str, Any]]) -> Any:
@@ -266,8 +266,8 @@ def test_vertex_chooses_its_routes(model: PackedModel, tmp_path: Any, row: dict[
     routes = {"AIP_HEALTH_ROUTE": "/v1/endpoints/1/deployedModels/2"}
     routes["AIP_PREDICT_ROUTE"] = routes["AIP_HEALTH_ROUTE"] + ":predict"
     with serve(tmp_path, AIP_MODE="PREDICTION", **routes) as server:
-        assert httpx.get(server.url + routes["AIP_HEALTH_ROUTE"]).status_code == 200
+        assert HTTP.get(server.url + routes["AIP_HEALTH_ROUTE"]).status_code == 200
         body = {"instances": [row], "parameters": {"x": 1}}
-        answered = httpx.post(server.url + routes["AIP_PREDICT_ROUTE"], json=body).json()
-        assert answered["predictions"] == httpx.post(server.url + PREDICT, json=body).json()["predictions"]
-        assert httpx.post(server.url + routes["AIP_PREDICT_ROUTE"], json={}).status_code == 400
+        answered = HTTP.post(server.url + routes["AIP_PREDICT_ROUTE"], json=body).json()
+        assert answered["predictions"] == HTTP.post(server.url + PREDICT, json=body).json()["predictions"]
+        assert HTTP.post(server.url + routes["AIP_PREDICT_ROUTE"], json={}).status_code == 400

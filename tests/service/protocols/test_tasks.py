@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +14,15 @@ from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
-from tests.conftest import Server, run, serve
+from ekiben.training.registry.packaging import (
+    choose_golden,
+    predict_encoded,
+    store_package,
+    write_golden,
+    write_package,
+)
+from tests.conftest import Server, serve, using_stores
+from tests.http_client import HTTP
 from tests.untrained_network import build_network
 
 pytestmark = pytest.mark.slow
@@ -56,12 +62,10 @@ def write(folder: Path, target: Target) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BentoML home of this module's own, with both models."""
     folder = tmp_path_factory.mktemp("tasks")
-    (folder / "bentoml").mkdir()
-    for target in (STARS, PRICE):
-        write(folder / target.name, target)
-    store = "from pathlib import Path; from ekiben.training.registry.packaging import store_package"
-    calls = [f"store_package(Path({str(folder / t.name)!r}), '1', {{'run_id': 'made'}})" for t in (STARS, PRICE)]
-    run("-c", "; ".join([store, *calls]), BENTOML_HOME=str(folder / "bentoml"))
+    with using_stores(folder):
+        for target in (STARS, PRICE):
+            write(folder / target.name, target)
+            store_package(folder / target.name, "1", {"run_id": "made"})
     return folder
 
 
@@ -78,7 +82,7 @@ def price(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 
 def predict(server: Server, rows: Any) -> list[dict[str, Any]]:
-    answer = httpx.post(f"{server.url}/predict", json={"rows": rows})
+    answer = HTTP.post(f"{server.url}/predict", json={"rows": rows})
     assert answer.status_code == 200, answer.text
     predictions: list[dict[str, Any]] = answer.json()["predictions"]
     return predictions
@@ -90,7 +94,7 @@ def read_golden(folder: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
 
 
 def describe(server: Server) -> dict[str, Any]:
-    schemas: dict[str, Any] = httpx.get(f"{server.url}/docs.json").json()["components"]["schemas"]
+    schemas: dict[str, Any] = HTTP.get(f"{server.url}/docs.json").json()["components"]["schemas"]
     return schemas
 
 
@@ -149,7 +153,7 @@ def test_a_value_may_come_in_either_spelling(price: Server) -> None:
     ],
 )
 def test_a_wrong_value_is_named(price: Server, change: dict[str, Any], problem: str) -> None:
-    answer = httpx.post(f"{price.url}/predict", json={"rows": [ROW, ROW | change]})
+    answer = HTTP.post(f"{price.url}/predict", json={"rows": [ROW, ROW | change]})
     assert answer.status_code == 400
     assert problem in answer.text
     assert "row 1" in answer.text

@@ -3,12 +3,12 @@
 import asyncio
 import threading
 
-import httpx
 import pytest
 
 from ekiben.service.telemetry import exposition
 from ekiben.service.telemetry.exposition import Exposition
 from tests.conftest import Server
+from tests.http_client import HTTP
 
 
 class Generator:
@@ -71,8 +71,8 @@ def test_after_a_failure_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.slow
 def test_a_scraper_gets_text(server: Server) -> None:
-    answered = httpx.get(f"{server.url}/metrics")
+    answered = HTTP.get(f"{server.url}/metrics")
     assert answered.headers["content-type"].startswith("text/plain; version=")
     assert answered.headers["x-content-type-options"] == "nosniff"
     assert "model_info{" in answered.text
-    assert httpx.post(f"{server.url}/metrics").status_code == 405
+    assert HTTP.post(f"{server.url}/metrics").status_code == 405

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
 from ekiben.service.telemetry.metric_files import COMPLETE, FIRST_BYTES, CounterFiles, Counters
 from tests.conftest import Server, serve, wait_until
+from tests.http_client import HTTP
 
 GIVEN_UP = "this worker keeps its metrics in memory"
 COUNTED = 'inference_requests_total{code="200",protocol="predict"}'
@@ -40,7 +40,7 @@ def fill(disk: Path) -> None:
 
 
 def ask(server: Server, model: PackedModel) -> int:
-    return httpx.post(f"{server.url}/predict", json={"rows": [model.schema.example]}).status_code
+    return HTTP.post(f"{server.url}/predict", json={"rows": [model.schema.example]}).status_code
 
 
 def key(name: str) -> str:
@@ -133,7 +133,7 @@ def test_with_several_workers_no_part_is_passed_off_as_the_whole(
     fill(small_disk)
     with serve(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(small_disk), WORKERS="2") as server:
         assert ask(server, model) == 200
-        answer = httpx.get(f"{server.url}/metrics")
+        answer = HTTP.get(f"{server.url}/metrics")
         assert (answer.status_code, "not every worker can publish its metrics" in answer.text) == (503, True)
         assert "Traceback" not in server.log.read_text()
 
@@ -166,5 +166,5 @@ def test_two_workers_add_up(model: PackedModel, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_paths_that_are_not_there_make_no_metrics(server: Server) -> None:
     for number in range(20):
-        assert httpx.get(f"{server.url}/not-there-{number}").status_code == 404
-    assert "not-there" not in httpx.get(f"{server.url}/metrics").text
+        assert HTTP.get(f"{server.url}/not-there-{number}").status_code == 404
+    assert "not-there" not in HTTP.get(f"{server.url}/metrics").text

@@ -9,6 +9,7 @@ import mlflow
 import pytest
 
 from tests.conftest import NAME, free_port, run, wait_until
+from tests.http_client import HTTP
 from tests.postgres import NEEDS_POSTGRES, running_postgres, stopped_at_the_end
 
 pytestmark = NEEDS_POSTGRES
@@ -32,7 +33,7 @@ def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
         def answers() -> bool:
             try:
-                return httpx.get(f"{address}/health").status_code == 200
+                return HTTP.get(f"{address}/health").status_code == 200
             except httpx.TransportError:
                 return False
 

@@ -14,9 +14,9 @@ from ekiben.training.sources.flights import (
     data_file,
     digest_table,
     join_tables,
-    load_flights,
     summarise_weather,
 )
+from tests.all_flights import read_flights
 
 OUTCOMES = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 FEATURES = list(read_problem(BUILT_IN).features)
@@ -54,7 +54,7 @@ def raw() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return load_flights(lambda share: None)
+    return read_flights()[0]
 
 
 def test_every_flight_that_arrived_is_there_once(table: pd.DataFrame) -> None:
@@ -77,8 +77,7 @@ def test_as_many_are_late_as_arrived_late(raw: tuple[pd.DataFrame, ...], table: 
 
 
 def test_the_share_that_is_done_is_reported() -> None:
-    shares: list[float] = []
-    load_flights(shares.append)
+    _, shares = read_flights()
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
