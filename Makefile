@@ -78,11 +78,11 @@ protos: $(VENV)/dev ## Compile the gRPC messages
 # What is tested is `dev`: the other locks take their versions from it.
 locks: ## Pin every dependency again, with hashes (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
-		--all-extras pyproject.toml -o requirements/dev.txt
-	@for extra in "service:" "service-tensorflow:--extra tensorflow" "training:--extra training" \
-			"image:--extra training --extra image" "load:--extra training --extra load"; do \
+		--group dev -o requirements/dev.txt
+	@for lock in "service:--group serving" "service-tensorflow:--group serving --group tensorflow" \
+			"training:--group training" "image:--group image" "load:--group load"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-			-c requirements/dev.txt $${extra#*:} pyproject.toml -o requirements/$${extra%%:*}.txt || exit 1; done
+			-c requirements/dev.txt $${lock#*:} -o requirements/$${lock%%:*}.txt || exit 1; done
 	@for peer in $(PEERS:%=requirements/peers/%); do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$peer.in -o $$peer.txt || exit 1; done

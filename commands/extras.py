@@ -14,7 +14,8 @@ def as_missing_extra(extra: str, command: Callable[[], int | None]) -> int | Non
     try:
         return command()
     except ModuleNotFoundError as error:
-        if not extra or (error.name or "").partition(".")[0] == "ekiben":
+        if (error.name or "").partition(".")[0] == "ekiben":
             raise
         needed = f"this command needs {error.name}, which is not installed"
-        raise MissingExtra(f"{needed}: pip install 'ekiben[{extra}]'") from None
+        package = f"'ekiben[{extra}]'" if extra else "ekiben"
+        raise MissingExtra(f"{needed}: pip install {package}") from None

@@ -23,12 +23,12 @@ EPILOG = """State is in the working folder, or in EKIBEN_HOME; packed models are
 
 @dataclass(frozen=True)
 class Group:
-    """Commands that belong together, and which extra of the package they need."""
+    """Commands that belong together, and which extra of the package they need, if one."""
 
     title: str
-    extra: str
     add: Callable[["Commands"], None]
     stopped: str = "interrupted"
+    extra: str = ""
 
 
 class GroupedParser(argparse.ArgumentParser):
@@ -60,13 +60,13 @@ SERVING = "answer over HTTP and gRPC; any other option, such as --port, is one o
 BUILDING = "build the OCI image of the packed model"
 COMPLETING = "print the script that completes commands and options in a shell"
 GROUPS = (
-    Group("a table becomes a model", "training", training.add_building, STOPPED),
-    Group("one model is chosen", "training", training.add_choosing, STOPPED),
-    Group("it answers", "training", training.add_scoring),
-    Group("it answers", "training", add_one("serve", SERVING, serve.add_options, serve.run)),
-    Group("it answers", "image", add_one("image", BUILDING, image.add_options, image.run), image.STOPPED),
-    Group("it is measured", "load", load_tests.add_commands, load_tests.STOPPED),
-    Group("this command", "training", add_one("completion", COMPLETING, completion.add_options, completion.run)),
+    Group("a table becomes a model", training.add_building, STOPPED),
+    Group("one model is chosen", training.add_choosing, STOPPED),
+    Group("it answers", training.add_scoring),
+    Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),
+    Group("it answers", add_one("image", BUILDING, image.add_options, image.run)),
+    Group("it is measured", load_tests.add_commands, extra="load"),
+    Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )
 
 

@@ -23,9 +23,9 @@ BELOW = {
 
 
 def find_modules() -> list[Path]:
-    """Return every module of the repository, by its path in it."""
+    """Return every module in a room of the repository, by its path in it."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", "*/*.py"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return [Path(line) for line in listed.stdout.splitlines() if (ROOT / line).exists()]
 

@@ -1,13 +1,12 @@
 """The locks agree with each other and with pyproject.toml: what is tested is what is shipped."""
 
 import re
-import tomllib
 from collections.abc import Mapping
-from itertools import chain
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.dependencies import REQUIREMENTS
 
 LOCKS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "requirements").glob("*.txt")}
 PINNED = re.compile(r"^(?P<name>[\w.-]+)(?:\[[\w,]+\])?==(?P<version>[^\s;\\]+)", flags=re.MULTILINE)
@@ -38,9 +37,7 @@ def test_a_lock_has_the_versions_that_are_tested(lock: str) -> None:
 
 
 def test_the_locks_have_the_versions_that_are_declared() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = "\n".join(chain(project["dependencies"], *project["optional-dependencies"].values()))
-    pinned = read_versions(declared)
+    pinned = read_versions("\n".join(REQUIREMENTS))
     assert "bentoml" in pinned
     assert find_disagreements(pinned, read_versions(LOCKS["dev"])) == []
 

@@ -12,21 +12,23 @@ import yaml
 
 from ekiben.contract.version import VERSION
 from tests.conftest import ROOT
+from tests.dependencies import list_declared, to_name
 from tests.internals import PACKAGE, is_foreign, list_files, list_makers, list_rooms, read_module
 
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = CONFIGURATION["project"]
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-# Who may import what, besides what serving needs; other servers have environments of their own.
-EXTRAS = {
-    "contract": [],
-    "service": ["tensorflow"],
+# Who may import the packages of which group; other servers have environments of their own.
+ALLOWED = {
+    "contract": ["serving"],
+    "model": ["serving", "tensorflow"],
+    "service": ["serving", "tensorflow"],
     "training": ["training"],
     "deploy": ["image"],
     "load_tests": ["load"],
     "commands": ["training"],
 }
-EXTRAS |= {"model": ["tensorflow"], "monitoring": [], "pipeline": ["training"]}
+ALLOWED |= {"monitoring": ["serving"], "pipeline": ["training"]}
 UNIMPORTED = {
     "uvloop": "uvicorn picks it up",
     "tensorflow": "tensorflow-cpu where that has no wheel",
@@ -42,21 +44,7 @@ UNIMPORTED = {
 }
 
 
-def to_name(requirement: str) -> str:
-    """Return the package that a requirement or a distribution names."""
-    return re.split(r"[\[ <>=;!~]", requirement)[0].lower().replace("_", "-")
-
-
-def list_declared(extra: str) -> set[str]:
-    """Return the packages of an extra, and of those it includes."""
-    entries = PROJECT["optional-dependencies"][extra]
-    included = [name for entry in entries if entry.startswith(f"{PACKAGE}[") for name in re.findall(r"\[(.*)\]", entry)]
-    own = {to_name(entry) for entry in entries} - {PACKAGE}
-    return own.union(*(list_declared(name) for name in included))
-
-
-BASE = {to_name(entry) for entry in PROJECT["dependencies"]}
-ALL = BASE.union(*(list_declared(extra) for extra in PROJECT["optional-dependencies"]))
+SERVING, ALL = list_declared("serving"), list_declared("dev")
 
 
 @cache
@@ -89,7 +77,7 @@ def find_undeclared(files: list[Path], declared: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("room", sorted(list_rooms() - {"tests"}))
 def test_what_a_room_imports_is_declared(room: str) -> None:
-    declared = BASE.union(*(list_declared(extra) for extra in EXTRAS.get(room, [])))
+    declared = set().union(*map(list_declared, ALLOWED.get(room, ["serving"])))
     peers = (path.read_text(encoding="utf-8") for path in (ROOT / "requirements" / "peers").glob("*.in"))
     others = {to_name(line.removeprefix("nvidia-")) for text in peers for line in text.splitlines()}
     files = [file for file in list_files([room]) if file.relative_to(ROOT) not in excluded_from_image()]
@@ -108,7 +96,7 @@ def excluded_from_image() -> set[Path]:
 def test_what_is_not_declared_is_found(tmp_path: Path) -> None:
     file = tmp_path / "one.py"
     file.write_text("import hypothesis\nimport numpy.typing\nfrom google.protobuf import message\nimport os\n")
-    assert find_undeclared([file], BASE) == {"hypothesis"}
+    assert find_undeclared([file], SERVING) == {"hypothesis"}
 
 
 def test_what_is_declared_is_used() -> None:
@@ -119,10 +107,10 @@ def test_what_is_declared_is_used() -> None:
 
 
 def test_what_the_image_holds_is_used_there() -> None:
-    """What only a test imports belongs to the extra `dev`."""
+    """What only a test imports belongs to the group `dev`."""
     rooms = list_rooms() & {"contract", "model", "service"}
     used = {owner for name in list_imports(list_files(rooms)) for owner in find_owner(name)}
-    assert BASE - used - set(UNIMPORTED) == set()
+    assert SERVING - used - set(UNIMPORTED) == set()
 
 
 def test_the_version_is_the_newest_of_the_changelog() -> None:

@@ -2,12 +2,11 @@
 
 import ast
 import json
-import tomllib
-from itertools import chain
 
 import pytest
 
-from tests.conftest import ROOT, run
+from tests.conftest import run
+from tests.dependencies import REQUIREMENTS
 from tests.internals import Module, find_inherited, list_makers
 from tests.upstream import LIST, Liberty, find_changes, read_list
 
@@ -33,9 +32,7 @@ def test_every_internal_that_is_used_is_listed(found: dict[str, list[str]]) -> N
 
 def test_whose_internals_are_used_is_pinned() -> None:
     """In pyproject.toml too: the locks are not what `pip install` reads."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = chain(project["dependencies"], *project["optional-dependencies"].values())
-    pinned = {entry.partition("==")[0] for entry in declared if "==" in entry}
+    pinned = {entry.partition("==")[0] for entry in REQUIREMENTS if "==" in entry}
     owners = {liberty.owner.partition(".")[0] for liberty in LIBERTIES}
     assert {owner for owner in owners if not list_makers()[owner] & pinned} == set()
 

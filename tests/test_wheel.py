@@ -22,6 +22,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, START_TIMEOUT_S, free_port, wait_until
+from tests.dependencies import list_declared, to_name
 from tests.internals import list_rooms
 
 TRAIN_TIMEOUT_S = 240
@@ -91,7 +92,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         if package.name != OURS and not package.name.startswith(f"{OURS}-"):
             (packages / package.name).symlink_to(package)
     # With its requirements, which the linked packages must meet: there is no index to get others from.
-    pip("--python", str(environment / "bin" / "python"), "install", f"{wheel}[training,image,load]")
+    pip("--python", str(environment / "bin" / "python"), "install", f"{wheel}[load]")
     return Installed(environment, work)
 
 
@@ -117,9 +118,11 @@ def test_the_wheel_holds_the_package_and_what_it_reads(wheel: Path) -> None:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith("/METADATA"))).decode()
     assert "Requires-Python: <3.14,>=3.11\n" in metadata  # by which pip rejects another Python
-    assert not [name for name in names if name.startswith(("tests", f"{OURS}/tests"))]
-    needed = ("py.typed", "bentofile.yaml", "requirements/service.txt", "deploy/image/Dockerfile.j2")
-    assert {f"{OURS}/{name}" for name in needed} <= set(names)
+    needed = {to_name(line) for line in re.findall(r"^Requires-Dist: ((?:(?!extra ==).)*)$", metadata, re.MULTILINE)}
+    assert needed == list_declared("image")
+    assert not [name for name in names if name.startswith(("tests", f"{OURS}/tests", f"{OURS}/setup.py"))]
+    read = ("py.typed", "bentofile.yaml", "requirements/service.txt", "deploy/image/Dockerfile.j2")
+    assert {f"{OURS}/{name}" for name in read} <= set(names)
 
 
 @pytest.mark.slow
@@ -152,7 +155,7 @@ def test_another_python_is_rejected_in_a_sentence(wheel: Path, tmp_path: Path) -
 def test_the_commands_of_the_readme_in_an_empty_folder(installed: Installed, wheel: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     ((first, *commands),) = [block for block in read_commands(readme) if any("ekiben init" in one for one in block)]
-    assert shlex.split(first) == ["pip", "install", f"{wheel.name}[training]"]
+    assert shlex.split(first) == ["pip", "install", wheel.name]
     init, train, predict, serve = map(shlex.split, commands)
 
     write_table(installed.folder / "titanic.csv")

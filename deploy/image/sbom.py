@@ -18,7 +18,7 @@ class SbomFailed(UserError):
 def write_sbom(requirements: Path, path: Path) -> None:
     """Write the packages that a lock names as CycloneDX JSON; the same lock gives the same file."""
     if not find_spec(TOOL):
-        raise SbomFailed(f"this command needs {TOOL}, which is not installed: pip install 'ekiben[image]'")
+        raise SbomFailed(f"this command needs {TOOL}, which is not installed: pip install cyclonedx-bom")
     command = [sys.executable, "-m", TOOL, "requirements", str(ROOT / requirements), "--output-reproducible"]
     done = subprocess.run([*command, "-o", str(path)], capture_output=True, text=True)
     if done.returncode:

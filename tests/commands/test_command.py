@@ -1,6 +1,7 @@
 """The command line of `ekiben`: help, version, completion, and one sentence for each mistake."""
 
 import subprocess
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -79,15 +80,11 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capsys: 
     assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_command_whose_packages_are_missing_names_the_extra() -> None:
-    def missing() -> None:
-        import_module("no_such_module")
-
+@pytest.mark.parametrize(("extra", "package"), [("load", "'ekiben[load]'"), ("", "ekiben")])
+def test_a_command_whose_packages_are_missing_says_what_brings_them(extra: str, package: str) -> None:
     with pytest.raises(MissingExtra) as caught:
-        as_missing_extra("load", missing)
-    assert str(caught.value) == (
-        "this command needs no_such_module, which is not installed: pip install 'ekiben[load]'"
-    )
+        as_missing_extra(extra, partial(import_module, "no_such_module"))
+    assert str(caught.value) == (f"this command needs no_such_module, which is not installed: pip install {package}")
 
 
 def test_serve_without_a_model(tmp_path: Path) -> None:
