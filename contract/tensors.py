@@ -4,7 +4,6 @@ The datatypes have the Open Inference Protocol's names. Each tensor is a column,
 the probabilities of several classes, (rows, classes).
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,14 +11,17 @@ from operator import ne
 from types import NoneType
 from typing import Any
 
+import numpy as np
+
 from ekiben.contract.answers import Answers, label_rows
+from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Rows, Transposer, merge, null_nans, to_list
 from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.contract.validation import shorten
 
-Column = Sequence[Value]
+Reader = Callable[[Column], Column]
 _BOOL_TYPES = frozenset({bool, NoneType})
 _MISSING_TIMES = ("", "NaT")  # as tensors and pandas write them
 LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
@@ -61,59 +63,59 @@ def to_tensors(target: Target, answers: Answers) -> dict[str, Any]:
 
 
 class TensorDecoder:
-    """Turns tensors and cells of other protocols into the rows that `ekiben.contract.encoding` takes."""
+    """Turns tensors, JSON and cells of other protocols into the columns that `ekiben.contract.encoding` takes."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._readers = {feature.name: _READERS[feature.kind](feature) for feature in schema.features}
-        self._converters = {
-            feature.name: self._readers[feature.name] for feature in schema.features if _needs_conversion(feature)
-        }
+        self._numbers = tuple(feature.name for feature in schema.features if isinstance(feature, Number))
+        self._others = [(name, read) for name, read in self._readers.items() if name not in self._numbers]
+        self._transposer = Transposer(schema.names)
 
-    def to_rows(self, columns: Mapping[str, Column], without_nan: bool = False) -> list[dict[str, Value]]:
-        """Return a row for each index of the columns; raise InvalidInput if their lengths differ.
+    def to_columns(self, given: Mapping[str, Column], nans: bool = False) -> Columns:
+        """Return the columns in the features' order; raise InvalidInput if their lengths differ.
 
         Missing may be NaN or an empty string, a boolean 0 or 1, a whole number a float. Names that are
-        no feature's stay, for the checks to find. `without_nan`: none is there to look for.
+        no feature's stay, for the checks to find. `nans`: numbers may be NaN, as JSON's can't.
         """
-        lengths = {len(column) for column in columns.values()}
+        lengths = set(map(len, given.values()))
         if len(lengths) > 1:
-            first = next(iter(columns))
-            name = next(name for name in columns if len(columns[name]) != len(columns[first]))
-            others = f"`{shorten(first)}` has {len(columns[first])}"
-            sentence = f"has {len(columns[name])} values, {others}: send as many of each"
-            raise InvalidInput(FieldError(None, shorten(name), sentence))
-        readers = self._converters if without_nan or not _hold_nan(columns.values()) else self._readers
-        read = [readers[name](column) if name in readers else column for name, column in columns.items()]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*read, strict=True)]
+            raise _length_error(given)
+        columns = dict(given)
+        for name, read in self._others:
+            if name in columns:
+                columns[name] = read(columns[name])
+        if nans and any(map(ne, values := list(self._listed_numbers(columns)), values)):
+            columns |= {name: self._readers[name](columns[name]) for name in self._numbers if name in columns}
+        names = self._schema.names if columns.keys() == self._features.keys() else tuple(columns)
+        return Columns(names, [columns[name] for name in names], lengths.pop() if lengths else 0)
+
+    def _listed_numbers(self, columns: Mapping[str, Column]) -> Iterable[Value]:
+        listed = (columns[name] for name in self._numbers if name in columns)
+        return chain.from_iterable(column for column in listed if not isinstance(column, np.ndarray))
 
     def read_row(self, row: Mapping[str, Any]) -> dict[str, Value]:
-        """Return one row of values read as `to_rows` reads them; a list of one value stands for it."""
+        """Return one row of values read as `to_columns` reads them; a list of one value stands for it."""
         readers = self._readers
-        flat = unwrap_row(row)
-        return {name: readers[name]((value,))[0] if name in readers else value for name, value in flat.items()}
+        return {
+            name: readers[name]((value,))[0] if name in readers else value
+            for name, value in zip(row, unwrap_column(list(row.values())), strict=True)
+        }
 
-    def read_rows(self, rows: Sequence[Any]) -> list[Any]:
-        """Do the same with many rows of JSON's values, which hold no NaN.
+    def read_rows(self, rows: list[Any], nans: bool = False) -> Rows:
+        """Do the same with many rows; what makes no columns stays rows.
 
-        What is not an object stays, for the checks to find.
+        What is not an object stays, too, for the checks to find.
         """
-        flat = [unwrap_row(row) if type(row) is dict else row for row in rows]
-        if self._are_read(flat):
-            return flat
-        return [self.read_row(row) if type(row) is dict else row for row in flat]
-
-    def _are_read(self, rows: Sequence[Any]) -> bool:
-        """Return whether the rows are as `read_row` would leave them: most are, and then cost little."""
-        for name, read in self._converters.items():
-            try:
-                column = [row[name] for row in rows]
-            except (KeyError, TypeError):  # a field is missing, or a row is not an object
-                return False
-            if read(column) is not column:
-                return False
-        return True
+        blocks = []
+        for first in range(0, len(rows), BLOCK_ROWS):
+            block = self._transposer.transpose(rows[first : first + BLOCK_ROWS])
+            if block is None:
+                return [self.read_row(row) if type(row) is dict else row for row in rows]
+            unwrapped = map(unwrap_column, block.values)
+            blocks.append(self.to_columns(dict(zip(block.names, unwrapped, strict=True)), nans))
+        return merge(blocks) if blocks else rows
 
     def read_strings(self, name: str, strings: Sequence[Any]) -> Column:
         """Return a column that holds strings, as a CSV file does."""
@@ -130,30 +132,18 @@ class TensorDecoder:
         return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
-def _hold_nan(columns: Iterable[Column]) -> bool:
-    """Return whether any value is NaN, which alone differs from itself; one look at all costs least."""
-    values = list(chain.from_iterable(columns))
-    return any(map(ne, values, values))
+def _length_error(columns: Mapping[str, Column]) -> InvalidInput:
+    first = next(iter(columns))
+    name = next(name for name in columns if len(columns[name]) != len(columns[first]))
+    sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
+    return InvalidInput(FieldError(None, name, sentence))
 
 
-def unwrap_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a row without the lists that hold a single value."""
-    if list not in set(map(type, row.values())):
-        return row
-    return {name: value[0] if type(value) is list and len(value) == 1 else value for name, value in row.items()}
-
-
-def unwrap_column(column: Sequence[Any]) -> Sequence[Any]:
+def unwrap_column(column: Column) -> Column:
     """Return a column, (rows,) or (rows, 1), as (rows,)."""
     if list not in set(map(type, column)):
         return column
     return [value[0] if type(value) is list and len(value) == 1 else value for value in column]
-
-
-def _needs_conversion(feature: Feature) -> bool:
-    """Return whether a value that JSON can hold may have to be read as another."""
-    plain = isinstance(feature, Number) or (isinstance(feature, Category) and not feature.integers)
-    return not plain
 
 
 def _input_type(feature: Feature) -> str:
@@ -162,50 +152,40 @@ def _input_type(feature: Feature) -> str:
     return "BOOL" if isinstance(feature, Boolean) else "BYTES"
 
 
-def _number_reader(_: Feature) -> Callable[[Column], Column]:
+def _number_reader(_: Feature) -> Reader:
+    return lambda column: column if isinstance(column, np.ndarray) else null_nans(column)
+
+
+def _boolean_reader(_: Feature) -> Reader:
     def read(column: Column) -> Column:
-        if any(map(ne, column, column)):  # only NaN differs from itself
-            return [None if value != value else value for value in column]
-        return column
-
-    return read
-
-
-def _boolean_reader(_: Feature) -> Callable[[Column], Column]:
-    def read(column: Column) -> Column:
-        return column if _BOOL_TYPES.issuperset(map(type, column)) else [_to_bool(value) for value in column]
+        column = to_list(column)
+        return column if _BOOL_TYPES.issuperset(map(type, column)) else list(map(_to_bool, null_nans(column)))
 
     return read
 
 
 def _to_bool(value: Value) -> Value:
-    if type(value) in (int, float):
-        if value in (0, 1):
-            return bool(value)
-        return None if value != value else value
-    return value
+    return bool(value) if type(value) in (int, float) and value in (0, 1) else value
 
 
-def _category_reader(feature: Feature) -> Callable[[Column], Column]:
+def _category_reader(feature: Feature) -> Reader:
     if not (isinstance(feature, Category) and feature.integers):
-        return lambda column: column
+        return _list_as_is
 
     def read(column: Column) -> Column:
-        return [_to_integer(value) for value in column] if float in set(map(type, column)) else column
+        column = to_list(column)
+        return list(map(_to_integer, null_nans(column))) if float in set(map(type, column)) else column
 
     return read
 
 
 def _to_integer(value: Value) -> Value:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return int(value) if value.is_integer() else value
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _timestamp_reader(feature: Feature) -> Callable[[Column], Column]:
+def _timestamp_reader(_: Feature) -> Reader:
     def read(column: Column) -> Column:
+        column = _list_as_is(column)
         if any(text in column for text in _MISSING_TIMES):
             return [None if value in _MISSING_TIMES else value for value in column]
         return column
@@ -213,7 +193,12 @@ def _timestamp_reader(feature: Feature) -> Callable[[Column], Column]:
     return read
 
 
-_READERS: Mapping[str, Callable[[Feature], Callable[[Column], Column]]] = {
+def _list_as_is(column: Column) -> Sequence[Any]:
+    """Return a column as Python's values, for the checks to reject what is no string."""
+    return column.tolist() if isinstance(column, np.ndarray) else column
+
+
+_READERS: Mapping[str, Callable[[Feature], Reader]] = {
     "number": _number_reader,
     "category": _category_reader,
     "boolean": _boolean_reader,

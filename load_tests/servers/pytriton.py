@@ -59,7 +59,8 @@ class Inference:
 
     @batch  # type: ignore[untyped-decorator]
     def __call__(self, **columns: Any) -> dict[str, Any]:
-        rows = self._reader.to_rows({name: _read(column[:, 0]) for name, column in columns.items()})
+        given = {name: _read(column[:, 0]) for name, column in columns.items()}
+        rows = self._reader.to_columns(given, nans=True).to_rows()
         answers = to_tensors(self._packed.schema.target, self._packed.network.answer(rows))
         return {name: np.asarray(values).reshape(len(rows), -1) for name, values in answers.items()}
 

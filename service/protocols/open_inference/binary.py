@@ -1,8 +1,9 @@
 """The binary tensor extension: after the JSON of a body its tensors follow raw, in their order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from ekiben.contract.columns import Column
 from ekiben.contract.validation import show
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header
@@ -32,7 +33,7 @@ class BinaryReader:
         self._body = body
         self._position = start
 
-    def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Sequence[Any]:
+    def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Column:
         """Return the values of the next tensor, which has that many bytes."""
         start = self._position
         left = len(self._body) - start

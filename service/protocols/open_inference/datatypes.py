@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ekiben.contract.columns import MIN_ARRAY_ROWS, Column, from_array, widen_bfloat16
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show
 
@@ -20,28 +21,30 @@ _LENGTH = Struct("<I")  # of a string, before it
 class Datatype:
     """One datatype; a string has no size of its own, and 16-bit floats only a raw form."""
 
+    name: str
     size: int = 0  # bytes of an element
     code: str = ""  # in `struct`, which knows no BF16
     field: str = ""  # of InferTensorContents
     config: str = ""  # in Triton's model configuration
 
 
-DATATYPES: Mapping[str, Datatype] = {
-    "BOOL": Datatype(1, "?", "bool_contents", "TYPE_BOOL"),
-    "UINT8": Datatype(1, "B", "uint_contents", "TYPE_UINT8"),
-    "UINT16": Datatype(2, "H", "uint_contents", "TYPE_UINT16"),
-    "UINT32": Datatype(4, "I", "uint_contents", "TYPE_UINT32"),
-    "UINT64": Datatype(8, "Q", "uint64_contents", "TYPE_UINT64"),
-    "INT8": Datatype(1, "b", "int_contents", "TYPE_INT8"),
-    "INT16": Datatype(2, "h", "int_contents", "TYPE_INT16"),
-    "INT32": Datatype(4, "i", "int_contents", "TYPE_INT32"),
-    "INT64": Datatype(8, "q", "int64_contents", "TYPE_INT64"),
-    "FP16": Datatype(2, "e", "", "TYPE_FP16"),
-    "BF16": Datatype(2, "", "", "TYPE_BF16"),
-    "FP32": Datatype(4, "f", "fp32_contents", "TYPE_FP32"),
-    "FP64": Datatype(8, "d", "fp64_contents", "TYPE_FP64"),
-    STRINGS: Datatype(0, "", "bytes_contents", "TYPE_STRING"),
-}
+_ALL = (
+    Datatype("BOOL", 1, "?", "bool_contents", "TYPE_BOOL"),
+    Datatype("UINT8", 1, "B", "uint_contents", "TYPE_UINT8"),
+    Datatype("UINT16", 2, "H", "uint_contents", "TYPE_UINT16"),
+    Datatype("UINT32", 4, "I", "uint_contents", "TYPE_UINT32"),
+    Datatype("UINT64", 8, "Q", "uint64_contents", "TYPE_UINT64"),
+    Datatype("INT8", 1, "b", "int_contents", "TYPE_INT8"),
+    Datatype("INT16", 2, "h", "int_contents", "TYPE_INT16"),
+    Datatype("INT32", 4, "i", "int_contents", "TYPE_INT32"),
+    Datatype("INT64", 8, "q", "int64_contents", "TYPE_INT64"),
+    Datatype("FP16", 2, "e", "", "TYPE_FP16"),
+    Datatype("BF16", 2, "", "", "TYPE_BF16"),
+    Datatype("FP32", 4, "f", "fp32_contents", "TYPE_FP32"),
+    Datatype("FP64", 8, "d", "fp64_contents", "TYPE_FP64"),
+    Datatype(STRINGS, 0, "", "bytes_contents", "TYPE_STRING"),
+)
+DATATYPES: Mapping[str, Datatype] = {datatype.name: datatype for datatype in _ALL}
 
 
 @lru_cache
@@ -68,7 +71,7 @@ def tensor_error(name: str, sentence: str) -> InvalidInput:
     return InvalidInput(FieldError(None, shorten(name), sentence))
 
 
-def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Sequence[Any]:
+def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Column:
     """Return the values of a tensor that lies raw in a content, little-endian; there must be that many."""
     if not datatype.size:
         return _read_strings(name, content, start, start + size, count)
@@ -76,11 +79,11 @@ def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: in
         raise tensor_error(
             name, f"has {size} bytes, its shape and datatype are for {count * datatype.size}: send as many"
         )
-    if datatype.code:
-        return _unpacker(datatype.code, count)(content, start)
-    halves = np.frombuffer(content, "<u2", count, start)
-    widened: list[float] = (halves.astype(np.uint32) << 16).view(np.float32).tolist()
-    return widened
+    if not datatype.code:
+        return from_array(widen_bfloat16(np.frombuffer(content, "<u2", count, start)))
+    if count >= MIN_ARRAY_ROWS:
+        return np.frombuffer(content, f"<{datatype.code}", count, start)
+    return _unpacker(datatype.code, count)(content, start)
 
 
 def decode_strings(name: str, strings: Iterable[bytes]) -> list[str]:

@@ -1,17 +1,18 @@
-"""Tensors, however they came, into rows: a tensor for each feature, or one of all of them."""
+"""Tensors, however they came, into columns: a tensor for each feature, or one of all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import NoneType
 from typing import Any
 
+from ekiben.contract.columns import Column, Columns, to_list
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import Column, TensorDecoder
+from ekiben.contract.tensors import TensorDecoder
 from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
-from ekiben.service.protocols.open_inference.datatypes import tensor_error
+from ekiben.service.protocols.open_inference.datatypes import Datatype, tensor_error
 
 TEXT_CELLS = frozenset({str, NoneType})
 
@@ -26,15 +27,39 @@ class TensorShape:
     count: int  # of values
 
 
-class RowReader:
-    """Makes rows of one schema."""
+Head = tuple[str, Any, Datatype, Any]  # a tensor's name, shape and datatype, and where its values are
+ReadValues = Callable[[str, Datatype, TensorShape, Any], Column]
+
+
+class TensorReader:
+    """Makes columns of one schema."""
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = TensorDecoder(schema)
+        self._decoder = TensorDecoder(schema)
         self._check_count = check_count
 
-    def measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
+    def read(self, heads: Iterable[Head], count: int, read_values: ReadValues, nans: bool) -> Columns:
+        """Return the columns of a request's tensors, which are so many; `nans`: their numbers may be NaN.
+
+        The values of each are read by `read_values`, from what its head says of where they are.
+        """
+        columns: dict[str, Column] = {}
+        tensor_shape: TensorShape | None = None
+        for name, shape, datatype, source in heads:
+            if tensor_shape is None or shape != tensor_shape.shape:
+                tensor_shape = self._measure(name, shape, count == 1)
+            if name in columns:
+                raise tensor_error(name, "is there twice: send one tensor of each name")
+            columns[name] = read_values(name, datatype, tensor_shape, source)
+        if tensor_shape is None:
+            raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
+        if tensor_shape.width is None:
+            return self._decoder.to_columns(columns, nans)
+        (values,) = columns.values()
+        return self._split(values, tensor_shape.width, strings=not datatype.size, nans=nans)
+
+    def _measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
         """Return what a tensor of that shape holds; `alone`: it is the request's only one.
 
         Nothing is made for its values before their number is found to be allowed.
@@ -52,32 +77,13 @@ class RowReader:
         is_feature = shape[1:] == [1] and name in self._names
         return len(self._names) if alone and shape[1:] == [len(self._names)] and not is_feature else None
 
-    def to_rows(
-        self, columns: Mapping[str, Column], tensor_shape: TensorShape, strings: bool, without_nan: bool
-    ) -> list[Any]:
-        """Return the rows of tensors by name, not checked yet; `tensor_shape` is the last one's.
-
-        `strings`: all features in one tensor are strings, as in a CSV file.
-        """
-        if tensor_shape.width is None:
-            return self._reader.to_rows(columns, without_nan)
-        (values,) = columns.values()
-        width, read = tensor_shape.width, self._reader.read_strings
-        by_position = {name: values[index::width] for index, name in enumerate(self._names)}
+    def _split(self, values: Column, width: int, strings: bool, nans: bool) -> Columns:
+        """Return the columns of one tensor of all features; if it is of strings they are as in a CSV file."""
+        columns: dict[str, Column] = {name: values[index::width] for index, name in enumerate(self._names)}
         if strings and TEXT_CELLS.issuperset(map(type, values)):
-            return self._reader.to_rows({name: read(name, column) for name, column in by_position.items()})
-        return self._reader.to_rows(by_position, without_nan)
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise an error if there are no tensors, or two of one name."""
-    if not names:
-        raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise tensor_error(name, "is there twice: send one tensor of each name")
-        seen.add(name)
+            columns = {name: self._decoder.read_strings(name, to_list(column)) for name, column in columns.items()}
+            nans = True
+        return self._decoder.to_columns(columns, nans)
 
 
 def flatten(name: str, data: Any, tensor_shape: TensorShape) -> list[Any]:

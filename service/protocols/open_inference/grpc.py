@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
+from ekiben.contract.columns import Column, Columns
 from ekiben.contract.validation import shorten
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
@@ -18,13 +19,7 @@ from ekiben.service.protocols.open_inference.datatypes import (
     tensor_error,
     write_raw,
 )
-from ekiben.service.protocols.open_inference.decode import (
-    RowReader,
-    TensorShape,
-    check_names,
-    count_error,
-    read_timeout_s,
-)
+from ekiben.service.protocols.open_inference.decode import TensorReader, TensorShape, count_error, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
@@ -65,7 +60,7 @@ class Api:
         self._model = dataplane.model
         self._settings = settings
         self._protocol = protocol
-        self._rows = RowReader(dataplane.model.schema, dataplane.check_count)
+        self._tensors = TensorReader(dataplane.model.schema, dataplane.check_count)
         self._selection = Selection(dataplane.model.schema.target)
 
     async def infer(self, request: Any, call: Call) -> Any:
@@ -74,31 +69,21 @@ class Api:
         requested = self._selection.read(outputs, binary=False)
         if request.parameters:
             call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
-        rows = await call.read_rows(self._dataplane.prepare, self.read_rows, request)
+        rows = await call.read_rows(self._dataplane.prepare, self.read_columns, request)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
         return await call.run(self.write, request, self._selection.pick(prediction.answers, requested))
 
-    def read_rows(self, request: Any) -> list[Any]:
-        """Return the rows of a request, not checked yet."""
+    def read_columns(self, request: Any) -> Columns:
+        """Return the columns of a request, not checked yet."""
         inputs, raw = request.inputs, request.raw_input_contents
-        names = [tensor.name for tensor in inputs]
-        check_names(names)
         if raw:
-            check_raw(request.model_name, names, [tensor.HasField("contents") for tensor in inputs], len(raw))
-        columns: dict[str, Sequence[Any]] = {}
-        tensor_shape: TensorShape | None = None
-        for index, (name, tensor) in enumerate(zip(names, inputs, strict=True)):
-            datatype = find_datatype(name, called := tensor.datatype)
-            shape = tensor.shape
-            if tensor_shape is None or shape != tensor_shape.shape:
-                tensor_shape = self._rows.measure(name, list(shape), len(names) == 1)
-            if raw:
-                content = raw[index]
-                columns[name] = read_raw(name, datatype, content, 0, len(content), tensor_shape.count)
-            else:
-                columns[name] = read_typed(name, called, datatype, tensor.contents, tensor_shape)
-        assert tensor_shape is not None  # there is at least one name
-        return self._rows.to_rows(columns, tensor_shape, strings=not datatype.size, without_nan=False)
+            check_raw(request.model_name, inputs, len(raw))
+        sources = raw or [tensor.contents for tensor in inputs]
+        heads = (
+            (tensor.name, tensor.shape[:], find_datatype(tensor.name, tensor.datatype), source)
+            for tensor, source in zip(inputs, sources, strict=True)
+        )
+        return self._tensors.read(heads, len(inputs), read_content if raw else read_typed, nans=True)
 
     def write(self, request: Any, outputs: Sequence[Output]) -> Any:
         """Return the message that answers a request."""
@@ -147,28 +132,34 @@ class Api:
         return message("inference.RepositoryIndexResponse")(models=models)
 
 
-def check_raw(model: str, names: Sequence[str], typed: Sequence[bool], raw: int) -> None:
+def check_raw(model: str, inputs: Sequence[Any], raw: int) -> None:
     """Raise BadRequest, in Triton's words, unless there is one raw content for each tensor and no typed one."""
-    if any(typed):
-        index = f"'{shorten(names[typed.index(True)])}' for model '{shorten(model)}'"
+    typed = next((tensor for tensor in inputs if tensor.HasField("contents")), None)
+    if typed is not None:
+        index = f"'{shorten(typed.name)}' for model '{shorten(model)}'"
         raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {index}")
-    if raw < len(names):
-        index = f"'{shorten(names[raw])}' for model '{shorten(model)}'"
+    if raw < len(inputs):
+        index = f"'{shorten(inputs[raw].name)}' for model '{shorten(model)}'"
         raise BadRequest(400, f"there are no raw_input_contents for {index}: send one for each input, in order")
-    if raw > len(names):
-        counted = f"there are {raw} raw_input_contents for {len(names)} inputs"
+    if raw > len(inputs):
+        counted = f"there are {raw} raw_input_contents for {len(inputs)} inputs"
         raise BadRequest(400, f"{counted}: send one for each, in order")
 
 
-def read_typed(name: str, called: str, datatype: Datatype, contents: Any, tensor_shape: TensorShape) -> Sequence[Any]:
+def read_content(name: str, datatype: Datatype, tensor_shape: TensorShape, content: bytes) -> Column:
+    """Return the values of a tensor's raw content."""
+    return read_raw(name, datatype, content, 0, len(content), tensor_shape.count)
+
+
+def read_typed(name: str, datatype: Datatype, tensor_shape: TensorShape, contents: Any) -> Column:
     """Return the values of a tensor's typed contents."""
     if not datatype.field:
-        raise tensor_error(name, f"{called} has no typed contents: send it raw, or as FP32")
+        raise tensor_error(name, f"{datatype.name} has no typed contents: send it raw, or as FP32")
     values: list[Any] = getattr(contents, datatype.field)[:]
     if len(values) != tensor_shape.count:
         others = [field.name for field, _ in contents.ListFields() if field.name != datatype.field]
         if others and not values:
-            raise tensor_error(name, f"has {others[0]}, its datatype {called} is for {datatype.field}")
+            raise tensor_error(name, f"has {others[0]}, its datatype {datatype.name} is for {datatype.field}")
         raise count_error(name, values, tensor_shape)
     return values if datatype.size else decode_strings(name, values)
 

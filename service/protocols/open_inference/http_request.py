@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ekiben.contract.columns import Column, Columns
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.tensors import input_specs
-from ekiben.contract.validation import show
-from ekiben.contract.validation import validate_names as check_features
+from ekiben.contract.validation import show, validate_names
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.open_inference.binary import SIZE, BinaryReader
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype, tensor_error, unknown_datatype_error
-from ekiben.service.protocols.open_inference.decode import RowReader, TensorShape, check_names, flatten, read_flag
+from ekiben.service.protocols.open_inference.decode import Head, TensorReader, TensorShape, flatten, read_flag
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 
 # Of JSON before raw tensors: a caller's is nearly always the same, and to parse it is a fifth of a row's cost.
@@ -38,74 +38,58 @@ class InferRequestReader:
         schema = dataplane.model.schema
         self._schema = schema
         self._inputs = input_specs(schema)
-        self._rows = RowReader(schema, dataplane.check_count)
+        self._tensors = TensorReader(schema, dataplane.check_count)
         self._selection = Selection(schema.target)
 
-    def read(self, body: bytes, length: int | None) -> tuple[list[Any], InferRequest]:
-        """Return the rows of a body and what it asks of them.
+    def read(self, body: bytes, length: int | None) -> tuple[Columns, InferRequest]:
+        """Return the columns of a body and what it asks of them.
 
         Its first `length` bytes are JSON; None: all of it, 0: it is one raw tensor.
         """
         if length == 0:
             return self._read_raw(body)
-        content = parse_json(body, nan_to_null) if length is None else parse_header(body[:length])
+        if length is None:
+            return self.read_content(parse_json(body, nan_to_null))
+        return self.read_content(parse_header(body[:length]), BinaryReader(body, length))
+
+    def read_content(self, content: Any, binary_reader: BinaryReader | None = None) -> tuple[Columns, InferRequest]:
+        """Return the same of a body's JSON and the raw tensors after it."""
         if not isinstance(content, dict):
             raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
         parameters = read_parameters("parameters", content)
-        rows = self._read_inputs(content.get("inputs"), None if length is None else BinaryReader(body, length))
-        return rows, InferRequest(
+        columns = self._read_inputs(content.get("inputs"), binary_reader)
+        return columns, InferRequest(
             self._selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False)),
             parameters,
             _read_id(content),
         )
 
-    def _read_inputs(self, inputs: Any, binary_reader: BinaryReader | None) -> list[Any]:
-        """Return the rows of a request's tensors."""
+    def _read_inputs(self, inputs: Any, binary_reader: BinaryReader | None) -> Columns:
+        """Return the columns of a request's tensors."""
         if not isinstance(inputs, list):
             raise InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
-        columns: dict[str, Sequence[Any]] = {}
-        tensor_shape: TensorShape | None = None
-        alone = len(inputs) == 1
-        self._check_names(inputs)
-        for tensor in inputs:
-            try:
-                name, shape, datatype = tensor["name"], tensor["shape"], DATATYPES[tensor["datatype"]]
-            except (KeyError, TypeError):
-                raise head_error(tensor) from None
-            if type(name) is not str:
-                raise head_error(tensor)
-            if tensor_shape is None or shape != tensor_shape.shape:
-                tensor_shape = self._rows.measure(name, shape, alone)
-            columns[name] = _read_values(name, datatype, tensor_shape, tensor, binary_reader)
-        if binary_reader is not None:
-            binary_reader.check_end()
-        if len(columns) < len(inputs) or tensor_shape is None:
-            check_names([tensor["name"] for tensor in inputs])
-        assert tensor_shape is not None  # there is at least one tensor
-        return self._rows.to_rows(columns, tensor_shape, strings=not datatype.size, without_nan=binary_reader is None)
+        if len(inputs) > len(self._inputs):  # before anything is made of their values
+            names = [tensor.get("name") for tensor in inputs if isinstance(tensor, dict)]
+            validate_names(self._schema, [name for name in names if type(name) is str])
 
-    def _check_names(self, inputs: list[Any]) -> None:
-        """Raise InvalidInput if there are more tensors than features, before anything is made of their values."""
-        if len(inputs) > len(self._inputs):
-            names = [
-                tensor["name"] for tensor in inputs if isinstance(tensor, dict) and type(tensor.get("name")) is str
-            ]
-            check_names(names)
-            check_features(self._schema, names)
+        def read_values(name: str, datatype: Datatype, tensor_shape: TensorShape, tensor: Any) -> Column:
+            return _read_values(name, datatype, tensor_shape, tensor, binary_reader)
 
-    def _read_raw(self, body: bytes) -> tuple[list[Any], InferRequest]:
-        """Return the rows and the question of a body that is the model's only tensor; a string is all of it."""
+        heads = _read_heads(inputs, binary_reader)
+        return self._tensors.read(heads, len(inputs), read_values, nans=binary_reader is not None)
+
+    def _read_raw(self, body: bytes) -> tuple[Columns, InferRequest]:
+        """Return the column and the question of a body that is the model's only tensor; a string is all of it."""
         if len(self._inputs) > 1:
             sentence = f"a raw request is for models of one input, this one has {len(self._inputs)}: send JSON first"
             raise BadRequest(400, sentence)
         (spec,) = self._inputs
         datatype = DATATYPES[spec.datatype]
         rows = len(body) // datatype.size if datatype.size else 1
-        tensor_shape = self._rows.measure(spec.name, [rows], alone=True)
         content = body if datatype.size else len(body).to_bytes(4, "little") + body
-        values = BinaryReader(content, 0).take(spec.name, datatype, len(content), rows)
-        made = self._rows.to_rows({spec.name: values}, tensor_shape, strings=False, without_nan=False)
-        return made, InferRequest(self._selection.read((), binary=True), NO_PARAMETERS)
+        tensor = {"name": spec.name, "shape": [rows], "datatype": spec.datatype, "parameters": {SIZE: len(content)}}
+        columns = self._read_inputs([tensor], BinaryReader(content, 0))
+        return columns, InferRequest(self._selection.read((), binary=True), NO_PARAMETERS)
 
 
 def parse_header(header: bytes) -> Any:
@@ -128,13 +112,27 @@ def read_parameters(location: str, holder: Mapping[str, Any]) -> Mapping[str, An
     return parameters
 
 
+def _read_heads(inputs: list[Any], binary_reader: BinaryReader | None) -> Iterator[Head]:
+    """Yield what each tensor says of itself; then check that nothing comes after them."""
+    for tensor in inputs:
+        try:
+            name, shape, datatype = tensor["name"], tensor["shape"], DATATYPES[tensor["datatype"]]
+        except (KeyError, TypeError):
+            raise head_error(tensor) from None
+        if type(name) is not str:
+            raise head_error(tensor)
+        yield name, shape, datatype, tensor
+    if binary_reader is not None:
+        binary_reader.check_end()
+
+
 def _read_values(
     name: str,
     datatype: Datatype,
     tensor_shape: TensorShape,
     tensor: Mapping[str, Any],
     binary_reader: BinaryReader | None,
-) -> Any:
+) -> Column:
     """Return a tensor's values, from its JSON or from what follows it."""
     data = tensor.get("data")
     parameters = tensor.get("parameters")

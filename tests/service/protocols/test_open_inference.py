@@ -520,11 +520,11 @@ READER = InferRequestReader(Anything())  # type: ignore[arg-type]
 def test_any_json_is_a_question_or_the_callers_fault(content: Any, tail: bytes, whole: bool) -> None:
     head = json.dumps(content).encode()
     try:
-        question = READER.read(head if whole else head + tail, None if whole else len(head))
+        columns, _ = READER.read(head if whole else head + tail, None if whole else len(head))
     except (BadRequest, InvalidInput) as error:
         str(error).encode("utf-8", "backslashreplace")
     else:
-        assert isinstance(question.rows, list)
+        assert set(map(len, columns.values)) <= {len(columns)}
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
@@ -547,7 +547,7 @@ def test_any_message_is_answered_or_the_callers_fault(data: st.DataObject) -> No
             one.contents.fp32_contents.extend(data.draw(st.lists(st.floats(width=32), max_size=3)))
     request.raw_input_contents.extend(data.draw(st.lists(st.binary(max_size=20), max_size=3)))
     try:
-        rows = Api(Anything(), SETTINGS, "test").read_rows(request)  # type: ignore[arg-type]
+        columns = Api(Anything(), SETTINGS, "test").read_columns(request)  # type: ignore[arg-type]
     except (BadRequest, InvalidInput):
         return
-    assert isinstance(rows, list)
+    assert set(map(len, columns.values)) <= {len(columns)}
