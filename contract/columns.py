@@ -36,7 +36,7 @@ class Columns:
 
 
 NO_ROWS = Columns((), (), 0)
-Rows = Columns | list[Any]  # a list where they make no columns, or are too many to become some at once
+Rows = Columns | list[Any]  # JSON's rows become columns once, with those that arrive together or in blocks
 
 
 class Transposer:
@@ -56,10 +56,6 @@ class Transposer:
             return Columns(self._names, list(zip(*map(self._pick, rows), strict=True)), len(rows))
         except (KeyError, TypeError):
             return None
-
-    def read(self, rows: list[Any]) -> Rows:
-        """Return the rows as columns if they make some and are few."""
-        return rows if len(rows) > BLOCK_ROWS else self.transpose(rows) or rows
 
 
 def merge(parts: Sequence[Columns]) -> Columns:

@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.answers import Answers, label_rows
-from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Rows, Transposer, merge, null_nans, to_list
+from ekiben.contract.columns import (
+    BLOCK_ROWS,
+    MIN_ARRAY_ROWS,
+    Column,
+    Columns,
+    Rows,
+    Transposer,
+    merge,
+    null_nans,
+    to_list,
+)
 from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
@@ -95,27 +105,34 @@ class TensorDecoder:
         listed = (columns[name] for name in self._numbers if name in columns)
         return chain.from_iterable(column for column in listed if not isinstance(column, np.ndarray))
 
-    def read_row(self, row: Mapping[str, Any]) -> dict[str, Value]:
+    def read_row(self, row: Mapping[str, Any], nans: bool = False) -> dict[str, Value]:
         """Return one row of values read as `to_columns` reads them; a list of one value stands for it."""
-        readers = self._readers
-        return {
-            name: readers[name]((value,))[0] if name in readers else value
-            for name, value in zip(row, unwrap_column(list(row.values())), strict=True)
-        }
+        flat = dict(zip(row, unwrap_column(list(row.values())), strict=True))
+        for name, read in self._others:
+            if name in flat:
+                flat[name] = read((flat[name],))[0]
+        if nans and any(map(ne, values := list(flat.values()), values)):
+            flat |= {name: self._readers[name]((flat[name],))[0] for name in self._numbers if name in flat}
+        return flat
 
     def read_rows(self, rows: list[Any], nans: bool = False) -> Rows:
         """Do the same with many rows; what makes no columns stays rows.
 
         What is not an object stays, too, for the checks to find.
         """
+        if len(rows) < MIN_ARRAY_ROWS:  # they are transposed with others that arrive together
+            return self._read_few(rows, nans)
         blocks = []
         for first in range(0, len(rows), BLOCK_ROWS):
             block = self._transposer.transpose(rows[first : first + BLOCK_ROWS])
             if block is None:
-                return [self.read_row(row) if type(row) is dict else row for row in rows]
+                return self._read_few(rows, nans)
             unwrapped = map(unwrap_column, block.values)
             blocks.append(self.to_columns(dict(zip(block.names, unwrapped, strict=True)), nans))
-        return merge(blocks) if blocks else rows
+        return merge(blocks)
+
+    def _read_few(self, rows: list[Any], nans: bool) -> list[Any]:
+        return [self.read_row(row, nans) if type(row) is dict else row for row in rows]
 
     def read_strings(self, name: str, strings: Sequence[Any]) -> Column:
         """Return a column that holds strings, as a CSV file does."""

@@ -6,7 +6,7 @@ HTTP's parsing, gRPC's core and the network.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
@@ -53,9 +53,8 @@ async def measure_all(seconds: float) -> None:
     router = Router()
     mount(router, protocols, settings)
     services = {name: methods for protocol in protocols for name, methods in protocol.services.items()}
-    print(
-        f"\n{describe_machine()}; without sockets\n\n| rows | together | dialect | CPU µs/req | × |\n|--:|--:|---|--:|--:|"
-    )
+    print(f"\n{describe_machine()}; without sockets\n")
+    print("| rows | together | dialect | CPU µs/req | × |\n|--:|--:|---|--:|--:|")
     for rows, together in LOADS:
         floor_us = 0.0
         for request_format in FORMATS:
@@ -84,7 +83,7 @@ async def measure_round(ask: Ask, cases: list[RequestCase], seconds: float) -> f
     return 1e6 * (time.process_time() - began) / count
 
 
-def find_ask(router: Router, services: dict[str, dict[str, Method]], request_format: RequestFormat) -> Ask:
+def find_ask(router: Router, services: Mapping[str, Mapping[str, Method]], request_format: RequestFormat) -> Ask:
     """Return what answers a request in that protocol."""
     if not request_format.grpc:
         return lambda case: post(router, case)

@@ -13,9 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from ekiben.contract.columns import NO_ROWS, Columns, Rows, merge
+from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue, Work
@@ -112,13 +111,9 @@ class RequestCoalescer:
             return
         started = time.perf_counter()
         arrivals, self._arrivals = self._arrivals, []
-        regular: list[Work] = []
-        others: list[Work] = []
-        for work in arrivals:
-            (regular if self._encoder.has_columns(work.rows) else others).append(work)
-        self._encode(regular)
-        for work in others:
-            self._encode_alone(work)
+        columns = [work for work in arrivals if isinstance(work.rows, Columns)]
+        self._encode([work for work in arrivals if isinstance(work.rows, list)])
+        self._encode(columns)
         metrics.encoded.observe(time.perf_counter() - started)
         self._queue.dispatch()
 
@@ -129,7 +124,7 @@ class RequestCoalescer:
                 self._encode_alone(work)
             return
         try:
-            encoded = self._encoder.try_encode(merge([cast("Columns", work.rows) for work in works]))
+            encoded = self._encoder.try_encode([work.rows for work in works])
         except Exception:
             logger.exception("encoding failed")
             encoded = None

@@ -5,7 +5,6 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import to_predictions
-from ekiben.contract.columns import Rows, Transposer
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
@@ -26,10 +25,6 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
     bodies = BodyReader(dataplane, settings)
-    transposer = Transposer(dataplane.model.schema.names)
-
-    def decode(body: bytes) -> tuple[Rows, None]:
-        return transposer.read(decode_rows(body)), None
 
     async def answer(request: Request) -> bytes:
         check_request(request)
@@ -54,6 +49,11 @@ def check_request(request: Request) -> None:
     kind = request.headers.get(b"content-type", JSON_TYPE)
     if kind != JSON_TYPE and kind.partition(b";")[0].strip().lower() != JSON_TYPE:
         raise BadRequest(415, f"content type {kind.decode('latin-1')!r} is not supported: send application/json")
+
+
+def decode(body: bytes) -> tuple[list[Any], None]:
+    """Return the rows of a body, as `BodyReader` wants them."""
+    return decode_rows(body), None
 
 
 def decode_rows(body: bytes) -> list[Any]:
