@@ -4,7 +4,7 @@ The datatypes have the Open Inference Protocol's names. Each tensor is a column,
 the probabilities of several classes, (rows, classes).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import ne
@@ -23,7 +23,6 @@ from ekiben.contract.columns import (
     Transposer,
     merge,
     null_nans,
-    to_list,
 )
 from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
@@ -31,7 +30,7 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Value
 from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.contract.validation import shorten
 
-Reader = Callable[[Column], Column]
+Values = Sequence[Any]  # a column that is not an array
 _BOOL_TYPES = frozenset({bool, NoneType})
 _MISSING_TIMES = ("", "NaT")  # as tensors and pandas write them
 LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
@@ -78,9 +77,8 @@ class TensorDecoder:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
-        self._readers = {feature.name: _READERS[feature.kind](feature) for feature in schema.features}
         self._numbers = tuple(feature.name for feature in schema.features if isinstance(feature, Number))
-        self._others = [(name, read) for name, read in self._readers.items() if name not in self._numbers]
+        self._converters = [(f.name, convert) for f in schema.features if (convert := _find_converter(f))]
         self._transposer = Transposer(schema.names)
 
     def to_columns(self, given: Mapping[str, Column], nans: bool = False) -> Columns:
@@ -92,28 +90,33 @@ class TensorDecoder:
         lengths = set(map(len, given.values()))
         if len(lengths) > 1:
             raise _length_error(given)
-        columns = dict(given)
-        for name, read in self._others:
+        columns: dict[str, Any] = dict(given)
+        if np.ndarray in set(map(type, given.values())):
+            columns |= {name: _as_listed(columns[name]) for name in columns if name not in self._numbers}
+        for name, convert in self._converters:
             if name in columns:
-                columns[name] = read(columns[name])
-        if nans and any(map(ne, values := list(self._listed_numbers(columns)), values)):
-            columns |= {name: self._readers[name](columns[name]) for name in self._numbers if name in columns}
+                columns[name] = convert(columns[name])
+        if nans:
+            self._null_nans(columns)
         names = self._schema.names if columns.keys() == self._features.keys() else tuple(columns)
         return Columns(names, [columns[name] for name in names], lengths.pop() if lengths else 0)
 
-    def _listed_numbers(self, columns: Mapping[str, Column]) -> Iterable[Value]:
-        listed = (columns[name] for name in self._numbers if name in columns)
-        return chain.from_iterable(column for column in listed if not isinstance(column, np.ndarray))
+    def _null_nans(self, columns: dict[str, Any]) -> None:
+        """Let null stand where a list of numbers has NaN; one look at all of them costs least."""
+        lists = {n: columns[n] for n in self._numbers if n in columns and type(columns[n]) is not np.ndarray}
+        values = list(chain.from_iterable(lists.values()))
+        if any(map(ne, values, values)):
+            columns |= {name: null_nans(column) for name, column in lists.items()}
 
     def read_row(self, row: Mapping[str, Any], nans: bool = False) -> dict[str, Value]:
         """Return one row of values read as `to_columns` reads them; a list of one value stands for it."""
-        flat = dict(zip(row, unwrap_column(list(row.values())), strict=True))
-        for name, read in self._others:
-            if name in flat:
-                flat[name] = read((flat[name],))[0]
-        if nans and any(map(ne, values := list(flat.values()), values)):
-            flat |= {name: self._readers[name]((flat[name],))[0] for name in self._numbers if name in flat}
-        return flat
+        columns: dict[str, Any] = {name: (value,) for name, value in unwrap_row(row).items()}
+        for name, convert in self._converters:
+            if name in columns:
+                columns[name] = convert(columns[name])
+        if nans:
+            self._null_nans(columns)
+        return {name: value for name, (value,) in columns.items()}
 
     def read_rows(self, rows: list[Any], nans: bool = False) -> Rows:
         """Do the same with many rows; what makes no columns stays rows.
@@ -156,6 +159,11 @@ def _length_error(columns: Mapping[str, Column]) -> InvalidInput:
     return InvalidInput(FieldError(None, name, sentence))
 
 
+def unwrap_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row without the lists that hold a single value."""
+    return dict(zip(row, unwrap_column(list(row.values())), strict=True))
+
+
 def unwrap_column(column: Column) -> Column:
     """Return a column, (rows,) or (rows, 1), as (rows,)."""
     if list not in set(map(type, column)):
@@ -169,55 +177,35 @@ def _input_type(feature: Feature) -> str:
     return "BOOL" if isinstance(feature, Boolean) else "BYTES"
 
 
-def _number_reader(_: Feature) -> Reader:
-    return lambda column: column if isinstance(column, np.ndarray) else null_nans(column)
+def _find_converter(feature: Feature) -> Callable[[Values], Values] | None:
+    """Return what makes a column's values of those that JSON or a tensor may hold for them."""
+    if isinstance(feature, Category):
+        return _to_integers if feature.integers else None
+    return {"boolean": _to_bools, "timestamp": _to_times}.get(feature.kind)
 
 
-def _boolean_reader(_: Feature) -> Reader:
-    def read(column: Column) -> Column:
-        column = to_list(column)
-        return column if _BOOL_TYPES.issuperset(map(type, column)) else list(map(_to_bool, null_nans(column)))
+def _as_listed(column: Column) -> Column:
+    """Return a column that is not of numbers as Python's values, for the checks to name."""
+    return column.tolist() if isinstance(column, np.ndarray) else column
 
-    return read
+
+def _to_bools(column: Values) -> Values:
+    return column if _BOOL_TYPES.issuperset(map(type, column)) else list(map(_to_bool, null_nans(column)))
 
 
 def _to_bool(value: Value) -> Value:
     return bool(value) if type(value) in (int, float) and value in (0, 1) else value
 
 
-def _category_reader(feature: Feature) -> Reader:
-    if not (isinstance(feature, Category) and feature.integers):
-        return _list_as_is
-
-    def read(column: Column) -> Column:
-        column = to_list(column)
-        return list(map(_to_integer, null_nans(column))) if float in set(map(type, column)) else column
-
-    return read
+def _to_integers(column: Values) -> Values:
+    return list(map(_to_integer, null_nans(column))) if float in set(map(type, column)) else column
 
 
 def _to_integer(value: Value) -> Value:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _timestamp_reader(_: Feature) -> Reader:
-    def read(column: Column) -> Column:
-        column = _list_as_is(column)
-        if any(text in column for text in _MISSING_TIMES):
-            return [None if value in _MISSING_TIMES else value for value in column]
-        return column
-
-    return read
-
-
-def _list_as_is(column: Column) -> Sequence[Any]:
-    """Return a column as Python's values, for the checks to reject what is no string."""
-    return column.tolist() if isinstance(column, np.ndarray) else column
-
-
-_READERS: Mapping[str, Callable[[Feature], Reader]] = {
-    "number": _number_reader,
-    "category": _category_reader,
-    "boolean": _boolean_reader,
-    "timestamp": _timestamp_reader,
-}
+def _to_times(column: Values) -> Values:
+    if any(text in column for text in _MISSING_TIMES):
+        return [None if value in _MISSING_TIMES else value for value in column]
+    return column

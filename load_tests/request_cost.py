@@ -5,6 +5,7 @@ HTTP's parsing, gRPC's core and the network.
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -37,6 +38,8 @@ Ask = Callable[[RequestCase], Awaitable[bytes]]
 
 def run(seconds: float) -> int:
     """Print a Markdown table of the CPU time of each protocol's requests."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(measure_all(seconds))
     return 0

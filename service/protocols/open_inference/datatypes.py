@@ -107,6 +107,8 @@ def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -
         raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} strings")
     if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
         return strings
+    if count == 1 and _LENGTH.unpack_from(content, start)[0] == end - start - _LENGTH.size:
+        return decode_strings(name, (content[start + _LENGTH.size : end],))
     length_at, pieces, position = _LENGTH.unpack_from, [], start
     for index in range(count):
         begin = position + _LENGTH.size

@@ -45,10 +45,10 @@ class TensorReader:
         The values of each are read by `read_values`, from what its head says of where they are.
         """
         columns: dict[str, Column] = {}
-        tensor_shape: TensorShape | None = None
+        tensor_shape, last = None, None
         for name, shape, datatype, source in heads:
-            if tensor_shape is None or shape != tensor_shape.shape:
-                tensor_shape = self._measure(name, shape, count == 1)
+            if tensor_shape is None or shape != last:
+                tensor_shape, last = self._measure(name, shape, count == 1), shape
             if name in columns:
                 raise tensor_error(name, "is there twice: send one tensor of each name")
             columns[name] = read_values(name, datatype, tensor_shape, source)

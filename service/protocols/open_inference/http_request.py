@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ekiben.contract.columns import Column, Columns
@@ -72,9 +72,7 @@ class InferRequestReader:
             names = [tensor.get("name") for tensor in inputs if isinstance(tensor, dict)]
             validate_names(self._schema, [name for name in names if type(name) is str])
 
-        def read_values(name: str, datatype: Datatype, tensor_shape: TensorShape, tensor: Any) -> Column:
-            return _read_values(name, datatype, tensor_shape, tensor, binary_reader)
-
+        read_values = partial(_read_values, binary_reader)
         heads = _read_heads(inputs, binary_reader)
         return self._tensors.read(heads, len(inputs), read_values, nans=binary_reader is not None)
 
@@ -127,11 +125,11 @@ def _read_heads(inputs: list[Any], binary_reader: BinaryReader | None) -> Iterat
 
 
 def _read_values(
+    binary_reader: BinaryReader | None,
     name: str,
     datatype: Datatype,
     tensor_shape: TensorShape,
     tensor: Mapping[str, Any],
-    binary_reader: BinaryReader | None,
 ) -> Column:
     """Return a tensor's values, from its JSON or from what follows it."""
     data = tensor.get("data")
