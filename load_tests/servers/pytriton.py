@@ -19,7 +19,8 @@ from pytriton.decorators import batch  # type: ignore[import-not-found]
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig  # type: ignore[import-not-found]
 
-from ekiben.contract.tensors import TensorDecoder, TensorSpec, input_specs, output_specs, to_tensors
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import TensorSpec, input_specs, output_specs, to_tensors
 from ekiben.load_tests.servers.packed_model import NAME, Packed, open_packed
 
 MAX_BATCH_ROWS = 1024  # 16 requests of 64 rows in one batch

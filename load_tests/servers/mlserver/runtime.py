@@ -6,7 +6,8 @@ from mlserver.codecs import NumpyCodec, StringCodec  # type: ignore[import-not-f
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput  # type: ignore[import-not-found]
 
 from ekiben.contract.columns import Column
-from ekiben.contract.tensors import TensorDecoder, to_tensors
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import to_tensors
 from ekiben.load_tests.servers.packed_model import open_packed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.service.errors import BadRequest
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.protocols.invocations.names import check_names

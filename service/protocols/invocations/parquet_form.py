@@ -10,7 +10,7 @@ import orjson
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.json_parsing import nan_to_null, parse_json

@@ -14,10 +14,10 @@ from ekiben.contract.validation import shorten, show
 
 STRINGS = "BYTES"
 MANY_STRINGS = 8  # from which on it pays to see whether all have one length
-_LENGTH = Struct("<I")  # of a string, before it
+LENGTH = Struct("<I")  # of a string, before it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each name: told apart by that, they cost nothing to look up
 class Datatype:
     """One datatype; a string has no size of its own, and 16-bit floats only a raw form."""
 
@@ -98,23 +98,23 @@ def write_raw(datatype: str, values: Any) -> bytes:
     """Return values, a list or an array, as a raw tensor."""
     if datatype == STRINGS:
         strings = [text.encode() for text in values]
-        return b"".join([part for text in strings for part in (_LENGTH.pack(len(text)), text)])
+        return b"".join([part for text in strings for part in (LENGTH.pack(len(text)), text)])
     return np.asarray(values, f"<{DATATYPES[datatype].code}").tobytes()
 
 
 def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
-    if end - start < count * _LENGTH.size:  # before anything is made for each
+    if end - start < count * LENGTH.size:  # before anything is made for each
         raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} strings")
     if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
         return strings
-    if count == 1 and _LENGTH.unpack_from(content, start)[0] == end - start - _LENGTH.size:
-        return decode_strings(name, (content[start + _LENGTH.size : end],))
-    length_at, pieces, position = _LENGTH.unpack_from, [], start
+    if count == 1 and LENGTH.unpack_from(content, start)[0] == end - start - LENGTH.size:
+        return decode_strings(name, (content[start + LENGTH.size : end],))
+    length_at, pieces, position = LENGTH.unpack_from, [], start
     for index in range(count):
-        begin = position + _LENGTH.size
+        begin = position + LENGTH.size
         if begin > end:
             raise tensor_error(name, f"ends before the length of text {index}")
-        position = begin + length_at(content, begin - _LENGTH.size)[0]
+        position = begin + length_at(content, begin - LENGTH.size)[0]
         if position > end:
             raise tensor_error(name, f"ends within text {index}, which should have {position - begin} bytes")
         pieces.append(content[begin:position])
@@ -128,8 +128,8 @@ def _read_even_strings(content: bytes, count: int) -> list[str] | None:
     step, rest = divmod(len(content), count)
     if rest or not content.isascii():
         return None
-    length = _LENGTH.pack(step - _LENGTH.size)
-    if any(content[index::step] != length[index : index + 1] * count for index in range(_LENGTH.size)):
+    length = LENGTH.pack(step - LENGTH.size)
+    if any(content[index::step] != length[index : index + 1] * count for index in range(LENGTH.size)):
         return None
     whole = content.decode("ascii")
-    return [whole[begin : begin + step - _LENGTH.size] for begin in range(_LENGTH.size, len(whole) + 1, step)]
+    return [whole[begin : begin + step - LENGTH.size] for begin in range(LENGTH.size, len(whole) + 1, step)]

@@ -1,6 +1,6 @@
 """Tensors, however they came, into columns: a tensor for each feature, or one of all of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import NoneType
@@ -9,7 +9,7 @@ from typing import Any
 from ekiben.contract.columns import Column, Columns, to_list
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import Datatype, tensor_error
@@ -27,8 +27,19 @@ class TensorShape:
     count: int  # of values
 
 
-Head = tuple[str, Any, Datatype, Any]  # a tensor's name, shape and datatype, and where its values are
-ReadValues = Callable[[str, Datatype, TensorShape, Any], Column]
+@dataclass(slots=True)
+class Layout:
+    """What a request says of its tensors before their values; nearly always the same in all requests of a caller."""
+
+    names: Sequence[str]
+    datatypes: tuple[Datatype, ...]
+    shapes: Sequence[TensorShape]
+    single: bool  # each tensor is one value
+
+    def take(self, indices: Sequence[int]) -> "Layout":
+        """Return the layout of some of the tensors."""
+        names, shapes = [self.names[index] for index in indices], [self.shapes[index] for index in indices]
+        return Layout(names, tuple([self.datatypes[index] for index in indices]), shapes, self.single)
 
 
 class TensorReader:
@@ -39,31 +50,35 @@ class TensorReader:
         self._decoder = TensorDecoder(schema)
         self._check_count = check_count
 
-    def read(self, heads: Iterable[Head], count: int, read_values: ReadValues, nans: bool) -> Columns:
-        """Return the columns of a request's tensors, which are so many; `nans`: their numbers may be NaN.
+    def measure(self, names: Sequence[str], shapes: Sequence[Any], datatypes: Sequence[Datatype]) -> Layout:
+        """Return the layout of tensors; raise InvalidInput or BadRequest if one is not as tensors are here.
 
-        The values of each are read by `read_values`, from what its head says of where they are.
+        Nothing is made for their values before their number is found to be allowed.
         """
-        columns: dict[str, Column] = {}
-        tensor_shape, last = None, None
-        for name, shape, datatype, source in heads:
-            if tensor_shape is None or shape != last:
-                tensor_shape, last = self._measure(name, shape, count == 1), shape
-            if name in columns:
-                raise tensor_error(name, "is there twice: send one tensor of each name")
-            columns[name] = read_values(name, datatype, tensor_shape, source)
-        if tensor_shape is None:
+        if not names:
             raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
-        if tensor_shape.width is None:
-            return self._decoder.to_columns(columns, nans)
-        (values,) = columns.values()
-        return self._split(values, tensor_shape.width, strings=not datatype.size, nans=nans)
+        alone = len(names) == 1
+        first = self._measure(names[0], shapes[0], alone)
+        even = shapes.count(first.shape) == len(shapes)
+        measured = (
+            [first] * len(shapes)
+            if even
+            else [self._measure(name, shape, alone) for name, shape in zip(names, shapes, strict=True)]
+        )
+        if len(set(names)) < len(names):
+            name = next(name for index, name in enumerate(names) if name in names[:index])
+            raise tensor_error(name, "is there twice: send one tensor of each name")
+        return Layout(names, tuple(datatypes), measured, even and first.count == 1)
+
+    def to_columns(self, layout: Layout, values: Sequence[Column], nans: bool) -> Columns:
+        """Return the columns of a request's tensors, of which each has its values; `nans`: numbers may be NaN."""
+        width = layout.shapes[0].width
+        if width is None:
+            return self._decoder.to_columns(dict(zip(layout.names, values, strict=True)), nans)
+        return self._split(values[0], width, strings=not layout.datatypes[0].size, nans=nans)
 
     def _measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
-        """Return what a tensor of that shape holds; `alone`: it is the request's only one.
-
-        Nothing is made for its values before their number is found to be allowed.
-        """
+        """Return what a tensor of that shape holds; `alone`: it is the request's only one."""
         if isinstance(shape, list) and set(map(type, shape)) == {int} and min(shape) >= 0:
             width = self._find_width(name, shape, alone)
             if width is not None or shape[1:] in ([], [1]):

@@ -1,6 +1,7 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -9,26 +10,37 @@ from ekiben.contract.columns import Column, Columns
 from ekiben.contract.validation import shorten
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
 from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
     STRINGS,
     Datatype,
     decode_strings,
     find_datatype,
-    read_raw,
     tensor_error,
     write_raw,
 )
-from ekiben.service.protocols.open_inference.decode import TensorReader, TensorShape, count_error, read_timeout_s
+from ekiben.service.protocols.open_inference.decode import (
+    Layout,
+    TensorReader,
+    TensorShape,
+    count_error,
+    read_timeout_s,
+)
 from ekiben.service.protocols.open_inference.encode import Output, Selection, to_list
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
+from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
 from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 
 SERVICE = "inference.GRPCInferenceService"
-InferResponse = message("inference.ModelInferResponse")
+InferRequest, InferResponse = message("ekiben.ModelInferRequest"), message("ekiben.ModelInferResponse")
+InputTensor = message("inference.ModelInferRequest.InferInputTensor")
+OutputTensor = message("inference.ModelInferResponse.InferOutputTensor")
+# Layouts of tensors, and heads of outputs: to read 19 tensors of one row anew was 40 µs of 90.
+REMEMBERED, MAX_REMEMBERED_BYTES = 128, 16_384
 
 
 def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Mapping[str, Method]:
@@ -45,9 +57,10 @@ def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Ma
         "ModelStatistics": api.count,
         "RepositoryIndex": api.index,
     }
+    requests = {"ModelInfer": InferRequest}
     probes = ("ServerLive", "ServerReady", "ModelReady")
     return {
-        name: Method(message(f"inference.{name}Request"), answer, probe=name in probes)
+        name: Method(requests.get(name) or message(f"inference.{name}Request"), answer, probe=name in probes)
         for name, answer in answers.items()
     }
 
@@ -62,6 +75,8 @@ class Api:
         self._protocol = protocol
         self._tensors = TensorReader(dataplane.model.schema, dataplane.check_count)
         self._selection = Selection(dataplane.model.schema.target)
+        self._max_values = settings.max_request_rows * len(dataplane.model.schema.features)
+        self._remember_layout = lru_cache(REMEMBERED)(self._read_layout)
 
     async def infer(self, request: Any, call: Call) -> Any:
         self._dataplane.check_model(request.model_name, request.model_version)
@@ -75,29 +90,48 @@ class Api:
 
     def read_columns(self, request: Any) -> Columns:
         """Return the columns of a request, not checked yet."""
-        inputs, raw = request.inputs, request.raw_input_contents
-        if raw:
-            check_raw(request.model_name, inputs, len(raw))
-        sources = raw or [tensor.contents for tensor in inputs]
-        heads = (
-            (tensor.name, tensor.shape[:], find_datatype(tensor.name, tensor.datatype), source)
-            for tensor, source in zip(inputs, sources, strict=True)
-        )
-        return self._tensors.read(heads, len(inputs), read_content if raw else read_typed, nans=True)
+        raw = request.raw_input_contents
+        if not raw:
+            tensors = self._parse_tensors(request.inputs)
+            layout = self._measure(tensors)
+            heads = zip(layout.names, layout.datatypes, layout.shapes, tensors, strict=True)
+            values = [read_typed(name, datatype, shape, tensor.contents) for name, datatype, shape, tensor in heads]
+            return self._tensors.to_columns(layout, values, nans=True)
+        inputs = tuple(request.inputs)
+        short = sum(map(len, inputs)) <= MAX_REMEMBERED_BYTES
+        layout = self._remember_layout(inputs) if short else self._read_layout(inputs)
+        check_raw_count(self._model.name, layout.names, len(raw))
+        content = b"".join(raw)
+        return self._tensors.to_columns(layout, read_tensors(layout, list(map(len, raw)), content, 0), nans=True)
+
+    def _read_layout(self, inputs: Sequence[bytes]) -> Layout:
+        """Return the layout of tensors whose values are raw."""
+        tensors = self._parse_tensors(inputs)
+        if typed := next((tensor for tensor in tensors if tensor.HasField("contents")), None):
+            index = f"'{shorten(typed.name)}' for model '{shorten(self._model.name)}'"
+            raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {index}")
+        return self._measure(tensors)
+
+    def _parse_tensors(self, inputs: Sequence[bytes]) -> list[Any]:
+        if len(inputs) > MAX_MESSAGES:
+            raise BadRequest(413, f"the message has more than {MAX_MESSAGES} of inputs: send fewer rows at once")
+        return [parse(InputTensor, tensor, self._max_values) for tensor in inputs]
+
+    def _measure(self, tensors: Sequence[Any]) -> Layout:
+        names = [tensor.name for tensor in tensors]
+        datatypes = [find_datatype(tensor.name, tensor.datatype) for tensor in tensors]
+        return self._tensors.measure(names, [tensor.shape[:] for tensor in tensors], datatypes)
 
     def write(self, request: Any, outputs: Sequence[Output]) -> Any:
         """Return the message that answers a request."""
-        response = InferResponse(model_name=self._model.name, model_version=self._model.version, id=request.id)
         raw = bool(request.raw_input_contents)
-        for output in outputs:
-            tensor = response.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
-            if raw:
-                response.raw_output_contents.append(write_raw(output.datatype, output.values))
-            else:
-                values = to_list(output.values)
-                field = getattr(tensor.contents, DATATYPES[output.datatype].field)
-                field.extend([text.encode() for text in values] if output.datatype == STRINGS else values)
-        return response
+        return InferResponse(
+            model_name=self._model.name,
+            model_version=self._model.version,
+            id=request.id,
+            outputs=[write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o) for o in outputs],
+            raw_output_contents=[write_raw(o.datatype, o.values) for o in outputs] if raw else (),
+        )
 
     async def live(self, request: Any, call: Call) -> Any:
         return message("inference.ServerLiveResponse")(live=True)
@@ -132,23 +166,14 @@ class Api:
         return message("inference.RepositoryIndexResponse")(models=models)
 
 
-def check_raw(model: str, inputs: Sequence[Any], raw: int) -> None:
-    """Raise BadRequest, in Triton's words, unless there is one raw content for each tensor and no typed one."""
-    typed = next((tensor for tensor in inputs if tensor.HasField("contents")), None)
-    if typed is not None:
-        index = f"'{shorten(typed.name)}' for model '{shorten(model)}'"
-        raise BadRequest(400, f"contents field must not be specified when using raw_input_contents for {index}")
-    if raw < len(inputs):
-        index = f"'{shorten(inputs[raw].name)}' for model '{shorten(model)}'"
+def check_raw_count(model: str, names: Sequence[str], raw: int) -> None:
+    """Raise BadRequest, in Triton's words, unless there is one raw content for each tensor."""
+    if raw < len(names):
+        index = f"'{shorten(names[raw])}' for model '{shorten(model)}'"
         raise BadRequest(400, f"there are no raw_input_contents for {index}: send one for each input, in order")
-    if raw > len(inputs):
-        counted = f"there are {raw} raw_input_contents for {len(inputs)} inputs"
+    if raw > len(names):
+        counted = f"there are {raw} raw_input_contents for {len(names)} inputs"
         raise BadRequest(400, f"{counted}: send one for each, in order")
-
-
-def read_content(name: str, datatype: Datatype, tensor_shape: TensorShape, content: bytes) -> Column:
-    """Return the values of a tensor's raw content."""
-    return read_raw(name, datatype, content, 0, len(content), tensor_shape.count)
 
 
 def read_typed(name: str, datatype: Datatype, tensor_shape: TensorShape, contents: Any) -> Column:
@@ -162,6 +187,21 @@ def read_typed(name: str, datatype: Datatype, tensor_shape: TensorShape, content
             raise tensor_error(name, f"has {others[0]}, its datatype {datatype.name} is for {datatype.field}")
         raise count_error(name, values, tensor_shape)
     return values if datatype.size else decode_strings(name, values)
+
+
+@lru_cache(REMEMBERED)
+def write_head(name: str, datatype: str, *shape: int) -> bytes:
+    """Return what is said of an output before its values."""
+    return bytes(OutputTensor(name=name, datatype=datatype, shape=shape).SerializeToString())
+
+
+def write_typed(output: Output) -> bytes:
+    """Return an output with its values."""
+    tensor = OutputTensor(name=output.name, datatype=output.datatype, shape=output.shape)
+    values = to_list(output.values)
+    field = getattr(tensor.contents, DATATYPES[output.datatype].field)
+    field.extend([text.encode() for text in values] if output.datatype == STRINGS else values)
+    return bytes(tensor.SerializeToString())
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from ekiben.contract.answers import Answers, name_classes, score_classes
 from ekiben.contract.columns import Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target, Task
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import shorten, show, validate_names
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse

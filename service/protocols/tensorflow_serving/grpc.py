@@ -5,7 +5,8 @@ from typing import Any
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Columns
-from ekiben.contract.tensors import TensorDecoder, output_specs, to_tensors
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import output_specs, to_tensors
 from ekiben.contract.validation import show, validate_names
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest

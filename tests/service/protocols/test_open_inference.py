@@ -546,8 +546,9 @@ def test_any_message_is_answered_or_the_callers_fault(data: st.DataObject) -> No
             one.contents.bytes_contents.extend(data.draw(st.lists(st.binary(max_size=3), max_size=3)))
             one.contents.fp32_contents.extend(data.draw(st.lists(st.floats(width=32), max_size=3)))
     request.raw_input_contents.extend(data.draw(st.lists(st.binary(max_size=20), max_size=3)))
+    received = message("ekiben.ModelInferRequest").FromString(request.SerializeToString())
     try:
-        columns = Api(Anything(), SETTINGS, "test").read_columns(request)  # type: ignore[arg-type]
+        columns = Api(Anything(), SETTINGS, "test").read_columns(received)  # type: ignore[arg-type]
     except (BadRequest, InvalidInput):
         return
     assert set(map(len, columns.values)) <= {len(columns)}
