@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from operator import ne
 from types import NoneType
@@ -50,7 +49,7 @@ class TensorDecoder:
         self._features = {feature.name: feature for feature in schema.features}
         self._converters = [(f.name, convert) for f in schema.features if (convert := _find_converter(f))]
         self._transposer = Transposer(schema.names)
-        self._remember_plan = lru_cache(_REMEMBERED_ORDERS)(self._plan)
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def to_columns(self, given: Mapping[str, Column], nans: bool = False) -> Columns:
         """Return the columns in the features' order; raise InvalidInput if their lengths differ.
@@ -58,12 +57,14 @@ class TensorDecoder:
         Missing may be NaN or an empty string, a boolean 0 or 1, a whole number a float. Names that are
         no feature's stay, for the checks to find. `nans`: numbers may be NaN, as JSON's can't.
         """
-        columns: list[Any] = list(given.values())
+        return self.order(tuple(given), list(given.values()), nans)
+
+    def order(self, names: tuple[str, ...], columns: list[Any], nans: bool) -> Columns:
+        """Do the same with columns of these names, which differ; the list is no longer the caller's."""
         lengths = set(map(len, columns))
         if len(lengths) > 1:
-            raise _length_error(given)
-        known = given.keys() == self._features.keys()  # others are a stranger's, and not remembered
-        plan = self._remember_plan(tuple(given)) if known else self._plan(tuple(given))
+            raise _length_error(names, columns)
+        plan = self._plans.get(names) or self._plan(names)
         if np.ndarray in set(map(type, columns)):
             for index in plan.others:
                 columns[index] = _as_listed(columns[index])
@@ -77,15 +78,19 @@ class TensorDecoder:
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         indices = {name: index for index, name in enumerate(names)}
-        wanted = self._schema.names if indices.keys() == self._features.keys() else names
+        known = indices.keys() == self._features.keys()
+        wanted = self._schema.names if known else names
         is_number = [isinstance(self._features.get(name), Number) for name in names]
-        return _Plan(
+        plan = _Plan(
             wanted,
             None if wanted == names else [indices[name] for name in wanted],
             [(indices[name], convert) for name, convert in self._converters if name in indices],
             [index for index, number in enumerate(is_number) if number],
             [index for index, number in enumerate(is_number) if not number],
         )
+        if known and len(self._plans) < _REMEMBERED_ORDERS:  # other names are a stranger's
+            self._plans[names] = plan
+        return plan
 
     def read_row(self, row: Mapping[str, Any], nans: bool = False) -> dict[str, Value]:
         """Return one row of values read as `to_columns` reads them; a list of one value stands for it."""
@@ -134,18 +139,19 @@ class TensorDecoder:
 
 
 def _null_nans(columns: list[Any], indices: Sequence[int]) -> None:
-    """Let null stand where a list has NaN; one look at all of them costs least."""
+    """Let null stand where a list has NaN; one look at all of them, which are of one length, costs least."""
     lists = [index for index in indices if type(columns[index]) is not np.ndarray]
     values = list(chain.from_iterable([columns[index] for index in lists]))
     if any(map(ne, values, values)):
-        for index in lists:
-            columns[index] = null_nans(columns[index])
+        rows = len(columns[lists[0]])
+        for found in {at // rows for at, value in enumerate(values) if value != value}:
+            columns[lists[found]] = null_nans(columns[lists[found]])
 
 
-def _length_error(columns: Mapping[str, Column]) -> InvalidInput:
-    first = next(iter(columns))
-    name = next(name for name in columns if len(columns[name]) != len(columns[first]))
-    sentence = f"has {len(columns[name])} values, `{first}` has {len(columns[first])}: send as many of each"
+def _length_error(names: Sequence[str], columns: Sequence[Column]) -> InvalidInput:
+    wanted = len(columns[0])
+    name, column = next(pair for pair in zip(names, columns, strict=True) if len(pair[1]) != wanted)
+    sentence = f"has {len(column)} values, `{names[0]}` has {wanted}: send as many of each"
     return InvalidInput(FieldError(None, name, sentence))
 
 

@@ -31,15 +31,17 @@ class TensorShape:
 class Layout:
     """What a request says of its tensors before their values; nearly always the same in all requests of a caller."""
 
-    names: Sequence[str]
+    names: tuple[str, ...]
     datatypes: tuple[Datatype, ...]
     shapes: Sequence[TensorShape]
-    single: bool  # each tensor is one value
+    even: bool  # all have the same shape
 
     def take(self, indices: Sequence[int]) -> "Layout":
         """Return the layout of some of the tensors."""
-        names, shapes = [self.names[index] for index in indices], [self.shapes[index] for index in indices]
-        return Layout(names, tuple([self.datatypes[index] for index in indices]), shapes, self.single)
+        names, datatypes = [self.names[index] for index in indices], [self.datatypes[index] for index in indices]
+        return Layout(
+            tuple(names), tuple(datatypes), [self.shapes[index] for index in indices], self.even and bool(names)
+        )
 
 
 class TensorReader:
@@ -68,13 +70,13 @@ class TensorReader:
         if len(set(names)) < len(names):
             name = next(name for index, name in enumerate(names) if name in names[:index])
             raise tensor_error(name, "is there twice: send one tensor of each name")
-        return Layout(names, tuple(datatypes), measured, even and first.count == 1)
+        return Layout(tuple(names), tuple(datatypes), measured, even)
 
     def to_columns(self, layout: Layout, values: Sequence[Column], nans: bool) -> Columns:
         """Return the columns of a request's tensors, of which each has its values; `nans`: numbers may be NaN."""
         width = layout.shapes[0].width
         if width is None:
-            return self._decoder.to_columns(dict(zip(layout.names, values, strict=True)), nans)
+            return self._decoder.order(layout.names, list(values), nans)
         return self._split(values[0], width, strings=not layout.datatypes[0].size, nans=nans)
 
     def _measure(self, name: str, shape: Any, alone: bool) -> TensorShape:

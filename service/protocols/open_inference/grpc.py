@@ -90,7 +90,7 @@ class Api:
 
     def read_columns(self, request: Any) -> Columns:
         """Return the columns of a request, not checked yet."""
-        raw = request.raw_input_contents
+        raw = list(request.raw_input_contents)
         if not raw:
             tensors = self._parse_tensors(request.inputs)
             layout = self._measure(tensors)

@@ -15,7 +15,7 @@ REMEMBERED_ROWS = 512  # forms of one row: by how long its strings are
 
 def read_tensors(layout: Layout, sizes: Sequence[int], body: bytes, start: int) -> Sequence[Column]:
     """Return the values of tensors of those sizes in bytes, which begin there; raise InvalidInput if one is wrong."""
-    if layout.single and (row := _read_row(layout.datatypes, tuple(sizes), body, start)):
+    if layout.even and layout.shapes[0].count == 1 and (row := _read_row(layout.datatypes, tuple(sizes), body, start)):
         return row
     columns = []
     for name, datatype, shape, size in zip(layout.names, layout.datatypes, layout.shapes, sizes, strict=True):

@@ -19,6 +19,8 @@ from ekiben.service.protocols.open_inference.decode import Layout, TensorShape, 
 from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
 
 NO_PARAMETERS: Mapping[str, Any] = {}
+HEAD_KEYS = 3  # of a tensor
+ONLY_RAW = frozenset({datatype for datatype in DATATYPES.values() if not datatype.field})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Sources:
     values: Sequence[Any]  # of each tensor, None if they are raw
     raw: Layout  # of those
     sizes: Sequence[Any]  # of the same, as the caller gives them: bytes
+    size: int | None = None  # of all of them, if they are numbers of bytes
 
 
 def read_heads(inputs: list[Any]) -> tuple[list[str], list[Any], list[Datatype]]:
@@ -44,11 +47,15 @@ def read_heads(inputs: list[Any]) -> tuple[list[str], list[Any], list[Datatype]]
 
 def find_sources(layout: Layout, inputs: list[Any]) -> Sources:
     """Return where the values of tensors are; raise InvalidInput if that is nowhere, or in two places."""
+    if plain := _read_plain(layout, inputs):
+        return Sources(plain, layout.take(()), ())
     heads = zip(inputs, layout.names, layout.datatypes, layout.shapes, strict=True)
     found = [_find_source(*head) for head in heads]
     values = [values for values, _ in found]
     raw = [index for index, value in enumerate(values) if value is None]
-    return Sources(values, layout.take(raw) if len(raw) < len(values) else layout, [found[index][1] for index in raw])
+    sizes = [found[index][1] for index in raw]
+    numbers = all(type(size) is int and size >= 0 for size in sizes)
+    return Sources(values, layout.take(raw), sizes, sum(sizes) if numbers else None)
 
 
 def read_values(sources: Sources, body: bytes | None, start: int = 0) -> Sequence[Column]:
@@ -59,7 +66,8 @@ def read_values(sources: Sources, body: bytes | None, start: int = 0) -> Sequenc
             missing = "but the header inference-header-content-length is missing"
             raise tensor_error(raw.names[0], f"has the parameter `{SIZE}`, {missing}")
         return sources.values
-    left = take_sizes(raw.names, sizes, len(body) - start)
+    left = len(body) - start
+    left = 0 if sources.size == left else take_sizes(raw.names, sizes, left)
     read = read_tensors(raw, sizes, body, start)
     if left:
         raise BadRequest(400, f"the body has {left} bytes more than its JSON and its tensors")
@@ -77,6 +85,22 @@ def read_parameters(location: str, holder: Mapping[str, Any]) -> Mapping[str, An
     if not isinstance(parameters, dict):
         raise InvalidInput(FieldError(None, location, f"expected an object as parameters, got {show(parameters)}"))
     return parameters
+
+
+def _read_plain(layout: Layout, inputs: list[Any]) -> list[Any] | None:
+    """Return the values of tensors if they are nothing but flat lists of the same length, at a third of the cost."""
+    values = [tensor.get("data") for tensor in inputs]
+    count = layout.shapes[0].count
+    plain = (
+        layout.even
+        and count
+        and set(map(len, inputs)) == {HEAD_KEYS + 1}  # name, shape and datatype, and so `data` is the other
+        and set(map(type, values)) == {list}
+        and set(map(len, values)) == {count}
+        and list not in set(map(type, [column[0] for column in values]))
+        and ONLY_RAW.isdisjoint(layout.datatypes)
+    )
+    return values if plain else None
 
 
 def _find_source(
