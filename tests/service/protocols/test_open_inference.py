@@ -533,6 +533,39 @@ def test_any_bytes_are_a_question_or_the_callers_fault(body: bytes, length: int)
         READER.read(body, min(length, len(body)))
 
 
+def binary(*columns: tuple[str, str, bytes], start: str = "{") -> tuple[bytes, int]:
+    """Return a body with one value of each column, and how long its JSON is."""
+    inputs = [
+        {"name": name, "shape": [1], "datatype": datatype, "parameters": {"binary_data_size": len(raw)}}
+        for name, datatype, raw in columns
+    ]
+    head = (start + json.dumps({"inputs": inputs})[1:]).encode()
+    return head + b"".join(raw for _, _, raw in columns), len(head)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"\x02\0\0\0a", "`city`: ends within text 0, which should have 2 bytes"),
+        (b"\0\0\0\0a", "`city`: has 1 bytes more than its shape is for"),
+        (b"\x01\0\0\0\xff", "`city`: expected text in UTF-8, got other bytes"),
+        (b"\x01\0\0", "`city`: has 3 bytes, too few for the lengths of 1 strings"),
+    ],
+)
+def test_a_damaged_string_of_a_single_row_is_named(raw: bytes, sentence: str) -> None:
+    number, text = (NAMES[0], "FP32", bytes(4)), ("city", "BYTES", b"\x01\0\0\0a")
+    columns, _ = READER.read(*binary(number, text))
+    assert columns.to_rows() == [{NAMES[0]: 0.0, "city": "a"}]
+    with pytest.raises(InvalidInput, match=f"^{sentence}$"):
+        READER.read(*binary(number, ("city", "BYTES", raw)))
+
+
+def test_requests_that_differ_in_their_id_are_read_alike_and_keep_it() -> None:
+    for start, wanted in [("{", None), ('{"id":"a",', "a"), ('{"id": "b-1", ', "b-1"), ('{"id":"a","id":null,', None)]:
+        columns, infer_request = READER.read(*binary(("city", "BYTES", b"\x01\0\0\0a"), start=start))
+        assert (columns.to_rows(), infer_request.id) == ([{"city": "a"}], wanted)
+
+
 @given(st.data())
 def test_any_message_is_answered_or_the_callers_fault(data: st.DataObject) -> None:
     request = message("inference.ModelInferRequest")(model_name="kinds")
