@@ -9,16 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.contract.columns import (
-    BLOCK_ROWS,
-    MIN_ARRAY_ROWS,
-    Column,
-    Columns,
-    Rows,
-    Transposer,
-    merge,
-    null_nans,
-)
+from ekiben.contract.columns import BLOCK_ROWS, MIN_ARRAY_ROWS, Column, Columns, Rows, Transposer, merge, null_nans
 from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Category, Feature, Number, Value

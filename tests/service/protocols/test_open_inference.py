@@ -26,8 +26,8 @@ from ekiben.service.http.router import Router
 from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
-from ekiben.service.protocols.open_inference.grpc import Api
 from ekiben.service.protocols.open_inference.http_request import InferRequestReader
+from ekiben.service.protocols.open_inference.messages import MessageReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
@@ -581,7 +581,7 @@ def test_any_message_is_answered_or_the_callers_fault(data: st.DataObject) -> No
     request.raw_input_contents.extend(data.draw(st.lists(st.binary(max_size=20), max_size=3)))
     received = message("ekiben.ModelInferRequest").FromString(request.SerializeToString())
     try:
-        columns = Api(Anything(), SETTINGS, "test").read_columns(received)  # type: ignore[arg-type]
+        columns = MessageReader(Anything(), SETTINGS).read(received)  # type: ignore[arg-type]
     except (BadRequest, InvalidInput):
         return
     assert set(map(len, columns.values)) <= {len(columns)}
