@@ -44,6 +44,9 @@ class Layout:
         )
 
 
+NO_TENSORS = Layout((), (), (), even=False)
+
+
 class TensorReader:
     """Makes columns of one schema."""
 
@@ -62,11 +65,9 @@ class TensorReader:
         alone = len(names) == 1
         first = self._measure(names[0], shapes[0], alone)
         even = shapes.count(first.shape) == len(shapes)
-        measured = (
-            [first] * len(shapes)
-            if even
-            else [self._measure(name, shape, alone) for name, shape in zip(names, shapes, strict=True)]
-        )
+        measured = [first] * len(shapes)
+        if not even:
+            measured = [self._measure(name, shape, alone) for name, shape in zip(names, shapes, strict=True)]
         if len(set(names)) < len(names):
             name = next(name for index, name in enumerate(names) if name in names[:index])
             raise tensor_error(name, "is there twice: send one tensor of each name")

@@ -39,7 +39,7 @@ class InferRequest:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Header:
     """What the JSON of a request says."""
 

@@ -15,7 +15,7 @@ from ekiben.service.protocols.open_inference.datatypes import (
     tensor_error,
     unknown_datatype_error,
 )
-from ekiben.service.protocols.open_inference.decode import Layout, TensorShape, flatten
+from ekiben.service.protocols.open_inference.decode import NO_TENSORS, Layout, TensorShape, flatten
 from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
 
 NO_PARAMETERS: Mapping[str, Any] = {}
@@ -23,7 +23,7 @@ HEAD_KEYS = 3  # of a tensor
 ONLY_RAW = frozenset({datatype for datatype in DATATYPES.values() if not datatype.field})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would cost a microsecond
 class Sources:
     """Where the values of a request's tensors are."""
 
@@ -48,7 +48,7 @@ def read_heads(inputs: list[Any]) -> tuple[list[str], list[Any], list[Datatype]]
 def find_sources(layout: Layout, inputs: list[Any]) -> Sources:
     """Return where the values of tensors are; raise InvalidInput if that is nowhere, or in two places."""
     if plain := _read_plain(layout, inputs):
-        return Sources(plain, layout.take(()), ())
+        return Sources(plain, NO_TENSORS, ())
     heads = zip(inputs, layout.names, layout.datatypes, layout.shapes, strict=True)
     found = [_find_source(*head) for head in heads]
     values = [values for values, _ in found]
