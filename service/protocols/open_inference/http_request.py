@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from ekiben.contract.columns import Columns
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.tensors import input_specs
@@ -27,6 +29,9 @@ from ekiben.service.protocols.open_inference.sources import (
 
 # JSON before raw tensors: a caller's is nearly always the same but for the id, and reading it was 30 µs of a row's 80.
 REMEMBERED_HEADERS, MAX_REMEMBERED_BYTES = 128, 16_384
+# A tensor's values in JSON, if they are complete whatever stands around them: there is no bracket, brace or escape.
+DATA = re.compile(rb'"data": ?\[((?:[^"\\\[\]{}]++|"[^"\\]*+")*+)\]')
+ZERO = b'"data":[0]'
 ID = re.compile(rb'\{ ?"id": ?"([\w-]*)", ?')  # as clients write it: first
 
 
@@ -46,6 +51,7 @@ class Header:
     layout: Layout
     sources: Sources
     infer_request: InferRequest
+    zeros: bool = False  # it is JSON of one row, of which every value stands where ZERO is written
 
 
 class InferRequestReader:
@@ -67,7 +73,7 @@ class InferRequestReader:
         if length == 0:
             return self._read_raw(body)
         if length is None:
-            return self.read_content(parse_json(body, nan_to_null))
+            return self._read_row(body) or self.read_content(parse_json(body, nan_to_null))
         header = self._find_header(body[:length])
         return self._read_columns(header, body, length), header.infer_request
 
@@ -75,6 +81,27 @@ class InferRequestReader:
         """Return the same of a body that is all JSON, once that is parsed."""
         header = self._read_header(content)
         return self._read_columns(header), header.infer_request
+
+    def _read_row(self, body: bytes) -> tuple[Columns, InferRequest] | None:
+        """Return the same of a row in plain JSON, None if it is anything else or wrong.
+
+        Its values are parsed apart from what stands around them, which is known from the caller's last request: to
+        parse and check the names, shapes and datatypes of 19 tensors takes 25 µs. Each list of values is complete,
+        so others in its place change nothing around it: what is around them is read with zeros there.
+        """
+        first = DATA.search(body)
+        if first is None or b"," in first[1] or len(body) > MAX_REMEMBERED_BYTES:
+            return None
+        pieces = DATA.split(body)
+        try:
+            header = self._find_header(ZERO.join(pieces[::2]))
+            values = orjson.loads(b"[%b]" % b",".join(pieces[1::2]))
+        except (BadRequest, InvalidInput, orjson.JSONDecodeError):
+            return None  # to be found again, and named
+        if not header.zeros or len(pieces) != 2 * len(values) + 1 or len(values) != len(header.layout.names):
+            return None
+        columns = list(zip(values, strict=True))
+        return self._tensors.to_columns(header.layout, columns, nans=False), header.infer_request
 
     def _find_header(self, written: bytes) -> Header:
         """Return what the JSON before raw tensors says; it is read once for all requests that differ in their id."""
@@ -87,7 +114,11 @@ class InferRequestReader:
         return replace(header, infer_request=replace(header.infer_request, id=found[1].decode()))
 
     def _parse_header(self, written: bytes) -> Header:
-        return self._read_header(parse_json(written, nan_to_null))
+        header = self._read_header(parse_json(written, nan_to_null))
+        layout, count = header.layout, len(header.layout.names)
+        one_row = layout.even and layout.shapes[0].count == 1 and header.sources.values == [[0]] * count
+        header.zeros = one_row and b"\\" not in written and count == written.count(b'"data"') == written.count(ZERO)
+        return header
 
     def _read_header(self, content: Any) -> Header:
         if not isinstance(content, dict):

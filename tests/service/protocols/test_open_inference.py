@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ekiben.contract.columns import Columns
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
@@ -26,7 +27,7 @@ from ekiben.service.http.router import Router
 from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
-from ekiben.service.protocols.open_inference.http_request import InferRequestReader
+from ekiben.service.protocols.open_inference.http_request import InferRequest, InferRequestReader
 from ekiben.service.protocols.open_inference.messages import MessageReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
@@ -564,6 +565,37 @@ def test_requests_that_differ_in_their_id_are_read_alike_and_keep_it() -> None:
     for start, wanted in [("{", None), ('{"id":"a",', "a"), ('{"id": "b-1", ', "b-1"), ('{"id":"a","id":null,', None)]:
         columns, infer_request = READER.read(*binary(("city", "BYTES", b"\x01\0\0\0a"), start=start))
         assert (columns.to_rows(), infer_request.id) == ([{"city": "a"}], wanted)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text('a,"]{[}\\\n:1', max_size=4)
+DATA = st.lists(PLAIN, min_size=1, max_size=2) | st.just([[1]]) | st.just("data")
+
+
+@given(st.lists(DATA, min_size=1, max_size=3), st.booleans(), st.sampled_from(["", "a", "b-1", '"']))
+def test_a_row_of_plain_json_is_read_as_any_other(values: list[Any], spaces: bool, request_id: str) -> None:
+    columns = zip(NAMES, values, strict=False)
+    inputs = [{"name": name, "shape": [1], "datatype": "FP32", "data": data} for name, data in columns]
+    content = {"id": request_id, "inputs": inputs}
+    body = json.dumps(content, separators=None if spaces else (",", ":")).encode()
+    assert describe(lambda: READER.read(body, None)) == describe(lambda: READER.read_content(content))
+
+
+def describe(read: Callable[[], tuple[Columns, InferRequest]]) -> str:
+    """Return what was read, or what is wrong."""
+    try:
+        columns, infer_request = read()
+    except InvalidInput as error:
+        return str(error)
+    return f"{columns.to_rows()} {infer_request}"
+
+
+@pytest.mark.parametrize("second", [b'"data":[0]', b'"d\\u0061ta":[0]', b'"data":[[0]]', b'"data" :[0]'])
+def test_values_are_taken_from_where_they_stand(second: bytes) -> None:
+    tensor = b'{"name":"%b","shape":[1],"datatype":"FP32",%b}'
+    twice = b'"data":[5],"data":[1]'  # the last counts; there are as many lists of values as tensors
+    body = b'{"inputs":[%b,%b]}' % (tensor % (b"a", twice), tensor % (b"b", second))
+    columns, _ = READER.read(body, None)
+    assert columns.to_rows() == [{"a": 1, "b": 0}]
 
 
 @given(st.data())
