@@ -14,6 +14,7 @@ from ekiben.contract.csv_values import read_cell
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Category, Feature, Number, Value
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import shorten
 
 Values = Sequence[Any]  # a column that is not an array
 _BOOL_TYPES = frozenset({bool, NoneType})
@@ -142,8 +143,8 @@ def _null_nans(columns: list[Any], indices: Sequence[int]) -> None:
 def _length_error(names: Sequence[str], columns: Sequence[Column]) -> InvalidInput:
     wanted = len(columns[0])
     name, column = next(pair for pair in zip(names, columns, strict=True) if len(pair[1]) != wanted)
-    sentence = f"has {len(column)} values, `{names[0]}` has {wanted}: send as many of each"
-    return InvalidInput(FieldError(None, name, sentence))
+    sentence = f"has {len(column)} values, `{shorten(names[0])}` has {wanted}: send as many of each"
+    return InvalidInput(FieldError(None, shorten(name), sentence))
 
 
 def unwrap_row(row: Mapping[str, Any]) -> dict[str, Any]:

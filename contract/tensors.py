@@ -10,7 +10,6 @@ from typing import Any
 from ekiben.contract.answers import Answers, label_rows
 from ekiben.contract.feature import Boolean, Feature, Number
 from ekiben.contract.schema import INTERVAL, Schema, Target
-from ekiben.contract.validation import shorten
 
 LABEL_TYPES = {bool: "BOOL", int: "INT64", str: "BYTES"}
 
