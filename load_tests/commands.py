@@ -58,6 +58,8 @@ def add_commands(commands: "Commands") -> None:
         commands, "batching", run_batching, "measure what the queue buys, for a light and for a heavy network"
     )
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
+    cost = add(commands, "cost", run_cost, "measure what a request costs in each protocol, without sockets")
+    cost.add_argument("--seconds", type=positive, default=1.0, help="length of one measurement (%(default)s)")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
 
@@ -179,6 +181,13 @@ def run_batching(options: argparse.Namespace) -> int:
     from ekiben.load_tests import batching_gain
 
     return batching_gain.run(options.seconds)
+
+
+def run_cost(options: argparse.Namespace) -> int:
+    """Measure what a request costs in each protocol."""
+    from ekiben.load_tests import request_cost
+
+    return request_cost.run(options.seconds)
 
 
 def run_parquet(options: argparse.Namespace) -> int:

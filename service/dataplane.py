@@ -3,11 +3,11 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.contract.validation import show, validate_rows
@@ -52,7 +52,7 @@ class Dataplane:
 
     async def predict(
         self,
-        rows: Sequence[Any] | PreparedRows,
+        rows: Rows | PreparedRows,
         timeout_s: float,
         protocol: str,
         gone: Callable[[], Awaitable[None]] | None = None,
@@ -68,8 +68,8 @@ class Dataplane:
         try:
             if not self.accepting:
                 raise NotReady
-            if not isinstance(rows, PreparedRows) and not rows:
-                validate_rows(self.model.schema, rows)
+            if not rows:
+                validate_rows(self.model.schema, ())
             work = self._coalescer.submit(
                 rows, started + timeout_s, wait_for_more=gone is None
             )  # over gRPC nobody watches
@@ -86,7 +86,7 @@ class Dataplane:
         self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
 
-    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> PreparedRows:
+    def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
         self.check_count(len(rows))
         started = time.monotonic()

@@ -65,7 +65,7 @@ class LiteRTNetwork:
         self._engine = LiteRTEngine(file)
 
     def answer(self, rows: Rows) -> Answers:
-        return self._engine.run(self._encoder.encode_rows(rows))
+        return self._engine.run(self._encoder.encode_rows(list(rows)))
 
 
 class TensorFlowNetwork:

@@ -19,7 +19,8 @@ from pytriton.decorators import batch  # type: ignore[import-not-found]
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor  # type: ignore[import-not-found]
 from pytriton.triton import Triton, TritonConfig  # type: ignore[import-not-found]
 
-from ekiben.contract.tensors import TensorDecoder, TensorSpec, input_specs, output_specs, to_tensors
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import TensorSpec, input_specs, output_specs, to_tensors
 from ekiben.load_tests.servers.packed_model import NAME, Packed, open_packed
 
 MAX_BATCH_ROWS = 1024  # 16 requests of 64 rows in one batch
@@ -59,7 +60,8 @@ class Inference:
 
     @batch  # type: ignore[untyped-decorator]
     def __call__(self, **columns: Any) -> dict[str, Any]:
-        rows = self._reader.to_rows({name: _read(column[:, 0]) for name, column in columns.items()})
+        given = {name: _read(column[:, 0]) for name, column in columns.items()}
+        rows = self._reader.to_columns(given, nans=True).to_rows()
         answers = to_tensors(self._packed.schema.target, self._packed.network.answer(rows))
         return {name: np.asarray(values).reshape(len(rows), -1) for name, values in answers.items()}
 

@@ -13,8 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue, Work
@@ -49,12 +49,12 @@ class RequestCoalescer:
         self._timer: asyncio.TimerHandle | None = None
         self._flush_scheduled = False  # the next turn encodes, whoever is still expected
 
-    def prepare(self, rows: Sequence[Any], check_time: Callable[[], object]) -> PreparedRows:
+    def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows, off the event loop; raise InvalidInput, or what `check_time` raises."""
         encoded = self._encoder.encode_rows(rows, check_time)
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
-    def submit(self, rows: Sequence[Any] | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
+    def submit(self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
         """Take one request's rows; its future gets the answers, an InvalidInput or a RequestRejected.
 
         `wait_for_more`: others may be about to arrive that have been sent already. Raises Overloaded if
@@ -75,7 +75,7 @@ class RequestCoalescer:
         return work
 
     def _submit_prepared(self, prepared: PreparedRows, deadline: float) -> Work:
-        work = Work((), deadline, self._loop)
+        work = Work(NO_ROWS, deadline, self._loop)
         work.set_encoded(prepared.encoded, 0, len(prepared))
         work.unseen = prepared.unseen
         self._queue.submit(work)
@@ -111,25 +111,40 @@ class RequestCoalescer:
             return
         started = time.perf_counter()
         arrivals, self._arrivals = self._arrivals, []
-        self._encode(arrivals)
+        columns = [work for work in arrivals if isinstance(work.rows, Columns)]
+        self._encode([work for work in arrivals if isinstance(work.rows, list)])
+        self._encode(columns)
         metrics.encoded.observe(time.perf_counter() - started)
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:
         """Encode requests together; if that fails, halve them until only the guilty one is rejected."""
+        if len(works) <= 1:
+            for work in works:
+                self._encode_alone(work)
+            return
         try:
-            encoded = self._encoder.try_encode([row for work in works for row in work.rows])
+            encoded = self._encoder.try_encode([work.rows for work in works])
         except Exception:
             logger.exception("encoding failed")
             encoded = None
         if encoded is not None:
             self._enqueue(works, encoded)
-        elif len(works) == 1:
-            self._reject(works[0])
+            return
+        middle = len(works) // 2
+        self._encode(works[:middle])
+        self._encode(works[middle:])
+
+    def _encode_alone(self, work: Work) -> None:
+        """Encode one request, or fail it with the errors in its rows."""
+        try:
+            encoded = self._encoder.encode_rows(work.rows)
+        except Exception as error:  # whatever it is, this caller hears of it and the others go on
+            self._queue.release(len(work.rows))
+            if not work.future.done():
+                work.future.set_exception(error)
         else:
-            middle = len(works) // 2
-            self._encode(works[:middle])
-            self._encode(works[middle:])
+            self._enqueue((work,), encoded)
 
     def _enqueue(self, works: Sequence[Work], encoded: Encoded) -> None:
         all_seen = bool(encoded.codes.all())
@@ -139,15 +154,6 @@ class RequestCoalescer:
             work.set_encoded(encoded, start, stop)
             if not all_seen:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
-            work.rows = ()  # a row is a kilobyte, encoded it is a tenth of that
+            work.rows = NO_ROWS  # a row is a kilobyte, encoded it is a tenth of that
             self._queue.submit(work)
             start = stop
-
-    def _reject(self, work: Work) -> None:
-        """Fail a request with the errors in its rows."""
-        self._queue.release(len(work.rows))
-        try:
-            self._encoder.encode_rows(work.rows)
-        except Exception as error:  # whatever it is, this caller hears of it and the others go on
-            if not work.future.done():
-                work.future.set_exception(error)

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
 
 from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import FieldError
 
@@ -32,7 +31,7 @@ class Work:
     stop: int
     next: int  # the first row that no batch has taken yet
 
-    def __init__(self, rows: Sequence[Any], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, rows: Rows, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
         self.rows = rows  # as they came
         self.arrived = time.monotonic()
         self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds

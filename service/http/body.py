@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ekiben.contract.columns import Columns
 from ekiben.service.connections.decompression import MAX_RATIO, unpack
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
@@ -55,7 +56,7 @@ class BodyReader:
         if packed:
             body = unpack_within_ratio(body, self._max_bytes, check_time)
         rows, rest = decode(body)
-        return self._dataplane.prepare(rows, check_time) if isinstance(rows, list) else rows, rest
+        return self._dataplane.prepare(rows, check_time) if isinstance(rows, list | Columns) else rows, rest
 
 
 def is_packed(request: Request) -> bool:

@@ -9,29 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiben.contract.encoding import UNSEEN, Encoded, Encoder
+from ekiben.contract.encoding import UNSEEN, Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import MAX_FIELD_ERRORS, validate_rows
+from tests.encoded_rows import encoder, one_feature, rows, same
 from tests.every_kind import LATE, ROW, SCHEMA
-
-encoder = Encoder(SCHEMA)
-
-numbers = st.integers(0, 5000) | st.floats(0, 5000)
-local = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat())
-rows = st.fixed_dictionaries(
-    {
-        "distance": numbers,
-        "temp": st.none() | st.integers(-60, 140) | st.floats(-60.5, 140.25),
-        "carrier": st.sampled_from(["AA", "UA", "never seen", ""]) | st.text(max_size=3),
-        "gate": st.none() | st.sampled_from(["", "A1", "ب۲"]) | st.text(max_size=3),
-        "holiday": st.booleans(),
-        "strike": st.none() | st.booleans(),
-        "departure": local,
-        "booked": st.none() | st.datetimes().map(lambda moment: f"{moment.replace(microsecond=0).isoformat()}Z"),
-    }
-)
 
 scalars = (
     st.none()
@@ -50,11 +34,6 @@ json_values = st.recursive(
 )
 
 
-def same(one: Encoded, other: Encoded) -> bool:
-    """Bit for bit: NaN is NaN, and -0.0 is not 0.0."""
-    return one.numbers.tobytes() == other.numbers.tobytes() and one.codes.tobytes() == other.codes.tobytes()
-
-
 def to_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """The rows as training reads them."""
     table = pd.DataFrame(rows, columns=SCHEMA.names)
@@ -65,11 +44,6 @@ def to_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     # Without its zone: such a column is in UTC. With it NumPy warns, see test_timestamps.py.
     table["booked"] = np.array([np.datetime64((row["booked"] or "NaT").rstrip("Z"), "s") for row in rows])
     return table
-
-
-def one_feature(feature: Any, *values: Any) -> Encoded:
-    schema = Schema(name="one", features=(feature,), target=LATE)
-    return Encoder(schema).encode_rows([{feature.name: value} for value in values])
 
 
 @given(st.lists(rows, min_size=1, max_size=8))

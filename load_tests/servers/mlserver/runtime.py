@@ -5,7 +5,9 @@ from mlserver import MLModel  # type: ignore[import-not-found]
 from mlserver.codecs import NumpyCodec, StringCodec  # type: ignore[import-not-found]
 from mlserver.types import InferenceRequest, InferenceResponse, RequestInput  # type: ignore[import-not-found]
 
-from ekiben.contract.tensors import Column, TensorDecoder, to_tensors
+from ekiben.contract.columns import Column
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import to_tensors
 from ekiben.load_tests.servers.packed_model import open_packed
 
 
@@ -20,7 +22,8 @@ class EncodedRuntime(MLModel):  # type: ignore[misc]
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Answer a batch that MLServer made of several requests."""
-        rows = self.reader.to_rows({tensor.name: self.read(tensor) for tensor in payload.inputs})
+        given = {tensor.name: self.read(tensor) for tensor in payload.inputs}
+        rows = self.reader.to_columns(given, nans=True).to_rows()
         answers = to_tensors(self.packed.schema.target, self.packed.network.answer(rows))
         outputs = [NumpyCodec.encode_output(name, np.asarray(values)) for name, values in answers.items()]
         return InferenceResponse(model_name=self.name, outputs=outputs)

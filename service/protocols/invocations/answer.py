@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import to_columns, to_predictions
-from ekiben.contract.encoding import BLOCK_ROWS
+from ekiben.contract.columns import BLOCK_ROWS, Rows
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest, Overloaded
@@ -61,13 +61,13 @@ class Invocations:
 
     def _decode(
         self, request: Request, body: bytes, kind: str, header: bool | None
-    ) -> tuple[list[Any], InferRequest | None]:
+    ) -> tuple[Rows, InferRequest | None]:
         """Return the rows, and of tensors what is asked of them."""
         if kind == CSV:
             return self._csv.read(body, header), None
         content = parse_body(body, kind)
         if is_open_inference(content):
-            return self._inference.decode(request, body)
+            return self._inference.decode(request, body, content)
         return self._json.read(content), None
 
     async def _read_parquet(self, request: Request, timeout_s: float) -> Any:

@@ -7,8 +7,9 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any
 
+from ekiben.contract.columns import NO_ROWS, Columns, merge
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.service.errors import BadRequest
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.protocols.invocations.names import check_names
@@ -27,7 +28,7 @@ class CsvReader:
         self._max_rows = max_rows
         self._check_count = check_count
 
-    def read(self, body: bytes, header: bool | None) -> list[Any]:
+    def read(self, body: bytes, header: bool | None) -> Columns:
         """Return the rows; without a header their cells are in the features' order. None: look if there is one."""
         check_encoding(body)
         lines = Lines(body)
@@ -37,20 +38,23 @@ class CsvReader:
         named = bool(header or (header is None and has_header(first, self._names)))
         names = first if named else self._names
         check_names(names)
-        rows: list[Any] = []
+        blocks: list[Columns] = []
+        rows = 0
         records = lines if named else chain([first], lines)
         # A cell takes more memory than its text: few lines at a time are cells.
         while block := lines.take(records, len(names), named):
-            rows += self._to_rows(names, block)
-            if len(rows) > self._max_rows:
-                self._check_count(len(rows) + sum(1 for _ in records))
-        return rows
+            blocks.append(self._to_columns(names, block))
+            rows += len(block)
+            if rows > self._max_rows:
+                self._check_count(rows + sum(1 for _ in records))
+        return merge(blocks) if blocks else NO_ROWS
 
-    def _to_rows(self, names: Sequence[str], records: list[Line]) -> list[Any]:
+    def _to_columns(self, names: Sequence[str], records: list[Line]) -> Columns:
         columns = dict(zip(names, zip(*records, strict=True), strict=True))
         for index in find_index(names):
             del columns[names[index]]
-        return self._reader.to_rows({name: self._reader.read_strings(name, cells) for name, cells in columns.items()})
+        read = self._reader.read_strings
+        return self._reader.to_columns({name: read(name, cells) for name, cells in columns.items()}, nans=True)
 
 
 class Lines(Iterator[Line]):

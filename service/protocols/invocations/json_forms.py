@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder, unwrap_column
+from ekiben.contract.tensor_decoding import TensorDecoder, unwrap_column
 from ekiben.contract.validation import show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.names import check_names
@@ -29,7 +30,7 @@ class JsonReader:
         self._reader = TensorDecoder(schema)
         self._check_count = check_count  # before there is a row for each: it costs more memory than its JSON
 
-    def read(self, content: Any) -> list[Any]:
+    def read(self, content: Any) -> Rows:
         """Return the rows, not checked yet; raise BadRequest or InvalidInput if there are none."""
         form = find_form(content)
         value = content[form]
@@ -42,34 +43,34 @@ class JsonReader:
         self._check_count(len(value))
         return self._reader.read_rows(value) if form == RECORDS else self._read_list(value)
 
-    def _read_list(self, values: list[Any]) -> list[Any]:
+    def _read_list(self, values: list[Any]) -> Rows:
         """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
         kinds = set(map(type, values))
         if kinds == {list}:
-            return self._reader.to_rows(self._reader.by_position(values), without_nan=True)
+            return self._reader.to_columns(self._reader.by_position(values))
         if len(self._names) == 1 and kinds.isdisjoint((dict, list)):
-            return self._reader.to_rows({self._names[0]: values}, without_nan=True)
+            return self._reader.to_columns({self._names[0]: values})
         return self._reader.read_rows(values)
 
-    def _read_columns(self, columns: dict[str, Any]) -> list[Any]:
+    def _read_columns(self, columns: dict[str, Any]) -> Columns:
         """Return the rows of columns, (rows,) or (rows, 1); a value alone stands for one row."""
         lists = {name: column if isinstance(column, list) else [column] for name, column in columns.items()}
         self._check_count(max(map(len, lists.values()), default=0))
-        return self._reader.to_rows({name: unwrap_column(column) for name, column in lists.items()}, without_nan=True)
+        return self._reader.to_columns({name: unwrap_column(column) for name, column in lists.items()})
 
-    def _read_split(self, split: Any) -> list[Any]:
+    def _read_split(self, split: Any) -> Columns:
         """Return the rows of a DataFrame as pandas splits it; without `columns` they are in the features' order."""
         columns, data = check_split(split)
         self._check_count(len(data))
         if columns is None:
-            return self._reader.to_rows(self._reader.by_position(data), without_nan=True)
+            return self._reader.to_columns(self._reader.by_position(data))
         width = len(columns)
         if set(map(len, data)) - {width}:
             index = next(index for index, row in enumerate(data) if len(row) != width)
             sentence = f"expected a list of {width} values, one for each of `columns`, got {len(data[index])}"
             raise InvalidInput(FieldError(index, None, sentence))
         by_name = dict(zip(columns, zip(*data, strict=True), strict=True)) if data else {}
-        return self._reader.to_rows(by_name, without_nan=True)
+        return self._reader.to_columns(by_name)
 
 
 def find_form(content: Any) -> str:

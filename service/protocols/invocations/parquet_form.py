@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from ekiben.contract.columns import NO_ROWS, Columns, merge
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
@@ -41,7 +42,7 @@ class ParquetReader:
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
         self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
 
-    async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> list[Any]:
+    async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> Columns:
         """Return the rows; raise BadRequest or InvalidInput if there are none, or a RequestRejected.
 
         `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
@@ -64,10 +65,10 @@ class ParquetReader:
         """End the processes that read."""
         self._readers.close()
 
-    async def _read(self, reader: ReaderProcess, body: bytes, seconds: float) -> list[Any]:
+    async def _read(self, reader: ReaderProcess, body: bytes, seconds: float) -> Columns:
         table: dict[str, Any] = {}
         fault: dict[str, Any] = {}
-        rows: list[Any] = []
+        pieces: list[Columns] = []
         async with aclosing(reader.read(body, seconds)) as frames:
             async for kind, content in frames:
                 if kind == TABLE:
@@ -75,18 +76,18 @@ class ParquetReader:
                 elif kind == FAULT:
                     fault = orjson.loads(content)
                 else:
-                    rows += self._to_rows(table["names"], content)
+                    pieces.append(self._to_columns(table["names"], content))
         if fault:
             raise BadRequest(**fault)
         self._check(table)
-        return rows
+        return merge(pieces) if pieces else NO_ROWS
 
-    def _to_rows(self, names: Sequence[str], piece: bytes) -> list[Any]:
+    def _to_columns(self, names: Sequence[str], piece: bytes) -> Columns:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
         index = find_index(names)
         wanted = [name for position, name in enumerate(names) if position not in index]
         columns = parse_json(piece, nan_to_null)
-        return self._reader.to_rows(dict(zip(wanted, columns, strict=True)))
+        return self._reader.to_columns(dict(zip(wanted, columns, strict=True)))
 
     def _check(self, table: dict[str, Any]) -> None:
         """Raise BadRequest or InvalidInput if the table can't be one of this schema, as its names and rows say."""

@@ -6,7 +6,7 @@ from typing import Any
 from ekiben.contract.validation import show
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header
-from ekiben.service.protocols.open_inference.datatypes import Datatype, read_raw, tensor_error
+from ekiben.service.protocols.open_inference.datatypes import tensor_error
 
 LENGTH_HEADER = b"inference-header-content-length"
 SIZE = "binary_data_size"
@@ -25,27 +25,14 @@ def read_length(headers: Mapping[bytes, bytes], body: bytes) -> int | None:
     return length
 
 
-class BinaryReader:
-    """The raw tensors of a body, from which each takes its part."""
-
-    def __init__(self, body: bytes, start: int) -> None:
-        self._body = body
-        self._position = start
-
-    def take(self, name: str, datatype: Datatype, size: Any, count: int) -> Sequence[Any]:
-        """Return the values of the next tensor, which has that many bytes."""
-        start = self._position
-        left = len(self._body) - start
+def take_sizes(names: Sequence[str], sizes: Sequence[Any], left: int) -> int:
+    """Return how many of the bytes that are left of a body come after tensors of those sizes; raise InvalidInput."""
+    for name, size in zip(names, sizes, strict=True):
         if type(size) is not int or not 0 <= size <= left:
             wanted = f"expected a number of bytes, at most the {left} that are left"
             raise tensor_error(name, f"parameter `{SIZE}`: {wanted}, got {show(size)}")
-        self._position += size
-        return read_raw(name, datatype, self._body, start, size, count)
-
-    def check_end(self) -> None:
-        """Raise BadRequest if there is more than the tensors took."""
-        if left := len(self._body) - self._position:
-            raise BadRequest(400, f"the body has {left} bytes more than its JSON and its tensors")
+        left -= size
+    return left
 
 
 def length_header(content: bytes) -> Header:

@@ -8,40 +8,43 @@ from typing import Any
 
 import numpy as np
 
+from ekiben.contract.columns import MIN_ARRAY_ROWS, Column, from_array, widen_bfloat16
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.validation import shorten, show
 
 STRINGS = "BYTES"
 MANY_STRINGS = 8  # from which on it pays to see whether all have one length
-_LENGTH = Struct("<I")  # of a string, before it
+LENGTH = Struct("<I")  # of a string, before it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each name: told apart by that, they cost nothing to look up
 class Datatype:
     """One datatype; a string has no size of its own, and 16-bit floats only a raw form."""
 
+    name: str
     size: int = 0  # bytes of an element
     code: str = ""  # in `struct`, which knows no BF16
     field: str = ""  # of InferTensorContents
     config: str = ""  # in Triton's model configuration
 
 
-DATATYPES: Mapping[str, Datatype] = {
-    "BOOL": Datatype(1, "?", "bool_contents", "TYPE_BOOL"),
-    "UINT8": Datatype(1, "B", "uint_contents", "TYPE_UINT8"),
-    "UINT16": Datatype(2, "H", "uint_contents", "TYPE_UINT16"),
-    "UINT32": Datatype(4, "I", "uint_contents", "TYPE_UINT32"),
-    "UINT64": Datatype(8, "Q", "uint64_contents", "TYPE_UINT64"),
-    "INT8": Datatype(1, "b", "int_contents", "TYPE_INT8"),
-    "INT16": Datatype(2, "h", "int_contents", "TYPE_INT16"),
-    "INT32": Datatype(4, "i", "int_contents", "TYPE_INT32"),
-    "INT64": Datatype(8, "q", "int64_contents", "TYPE_INT64"),
-    "FP16": Datatype(2, "e", "", "TYPE_FP16"),
-    "BF16": Datatype(2, "", "", "TYPE_BF16"),
-    "FP32": Datatype(4, "f", "fp32_contents", "TYPE_FP32"),
-    "FP64": Datatype(8, "d", "fp64_contents", "TYPE_FP64"),
-    STRINGS: Datatype(0, "", "bytes_contents", "TYPE_STRING"),
-}
+_ALL = (
+    Datatype("BOOL", 1, "?", "bool_contents", "TYPE_BOOL"),
+    Datatype("UINT8", 1, "B", "uint_contents", "TYPE_UINT8"),
+    Datatype("UINT16", 2, "H", "uint_contents", "TYPE_UINT16"),
+    Datatype("UINT32", 4, "I", "uint_contents", "TYPE_UINT32"),
+    Datatype("UINT64", 8, "Q", "uint64_contents", "TYPE_UINT64"),
+    Datatype("INT8", 1, "b", "int_contents", "TYPE_INT8"),
+    Datatype("INT16", 2, "h", "int_contents", "TYPE_INT16"),
+    Datatype("INT32", 4, "i", "int_contents", "TYPE_INT32"),
+    Datatype("INT64", 8, "q", "int64_contents", "TYPE_INT64"),
+    Datatype("FP16", 2, "e", "", "TYPE_FP16"),
+    Datatype("BF16", 2, "", "", "TYPE_BF16"),
+    Datatype("FP32", 4, "f", "fp32_contents", "TYPE_FP32"),
+    Datatype("FP64", 8, "d", "fp64_contents", "TYPE_FP64"),
+    Datatype(STRINGS, 0, "", "bytes_contents", "TYPE_STRING"),
+)
+DATATYPES: Mapping[str, Datatype] = {datatype.name: datatype for datatype in _ALL}
 
 
 @lru_cache
@@ -68,7 +71,7 @@ def tensor_error(name: str, sentence: str) -> InvalidInput:
     return InvalidInput(FieldError(None, shorten(name), sentence))
 
 
-def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Sequence[Any]:
+def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: int, count: int) -> Column:
     """Return the values of a tensor that lies raw in a content, little-endian; there must be that many."""
     if not datatype.size:
         return _read_strings(name, content, start, start + size, count)
@@ -76,11 +79,11 @@ def read_raw(name: str, datatype: Datatype, content: bytes, start: int, size: in
         raise tensor_error(
             name, f"has {size} bytes, its shape and datatype are for {count * datatype.size}: send as many"
         )
-    if datatype.code:
-        return _unpacker(datatype.code, count)(content, start)
-    halves = np.frombuffer(content, "<u2", count, start)
-    widened: list[float] = (halves.astype(np.uint32) << 16).view(np.float32).tolist()
-    return widened
+    if not datatype.code:
+        return from_array(widen_bfloat16(np.frombuffer(content, "<u2", count, start)))
+    if count >= MIN_ARRAY_ROWS:
+        return np.frombuffer(content, f"<{datatype.code}", count, start)
+    return _unpacker(datatype.code, count)(content, start)
 
 
 def decode_strings(name: str, strings: Iterable[bytes]) -> list[str]:
@@ -95,21 +98,23 @@ def write_raw(datatype: str, values: Any) -> bytes:
     """Return values, a list or an array, as a raw tensor."""
     if datatype == STRINGS:
         strings = [text.encode() for text in values]
-        return b"".join([part for text in strings for part in (_LENGTH.pack(len(text)), text)])
+        return b"".join([part for text in strings for part in (LENGTH.pack(len(text)), text)])
     return np.asarray(values, f"<{DATATYPES[datatype].code}").tobytes()
 
 
 def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:
-    if end - start < count * _LENGTH.size:  # before anything is made for each
+    if end - start < count * LENGTH.size:  # before anything is made for each
         raise tensor_error(name, f"has {end - start} bytes, too few for the lengths of {count} strings")
     if count >= MANY_STRINGS and (strings := _read_even_strings(content[start:end], count)):
         return strings
-    length_at, pieces, position = _LENGTH.unpack_from, [], start
+    if count == 1 and LENGTH.unpack_from(content, start)[0] == end - start - LENGTH.size:
+        return decode_strings(name, (content[start + LENGTH.size : end],))
+    length_at, pieces, position = LENGTH.unpack_from, [], start
     for index in range(count):
-        begin = position + _LENGTH.size
+        begin = position + LENGTH.size
         if begin > end:
             raise tensor_error(name, f"ends before the length of text {index}")
-        position = begin + length_at(content, begin - _LENGTH.size)[0]
+        position = begin + length_at(content, begin - LENGTH.size)[0]
         if position > end:
             raise tensor_error(name, f"ends within text {index}, which should have {position - begin} bytes")
         pieces.append(content[begin:position])
@@ -123,8 +128,8 @@ def _read_even_strings(content: bytes, count: int) -> list[str] | None:
     step, rest = divmod(len(content), count)
     if rest or not content.isascii():
         return None
-    length = _LENGTH.pack(step - _LENGTH.size)
-    if any(content[index::step] != length[index : index + 1] * count for index in range(_LENGTH.size)):
+    length = LENGTH.pack(step - LENGTH.size)
+    if any(content[index::step] != length[index : index + 1] * count for index in range(LENGTH.size)):
         return None
     whole = content.decode("ascii")
-    return [whole[begin : begin + step - _LENGTH.size] for begin in range(_LENGTH.size, len(whole) + 1, step)]
+    return [whole[begin : begin + step - LENGTH.size] for begin in range(LENGTH.size, len(whole) + 1, step)]

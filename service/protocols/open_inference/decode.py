@@ -1,4 +1,4 @@
-"""Tensors, however they came, into rows: a tensor for each feature, or one of all of them."""
+"""Tensors, however they came, into columns: a tensor for each feature, or one of all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from itertools import chain
 from types import NoneType
 from typing import Any
 
+from ekiben.contract.columns import Column, Columns, to_list
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensors import Column, TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import shorten, show
 from ekiben.service.errors import BadRequest
-from ekiben.service.protocols.open_inference.datatypes import tensor_error
+from ekiben.service.protocols.open_inference.datatypes import Datatype, tensor_error
 
 TEXT_CELLS = frozenset({str, NoneType})
 
@@ -26,19 +27,61 @@ class TensorShape:
     count: int  # of values
 
 
-class RowReader:
-    """Makes rows of one schema."""
+@dataclass(slots=True)
+class Layout:
+    """What a request says of its tensors before their values; nearly always the same in all requests of a caller."""
+
+    names: tuple[str, ...]
+    datatypes: tuple[Datatype, ...]
+    shapes: Sequence[TensorShape]
+    even: bool  # all have the same shape
+
+    def take(self, indices: Sequence[int]) -> "Layout":
+        """Return the layout of some of the tensors."""
+        names, datatypes = [self.names[index] for index in indices], [self.datatypes[index] for index in indices]
+        return Layout(
+            tuple(names), tuple(datatypes), [self.shapes[index] for index in indices], self.even and bool(names)
+        )
+
+
+NO_TENSORS = Layout((), (), (), even=False)
+
+
+class TensorReader:
+    """Makes columns of one schema."""
 
     def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
         self._names = schema.names
-        self._reader = TensorDecoder(schema)
+        self._decoder = TensorDecoder(schema)
         self._check_count = check_count
 
-    def measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
-        """Return what a tensor of that shape holds; `alone`: it is the request's only one.
+    def measure(self, names: Sequence[str], shapes: Sequence[Any], datatypes: Sequence[Datatype]) -> Layout:
+        """Return the layout of tensors; raise InvalidInput or BadRequest if one is not as tensors are here.
 
-        Nothing is made for its values before their number is found to be allowed.
+        Nothing is made for their values before their number is found to be allowed.
         """
+        if not names:
+            raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
+        alone = len(names) == 1
+        first = self._measure(names[0], shapes[0], alone)
+        even = shapes.count(first.shape) == len(shapes)
+        measured = [first] * len(shapes)
+        if not even:
+            measured = [self._measure(name, shape, alone) for name, shape in zip(names, shapes, strict=True)]
+        if len(set(names)) < len(names):
+            name = next(name for index, name in enumerate(names) if name in names[:index])
+            raise tensor_error(name, "is there twice: send one tensor of each name")
+        return Layout(tuple(names), tuple(datatypes), measured, even)
+
+    def to_columns(self, layout: Layout, values: Sequence[Column], nans: bool) -> Columns:
+        """Return the columns of a request's tensors, of which each has its values; `nans`: numbers may be NaN."""
+        width = layout.shapes[0].width
+        if width is None:
+            return self._decoder.order(layout.names, list(values), nans)
+        return self._split(values[0], width, strings=not layout.datatypes[0].size, nans=nans)
+
+    def _measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
+        """Return what a tensor of that shape holds; `alone`: it is the request's only one."""
         if isinstance(shape, list) and set(map(type, shape)) == {int} and min(shape) >= 0:
             width = self._find_width(name, shape, alone)
             if width is not None or shape[1:] in ([], [1]):
@@ -52,32 +95,13 @@ class RowReader:
         is_feature = shape[1:] == [1] and name in self._names
         return len(self._names) if alone and shape[1:] == [len(self._names)] and not is_feature else None
 
-    def to_rows(
-        self, columns: Mapping[str, Column], tensor_shape: TensorShape, strings: bool, without_nan: bool
-    ) -> list[Any]:
-        """Return the rows of tensors by name, not checked yet; `tensor_shape` is the last one's.
-
-        `strings`: all features in one tensor are strings, as in a CSV file.
-        """
-        if tensor_shape.width is None:
-            return self._reader.to_rows(columns, without_nan)
-        (values,) = columns.values()
-        width, read = tensor_shape.width, self._reader.read_strings
-        by_position = {name: values[index::width] for index, name in enumerate(self._names)}
+    def _split(self, values: Column, width: int, strings: bool, nans: bool) -> Columns:
+        """Return the columns of one tensor of all features; if it is of strings they are as in a CSV file."""
+        columns: dict[str, Column] = {name: values[index::width] for index, name in enumerate(self._names)}
         if strings and TEXT_CELLS.issuperset(map(type, values)):
-            return self._reader.to_rows({name: read(name, column) for name, column in by_position.items()})
-        return self._reader.to_rows(by_position, without_nan)
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise an error if there are no tensors, or two of one name."""
-    if not names:
-        raise InvalidInput(FieldError(None, "inputs", "expected at least one tensor, got an empty list"))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise tensor_error(name, "is there twice: send one tensor of each name")
-        seen.add(name)
+            columns = {name: self._decoder.read_strings(name, to_list(column)) for name, column in columns.items()}
+            nans = True
+        return self._decoder.to_columns(columns, nans)
 
 
 def flatten(name: str, data: Any, tensor_shape: TensorShape) -> list[Any]:

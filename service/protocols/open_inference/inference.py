@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from ekiben.contract.columns import Columns
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, Response
@@ -35,9 +36,14 @@ class Inference:
         rows, infer_request = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
         return await self.answer_rows(request, rows, infer_request, timeout_s)
 
-    def decode(self, request: Request, body: bytes) -> tuple[list[Any], InferRequest]:
-        """Return the rows of a body, and what it asks of them."""
-        return self._reader.read(body, read_length(request.headers, body))
+    def decode(self, request: Request, body: bytes, content: Any = None) -> tuple[Columns, InferRequest]:
+        """Return the columns of a body, whose JSON may be parsed already, and what it asks of them."""
+        length = read_length(request.headers, body)
+        return (
+            self._reader.read(body, length)
+            if content is None or length is not None
+            else (self._reader.read_content(content))
+        )
 
     async def answer_rows(self, request: Request, rows: Any, infer_request: InferRequest, timeout_s: float) -> Response:
         """Answer rows that were read already."""

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers, name_classes, score_classes
+from ekiben.contract.columns import Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target, Task
-from ekiben.contract.tensors import TensorDecoder
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import shorten, show, validate_names
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
@@ -34,7 +35,7 @@ class ExampleReader:
         self._check_count = check_count
         self._blank: Mapping[str, Any] = {feature.name: None for feature in schema.features if feature.nullable}
 
-    def read(self, examples: Any, context: Any = None) -> list[Any]:
+    def read(self, examples: Any, context: Any = None, nans: bool = False) -> Rows:
         """Return the rows of examples, which win over the context they share."""
         if not isinstance(examples, list):
             raise InvalidInput(FieldError(None, "examples", f"expected a list of objects, got {show(examples)}"))
@@ -44,9 +45,9 @@ class ExampleReader:
         validate_names(self._schema, context or ())
         shared = {**self._blank, **(context or {})}
         merged = [{**shared, **example} if isinstance(example, dict) else example for example in examples]
-        return self._reader.read_rows(list(map(_empty_to_null, merged)))
+        return self._reader.read_rows(list(map(_empty_to_null, merged)), nans)
 
-    def read_messages(self, given: Any, check_time: Callable[[], object] = lambda: None) -> list[Any]:
+    def read_messages(self, given: Any, check_time: Callable[[], object] = lambda: None) -> Rows:
         """Return the rows of a message `ekiben.Input`; `check_time` may stop that, which takes 80 µs a row."""
         kind = given.WhichOneof("kind")
         if kind is None:
@@ -59,7 +60,7 @@ class ExampleReader:
                 check_time()
             examples.append(_read_message(index, example))
         context = _read_message(None, listed.context) if kind == "example_list_with_context" else None
-        return self.read(examples, context)
+        return self.read(examples, context, nans=True)
 
 
 def _empty_to_null(row: Any) -> Any:

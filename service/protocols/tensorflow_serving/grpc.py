@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.tensors import TensorDecoder, output_specs, to_tensors
+from ekiben.contract.columns import Columns
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensors import output_specs, to_tensors
 from ekiben.contract.validation import show, validate_names
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
@@ -66,7 +68,7 @@ class Api:
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
         return await call.run(self.write_predict, prediction.answers, request.output_filter)
 
-    def read_predict(self, request: Any) -> list[Any]:
+    def read_predict(self, request: Any) -> Columns:
         """Return the rows of a request, not checked yet."""
         check_spec(self._dataplane, request)
         for name in request.output_filter:
@@ -75,7 +77,7 @@ class Api:
                 raise BadRequest(400, f"output_filter: there is no output {show(name)}, only {known}")
         if not self._features.issuperset(request.inputs):
             validate_names(self._schema, request.inputs)
-        return self._reader.to_rows(read_tensors(request.inputs, self._dataplane.check_count))
+        return self._reader.to_columns(read_tensors(request.inputs, self._dataplane.check_count), nans=True)
 
     def write_predict(self, answers: Answers, wanted: Any) -> Any:
         """Return the message with the outputs that are wanted, all if none is named."""

@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 
 from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.tensors import TensorDecoder, to_tensors, unwrap_column
+from ekiben.contract.tensor_decoding import TensorDecoder, unwrap_column
+from ekiben.contract.tensors import to_tensors
 from ekiben.contract.validation import show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
@@ -43,7 +45,7 @@ class Decoder:
         self._reader = TensorDecoder(schema)
         self._check_count = check_count
 
-    def decode(self, body: bytes) -> tuple[list[Any], Forms]:
+    def decode(self, body: bytes) -> tuple[Rows, Forms]:
         """Return the rows, not checked yet; raise BadRequest or InvalidInput if the body holds none."""
         content = read_object(body, ("instances", "inputs"))
         if "instances" not in content:
@@ -53,7 +55,7 @@ class Decoder:
             raise InvalidInput(FieldError(None, "instances", f"expected a list of rows, got {show(instances)}"))
         return self._read_list(instances), (ROW_FORM,)
 
-    def _read_inputs(self, inputs: Any) -> tuple[list[Any], Forms]:
+    def _read_inputs(self, inputs: Any) -> tuple[Rows, Forms]:
         """Return the rows of `inputs`, in which TensorFlow Serving has columns and KServe V1 rows."""
         if isinstance(inputs, dict):
             return self._read_columns(inputs), (COLUMN_FORM,)
@@ -62,7 +64,7 @@ class Decoder:
         rows = self._read_list(inputs)
         return rows, (ROW_FORM,) if dict in map(type, inputs) else (ROW_FORM, COLUMN_FORM)
 
-    def _read_list(self, values: list[Any]) -> list[Any]:
+    def _read_list(self, values: list[Any]) -> Rows:
         """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
         self._check_count(len(values))  # a row costs more memory than its JSON
         kinds = set(map(type, values))
@@ -72,11 +74,11 @@ class Decoder:
             return self._read_columns({self._names[0]: values})
         return self._reader.read_rows(values)
 
-    def _read_columns(self, columns: Any) -> list[Any]:
+    def _read_columns(self, columns: Any) -> Columns:
         """Return the rows of columns, (rows,) or (rows, 1); a value alone stands for one row."""
         lists = {name: column if isinstance(column, list | tuple) else [column] for name, column in columns.items()}
         self._check_count(max(map(len, lists.values()), default=0))
-        return self._reader.to_rows({name: unwrap_column(column) for name, column in lists.items()})
+        return self._reader.to_columns({name: unwrap_column(column) for name, column in lists.items()})
 
 
 def encode(target: Target, answers: Answers, forms: Forms) -> bytes:

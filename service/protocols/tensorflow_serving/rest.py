@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from ekiben.contract.columns import Rows
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
@@ -107,6 +108,6 @@ class Api:
         rows, _ = await self._bodies.read(request, timeout_s, self._decode_examples)
         return await self._dataplane.predict(rows, request.left_s(timeout_s), self._protocol, request.wait_gone)
 
-    def _decode_examples(self, body: bytes) -> tuple[list[Any], None]:
+    def _decode_examples(self, body: bytes) -> tuple[Rows, None]:
         content = read_object(body, ("examples",))
         return self._examples.read(content["examples"], content.get("context")), None

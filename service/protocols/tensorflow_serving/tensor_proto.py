@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ekiben.contract.columns import Column, from_array, widen_bfloat16
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.contract.tensors import Column, TensorSpec
+from ekiben.contract.tensors import TensorSpec
 from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
 from ekiben.service.protos import enum
@@ -75,7 +76,7 @@ def _read_tensor(tensor: Any, check_count: Callable[[int], None]) -> tuple[Colum
         raise _InvalidTensor(f"data type {dtype} is not supported: send numbers, DT_BOOL or DT_STRING")
     rows = _read_rows(tensor.tensor_shape)
     check_count(rows)
-    values: list[Any] = read(tensor, rows)
+    values: Column = read(tensor, rows)
     if len(values) not in (1, rows):
         raise _InvalidTensor(f"has {len(values)} values, its shape is for {rows}: send as many")
     return values, rows
@@ -100,7 +101,7 @@ def _number_reader(field: str, dtype: str) -> Reader:
         if not content:
             return list(values(tensor))
         _check_length(content, rows * width)
-        return np.frombuffer(content, dtype).tolist()
+        return from_array(np.frombuffer(content, dtype))
 
     return read
 
@@ -112,9 +113,9 @@ def _half_reader(widen: Callable[[NDArray[np.uint16]], NDArray[Any]]) -> Reader:
         content = tensor.tensor_content
         if content:
             _check_length(content, rows * 2)
-            return widen(np.frombuffer(content, "<u2")).tolist()
+            return from_array(widen(np.frombuffer(content, "<u2")))
         try:
-            return widen(np.array(tensor.half_val, np.uint16)).tolist()
+            return from_array(widen(np.array(tensor.half_val, np.uint16)))
         except OverflowError:
             raise _InvalidTensor("expected 16 bits in each half_val, got more") from None
 
@@ -123,10 +124,6 @@ def _half_reader(widen: Callable[[NDArray[np.uint16]], NDArray[Any]]) -> Reader:
 
 def _widen_half(bits: NDArray[np.uint16]) -> NDArray[Any]:
     return bits.view(np.float16)
-
-
-def _widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[Any]:
-    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def _read_strings(tensor: Any, rows: int) -> list[str]:
@@ -149,7 +146,7 @@ _READERS: Mapping[int, Reader] = {
         "DT_FLOAT": _number_reader("float_val", "<f4"),
         "DT_DOUBLE": _number_reader("double_val", "<f8"),
         "DT_HALF": _half_reader(_widen_half),
-        "DT_BFLOAT16": _half_reader(_widen_bfloat16),
+        "DT_BFLOAT16": _half_reader(widen_bfloat16),
         "DT_INT8": _number_reader("int_val", "<i1"),
         "DT_INT16": _number_reader("int_val", "<i2"),
         "DT_INT32": _number_reader("int_val", "<i4"),

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ekiben.contract.columns import Columns
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Number
 from ekiben.contract.validation import validate_rows
@@ -48,17 +49,18 @@ def check_count(rows: int) -> None:
 
 def read_json(content: Any) -> list[Any]:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return JsonReader(SCHEMA, check_count).read(parse_json(body, nan_to_null))
+    rows = JsonReader(SCHEMA, check_count).read(parse_json(body, nan_to_null))
+    return rows.to_rows() if isinstance(rows, Columns) else rows
 
 
 def read_csv(body: bytes, header: bool | None = None) -> list[Any]:
-    return CsvReader(SCHEMA, MAX_ROWS, check_count).read(body, header)
+    return CsvReader(SCHEMA, MAX_ROWS, check_count).read(body, header).to_rows()
 
 
 def read_parquet(body: bytes, timeout_s: float = 30, max_bytes: int = 2**20) -> list[Any]:
     async def read() -> list[Any]:
         with contextlib.closing(ParquetReader(SCHEMA, MAX_ROWS, max_bytes, check_count)) as reader:
-            return await reader.read(body, timeout_s)
+            return (await reader.read(body, timeout_s)).to_rows()
 
     return asyncio.run(read())
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ekiben.contract.columns import Columns
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
@@ -26,8 +27,8 @@ from ekiben.service.http.router import Router
 from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
-from ekiben.service.protocols.open_inference.grpc import Api
-from ekiben.service.protocols.open_inference.http_request import InferRequestReader
+from ekiben.service.protocols.open_inference.http_request import InferRequest, InferRequestReader
+from ekiben.service.protocols.open_inference.messages import MessageReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
@@ -520,17 +521,81 @@ READER = InferRequestReader(Anything())  # type: ignore[arg-type]
 def test_any_json_is_a_question_or_the_callers_fault(content: Any, tail: bytes, whole: bool) -> None:
     head = json.dumps(content).encode()
     try:
-        question = READER.read(head if whole else head + tail, None if whole else len(head))
+        columns, _ = READER.read(head if whole else head + tail, None if whole else len(head))
     except (BadRequest, InvalidInput) as error:
         str(error).encode("utf-8", "backslashreplace")
     else:
-        assert isinstance(question.rows, list)
+        assert set(map(len, columns.values)) <= {len(columns)}
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))
 def test_any_bytes_are_a_question_or_the_callers_fault(body: bytes, length: int) -> None:
     with pytest.raises((BadRequest, InvalidInput)):
         READER.read(body, min(length, len(body)))
+
+
+def binary(*columns: tuple[str, str, bytes], start: str = "{") -> tuple[bytes, int]:
+    """Return a body with one value of each column, and how long its JSON is."""
+    inputs = [
+        {"name": name, "shape": [1], "datatype": datatype, "parameters": {"binary_data_size": len(raw)}}
+        for name, datatype, raw in columns
+    ]
+    head = (start + json.dumps({"inputs": inputs})[1:]).encode()
+    return head + b"".join(raw for _, _, raw in columns), len(head)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"\x02\0\0\0a", "`city`: ends within text 0, which should have 2 bytes"),
+        (b"\0\0\0\0a", "`city`: has 1 bytes more than its shape is for"),
+        (b"\x01\0\0\0\xff", "`city`: expected text in UTF-8, got other bytes"),
+        (b"\x01\0\0", "`city`: has 3 bytes, too few for the lengths of 1 strings"),
+    ],
+)
+def test_a_damaged_string_of_a_single_row_is_named(raw: bytes, sentence: str) -> None:
+    number, text = (NAMES[0], "FP32", bytes(4)), ("city", "BYTES", b"\x01\0\0\0a")
+    columns, _ = READER.read(*binary(number, text))
+    assert columns.to_rows() == [{NAMES[0]: 0.0, "city": "a"}]
+    with pytest.raises(InvalidInput, match=f"^{sentence}$"):
+        READER.read(*binary(number, ("city", "BYTES", raw)))
+
+
+def test_requests_that_differ_in_their_id_are_read_alike_and_keep_it() -> None:
+    for start, wanted in [("{", None), ('{"id":"a",', "a"), ('{"id": "b-1", ', "b-1"), ('{"id":"a","id":null,', None)]:
+        columns, infer_request = READER.read(*binary(("city", "BYTES", b"\x01\0\0\0a"), start=start))
+        assert (columns.to_rows(), infer_request.id) == ([{"city": "a"}], wanted)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text('a,"]{[}\\\n:1', max_size=4)
+DATA = st.lists(PLAIN, min_size=1, max_size=2) | st.just([[1]]) | st.just("data")
+
+
+@given(st.lists(DATA, min_size=1, max_size=3), st.booleans(), st.sampled_from(["", "a", "b-1", '"']))
+def test_a_row_of_plain_json_is_read_as_any_other(values: list[Any], spaces: bool, request_id: str) -> None:
+    columns = zip(NAMES, values, strict=False)
+    inputs = [{"name": name, "shape": [1], "datatype": "FP32", "data": data} for name, data in columns]
+    content = {"id": request_id, "inputs": inputs}
+    body = json.dumps(content, separators=None if spaces else (",", ":")).encode()
+    assert describe(lambda: READER.read(body, None)) == describe(lambda: READER.read_content(content))
+
+
+def describe(read: Callable[[], tuple[Columns, InferRequest]]) -> str:
+    """Return what was read, or what is wrong."""
+    try:
+        columns, infer_request = read()
+    except InvalidInput as error:
+        return str(error)
+    return f"{columns.to_rows()} {infer_request}"
+
+
+@pytest.mark.parametrize("second", [b'"data":[0]', b'"d\\u0061ta":[0]', b'"data":[[0]]', b'"data" :[0]'])
+def test_values_are_taken_from_where_they_stand(second: bytes) -> None:
+    tensor = b'{"name":"%b","shape":[1],"datatype":"FP32",%b}'
+    twice = b'"data":[5],"data":[1]'  # the last counts; there are as many lists of values as tensors
+    body = b'{"inputs":[%b,%b]}' % (tensor % (b"a", twice), tensor % (b"b", second))
+    columns, _ = READER.read(body, None)
+    assert columns.to_rows() == [{"a": 1, "b": 0}]
 
 
 @given(st.data())
@@ -546,8 +611,9 @@ def test_any_message_is_answered_or_the_callers_fault(data: st.DataObject) -> No
             one.contents.bytes_contents.extend(data.draw(st.lists(st.binary(max_size=3), max_size=3)))
             one.contents.fp32_contents.extend(data.draw(st.lists(st.floats(width=32), max_size=3)))
     request.raw_input_contents.extend(data.draw(st.lists(st.binary(max_size=20), max_size=3)))
+    received = message("ekiben.ModelInferRequest").FromString(request.SerializeToString())
     try:
-        rows = Api(Anything(), SETTINGS, "test").read_rows(request)  # type: ignore[arg-type]
+        columns = MessageReader(Anything(), SETTINGS).read(received)  # type: ignore[arg-type]
     except (BadRequest, InvalidInput):
         return
-    assert isinstance(rows, list)
+    assert set(map(len, columns.values)) <= {len(columns)}
