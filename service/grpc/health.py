@@ -16,7 +16,7 @@ from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import enum, message
 
 SERVICE = "grpc.health.v1.Health"
-MAX_WATCHERS = 100  # a load-balancing client has one, of each replica
+MAX_WATCHERS = 64  # a load-balancing client has one, of each replica; fewer than a connection may have streams
 LIVENESS, READINESS = "liveness", "readiness"  # what a Kubernetes probe may name as its service
 
 Request = message("grpc.health.v1.HealthCheckRequest")

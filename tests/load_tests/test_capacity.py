@@ -16,6 +16,7 @@ import yaml
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.openapi_types import row_type
+from ekiben.contract.version import VERSION
 from ekiben.load_tests import batching_gain, soak
 from ekiben.load_tests.__main__ import main
 from ekiben.load_tests.capacity.hpa import write_patch
@@ -203,7 +204,7 @@ def test_the_report_holds_everything(tmp_path: Path) -> None:
     summary = (tmp_path / "summary.md").read_text()
     assert "10,000 requests/s need 4 replicas" in summary
     assert "1 worker: 4,000 requests/s with p99 20.0 ms" in summary
-    for fact in ("machine:", "setting: MAX_WAIT_S=0.02", "versions: bentoml", "commit:", "command:"):
+    for fact in ("machine:", "setting: MAX_WAIT_S=0.02", f"versions: ekiben {VERSION}, bentoml", "commit:", "command:"):
         assert f"- {fact}" in summary
 
 
