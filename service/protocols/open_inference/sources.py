@@ -67,7 +67,11 @@ def read_values(sources: Sources, body: bytes | None, start: int = 0) -> Sequenc
             raise tensor_error(raw.names[0], f"has the parameter `{SIZE}`, {missing}")
         return sources.values
     left = len(body) - start
-    left = 0 if sources.size == left else take_sizes(raw.names, sizes, left)
+    try:
+        left = 0 if sources.size == left else take_sizes(raw.names, sizes, left)
+    except InvalidInput:
+        _check_sizes(raw, sizes, body, start)
+        raise
     read = read_tensors(raw, sizes, body, start)
     if left:
         raise BadRequest(400, f"the body has {left} bytes more than its JSON and its tensors")
@@ -75,6 +79,15 @@ def read_values(sources: Sources, body: bytes | None, start: int = 0) -> Sequenc
         return read
     following = iter(read)
     return [next(following) if value is None else value for value in sources.values]
+
+
+def _check_sizes(raw: Layout, sizes: Sequence[Any], body: bytes, start: int) -> None:
+    """Raise InvalidInput if a tensor has not the size that its shape takes: those after it are then short of bytes."""
+    for index, size in enumerate(sizes):
+        if type(size) is not int or not 0 <= size <= len(body) - start:
+            return
+        read_tensors(raw.take([index]), [size], body, start)
+        start += size
 
 
 def read_parameters(location: str, holder: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -377,8 +377,8 @@ def test_calls_given_up_as_their_message_comes_leave_nothing(service: Server, wo
 
 DENSE = {
     "inputs": (INFER, field(5, b"") * (2 * MIB)),
-    "dimensions": (INFER, field(5, field(3, b"\1" * (4 * MIB)))),
-    "strings": (INFER, field(5, field(5, field(8, b"") * (2 * MIB)))),
+    "dimensions": (INFER, field(1, NAME.encode()) + field(5, field(3, b"\1" * (4 * MIB)))),
+    "strings": (INFER, field(1, NAME.encode()) + field(5, field(5, field(8, b"") * (2 * MIB)))),
     "examples": (CLASSIFY, field(1, field(1, NAME.encode())) + field(2, field(1, field(1, b"") * (2 * MIB)))),
     "unknown fields": (INFER, b"\x98\x06\x00" * MIB),
 }

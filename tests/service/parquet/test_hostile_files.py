@@ -102,8 +102,14 @@ def caller() -> Iterator[Caller]:
 
 def find_readers(parent: int | None = None) -> list[psutil.Process]:
     """The processes that read Parquet, below that process."""
-    children = psutil.Process(parent).children(recursive=True)
-    return [one for one in children if one.status() != psutil.STATUS_ZOMBIE and process.COMMAND[-1] in one.cmdline()]
+    return [one for one in psutil.Process(parent).children(recursive=True) if is_reader(one)]
+
+
+def is_reader(one: psutil.Process) -> bool:
+    try:
+        return one.status() != psutil.STATUS_ZOMBIE and process.COMMAND[-1] in one.cmdline()
+    except psutil.NoSuchProcess:  # it has ended since
+        return False
 
 
 def is_good(caller: Caller) -> bool:
