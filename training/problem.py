@@ -127,7 +127,7 @@ class Declared(_Entry):
 class ProblemConfig(_Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # it becomes a tag in two stores
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)  # it becomes a tag in two stores
     source: AnySource
     target: TargetColumn
     split: Split = Split()
@@ -182,7 +182,8 @@ def read_problem(path: Path) -> ProblemConfig:
         if index[:1] == ["source"]:
             del index[1:2]  # which kind of source it is
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message[:1].lower() + message[1:]}") from None
+        place = f"`{'.'.join(index)}`: " if index else ""
+        raise InvalidProblem(f"{path}: {place}{message[:1].lower()}{message[1:]}") from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})

@@ -49,9 +49,11 @@ def write_package(folder: Path, schema: Schema, network: keras.Model, raw_model:
     schema.save(folder / SCHEMA_FILE)
     save_raw_and_encoded(folder / SAVED_MODEL_FOLDER, schema, network, raw_model)
     try:
-        (folder / LITERT_FILE).write_bytes(convert_to_litert(network))
+        flatbuffer = convert_to_litert(network)
     except Exception as error:  # the converter raises whatever the graph brings up
         logger.warning("LiteRT can't convert this network, TensorFlow will serve it: %s", str(error).splitlines()[0])
+    else:
+        (folder / LITERT_FILE).write_bytes(flatbuffer)
 
 
 def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray) -> None:

@@ -4,7 +4,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -12,23 +14,27 @@ import mlflow
 import requests
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ekiben.contract.errors import UserError
 from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.registry.creation import SQLITE, find_file
+from ekiben.training.registry.reasons import find_reason
 
-SQLITE = "sqlite:///"
 DATABASE = "mlflow.db"
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 WEB_PORTS = {"http": 80, "https": 443}
 CONNECT_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S = 8  # of everything that is asked before a store is used, names' look-up included
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own: minutes
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 ENCODED = "@ : / ? # % in a user or password are %40 %3A %2F %3F %23 %25"
 STORE_ERRORS = (MlflowException, SQLAlchemyError, requests.RequestException)
-CONNECT_ERRORS = (*STORE_ERRORS, OSError, ImportError, ValueError)
+CONNECT_ERRORS = (*STORE_ERRORS, OSError, ImportError, ValueError, sqlite3.Error)
 
 
 class StoreUnreachable(UserError):
@@ -51,7 +57,7 @@ def check_store() -> None:
     if uri == embedded_uri():
         make_folder(DATA)
     with as_user_error(*CONNECT_ERRORS):
-        _check_reachable(uri)
+        _within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
 
 
 def choose_store() -> str:
@@ -62,6 +68,8 @@ def choose_store() -> str:
     with as_user_error(ValueError):
         uri = _move_login(read_uri())
     mlflow.set_tracking_uri(uri)
+    for noisy in ("alembic", "mlflow.store.db.utils"):  # which print tracebacks of what is raised as well
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if redact_uri(uri) != uri:  # such as a token before an empty password, which no variable can stand for
         os.environ[QUIET_VARIABLE] = "true"
         for handler in logging.getLogger("mlflow").handlers:
@@ -76,20 +84,74 @@ def as_user_error(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except caught as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {redact(reason)}") from None
+        reason = redact(find_reason(error))
+        raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {reason}") from None
+
+
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Give up on a server at its first failure; what the environment says of that goes before."""
+    added = {name: value for name, value in IMPATIENT.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _within(seconds: int, ask: Callable[[], None]) -> None:
+    """Ask; raise TimeoutError if there is no answer in time, whatever the look-up, driver or server does."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            ask()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"it does not answer within {seconds} s: try again later")
+    if failed:
+        raise failed[0]
 
 
 def _check_reachable(uri: str) -> None:
     """Raise one of CONNECT_ERRORS if the store does not let us in: MLflow would try again for minutes."""
-    if uri.startswith(SQLITE):
-        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    file = find_file(uri)
+    if file is not None:
+        _check_sqlite(file)
     scheme = uri.partition(":")[0].lower().partition("+")[0]
     if scheme in WEB_PORTS:
         address = _split_web(uri)
         _connect(str(address.hostname), address.port or WEB_PORTS[scheme])
+        _ask()
+    elif scheme == "databricks":
+        _ask()
     elif scheme in DATABASE_PORTS:
         _check_database(uri, DATABASE_PORTS[scheme])
+
+
+def _ask() -> None:
+    """Ask a server for one experiment and one model: that it is there does not mean that it lets us in."""
+    choose_store()
+    with impatient():
+        MlflowClient().search_experiments(max_results=1)
+        MlflowClient().search_registered_models(max_results=1)
+
+
+def _check_sqlite(file: Path) -> None:
+    if str(file) in (".", ":memory:"):
+        raise ValueError("it is kept in memory only: name a file, such as sqlite:///mlflow.db")
+    if file.is_dir():
+        raise ValueError("it is a folder: name a file in it, such as mlflow.db")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists():
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("SELECT count(*) FROM sqlite_master")
 
 
 def _check_database(uri: str, port: int) -> None:
