@@ -11,7 +11,7 @@ from functools import partial
 from ekiben.contract.errors import UserError
 from ekiben.training import terminal
 from ekiben.training.redaction import redact
-from ekiben.training.refusals import GONE, describe_refusal, is_folder_gone
+from ekiben.training.refusals import describe_refusal, is_folder_gone
 
 BAD_INPUT = 2  # the exit code
 BUG = 1  # as Python exits after a traceback
@@ -41,6 +41,16 @@ def report_errors(command: Callable[[], int | None], stopped: str = STOPPED) -> 
 
     What a user or the machine did wrong is one sentence on standard error and exit code 2.
     """
+
+    def run() -> int | None:
+        if is_folder_gone():
+            raise UserError("the working folder is gone: change to one that is there")
+        return command()
+
+    return _guard(run, stopped)
+
+
+def _guard(command: Callable[[], int | None], stopped: str) -> int:
     try:
         code = command() or 0
         sys.stdout.flush()
@@ -54,7 +64,7 @@ def report_errors(command: Callable[[], int | None], stopped: str = STOPPED) -> 
         terminal.discard_output()
         return READER_GONE
     except (OSError, MemoryError) as error:
-        refusal = GONE if is_folder_gone() else describe_refusal(error)
+        refusal = describe_refusal(error)
         if refusal is None:
             raise
         return _report(redact(refusal))
@@ -62,6 +72,7 @@ def report_errors(command: Callable[[], int | None], stopped: str = STOPPED) -> 
 
 def run_process(main: Callable[[], int], arguments: Sequence[str]) -> int:
     """Run the command of this process; an interrupt stays one, whatever TensorFlow makes of it on its way up."""
+    terminal.restart_in_utf8()
     terminal.prepare_streams()
     interrupts: list[int] = []
 
@@ -74,7 +85,7 @@ def run_process(main: Callable[[], int], arguments: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
-        return report_errors(partial(_catch_exit, main))
+        return _guard(partial(_catch_exit, main), STOPPED)
     except Exception:
         if not interrupts:
             print(redact(traceback.format_exc(), *(given for given in arguments if "://" in given)), file=sys.stderr)

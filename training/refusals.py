@@ -15,7 +15,6 @@ REFUSALS = {
 }
 FULL = {errno.ENOSPC, errno.EDQUOT}
 LITTLE_BYTES = 16 * 2**20  # a disk with less left counts as full
-GONE = "the working folder is gone: change to one that is there"
 
 
 def describe_refusal(error: Exception) -> str | None:

@@ -38,6 +38,19 @@ class _Errors(io.FileIO):
             return memoryview(data).nbytes
 
 
+def restart_in_utf8() -> None:
+    """Start this process again in Python's UTF-8 mode if it takes the names of files to be in another encoding.
+
+    As with LC_ALL=C, where MLflow, Arrow and the table's own names would not fit. Its terminal's encoding stays.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    if sys.stdout is not None:
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def prepare_streams() -> None:
     """Put streams that hold in place of the standard ones; one that is closed becomes /dev/null."""
     for number in range(3):

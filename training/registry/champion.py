@@ -71,6 +71,11 @@ def promote_if_better(
 
 def promote(name: str, version: str) -> None:
     """Make a registered version the champion; raise NoSuchVersion if there is none of that number."""
+    with tracking.deciding():
+        _promote(name, version)
+
+
+def _promote(name: str, version: str) -> None:
     versions = [str(found.version) for found in tracking.find_versions(name)]
     if version not in versions:
         known = f"it has {', '.join(versions)}" if versions else "train it first with `ekiben train`"
@@ -81,6 +86,11 @@ def promote(name: str, version: str) -> None:
 
 def roll_back(name: str) -> None:
     """Make the champion before the present one the champion again; raise NoSuchVersion if there was none."""
+    with tracking.deciding():
+        _roll_back(name)
+
+
+def _roll_back(name: str) -> None:
     champion = tracking.find_champion(name)
     earlier = tracking.read_history(name) if champion else []
     while champion and earlier and earlier[-1] == str(champion.version):
@@ -88,7 +98,7 @@ def roll_back(name: str) -> None:
     if not champion or not earlier:
         raise NoSuchVersion(f"no version of {name} was the champion before: `promote VERSION` chooses any other")
     tracking.write_history(name, earlier)
-    promote(name, earlier[-1])
+    _promote(name, earlier[-1])
 
 
 def install(name: str, version: str) -> str:

@@ -12,14 +12,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-SQLITE = "sqlite:///"
+MEMORY, SQLITE = "sqlite://", "sqlite:///"  # without a path SQLite keeps a database in memory
 MADE_MEANWHILE = re.compile("exist|duplicate|unique", re.IGNORECASE)  # what databases say of a table that is there
 ATTEMPTS, PAUSE_S = 10, 1.0
 
 
 def find_file(uri: str) -> Path | None:
     """Return the file of an SQLite store, None for any other store."""
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+    if not uri.startswith(MEMORY):
+        return None
+    return Path(uri.removeprefix(MEMORY).removeprefix("/").partition("?")[0])
 
 
 @contextlib.contextmanager
@@ -34,7 +36,8 @@ def alone(uri: str) -> Iterator[None]:
         return
     folder = os.open(file.parent, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # which the end of the process releases too
+        with contextlib.suppress(OSError):  # on a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)  # which the end of the process releases too
         yield
     finally:
         os.close(folder)

@@ -21,15 +21,16 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ekiben.contract.errors import UserError
 from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.redaction import redact, redact_uri
-from ekiben.training.registry.creation import SQLITE, find_file
+from ekiben.training.registry.creation import SQLITE, alone, find_file
 from ekiben.training.registry.reasons import find_reason
 
 DATABASE = "mlflow.db"
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 WEB_PORTS = {"http": 80, "https": 443}
-CONNECT_TIMEOUT_S = 5
-ANSWER_TIMEOUT_S = 8  # of everything that is asked before a store is used, names' look-up included
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own: minutes
+CONNECT_TIMEOUT_S = 4
+ANSWER_TIMEOUT_S = 5  # of everything that is asked before a store is used, names' look-up included
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own: minutes
+LOCKED_TIMEOUT_S = 3  # for another process to finish what it writes; MLflow's own is 20
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 ENCODED = "@ : / ? # % in a user or password are %40 %3A %2F %3F %23 %25"
@@ -51,13 +52,21 @@ def embedded_uri() -> str:
     return f"{SQLITE}{find_data() / DATABASE}"
 
 
-def check_store() -> None:
-    """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
+def check_store(changing: bool = True) -> None:
+    """Raise StoreUnreachable if the store does not let us in; none is made or changed.
+
+    Whether one in a file can be changed is asked too, unless that is not the purpose.
+    """
     uri = read_uri()
     if uri == embedded_uri():
-        make_folder(DATA)
+        make_data()
+    file = find_file(uri)
     with as_user_error(*CONNECT_ERRORS):
-        _within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
+        if file is None:
+            _within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
+        else:
+            with alone(uri):
+                _check_sqlite(file, changing)
 
 
 def choose_store() -> str:
@@ -121,9 +130,6 @@ def _within(seconds: int, ask: Callable[[], None]) -> None:
 
 def _check_reachable(uri: str) -> None:
     """Raise one of CONNECT_ERRORS if the store does not let us in: MLflow would try again for minutes."""
-    file = find_file(uri)
-    if file is not None:
-        _check_sqlite(file)
     scheme = uri.partition(":")[0].lower().partition("+")[0]
     if scheme in WEB_PORTS:
         address = _split_web(uri)
@@ -143,15 +149,20 @@ def _ask() -> None:
         MlflowClient().search_registered_models(max_results=1)
 
 
-def _check_sqlite(file: Path) -> None:
+def _check_sqlite(file: Path, changing: bool) -> None:
     if str(file) in (".", ":memory:"):
         raise ValueError("it is kept in memory only: name a file, such as sqlite:///mlflow.db")
     if file.is_dir():
         raise ValueError("it is a folder: name a file in it, such as mlflow.db")
     file.parent.mkdir(parents=True, exist_ok=True)
-    if file.exists():
-        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            database.execute("SELECT count(*) FROM sqlite_master")
+    if not file.exists():
+        return
+    mode = "rw" if changing else "ro"
+    connected = sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", LOCKED_TIMEOUT_S, uri=True)
+    with contextlib.closing(connected) as database:
+        database.execute("BEGIN IMMEDIATE" if changing else "BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master")
+        database.rollback()
 
 
 def _check_database(uri: str, port: int) -> None:

@@ -45,9 +45,9 @@ def connect() -> bool:
 
 
 @contextlib.contextmanager
-def existing_store() -> Iterator[None]:
+def existing_store(changing: bool = True) -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
-    check_store()
+    check_store(changing)
     if not connect():
         raise StoreUnreachable("there is no MLflow store yet: train first with `ekiben train`")
     with as_user_error(), impatient():
