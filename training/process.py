@@ -33,6 +33,8 @@ def prepare_environment() -> None:
     """Set what TensorFlow, MLflow and BentoML read as they are imported, unless it is set."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if not os.environ.get("BENTOML_HOME"):
+        os.environ.pop("BENTOML_HOME", None)  # BentoML takes an empty one for the working folder
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # that a home without a folder for it gets a temporary one
 
 

@@ -18,10 +18,11 @@ ATTEMPTS, PAUSE_S = 10, 1.0
 
 
 def find_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store, None for any other store."""
+    """Return the file of an SQLite store, which is "." for one in memory; None for any other store."""
     if not uri.startswith(MEMORY):
         return None
-    return Path(uri.removeprefix(MEMORY).removeprefix("/").partition("?")[0])
+    path = uri.removeprefix(MEMORY).removeprefix("/").partition("?")[0]
+    return Path(path.removeprefix(":memory:"))
 
 
 @contextlib.contextmanager

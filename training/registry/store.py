@@ -150,7 +150,7 @@ def _ask() -> None:
 
 
 def _check_sqlite(file: Path, changing: bool) -> None:
-    if str(file) in (".", ":memory:"):
+    if file == Path():
         raise ValueError("it is kept in memory only: name a file, such as sqlite:///mlflow.db")
     if file.is_dir():
         raise ValueError("it is a folder: name a file in it, such as mlflow.db")

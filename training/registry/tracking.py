@@ -24,6 +24,7 @@ from ekiben.training.registry.store import (
     choose_store,
     embedded_uri,
     impatient,
+    read_uri,
 )
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -47,9 +48,11 @@ def connect() -> bool:
 @contextlib.contextmanager
 def existing_store(changing: bool = True) -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
-    check_store(changing)
-    if not connect():
+    file = find_file(read_uri())
+    if file is not None and not file.exists():
         raise StoreUnreachable("there is no MLflow store yet: train first with `ekiben train`")
+    check_store(changing)
+    connect()
     with as_user_error(), impatient():
         yield
 
