@@ -101,9 +101,9 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
         package.mkdir()
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
-        with tracking.deciding():
-            promote_if_better(prepared.schema, test, labels, version, trained.scores)
-        return version
+    with tracking.deciding():  # the run is complete, whatever comes of this
+        promote_if_better(prepared.schema, test, labels, version, trained.scores)
+    return version
 
 
 def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:

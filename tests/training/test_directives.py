@@ -33,7 +33,9 @@ CASE = ROOT / "tests" / "cases" / "strptime-formats"
 def test_a_directive_that_nothing_reads_is_named(format: str, sentence: str, place: str, tmp_path: Path) -> None:
     text = (CASE / "problem.toml").read_text(encoding="utf-8")
     if place == "split":
-        text = text.replace(', format = "%-d/%-m/%Y"', "").replace('time = "when"', 'time = "when"\nformat = "%-d/%-m/%Y"')
+        text = text.replace(', format = "%-d/%-m/%Y"', "").replace(
+            'time = "when"', 'time = "when"\nformat = "%-d/%-m/%Y"'
+        )
     (tmp_path / "problem.toml").write_text(text.replace("%-d/%-m/%Y", format), encoding="utf-8")
     with pytest.raises(InvalidProblem) as caught:
         read_problem(tmp_path / "problem.toml")

@@ -40,7 +40,10 @@ def raising(error: BaseException) -> Callable[[], int]:
             "no folder for temporary files can be written to: set TMPDIR to one that can",
         ),
         (MemoryError(), "there is not enough memory: use fewer rows with --rows, or a machine with more"),
-        (FileNotFoundError(errno.ENOENT, "No such file or directory", "http://u:hunter2@h"), "http://…@h: No such file"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "http://u:hunter2@h"),
+            "http://…@h: No such file",
+        ),
     ],
 )
 def test_what_the_machine_refuses_is_one_sentence(
@@ -66,7 +69,9 @@ def test_an_interrupt_has_its_exit_code(capsys: Capture) -> None:
 
 def test_the_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: os.times_result and _Usage(1 if folder == tmp_path else 1e9))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda folder: os.times_result and _Usage(1 if folder == tmp_path else 1e9)
+    )
     assert find_full_disks() == [str(tmp_path)]
 
 

@@ -43,8 +43,9 @@ def find_contract(name: str) -> Contract | None:
         return None
     try:
         return read_contract(champion)
-    except PackageGone as error:
-        print(f"{error}; this table is not compared with it")
+    except PackageGone:
+        goes_on = "nothing is compared with it; `ekiben promote` makes another version the champion"
+        print(f"the package of version {champion.version}, the champion, is gone from its run in MLflow: {goes_on}")
         return None
 
 

@@ -64,7 +64,9 @@ REASONS: dict[str, Callable[[re.Match[str]], str]] = {
     r"found version (\w+), but expected": _explain_schema,
     r"Can't locate revision identified by '(\w+)'": _explain_schema,
     r"database is locked": _say("another process is writing to it and holds it locked: try again when that has ended"),
-    r"file is not a database": _say("the file is not an SQLite database: name another one, such as sqlite:///mlflow.db"),
+    r"file is not a database": _say(
+        "the file is not an SQLite database: name another one, such as sqlite:///mlflow.db"
+    ),
     r"filesystem tracking backend": _say(
         "MLflow no longer keeps runs in a folder: name a database, such as sqlite:///mlflow.db "
         "(`mlflow migrate-filestore` moves what is there)"

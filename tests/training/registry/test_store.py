@@ -84,9 +84,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("status", "sentence"), ANSWERS)
-def test_what_a_server_answers_is_said(
-    status: int, sentence: str, stub: str, environment: pytest.MonkeyPatch
-) -> None:
+def test_what_a_server_answers_is_said(status: int, sentence: str, stub: str, environment: pytest.MonkeyPatch) -> None:
     assert reject(f"http://{stub}/{status}", environment) == sentence
 
 
@@ -194,9 +192,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path, environment: pyte
 
 
 @pytest.mark.parametrize(("kind", "changing"), [("EXCLUSIVE", False), ("IMMEDIATE", True)])
-def test_a_locked_database_is_said(
-    kind: str, changing: bool, database: Path, environment: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_database_is_said(kind: str, changing: bool, database: Path, environment: pytest.MonkeyPatch) -> None:
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute(f"BEGIN {kind}")
         assert "another process is writing to it" in reject(f"sqlite:///{database}", environment, changing)
