@@ -70,7 +70,7 @@ def as_os_error(*errors: type[Exception]) -> Iterator[None]:
 def is_folder_gone() -> bool:
     """Return whether the folder that this process works in was deleted."""
     try:
-        os.getcwd()  # noqa: PTH109  Path.cwd() is the same
+        os.getcwd()
     except FileNotFoundError:
         return True
     return False

@@ -90,7 +90,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("BENTOML_HOME", "")
     monkeypatch.setattr(Path, "expanduser", no_home)
-    with pytest.raises(StoreUnusable, match="^there is no home folder for the BentoML store: set BENTOML_HOME to a "):
+    with pytest.raises(StoreUnusable, match=r"^there is no home folder for the BentoML store: set BENTOML_HOME to a "):
         find_home()
 
 

@@ -158,7 +158,7 @@ def test_bytes_that_are_no_problem_are_named(content: bytes, message: str, tmp_p
 
 
 def test_a_device_without_an_end_is_not_read_for_ever() -> None:
-    with pytest.raises(InvalidProblem, match="^/dev/zero is no problem file"):
+    with pytest.raises(InvalidProblem, match=r"^/dev/zero is no problem file"):
         read_problem(Path("/dev/zero"))
 
 
