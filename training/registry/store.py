@@ -59,7 +59,7 @@ def check_store(changing: bool = True) -> None:
     """
     uri = read_uri()
     if uri == embedded_uri():
-        make_data()
+        make_folder(DATA)
     file = find_file(uri)
     with as_user_error(*CONNECT_ERRORS):
         if file is None:

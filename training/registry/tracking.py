@@ -79,8 +79,9 @@ def open_store(experiment: str) -> None:
 def _link_database(uri: str) -> None:
     link = find_home() / DATABASE  # where a bare `mlflow ui` looks
     if uri == embedded_uri() and not link.exists():
-        link.unlink(missing_ok=True)  # a link to a data folder that is gone
-        link.symlink_to(Path(find_data().name) / DATABASE)
+        with contextlib.suppress(OSError):  # where only the data folder can be written to, there is none
+            link.unlink(missing_ok=True)  # a link to a data folder that is gone
+            link.symlink_to(Path(find_data().name) / DATABASE)
 
 
 def _make_experiment(experiment: str, uri: str) -> None:
