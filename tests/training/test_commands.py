@@ -329,7 +329,8 @@ def test_the_same_table_has_no_drift(project: Project, capsys: Capture) -> None:
 @pytest.fixture
 def forgetful(trained: Project, tmp_path: Path) -> Iterator[Project]:
     """A copy of the project while the champion's package is gone from its run, as a bucket's rules delete it."""
-    (package,) = trained.folder.glob("artifacts/*/artifacts/package")
+    run_id = trained.client.get_model_version_by_alias(NAME, "champion").run_id
+    (package,) = trained.folder.glob(f"artifacts/{run_id}/artifacts/package")
     kept = package.rename(package.with_name("kept"))
     yield trained.copy(tmp_path / "project")
     kept.rename(package)
