@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bentoml
-import yaml
-from bentoml.exceptions import BentoMLException, NotFound
+from bentoml.exceptions import NotFound
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.validation import shorten
@@ -66,7 +65,9 @@ def find_model(name: str) -> bentoml.Model:
     except NotFound:
         shown = shorten(name)
         raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
-    except (BentoMLException, ValueError, yaml.YAMLError) as error:
+    except InvalidModel:
+        raise
+    except Exception as error:  # BentoML's own, or of the packages that it reads the file with
         reason = str(error).splitlines()[0]
         raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({reason}): {MEND}") from None
 

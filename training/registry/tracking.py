@@ -12,7 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ekiben.training.home import find_data, find_home
+from ekiben.training.home import DATA, find_data, find_home, make_folder
 from ekiben.training.redaction import redact
 from ekiben.training.registry.creation import SQLITE, alone, find_file, make_tables
 from ekiben.training.registry.store import (
@@ -49,6 +49,8 @@ def connect() -> bool:
 def existing_store(changing: bool = True) -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
     file = find_file(read_uri())
+    if file is not None and read_uri() == embedded_uri():
+        make_folder(DATA)
     if file is not None and not file.exists():
         raise StoreUnreachable("there is no MLflow store yet: train first with `ekiben train`")
     check_store(changing)

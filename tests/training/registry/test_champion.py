@@ -12,6 +12,7 @@ import mlflow
 import pytest
 import requests
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.tracking import MlflowClient
 
 from ekiben.model.package import SCHEMA_FILE
@@ -88,7 +89,7 @@ def respond(status: int) -> requests.Response:
 
 
 GONE = [
-    MlflowException("no such run", error_code=3001),
+    MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST),
     MlflowException("failures: An error occurred (404) when calling the HeadObject operation: Not Found"),
     requests.HTTPError("Not Found", response=respond(404)),
     FileNotFoundError(errno.ENOENT, "No such file or directory", "/artifacts"),
