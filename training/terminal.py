@@ -82,7 +82,7 @@ def discard_output() -> None:
 def _replace(stream: TextIO | None, raw: io.FileIO) -> TextIO:
     unbuffered = isinstance(stream, io.TextIOWrapper) and stream.write_through  # as with PYTHONUNBUFFERED
     return io.TextIOWrapper(
-        raw if unbuffered else io.BufferedWriter(raw),  # type: ignore[arg-type]
+        raw if unbuffered else io.BufferedWriter(raw),
         encoding=stream.encoding if stream else "utf-8",
         errors=HANDLER,
         line_buffering=raw.isatty() or raw.fileno() == 2,

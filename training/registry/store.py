@@ -5,8 +5,7 @@ import logging
 import os
 import socket
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -22,6 +21,7 @@ from ekiben.contract.errors import UserError
 from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.redaction import redact, redact_uri
 from ekiben.training.registry.creation import SQLITE, alone, find_file
+from ekiben.training.registry.patience import impatient, within
 from ekiben.training.registry.reasons import find_reason
 
 DATABASE = "mlflow.db"
@@ -29,7 +29,6 @@ DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 WEB_PORTS = {"http": 80, "https": 443}
 CONNECT_TIMEOUT_S = 4
 ANSWER_TIMEOUT_S = 5  # of everything that is asked before a store is used, names' look-up included
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # MLflow's own: minutes
 LOCKED_TIMEOUT_S = 3  # for another process to finish what it writes; MLflow's own is 20
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
@@ -63,7 +62,7 @@ def check_store(changing: bool = True) -> None:
     file = find_file(uri)
     with as_user_error(*CONNECT_ERRORS):
         if file is None:
-            _within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
+            within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
         else:
             with alone(uri):
                 _check_sqlite(file, changing)
@@ -95,37 +94,6 @@ def as_user_error(*errors: type[Exception]) -> Iterator[None]:
     except caught as error:
         reason = redact(find_reason(error))
         raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {reason}") from None
-
-
-@contextlib.contextmanager
-def impatient() -> Iterator[None]:
-    """Give up on a server at its first failure; what the environment says of that goes before."""
-    added = {name: value for name, value in IMPATIENT.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def _within(seconds: int, ask: Callable[[], None]) -> None:
-    """Ask; raise TimeoutError if there is no answer in time, whatever the look-up, driver or server does."""
-    failed: list[Exception] = []
-
-    def run() -> None:
-        try:
-            ask()
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"it does not answer within {seconds} s: try again later")
-    if failed:
-        raise failed[0]
 
 
 def _check_reachable(uri: str) -> None:

@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from ekiben.training.home import DATA, find_data, find_home, make_folder
 from ekiben.training.redaction import redact
 from ekiben.training.registry.creation import SQLITE, alone, find_file, make_tables
+from ekiben.training.registry.patience import impatient
 from ekiben.training.registry.store import (
     CONNECT_ERRORS,
     DATABASE,
@@ -23,7 +24,6 @@ from ekiben.training.registry.store import (
     check_store,
     choose_store,
     embedded_uri,
-    impatient,
     read_uri,
 )
 

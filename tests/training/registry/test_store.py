@@ -17,7 +17,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from ekiben.training.registry import store, tracking
+from ekiben.training.registry import patience, store, tracking
 from tests.conftest import ROOT, run
 
 LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
@@ -110,7 +110,7 @@ def test_a_name_that_nobody_knows(environment: pytest.MonkeyPatch) -> None:
 
 def test_the_environment_is_as_it_was_after_a_command(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
-    with store.impatient():
+    with patience.impatient():
         assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
         assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
