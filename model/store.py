@@ -1,15 +1,54 @@
 """The BentoML model store: which model is in it, and whether it is as it was packed."""
 
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bentoml
-from bentoml.exceptions import BentoMLException
+from bentoml.exceptions import NotFound
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.validation import shorten
 from ekiben.model.golden import MEND
 from ekiben.model.package import PackedModel, open_model
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
+
+
+class StoreUnusable(InvalidModel):
+    """The folder of the BentoML store can't be made or used."""
+
+
+def find_home() -> Path:
+    """Return the folder of the BentoML store; raise StoreUnusable if nothing says where it is."""
+    home = Path(os.environ.get("BENTOML_HOME") or "~/bentoml")
+    try:
+        return home.expanduser()
+    except RuntimeError:  # a user that no system file knows, without HOME
+        raise StoreUnusable("there is no home folder for the BentoML store: set BENTOML_HOME to a folder") from None
+
+
+def check_writable() -> None:
+    """Raise StoreUnusable if no model can be put into the store."""
+    home = find_home()
+    with usable_home():
+        home.mkdir(parents=True, exist_ok=True)
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise StoreUnusable(f"the BentoML store {home} can't be written to: set BENTOML_HOME to a folder that can")
+
+
+@contextmanager
+def usable_home() -> Iterator[None]:
+    """Turn what the system says of the store's folder into StoreUnusable; BentoML makes it whenever it is used."""
+    home = find_home()
+    try:
+        yield
+    except OSError as error:
+        advice = "set BENTOML_HOME to a folder that can be written to"
+        raise StoreUnusable(f"the BentoML store {home} can't be used ({error.strerror or error}): {advice}") from None
 
 
 def find_model(name: str) -> bentoml.Model:
@@ -19,13 +58,23 @@ def find_model(name: str) -> bentoml.Model:
     """
     name = name or _find_name()
     try:
-        return bentoml.models.get(f"{name}:latest")
-    except BentoMLException:
-        raise InvalidModel(f"there is no model `{name}` in the BentoML store: run `ekiben train` first") from None
+        if not NAME.fullmatch(name):
+            raise NotFound(name)
+        with usable_home():
+            return bentoml.models.get(f"{name}:latest")
+    except NotFound:
+        shown = shorten(name)
+        raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
+    except InvalidModel:
+        raise
+    except Exception as error:  # BentoML's own, or of the packages that it reads the file with
+        reason = str(error).splitlines()[0]
+        raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({reason}): {MEND}") from None
 
 
 def _find_name() -> str:
-    names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+    with usable_home():
+        names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
     if not names:
         raise InvalidModel("there is no model in the BentoML store: run `ekiben train` first")
     if len(names) > 1:

@@ -137,7 +137,7 @@ def compare(options: argparse.Namespace) -> None:
     from ekiben.training.registry.compare import compare as run
     from ekiben.training.registry.compare import format_runs
 
-    with tracking.existing_store():
+    with tracking.existing_store(changing=False):
         print(format_runs(run(problem)))
 
 

@@ -1,17 +1,18 @@
 """The problem file: target, features, source and split of one prediction problem, in TOML."""
 
 import os
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Cycle, Kind
 from ekiben.contract.schema import Label, Task
+from ekiben.training.directives import check_format
 from ekiben.training.home import find_problem_file
+from ekiben.training.toml_file import InvalidToml, read_toml
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
 NUL = "\0"
@@ -69,6 +70,9 @@ AnySource = Annotated[
 ]
 
 
+Format = Annotated[str, AfterValidator(check_format)]
+
+
 class TargetColumn(_Entry):
     """The column to predict and what it means; classes that are not named are learned."""
 
@@ -86,7 +90,7 @@ class Split(_Entry):
     """
 
     time: str | None = None
-    format: str = ""  # of the time column, if it is not a feature, as those of a feature
+    format: Format = ""  # of the time column, if it is not a feature, as those of a feature
     zoned: bool = False
     validate_from: date | None = None
     test_from: date | None = None
@@ -113,7 +117,7 @@ class Declared(_Entry):
     high: float = 0.0
     cycles: tuple[Cycle, ...] = ()
     zoned: bool = False
-    format: str = ""
+    format: Format = ""
 
     def facts(self) -> dict[str, Any]:
         """Return what is said, and only that."""
@@ -123,7 +127,7 @@ class Declared(_Entry):
 class ProblemConfig(_Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")  # it becomes a tag in two stores
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)  # it becomes a tag in two stores
     source: AnySource
     target: TargetColumn
     split: Split = Split()
@@ -169,18 +173,17 @@ def choose_model(name: str | None) -> str:
 def read_problem(path: Path) -> ProblemConfig:
     """Read a problem file; raise InvalidProblem naming the entry that is wrong."""
     try:
-        problem = ProblemConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InvalidProblem(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidProblem(f"{path} is not valid TOML: {error}") from None
+        problem = ProblemConfig.model_validate(read_toml(path))
+    except InvalidToml as error:
+        raise InvalidProblem(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         index = [str(part) for part in first["loc"]]
         if index[:1] == ["source"]:
             del index[1:2]  # which kind of source it is
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message.lower()}") from None
+        place = f"`{'.'.join(index)}`: " if index else ""
+        raise InvalidProblem(f"{path}: {place}{message[:1].lower()}{message[1:]}") from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.store import check_writable
 from ekiben.training.checks.gate import (
     check_contract,
     find_contract,
@@ -70,6 +71,7 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
     complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
+    check_writable()  # now rather than after an hour
     contract = find_contract(problem.name)
     table = read_with_progress(problem, rows, lenient=contract is not None)
     report = check_contract(contract, problem, table) if contract else None
@@ -99,8 +101,9 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
         package.mkdir()
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
+    with tracking.deciding():  # the run is complete, whatever comes of this
         promote_if_better(prepared.schema, test, labels, version, trained.scores)
-        return version
+    return version
 
 
 def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:

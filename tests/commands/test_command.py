@@ -147,3 +147,14 @@ def test_the_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: p
         subprocess.run(["git", *command], check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     assert git_commit() == head
+
+
+@pytest.mark.parametrize("kind", ["no git", "broken repository"])
+def test_a_commit_that_nobody_knows_is_no_error(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_bytes(bytes(range(128, 256)))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    if kind == "no git":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit() == UNKNOWN

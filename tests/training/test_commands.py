@@ -323,6 +323,60 @@ def test_the_same_table_has_no_drift(project: Project, capsys: Capture) -> None:
     assert "drifted" not in capsys.readouterr().out
 
 
+# A champion whose package is gone
+
+
+@pytest.fixture
+def forgetful(trained: Project, tmp_path: Path) -> Iterator[Project]:
+    """A copy of the project while the champion's package is gone from its run, as a bucket's rules delete it."""
+    run_id = trained.client.get_model_version_by_alias(NAME, "champion").run_id
+    (package,) = trained.folder.glob(f"artifacts/{run_id}/artifacts/package")
+    kept = package.rename(package.with_name("kept"))
+    yield trained.copy(tmp_path / "project")
+    kept.rename(package)
+
+
+@pytest.mark.slow
+def test_the_stores_copy_of_a_lost_package_is_compared_with(forgetful: Project) -> None:
+    printed = forgetful.run("train", "--epochs", "1").stdout
+    assert "the package of version 1, the champion, is gone from its run in MLflow: its copy in the" in printed
+    assert "of version 2 against" in printed
+
+
+@pytest.mark.slow
+def test_a_lost_package_does_not_stop_training(forgetful: Project) -> None:
+    shutil.rmtree(forgetful.home)
+    printed = forgetful.run("train", "--epochs", "1").stdout
+    assert "the package of version 1, the champion, is gone from its run in MLflow: nothing is compared" in printed
+    assert "the champion, version 1, has lost its package: version 2 takes its place\n" in printed
+    assert f"packed as {NAME}:2" in printed
+    assert (forgetful.champion(), forgetful.runs()[0].info.status) == ("2", "FINISHED")
+
+
+# Two at once
+
+
+@pytest.mark.slow
+def test_two_first_trainings_at_once(trained: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.home.mkdir()
+    shutil.copy(trained.problem, tmp_path)
+    shutil.copy(trained.table, tmp_path)
+    command = [sys.executable, "-m", "ekiben.training", "train", "--problem", str(project.problem), "--epochs", "1"]
+    both = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | project.stores,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    printed = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    assert project.versions() == ["1", "2"]
+    assert "is the first of" in "".join(printed)
+    assert "of the champion, version" in "".join(printed)  # the later one is compared, not first too
+
+
 # Training that is stopped
 
 

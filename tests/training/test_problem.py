@@ -1,12 +1,15 @@
 """The problem file: what it says is read, and what it should not say is named."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from ekiben.training.problem import BUILT_IN, FileSource, InvalidProblem, load_problem, read_problem
+from ekiben.training.toml_file import MAX_BYTES
+from tests.conftest import ROOT
 
 GOOD = """
 name = "delay"
@@ -118,6 +121,49 @@ def test_an_empty_file_lacks_its_first_entry(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text_is_rejected(tmp_path: Path) -> None:
     reject(b"\xff\xfe", tmp_path)
+
+
+CASE = ROOT / "tests" / "cases" / "problem-with-mark" / "problem.toml"
+
+
+def test_a_byte_order_mark_is_nothing(tmp_path: Path) -> None:
+    marked = CASE.read_bytes()
+    assert marked.startswith(b"\xef\xbb\xbf")
+    (tmp_path / "problem.toml").write_bytes(marked[3:])
+    plain = read_problem(tmp_path / "problem.toml")
+    shutil.copy(CASE, tmp_path)
+    assert read_problem(tmp_path / "problem.toml") == plain
+
+
+UTF16 = " is in UTF-16, as PowerShell's > writes: save it as UTF-8 (Set-Content -Encoding utf8)"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.encode("utf-16"), UTF16),
+        (GOOD.encode("utf-16-be"), UTF16),
+        (GOOD.encode("utf-16-le"), UTF16),
+        (GOOD.encode("utf-32"), " is in UTF-32: save it as UTF-8"),
+        (GOOD.replace("late", "spät").encode("cp1252"), " is not in UTF-8 (byte 0xe4 in line 6): save it as UTF-8"),
+        (b"\xef\xbb\xbf" + b"a = 1", ": `name`: field required"),
+        (b"a = " + b"[" * 20_000, " is not valid TOML: it is nested too deeply"),
+        (b"a = " + b"9" * 5_000, " is not valid TOML: "),
+        (b"#" * (MAX_BYTES + 1), " is no problem file: it has more than 16 MB"),
+    ],
+    ids=["utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp1252", "mark", "deep", "digits", "large"],
+)
+def test_bytes_that_are_no_problem_are_named(content: bytes, message: str, tmp_path: Path) -> None:
+    assert reject(content, tmp_path).startswith(message)
+
+
+def test_a_device_without_an_end_is_not_read_for_ever() -> None:
+    with pytest.raises(InvalidProblem, match=r"^/dev/zero is no problem file"):
+        read_problem(Path("/dev/zero"))
+
+
+def test_a_name_that_bentoml_does_not_take_is_rejected(tmp_path: Path) -> None:
+    assert "at most 63 characters" in reject(GOOD.replace('"delay"', f'"{"a" * 64}"'), tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -4,18 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+from mlflow.entities.model_registry import ModelVersion
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.contract.validation import show
 from ekiben.model.package import SCHEMA_FILE
+from ekiben.model.store import find_home
 from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table
 from ekiben.training.checks.skew import to_skew
 from ekiben.training.home import find_data
 from ekiben.training.problem import NUL, ProblemConfig
 from ekiben.training.registry import tracking
-from ekiben.training.registry.champion import open_package
+from ekiben.training.registry.champion import PackageGone, open_package
 from ekiben.training.sources import describe_absent
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import quote
@@ -39,7 +41,20 @@ def find_contract(name: str) -> Contract | None:
     champion = tracking.find_champion(name) if tracking.connect() else None
     if champion is None:
         return None
+    try:
+        return read_contract(champion)
+    except PackageGone:
+        goes_on = "nothing is compared with it; `ekiben promote` makes another version the champion"
+        print(f"the package of version {champion.version}, the champion, is gone from its run in MLflow: {goes_on}")
+        return None
+
+
+def read_contract(champion: ModelVersion) -> Contract:
+    """Return what a registered version's package says of the next table; raise PackageGone if there is none."""
     with open_package(champion) as package:
+        if package.is_relative_to(find_home()):
+            place = "is gone from its run in MLflow: its copy in the BentoML store is used"
+            print(f"the package of version {champion.version}, the champion, {place}")
         file = package / REFERENCE_FILE
         reference = load_reference(file) if file.exists() else None
         return Contract(str(champion.version), load_schema(package / SCHEMA_FILE), reference)

@@ -19,10 +19,16 @@ CLASSES_PER_LINE = 10
 
 def write(proposal: Proposal, path: Path) -> None:
     """Write a problem file; raise InvalidProblem if that is impossible."""
+    partial = path.with_name(f".{path.name}.part")
     try:
-        path.write_text(render(proposal, path.parent), encoding="utf-8")
+        partial.write_text(render(proposal, path.parent), encoding="utf-8")
+        partial.replace(path)
     except OSError as error:
         raise InvalidProblem(f"{path} can't be written: {error.strerror}") from None
+    except UnicodeEncodeError:  # bytes in a file's name that are no characters
+        raise InvalidProblem(f"{path} can't be written: the table's name is not in UTF-8: rename it") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def render(proposal: Proposal, folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Decides which registered version is the champion, and packs it into the BentoML store."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,22 +9,32 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+import requests
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
-from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, engine_kind
-from ekiben.model.store import find_model, open_stored
+from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
+from ekiben.model.store import StoreUnusable, find_home, find_model, open_stored
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import promotion_metric, score
+from ekiben.training.refusals import explain
 from ekiben.training.registry import tracking
 from ekiben.training.registry.packaging import store_package
+
+NOT_FOUND = 404
+SAYS_GONE = re.compile(r"\b404\b|NoSuchKey")  # of a server's artifacts, and of S3's
 
 
 class NoSuchVersion(UserError):
     """The registry has no version that could be promoted."""
+
+
+class PackageGone(UserError):
+    """A registered version has lost the package that was logged with its run."""
 
 
 def promote_if_better(
@@ -39,9 +50,12 @@ def promote_if_better(
         print(f"version {version} is the first of {schema.name}: it becomes the champion")
         return install(schema.name, version)
     metric = promotion_metric(schema.target)
-    best = score_version(schema.target, champion, test, labels)
+    try:
+        best, reason = score_version(schema.target, champion, test, labels), "can't read this table"
+    except PackageGone:
+        best, reason = None, "has lost its package"
     if best is None:
-        print(f"the champion, version {champion.version}, can't read this table: version {version} takes its place")
+        print(f"the champion, version {champion.version}, {reason}: version {version} takes its place")
         return install(schema.name, version)
     comparison = (
         f"{metric} {scores[metric]:.5g} of version {version} against {best[metric]:.5g} of the champion, "
@@ -57,6 +71,11 @@ def promote_if_better(
 
 def promote(name: str, version: str) -> None:
     """Make a registered version the champion; raise NoSuchVersion if there is none of that number."""
+    with tracking.deciding():
+        _promote(name, version)
+
+
+def _promote(name: str, version: str) -> None:
     versions = [str(found.version) for found in tracking.find_versions(name)]
     if version not in versions:
         known = f"it has {', '.join(versions)}" if versions else "train it first with `ekiben train`"
@@ -67,6 +86,11 @@ def promote(name: str, version: str) -> None:
 
 def roll_back(name: str) -> None:
     """Make the champion before the present one the champion again; raise NoSuchVersion if there was none."""
+    with tracking.deciding():
+        _roll_back(name)
+
+
+def _roll_back(name: str) -> None:
     champion = tracking.find_champion(name)
     earlier = tracking.read_history(name) if champion else []
     while champion and earlier and earlier[-1] == str(champion.version):
@@ -74,17 +98,15 @@ def roll_back(name: str) -> None:
     if not champion or not earlier:
         raise NoSuchVersion(f"no version of {name} was the champion before: `promote VERSION` chooses any other")
     tracking.write_history(name, earlier)
-    promote(name, earlier[-1])
+    _promote(name, earlier[-1])
 
 
 def install(name: str, version: str) -> str:
     """Put a registered version into the BentoML store, if it is not there, and make it the champion."""
     registered = tracking.get_version(name, version)
-    if not _is_stored(registered):
+    if find_stored(registered) is None:
         with open_package(registered) as package:
-            lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
-            stored = store_package(package, version, lineage)
-            print(f"packed as {stored.tag}")
+            _store(package, registered)
     tracking.set_champion(name, version)
     return version
 
@@ -111,17 +133,63 @@ def fits(schema: Schema, target: Target, table: pd.DataFrame) -> bool:
 
 @contextmanager
 def open_package(registered: ModelVersion) -> Iterator[Path]:
-    """Fetch the packed folder of a registered version from its run."""
+    """Fetch the packed folder of a registered version from its run, or else from the BentoML store.
+
+    Raises PackageGone if neither has it.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        uri = f"runs:/{registered.run_id}/{tracking.PACKAGE}"
-        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        package = _download(registered, scratch)
+        if package is None:
+            stored = find_stored(registered)
+            if stored is None:
+                raise PackageGone(
+                    f"the package of version {registered.version} of {registered.name} is gone from its run in MLflow: "
+                    "`ekiben promote` another version, or `ekiben train` a new one"
+                )
+            package = stored.path
+        yield package
 
 
-def _is_stored(registered: ModelVersion) -> bool:
-    """Return whether the store's newest model is that version, and no file of it was altered."""
+def find_stored(registered: ModelVersion) -> PackedModel | None:
+    """Return the store's newest model if it is that version and no file of it was altered."""
     try:
         newest = find_model(registered.name)
-        open_stored(newest)
+        packed = open_stored(newest)
     except InvalidModel:
-        return False
-    return bool(newest.info.labels.get("run_id") == registered.run_id)
+        return None
+    return packed if newest.info.labels.get("run_id") == registered.run_id else None
+
+
+def _download(registered: ModelVersion, folder: str) -> Path | None:
+    """Return the package that was logged with a run, or None if it is not there any more."""
+    uri = f"runs:/{registered.run_id}/{tracking.PACKAGE}"
+    try:
+        package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+    except (MlflowException, requests.HTTPError, OSError) as error:
+        if not _says_gone(error):
+            raise
+        return None
+    return package if (package / SCHEMA_FILE).is_file() else None
+
+
+def _says_gone(error: Exception) -> bool:
+    """Return whether an artifact store says that nothing is there, and not that it can't be asked."""
+    if isinstance(error, MlflowException):
+        return error.error_code == "RESOURCE_DOES_NOT_EXIST" or SAYS_GONE.search(str(error)) is not None
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code == NOT_FOUND
+    return isinstance(error, FileNotFoundError)
+
+
+def _store(package: Path, registered: ModelVersion) -> None:
+    """Put a package into the BentoML store; raise StoreUnusable, with what to do then, if that is impossible."""
+    version = str(registered.version)
+    lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
+    try:
+        stored = store_package(package, version, lineage)
+    except OSError as error:
+        raise StoreUnusable(
+            f"version {version} is registered, but can't be packed into the BentoML store {find_home()} "
+            f"({explain(error)}): make room or set BENTOML_HOME to another folder, then `ekiben promote {version}`"
+        ) from None
+    print(f"packed as {stored.tag}")

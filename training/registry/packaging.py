@@ -36,6 +36,7 @@ from ekiben.model.package import (
 )
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.training.network.architecture import network_inputs
+from ekiben.training.refusals import as_os_error
 from ekiben.training.registry.saved_model import save_raw_and_encoded
 from ekiben.training.tables.json_rows import to_rows
 
@@ -47,11 +48,14 @@ GOLDEN_ROWS = 256
 def write_package(folder: Path, schema: Schema, network: keras.Model, raw_model: keras.Model) -> None:
     """Write the schema and every form of the network; a graph LiteRT can't convert gets none."""
     schema.save(folder / SCHEMA_FILE)
-    save_raw_and_encoded(folder / SAVED_MODEL_FOLDER, schema, network, raw_model)
+    with as_os_error(tf.errors.OpError):
+        save_raw_and_encoded(folder / SAVED_MODEL_FOLDER, schema, network, raw_model)
     try:
-        (folder / LITERT_FILE).write_bytes(convert_to_litert(network))
+        flatbuffer = convert_to_litert(network)
     except Exception as error:  # the converter raises whatever the graph brings up
         logger.warning("LiteRT can't convert this network, TensorFlow will serve it: %s", str(error).splitlines()[0])
+    else:
+        (folder / LITERT_FILE).write_bytes(flatbuffer)
 
 
 def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray) -> None:

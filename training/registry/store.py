@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -12,23 +13,28 @@ import mlflow
 import requests
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ekiben.contract.errors import UserError
 from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.registry.creation import SQLITE, alone, find_file
+from ekiben.training.registry.patience import impatient, within
+from ekiben.training.registry.reasons import find_reason
 
-SQLITE = "sqlite:///"
 DATABASE = "mlflow.db"
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 WEB_PORTS = {"http": 80, "https": 443}
-CONNECT_TIMEOUT_S = 5
+CONNECT_TIMEOUT_S = 4
+ANSWER_TIMEOUT_S = 5  # of everything that is asked before a store is used, names' look-up included
+LOCKED_TIMEOUT_S = 3  # for another process to finish what it writes; MLflow's own is 20
 USER_VARIABLE, PASSWORD_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 ENCODED = "@ : / ? # % in a user or password are %40 %3A %2F %3F %23 %25"
 STORE_ERRORS = (MlflowException, SQLAlchemyError, requests.RequestException)
-CONNECT_ERRORS = (*STORE_ERRORS, OSError, ImportError, ValueError)
+CONNECT_ERRORS = (*STORE_ERRORS, OSError, ImportError, ValueError, sqlite3.Error)
 
 
 class StoreUnreachable(UserError):
@@ -45,13 +51,21 @@ def embedded_uri() -> str:
     return f"{SQLITE}{find_data() / DATABASE}"
 
 
-def check_store() -> None:
-    """Raise StoreUnreachable if the store does not let us in; none is made or changed."""
+def check_store(changing: bool = True) -> None:
+    """Raise StoreUnreachable if the store does not let us in; none is made or changed.
+
+    Whether one in a file can be changed is asked too, unless that is not the purpose.
+    """
     uri = read_uri()
     if uri == embedded_uri():
         make_folder(DATA)
+    file = find_file(uri)
     with as_user_error(*CONNECT_ERRORS):
-        _check_reachable(uri)
+        if file is None:
+            within(ANSWER_TIMEOUT_S, lambda: _check_reachable(uri))
+        else:
+            with alone(uri):
+                _check_sqlite(file, changing)
 
 
 def choose_store() -> str:
@@ -62,6 +76,8 @@ def choose_store() -> str:
     with as_user_error(ValueError):
         uri = _move_login(read_uri())
     mlflow.set_tracking_uri(uri)
+    for noisy in ("alembic", "mlflow.store.db.utils"):  # which print tracebacks of what is raised as well
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     if redact_uri(uri) != uri:  # such as a token before an empty password, which no variable can stand for
         os.environ[QUIET_VARIABLE] = "true"
         for handler in logging.getLogger("mlflow").handlers:
@@ -76,20 +92,45 @@ def as_user_error(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except caught as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {redact(reason)}") from None
+        reason = redact(find_reason(error))
+        raise StoreUnreachable(f"the MLflow store {redact_uri(read_uri())} can't be used: {reason}") from None
 
 
 def _check_reachable(uri: str) -> None:
     """Raise one of CONNECT_ERRORS if the store does not let us in: MLflow would try again for minutes."""
-    if uri.startswith(SQLITE):
-        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     scheme = uri.partition(":")[0].lower().partition("+")[0]
     if scheme in WEB_PORTS:
         address = _split_web(uri)
         _connect(str(address.hostname), address.port or WEB_PORTS[scheme])
+        _ask()
+    elif scheme == "databricks":
+        _ask()
     elif scheme in DATABASE_PORTS:
         _check_database(uri, DATABASE_PORTS[scheme])
+
+
+def _ask() -> None:
+    """Ask a server for one experiment and one model: that it is there does not mean that it lets us in."""
+    choose_store()
+    with impatient():
+        MlflowClient().search_experiments(max_results=1)
+        MlflowClient().search_registered_models(max_results=1)
+
+
+def _check_sqlite(file: Path, changing: bool) -> None:
+    if file == Path():
+        raise ValueError("it is kept in memory only: name a file, such as sqlite:///mlflow.db")
+    if file.is_dir():
+        raise ValueError("it is a folder: name a file in it, such as mlflow.db")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        return
+    mode = "rw" if changing else "ro"
+    connected = sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", LOCKED_TIMEOUT_S, uri=True)
+    with contextlib.closing(connected) as database:
+        database.execute("BEGIN IMMEDIATE" if changing else "BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master")
+        database.rollback()
 
 
 def _check_database(uri: str, port: int) -> None:

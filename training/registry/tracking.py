@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -13,17 +12,19 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ekiben.training.home import find_data, find_home
+from ekiben.training.home import DATA, find_data, find_home, make_folder
 from ekiben.training.redaction import redact
+from ekiben.training.registry.creation import SQLITE, alone, find_file, make_tables
+from ekiben.training.registry.patience import impatient
 from ekiben.training.registry.store import (
     CONNECT_ERRORS,
     DATABASE,
-    SQLITE,
     StoreUnreachable,
     as_user_error,
     check_store,
     choose_store,
     embedded_uri,
+    read_uri,
 )
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -36,34 +37,63 @@ PACKAGE = "package"  # the run's artifact folder that holds what is packed
 def connect() -> bool:
     """Choose the store; return whether it is there yet."""
     uri = choose_store()
-    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists()
+    file = find_file(uri)
+    if file is not None and not file.exists():
+        return False
+    with as_user_error():
+        make_tables(uri)
+    return True
 
 
 @contextlib.contextmanager
-def existing_store() -> Iterator[None]:
+def existing_store(changing: bool = True) -> Iterator[None]:
     """Choose the store that training filled; raise StoreUnreachable if it can't be used or is not there yet."""
-    check_store()
-    if not connect():
+    file = find_file(read_uri())
+    if file is not None and read_uri() == embedded_uri():
+        make_folder(DATA)
+    if file is not None and not file.exists():
         raise StoreUnreachable("there is no MLflow store yet: train first with `ekiben train`")
-    with as_user_error():
+    check_store(changing)
+    connect()
+    with as_user_error(), impatient():
+        yield
+
+
+@contextlib.contextmanager
+def deciding() -> Iterator[None]:
+    """Wait until no other process of this machine decides which version is the champion of a store in a file."""
+    with alone(mlflow.get_tracking_uri()):
         yield
 
 
 def open_store(experiment: str) -> None:
     """Choose the store and the experiment in it, and make what is not there."""
-    for noisy in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     check_store()
     uri = choose_store()
+    with as_user_error(*CONNECT_ERRORS):
+        make_tables(uri)
+        with alone(uri):
+            _link_database(uri)
+            _make_experiment(experiment, uri)
+        mlflow.set_experiment(experiment)
+
+
+def _link_database(uri: str) -> None:
     link = find_home() / DATABASE  # where a bare `mlflow ui` looks
     if uri == embedded_uri() and not link.exists():
         with contextlib.suppress(OSError):  # where only the data folder can be written to, there is none
             link.unlink(missing_ok=True)  # a link to a data folder that is gone
             link.symlink_to(Path(find_data().name) / DATABASE)
-    with as_user_error(*CONNECT_ERRORS):
-        if mlflow.get_experiment_by_name(experiment) is None:
-            mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
-        mlflow.set_experiment(experiment)
+
+
+def _make_experiment(experiment: str, uri: str) -> None:
+    if mlflow.get_experiment_by_name(experiment) is not None:
+        return
+    try:
+        mlflow.create_experiment(experiment, artifact_location=_artifact_location(uri))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another training made it at the same moment
+            raise
 
 
 def close_abandoned_runs(experiment: str) -> None:

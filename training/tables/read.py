@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Kind
-from ekiben.contract.validation import EXPECTED
+from ekiben.contract.validation import EXPECTED, show
 from ekiben.training.problem import Declared, FileSource, ProblemConfig
 from ekiben.training.sources import describe_absent, open_source
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
@@ -134,8 +134,21 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
             frame = frame[~absent]
     if frame.empty:
+        reject_unread_time(problem, table)
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
     return replace(table, frame=frame, notes=tuple(notes))
+
+
+def reject_unread_time(problem: ProblemConfig, table: Table) -> None:
+    """Raise InvalidTable if no row has a time because none can be read as the problem says."""
+    name = problem.split.time
+    failed = next((failure for failure in table.parse_failures if failure.column == name), None)
+    if name is None or failed is None or table.frame[name].notna().any():
+        return
+    format = problem.features[name].format if name in problem.features else problem.split.format
+    expected = f"a date and time written {format!r}" if format else failed.expected
+    found = f"row {failed.row:,} has {show(failed.shown)}"
+    raise InvalidTable(f"`{name}`: no value can be read as {expected}: {found}")
 
 
 def _read_as(declared: Declared, decimal: str) -> Callable[[pa.Array], Converted]:

@@ -28,6 +28,8 @@ def open_writer(path: Path | None) -> Iterator[Callable[[pa.RecordBatch], None]]
     another ending or its folder can't be written to.
     """
     if path is None:
+        if sys.__stdout__ is None:
+            raise CannotWrite("standard output is closed: name a file with -o")
         with _Writer(lambda schema: csv.CSVWriter(sys.stdout.buffer, schema)) as writer:
             yield writer.write
         return
