@@ -6,11 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.feature import Cycle, Kind
+from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
 from ekiben.contract.schema import Label, Task
+from ekiben.contract.spellings.durations import DURATION
+from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.home import find_problem_file
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
@@ -20,6 +22,16 @@ TEST_SHARE = VALIDATION_SHARE = 0.15
 
 class InvalidProblem(UserError):
     """The problem file can't be read or says something it should not."""
+
+
+def check_format(format: str) -> str:
+    """Return a format of timestamps; raise ValueError naming the directive that there is none of."""
+    if fault := find_fault(format):
+        raise ValueError(f"the format {format!r}: {fault}")
+    return format
+
+
+MomentFormat = Annotated[str, AfterValidator(check_format)]
 
 
 class _Entry(BaseModel):
@@ -41,7 +53,8 @@ class FileSource(_Entry):
     path: Path
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     encoding: str | None = None
-    decimal: Literal[".", ","] = "."
+    decimal: DecimalMark = "."  # of the columns of which no other is said
+    null: tuple[str, ...] = ()  # what stands for missing in every column, besides the usual
 
 
 class SqlSource(_Entry):
@@ -77,6 +90,10 @@ class TargetColumn(_Entry):
     classes: tuple[Label, ...] = ()
     description: str = ""
     unit: str = ""
+    decimal: DecimalMark = "."
+    grouping: GroupingMark | None = None
+    null: tuple[str, ...] = ()
+    format: Literal["", "duration"] = ""
 
 
 class Split(_Entry):
@@ -86,8 +103,10 @@ class Split(_Entry):
     """
 
     time: str | None = None
-    format: str = ""  # of the time column, if it is not a feature, as those of a feature
+    format: MomentFormat = ""  # of the time column, if it is not a feature, as those of a feature
     zoned: bool = False
+    first_year: int | None = None
+    null: tuple[str, ...] = ()
     validate_from: date | None = None
     test_from: date | None = None
     validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5)
@@ -113,7 +132,22 @@ class Declared(_Entry):
     high: float = 0.0
     cycles: tuple[Cycle, ...] = ()
     zoned: bool = False
+    decimal: DecimalMark = "."
+    grouping: GroupingMark | None = None
+    null: tuple[str, ...] = ()
     format: str = ""
+    first_year: int | None = None
+
+    @model_validator(mode="after")
+    def check_spelling(self) -> Self:
+        """Reject a format that nothing can be written in, and marks that mean two things."""
+        if self.kind == "timestamp":
+            check_format(self.format)
+        elif self.format not in ("", DURATION) or (self.format and self.kind != "number"):
+            raise ValueError(f'only a timestamp has the format {self.format!r}; a number may have "{DURATION}"')
+        if self.grouping == self.decimal:
+            raise ValueError(f"{self.decimal!r} can't be the decimal mark and part thousands")
+        return self
 
     def facts(self) -> dict[str, Any]:
         """Return what is said, and only that."""
@@ -130,6 +164,19 @@ class ProblemConfig(_Entry):
     slices: tuple[str, ...] = ()
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = {}  # column → why it is not a feature
+
+    @model_validator(mode="before")
+    @classmethod
+    def spell_columns(cls, given: Any) -> Any:
+        """Let what the source says of all columns hold for each of them."""
+        source = given.get("source") if isinstance(given, dict) else None
+        if not isinstance(source, dict) or not source.keys() & {"decimal", "null"}:
+            return given
+        features = given.get("features")
+        spelled = {key: _spell(given[key], source) for key in ("target", "split") if key in given}
+        if isinstance(features, dict):
+            spelled["features"] = {name: _spell(facts, source) for name, facts in features.items()}
+        return {**given, **spelled}
 
     @model_validator(mode="after")
     def check_names(self) -> Self:
@@ -153,6 +200,18 @@ class ProblemConfig(_Entry):
         """The columns of the table that are read."""
         others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices)
         return tuple(dict.fromkeys((*self.features, *others)))
+
+
+def _spell(facts: Any, source: dict[str, Any]) -> Any:
+    """Return what is said of a column, with the source's decimal mark and markers of missing."""
+    if not isinstance(facts, dict):
+        return facts
+    spelled = dict(facts)
+    if "decimal" in source and (facts.get("kind") == "number" or facts.get("task") == "regression"):
+        spelled.setdefault("decimal", source["decimal"])
+    if isinstance(source.get("null"), list) and isinstance(facts.get("null", []), list):
+        spelled["null"] = list(dict.fromkeys([*facts.get("null", []), *source["null"]]))
+    return spelled
 
 
 def load_problem(path: Path | None) -> ProblemConfig:
@@ -180,7 +239,7 @@ def read_problem(path: Path) -> ProblemConfig:
         if index[:1] == ["source"]:
             del index[1:2]  # which kind of source it is
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message.lower()}") from None
+        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message[:1].lower()}{message[1:]}") from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})
