@@ -128,7 +128,8 @@ def predict(
 ) -> ScoringSummary:
     """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
 
-    Its strings are read as the schema has it, except for what is `said` of all columns. Raises InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
+    Its strings are read as the schema has it, except for what is `said` of all columns. Raises InvalidTable if the
+    table can't be read or lacks a feature; the output is then not touched.
     """
     source = open_source(entry)
     check_columns(model, source)

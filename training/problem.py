@@ -239,7 +239,9 @@ def read_problem(path: Path) -> ProblemConfig:
         if index[:1] == ["source"]:
             del index[1:2]  # which kind of source it is
         message = first["msg"].removeprefix("Value error, ")
-        raise InvalidProblem(f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message[:1].lower()}{message[1:]}") from None
+        raise InvalidProblem(
+            f"{path}: {'`' + '.'.join(index) + '`: ' if index else ''}{message[:1].lower()}{message[1:]}"
+        ) from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})

@@ -7,7 +7,8 @@ MONTHS_PER_YEAR = 12
 
 
 def count_days(year: Any, month: Any, day: Any) -> Any:
-    """Return the days since 1 January 1970 in the Gregorian calendar; years begin in March, so that leap days end one."""
+    """Return the days since 1 January 1970 in the Gregorian calendar."""
+    # Years begin in March here, so that a leap day is the last of one.
     past = (month + 9) % MONTHS_PER_YEAR
     year = year - past // 10
     return 365 * year + year // 4 - year // 100 + year // 400 + (306 * past + 5) // 10 + day - 719_469

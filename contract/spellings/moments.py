@@ -67,10 +67,10 @@ def assemble(fields: Mapping[str, Any], first_year: int | None) -> tuple[Any, An
     hour = fields["I"] % 12 + fields.get("p", 0) * 12 if "I" in fields else fields.get("H", 0)
     minute, second = fields.get("M", 0), fields.get("S", 0)
     of_day = hour * 3600 + minute * 60 + second
-    exists = (1 <= year) & (1 <= month) & (month <= 12) & (1 <= day) & (day <= month_length(year, month))
+    exists = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= month_length(year, month))
     exists = exists & (of_day <= SECONDS_PER_DAY) & (minute < 60) & (second < 60) & (hour <= 24)
-    exists = exists & (1 <= since_new_year) & (since_new_year <= 365 + month_length(year, 2) - 28)
-    exists = exists & ((1 <= fields["I"]) & (fields["I"] <= 12) if "I" in fields else True)
+    exists = exists & (since_new_year >= 1) & (since_new_year <= 365 + month_length(year, 2) - 28)
+    exists = exists & ((fields["I"] >= 1) & (fields["I"] <= 12) if "I" in fields else True)
     days = count_days(year, month, day) + since_new_year - 1
     return days * SECONDS_PER_DAY + of_day - fields.get("offset", 0), exists
 

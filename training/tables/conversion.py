@@ -61,7 +61,7 @@ def to_plain(raw: pa.Array, null: Sequence[str] = ()) -> pa.Array:
 
     Null is where a string or a NaN stands for missing; `null` are more strings that do, also of other types.
     """
-    plain = _unpack(raw)
+    plain = unpack(raw)
     if pa.types.is_string(plain.type):
         plain = pc.utf8_trim_whitespace(plain)
         missing = pc.is_in(plain, pa.array([*NULL_SPELLINGS, *null]))
@@ -83,7 +83,7 @@ def to_double(plain: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     return pa.nulls(len(plain), pa.float64())
 
 
-def _unpack(raw: pa.Array) -> pa.Array:
+def unpack(raw: pa.Array) -> pa.Array:
     """Return the values in one of the types that all kernels know."""
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage

@@ -71,12 +71,10 @@ def count_seconds(numbers: pa.Array, spelling: Spelling) -> pa.Array:
 
 
 def to_seconds(values: pa.Array, zoned: bool = False) -> pa.Array:
-    """Return dates, times or timestamps of any unit as `timestamp_type`; all null where `zoned` is not what they are."""
+    """Return dates, times or timestamps as `timestamp_type`; all null where `zoned` is not what they are."""
     if pa.types.is_time(values.type):
-        of_day = values.cast(pa.time64("ns") if pa.types.is_time64(values.type) else pa.time32("ms"))
-        ticks = of_day.cast(pa.int64() if pa.types.is_time64(values.type) else pa.int32()).cast(pa.int64())
-        per_second = TICKS_OF["ns" if pa.types.is_time64(values.type) else "ms"]
-        values = pc.add(pc.divide(ticks, per_second), CLOCK_SECOND).cast(pa.timestamp("s"))
+        ticks = values.cast(pa.int32() if pa.types.is_time32(values.type) else pa.int64()).cast(pa.int64())
+        values = pc.add(pc.divide(ticks, TICKS_OF[values.type.unit]), CLOCK_SECOND).cast(pa.timestamp("s"))
     if pa.types.is_date(values.type):
         values = values.cast(pa.timestamp("s" if pa.types.is_date32(values.type) else "ms"))
     if (values.type.tz is not None) != zoned:

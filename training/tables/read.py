@@ -145,10 +145,8 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     for name in (problem.target.name, problem.split.time):
         if name in failures and not frame[name].notna().any():
             failure = failures[name]
-            raise InvalidTable(
-                f"`{name}` of {table.source} can't be read as {failure.expected} in any row, as in row {failure.row:,}: "
-                f"{show(failure.shown)}"
-            )
+            told = f"`{name}` of {table.source} can't be read as {failure.expected} in any row"
+            raise InvalidTable(f"{told}, as in row {failure.row:,}: {show(failure.shown)}")
         absent = frame[name].isna() if name else None
         if absent is not None and absent.any():
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
