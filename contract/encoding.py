@@ -141,10 +141,9 @@ class Encoder:
     def _encode_category(self, feature: Category, column: Any) -> Any:
         code_of = self._codes[feature.name].get
         if isinstance(column, tuple | list):
-            codes = list(map(code_of, column, repeat(UNSEEN)))
-            return _read_again(feature, column, codes, code_of) if UNSEEN in codes else codes
+            return _find_codes(feature, column, code_of)
         categorical = column.astype("category").cat  # each value is looked up once
-        codes = [code_of(value, UNSEEN) for value in categorical.categories]
+        codes = _find_codes(feature, list(categorical.categories), code_of)
         return np.array([*codes, code_of(None, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
 
 
@@ -161,8 +160,11 @@ def _number_codes(feature: Category) -> dict[str | int | None, int]:
     return {**codes, None: codes.get(MISSING, UNSEEN)}
 
 
-def _read_again(feature: Category, column: Sequence[Any], codes: list[int], code_of: Callable[..., int]) -> list[int]:
-    """Return the codes, those of unknown strings without the blanks around them: that is rare, and costs the most."""
+def _find_codes(feature: Category, column: Sequence[Any], code_of: Callable[..., int]) -> list[int]:
+    """Return the code of each value; the blanks around a string are no part of it, which costs only where it has any."""
+    codes = list(map(code_of, column, repeat(UNSEEN)))
+    if UNSEEN not in codes:
+        return codes
     spelling = spelling_of(feature)
     return [
         code_of(read_category(value.strip(), spelling), UNSEEN) if code == UNSEEN and type(value) is str else code

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from types import NoneType
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 MAX_VOCABULARY = 100_000
 # What tables write where nothing is known; in a string of a nullable category it means the same to the service.
@@ -29,6 +29,7 @@ Kind = Literal["number", "category", "boolean", "timestamp"]
 
 class _Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _spelled: ClassVar[frozenset[str]] = frozenset({"null", "decimal", "grouping", "first_year"})
 
     name: str = Field(min_length=1)
     nullable: bool = False
@@ -36,6 +37,12 @@ class _Column(BaseModel):
     unit: str = ""
     example: Value = None
     null: tuple[str, ...] = ()  # what this column's table writes for missing, besides NULL_SPELLINGS
+
+    @model_serializer(mode="wrap")
+    def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as in most tables: a schema then is the same file, and has the same digest, as ever."""
+        usual = {name: field.default for name, field in type(self).model_fields.items() if name in self._spelled}
+        return {n: value for n, value in write(self).items() if n not in usual or getattr(self, n) != usual[n]}
 
 
 class Number(_Column):
@@ -45,6 +52,7 @@ class Number(_Column):
     as `0:41:07` and is a number of seconds.
     """
 
+    _spelled: ClassVar[frozenset[str]] = _Column._spelled | {"format"}
     kind: Literal["number"] = "number"
     decimal: DecimalMark = "."
     grouping: GroupingMark | None = None

@@ -28,7 +28,7 @@ class Column:
         self.is_counted = True  # they are all
         self.against: dict[str, tuple[str, int]] = {}  # format → which value, in which row, is not written so
         self._counted_values = 0
-        self._decimal = decimal
+        self.decimal = decimal  # as it is said to be; None: to be found out
         self._null = null
         self._readings: list[Reading] | None = None
         self.has_marks = False
@@ -63,7 +63,7 @@ class Column:
         if self.is_text:
             self.characters += pc.sum(pc.utf8_length(plain)).as_py()
         if self._readings is None:
-            self._readings = list_readings(self.distinct, self._decimal)
+            self._readings = list_readings(self.distinct, self.decimal)
         self._try_comma(plain)
         for reading in self._readings:
             reading.add(plain, first_row)
@@ -83,7 +83,7 @@ class Column:
         if self.has_marks or not (self.is_text and numbers):
             return
         self.has_marks = bool(pc.any(pc.match_substring_regex(plain, MARKS)).as_py())
-        if self.has_marks and self._decimal is None:
+        if self.has_marks and self.decimal is None:
             self.readings.insert(1, numbers[0].spelled(decimal=","))
 
     def _drop_hopeless(self) -> None:

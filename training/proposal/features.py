@@ -68,13 +68,12 @@ def with_remark(feature: Feature, remark: str) -> Feature:
     return replace(feature, remark=_join(feature.remark, remark), doubt=_join(feature.doubt, remark))
 
 
-def spell_facts(choice: Choice) -> dict[str, Any]:
-    """Return what a problem file has to say of how a column is written, where that is not as usual."""
+def spell_facts(choice: Choice, column: Column) -> dict[str, Any]:
+    """Return what a problem file has to say of how a column is written, where that is not as usual or as said."""
     spelling = choice.reading.spelling if choice.reading else PLAIN
-    facts: dict[str, Any] = {}
-    for name in ("format", "zoned", "decimal", "first_year", "unit"):
-        if getattr(spelling, name) != getattr(PLAIN, name):
-            facts[name] = getattr(spelling, name)
+    usual = replace(PLAIN, decimal=column.decimal or PLAIN.decimal)
+    names = ("format", "zoned", "decimal", "first_year", "unit")
+    facts = {name: getattr(spelling, name) for name in names if getattr(spelling, name) != getattr(usual, name)}
     return facts | ({"null": list(choice.null)} if choice.null else {})
 
 
@@ -89,7 +88,7 @@ def _describe(column: Column, choice: Choice) -> Feature:
     missing = column.rows - column.values + (sum(reading.unparsed.values()) if reading and choice.null else 0)
     is_moment = reading is not None and reading.kind == "timestamp" and not is_clock(reading.spelling.format)
     far = find_far(column, reading) if reading and is_moment else ""
-    facts = {"kind": reading.kind if reading else "category", **spell_facts(choice)}
+    facts = {"kind": reading.kind if reading else "category", **spell_facts(choice, column)}
     if reading and reading.kind == "timestamp" and not is_moment:
         facts["cycles"] = CLOCK_CYCLES
     if missing:

@@ -73,7 +73,7 @@ def propose_target(column: Column, labels: LabelCounts, typed: bool, usual: Mark
         return _propose_binary(column, counts)
     is_number = reading is not None and reading.kind == "number"
     if reading and is_number and not (reading.whole and counts and _are_classes(counts)):
-        target = TargetColumn(name=column.name, task="regression", **spell_facts(choice))
+        target = TargetColumn(name=column.name, task="regression", **spell_facts(choice, column))
         remark = ", ".join(filter(None, (f"{reading.low:.6g} … {reading.high:.6g}", choice.remark)))
         return ProposedTarget(target, reading, remark)
     if not counts or len(counts) > MAX_CLASSES:
