@@ -161,7 +161,7 @@ def _number_codes(feature: Category) -> dict[str | int | None, int]:
 
 
 def _find_codes(feature: Category, column: Sequence[Any], code_of: Callable[..., int]) -> list[int]:
-    """Return the code of each value; the blanks around a string are no part of it, which costs only where it has any."""
+    """Return the code of each value; the blanks around a string are no part of it."""
     codes = list(map(code_of, column, repeat(UNSEEN)))
     if UNSEEN not in codes:
         return codes

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from ekiben.contract.feature import EXCEL, TICKS
 from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.validation import show
+from ekiben.training.proposal.beside import find_beside
 from ekiben.training.proposal.candidates import CENTURY, FIRST_DAY, LAST_DAY
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.counts import read_as_counts
@@ -15,7 +16,7 @@ from ekiben.training.proposal.markers import find_markers
 from ekiben.training.proposal.marks import Mark, choose_mark
 from ekiben.training.proposal.names import is_duration
 from ekiben.training.proposal.reading import Reading
-from ekiben.training.tables.date_formats import choose_format
+from ekiben.training.tables.date_formats import choose_format, find_twins
 
 MIXED_SHARE = 0.02  # of the distinct values can't be read: a number or a date with something strange in it
 KNOWN_SHARE = 0.5  # of the rows are numbers, say, so that the others are strange
@@ -66,7 +67,7 @@ def _choose_fitting(fitting: list[Reading], column: Column, usual: Mark) -> Choi
     durations = [reading for reading in fitting if reading.kind == "number" and reading.spelling.format]
     dates = [reading for reading in fitting if reading.kind == "timestamp"]
     if durations and not numbers and (not dates or is_duration(column.name)):
-        return Choice(durations[0], "a duration in seconds")
+        return Choice(durations[0], "a duration in seconds" + _explain_colon(column))
     if dates and (not numbers or (numbers[0].low >= FIRST_DAY and numbers[0].high <= LAST_DAY)):
         return _choose_date(dates, column, bool(durations))
     if not numbers:
@@ -81,7 +82,7 @@ def _choose_number(number: Reading, remark: str, column: Column) -> Choice:
     if counted := read_as_counts(number, column):
         return Choice(counted, f"{_name_count(counted.spelling.format)}, by the name and the range")
     is_category, indistinct = find_indistinct(number, column)
-    remark = ", ".join(filter(None, (remark, indistinct)))
+    remark = ", ".join(filter(None, (remark, find_beside(column), indistinct)))
     return Choice(None if is_category else number, remark)
 
 
@@ -111,16 +112,21 @@ def _choose_date(dates: list[Reading], column: Column, may_be_duration: bool) ->
     return Choice(chosen, ", ".join(remarks))
 
 
+def _explain_colon(column: Column) -> str:
+    """Return how 8:30 is read if seconds stand nowhere."""
+    one = pc.all(pc.equal(pc.count_substring(column.distinct, ":"), 1)).as_py()
+    return f", {column.distinct[0].as_py()} as hours and minutes" if one else ""
+
+
 def _choose_century(readings: list[Reading]) -> Reading:
-    """Return the reading by which the rows are in order, or else that of the last hundred years."""
-    return next((reading for reading in readings if reading.is_in_order), readings[0])
+    """Return the reading by which the rows are in order, or else that with the least between its first and last day."""
+    return min(readings, key=lambda reading: (not reading.is_in_order, reading.high - reading.low))
 
 
 def _find_evidence(format: str, column: Column) -> tuple[str, int] | None:
     """Return the value that can't be read with day and month the other way round, and its row."""
-    swapped = {"%d/%m": "%m/%d", "%m/%d": "%d/%m", "%d-%m": "%m-%d", "%m-%d": "%d-%m"}
-    twin = next((format.replace(mine, other, 1) for mine, other in swapped.items() if format.startswith(mine)), "")
-    return column.against.get(twin)
+    twins = (column.against[twin] for twin in find_twins(format) if twin in column.against)
+    return next(twins, None)
 
 
 def _name_first(format: str) -> str:

@@ -15,7 +15,7 @@ from ekiben.training.problem import NUL
 from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
 from ekiben.training.proposal.column import MAX_DISTINCT, Column
 from ekiben.training.proposal.far_dates import find_far, show_day
-from ekiben.training.proposal.identifiers import UNIQUE_SHARE, find_identifier
+from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_strings
@@ -48,7 +48,7 @@ def classify_column(column: Column, usual: Mark = ".") -> Feature | str:
     if column.is_counted and len(column.distinct) == 1 and column.values == column.rows:
         return f"the same in all rows: {_show_values(column)}"
     strange, share = find_strange(column)
-    if strange and (share <= MIXED_SHARE or column.share_distinct >= UNIQUE_SHARE or not column.is_text):
+    if strange and (share <= MIXED_SHARE or column.share_distinct >= TEXT_SHARE or not column.is_text):
         return f"mixed: {strange}"
     choice = choose_reading(column, usual)
     reason = find_identifier(column, choice.reading) or find_nul(column, choice.reading)

@@ -15,7 +15,7 @@ from ekiben.training.problem import TargetColumn
 from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.features import spell_facts
-from ekiben.training.proposal.identifiers import UNIQUE_SHARE, find_identifier
+from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_plain, to_strings
@@ -98,7 +98,7 @@ def check_target(column: Column, choice: Choice) -> None:
     if reading is not None and reading.kind == "timestamp":
         raise InvalidTable(f"{name} holds dates: a target is a class or a number, such as the days until then")
     strange, share = find_strange(column)
-    if strange and (share <= MIXED_SHARE or column.share_distinct >= UNIQUE_SHARE or not column.is_text):
+    if strange and (share <= MIXED_SHARE or column.share_distinct >= TEXT_SHARE or not column.is_text):
         raise InvalidTable(f"{name} is {strange}: a target is all numbers or all classes; fix the table")
     if reading is None and (reason := find_identifier(column, None)):
         raise InvalidTable(f"{name} is {reason}: a target is a number, or a class that repeats itself")

@@ -31,7 +31,7 @@ JOINTS = (" ", "T", ", ", ":", " at ")
 TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p")  # of day
 CLOCKS = (*TIMES, "%H%M", "%H%M%S")  # behind a date
 ZONES = ("", "%z", " %z", " UTC", " GMT")
-DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-"}
+DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-", "%m/%d/": "%d/%m/", "%m-%d-": "%d-%m-"}
 TAILS = ("", *(joint + clock + zone for joint in JOINTS for clock in CLOCKS for zone in ZONES))
 LOOKED_AT = 20  # strings, for what they look like
 
@@ -80,7 +80,7 @@ def _share(strings: pa.Array, format: str) -> float:
 
 
 def find_twins(format: str) -> list[str]:
-    """Return the format in which the month stands where this one has the day, if there is one."""
+    """Return the format in which day and month stand the other way round, if there is one."""
     return [format.replace(first, second) for first, second in DAY_OR_MONTH.items() if first in format]
 
 
