@@ -12,10 +12,10 @@ from ekiben.contract.spellings.numbers import read_number
 from ekiben.contract.spellings.spelling import FIRST_YEAR, PLAIN, Spelling
 
 CLOCK_YEAR = 1900  # of a time of day, as `strptime` has it
-CLOCK_SECOND = count_days(CLOCK_YEAR, 1, 1) * SECONDS_PER_DAY
-FIRST_SECOND = count_days(1, 1, 1) * SECONDS_PER_DAY
-LAST_SECOND = count_days(10_000, 1, 1) * SECONDS_PER_DAY - 1
-EXCEL_EPOCH = count_days(1899, 12, 30) * SECONDS_PER_DAY
+CLOCK_SECOND: int = count_days(CLOCK_YEAR, 1, 1) * SECONDS_PER_DAY
+FIRST_SECOND: int = count_days(1, 1, 1) * SECONDS_PER_DAY
+LAST_SECOND: int = count_days(10_000, 1, 1) * SECONDS_PER_DAY - 1
+EXCEL_EPOCH: int = count_days(1899, 12, 30) * SECONDS_PER_DAY
 EPOCH, UTC_EPOCH, SECOND = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 
 

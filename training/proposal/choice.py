@@ -53,7 +53,7 @@ def find_strange(column: Column) -> tuple[str, float]:
         return "", 0.0
     best = min(column.readings, key=lambda reading: reading.missed)
     known = 1 - best.missed / column.values
-    if known < 0.5:
+    if known <= KNOWN_SHARE and column.is_text:
         return "", 0.0
     value, row = best.first_unparsed
     what = "times of day" if is_clock(best.spelling.format) else _EXPECTED[best.kind]
