@@ -10,8 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from ekiben.contract.encoding import MISSING
 from ekiben.contract.errors import InvalidTable
-from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
+from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Timestamp, Value
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.validation import validate_row
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
@@ -157,8 +158,8 @@ KINDS: Mapping[str, Callable[["pd.Series[Any]"], bool]] = {
 def _to_json(feature: Feature, value: Any) -> Value:
     if pd.isna(value):
         return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
+    if isinstance(feature, Timestamp):
+        return str(value.strftime(feature.format) if is_clock(feature.format) else value.isoformat())
     if isinstance(feature, Category):
         return int(value) if feature.integers else str(value)
     plain: Value = value.item() if hasattr(value, "item") else value

@@ -354,8 +354,8 @@ def test_a_file_read_otherwise_than_the_known_one_is_said(tmp_path: Path) -> Non
     path = write(tmp_path / "a.csv", "a\tb\n1.5\t2\n")
     found = find_similar_source(known, str(path), None, {})
     assert describe_difference(known, found, {}) == (
-        f'{path} is read with encoding "utf-8" instead of "no such" and delimiter "\\t" instead of ";" and decimal "." '
-        'instead of ",", which the problem file says: give --encoding or --delimiter or --decimal if that is wrong'
+        f'{path} is read with encoding "utf-8" instead of "no such" and delimiter "\\t" instead of ";", which the '
+        "problem file says: give --encoding or --delimiter if that is wrong"
     )
     assert describe_difference(BuiltInSource(loader="flights"), found, {}) == ""
 
