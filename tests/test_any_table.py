@@ -1,5 +1,6 @@
 """One table and one target name are enough: init → train → serve → predict, for tables of many shapes."""
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 import pytest
 
@@ -16,6 +18,7 @@ from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.training.__main__ import main
 from ekiben.training.problem import ProblemConfig, read_problem
+from ekiben.training.sources import open_source
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import read_table
 from tests.conftest import serve
@@ -62,11 +65,17 @@ def test_a_table_becomes_a_service(
     schema, rows = sample_rows(problem, project / "bentoml")
     with serve(project, MODEL_NAME="") as server:
         answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+        cells = write_cells(problem, schema)
+        invoked = HTTP.post(
+            f"{server.url}/invocations", content=cells, headers={"content-type": "text/csv"}, timeout=30
+        )
         page = HTTP.get(f"{server.url}/docs.json").json()
     assert answered.status_code == 200, answered.text
     assert page["components"]["schemas"]["Row"]["example"] == schema.example
     offline = parquet.read_table(scored).to_pandas().head(len(rows))
     check_answers(schema, answered.json()["predictions"], offline)
+    assert invoked.status_code == 200, invoked.text
+    check_answers(schema, invoked.json()["predictions"], offline)
 
 
 def check_scores(output: str) -> None:
@@ -81,6 +90,14 @@ def sample_rows(problem: ProblemConfig, home: Path) -> tuple[Schema, list[dict[s
     schema = open_model(stored, digest_file(stored / MANIFEST_FILE)).schema
     frame = read_table(problem, lambda _: None).frame
     return schema, to_rows(schema, frame.head(ROWS))
+
+
+def write_cells(problem: ProblemConfig, schema: Schema) -> bytes:
+    """The features of the table's first rows, as its source has them, as CSV."""
+    batch = next(iter(open_source(problem.source).batches(schema.names, lambda _: None)))
+    output = io.BytesIO()
+    csv.write_csv(batch.slice(0, ROWS), output)
+    return output.getvalue()
 
 
 def check_answers(schema: Schema, predictions: list[dict[str, Any]], offline: pd.DataFrame) -> None:

@@ -98,7 +98,7 @@ def test_the_calendar_is_pythons(day: date) -> None:
             "%A, %d %B %Y %H:%M:%S",
             "%Y%m%d%H%M%S",
             "%j %Y %H.%M.%S",
-            "%b %d %y %X",
+            "%b %d %y %H:%M:%S",
         ]
     ),
 )
