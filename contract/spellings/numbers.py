@@ -48,7 +48,7 @@ class NumberRules:
     table: Mapping[int, str]  # the same, for `str.translate`
     beside: tuple[Rule, ...]  # replace what stands beside the digits: `-5` for `(5)`
     grammar: re.Pattern[str]  # of what is left
-    marks: tuple[Rule, ...]  # make of that what `float` reads
+    marks: tuple[tuple[str, str], ...]  # replaced by the others they make of that what `float` reads
 
 
 @lru_cache(maxsize=1024)
@@ -65,7 +65,7 @@ def number_rules(spelling: Spelling) -> NumberRules:
         table={ord(letter): one for letters, one in same for letter in letters},
         beside=_list_beside(spelling.unit),
         grammar=re.compile(rf"^[+-]?(?:(?:[0-9]+{grouped})(?:{point}[0-9]*)?|{point}[0-9]+){exponent}$"),
-        marks=(*((re.compile(re.escape(mark)), "") for mark in groupings), (re.compile(point), ".")),
+        marks=(*((mark, "") for mark in groupings), (spelling.decimal, ".")),
     )
 
 
@@ -83,7 +83,9 @@ def read_number(text: str, spelling: Spelling) -> float | None:
         text = replace(to_ascii(text, rules), rules.beside)
         if not rules.grammar.match(text):
             return None
-        value = float(replace(text, rules.marks))
+        for mark, replacement in rules.marks:
+            text = text.replace(mark, replacement)
+        value = float(text)
     return value if -FLOAT32_LIMIT < value < FLOAT32_LIMIT else None
 
 

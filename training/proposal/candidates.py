@@ -15,6 +15,7 @@ from ekiben.training.tables.date_formats import DIGITS_ONLY, find_formats, find_
 
 LOOKED_AT = 1000  # distinct strings
 LIKELY = 0.5  # of them can be read so: it is tried on all
+FEW = 20
 SAME_UNIT = 0.9  # of them end with it
 FIRST_DAY, LAST_DAY = 1900_01_01, 2100_12_31  # numbers between them may be dates
 CENTURY = 100
@@ -45,19 +46,27 @@ def list_readings(distinct: pa.Array, decimal: str | None) -> list[Reading]:
     return [Reading("number"), *days]
 
 
+def is_likely(reading: Reading, strings: pa.Array) -> bool:
+    """Return whether most of some different strings can be read so; of few, all are to be looked at."""
+    return len(strings) <= FEW or reading.read(strings).is_valid().true_count >= LIKELY * len(strings)
+
+
 def _list_of_strings(strings: pa.Array, decimal: str | None) -> Iterator[Reading]:
     texts = strings.to_pylist()
-    yield Reading("number", Spelling(decimal=decimal or PLAIN.decimal, unit=find_unit(texts)))
-    if sum(":" in text or text[-1:].isalpha() for text in texts if read_duration(text) is not None) > LIKELY * len(
-        texts
-    ):
+    number = Reading("number", Spelling(decimal=decimal or PLAIN.decimal, unit=find_unit(texts)))
+    has_marks = any(mark in text for text in texts for mark in ".,")
+    numbers = [number, number.spelled(decimal=",")] if has_marks and decimal is None else [number]
+    yield from (reading for reading in numbers if is_likely(reading, strings))
+    durations = [text for text in texts if read_duration(text) is not None]
+    if sum(":" in text or text[-1:].isalpha() for text in durations) > LIKELY * len(texts):
         yield Reading("number", Spelling(format=DURATION))
     found = find_formats(strings, LIKELY)
     for format in dict.fromkeys([*found, *(twin for each in found for twin in find_twins(each))]):
         zoned = is_zoned(format, strings)
         years = list_first_years() if "%y" in format else [None]
         yield from (Reading("timestamp", Spelling(format=format, zoned=zoned, first_year=year)) for year in years)
-    yield Reading("boolean")
+    if is_likely(Reading("boolean"), strings):
+        yield Reading("boolean")
 
 
 def list_first_years() -> list[int | None]:

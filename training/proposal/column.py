@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.training.proposal.candidates import list_readings
+from ekiben.training.proposal.candidates import LOOKED_AT, is_likely, list_readings
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_plain
 
@@ -13,7 +13,7 @@ MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25
 UNPARSED_SHARE = 0.5  # of the distinct values can't be read: this is no such column
 FEW_UNPARSED = 20
-MARKS = "[.,]"  # of decimals or between thousands
+MARKS = ".,"  # of decimals or between thousands
 
 
 class Column:
@@ -79,21 +79,30 @@ class Column:
 
     def _try_comma(self, plain: pa.Array) -> None:
         """Read numbers with a decimal comma as well, from the first batch on in which that makes a difference."""
-        numbers = [reading for reading in self.readings if reading.kind == "number" and not reading.spelling.format]
-        if self.has_marks or not (self.is_text and numbers):
+        if self.has_marks or not self.is_text:
             return
-        self.has_marks = bool(pc.any(pc.match_substring_regex(plain, MARKS)).as_py())
-        if self.has_marks and self.decimal is None:
-            self.readings.insert(1, numbers[0].spelled(decimal=","))
+        marked = pc.or_(*(pc.match_substring(plain, mark) for mark in MARKS))
+        self.has_marks = bool(pc.any(marked).as_py())
+        numbers = [reading for reading in self.readings if reading.kind == "number" and not reading.spelling.format]
+        if self.has_marks and self.decimal is None and len(numbers) == 1 and numbers[0].spelling.decimal != ",":
+            comma = numbers[0].spelled(decimal=",")
+            if is_likely(comma, pc.unique(plain.filter(marked).slice(0, LOOKED_AT))):
+                self.readings.insert(1, comma)
 
     def _drop_hopeless(self) -> None:
         for reading in list(self.readings):
             if reading.missed and reading.kind == "timestamp":
                 self.against[reading.spelling.format] = reading.first_unparsed
-            if self._is_hopeless(reading):
+            if self._is_hopeless(reading) or self._is_beaten(reading):
                 self.readings.remove(reading)
 
     def _is_hopeless(self, reading: Reading) -> bool:
         if reading.kind == "boolean":
             return not reading.fits
         return len(reading.unparsed) > max(FEW_UNPARSED, UNPARSED_SHARE * len(self.distinct))
+
+    def _is_beaten(self, reading: Reading) -> bool:
+        """Return whether the numbers have the other decimal mark: by it all can be read."""
+        if reading.kind != "number" or reading.fits or reading.spelling.format:
+            return False
+        return any(other.kind == "number" and not other.spelling.format and other.fits for other in self.readings)

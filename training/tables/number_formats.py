@@ -19,22 +19,33 @@ from ekiben.contract.spellings.numbers import (
 from ekiben.contract.spellings.spelling import Spelling
 from ekiben.training.tables.distinct import read_distinct
 
-_PLAIN = "^[0-9.,+-]*$"  # nothing stands beside such a number but a sign, which may be behind it
-_SIGN_BEHIND = "[0-9.,]-$"
+_PLAIN = r"^[+-]?[0-9.,]*$"  # but for a sign nothing stands beside such a number
+_HEAD = 64  # strings are tried first: Arrow takes 0.4 µs for each of many that fail
+_PLAIN_MARKS = ".,"
 
 
 def read_numbers(strings: pa.Array, spelling: Spelling) -> pa.Array:
     """Return strings without blanks around them as float64, null where one is not a number that float32 can hold."""
     with suppress(pa.ArrowInvalid):
+        _cast(strings.slice(0, _HEAD), spelling.decimal)
         return hold_in_float32(_cast(strings, spelling.decimal))
     if spelling.format:
         return read_distinct(strings, partial(read_number, spelling=spelling), pa.float64())
+    encoded = strings.dictionary_encode()
+    return hold_in_float32(_read(encoded.dictionary, spelling)).take(encoded.indices)
+
+
+def _read(strings: pa.Array, spelling: Spelling) -> pa.Array:
     rules = number_rules(spelling)
-    strings = _to_ascii(strings, rules)
-    if not pc.all(pc.match_substring_regex(strings, _PLAIN)).as_py() or _any(strings, _SIGN_BEHIND):
-        strings = _replace(strings, rules.beside)
+    marks = rules.marks
+    if pc.all(pc.match_substring_regex(strings, _PLAIN)).as_py():
+        marks = tuple(mark for mark in marks if mark[0] in _PLAIN_MARKS)
+    else:
+        strings = _replace(_to_ascii(strings, rules), rules.beside)
     strings = pc.if_else(pc.match_substring_regex(strings, rules.grammar.pattern), strings, None)
-    return hold_in_float32(_replace(strings, rules.marks).cast(pa.float64()))
+    for mark, replacement in marks:
+        strings = pc.replace_substring(strings, mark, replacement)
+    return strings.cast(pa.float64())
 
 
 def hold_in_float32(wide: pa.Array) -> pa.Array:
@@ -66,7 +77,3 @@ def _replace(strings: pa.Array, rules: Iterable[Rule]) -> pa.Array:
     for pattern, replacement in rules:
         strings = pc.replace_substring_regex(strings, pattern.pattern, replacement)
     return strings
-
-
-def _any(strings: pa.Array, pattern: str) -> bool:
-    return bool(pc.any(pc.match_substring_regex(strings, pattern)).as_py())
