@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -91,9 +92,8 @@ def unpack(raw: pa.Array) -> pa.Array:
         raw = raw.dictionary_decode()
     if pa.types.is_run_end_encoded(raw.type):
         raw = pc.run_end_decode(raw)
-    if pa.types.is_large_string(raw.type) or pa.types.is_string_view(raw.type):
-        return raw.cast(pa.string())
-    return raw.cast(pa.float32()) if pa.types.is_float16(raw.type) else raw
+    plainer = next((plainer for is_odd, plainer in _PLAINER if is_odd(raw.type)), None)
+    return raw if plainer is None else raw.cast(plainer(raw.type))
 
 
 def _mark_parse_failures(plain: pa.Array, values: pa.Array) -> Converted:
@@ -165,6 +165,14 @@ def _is_numeric(given: pa.DataType) -> bool:
     return pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given)
 
 
+_PLAINER: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[Any], pa.DataType]]] = (
+    (pa.types.is_large_string, lambda _: pa.string()),
+    (pa.types.is_string_view, lambda _: pa.string()),
+    (pa.types.is_binary_view, lambda _: pa.binary()),
+    (pa.types.is_float16, lambda _: pa.float32()),
+    (pa.types.is_decimal32, lambda given: pa.decimal128(given.precision, given.scale)),
+    (pa.types.is_decimal64, lambda given: pa.decimal128(given.precision, given.scale)),
+)
 _WITH_TEXT = (
     pa.types.is_string,
     pa.types.is_boolean,
