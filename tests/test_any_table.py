@@ -30,6 +30,30 @@ ROWS = 64  # sent to the service and compared with the offline answers
 FLOORS = {"auc": 0.6, "accuracy": 0.8, "r2": 0.3}
 
 
+def oddly_written(folder: Path) -> Made:
+    """900 rows in which hardly a value is written as JSON would have it."""
+    chance = np.random.default_rng(4)
+    rows = 900
+    amounts, minutes = chance.gamma(2, 900, rows).round(2), chance.integers(0, 1440, rows)
+    days = np.datetime64("1950-01-01") + 28 * np.arange(rows)
+    table = pd.DataFrame(
+        {
+            "amount": [f"{amount:,.2f} €".translate(str.maketrans(",.", ".,")) for amount in amounts],
+            "balance": [f"({n % 900},5)" if n % 3 else f"{n % 700},25" for n in range(rows)],
+            "start": [f"{minute // 60:02}:{minute % 60:02}" for minute in minutes],
+            "took": [f"{n % 40}:{n % 60:02}:07" if n % 9 else "n.a." for n in range(rows)],
+            "created_at": (days.astype("datetime64[s]").astype(np.int64) + 2**30).astype(str),
+            "seen": [f"{day:%d/%m/%y}" for day in days.astype(object)],
+            "grade": [f" {n % 5} " if n % 7 else "-" for n in range(rows)],
+            "zip": [f"0{n % 9}01" for n in range(rows)],
+            "weight": [f"{n % 90}.{n % 7} kg" for n in range(rows)],
+            "won": np.where(amounts / 2000 + minutes / 1440 + chance.normal(0, 0.2, rows) > 1.4, " yes", "no "),
+        }
+    )
+    table.to_csv(folder / "oddly written.csv", sep=";", index=False)
+    return Made(str(folder / "oddly written.csv"), "won")
+
+
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a run: making one takes seconds, copying it none."""
@@ -48,7 +72,7 @@ def project(empty_store: Path, use_stores: Callable[[Path], None], tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*MAKERS, oddly_written], ids=lambda make: make.__name__)
 def test_a_table_becomes_a_service(
     make: Callable[[Path], Made], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
