@@ -52,7 +52,14 @@ def expect_moment(spelling: Spelling) -> str:
 def is_iso_read(format: str) -> bool:
     """Return whether ISO 8601 is read besides a format: not where its digits could be taken for those of the format."""
     year, month, day = (format.find(directive) for directive in ("%Y", "%m", "%d"))
-    return not (0 <= year < day < month or "%d%m" in format or "%m%d" in format)
+    return "%Y%m%d" in format or not (0 <= year < day < month or "%d%m" in format or "%m%d" in format)
+
+
+def write_moment(moment: datetime, format: str) -> str:
+    """Return a moment as a caller may send it: in ISO 8601, or in the format where only that is read."""
+    if is_iso_read(format):
+        return moment.isoformat()
+    return moment.strftime(format.replace("%Y", f"{moment.year:04}"))  # which has no zeros before the year 1000
 
 
 def assemble(fields: Mapping[str, Any], first_year: int | None) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -18,10 +19,12 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestam
 from ekiben.contract.schema import Schema
 from ekiben.contract.spellings.formats import find_fault
 from ekiben.contract.spellings.spelling import spelling_of
+from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import expect, show
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.training.predict import PROBLEM, Scorer
 from ekiben.training.tables.conversion import convert
+from ekiben.training.tables.json_rows import to_rows
 from tests.every_kind import LATE
 
 # What cells are made of: digits and marks of all scripts, blanks, words, and whole cells to be damaged.
@@ -175,6 +178,18 @@ def test_training_reads_what_the_service_reads(column: tuple[Any, list[str]]) ->
             assert "expected a number from" in served
 
 
+@pytest.mark.parametrize("format", [format for format in FORMATS if format != "yyyy-MM-dd"])
+def test_what_training_sends_as_json_is_the_same_moment(format: str) -> None:
+    zoned = "%z" in format
+    text = re.sub("%(.)", lambda found: PARTS[found[1]][found[1] in "mdHIM"], format) if "%" in format else "2013-07-04"
+    feature = Timestamp(name="x", format=format, zoned=zoned, first_year=1927)
+    converted = convert(pa.array([text]), "timestamp", spelling_of(feature))
+    assert converted.parse_failure is None, text
+    echo = Echo(feature)
+    (row,) = to_rows(echo.schema, pd.DataFrame({"x": converted.values.to_pandas()}))
+    assert echo.run(echo.encoder.encode_rows([row])).tolist() == [echo.serve([text])], row
+
+
 def test_every_format_here_is_one() -> None:
     assert [format for format in FORMATS if find_fault(format)] == []
 
@@ -198,7 +213,5 @@ def test_blanks_behind_the_commas_of_a_csv_body_are_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("value", ["-999", "-999.0", -999, -999.0])
 def test_a_marker_of_missing_is_one_in_every_protocol(value: Any) -> None:
-    from ekiben.contract.tensors import TensorDecoder
-
     feature = Number(name="x", low=0, high=10, nullable=True, null=("-999", "-999.0"))
     assert TensorDecoder(Echo(feature).schema).read_row({"x": value}) == {"x": None}

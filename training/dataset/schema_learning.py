@@ -13,6 +13,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Timestamp, Value
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.spellings.formats import is_clock
+from ekiben.contract.spellings.moments import write_moment
 from ekiben.contract.validation import validate_row
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
@@ -159,7 +160,7 @@ def _to_json(feature: Feature, value: Any) -> Value:
     if pd.isna(value):
         return None
     if isinstance(feature, Timestamp):
-        return str(value.strftime(feature.format) if is_clock(feature.format) else value.isoformat())
+        return str(value.strftime(feature.format)) if is_clock(feature.format) else write_moment(value, feature.format)
     if isinstance(feature, Category):
         return int(value) if feature.integers else str(value)
     plain: Value = value.item() if hasattr(value, "item") else value
