@@ -24,6 +24,8 @@ from ekiben.contract.columns import (
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Category, Feature, Number, Value
 from ekiben.contract.schema import Schema
+from ekiben.contract.spellings.cells import cell_reader, is_marker
+from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.spellings.cells import cell_reader
 from ekiben.contract.validation import shorten
 
@@ -174,22 +176,16 @@ def unwrap_column(column: Column) -> Column:
 def _find_converters(feature: Feature) -> Iterator[Callable[[Any], Values]]:
     """Yield what makes a column's values of those that JSON or a tensor may hold for them."""
     if feature.null:
-        yield partial(_null_markers, frozenset(feature.null))
+        yield partial(_null_markers, spelling_of(feature))
     if isinstance(feature, Category) and feature.integers:
         yield _to_integers
     elif feature.kind in _CONVERTERS:
         yield _CONVERTERS[feature.kind]
 
 
-def _null_markers(markers: frozenset[str], column: Column) -> Values:
+def _null_markers(spelling: Spelling, column: Column) -> Values:
     """Return a column with null where its own markers of missing stand, as strings or as numbers."""
-    return [None if _spell(value) in markers else value for value in to_list(column)]
-
-
-def _spell(value: Any) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return [None if is_marker(value, spelling) else value for value in to_list(column)]
 
 
 def _as_listed(column: Column) -> Column:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from ekiben.contract.feature import FALSE, TRUE, Feature, Kind, Value
-from ekiben.contract.spellings.numbers import read_number
+from ekiben.contract.spellings.numbers import marker_numbers, read_number
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
 
 WHOLE = r"^([+-]?[0-9]+)\.0+$"  # pandas makes floats of whole numbers where one is missing
@@ -17,9 +17,19 @@ def cell_reader(feature: Feature) -> Callable[[str | None], Value]:
 
     def read_cell(text: str | None) -> Value:
         stripped = text.strip() if text else ""
-        return None if spelling.is_missing(stripped) else read(stripped, spelling)
+        if spelling.is_missing(stripped):
+            return None
+        value = read(stripped, spelling)
+        return None if spelling.null and is_marker(value, spelling) else value
 
     return read_cell
+
+
+def is_marker(value: Value, spelling: Spelling) -> bool:
+    """Return whether a value is one of its column's own markers of missing; a number is, however it is written."""
+    if isinstance(value, str):
+        return value.strip() in spelling.null
+    return type(value) in (int, float) and value in marker_numbers(spelling)
 
 
 def read_category(text: str, spelling: Spelling) -> str:

@@ -89,6 +89,13 @@ def read_number(text: str, spelling: Spelling) -> float | None:
     return value if -FLOAT32_LIMIT < value < FLOAT32_LIMIT else None
 
 
+@lru_cache(maxsize=1024)
+def marker_numbers(spelling: Spelling) -> frozenset[float]:
+    """Return the numbers that stand for missing in a column."""
+    numbers = (read_number(text, spelling) for text in spelling.null)
+    return frozenset(number for number in numbers if number is not None)
+
+
 def to_ascii(text: str, rules: NumberRules) -> str:
     """Return a string with the digits and signs of all scripts as ASCII has them."""
     text = text.translate(rules.table)

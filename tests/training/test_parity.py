@@ -211,7 +211,7 @@ def test_blanks_behind_the_commas_of_a_csv_body_are_no_part_of_it() -> None:
     assert answers[0] == answers[1] == answers[2]
 
 
-@pytest.mark.parametrize("value", ["-999", "-999.0", -999, -999.0])
+@pytest.mark.parametrize("value", ["-999", " -999 ", -999, -999.0])
 def test_a_marker_of_missing_is_one_in_every_protocol(value: Any) -> None:
-    feature = Number(name="x", low=0, high=10, nullable=True, null=("-999", "-999.0"))
+    feature = Number(name="x", low=0, high=10, nullable=True, null=("-999",))
     assert TensorDecoder(Echo(feature).schema).read_row({"x": value}) == {"x": None}

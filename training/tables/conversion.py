@@ -1,5 +1,6 @@
 """From the spellings of a table to the types of the schema."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.feature import COUNTS, FALSE, NULL_SPELLINGS, TRUE, Kind
 from ekiben.contract.spellings.cells import WHOLE
+from ekiben.contract.spellings.numbers import marker_numbers
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.tables.dates import count_seconds, read_timestamps, timestamp_type, to_seconds
 from ekiben.training.tables.number_formats import hold_in_float32, read_numbers
@@ -47,13 +49,13 @@ def convert(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
 
     `spelling` is what is to be known to read its strings.
     """
-    plain = to_plain(raw, spelling.null)
+    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
     return _mark_parse_failures(plain, _READERS[kind](plain, spelling))
 
 
-def convert_exactly(raw: pa.Array, _: Kind, spelling: Spelling = PLAIN) -> Converted:
+def convert_exactly(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
     """Return a column of numbers as `convert` does, but as float64: float32 takes 16,777,217 for 16,777,216."""
-    plain = to_plain(raw, spelling.null)
+    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
     return _mark_parse_failures(plain, to_double(plain, spelling))
 
 
@@ -96,6 +98,17 @@ def unpack(raw: pa.Array) -> pa.Array:
     return raw if plainer is None else raw.cast(plainer(raw.type))
 
 
+def _null_markers(plain: pa.Array, kind: Kind, spelling: Spelling) -> pa.Array:
+    """Return the values, null also where a marker is written otherwise: `-999.0` where `-999` stands for missing."""
+    if spelling.null and kind == "number" and (markers := marker_numbers(spelling)):
+        wide = to_double(plain, spelling).fill_null(math.nan).to_numpy(zero_copy_only=False)
+        return pc.if_else(pa.array(np.isin(wide, list(markers))), pa.scalar(None, plain.type), plain)
+    if spelling.null and kind == "category" and spelling.integers:
+        missing = pc.is_in(_to_whole(to_strings(plain)), pa.array(spelling.null))
+        return pc.if_else(missing, pa.scalar(None, plain.type), plain)
+    return plain
+
+
 def _mark_parse_failures(plain: pa.Array, values: pa.Array) -> Converted:
     parse_failure = pc.and_(plain.is_valid(), values.is_null()).to_numpy(zero_copy_only=False)
     return Converted(values, parse_failure if parse_failure.any() else None)
@@ -133,9 +146,11 @@ def _to_timestamp(plain: pa.Array, spelling: Spelling) -> pa.Array:
 
 def _to_category(plain: pa.Array, spelling: Spelling) -> pa.Array:
     strings = to_strings(plain)
-    if spelling.integers:
-        strings = pc.replace_substring_regex(strings, WHOLE, r"\1")
-    return strings.dictionary_encode()
+    return (_to_whole(strings) if spelling.integers else strings).dictionary_encode()
+
+
+def _to_whole(strings: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(strings, WHOLE, r"\1")
 
 
 def has_text(given: pa.DataType) -> bool:

@@ -1,6 +1,6 @@
 """A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +61,7 @@ class ColumnReader:
         column = pa.chunked_array(self._chunks)
         self._chunks = []
         if pa.types.is_dictionary(column.type):
-            column = merge_whole(column.unify_dictionaries())
+            column = merge_whole(column.unify_dictionaries(), self._spelling.null)
         return column.to_pandas(types_mapper=PANDAS_TYPES.get)
 
     @property
@@ -127,13 +127,13 @@ def choose_readers(problem: ProblemConfig, typed: bool) -> dict[str, ColumnReade
     return readers
 
 
-def merge_whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def merge_whole(column: pa.ChunkedArray, null: Sequence[str]) -> pa.ChunkedArray:
     """Return categories, `102.0` as `102` where all are whole numbers: so pandas writes them where one is missing."""
     values = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
     wholes = pc.replace_substring_regex(values, WHOLE, r"\1")
     if wholes.equals(values) or not pc.all(pc.match_substring_regex(wholes, "^[+-]?[0-9]+$")).as_py():
         return column
-    merged = wholes.dictionary_encode()
+    merged = pc.if_else(pc.is_in(wholes, pa.array(null, pa.string())), None, wholes).dictionary_encode()
     chunks = [pa.DictionaryArray.from_arrays(merged.indices.take(c.indices), merged.dictionary) for c in column.chunks]
     return pa.chunked_array(chunks)
 
