@@ -26,7 +26,6 @@ from ekiben.contract.feature import Category, Feature, Number, Value
 from ekiben.contract.schema import Schema
 from ekiben.contract.spellings.cells import cell_reader, is_marker
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
-from ekiben.contract.spellings.cells import cell_reader
 from ekiben.contract.validation import shorten
 
 Values = Sequence[Any]  # a column that is not an array

@@ -25,13 +25,16 @@ class InvalidProblem(UserError):
 
 
 def check_format(format: str) -> str:
-    """Return a format of timestamps; raise ValueError naming the directive that there is none of."""
+    """Return a format of timestamps; raise ValueError naming the directive that nothing reads.
+
+    Text without a % is no such format: what it is, is decided elsewhere.
+    """
     if fault := find_fault(format):
-        raise ValueError(f"the format {format!r}: {fault}")
+        raise ValueError(fault)
     return format
 
 
-MomentFormat = Annotated[str, AfterValidator(check_format)]
+Format = Annotated[str, AfterValidator(check_format)]
 
 
 class _Entry(BaseModel):
@@ -103,7 +106,7 @@ class Split(_Entry):
     """
 
     time: str | None = None
-    format: MomentFormat = ""  # of the time column, if it is not a feature, as those of a feature
+    format: Format = ""  # of the time column, if it is not a feature, as those of a feature
     zoned: bool = False
     first_year: int | None = None
     null: tuple[str, ...] = ()
@@ -135,15 +138,14 @@ class Declared(_Entry):
     decimal: DecimalMark = "."
     grouping: GroupingMark | None = None
     null: tuple[str, ...] = ()
-    format: str = ""
+    format: Format = ""
     first_year: int | None = None
 
     @model_validator(mode="after")
     def check_spelling(self) -> Self:
         """Reject a format that nothing can be written in, and marks that mean two things."""
-        if self.kind == "timestamp":
-            check_format(self.format)
-        elif self.format not in ("", DURATION) or (self.format and self.kind != "number"):
+        fits = {"timestamp": True, "number": self.format in ("", DURATION)}.get(self.kind, not self.format)
+        if not fits:
             raise ValueError(f'only a timestamp has the format {self.format!r}; a number may have "{DURATION}"')
         if self.grouping == self.decimal:
             raise ValueError(f"{self.decimal!r} can't be the decimal mark and part thousands")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ekiben.contract.feature import COUNTS
 from ekiben.contract.spellings.months import FULL, SHORT
 from ekiben.contract.spellings.spelling import BLANKS
 
@@ -31,24 +30,29 @@ _PATTERNS = {
     "a": _NAME + "{2,5}",
     "A": _NAME + "{5,13}",
 }
-_HINTS = {"s": 'write "epoch_s"', "Z": "write the zone as it stands, such as UTC, or %z for an offset"}
+_KNOWN = {*_NUMBERS, *_PATTERNS, "%"}
+_LISTED = [f"%{name}" for name in (*"YymdbBjaAHIMSfpz", "%")]
 _BLANK = f"[{re.escape(BLANKS)}]+"
 _PART = re.compile(r"%(.?)|(\s+)|(.)", re.DOTALL)
 
 
 def find_fault(format: str) -> str | None:
     """Return what is wrong with a format, or None: which directive there is none of, and what to write instead."""
-    if format in COUNTS:
-        return None
-    found = re.findall(r"%(-?.?)", format, re.DOTALL)
-    for name in found:
-        if name.startswith("-") and name[1:] in _NUMBERS:
-            return f"there is no directive %{name}: write %{name[1:]}, which reads one digit too"
-        if name not in {*_NUMBERS, *_PATTERNS, "%"}:
-            return f"there is no directive %{name}: " + _HINTS.get(name, f"known are {_list_directives()}")
-        if name != "%" and found.count(name) > 1:
-            return f"%{name} stands twice in it"
+    found = re.findall("%(?:[-#_0^:]?.)?", format, re.DOTALL)
+    for directive in found:
+        if directive == "%":
+            return "a % at its end stands for nothing: write %% for the sign itself"
+        if directive[1:] not in _KNOWN:
+            return f"{directive} is no directive of strptime{_suggest(directive)}"
+        if directive != "%%" and found.count(directive) > 1:
+            return f"{directive} stands twice in {format!r}"
     return None
+
+
+def _suggest(directive: str) -> str:
+    if len(directive) > len("%d") and directive[-1] in _KNOWN:
+        return f": write %{directive[-1]}, which reads 7 and 07 alike"
+    return ': write "epoch_s"' if directive == "%s" else f" that is read here: known are {' '.join(_LISTED)}"
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +89,3 @@ def _translate(format: str) -> Iterator[str]:
         else:
             yield _BLANK if blank else re.escape(directive or letter)
         after_number = directive in _NUMBERS or directive in ("Y", "y")
-
-
-def _list_directives() -> str:
-    return " ".join(f"%{name}" for name in (*"YymdbBjaAHIMSfpz", "%"))

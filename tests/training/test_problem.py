@@ -180,7 +180,7 @@ c = { kind = "category" }
         ('kind = "number", format = "%d"', "only a timestamp has the format '%d'; a number may have \"duration\""),
         ('kind = "category", format = "duration"', "only a timestamp has the format 'duration'"),
         ('kind = "number", grouping = "x"', "input should be"),
-        ('kind = "timestamp", format = "%Q"', "the format '%Q': there is no directive %Q"),
+        ('kind = "timestamp", format = "%Q"', "%Q is no directive of strptime that is read here"),
     ],
 )
 def test_a_spelling_that_means_nothing_is_rejected(facts: str, fault: str, tmp_path: Path) -> None:

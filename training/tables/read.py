@@ -141,16 +141,24 @@ def merge_whole(column: pa.ChunkedArray, null: Sequence[str]) -> pa.ChunkedArray
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     """Return the table without the rows that have no target, or no time where the split needs one."""
     frame, notes = table.frame, list(table.notes)
-    failures = {failure.column: failure for failure in table.parse_failures}
     for name in (problem.target.name, problem.split.time):
-        if name in failures and not frame[name].notna().any():
-            failure = failures[name]
-            told = f"`{name}` of {table.source} can't be read as {failure.expected} in any row"
-            raise InvalidTable(f"{told}, as in row {failure.row:,}: {show(failure.shown)}")
         absent = frame[name].isna() if name else None
         if absent is not None and absent.any():
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
             frame = frame[~absent]
     if frame.empty:
+        reject_unread_time(problem, table)
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
     return replace(table, frame=frame, notes=tuple(notes))
+
+
+def reject_unread_time(problem: ProblemConfig, table: Table) -> None:
+    """Raise InvalidTable if no row has a time because none can be read as the problem says."""
+    name = problem.split.time
+    failed = next((failure for failure in table.parse_failures if failure.column == name), None)
+    if name is None or failed is None or table.frame[name].notna().any():
+        return
+    format = problem.features[name].format if name in problem.features else problem.split.format
+    expected = f"a date and time written {format!r}" if format else failed.expected
+    found = f"row {failed.row:,} has {show(failed.shown)}"
+    raise InvalidTable(f"`{name}`: no value can be read as {expected}: {found}")

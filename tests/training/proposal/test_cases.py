@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import InvalidProblem, ProblemConfig, read_problem
 from ekiben.training.proposal import init
 from ekiben.training.tables.read import Table, read_table
@@ -380,20 +381,21 @@ def read_with(format: str, tmp_path: Path) -> Table:
 @pytest.mark.parametrize(
     ("format", "fault"),
     [
-        ("%-d/%-m/%Y", "there is no directive %-d: write %d, which reads one digit too"),
-        ("%s", 'there is no directive %s: write "epoch_s"'),
-        ("%d/%m/%Y %", "there is no directive %: known are %Y %y %m %d"),
-        ("%d/%m/%d", "%d stands twice in it"),
-        ("%d/%m/%Y %Z", "there is no directive %Z: write the zone as it stands"),
+        ("%-d/%-m/%Y", "%-d is no directive of strptime: write %d, which reads 7 and 07 alike"),
+        ("%s", '%s is no directive of strptime: write "epoch_s"'),
+        ("%d/%m/%Y %", "a % at its end stands for nothing: write %% for the sign itself"),
+        ("%d/%m/%d", "%d stands twice in '%d/%m/%d'"),
+        ("%G-W%V-%u", "%G is no directive of strptime that is read here: known are %Y %y %m %d"),
     ],
 )
 def test_a_format_that_is_none_is_named(format: str, fault: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidProblem) as caught:
         read_with(format, tmp_path)
-    assert f"`features.when`: the format '{format}': {fault}" in str(caught.value)
+    assert f"`features.when.format`: {fault}" in str(caught.value)
 
 
 def test_a_format_that_fits_no_row_names_one(tmp_path: Path) -> None:
     assert len(read_with("%d/%m/%Y", tmp_path).frame) == ROWS
-    with pytest.raises(Exception, match=r"`when` of .* can't be read as a date as yyyy-MM-dd.* in row 1: '29/03/2024'"):
+    found = "^`when`: no value can be read as a date and time written 'yyyy-MM-dd': row 1 has '29/03/2024'$"
+    with pytest.raises(InvalidTable, match=found):
         read_with("yyyy-MM-dd", tmp_path)
