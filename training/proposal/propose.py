@@ -15,7 +15,7 @@ from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
 from ekiben.training.sources import Source, check_asked, open_source
-from ekiben.training.tables.conversion import unpack
+from ekiben.training.tables.plain_types import unpack
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 1 << 26
 

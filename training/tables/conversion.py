@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from ekiben.contract.spellings.numbers import marker_numbers
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.tables.dates import count_seconds, read_timestamps, timestamp_type, to_seconds
 from ekiben.training.tables.number_formats import hold_in_float32, read_numbers
+from ekiben.training.tables.plain_types import unpack
 
 EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
 
@@ -84,18 +84,6 @@ def to_double(plain: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     if _is_numeric(plain.type) or pa.types.is_boolean(plain.type):
         return hold_in_float32(plain.cast(pa.float64(), safe=False))
     return pa.nulls(len(plain), pa.float64())
-
-
-def unpack(raw: pa.Array) -> pa.Array:
-    """Return the values in one of the types that all kernels know."""
-    if isinstance(raw, pa.ExtensionArray):
-        raw = raw.storage
-    if pa.types.is_dictionary(raw.type):
-        raw = raw.dictionary_decode()
-    if pa.types.is_run_end_encoded(raw.type):
-        raw = pc.run_end_decode(raw)
-    plainer = next((plainer for is_odd, plainer in _PLAINER if is_odd(raw.type)), None)
-    return raw if plainer is None else raw.cast(plainer(raw.type))
 
 
 def _null_markers(plain: pa.Array, kind: Kind, spelling: Spelling) -> pa.Array:
@@ -180,14 +168,6 @@ def _is_numeric(given: pa.DataType) -> bool:
     return pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given)
 
 
-_PLAINER: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[Any], pa.DataType]]] = (
-    (pa.types.is_large_string, lambda _: pa.string()),
-    (pa.types.is_string_view, lambda _: pa.string()),
-    (pa.types.is_binary_view, lambda _: pa.binary()),
-    (pa.types.is_float16, lambda _: pa.float32()),
-    (pa.types.is_decimal32, lambda given: pa.decimal128(given.precision, given.scale)),
-    (pa.types.is_decimal64, lambda given: pa.decimal128(given.precision, given.scale)),
-)
 _WITH_TEXT = (
     pa.types.is_string,
     pa.types.is_boolean,
