@@ -162,7 +162,7 @@ def _to_json(feature: Feature, value: Any) -> Value:
     if isinstance(feature, Timestamp):
         return str(value.strftime(feature.format)) if is_clock(feature.format) else write_moment(value, feature.format)
     if isinstance(feature, Category):
-        return int(value) if feature.integers else str(value)
+        return int(value) if feature.integers and _is_whole(str(value)) else str(value)  # a rare one may be none
     plain: Value = value.item() if hasattr(value, "item") else value
     if not isinstance(plain, float):
         return plain
