@@ -21,7 +21,7 @@ def unpack(raw: pa.Array) -> pa.Array:
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage
     if pa.types.is_dictionary(raw.type):
-        raw = raw.dictionary_decode()
+        raw = pa.DictionaryArray.from_arrays(raw.indices, unpack(raw.dictionary)).dictionary_decode()
     if pa.types.is_run_end_encoded(raw.type):
         raw = pc.run_end_decode(raw)
     plainer = next((plainer for is_odd, plainer in _PLAINER if is_odd(raw.type)), None)

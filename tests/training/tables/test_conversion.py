@@ -147,6 +147,7 @@ def test_the_decimal_point_may_be_a_comma(text: str, number: float | str) -> Non
         (pa.array([math.inf, -math.inf, 1e39, FLOAT32_MAX]), ["misfit"] * 3 + [FLOAT32_MAX]),
         (pa.array([0.5, None], pa.float16()), [0.5, None]),
         (pa.array([Decimal("1.50"), None]), [1.5, None]),
+        (pa.array([Decimal("1.50"), None], pa.decimal32(4, 2)), [1.5, None]),
         (pa.array([Decimal("1e40")]), ["misfit"]),
         (pa.array([True, False, None]), [1, 0, None]),
         (pa.array([date(2013, 7, 4)]), ["misfit"]),
@@ -342,7 +343,9 @@ def test_how_strings_are_stored_makes_no_difference(kind: Kind) -> None:
     plain = strings.slice(1)
     wanted = read(plain, kind)
     assert len({repr(value) for value in wanted}) > 2
-    for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), plain.dictionary_encode()):
+    encoded = plain.dictionary_encode()
+    views = pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string_view()))
+    for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), encoded, views):
         assert read(stored, kind) == wanted
     assert read(pa.concat_arrays([plain, plain]), kind) == wanted * 2
 
