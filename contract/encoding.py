@@ -12,6 +12,8 @@ from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Rows, Transpose
 from ekiben.contract.errors import FieldError
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Number, accepted_types
 from ekiben.contract.schema import Schema
+from ekiben.contract.spellings.cells import read_category
+from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.contract.timestamps import encode_cycles, to_seconds
 from ekiben.contract.validation import MAX_FIELD_ERRORS, show, validate_rows
 
@@ -139,9 +141,9 @@ class Encoder:
     def _encode_category(self, feature: Category, column: Any) -> Any:
         code_of = self._codes[feature.name].get
         if isinstance(column, tuple | list):
-            return list(map(code_of, column, repeat(UNSEEN)))
+            return _find_codes(feature, column, code_of)
         categorical = column.astype("category").cat  # each value is looked up once
-        codes = [code_of(value, UNSEEN) for value in categorical.categories]
+        codes = _find_codes(feature, list(categorical.categories), code_of)
         return np.array([*codes, code_of(None, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
 
 
@@ -152,10 +154,22 @@ def _number_codes(feature: Category) -> dict[str | int | None, int]:
     }
     if feature.nullable and MISSING in codes:
         # What a table may write where nothing is known, a caller may write too.
-        codes = {**dict.fromkeys(NULL_SPELLINGS, codes[MISSING]), **codes}
+        codes = {**dict.fromkeys((*NULL_SPELLINGS, *feature.null), codes[MISSING]), **codes}
     if feature.integers:
         codes |= {int(value): codes[value] for value in feature.vocabulary if value != MISSING}
     return {**codes, None: codes.get(MISSING, UNSEEN)}
+
+
+def _find_codes(feature: Category, column: Sequence[Any], code_of: Callable[..., int]) -> list[int]:
+    """Return the code of each value; the blanks around a string are no part of it."""
+    codes = list(map(code_of, column, repeat(UNSEEN)))
+    if UNSEEN not in codes:
+        return codes
+    spelling = spelling_of(feature)
+    return [
+        code_of(read_category(value.strip(), spelling), UNSEEN) if code == UNSEEN and type(value) is str else code
+        for value, code in zip(column, codes, strict=True)
+    ]
 
 
 def _count_nulls(column: Column) -> int:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from types import NoneType
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 MAX_VOCABULARY = 100_000
 # What tables write where nothing is known; in a string of a nullable category it means the same to the service.
@@ -17,24 +17,46 @@ FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 FLOAT32_MAX = 3.4028234663852886e38
 Value = float | int | str | bool | None
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+DecimalMark = Literal[".", ","]
+GroupingMark = Literal["", ".", ",", " ", "'", "’", "_"]
 Cycle = Literal["hour", "weekday", "day_of_year"]
+# Formats of timestamps that are numbers: the ticks of a second since 1970; the days since 30 December 1899.
+TICKS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
+EXCEL = "excel"
+COUNTS = (*TICKS, EXCEL)
 Kind = Literal["number", "category", "boolean", "timestamp"]
 
 
 class _Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+    _spelled: ClassVar[frozenset[str]] = frozenset({"null", "decimal", "grouping", "first_year"})
 
     name: str = Field(min_length=1)
     nullable: bool = False
     description: str = ""
     unit: str = ""
     example: Value = None
+    null: tuple[str, ...] = ()  # what this column's table writes for missing, besides NULL_SPELLINGS
+
+    @model_serializer(mode="wrap")
+    def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as in most tables: a schema then is the same file, and has the same digest, as ever."""
+        usual = {name: field.default for name, field in type(self).model_fields.items() if name in self._spelled}
+        return {n: value for n, value in write(self).items() if n not in usual or getattr(self, n) != usual[n]}
 
 
 class Number(_Column):
-    """A finite number between `low` and `high`, both included."""
+    """A finite number between `low` and `high`, both included.
 
+    `decimal` and `grouping` are the marks of its digits in a string, where a `duration` is written
+    as `0:41:07` and is a number of seconds.
+    """
+
+    _spelled: ClassVar[frozenset[str]] = _Column._spelled | {"format"}
     kind: Literal["number"] = "number"
+    decimal: DecimalMark = "."
+    grouping: GroupingMark | None = None
+    format: Literal["", "duration"] = ""
     low: Float32
     high: Float32
 
@@ -63,13 +85,15 @@ class Timestamp(_Column):
     """An ISO 8601 date and time; each cycle becomes a sine and a cosine.
 
     A `zoned` column wants a UTC offset and is read in UTC; any other rejects one and is
-    read as naive local time. A `format` (as `strptime` has them) is how the training table
-    writes it; a caller may write it so too.
+    read as naive local time. A `format` (as `strptime` has them, or what is counted since when) is
+    how the training table writes it; a caller may write it so too. Years of two digits are in the
+    hundred that begin with `first_year`.
     """
 
     kind: Literal["timestamp"] = "timestamp"
     zoned: bool = False
     format: str = ""
+    first_year: int | None = None
     cycles: tuple[Cycle, ...] = ("hour", "weekday", "day_of_year")
 
 
@@ -89,4 +113,6 @@ def accepted_types(feature: Feature) -> frozenset[type]:
     types = _TYPES[feature.kind]
     if isinstance(feature, Category) and feature.integers:
         types |= {int}
+    if isinstance(feature, Timestamp) and feature.format in COUNTS:
+        types |= {int, float}
     return types | {NoneType} if feature.nullable else types

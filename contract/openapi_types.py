@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from ekiben.contract.feature import Category, Feature, Number, Timestamp
+from ekiben.contract.feature import COUNTS, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.spellings.formats import is_clock
 
 MAX_LISTED_VALUES = 20
 PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
@@ -30,16 +31,26 @@ def describe(feature: Feature) -> str:
         more = ", …" if len(seen) > MAX_LISTED_VALUES else ""
         parts.append(f"Seen in training: {', '.join(seen[:MAX_LISTED_VALUES])}{more}")
     if isinstance(feature, Timestamp):
-        other = f", or as {feature.format}" if feature.format else ""
-        parts.append(f"ISO 8601, {'with a UTC offset' if feature.zoned else 'local time, no UTC offset'}{other}")
+        parts.append(_describe_moment(feature))
+    if isinstance(feature, Number) and feature.format:
+        parts.append("In seconds")
     if feature.nullable:
         parts.append("null if unknown")
     return ". ".join(parts) + "."
 
 
+def _describe_moment(feature: Timestamp) -> str:
+    if is_clock(feature.format):
+        return f"A time of day as {feature.format}"
+    other = f", or as {feature.format}" if feature.format else ""
+    return f"ISO 8601, {'with a UTC offset' if feature.zoned else 'local time, no UTC offset'}{other}"
+
+
 def _annotate(feature: Feature) -> Any:
     limits: dict[str, Any] = {"ge": feature.low, "le": feature.high} if isinstance(feature, Number) else {}
     plain = int | str if isinstance(feature, Category) and feature.integers else PYTHON_TYPES[feature.kind]
+    if isinstance(feature, Timestamp) and feature.format in COUNTS:
+        plain = float | str
     bounded: Any = Annotated[plain, Field(**limits)]
     # The alias is the feature's name: it may hold spaces or dots, which no Python name can.
     details = Field(alias=feature.name, title=feature.name, description=describe(feature), examples=[feature.example])

@@ -1,7 +1,8 @@
 """Tensors, JSON and cells of any protocol, read as the columns that `ekiben.contract.encoding` takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from operator import ne
 from types import NoneType
@@ -9,11 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.contract.columns import BLOCK_ROWS, MIN_ARRAY_ROWS, Column, Columns, Rows, Transposer, merge, null_nans
-from ekiben.contract.csv_values import read_cell
+from ekiben.contract.columns import (
+    BLOCK_ROWS,
+    MIN_ARRAY_ROWS,
+    Column,
+    Columns,
+    Rows,
+    Transposer,
+    merge,
+    null_nans,
+    to_list,
+)
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.feature import Category, Feature, Number, Value
 from ekiben.contract.schema import Schema
+from ekiben.contract.spellings.cells import cell_reader, is_marker
+from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.validation import shorten
 
 Values = Sequence[Any]  # a column that is not an array
@@ -28,7 +40,7 @@ class _Plan:
 
     names: tuple[str, ...]  # of the columns that it makes
     order: Sequence[int] | None  # where each of them comes from; None: as they came
-    converters: Sequence[tuple[int, Callable[[Values], Values]]]
+    converters: Sequence[tuple[int, Callable[[Any], Values]]]
     numbers: Sequence[int]
     others: Sequence[int]  # that may not stay arrays
 
@@ -39,7 +51,8 @@ class TensorDecoder:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
-        self._converters = [(f.name, convert) for f in schema.features if (convert := _find_converter(f))]
+        self._converters = [(f.name, convert) for f in schema.features for convert in _find_converters(f)]
+        self._cell_readers = {feature.name: cell_reader(feature) for feature in schema.features}
         self._transposer = Transposer(schema.names)
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
@@ -117,8 +130,8 @@ class TensorDecoder:
 
     def read_strings(self, name: str, strings: Sequence[Any]) -> Column:
         """Return a column that holds strings, as a CSV file does."""
-        feature = self._features.get(name)
-        return strings if feature is None else [read_cell(feature, text) for text in strings]
+        read = self._cell_readers.get(name)
+        return strings if read is None else list(map(read, strings))
 
     def by_position(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
         """Return columns of rows that hold their values in the features' order."""
@@ -159,11 +172,19 @@ def unwrap_column(column: Column) -> Column:
     return [value[0] if type(value) is list and len(value) == 1 else value for value in column]
 
 
-def _find_converter(feature: Feature) -> Callable[[Values], Values] | None:
-    """Return what makes a column's values of those that JSON or a tensor may hold for them."""
-    if isinstance(feature, Category):
-        return _to_integers if feature.integers else None
-    return {"boolean": _to_bools, "timestamp": _to_times}.get(feature.kind)
+def _find_converters(feature: Feature) -> Iterator[Callable[[Any], Values]]:
+    """Yield what makes a column's values of those that JSON or a tensor may hold for them."""
+    if feature.null:
+        yield partial(_null_markers, spelling_of(feature))
+    if isinstance(feature, Category) and feature.integers:
+        yield _to_integers
+    elif feature.kind in _CONVERTERS:
+        yield _CONVERTERS[feature.kind]
+
+
+def _null_markers(spelling: Spelling, column: Column) -> Values:
+    """Return a column with null where its own markers of missing stand, as strings or as numbers."""
+    return [None if is_marker(value, spelling) else value for value in to_list(column)]
 
 
 def _as_listed(column: Column) -> Column:
@@ -191,3 +212,6 @@ def _to_times(column: Values) -> Values:
     if any(text in column for text in _MISSING_TIMES):
         return [None if value in _MISSING_TIMES else value for value in column]
     return column
+
+
+_CONVERTERS: Mapping[str, Callable[[Any], Values]] = {"boolean": _to_bools, "timestamp": _to_times}

@@ -1,51 +1,53 @@
 """From a date and time to points on circles: the hour, the weekday and the day of the year."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.feature import Cycle, Timestamp
+from ekiben.contract.spellings.calendar import SECONDS_PER_DAY
+from ekiben.contract.spellings.moments import EPOCH, read_moment
+from ekiben.contract.spellings.spelling import PLAIN, spelling_of
 
-SECONDS_PER_DAY = 86_400
 DAYS_PER_WEEK = 7
 DAYS_PER_YEAR = 366  # a leap year's, so that 31 December stays a day short of a whole turn
 EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
 NAT = np.datetime64("NaT").astype(np.int64)
 
 
-def parse_timestamp(feature: Timestamp, text: str) -> datetime:
-    """Read one string in ISO 8601 or the feature's own format; raise ValueError saying what was expected."""
-    moment = _read_format(text, feature.format) if feature.format else None
-    if moment is None:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError("expected an ISO 8601 date and time such as 2013-07-04T17:30:00") from None
-    if (moment.tzinfo is not None) != feature.zoned:
-        want = "a UTC offset, such as +00:00 or Z" if feature.zoned else "local time without a UTC offset"
-        raise ValueError(f"expected {want}")
-    try:
-        return moment.astimezone(UTC) if feature.zoned else moment
-    except OverflowError:
-        raise ValueError("expected a date between the years 1 and 9999 in UTC") from None
-
-
 def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
-    """Return a sequence of strings or a pandas column of datetimes as seconds since 1970, NAT where missing."""
+    """Return a sequence of strings or a pandas column of datetimes as seconds since 1970, NAT where missing.
+
+    Raises ValueError if a string can't be read.
+    """
     if isinstance(column, tuple | list):
-        # 6 times faster than letting NumPy convert the datetimes
-        plain = not (feature.format or feature.zoned)  # then a UTC offset is found below, as a TypeError
-        parse = datetime.fromisoformat if plain else partial(parse_timestamp, feature)
-        epoch = datetime(1970, 1, 1, tzinfo=UTC if feature.zoned else None)
-        return np.array([NAT if text is None else _count_seconds(parse(text) - epoch) for text in column])
+        return _read_plain(column) if not (feature.format or feature.zoned) else _read_strings(feature, column)
     if column.dt.tz is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     seconds: NDArray[np.int64] = column.to_numpy().astype("datetime64[s]").astype(np.int64)
     return seconds
+
+
+def read_timestamp(feature: Timestamp, value: str | int | float) -> int:
+    """Return the second a caller's value stands for; raise ValueError saying what was expected."""
+    return read_moment(str(value).strip(), spelling_of(feature))
+
+
+def _read_plain(column: Sequence[Any]) -> NDArray[np.int64]:
+    """Read what most are: 6 times faster than letting NumPy convert the datetimes."""
+    parse = datetime.fromisoformat
+    try:  # a UTC offset is found by the subtraction, as a TypeError
+        return np.array([NAT if text is None else _count_seconds(parse(text) - EPOCH) for text in column])
+    except ValueError:  # blanks may stand around it
+        return np.array([NAT if text is None else read_moment(text.strip(), PLAIN) for text in column])
+
+
+def _read_strings(feature: Timestamp, column: Sequence[Any]) -> NDArray[np.int64]:
+    spelling = spelling_of(feature)
+    return np.array([NAT if value is None else read_moment(str(value).strip(), spelling) for value in column])
 
 
 def encode_cycles(seconds: NDArray[np.int64], cycles: Sequence[Cycle]) -> NDArray[np.float32]:
@@ -73,13 +75,6 @@ def _turns(seconds: NDArray[np.int64], cycle: Cycle) -> NDArray[np.float64]:
     dates = days.astype("datetime64[D]")
     since_new_year: NDArray[np.float64] = (dates - dates.astype("datetime64[Y]")).astype(np.float64)
     return since_new_year / DAYS_PER_YEAR
-
-
-def _read_format(text: str, style: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, style)
-    except ValueError:
-        return None
 
 
 def _count_seconds(since_epoch: timedelta) -> int:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.contract.feature import Category, Feature, Number, Timestamp, accepted_types
+from ekiben.contract.feature import Category, Feature, Kind, Number, Timestamp, accepted_types
 from ekiben.contract.schema import Schema
-from ekiben.contract.timestamps import parse_timestamp
+from ekiben.contract.spellings.moments import read_moment
+from ekiben.contract.spellings.spelling import Spelling
+from ekiben.contract.timestamps import read_timestamp
 
 MAX_FIELD_ERRORS = 20  # named in one answer; the rest would only hide the first
 MAX_SHOWN_CHARACTERS = 80
@@ -75,6 +77,16 @@ def validate_value(feature: Feature, value: Any) -> str | None:
     return None
 
 
+def expect(kind: Kind, text: str, spelling: Spelling) -> str:
+    """Return what a string of a table, which can't be read as its kind, should have been."""
+    if kind == "timestamp":
+        try:
+            read_moment(text.strip(), spelling)
+        except ValueError as error:
+            return str(error).removeprefix("expected ")
+    return EXPECTED[kind]
+
+
 def _expected(feature: Feature) -> str:
     if isinstance(feature, Category) and feature.integers:
         return "a whole number or its digits as a string"
@@ -131,9 +143,9 @@ def _validate_number(feature: Number, value: int | float) -> str | None:
     return None
 
 
-def _validate_timestamp(feature: Timestamp, value: str) -> str | None:
+def _validate_timestamp(feature: Timestamp, value: str | int | float) -> str | None:
     try:
-        parse_timestamp(feature, value)
+        read_timestamp(feature, value)
     except ValueError as error:
         return f"{error}, got {show(value)}"
     return None

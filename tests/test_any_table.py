@@ -1,5 +1,6 @@
 """One table and one target name are enough: init → train → serve → predict, for tables of many shapes."""
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 import pytest
 
@@ -16,6 +18,7 @@ from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.training.__main__ import main
 from ekiben.training.problem import ProblemConfig, read_problem
+from ekiben.training.sources import open_source
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import read_table
 from tests.conftest import serve
@@ -25,6 +28,30 @@ from tests.tables.make import MAKERS, Made
 ROWS = 64  # sent to the service and compared with the offline answers
 # What a network that learned nothing would not reach on the test rows.
 FLOORS = {"auc": 0.6, "accuracy": 0.8, "r2": 0.3}
+
+
+def oddly_written(folder: Path) -> Made:
+    """900 rows in which hardly a value is written as JSON would have it."""
+    chance = np.random.default_rng(4)
+    rows = 900
+    amounts, minutes = chance.gamma(2, 900, rows).round(2), chance.integers(0, 1440, rows)
+    days = np.datetime64("1950-01-01") + 28 * np.arange(rows)
+    table = pd.DataFrame(
+        {
+            "amount": [f"{amount:,.2f} €".translate(str.maketrans(",.", ".,")) for amount in amounts],
+            "balance": [f"({n % 900},5)" if n % 3 else f"{n % 700},25" for n in range(rows)],
+            "start": [f"{minute // 60:02}:{minute % 60:02}" for minute in minutes],
+            "took": [f"{n % 40}:{n % 60:02}:07" if n % 9 else "n.a." for n in range(rows)],
+            "created_at": (days.astype("datetime64[s]").astype(np.int64) + 2**30).astype(str),
+            "seen": [f"{day:%d/%m/%y}" for day in days.astype(object)],
+            "grade": [f" {n % 5} " if n % 7 else "-" for n in range(rows)],
+            "zip": [f"0{n % 9}01" for n in range(rows)],
+            "weight": [f"{n % 90}.{n % 7} kg" for n in range(rows)],
+            "won": np.where(amounts / 2000 + minutes / 1440 + chance.normal(0, 0.2, rows) > 1.4, " yes", "no "),
+        }
+    )
+    table.to_csv(folder / "oddly written.csv", sep=";", index=False)
+    return Made(str(folder / "oddly written.csv"), "won")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +72,7 @@ def project(empty_store: Path, use_stores: Callable[[Path], None], tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [*MAKERS, oddly_written], ids=lambda make: make.__name__)
 def test_a_table_becomes_a_service(
     make: Callable[[Path], Made], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,11 +89,17 @@ def test_a_table_becomes_a_service(
     schema, rows = sample_rows(problem, project / "bentoml")
     with serve(project, MODEL_NAME="") as server:
         answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+        cells = write_cells(problem, schema)
+        invoked = HTTP.post(
+            f"{server.url}/invocations", content=cells, headers={"content-type": "text/csv"}, timeout=30
+        )
         page = HTTP.get(f"{server.url}/docs.json").json()
     assert answered.status_code == 200, answered.text
     assert page["components"]["schemas"]["Row"]["example"] == schema.example
     offline = parquet.read_table(scored).to_pandas().head(len(rows))
     check_answers(schema, answered.json()["predictions"], offline)
+    assert invoked.status_code == 200, invoked.text
+    check_answers(schema, invoked.json()["predictions"], offline)
 
 
 def check_scores(output: str) -> None:
@@ -81,6 +114,14 @@ def sample_rows(problem: ProblemConfig, home: Path) -> tuple[Schema, list[dict[s
     schema = open_model(stored, digest_file(stored / MANIFEST_FILE)).schema
     frame = read_table(problem, lambda _: None).frame
     return schema, to_rows(schema, frame.head(ROWS))
+
+
+def write_cells(problem: ProblemConfig, schema: Schema) -> bytes:
+    """The features of the table's first rows, as its source has them, as CSV."""
+    batch = next(iter(open_source(problem.source).batches(schema.names, lambda _: None)))
+    output = io.BytesIO()
+    csv.write_csv(batch.slice(0, ROWS), output)
+    return output.getvalue()
 
 
 def check_answers(schema: Schema, predictions: list[dict[str, Any]], offline: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """What the values of the training commands' options may be, and the options that several have."""
 
 import argparse
+from typing import Any
 
 
 def positive(text: str) -> int:
@@ -27,9 +28,9 @@ def seed(text: str) -> int:
     return number
 
 
-def read_spelling(options: argparse.Namespace) -> dict[str, str]:
+def read_spelling(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say of a CSV file."""
-    given = {"delimiter": options.delimiter, "encoding": options.encoding, "decimal": options.decimal}
+    given = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal", "null")}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -41,4 +42,7 @@ def add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
     command.add_argument("--encoding", help=f"of a CSV file, such as cp1252 ({fallback})")
     command.add_argument(
         "--decimal", choices=(".", ","), metavar="MARK", help=f". or , as the mark in a CSV file's numbers ({fallback})"
+    )
+    command.add_argument(
+        "--null", action="append", metavar="STRING", help=f"a string that stands for missing; repeatable ({fallback})"
     )

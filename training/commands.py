@@ -123,7 +123,7 @@ def predict(options: argparse.Namespace) -> int:
     source = find_similar_source(problem.source, options.table, options.query, spelling)
     if difference := describe_difference(problem.source, source, spelling):
         print(f"note: {difference}", file=sys.stderr)
-    summary = run(model, source, options.output)
+    summary = run(model, source, options.output, spelling)
     print(summary, file=sys.stderr)
     return SOME_REJECTED if summary.rejected else 0
 

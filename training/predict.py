@@ -4,7 +4,7 @@ The same schema, encoding and engine as the service's, so the answers are the se
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from ekiben.contract.answers import Answers, to_columns
 from ekiben.contract.encoding import UNSEEN, Encoder
 from ekiben.contract.errors import InvalidTable
-from ekiben.contract.feature import Feature, Timestamp
+from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Target
-from ekiben.contract.validation import EXPECTED, show, validate_row
+from ekiben.contract.spellings.spelling import Spelling, spelling_of
+from ekiben.contract.validation import expect, show, validate_row
 from ekiben.model.package import PackedModel
 from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_progress
-from ekiben.training.sources import Source, check_asked, open_source
+from ekiben.training.sources import NOTHING, Source, check_asked, open_source
 from ekiben.training.tables.conversion import convert
 from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import PANDAS_TYPES
@@ -66,10 +67,10 @@ class ScoringSummary:
 class Scorer:
     """Scores batches of a table with one packed model."""
 
-    def __init__(self, model: PackedModel, decimal: str) -> None:
+    def __init__(self, model: PackedModel, said: Mapping[str, Any] = NOTHING) -> None:
         self.schema = model.schema
         self.summary = ScoringSummary()
-        self._decimal = decimal
+        self._spellings = {feature.name: _spell(feature, said) for feature in model.schema.features}
         self._engine = model.start_engine()
         self._encoder = Encoder(model.schema)
 
@@ -92,7 +93,7 @@ class Scorer:
     def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
         columns, parse_failures = {}, {}
         for feature in self.schema.features:
-            converted = convert(batch.column(feature.name), feature.kind, decimal=self._decimal, **_spelling(feature))
+            converted = convert(batch.column(feature.name), feature.kind, self._spellings[feature.name])
             columns[feature.name] = converted.values.to_pandas(types_mapper=PANDAS_TYPES.get)
             if converted.parse_failure is not None:
                 parse_failures[feature.name] = converted.parse_failure
@@ -110,25 +111,29 @@ class Scorer:
     def _explain(
         self, row: int, batch: pa.RecordBatch, frame: pd.DataFrame, parse_failures: dict[str, NDArray[np.bool_]]
     ) -> str:
-        wrong = [name for name, parse_failure in parse_failures.items() if parse_failure[row]]
-        said = [
-            f"`{f.name}`: expected {EXPECTED[f.kind]}, got {show(str(batch.column(f.name)[row].as_py()))}"
-            for f in self.schema.features
-            if f.name in wrong
-        ]
+        wrong = [f for f in self.schema.features if f.name in parse_failures and parse_failures[f.name][row]]
+        said = []
+        for feature in wrong:
+            shown = str(batch.column(feature.name)[row].as_py()).strip()
+            expected = expect(feature.kind, shown, self._spellings[feature.name])
+            said.append(f"`{feature.name}`: expected {expected}, got {show(shown)}")
         (given,) = to_rows(self.schema, frame.iloc[[row]])
-        said += [f"`{p.field}`: {p.message}" for p in validate_row(self.schema, row, given) if p.field not in wrong]
+        named = {feature.name for feature in wrong}
+        said += [f"`{p.field}`: {p.message}" for p in validate_row(self.schema, row, given) if p.field not in named]
         return "; ".join(said)
 
 
-def predict(model: PackedModel, entry: FileSource | SqlSource, output: Path | None) -> ScoringSummary:
+def predict(
+    model: PackedModel, entry: FileSource | SqlSource, output: Path | None, said: Mapping[str, Any] = NOTHING
+) -> ScoringSummary:
     """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
 
-    Raises InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
+    Its strings are read as the schema has it, except for what is `said` of all columns. Raises InvalidTable if the
+    table can't be read or lacks a feature; the output is then not touched.
     """
     source = open_source(entry)
     check_columns(model, source)
-    scorer = Scorer(model, entry.decimal if isinstance(entry, FileSource) else ".")
+    scorer = Scorer(model, said)
     with open_writer(output) as write, show_progress("predicting") as report:
         for batch in timed_batches(source, scorer.summary, report):
             scored = scorer.score(batch)
@@ -176,5 +181,7 @@ def add_columns(batch: pa.RecordBatch, added: dict[str, pa.Array]) -> pa.RecordB
     return pa.record_batch([*batch.columns, *added.values()], names=[*batch.schema.names, *added])
 
 
-def _spelling(feature: Feature) -> dict[str, Any]:
-    return {"format": feature.format, "zoned": feature.zoned} if isinstance(feature, Timestamp) else {}
+def _spell(feature: Feature, said: Mapping[str, Any]) -> Spelling:
+    """Return how a feature's column is written, with what is said of all columns."""
+    others = {"decimal": said["decimal"]} if "decimal" in said and isinstance(feature, Number) else {}
+    return spelling_of(feature, **others, null=(*feature.null, *said.get("null", ())))

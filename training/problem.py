@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.feature import Cycle, Kind
+from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
 from ekiben.contract.schema import Label, Task
-from ekiben.training.directives import check_format
+from ekiben.contract.spellings.durations import DURATION
+from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.home import find_problem_file
 from ekiben.training.toml_file import InvalidToml, read_toml
 
@@ -21,6 +22,19 @@ TEST_SHARE = VALIDATION_SHARE = 0.15
 
 class InvalidProblem(UserError):
     """The problem file can't be read or says something it should not."""
+
+
+def check_format(format: str) -> str:
+    """Return a format of timestamps; raise ValueError naming the directive that nothing reads.
+
+    Text without a % is no such format: what it is, is decided elsewhere.
+    """
+    if fault := find_fault(format):
+        raise ValueError(fault)
+    return format
+
+
+Format = Annotated[str, AfterValidator(check_format)]
 
 
 class _Entry(BaseModel):
@@ -42,7 +56,8 @@ class FileSource(_Entry):
     path: Path
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     encoding: str | None = None
-    decimal: Literal[".", ","] = "."
+    decimal: DecimalMark = "."  # of the columns of which no other is said
+    null: tuple[str, ...] = ()  # what stands for missing in every column, besides the usual
 
 
 class SqlSource(_Entry):
@@ -70,9 +85,6 @@ AnySource = Annotated[
 ]
 
 
-Format = Annotated[str, AfterValidator(check_format)]
-
-
 class TargetColumn(_Entry):
     """The column to predict and what it means; classes that are not named are learned."""
 
@@ -81,6 +93,10 @@ class TargetColumn(_Entry):
     classes: tuple[Label, ...] = ()
     description: str = ""
     unit: str = ""
+    decimal: DecimalMark = "."
+    grouping: GroupingMark | None = None
+    null: tuple[str, ...] = ()
+    format: Literal["", "duration"] = ""
 
 
 class Split(_Entry):
@@ -92,6 +108,8 @@ class Split(_Entry):
     time: str | None = None
     format: Format = ""  # of the time column, if it is not a feature, as those of a feature
     zoned: bool = False
+    first_year: int | None = None
+    null: tuple[str, ...] = ()
     validate_from: date | None = None
     test_from: date | None = None
     validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5)
@@ -117,7 +135,21 @@ class Declared(_Entry):
     high: float = 0.0
     cycles: tuple[Cycle, ...] = ()
     zoned: bool = False
+    decimal: DecimalMark = "."
+    grouping: GroupingMark | None = None
+    null: tuple[str, ...] = ()
     format: Format = ""
+    first_year: int | None = None
+
+    @model_validator(mode="after")
+    def check_spelling(self) -> Self:
+        """Reject a format that nothing can be written in, and marks that mean two things."""
+        fits = {"timestamp": True, "number": self.format in ("", DURATION)}.get(self.kind, not self.format)
+        if not fits:
+            raise ValueError(f'only a timestamp has the format {self.format!r}; a number may have "{DURATION}"')
+        if self.grouping == self.decimal:
+            raise ValueError(f"{self.decimal!r} can't be the decimal mark and part thousands")
+        return self
 
     def facts(self) -> dict[str, Any]:
         """Return what is said, and only that."""
@@ -134,6 +166,19 @@ class ProblemConfig(_Entry):
     slices: tuple[str, ...] = ()
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = {}  # column → why it is not a feature
+
+    @model_validator(mode="before")
+    @classmethod
+    def spell_columns(cls, given: Any) -> Any:
+        """Let what the source says of all columns hold for each of them."""
+        source = given.get("source") if isinstance(given, dict) else None
+        if not isinstance(source, dict) or not source.keys() & {"decimal", "null"}:
+            return given
+        features = given.get("features")
+        spelled = {key: _spell(given[key], source) for key in ("target", "split") if key in given}
+        if isinstance(features, dict):
+            spelled["features"] = {name: _spell(facts, source) for name, facts in features.items()}
+        return {**given, **spelled}
 
     @model_validator(mode="after")
     def check_names(self) -> Self:
@@ -157,6 +202,18 @@ class ProblemConfig(_Entry):
         """The columns of the table that are read."""
         others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices)
         return tuple(dict.fromkeys((*self.features, *others)))
+
+
+def _spell(facts: Any, source: dict[str, Any]) -> Any:
+    """Return what is said of a column, with the source's decimal mark and markers of missing."""
+    if not isinstance(facts, dict):
+        return facts
+    spelled = dict(facts)
+    if "decimal" in source and (facts.get("kind") == "number" or facts.get("task") == "regression"):
+        spelled.setdefault("decimal", source["decimal"])
+    if isinstance(source.get("null"), list) and isinstance(facts.get("null", []), list):
+        spelled["null"] = list(dict.fromkeys([*facts.get("null", []), *source["null"]]))
+    return spelled
 
 
 def load_problem(path: Path | None) -> ProblemConfig:

@@ -135,9 +135,16 @@ def test_null_gets_the_code_of_the_empty_text() -> None:
     assert one_feature(feature, None, "", "a").codes.tolist() == [[1], [1], [2]]
 
 
-@pytest.mark.parametrize("value", ["A", " a", "a ", "", "never seen"])
+@pytest.mark.parametrize("value", ["A", "a a", "a\u200b", "", "never seen"])
 def test_an_unseen_value_is_code_zero(value: str) -> None:
     assert one_feature(Category(name="x", vocabulary=("a", "b")), value).codes.tolist() == [[UNSEEN]]
+
+
+@pytest.mark.parametrize("value", [" a", "a ", "\t\u00a0a\n"])
+def test_blanks_around_a_value_are_no_part_of_it(value: str) -> None:
+    assert one_feature(Category(name="x", vocabulary=("a", "b")), "b", value).codes.tolist() == [[2], [1]]
+    missing = one_feature(Category(name="x", nullable=True, null=("-",), vocabulary=("", "a")), " - ", "-", " NA", "a")
+    assert missing.codes.tolist() == [[1], [1], [1], [2]]
 
 
 def test_an_unseen_value_is_reported() -> None:
@@ -227,7 +234,9 @@ def test_a_time_may_come_in_the_tables_own_format() -> None:
     assert same(one_feature(OWN, "04.07.2013 17:30"), one_feature(OWN, "2013-07-04T17:30:00"))
 
 
-@pytest.mark.parametrize("text", ["07/04/2013 17:30", "31.02.2013 10:00", "04.07.2013", ""])
+@pytest.mark.parametrize("text", ["07/04/2013 17:30", "31.02.2013 10:00", "04.07.2013", "", "now"])
 def test_a_time_in_another_format_is_rejected(text: str) -> None:
-    with pytest.raises(InvalidInput, match="expected an ISO 8601 date and time"):
+    with pytest.raises(
+        InvalidInput, match=r"expected a date as %d\.%m\.%Y %H:%M, or an ISO 8601 date and time such as"
+    ):
         one_feature(OWN, text)

@@ -575,7 +575,7 @@ def test_rows_that_do_not_fit_get_no_prediction_and_a_reason(project: Project, c
     assert scored["prediction.label"].isna().equals(rejected)
     assert scored["prediction.problem"][3] == (
         "`unit price`: expected a number, got 'dear'; "
-        "`when`: expected an ISO 8601 date and time as a string, got 'soon'"
+        "`when`: expected an ISO 8601 date and time such as 2013-07-04T17:30:00, got 'soon'"
     )  # fmt: skip
     assert scored["prediction.problem"][5].startswith("`member`: null is not allowed")
 
@@ -595,8 +595,20 @@ def test_a_table_written_in_another_way_has_the_same_predictions(project: Projec
     other = project.folder / "other.csv"
     commas = table["unit price"].str.replace(".", ",", regex=False)
     table.assign(**{"unit price": commas}).to_csv(other, index=False, sep=";", encoding="utf-16")
-    assert call(project, "predict", str(other), "-o", str(project.folder / "scored.csv")) == 0
+    arguments = ["predict", str(other), "-o", str(project.folder / "scored.csv")]
+    assert call(project, *arguments) == 1  # a decimal comma is not what the schema says
+    assert call(project, *arguments, "--decimal", ",") == 0
     assert pd.read_csv(project.folder / "scored.csv")["prediction.probability"].equals(expected)
+
+
+@pytest.mark.slow
+def test_what_stands_for_missing_can_be_said(project: Project, capsys: Capture) -> None:
+    table = put("شهر", "-", slice(0, 3))(make_table())
+    assert score(project, table) == 0
+    assert said(capsys)[-1] == "rows with a value never seen in training: 3"
+    arguments = ["predict", str(project.folder / "new.csv"), "-o", str(project.folder / "scored.csv")]
+    assert call(project, *arguments, "--null", "?!", "--null", "-") == 1
+    assert "`شهر`: null is not allowed" in pd.read_csv(project.folder / "scored.csv")["prediction.problem"][0]
 
 
 @pytest.mark.slow

@@ -197,3 +197,42 @@ def test_the_problem_of_the_folder_comes_before_the_built_in_one(
     (tmp_path / "problem.toml").write_text(GOOD)
     assert load_problem(None).name == "delay"
     assert load_problem(BUILT_IN).name == "flight_delay"
+
+
+def test_what_the_source_says_holds_for_every_column(tmp_path: Path) -> None:
+    (tmp_path / "problem.toml").write_text(
+        """
+name = "t"
+source = { path = "a.csv", decimal = ",", null = ["-"] }
+target = { name = "y", task = "regression" }
+[features]
+a = { kind = "number" }
+b = { kind = "number", decimal = ".", null = ["x"] }
+c = { kind = "category" }
+"""
+    )
+    problem = read_problem(tmp_path / "problem.toml")
+    facts = {name: declared.facts() for name, declared in problem.features.items()}
+    assert facts["a"] == {"kind": "number", "decimal": ",", "null": ("-",)}
+    assert facts["b"] == {"kind": "number", "decimal": ".", "null": ("x", "-")}
+    assert facts["c"] == {"kind": "category", "null": ("-",)}
+    assert (problem.target.decimal, problem.target.null) == (",", ("-",))
+
+
+@pytest.mark.parametrize(
+    ("facts", "fault"),
+    [
+        ('kind = "number", decimal = ",", grouping = ","', "',' can't be the decimal mark and part thousands"),
+        ('kind = "number", format = "%d"', "only a timestamp has the format '%d'; a number may have \"duration\""),
+        ('kind = "category", format = "duration"', "only a timestamp has the format 'duration'"),
+        ('kind = "number", grouping = "x"', "input should be"),
+        ('kind = "timestamp", format = "%Q"', "%Q is no directive of strptime that is read here"),
+    ],
+)
+def test_a_spelling_that_means_nothing_is_rejected(facts: str, fault: str, tmp_path: Path) -> None:
+    head = 'name = "t"\nsource = { path = "a.csv" }\ntarget = { name = "y", task = "binary" }\n[features]\n'
+    (tmp_path / "problem.toml").write_text(f"{head}a = {{ {facts} }}")
+    with pytest.raises(InvalidProblem) as caught:
+        read_problem(tmp_path / "problem.toml")
+    assert "`features.a" in str(caught.value)
+    assert fault in str(caught.value)

@@ -10,8 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from ekiben.contract.encoding import MISSING
 from ekiben.contract.errors import InvalidTable
-from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Value
+from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Timestamp, Value
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.spellings.formats import is_clock
+from ekiben.contract.spellings.moments import write_moment
 from ekiben.contract.validation import validate_row
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
@@ -157,10 +159,10 @@ KINDS: Mapping[str, Callable[["pd.Series[Any]"], bool]] = {
 def _to_json(feature: Feature, value: Any) -> Value:
     if pd.isna(value):
         return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
+    if isinstance(feature, Timestamp):
+        return str(value.strftime(feature.format)) if is_clock(feature.format) else write_moment(value, feature.format)
     if isinstance(feature, Category):
-        return int(value) if feature.integers else str(value)
+        return int(value) if feature.integers and _is_whole(str(value)) else str(value)  # a rare one may be none
     plain: Value = value.item() if hasattr(value, "item") else value
     if not isinstance(plain, float):
         return plain

@@ -66,7 +66,7 @@ def to_raw_arrays(schema: Schema, table: Any) -> dict[str, np.ndarray]:
 
 def _to_code(feature: Category, column: keras.KerasTensor) -> keras.KerasTensor:
     seen = feature.vocabulary
-    nulls = sorted(NULL_SPELLINGS.difference(seen)) if feature.nullable and MISSING in seen else []
+    nulls = sorted({*NULL_SPELLINGS, *feature.null}.difference(seen)) if feature.nullable and MISSING in seen else []
     lookup = keras.layers.StringLookup(vocabulary=[*seen, *nulls], mask_token=None, num_oov_indices=UNSEEN + 1)
     codes = keras.ops.cast(lookup(column), "int32")  # (rows,)
     if not nulls:

@@ -11,7 +11,8 @@ import keras
 from keras import KerasTensor, ops
 
 from ekiben.contract.feature import Cycle, Timestamp
-from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY, SECONDS_PER_DAY
+from ekiben.contract.spellings.calendar import SECONDS_PER_DAY
+from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, EPOCH_WEEKDAY
 
 CHARACTERS = "0123456789-T :+Z"
 FIRST_CODE = 2  # TextVectorization gives padding 0 and unknown characters 1

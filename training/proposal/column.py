@@ -1,89 +1,37 @@
 """What a column holds, found out batch by batch in bounded memory."""
 
-import math
+from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.contract.feature import Kind
-from ekiben.training.tables.conversion import convert, has_text, to_double, to_plain, to_strings
-from ekiben.training.tables.date_formats import DIGITS_ONLY, find_formats, is_zoned
+from ekiben.training.proposal.candidates import LOOKED_AT, is_likely, list_readings
+from ekiben.training.proposal.reading import Reading
+from ekiben.training.tables.conversion import has_text, to_plain
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25
-LOOKED_AT = 1000  # distinct strings, for the format of dates
-LIKELY = 0.9  # of them can be read in a format: it is tried on all
-UNPARSED_SHARE = 0.1  # of the distinct values can't be read: this is no such column
+UNPARSED_SHARE = 0.5  # of the distinct values can't be read: this is no such column
 FEW_UNPARSED = 20
-FIRST_DAY, LAST_DAY = 1900_01_01, 2100_12_31  # numbers between them may be dates
-
-
-class Reading:
-    """A column read as one kind in one format: what doesn't fit it, and in which order the values come."""
-
-    def __init__(self, kind: Kind, format: str = "", zoned: bool = False, decimal: str = ".") -> None:
-        self.kind = kind
-        self.format = format
-        self.zoned = zoned
-        self._decimal = decimal
-        self.unparsed: set[str] = set()
-        self.first_unparsed = ("", 0)  # and its row, counted from 1
-        self.low, self.high = math.inf, -math.inf  # of timestamps: seconds since 1970
-        self.whole = True
-        self.ups = self.downs = self.ones = 0  # how often a value is above, below or one above that before it
-        self._last: float | None = None
-
-    @property
-    def fits(self) -> bool:
-        """Whether all values can be read so."""
-        return not self.unparsed
-
-    def add(self, plain: pa.Array, first_row: int) -> None:
-        """Read the next batch, as `to_plain` makes it."""
-        values = self.read(plain)
-        missed = pc.and_(plain.is_valid(), values.is_null())
-        if pc.any(missed).as_py():
-            self.unparsed.update(to_strings(pc.unique(plain.filter(missed))).to_pylist())
-            if not self.first_unparsed[1]:
-                index = int(missed.to_numpy(zero_copy_only=False).argmax())
-                self.first_unparsed = (to_strings(plain.slice(index, 1))[0].as_py(), first_row + index + 1)
-        if self.kind != "boolean":
-            self._order(values.drop_null())
-
-    def read(self, plain: pa.Array) -> pa.Array:
-        """Return the values as float64, null where missing or unreadable."""
-        if self.kind == "number":
-            return to_double(plain, self._decimal)
-        values = convert(plain, self.kind, format=self.format, zoned=self.zoned).values
-        return values.cast(pa.int64()).cast(pa.float64())
-
-    def _order(self, values: pa.Array) -> None:
-        if not len(values):
-            return
-        ends = pc.min_max(values).as_py()
-        self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
-        numbers = values.to_numpy()
-        steps = np.diff(numbers, prepend=numbers[0] if self._last is None else self._last)
-        self._last = float(numbers[-1])
-        self.whole = self.whole and bool((numbers == np.trunc(numbers)).all())
-        self.ups += int(np.count_nonzero(steps > 0))
-        self.downs += int(np.count_nonzero(steps < 0))
-        self.ones += int(np.count_nonzero(steps == 1))
+MARKS = ".,"  # of decimals or between thousands
 
 
 class Column:
     """One column of the table: how many values it has, how many differ, and as what they can be read."""
 
-    def __init__(self, name: str, decimal: str = ".") -> None:
+    def __init__(self, name: str, decimal: str | None = None, null: Sequence[str] = ()) -> None:
         self.name = name
         self.type = pa.null()
+        self.given = pa.null()  # the type as the source has it
         self.rows = self.values = self.characters = 0
         self.distinct: pa.Array = pa.nulls(0)  # the different values
         self.is_counted = True  # they are all
+        self.against: dict[str, tuple[str, int]] = {}  # format → which value, in which row, is not written so
         self._counted_values = 0
-        self._decimal = decimal
+        self.decimal = decimal  # as it is said to be; None: to be found out
+        self._null = null
         self._readings: list[Reading] | None = None
+        self.has_marks = False
 
     @property
     def share_distinct(self) -> float:
@@ -97,13 +45,13 @@ class Column:
 
     @property
     def readings(self) -> list[Reading]:
-        """As what all values, or all but a few, can be read; the first is the likeliest."""
+        """As what all values, or at least half of them, can be read; the first is the likeliest."""
         return self._readings or []
 
     def add(self, raw: pa.Array) -> None:
         """Look at the next batch."""
-        plain = to_plain(raw)
-        self.type = plain.type
+        plain = to_plain(raw, self._null)
+        self.type, self.given = plain.type, raw.type
         first_row = self.rows
         self.rows += len(plain)
         present = len(plain) - plain.null_count
@@ -115,10 +63,11 @@ class Column:
         if self.is_text:
             self.characters += pc.sum(pc.utf8_length(plain)).as_py()
         if self._readings is None:
-            self._readings = self._choose_readings()
+            self._readings = list_readings(self.distinct, self.decimal)
+        self._try_comma(plain)
         for reading in self._readings:
             reading.add(plain, first_row)
-        self._readings = [reading for reading in self._readings if not self._is_hopeless(reading)]
+        self._drop_hopeless()
 
     def _count(self, plain: pa.Array, present: int) -> None:
         if not self.is_counted:
@@ -128,27 +77,32 @@ class Column:
         self._counted_values = self.values + present
         self.is_counted = len(self.distinct) <= MAX_DISTINCT and self.distinct.nbytes <= MAX_DISTINCT_BYTES
 
-    def _choose_readings(self) -> list[Reading]:
-        if pa.types.is_boolean(self.type):
-            return [Reading("boolean")]
-        if pa.types.is_date(self.type):
-            return [Reading("timestamp")]
-        if pa.types.is_timestamp(self.type):
-            return [Reading("timestamp", zoned=self.type.tz is not None)]
-        number = Reading("number", decimal=self._decimal)
-        if self.is_text:
-            strings = self.distinct.slice(0, LOOKED_AT)
-            formats = [
-                Reading("timestamp", format, is_zoned(format, strings)) for format in find_formats(strings, LIKELY)
-            ]
-            return [number, *formats, Reading("boolean")]
-        if pa.types.is_integer(self.type):
-            low, high = pc.min_max(self.distinct).as_py().values()
-            days = [Reading("timestamp", DIGITS_ONLY)] if low >= FIRST_DAY and high <= LAST_DAY else []
-            return [number, *days]
-        return [] if pa.types.is_time(self.type) else [number]
+    def _try_comma(self, plain: pa.Array) -> None:
+        """Read numbers with a decimal comma as well, from the first batch on in which that makes a difference."""
+        if self.has_marks or not self.is_text:
+            return
+        marked = pc.or_(*(pc.match_substring(plain, mark) for mark in MARKS))
+        self.has_marks = bool(pc.any(marked).as_py())
+        numbers = [reading for reading in self.readings if reading.kind == "number" and not reading.spelling.format]
+        if self.has_marks and self.decimal is None and len(numbers) == 1 and numbers[0].spelling.decimal != ",":
+            comma = numbers[0].spelled(decimal=",")
+            if is_likely(comma, pc.unique(plain.filter(marked).slice(0, LOOKED_AT))):
+                self.readings.insert(1, comma)
+
+    def _drop_hopeless(self) -> None:
+        for reading in list(self.readings):
+            if reading.missed and reading.kind == "timestamp":
+                self.against[reading.spelling.format] = reading.first_unparsed
+            if self._is_hopeless(reading) or self._is_beaten(reading):
+                self.readings.remove(reading)
 
     def _is_hopeless(self, reading: Reading) -> bool:
         if reading.kind == "boolean":
             return not reading.fits
         return len(reading.unparsed) > max(FEW_UNPARSED, UNPARSED_SHARE * len(self.distinct))
+
+    def _is_beaten(self, reading: Reading) -> bool:
+        """Return whether the numbers have the other decimal mark: by it all can be read."""
+        if reading.kind != "number" or reading.fits or reading.spelling.format:
+            return False
+        return any(other.kind == "number" and not other.spelling.format and other.fits for other in self.readings)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ekiben.contract.validation import show
 from ekiben.training.home import find_problem_file, make_home
@@ -13,6 +14,7 @@ from ekiben.training.proposal.file import write
 from ekiben.training.proposal.propose import Proposal, propose
 from ekiben.training.proposal.target import ProposedTarget
 from ekiben.training.sources import NOTHING, find_source
+from ekiben.training.wording import printable
 
 LONGEST_NAME = 40
 SHOWN = 12  # names in a line, and lines of a kind
@@ -26,7 +28,7 @@ def init(
     target: str,
     *,
     query: str | None,
-    spelling: Mapping[str, str] = NOTHING,
+    spelling: Mapping[str, Any] = NOTHING,
     name: str | None,
     time: str | None,
     output: Path | None,
@@ -60,6 +62,8 @@ def describe(proposal: Proposal) -> str:
     lines.append(f"  target    {show_name(target.column.name)}: {target.column.task}{_describe_classes(target)}")
     lines.append(f"  split     {_describe_split(proposal)}")
     lines += _indent("features", _describe_features(proposal))
+    doubts = {name: feature.doubt for name, feature in proposal.features.items() if feature.doubt}
+    lines += _indent("doubts", [f"{show_name(name)}: {printable(doubt)}" for name, doubt in doubts.items()])
     lines += _indent("ignored", [f"{show_name(name)}: {reason}" for name, reason in proposal.ignored.items()])
     if proposal.unknown:
         lines.append(f"  left out  {proposal.unknown:,} rows without {show_name(target.column.name)}")

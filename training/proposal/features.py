@@ -1,27 +1,27 @@
 """Which columns could be features, as what, and why the others could not."""
 
-import re
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from ekiben.contract.spellings.formats import is_clock
+from ekiben.contract.spellings.moments import EPOCH
+from ekiben.contract.spellings.spelling import PLAIN
 from ekiben.contract.validation import show
 from ekiben.training.problem import NUL
-from ekiben.training.proposal.column import FIRST_DAY, LAST_DAY, MAX_DISTINCT, Column, Reading
+from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
+from ekiben.training.proposal.column import MAX_DISTINCT, Column
+from ekiben.training.proposal.far_dates import find_far, show_day
+from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
+from ekiben.training.proposal.marks import Mark
+from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_strings
-from ekiben.training.tables.date_formats import choose_format
 
-MIXED_SHARE = 0.02  # of the distinct values can't be read: a number or a date with something strange in it
-UNIQUE_SHARE = 0.95  # of the values differ: they name the rows
-TEXT_CHARACTERS = 40  # on average: sentences
-TEXT_SHARE = 0.5  # of such values differ
 LISTED = 5  # values of a category
-EPOCH = date(1970, 1, 1)
-IDENTIFIERS = {"id", "ids", "key", "uuid", "guid", "index", "idx", "no", "nr", "number", "num", "code", "rowid", "row"}
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_EXPECTED = {"number": "numbers", "timestamp": "dates", "boolean": "true and false"}
+CLOCK_CYCLES = ["hour"]  # of a time of day
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,12 @@ class Feature:
     facts: dict[str, Any]
     remark: str
     reading: Reading | None  # None: a category
+    doubt: str = ""  # the part of the remark that a person should look at
+    says_when: bool = False  # each row has a moment of its own
 
 
-def classify_column(column: Column) -> Feature | str:
-    """Return the feature a column could be, or why it can be none."""
+def classify_column(column: Column, usual: Mark = ".") -> Feature | str:
+    """Return the feature a column could be, or why it can be none; `usual` is the other columns' decimal mark."""
     if not column.name:
         return "it has no name"
     if NUL in column.name:
@@ -42,56 +44,15 @@ def classify_column(column: Column) -> Feature | str:
     if not column.values:
         return "no row has a value"
     if not has_text(column.type):
-        return f"it holds {column.type}, which no kind of feature does"
+        return _describe_type(column)
     if column.is_counted and len(column.distinct) == 1 and column.values == column.rows:
         return f"the same in all rows: {_show_values(column)}"
-    if strange := find_strange(column):
+    strange, share = find_strange(column)
+    if strange and (share <= MIXED_SHARE or column.share_distinct >= TEXT_SHARE or not column.is_text):
         return f"mixed: {strange}"
-    reading, remark = choose_reading(column)
-    return find_identifier(column, reading) or find_nul(column, reading) or _describe(column, reading, remark)
-
-
-def choose_reading(column: Column) -> tuple[Reading | None, str]:
-    """Return as what to read a column, None as a category, and what is doubtful about that."""
-    fitting = [reading for reading in column.readings if reading.fits]
-    number = next((reading for reading in fitting if reading.kind == "number"), None)
-    dates = [reading for reading in fitting if reading.kind == "timestamp"]
-    if dates and (number is None or (number.low >= FIRST_DAY and number.high <= LAST_DAY)):
-        return _choose_date(dates, column)
-    if number and column.is_text and pc.any(pc.match_substring_regex(column.distinct, r"^\s*0\d+\s*$")).as_py():
-        return None, "codes: some begin with 0"
-    return number or next(iter(fitting), None), ""
-
-
-def find_strange(column: Column) -> str:
-    """Return "99% numbers, but also 'abc' in row 17" if that is what a column holds, or nothing."""
-    if any(reading.fits for reading in column.readings):
-        return ""
-    for reading in column.readings:
-        share = len(reading.unparsed) / len(column.distinct)
-        if share <= MIXED_SHARE or not column.is_text:
-            value, row = reading.first_unparsed
-            almost = min(max(1 - share, 0.0), 0.99)
-            return f"{almost:.0%} {_EXPECTED[reading.kind]}, but also {show(value)} in row {row:,}"
-    return ""
-
-
-def find_identifier(column: Column, reading: Reading | None) -> str:
-    """Return why a column only names the rows, or nothing."""
-    if reading is None:
-        length = column.characters / column.values
-        if length >= TEXT_CHARACTERS and column.share_distinct >= TEXT_SHARE:
-            return f"free text, {length:.0f} characters on average"
-        return "an identifier (nearly every value is another)" if column.share_distinct >= UNIQUE_SHARE else ""
-    if reading.kind != "number" or not reading.whole:
-        return ""
-    is_permutation = column.is_counted and len(column.distinct) == column.values == reading.high - reading.low + 1
-    if column.values > 1 and (reading.ones == column.values - 1 or is_permutation):
-        return "a row number (every number from the first to the last stands there once)"
-    words = [word.lower() for word in _WORD.findall(column.name)]
-    if words and column.share_distinct >= UNIQUE_SHARE and {words[0], words[-1]} & IDENTIFIERS:
-        return "an identifier, by its name (and nearly every value is another)"
-    return ""
+    choice = choose_reading(column, usual)
+    reason = find_identifier(column, choice.reading) or find_nul(column, choice.reading)
+    return reason or _describe(column, replace(choice, remark=choice.remark or strange))
 
 
 def find_nul(column: Column, reading: Reading | None) -> str:
@@ -104,29 +65,42 @@ def find_nul(column: Column, reading: Reading | None) -> str:
 
 def with_remark(feature: Feature, remark: str) -> Feature:
     """Return the feature with one more remark."""
-    return replace(feature, remark=", ".join(filter(None, (feature.remark, remark))))
+    return replace(feature, remark=_join(feature.remark, remark), doubt=_join(feature.doubt, remark))
 
 
-def _choose_date(dates: list[Reading], column: Column) -> tuple[Reading, str]:
-    by_format = {reading.format: reading for reading in dates}
-    if not column.is_text:
-        return dates[0], ""
-    chosen, is_doubtful = choose_format(list(by_format), column.distinct)
-    order = "month" if chosen.startswith("%m") else "day"
-    return by_format[chosen], f"the {order} first? the dates don't tell" if is_doubtful else ""
+def spell_facts(choice: Choice, column: Column) -> dict[str, Any]:
+    """Return what a problem file has to say of how a column is written, where that is not as usual or as said."""
+    spelling = choice.reading.spelling if choice.reading else PLAIN
+    usual = replace(PLAIN, decimal=column.decimal or PLAIN.decimal)
+    names = ("format", "zoned", "decimal", "first_year", "unit")
+    facts = {name: getattr(spelling, name) for name in names if getattr(spelling, name) != getattr(usual, name)}
+    return facts | ({"null": list(choice.null)} if choice.null else {})
 
 
-def _describe(column: Column, reading: Reading | None, remark: str) -> Feature:
-    facts: dict[str, Any] = {"kind": reading.kind if reading else "category"}
-    if reading and reading.format:
-        facts["format"] = reading.format
-    if reading and reading.zoned:
-        facts["zoned"] = True
-    if column.values < column.rows:
+def _describe_type(column: Column) -> str:
+    if isinstance(column.given, pa.BaseExtensionType) and column.given.extension_name == "arrow.uuid":
+        return "an identifier (UUIDs)"
+    return f"it holds {column.type}, which no kind of feature does"
+
+
+def _describe(column: Column, choice: Choice) -> Feature:
+    reading = choice.reading
+    missing = column.rows - column.values + (sum(reading.unparsed.values()) if reading and choice.null else 0)
+    is_moment = reading is not None and reading.kind == "timestamp" and not is_clock(reading.spelling.format)
+    far = find_far(column, reading) if reading and is_moment else ""
+    facts = {"kind": reading.kind if reading else "category", **spell_facts(choice, column)}
+    if reading and reading.kind == "timestamp" and not is_moment:
+        facts["cycles"] = CLOCK_CYCLES
+    if missing:
         facts["nullable"] = True
-    missing = 1 - column.values / column.rows
-    remarks = (_show_range(column, reading), f"{max(missing, 0.01):.0%} missing" if missing else "", remark)
-    return Feature(facts, ", ".join(filter(None, remarks)), reading)
+    share = missing / column.rows
+    doubt = _join(choice.remark, far)
+    remark = _join(_show_range(column, reading), f"{max(share, 0.01):.0%} missing" if missing else "", doubt)
+    return Feature(facts, remark, reading, doubt, is_moment and not far and not missing)
+
+
+def _join(*remarks: str) -> str:
+    return ", ".join(filter(None, remarks))
 
 
 def _show_range(column: Column, reading: Reading | None) -> str:
@@ -136,7 +110,14 @@ def _show_range(column: Column, reading: Reading | None) -> str:
         return ""
     if reading.kind == "number":
         return f"{reading.low:.6g} … {reading.high:.6g}"
-    return " … ".join(str(EPOCH + timedelta(seconds=end)) for end in (reading.low, reading.high))
+    if is_clock(reading.spelling.format):
+        return " … ".join(_show_clock(end) for end in (reading.low, reading.high))
+    return " … ".join(show_day(end) for end in (reading.low, reading.high))
+
+
+def _show_clock(seconds: float) -> str:
+    moment: datetime = EPOCH + timedelta(seconds=seconds)
+    return moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
 
 
 def _show_values(column: Column) -> str:

@@ -82,6 +82,8 @@ def _render_target(target: ProposedTarget) -> Iterator[str]:
     column = target.column
     yield f"name = {to_toml(column.name)}"
     yield f"task = {to_toml(column.task)}" + (_remark(target.remark) if column.task != "binary" else "")
+    spelled = column.model_dump(include={"decimal", "grouping", "null", "format", "unit"}, exclude_unset=True)
+    yield from (f"{key} = {to_toml(value)}" for key, value in spelled.items())
     if column.task == "binary":
         yield f"classes = {to_toml(column.classes)}{_remark(target.remark)}"
     elif column.classes:

@@ -11,8 +11,8 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ekiben.training.proposal.column import Reading
 from ekiben.training.proposal.features import Feature
+from ekiben.training.proposal.reading import Reading
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.tables.conversion import to_plain, to_strings
 

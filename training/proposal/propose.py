@@ -10,10 +10,12 @@ from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.features import Feature, classify_column, with_remark
 from ekiben.training.proposal.leaks import find_leaks
+from ekiben.training.proposal.marks import find_usual_mark
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
 from ekiben.training.sources import Source, check_asked, open_source
+from ekiben.training.tables.plain_types import unpack
 
 BATCH_ROWS, BATCH_BYTES = 1 << 16, 1 << 26
 
@@ -57,14 +59,15 @@ def propose(
     """
     source = open_source(entry)
     check_asked(source, [target] if time is None else [target, time])
-    seen = _look(source, target, entry.decimal if isinstance(entry, FileSource) else ".", report)
+    seen = _look(source, target, entry, report)
     column = seen.columns[target]
-    proposed = propose_target(column, seen.labels, source.typed)
-    classified = {name: classify_column(other) for name, other in seen.columns.items() if name != target}
+    usual = find_usual_mark(seen.columns.values(), isinstance(entry, FileSource) and entry.delimiter == ";")
+    proposed = propose_target(column, seen.labels, source.typed, usual)
+    classified = {name: classify_column(other, usual) for name, other in seen.columns.items() if name != target}
     features = {name: found for name, found in classified.items() if isinstance(found, Feature)}
     if not features:
         raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(classified)}")
-    split = choose_split(time, classified, seen.columns)
+    split = choose_split(time, classified)
     suspects = {name: feature for name, feature in features.items() if name != split.time}  # that is known beforehand
     leaks = find_leaks(suspects, seen.sample, target, proposed.reading)
     if leaks.keys() == suspects.keys():  # nothing else would be left
@@ -84,15 +87,18 @@ def propose(
     )
 
 
-def _look(source: Source, target: str, decimal: str, report: Callable[[float], None]) -> _Seen:
-    columns = {name: Column(name, decimal) for name in source.columns}
-    seen = _Seen(columns, LabelCounts(), Sample(len(columns)))
+def _look(source: Source, target: str, entry: FileSource | SqlSource, report: Callable[[float], None]) -> _Seen:
+    said = entry if isinstance(entry, FileSource) else None
+    null = said.null if said else ()
+    decimal = said.decimal if said and "decimal" in said.model_fields_set else None
+    columns = {name: Column(name, decimal, null) for name in source.columns}
+    seen = _Seen(columns, LabelCounts(null), Sample(len(columns)))
     for batch in _join(source.batches(source.columns, report)):
         arrays: dict[str, pa.Array] = dict(zip(columns, batch.columns, strict=True))
         for name, raw in arrays.items():
             columns[name].add(raw)
         seen.labels.add(arrays[target])
-        seen.sample.add(batch)
+        seen.sample.add(pa.record_batch([unpack(raw) for raw in batch.columns], names=list(columns)))
     if not columns[target].rows:
         raise InvalidTable(f"{source.description} has no rows")
     return seen

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.features import Feature, with_remark
 
-DISORDER = 0.02  # of the rows may stand before one that is earlier, in a table that is in the order of its times
 SECONDS_PER_YEAR = 365.25 * 86_400
 _OF_BIRTH = re.compile(r"birth|born|dob(?![a-z])", re.IGNORECASE)
 
@@ -23,7 +21,7 @@ class ProposedSplit:
     remark: str
 
 
-def choose_split(time: str | None, classified: Classified, columns: Mapping[str, Column]) -> ProposedSplit:
+def choose_split(time: str | None, classified: Classified) -> ProposedSplit:
     """Return the column named, or one by which the table is sorted, or the only one with dates.
 
     Raises InvalidTable if the column named holds no dates.
@@ -32,7 +30,7 @@ def choose_split(time: str | None, classified: Classified, columns: Mapping[str,
         _check_time(time, classified.get(time))
         return ProposedSplit(time, "")
     dated = [name for name, found in classified.items() if _is_time(name, found)]
-    in_order = [name for name in dated if _is_in_order(columns[name], classified[name])]
+    in_order = [name for name in dated if _is_in_order(classified[name])]
     if in_order:
         return ProposedSplit(in_order[0], "the rows are in its order")
     if len(dated) == 1:
@@ -51,20 +49,20 @@ def adapt_cycles(features: Mapping[str, Feature], split: ProposedSplit) -> dict[
     feature = found.get(split.time or "")
     if feature and feature.reading and (feature.reading.high or 0) - (feature.reading.low or 0) < 2 * SECONDS_PER_YEAR:
         facts = {**feature.facts, "cycles": ["hour", "weekday"]}
-        found[str(split.time)] = with_remark(replace(feature, facts=facts), "less than 2 years: no day of the year")
+        found[str(split.time)] = replace(
+            with_remark(feature, "less than 2 years: no day of the year"), facts=facts, doubt=feature.doubt
+        )
     return found
 
 
 def _is_time(name: str, found: Feature | str) -> bool:
     if isinstance(found, str) or _OF_BIRTH.search(name):
         return False
-    return found.facts["kind"] == "timestamp" and "nullable" not in found.facts
+    return found.says_when
 
 
-def _is_in_order(column: Column, feature: Feature | str) -> bool:
-    """Return whether hardly any row is out of the order of the column's times, up or down."""
-    reading = None if isinstance(feature, str) else feature.reading
-    return reading is not None and min(reading.ups, reading.downs) <= DISORDER * column.values
+def _is_in_order(feature: Feature | str) -> bool:
+    return not isinstance(feature, str) and feature.reading is not None and feature.reading.is_in_order
 
 
 def _check_time(time: str, found: Feature | str | None) -> None:

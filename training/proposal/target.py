@@ -1,6 +1,7 @@
 """What kind of problem a target makes, and its classes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,8 +12,12 @@ from ekiben.contract.schema import Label
 from ekiben.contract.validation import show
 from ekiben.training.dataset.target import MAX_CLASSES, MIN_CLASS_ROWS, MIN_ROWS
 from ekiben.training.problem import TargetColumn
-from ekiben.training.proposal.column import Column, Reading
-from ekiben.training.proposal.features import choose_reading, find_identifier, find_strange
+from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
+from ekiben.training.proposal.column import Column
+from ekiben.training.proposal.features import spell_facts
+from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
+from ekiben.training.proposal.marks import Mark
+from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_plain, to_strings
 from ekiben.training.tables.labels import read_labels, sort_labels
 
@@ -37,12 +42,13 @@ class ProposedTarget:
 class LabelCounts:
     """How often each value stands, as long as they may be classes."""
 
-    def __init__(self) -> None:
+    def __init__(self, null: Sequence[str] = ()) -> None:
         self.counts: Counter[str] | None = Counter()
+        self._null = null
 
     def add(self, raw: pa.Array) -> None:
         """Count the next batch."""
-        plain = to_plain(raw).drop_null()
+        plain = to_plain(raw, self._null).drop_null()
         if self.counts is None or not has_text(plain.type):
             return
         found = pc.value_counts(plain)
@@ -51,11 +57,15 @@ class LabelCounts:
             self.counts = None
 
 
-def propose_target(column: Column, labels: LabelCounts, typed: bool) -> ProposedTarget:
-    """Return the task and the classes; raise InvalidTable if the column can be no target."""
-    check_target(column)
+def propose_target(column: Column, labels: LabelCounts, typed: bool, usual: Mark = ".") -> ProposedTarget:
+    """Return the task and the classes; raise InvalidTable if the column can be no target.
+
+    `usual` is the decimal mark of the table's other columns.
+    """
+    choice = choose_reading(column, usual)
+    check_target(column, choice)
     counts = _count_labels(labels.counts, typed and column.is_text) if labels.counts else None
-    reading, _ = choose_reading(column)
+    reading = choice.reading
     if counts and len(counts) == 1:
         constant = f"`{column.name}` is {show(next(iter(counts)))} in all {column.values:,} rows"
         raise InvalidTable(f"{constant} that have one: there is nothing to predict")
@@ -63,8 +73,9 @@ def propose_target(column: Column, labels: LabelCounts, typed: bool) -> Proposed
         return _propose_binary(column, counts)
     is_number = reading is not None and reading.kind == "number"
     if reading and is_number and not (reading.whole and counts and _are_classes(counts)):
-        target = TargetColumn(name=column.name, task="regression")
-        return ProposedTarget(target, reading, f"{reading.low:.6g} … {reading.high:.6g}")
+        target = TargetColumn(name=column.name, task="regression", **spell_facts(choice, column))
+        remark = ", ".join(filter(None, (f"{reading.low:.6g} … {reading.high:.6g}", choice.remark)))
+        return ProposedTarget(target, reading, remark)
     if not counts or len(counts) > MAX_CLASSES:
         raise InvalidTable(_too_many(column, counts))
     classes = tuple(sort_labels(set(counts)))
@@ -73,7 +84,7 @@ def propose_target(column: Column, labels: LabelCounts, typed: bool) -> Proposed
     return ProposedTarget(target, None, remark, warning=_warn_of_rare(counts))
 
 
-def check_target(column: Column) -> None:
+def check_target(column: Column, choice: Choice) -> None:
     """Raise InvalidTable if no task fits the column, or its rows are too few."""
     name = f"`{column.name}`"
     if not column.values:
@@ -83,10 +94,11 @@ def check_target(column: Column) -> None:
     if column.values < MIN_ROWS:
         rows = "1 row" if column.values == 1 else f"{column.values} rows"
         raise InvalidTable(f"the table has {rows} with a {name}: at least {MIN_ROWS} are needed")
-    reading, _ = choose_reading(column)
+    reading = choice.reading
     if reading is not None and reading.kind == "timestamp":
         raise InvalidTable(f"{name} holds dates: a target is a class or a number, such as the days until then")
-    if strange := find_strange(column):
+    strange, share = find_strange(column)
+    if strange and (share <= MIXED_SHARE or column.share_distinct >= TEXT_SHARE or not column.is_text):
         raise InvalidTable(f"{name} is {strange}: a target is all numbers or all classes; fix the table")
     if reading is None and (reason := find_identifier(column, None)):
         raise InvalidTable(f"{name} is {reason}: a target is a number, or a class that repeats itself")

@@ -1,6 +1,7 @@
 """Where a table comes from: a CSV file, Parquet, a query in a database, or one of ours."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
@@ -25,7 +26,7 @@ __all__ = [
     "open_source",
 ]
 
-NOTHING: Mapping[str, str] = {}
+NOTHING: Mapping[str, Any] = {}
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 
 
@@ -42,12 +43,12 @@ def open_source(source: BuiltInSource | FileSource | SqlSource) -> Source:
     return ParquetFiles.open(source.path) if is_parquet(source.path) else DelimitedFile.open(source)
 
 
-def find_source(table: str, query: str | None, spelling: Mapping[str, str] = NOTHING) -> FileSource | SqlSource:
+def find_source(table: str, query: str | None, spelling: Mapping[str, Any] = NOTHING) -> FileSource | SqlSource:
     """Describe a table named on the command line: a path, a database's URL, or `$NAME` that holds one.
 
-    How a CSV file is written is found out and filled in, except for what `spelling` says of its delimiter,
-    encoding and decimal mark. A password in the URL is taken out, since
-    what is returned is written to a file: `${DATABASE_PASSWORD}` stands in its place, and this
+    How a CSV file is written is found out and filled in, except for what `spelling` says of its delimiter and
+    encoding; it may also say the decimal mark and the markers of missing of all columns. A password in the URL
+    is taken out, since what is returned is written to a file: `${DATABASE_PASSWORD}` stands in its place, and this
     process's environment gets that variable, so that `open_source` works at once. Raise
     InvalidTable if there is no such file, or if a URL has no query.
     """
@@ -68,9 +69,11 @@ def find_source(table: str, query: str | None, spelling: Mapping[str, str] = NOT
         _reject_spelling(spelling, f"{source.path}, which is Parquet")
         return source
     found = find_csv_format(source)
-    return FileSource(path=source.path, delimiter=found.delimiter, encoding=found.encoding, decimal=found.decimal)
+    return FileSource.model_validate(
+        {**spelling, "path": table, "delimiter": found.delimiter, "encoding": found.encoding}
+    )
 
 
-def _reject_spelling(spelling: Mapping[str, str], table: str) -> None:
+def _reject_spelling(spelling: Mapping[str, Any], table: str) -> None:
     if spelling:
         raise InvalidTable(f"--{next(iter(spelling))} says how a CSV file is written, and not {table}: leave it out")

@@ -1,14 +1,12 @@
-"""How a CSV file is written: its encoding, delimiter and decimal mark, found by looking at its beginning."""
+"""How a CSV file is written: its encoding and delimiter, found by looking at its beginning."""
 
 import contextlib
 import csv
 import io
 import itertools
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import FileSource
@@ -18,9 +16,6 @@ from ekiben.training.sources.files import FORMATS, open_content, readable
 _SAMPLE_BYTES = 1 << 22
 _SAMPLE_ROWS = 1000
 _DELIMITERS = ("\t", ";", "|", ",")  # the first of those that fit alike: commas stand in names and numbers too
-_WITH_COMMA = re.compile(r"[+-]?\d[\d. ]*,\d+")
-_WITH_POINT = re.compile(r"[+-]?\d[\d, ]*\.\d+")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")  # or three decimals: says nothing of the mark
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,6 @@ class CsvFormat:
 
     encoding: str
     delimiter: str
-    decimal: Literal[".", ","]
     header: tuple[str, ...]
     has_rows: bool
     notes: tuple[str, ...] = ()  # doubts about what was said of it
@@ -56,9 +50,8 @@ def find_csv_format(source: FileSource) -> CsvFormat:
         raise InvalidTable(
             f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}, or give --delimiter"
         )
-    decimal = source.decimal if "decimal" in source.model_fields_set else _find_decimal(others, delimiter)
     notes = _doubt_encoding(source.path, encoding, found, sample)
-    return CsvFormat(encoding, delimiter, decimal, tuple(header), bool(others) or not is_whole, notes)
+    return CsvFormat(encoding, delimiter, tuple(header), bool(others) or not is_whole, notes)
 
 
 def _declared(source: FileSource) -> tuple[str, ...]:
@@ -109,14 +102,3 @@ def _share_alike(rows: list[list[str]]) -> float:
     if not rows or len(rows[0]) == 1:
         return 0.0
     return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
-
-
-def _find_decimal(rows: list[list[str]], delimiter: str) -> Literal[".", ","]:
-    """Return the mark that more numbers have; where none is sure, a comma if it delimits nothing else."""
-    values = [value.strip() for row in rows for value in row]
-    numbers = [(value, bool(_WITH_COMMA.fullmatch(value)), bool(_WITH_POINT.fullmatch(value))) for value in values]
-    sure = [(comma, point) for value, comma, point in numbers if not _THOUSANDS.fullmatch(value)]
-    commas, points = sum(comma for comma, _ in sure), sum(point for _, point in sure)
-    if commas == points:
-        return "," if delimiter != "," and any(comma for _, comma, _ in numbers) else "."
-    return "," if commas > points else "."

@@ -3,16 +3,17 @@
 import codecs
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import AnySource, FileSource, SqlSource
 from ekiben.training.sources import find_source, open_source
 
-SPELLING = ("encoding", "delimiter", "decimal")
+SPELLING = ("encoding", "delimiter")  # the rest is a fact of each column, which the model has
 
 
 def find_similar_source(
-    known: AnySource, table: str, query: str | None, spelling: Mapping[str, str]
+    known: AnySource, table: str, query: str | None, spelling: Mapping[str, Any]
 ) -> FileSource | SqlSource:
     """Describe a table named on the command line, written as a known one is unless that does not fit it.
 
@@ -29,7 +30,7 @@ def find_similar_source(
     return found
 
 
-def describe_difference(known: AnySource, found: FileSource | SqlSource, spelling: Mapping[str, str]) -> str:
+def describe_difference(known: AnySource, found: FileSource | SqlSource, spelling: Mapping[str, Any]) -> str:
     """Return a sentence if a CSV file is read otherwise than the known one, and no option said so; else ""."""
     said = _read_spelling(known)
     read = _read_spelling(found)
@@ -46,16 +47,13 @@ def describe_difference(known: AnySource, found: FileSource | SqlSource, spellin
 
 
 def _read_spelling(source: AnySource) -> dict[str, str]:
-    """Return what is said of a CSV file; where a delimiter is, the decimal mark is a point unless it is said."""
-    if not isinstance(source, FileSource):
-        return {}
-    said = {name: getattr(source, name) for name in SPELLING if name in source.model_fields_set}
-    implied = {"decimal": source.decimal} if source.delimiter else {}
-    return {name: value for name, value in {**implied, **said}.items() if value is not None}
+    """Return what is said of a CSV file."""
+    said = {name: getattr(source, name, None) for name in SPELLING}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _normalize(value: str) -> str:
-    """Return one name for an encoding that has several; delimiters and decimal marks have one."""
+    """Return one name for an encoding that has several; delimiters have one."""
     try:
         return codecs.lookup(value).name if len(value) > 1 else value
     except LookupError:

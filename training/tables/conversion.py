@@ -1,20 +1,22 @@
 """From the spellings of a table to the types of the schema."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ekiben.contract.feature import FALSE, NULL_SPELLINGS, TRUE, Kind
-from ekiben.training.tables.dates import cast_timestamps, read_timestamps, timestamp_type, to_seconds
-from ekiben.training.tables.number_formats import cast_numbers, read_numbers
+from ekiben.contract.feature import COUNTS, FALSE, NULL_SPELLINGS, TRUE, Kind
+from ekiben.contract.spellings.cells import WHOLE
+from ekiben.contract.spellings.numbers import marker_numbers
+from ekiben.contract.spellings.spelling import PLAIN, Spelling
+from ekiben.training.tables.dates import count_seconds, read_timestamps, timestamp_type, to_seconds
+from ekiben.training.tables.number_formats import hold_in_float32, read_numbers
+from ekiben.training.tables.plain_types import unpack
 
-_Reader = Callable[[pa.Array], pa.Array]
 EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
 
 
@@ -42,55 +44,57 @@ class Converted:
     parse_failure: NDArray[np.bool_] | None  # (rows,) a value is there that can't be read as this kind; None: nowhere
 
 
-@dataclass(frozen=True)
-class _Spelling:
-    format: str
-    zoned: bool
-    decimal: str
-
-
-def convert(raw: pa.Array, kind: Kind, *, format: str = "", zoned: bool = False, decimal: str = ".") -> Converted:
+def convert(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
     """Return a column as `kind`, whatever its type; where a value can't be read as that it is a misfit and null.
 
-    Of a string NULL_SPELLINGS are missing. `format` and `zoned` say how timestamps are written,
-    `decimal` is the decimal point of numbers in strings.
+    `spelling` is what is to be known to read its strings.
     """
-    plain = to_plain(raw)
-    return _mark_parse_failures(plain, _READERS[kind](plain, _Spelling(format, zoned, decimal)))
+    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
+    return _mark_parse_failures(plain, _READERS[kind](plain, spelling))
 
 
-def convert_exactly(raw: pa.Array, decimal: str = ".") -> Converted:
+def convert_exactly(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
     """Return a column of numbers as `convert` does, but as float64: float32 takes 16,777,217 for 16,777,216."""
-    plain = to_plain(raw)
-    return _mark_parse_failures(plain, to_double(plain, decimal))
+    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
+    return _mark_parse_failures(plain, to_double(plain, spelling))
 
 
-def to_plain(raw: pa.Array) -> pa.Array:
-    """Return the same values without what an encoding adds, null where a string or a NaN stands for missing."""
-    if isinstance(raw, pa.ExtensionArray):
-        raw = raw.storage
-    if pa.types.is_dictionary(raw.type):
-        raw = raw.dictionary_decode()
-    if pa.types.is_large_string(raw.type) or pa.types.is_string_view(raw.type):
-        raw = raw.cast(pa.string())
-    if pa.types.is_string(raw.type):
-        missing = pc.is_in(pc.utf8_trim_whitespace(raw), pa.array(sorted(NULL_SPELLINGS)))
-    elif pa.types.is_floating(raw.type):
-        missing = raw.is_null(nan_is_null=True)
+def to_plain(raw: pa.Array, null: Sequence[str] = ()) -> pa.Array:
+    """Return the same values without what an encoding adds, and strings without the blanks around them.
+
+    Null is where a string or a NaN stands for missing; `null` are more strings that do, also of other types.
+    """
+    plain = unpack(raw)
+    if pa.types.is_string(plain.type):
+        plain = pc.utf8_trim_whitespace(plain)
+        missing = pc.is_in(plain, pa.array([*NULL_SPELLINGS, *null]))
+    elif null and has_text(plain.type):
+        missing = pc.is_in(to_strings(plain), pa.array([*NULL_SPELLINGS, *null]))
+    elif pa.types.is_floating(plain.type):
+        missing = plain.is_null(nan_is_null=True)
     else:
-        return raw
-    return pc.if_else(missing, pa.scalar(None, raw.type), raw) if pc.any(missing).as_py() else raw
+        return plain
+    return pc.if_else(missing, pa.scalar(None, plain.type), plain) if pc.any(missing).as_py() else plain
 
 
-def to_double(plain: pa.Array, decimal: str = ".") -> pa.Array:
+def to_double(plain: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     """Return what `to_plain` made as float64, null where it is not a number or float32 can't hold it."""
     if pa.types.is_string(plain.type):
-        wide = _read(plain, partial(cast_numbers, decimal=decimal), partial(read_numbers, decimal=decimal))
-    elif _is_numeric(plain.type) or pa.types.is_boolean(plain.type):
-        wide = plain.cast(pa.float64(), safe=False)
-    else:
-        return pa.nulls(len(plain), pa.float64())
-    return pc.if_else(pc.is_finite(wide.cast(pa.float32(), safe=False)), wide, None)
+        return read_numbers(plain, spelling)
+    if _is_numeric(plain.type) or pa.types.is_boolean(plain.type):
+        return hold_in_float32(plain.cast(pa.float64(), safe=False))
+    return pa.nulls(len(plain), pa.float64())
+
+
+def _null_markers(plain: pa.Array, kind: Kind, spelling: Spelling) -> pa.Array:
+    """Return the values, null also where a marker is written otherwise: `-999.0` where `-999` stands for missing."""
+    if spelling.null and kind == "number" and (markers := marker_numbers(spelling)):
+        wide = to_double(plain, spelling).fill_null(math.nan).to_numpy(zero_copy_only=False)
+        return pc.if_else(pa.array(np.isin(wide, list(markers))), pa.scalar(None, plain.type), plain)
+    if spelling.null and kind == "category" and spelling.integers:
+        missing = pc.is_in(_to_whole(to_strings(plain)), pa.array(spelling.null))
+        return pc.if_else(missing, pa.scalar(None, plain.type), plain)
+    return plain
 
 
 def _mark_parse_failures(plain: pa.Array, values: pa.Array) -> Converted:
@@ -98,15 +102,15 @@ def _mark_parse_failures(plain: pa.Array, values: pa.Array) -> Converted:
     return Converted(values, parse_failure if parse_failure.any() else None)
 
 
-def _to_number(plain: pa.Array, how: _Spelling) -> pa.Array:
-    return to_double(plain, how.decimal).cast(pa.float32(), safe=False)
+def _to_number(plain: pa.Array, spelling: Spelling) -> pa.Array:
+    return to_double(plain, spelling).cast(pa.float32(), safe=False)
 
 
-def _to_boolean(plain: pa.Array, _: _Spelling) -> pa.Array:
+def _to_boolean(plain: pa.Array, _: Spelling) -> pa.Array:
     if pa.types.is_boolean(plain.type):
         return plain
     if pa.types.is_string(plain.type):
-        word = pc.utf8_lower(pc.utf8_trim_whitespace(plain))
+        word = pc.utf8_lower(plain)
         yes, no = (pc.is_in(word, pa.array(words)) for words in (TRUE, FALSE))
     elif _is_numeric(plain.type):
         wide = plain.cast(pa.float64(), safe=False)
@@ -116,19 +120,25 @@ def _to_boolean(plain: pa.Array, _: _Spelling) -> pa.Array:
     return pc.if_else(pc.or_(yes, no), yes, None)
 
 
-def _to_timestamp(plain: pa.Array, how: _Spelling) -> pa.Array:
-    if pa.types.is_integer(plain.type) and how.format:
+def _to_timestamp(plain: pa.Array, spelling: Spelling) -> pa.Array:
+    if _is_numeric(plain.type) and spelling.format in COUNTS:
+        return count_seconds(to_double(plain), spelling)
+    if pa.types.is_integer(plain.type) and spelling.format:
         plain = plain.cast(pa.string())  # 20130704
     if pa.types.is_string(plain.type):
-        at_once = None if how.format else partial(cast_timestamps, zoned=how.zoned)
-        return _read(plain, at_once, partial(read_timestamps, format=how.format, zoned=how.zoned))
-    if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type):
-        return to_seconds(plain, how.zoned)
-    return pa.nulls(len(plain), timestamp_type(how.zoned))
+        return read_timestamps(plain, spelling)
+    if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type) or pa.types.is_time(plain.type):
+        return to_seconds(plain, spelling.zoned)
+    return pa.nulls(len(plain), timestamp_type(spelling.zoned))
 
 
-def _to_category(plain: pa.Array, _: _Spelling) -> pa.Array:
-    return to_strings(plain).dictionary_encode()
+def _to_category(plain: pa.Array, spelling: Spelling) -> pa.Array:
+    strings = to_strings(plain)
+    return (_to_whole(strings) if spelling.integers else strings).dictionary_encode()
+
+
+def _to_whole(strings: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(strings, WHOLE, r"\1")
 
 
 def has_text(given: pa.DataType) -> bool:
@@ -154,15 +164,6 @@ def to_strings(plain: pa.Array) -> pa.Array:
     return plain.cast(pa.string()) if has_text(given) else pa.nulls(len(plain), pa.string())
 
 
-def _read(strings: pa.Array, at_once: _Reader | None, with_care: _Reader) -> pa.Array:
-    """Read all strings at once, or if that can't be each one once: columns repeat themselves."""
-    if at_once:
-        with suppress(pa.ArrowInvalid):  # a string is odd
-            return at_once(strings)
-    encoded = strings.dictionary_encode()
-    return with_care(encoded.dictionary).take(encoded.indices)
-
-
 def _is_numeric(given: pa.DataType) -> bool:
     return pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given)
 
@@ -175,7 +176,7 @@ _WITH_TEXT = (
     pa.types.is_time,
     pa.types.is_null,
 )
-_READERS: Mapping[Kind, Callable[[pa.Array, _Spelling], pa.Array]] = {
+_READERS: Mapping[Kind, Callable[[pa.Array, Spelling], pa.Array]] = {
     "number": _to_number,
     "category": _to_category,
     "boolean": _to_boolean,

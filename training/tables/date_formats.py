@@ -1,12 +1,12 @@
 """Finds the format of dates and times that are not written as ISO 8601."""
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ekiben.contract.spellings.formats import compile_format
+from ekiben.contract.spellings.spelling import Spelling
 from ekiben.training.tables.dates import read_timestamps
 
 ISO = ""
@@ -14,27 +14,26 @@ DIGITS_ONLY = "%Y%m%d"
 DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", DIGITS_ONLY),
     *("%d-%b-%Y", "%d/%b/%Y", "%d %b %Y", "%d %B %Y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
-    *("%a, %d %b %Y", "%a %b %d %Y", "%A, %B %d, %Y", "%Y-%b-%d"),
+    *(
+        "%d. %b %Y",
+        "%a, %d %b %Y",
+        "%a %b %d %Y",
+        "%A, %d %B %Y",
+        "%A, %B %d, %Y",
+        "%Y-%b-%d",
+        "%d %b, %Y",
+        "%d %B, %Y",
+    ),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%d %b %y", "%d-%b %Y"),
+    *("%B %Y", "%b %Y", "%b-%Y", "%b-%y", "%Y-%m", "%Y/%m", "%m/%Y"),
 )
 JOINTS = (" ", "T", ", ", ":", " at ")
-CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p", "%H%M", "%H%M%S")
+TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I %p")  # of day
+CLOCKS = (*TIMES, "%H%M", "%H%M%S")  # behind a date
 ZONES = ("", "%z", " %z", " UTC", " GMT")
-DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-"}
+DAY_OR_MONTH = {"%d/%m/": "%m/%d/", "%d-%m-": "%m-%d-", "%m/%d/": "%d/%m/", "%m-%d-": "%d-%m-"}
 TAILS = ("", *(joint + clock + zone for joint in JOINTS for clock in CLOCKS for zone in ZONES))
 LOOKED_AT = 20  # strings, for what they look like
-_DIRECTIVES = {
-    **dict.fromkeys(("%d", "%m", "%H", "%I", "%M", "%S"), r"\d{1,2}"),
-    "%Y": r"\d{4}",
-    "%y": r"\d{2}",
-    "%f": r"\d{1,6}",
-    "%p": "[AaPp][Mm]",
-    "%z": r"(?:Z|[+-]\d\d:?\d\d)",
-    "%a": "[A-Za-z]{3}",
-    "%b": "[A-Za-z]{3}",
-    "%A": "[A-Za-z]{6,9}",
-    "%B": "[A-Za-z]{3,9}",
-}
 
 
 def find_formats(strings: pa.Array, share: float = 1.0) -> list[str]:
@@ -60,10 +59,10 @@ def choose_format(formats: Sequence[str], strings: pa.Array) -> tuple[str, bool]
     month while the other order makes each the same day of its month.
     """
     chosen = formats[0]
-    twins = [other for other in formats if other in _twins(chosen)]
+    twins = [other for other in formats if other in find_twins(chosen)]
     if not twins:
         return chosen, False
-    dates = read_timestamps(strings.drop_null(), chosen, "%z" in chosen)
+    dates = read_timestamps(strings.drop_null(), Spelling(format=chosen, zoned="%z" in chosen))
     monthly = len(pc.unique(pc.month(dates))) == 1 < len(pc.unique(pc.day(dates)))
     return (twins[0] if "%p" in chosen or monthly else chosen), True
 
@@ -72,26 +71,23 @@ def is_zoned(format: str, strings: pa.Array) -> bool:
     """Return whether strings of this format carry a UTC offset."""
     if format != ISO:
         return "%z" in format
-    return bool(read_timestamps(strings, zoned=True).is_valid().true_count * 2 > len(strings))
+    return bool(read_timestamps(strings, Spelling(zoned=True)).is_valid().true_count * 2 > len(strings))
 
 
 def _share(strings: pa.Array, format: str) -> float:
-    read = read_timestamps(strings, format, is_zoned(format, strings))
+    read = read_timestamps(strings, Spelling(format=format, zoned=is_zoned(format, strings)))
     return float(len(read) - read.null_count) / len(strings)
 
 
-def _twins(format: str) -> list[str]:
+def find_twins(format: str) -> list[str]:
+    """Return the format in which day and month stand the other way round, if there is one."""
     return [format.replace(first, second) for first, second in DAY_OR_MONTH.items() if first in format]
 
 
 def _likely(text: str) -> Iterator[str]:
-    """Yield the formats that a string looks like: a date, and what may follow one."""
+    """Yield the formats that a string looks like: a date, and what may follow one, or a time of day."""
     for date in DATES:
-        found = _pattern(date).match(text)
+        found = compile_format(date).match(text)
         if found:
-            yield from (date + tail for tail in TAILS if _pattern(tail).fullmatch(text, found.end()))
-
-
-@cache
-def _pattern(format: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"%[a-zA-Z]", lambda found: _DIRECTIVES[found[0]], re.escape(format).replace(r"\%", "%")))
+            yield from (date + tail for tail in TAILS if compile_format(tail).fullmatch(text, found.end()))
+    yield from (time for time in TIMES if compile_format(time).fullmatch(text))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ekiben.contract.feature import Feature, Timestamp, Value
 from ekiben.contract.schema import Schema
+from ekiben.contract.spellings.moments import write_moment
 
 
 def to_rows(schema: Schema, table: pd.DataFrame) -> list[dict[str, Value]]:
@@ -16,6 +17,6 @@ def to_rows(schema: Schema, table: pd.DataFrame) -> list[dict[str, Value]]:
 
 def _to_json_values(column: "pd.Series[Any]", feature: Feature) -> list[Value]:
     if isinstance(feature, Timestamp):
-        return [moment.isoformat() if moment == moment else None for moment in column]
+        return [write_moment(moment, feature.format) if moment == moment else None for moment in column]
     values = column.astype(object)
     return list(values.where(column.notna(), None))

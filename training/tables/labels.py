@@ -23,15 +23,16 @@ class LabelReader:
 
     parse_failure = None  # everything that has a string can be a label
 
-    def __init__(self, name: str, typed: bool) -> None:
+    def __init__(self, name: str, typed: bool, null: Sequence[str] = ()) -> None:
         self._name = name
         self._typed = typed
+        self._null = null
         self._as_text = False
         self._chunks: list[pa.Array] = []
 
     def add(self, raw: pa.Array, first_row: int = 0) -> None:
         """Take the next batch; raise InvalidTable if its type has no strings, such as lists."""
-        plain = to_plain(raw)
+        plain = to_plain(raw, self._null)
         if not has_text(plain.type):
             holds = f"`{self._name}` holds {plain.type}"
             raise InvalidTable(f"{holds}: a label is true or false, a whole number or a string")

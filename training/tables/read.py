@@ -1,21 +1,24 @@
 """A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Kind
-from ekiben.contract.validation import EXPECTED, show
-from ekiben.training.problem import Declared, FileSource, ProblemConfig
+from ekiben.contract.spellings.cells import WHOLE
+from ekiben.contract.spellings.spelling import PLAIN, Spelling, spelling_of
+from ekiben.contract.validation import expect, show
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import describe_absent, open_source
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
 
+_Read = Callable[[pa.Array, Kind, Spelling], Converted]
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 
 
@@ -38,16 +41,17 @@ class Table:
 class ColumnReader:
     """Collects the batches of one column in the type of its kind."""
 
-    def __init__(self, name: str, kind: Kind, read: Callable[[pa.Array], Converted]) -> None:
+    def __init__(self, name: str, kind: Kind, spelling: Spelling, read: _Read = convert) -> None:
         self.name = name
         self._kind = kind
+        self._spelling = spelling
         self._read = read
         self._chunks: list[pa.Array] = []
         self._parse_failure: ParseFailure | None = None
 
     def add(self, raw: pa.Array, first_row: int) -> None:
         """Convert the next batch, which begins at that row of the table."""
-        converted = self._read(raw)
+        converted = self._read(raw, self._kind, self._spelling)
         self._chunks.append(converted.values)
         if converted.parse_failure is not None:
             self._count_parse_failures(raw, converted.parse_failure, first_row)
@@ -57,7 +61,7 @@ class ColumnReader:
         column = pa.chunked_array(self._chunks)
         self._chunks = []
         if pa.types.is_dictionary(column.type):
-            column = column.unify_dictionaries()
+            column = merge_whole(column.unify_dictionaries(), self._spelling.null)
         return column.to_pandas(types_mapper=PANDAS_TYPES.get)
 
     @property
@@ -69,8 +73,9 @@ class ColumnReader:
         found = int(np.count_nonzero(parse_failure))
         if self._parse_failure is None:
             index = int(parse_failure.argmax())
-            shown = str(raw[index].as_py())
-            self._parse_failure = ParseFailure(self.name, found, first_row + index + 1, shown, EXPECTED[self._kind])
+            shown = str(raw[index].as_py()).strip()
+            expected = expect(self._kind, shown, self._spelling)
+            self._parse_failure = ParseFailure(self.name, found, first_row + index + 1, shown, expected)
         else:
             self._parse_failure = replace(self._parse_failure, rows=self._parse_failure.rows + found)
 
@@ -87,8 +92,7 @@ def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient:
     missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
     if missed:
         raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
-    decimal = problem.source.decimal if isinstance(problem.source, FileSource) else "."
-    readers = choose_readers(problem, source.typed, decimal)
+    readers = choose_readers(problem, source.typed)
     wanted = [name for name in problem.columns if name not in absent]
     rows = 0
     for batch in source.batches(wanted, report):
@@ -106,23 +110,32 @@ def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient:
     )
 
 
-def choose_readers(problem: ProblemConfig, typed: bool, decimal: str) -> dict[str, ColumnReader | LabelReader]:
+def choose_readers(problem: ProblemConfig, typed: bool) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
-    declared = {name: Declared(kind="category") for name in problem.slices}
-    if problem.split.time:
-        declared[problem.split.time] = Declared(
-            kind="timestamp", format=problem.split.format, zoned=problem.split.zoned
-        )
-    declared |= problem.features
-    target = problem.target.name
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, facts.kind, _read_as(facts, decimal)) for name, facts in declared.items()
+        name: ColumnReader(name, "category", PLAIN) for name in problem.slices
     }
-    if problem.target.task == "regression":
-        readers[target] = ColumnReader(target, "number", partial(convert_exactly, decimal=decimal))
+    if problem.split.time:
+        readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spelling_of(problem.split))
+    for name, facts in problem.features.items():
+        readers[name] = ColumnReader(name, facts.kind, spelling_of(facts))
+    target = problem.target
+    if target.task == "regression":
+        readers[target.name] = ColumnReader(target.name, "number", spelling_of(target), convert_exactly)
     else:
-        readers[target] = LabelReader(target, typed)
+        readers[target.name] = LabelReader(target.name, typed, target.null)
     return readers
+
+
+def merge_whole(column: pa.ChunkedArray, null: Sequence[str]) -> pa.ChunkedArray:
+    """Return categories, `102.0` as `102` where all are whole numbers: so pandas writes them where one is missing."""
+    values = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
+    wholes = pc.replace_substring_regex(values, WHOLE, r"\1")
+    if wholes.equals(values) or not pc.all(pc.match_substring_regex(wholes, "^[+-]?[0-9]+$")).as_py():
+        return column
+    merged = pc.if_else(pc.is_in(wholes, pa.array(null, pa.string())), None, wholes).dictionary_encode()
+    chunks = [pa.DictionaryArray.from_arrays(merged.indices.take(c.indices), merged.dictionary) for c in column.chunks]
+    return pa.chunked_array(chunks)
 
 
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
@@ -149,7 +162,3 @@ def reject_unread_time(problem: ProblemConfig, table: Table) -> None:
     expected = f"a date and time written {format!r}" if format else failed.expected
     found = f"row {failed.row:,} has {show(failed.shown)}"
     raise InvalidTable(f"`{name}`: no value can be read as {expected}: {found}")
-
-
-def _read_as(declared: Declared, decimal: str) -> Callable[[pa.Array], Converted]:
-    return partial(convert, kind=declared.kind, format=declared.format, zoned=declared.zoned, decimal=decimal)

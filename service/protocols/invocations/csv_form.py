@@ -35,8 +35,9 @@ class CsvReader:
         first = next(lines, None)
         if first is None:
             raise BadRequest(400, "the body is empty: send a line of comma-separated values for each row")
-        named = bool(header or (header is None and has_header(first, self._names)))
-        names = first if named else self._names
+        cells = [cell.strip() for cell in first]  # `, ` stands between them in some tables
+        named = bool(header or (header is None and has_header(cells, self._names)))
+        names = cells if named else self._names
         check_names(names)
         blocks: list[Columns] = []
         rows = 0

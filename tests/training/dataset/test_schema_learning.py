@@ -238,3 +238,12 @@ def test_a_wrong_declaration_is_named(known: dict[str, Any]) -> None:
 def test_a_table_without_rows_is_rejected() -> None:
     with pytest.raises(InvalidTable):
         learn(pd.Series([], dtype="float64"), **NUMBER)
+
+
+def test_a_rare_word_among_whole_numbers_is_no_number_in_the_example() -> None:
+    values = ["A 12", *["101", "102"] * 30]
+    table = pd.DataFrame({"code": pd.Categorical(values), "x": [0.5, *[None] * 60]})
+    known = {"code": {"kind": "category"}, "x": {"kind": "number"}}
+    schema = learn_schema("t", table, LATE, known)
+    assert schema.features[0].vocabulary == ("101", "102")  # type: ignore[union-attr]
+    assert schema.example == {"code": "A 12", "x": 0.5}

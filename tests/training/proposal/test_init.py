@@ -198,7 +198,10 @@ def test_the_command_writes_problem_toml_where_it_stands(
         (repeat("01234", "99999"), "{ kind = \"category\" }  # '01234', '99999', codes: some begin with 0"),
         (repeat("0.5", "0"), '{ kind = "number" }  # 0 … 0.5'),
         (repeat("a\nb", "c\td", "\u200b"), "{ kind = \"category\" }  # '\\u200b', 'a\\nb', 'c\\td'"),
-        (repeat("13:30", "14:30"), "{ kind = \"category\" }  # '13:30', '14:30'"),
+        (
+            repeat("13:30", "14:30"),
+            '{ kind = "timestamp", format = "%H:%M", cycles = ["hour"] }  # 13:30 … 14:30, a time of day; ',
+        ),
         (repeat("2013-07-04", "2013-12-24"), '{ kind = "timestamp" }  # 2013-07-04 … 2013-12-24'),
         (repeat("2013-07-04", "1950-12-24 17:30:00.5"), '{ kind = "timestamp" }  # 1950-12-24 … 2013-07-04'),
         (repeat("2013-07-04T17:30Z", "2013-12-24T17:30+02:00"), '{ kind = "timestamp", zoned = true }'),
@@ -244,7 +247,10 @@ TYPED: list[tuple[pa.Array, str]] = [
     (pa.array(repeat(20130704, 20131224)), '{ kind = "timestamp", format = "%Y%m%d" }'),
     (pa.array(repeat(20130704, 20131324)), '{ kind = "number" }'),
     (pa.array(repeat(date(1, 1, 1), date(9999, 12, 31))), '{ kind = "timestamp" }  # 0001-01-01 … 9999-12-31'),
-    (pa.array([3600 * (index % 7) for index in range(ROWS)], pa.time32("s")), '{ kind = "category" }  # 7 values'),
+    (
+        pa.array([3600 * (index % 7) for index in range(ROWS)], pa.time32("s")),
+        '{ kind = "timestamp", format = "%H:%M:%S", cycles = ["hour"] }  # 00:00 … 06:00',
+    ),
     (pa.array(repeat([1], [2])), '"it holds list<element: int64>, which no kind of feature does"'),
     (pa.array(repeat(b"x", b"y")), '"it holds binary, which no kind of feature does"'),
     (pa.array(repeat({"a": 1}, {"a": 2})), '"it holds struct<a: int64>, which no kind of feature does"'),
@@ -451,7 +457,7 @@ def test_whole_numbers_of_few_rows_are_a_quantity(run: Propose) -> None:
 def test_many_classes_are_written_on_several_lines(run: Propose) -> None:
     classes = [f'class {n:02} "quoted" \\ 🙂\n' for n in range(25)]
     written = run({"x": NUMBERS, "y": repeat(*classes)})
-    assert written.problem.target.classes == tuple(classes)
+    assert written.problem.target.classes == tuple(label.strip() for label in classes)
     assert max(map(len, written.text.splitlines())) < 500
 
 

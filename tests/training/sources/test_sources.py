@@ -173,30 +173,6 @@ def test_an_encoding_that_does_not_exist_is_rejected(encoding: str, tmp_path: Pa
     assert f"there is no encoding '{encoding}'" in rejection(lambda: read_file(path, encoding=encoding))
 
 
-@pytest.mark.parametrize(
-    ("text", "decimal"),
-    [
-        (SALES, ","),
-        ("a;b\n1,5;x\n;y\nNA;z\n", ","),
-        ("a;b\n0,125;x\n", ","),
-        ("a;b\n1,234;x\n", ","),
-        ("a;b\n1.5;x,y\n2.25;z\n", "."),
-        ("a;b\n1.5;01.02.2023\n", "."),
-        ("a;b\n1.234;2,5\n1.500;3,5\n", ","),
-        ("a;b\n1,234.5;x\n", "."),
-        ("a\tb\n-1,5\t2\n", ","),
-        ("a,b\n1.5,2\n", "."),
-        ('a,b\n"1,5","2,25"\n', ","),
-        ('a,b\n"1,234","2,250"\n', "."),
-        ("a;b\n1;2\n", "."),
-    ],
-)
-def test_the_decimal_mark_is_found(text: str, decimal: str, tmp_path: Path) -> None:
-    found = find_source(str(write(tmp_path / "table.csv", text)), None)
-    assert isinstance(found, FileSource)
-    assert found.decimal == decimal
-
-
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip", ""])
 def test_a_compressed_file_is_read_whatever_its_name(suffix: str, tmp_path: Path) -> None:
     for name in (f"sales.csv{suffix}", "sales.csv", f"sales{suffix}"):
@@ -326,8 +302,8 @@ def test_the_last_value_may_have_lines_if_its_quote_is_closed(encoding: str, tmp
 
 def test_what_is_said_of_a_csv_file_is_not_guessed(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "a;b\n1,500;2\n")
-    assert find_source(str(path), None).decimal == ","  # type: ignore[union-attr]
-    said = {"delimiter": ";", "encoding": "cp1252", "decimal": "."}
+    assert "decimal" not in find_source(str(path), None).model_fields_set
+    said = {"delimiter": ";", "encoding": "cp1252", "decimal": ",", "null": ["-"]}
     assert find_source(str(path), None, said) == FileSource.model_validate({"path": path, **said})
 
 
@@ -339,15 +315,12 @@ def test_nothing_is_said_of_a_table_that_is_no_csv_file(tmp_path: Path, shop: st
 
 
 def test_a_table_is_read_as_a_known_one_where_that_fits(tmp_path: Path) -> None:
-    """A comma between digits is read as in training, and a file of another kind as what it is."""
     known = FileSource(path=Path("known.csv"), delimiter=";", encoding="utf-8")
     alike = write(tmp_path / "alike.csv", "a;b\n1,500;2\n")
     other = write(tmp_path / "other.csv", "a\tb\n1,5\t2\n")
     pa.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
-    assert find_similar_source(known, str(alike), None, {}).decimal == "."  # type: ignore[union-attr]
     assert find_similar_source(known, str(alike), None, {"decimal": ","}).decimal == ","  # type: ignore[union-attr]
-    found = find_similar_source(known, str(other), None, {})
-    assert (found.delimiter, found.decimal) == ("\t", ",")  # type: ignore[union-attr]
+    assert find_similar_source(known, str(other), None, {}).delimiter == "\t"  # type: ignore[union-attr]
     assert find_similar_source(known, str(tmp_path / "a.parquet"), None, {}).delimiter is None  # type: ignore[union-attr]
     assert "no file or folder" in rejection(lambda: find_similar_source(known, "absent.csv", None, {}))
 
@@ -381,8 +354,8 @@ def test_a_file_read_otherwise_than_the_known_one_is_said(tmp_path: Path) -> Non
     path = write(tmp_path / "a.csv", "a\tb\n1.5\t2\n")
     found = find_similar_source(known, str(path), None, {})
     assert describe_difference(known, found, {}) == (
-        f'{path} is read with encoding "utf-8" instead of "no such" and delimiter "\\t" instead of ";" and decimal "." '
-        'instead of ",", which the problem file says: give --encoding or --delimiter or --decimal if that is wrong'
+        f'{path} is read with encoding "utf-8" instead of "no such" and delimiter "\\t" instead of ";", which the '
+        "problem file says: give --encoding or --delimiter if that is wrong"
     )
     assert describe_difference(BuiltInSource(loader="flights"), found, {}) == ""
 

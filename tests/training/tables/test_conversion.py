@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, NULL_SPELLINGS, Kind
+from ekiben.contract.spellings.spelling import Spelling
 from ekiben.training.tables.conversion import convert, to_double, to_plain
 from ekiben.training.tables.date_formats import choose_format, find_formats
 from ekiben.training.tables.labels import LabelReader
@@ -25,7 +26,7 @@ BERLIN = timezone(timedelta(hours=2))
 def read(values: Any, kind: Kind, **how: Any) -> list[Any]:
     """Return the values converted, "misfit" where one can't be."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
-    converted = convert(raw, kind, **how)
+    converted = convert(raw, kind, Spelling(**how))
     assert len(converted.values) == len(raw)
     parse_failure = converted.parse_failure if converted.parse_failure is not None else np.zeros(len(raw), bool)
     assert converted.parse_failure is None or parse_failure.any()
@@ -58,7 +59,7 @@ def test_the_type_is_that_of_the_kind(kind: Kind) -> None:
     for raw in (pa.array(["x", None]), pa.array([1, 2]), pa.array([b"x"]), pa.nulls(1), pa.array([date(2013, 1, 1)])):
         assert convert(raw, kind).values.type == TYPES.get(kind, pa.timestamp("s"))
         if kind == "timestamp":
-            assert convert(raw, kind, zoned=True).values.type == pa.timestamp("s", "UTC")
+            assert convert(raw, kind, Spelling(zoned=True)).values.type == pa.timestamp("s", "UTC")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,7 +108,7 @@ def test_a_type_without_a_kind_is_a_parse_failure(kind: Kind, raw: pa.Array) -> 
         *[
             ("1.2.3", "misfit"),
             ("--5", "misfit"),
-            ("5-", "misfit"),
+            ("5-", -5),
             ("1e", "misfit"),
             ("e5", "misfit"),
             (".", "misfit"),
@@ -146,6 +147,7 @@ def test_the_decimal_point_may_be_a_comma(text: str, number: float | str) -> Non
         (pa.array([math.inf, -math.inf, 1e39, FLOAT32_MAX]), ["misfit"] * 3 + [FLOAT32_MAX]),
         (pa.array([0.5, None], pa.float16()), [0.5, None]),
         (pa.array([Decimal("1.50"), None]), [1.5, None]),
+        (pa.array([Decimal("1.50"), None], pa.decimal32(4, 2)), [1.5, None]),
         (pa.array([Decimal("1e40")]), ["misfit"]),
         (pa.array([True, False, None]), [1, 0, None]),
         (pa.array([date(2013, 7, 4)]), ["misfit"]),
@@ -168,7 +170,7 @@ def test_every_number_that_is_written_is_read_back(numbers: list[float], write: 
 def test_grouped_numbers_are_read_back(numbers: list[Decimal], marks: str) -> None:
     swap = str.maketrans(",.", marks)
     strings = [f"{number:,.2f}".translate(swap) for number in numbers]
-    read_back = to_double(to_plain(pa.array(strings, pa.string())), marks[1]).to_pylist()
+    read_back = to_double(to_plain(pa.array(strings, pa.string())), Spelling(decimal=marks[1])).to_pylist()
     assert read_back == [float(number) for number in numbers]
 
 
@@ -262,7 +264,9 @@ def test_a_moment_outside_of_the_calendar_in_utc_is_a_parse_failure() -> None:
         ("%d-%b-%y", "04-Jul-13", datetime(2013, 7, 4)),
         ("%d.%m.%Y", "31.2.2013", "misfit"),
         ("%d.%m.%Y", "4.7.2013 12:00", "misfit"),
-        ("%d.%m.%Y", "2013-07-04", "misfit"),
+        ("%d.%m.%Y", "2013-07-04", datetime(2013, 7, 4)),
+        ("%Y-%d-%m", "2013-04-07", datetime(2013, 7, 4)),
+        ("%Y-%d-%m", "2013-04-13", "misfit"),
         ("%d.%m.%Y", "now", "misfit"),
         ("%d.%m.%Y", "today", "misfit"),
     ],
@@ -314,7 +318,7 @@ def test_every_moment_that_is_written_is_read_back(moments: list[datetime], betw
 @pytest.mark.parametrize(
     ("raw", "strings"),
     [
-        (pa.array(["a", " b ", "", None]), ["a", " b ", None, None]),
+        (pa.array(["a", " b ", "", None]), ["a", "b", None, None]),
         (pa.array([1, None, -3]), ["1", None, "-3"]),
         (pa.array([1.0, 1.5, math.nan, 3e15]), ["1", "1.5", None, "3000000000000000"]),
         (pa.array([0.1], pa.float32()), ["0.1"]),
@@ -339,7 +343,9 @@ def test_how_strings_are_stored_makes_no_difference(kind: Kind) -> None:
     plain = strings.slice(1)
     wanted = read(plain, kind)
     assert len({repr(value) for value in wanted}) > 2
-    for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), plain.dictionary_encode()):
+    encoded = plain.dictionary_encode()
+    views = pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string_view()))
+    for stored in (plain.cast(pa.large_string()), plain.cast(pa.string_view()), encoded, views):
         assert read(stored, kind) == wanted
     assert read(pa.concat_arrays([plain, plain]), kind) == wanted * 2
 
@@ -350,7 +356,7 @@ def test_any_text_is_a_value_or_missing_or_a_parse_failure(strings: list[str | N
     raw = pa.array(strings, pa.string())
     for kind in KINDS:
         for how in ({}, {"decimal": ","}, {"zoned": True}, {"format": "%d.%m.%Y"}):
-            converted = convert(raw, kind, **how)  # type: ignore[arg-type]
+            converted = convert(raw, kind, Spelling(**how))  # type: ignore[arg-type]
             missing = np.array([text is None or text.strip() in NULL_SPELLINGS for text in strings], bool)
             parse_failure = np.zeros(len(strings), bool) if converted.parse_failure is None else converted.parse_failure
             assert (converted.values.is_null().to_numpy(zero_copy_only=False) == (missing | parse_failure)).all()
@@ -395,7 +401,7 @@ def test_the_format_of_dates_is_found(strings: list[str], format: str) -> None:
         ["x"],
         ["1234"],
         ["1.5"],
-        ["17:30"],
+        ["24:30"],
         ["10.0.0.1"],
         ["4.7.2013", "x"],
         ["31.02.2013"],
