@@ -1,0 +1,118 @@
+"""CSV text → rows of strings, by DuckDB, with what it finds broken in our words."""
+
+import csv
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from ekiben.training.sources.duck import connect
+
+_READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = $header,
+    delim = $delimiter, quote = $quote, escape = $quote, nullstr = $absent, comment = '', compression = 'none',
+    strict_mode = true, parallel = false, max_line_size = $size, buffer_size = $size)"""
+_ESCAPED = re.compile(rb'\\[\\"]')
+_ORIGINAL = re.compile(
+    r"Original Line: (.*?)\n?(?:Expected Number|Value with|Invalid unicode|Possible|Maximum)", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Quoting:
+    """How a value is written that has a delimiter in it, and a quote within such a value."""
+
+    quote: str
+    escape: str
+
+    def read(self, lines: Any, delimiter: str) -> Iterator[list[str]]:
+        """Read lines by Python's parser, which knows of no errors."""
+        ways = {"doublequote": True} if self.escape == self.quote else {"doublequote": False, "escapechar": self.escape}
+        quotes = {"quotechar": self.quote, **ways} if self.quote else {"quoting": csv.QUOTE_NONE}
+        return csv.reader(lines, delimiter=delimiter, skipinitialspace=not delimiter.isspace(), **quotes)
+
+
+DOUBLED, BACKSLASH, UNQUOTED = Quoting('"', '"'), Quoting('"', "\\"), Quoting("", "")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of a text, and whether the last one is all there."""
+
+    rows: pa.Table
+    is_complete: bool
+
+
+class Broken(Exception):
+    """A text is no CSV: in which of its rows, counted from 1, and what DuckDB says of it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        line = re.search(r"Line: (\d+)", said)
+        self.row = int(line[1]) if line else None
+        original = _ORIGINAL.search(said)
+        self.text = original[1].removesuffix("\n") if original else ""
+
+
+class RowParser:
+    """Reads one text after the other, all written alike."""
+
+    def __init__(self, delimiter: str, quoting: Quoting, columns: int) -> None:
+        self._options = {
+            "columns": {f"c{index}": "VARCHAR" for index in range(columns)},
+            "delimiter": delimiter,
+            "quote": quoting.quote,
+            "absent": secrets.token_hex(8),  # no value is: "" is one too
+        }
+        self._has_backslashes = quoting.escape == BACKSLASH.escape
+        # A row that ends every text: it is not read as one where a quote is still open.
+        self._end = ("\1" + secrets.token_hex(8)).replace(delimiter, "\2")
+        self._last = delimiter.join([self._end] * columns).encode()
+
+    def __enter__(self) -> Self:
+        self._connection = connect()
+        self._file = tempfile.NamedTemporaryFile()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._file.close()
+
+    def parse(self, text: bytes, columns: Sequence[int], has_header: bool = True) -> Parsed:
+        """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
+        if self._has_backslashes:
+            text = _ESCAPED.sub(lambda found: b'""' if found[0] == b'\\"' else b"\\", text)
+        try:
+            parsed = self._query(text, columns, has_header)
+            if parsed.is_complete or b"\r" not in text:
+                return parsed
+        except Broken:
+            if b"\r" not in text:
+                raise
+        # Newlines of several kinds: DuckDB takes the first one's for all.
+        return self._query(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), columns, has_header)
+
+    def _query(self, text: bytes, columns: Sequence[int], has_header: bool) -> Parsed:
+        newline = b"\r\n" if text.endswith(b"\r\n") else b"\r" if b"\r" in text and b"\n" not in text else b"\n"
+        content = text + (b"" if text.endswith((b"\n", b"\r")) else newline) + self._last + newline
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(content)
+        self._file.flush()
+        named = {"path": self._file.name, "header": has_header, "size": 2 * len(content) + 2}
+        query = _READ.format(names=", ".join(f"c{index}" for index in columns))
+        try:
+            rows = self._connection.sql(query, params={**self._options, **named}).to_arrow_table()
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise Broken(str(error)) from None
+        is_complete = rows.num_rows > 0 and rows[0][-1].as_py() == self._end
+        return Parsed(rows.slice(0, rows.num_rows - 1) if is_complete else rows, is_complete)
