@@ -51,6 +51,6 @@ def add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
         "--table-version",
         dest="version",
         metavar="N",
-        help="of a Delta table, or an Iceberg snapshot (default: newest)",
+        help="a Delta table, or an Iceberg snapshot (default: newest)",
     )
     command.add_argument("--as-of", metavar="TIME", help="a Delta or Iceberg table as it was, e.g. 2026-01-31T12:00")
