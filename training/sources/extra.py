@@ -15,7 +15,7 @@ def import_extra(module: str, table: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError:
-        install = f"pip install {_PACKAGES[package]}, or ekiben[{_EXTRAS[package]}]"
+        install = f"pip install {_PACKAGES[package]}, or 'ekiben[{_EXTRAS[package]}]'"
         raise InvalidTable(
             f"{table} needs the Python package {_PACKAGES[package]}, which is not installed: {install}"
         ) from None
