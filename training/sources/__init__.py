@@ -17,7 +17,7 @@ from ekiben.training.sources.files import check_file, is_json, is_parquet, is_sp
 from ekiben.training.sources.json_records import JsonRecords
 from ekiben.training.sources.lake import LakeTable, is_lake
 from ekiben.training.sources.parquet import ParquetFiles
-from ekiben.training.sources.parser import DOUBLED
+from ekiben.training.sources.parser import BACKSLASH
 from ekiben.training.sources.sheet import Sheet
 from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
 
@@ -92,8 +92,8 @@ def find_source(table: str, query: str | None, spelling: Mapping[str, str] = NOT
         "encoding": found.encoding,
         "decimal": found.decimal,
     }
-    if found.quoting != DOUBLED and not found.doubts_quotes:
-        written |= {"quote": found.quoting.quote, "escape": found.quoting.escape or None}
+    written |= {"quote": source.quote} if found.trusts_quotes else {}
+    written |= {"escape": found.quoting.escape} if found.quoting == BACKSLASH else {}
     return FileSource.model_validate({"path": source.path, **written})
 
 

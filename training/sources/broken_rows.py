@@ -15,10 +15,10 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.training.sources.dialect import CsvFormat
 from ekiben.training.sources.encoding import explain_encoding
 from ekiben.training.sources.parser import Broken
+from ekiben.training.sources.swallowed import find_swallowed
 from ekiben.training.wording import count
 
 _SHOWN = 60  # characters of a row that an error quotes
-_LIKELY_LINES = 3  # of two values each; with more values one line is enough
 _REMEDY = 'a quote within quotes is written ""; where quotes are a part of the values, give --quote none'
 
 
@@ -60,36 +60,18 @@ class RowExplainer:
         there = f"{self.path}: {name_row(done + parsed + 1)}, {values[-1][:_SHOWN]!r},"
         return f"{there} has more than {limit >> 20} MB: is a quote never closed?"
 
-    def check(self, column: pa.ChunkedArray, place: int, done: int) -> None:
+    def check(self, table: pa.Table, places: Sequence[int], done: int) -> None:
         """Raise InvalidTable if a value of the rows behind those done swallowed other rows, or has quotes to lose."""
+        if self.csv_format.trusts_quotes:
+            return
         if self.csv_format.doubts_quotes:
-            found, fault = self._find_quoted(column), "closed, though quotes are a part of the values before"
+            found, fault = _find_quoted(table, places), "closed, though quotes are a part of the values before"
         else:
-            found, fault = self._find_swallowed(column, place), "closed only lines later, after what look like rows"
+            found = find_swallowed(table, places, len(self.columns), self.csv_format.delimiter)
+            fault = "closed only after what look like rows (if they are a text, give --quote '\"')"
         if found:
-            raise InvalidTable(self.explain_open_quote(done + found[0] + 1, place, found[1], fault))
-
-    def _find_quoted(self, column: pa.ChunkedArray) -> tuple[int, str] | None:
-        """Return the first value, and its row, that stands in quotes."""
-        quoted = pc.indices_nonzero(pc.match_substring_regex(column, '^"[^"]*"$'))
-        return (quoted[0].as_py(), column[quoted[0].as_py()].as_py()) if len(quoted) else None
-
-    def _find_swallowed(self, column: pa.ChunkedArray, place: int) -> tuple[int, str] | None:
-        """Return the first value, and its row, whose lines are rows: its quote was never meant to be closed."""
-        if not any(b"\n" in chunk.buffers()[2].to_pybytes() for chunk in column.chunks if chunk.buffers()[2]):
-            return None
-        separators = len(self.columns) - 1
-        enough = _LIKELY_LINES if separators == 1 else 1
-        suspects = pc.and_(
-            pc.match_substring(column, "\n"),
-            pc.greater_equal(pc.count_substring(column, self.csv_format.delimiter), separators * enough),
-        )
-        for row in pc.indices_nonzero(suspects).to_pylist() if separators else ():
-            value = column[row].as_py()
-            lines = value.split("\n")[0 if place == 0 else 1 : None if place == separators else -1]
-            if len(lines) >= enough and all(line.count(self.csv_format.delimiter) == separators for line in lines):
-                return row, value
-        return None
+            row, place, value = found
+            raise InvalidTable(self.explain_open_quote(done + row + 1, place, value, fault))
 
     def _split(self, text: str, skipped: int = 0) -> list[str]:
         """Return the values of the first row after those skipped."""
@@ -98,6 +80,14 @@ class RowExplainer:
             for _ in range(skipped):
                 next(rows, None)
             return next(rows, [""])
+
+
+def _find_quoted(table: pa.Table, places: Sequence[int]) -> tuple[int, int, str] | None:
+    """Return row, place and value of the first one that stands in quotes."""
+    for place, column in zip(places, table.columns, strict=True):
+        for row in pc.indices_nonzero(pc.match_substring_regex(column, '^"[^"]*"$')).to_pylist():
+            return row, place, column[row].as_py()
+    return None
 
 
 def name_row(number: int) -> str:

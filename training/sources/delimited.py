@@ -81,8 +81,7 @@ class DelimitedFile:
                 raise InvalidTable(explainer.explain(broken, done)) from None
             parsed_rows = parsed.rows.num_rows + (not done)
             if parsed.is_complete:
-                for place, column in zip(indices, parsed.rows.columns, strict=True):
-                    explainer.check(column, place, done or 1)
+                explainer.check(parsed.rows, indices, done or 1)
                 done, held, parsed_rows = done + parsed_rows, b"", 0
                 yield parsed.rows
         if held:

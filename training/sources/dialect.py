@@ -37,6 +37,7 @@ class CsvFormat:
     quoting: Quoting
     header: tuple[str, ...]
     prologue: str  # what stands before the header
+    trusts_quotes: bool  # somebody said what quotes values
     doubts_quotes: bool  # they are read as a part of the values, though nobody said so
     doubts_encoding: bool  # it is UTF-8 by its letters, but not by what was said
     notes: tuple[str, ...]  # what of it is not read, and doubts
@@ -73,7 +74,16 @@ def find_csv_format(source: FileSource) -> CsvFormat:
     doubts_encoding = found == UTF8 and not is_utf8(encoding) and not sample.isascii()
     notes = (*prologue.notes, *_doubt(source.path, encoding, doubts_quotes, doubts_encoding))
     return CsvFormat(
-        encoding, delimiter, decimal, quoting, tuple(header), prologue.text, doubts_quotes, doubts_encoding, notes
+        encoding=encoding,
+        delimiter=delimiter,
+        decimal=decimal,
+        quoting=quoting,
+        header=tuple(header),
+        prologue=prologue.text,
+        trusts_quotes=source.quote is not None,
+        doubts_quotes=doubts_quotes,
+        doubts_encoding=doubts_encoding,
+        notes=notes,
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ekiben.training.sources.duck import connect
 
-_READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = $header,
+_READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = true,
     delim = $delimiter, quote = $quote, escape = $quote, nullstr = $absent, comment = '', compression = 'none',
     strict_mode = true, parallel = false, max_line_size = $size, buffer_size = $size)"""
 _ESCAPED = re.compile(rb'\\[\\"]')
@@ -54,7 +54,7 @@ class Broken(Exception):
     def __init__(self, said: str) -> None:
         super().__init__(said)
         line = re.search(r"Line: (\d+)", said)
-        self.row = int(line[1]) if line else None
+        self.row = int(line[1]) - 1 if line else None  # the first line is ours
         original = _ORIGINAL.search(said)
         self.text = original[1].removesuffix("\n") if original else ""
 
@@ -70,6 +70,7 @@ class RowParser:
             "absent": secrets.token_hex(8),  # no value is: "" is one too
         }
         self._has_backslashes = quoting.escape == BACKSLASH.escape
+        self._newline = b""
         # A row that ends every text: it is not read as one where a quote is still open.
         self._end = ("\1" + secrets.token_hex(8)).replace(delimiter, "\2")
         self._last = delimiter.join([self._end] * columns).encode()
@@ -89,25 +90,37 @@ class RowParser:
         """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
         if self._has_backslashes:
             text = _ESCAPED.sub(lambda found: b'""' if found[0] == b'\\"' else b"\\", text)
-        try:
-            parsed = self._query(text, columns, has_header)
+        for newline in self._list_newlines(text):
+            try:
+                parsed = self._query(text, columns, has_header, newline)
+            except Broken:
+                if b"\r" not in text:
+                    raise
+                continue
+            if parsed.is_complete:
+                self._newline = newline
             if parsed.is_complete or b"\r" not in text:
                 return parsed
-        except Broken:
-            if b"\r" not in text:
-                raise
-        # Newlines of several kinds: DuckDB takes the first one's for all.
-        return self._query(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), columns, has_header)
+        # Newlines of several kinds end rows: those within quotes become one kind, too.
+        return self._query(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), columns, has_header, b"\n")
 
-    def _query(self, text: bytes, columns: Sequence[int], has_header: bool) -> Parsed:
-        newline = b"\r\n" if text.endswith(b"\r\n") else b"\r" if b"\r" in text and b"\n" not in text else b"\n"
-        content = text + (b"" if text.endswith((b"\n", b"\r")) else newline) + self._last + newline
+    def _list_newlines(self, text: bytes) -> list[bytes]:
+        """Return what may end the rows, the likeliest first: what did before, or ends the text."""
+        crlf = text.count(b"\r\n")
+        there = {b"\r\n": crlf, b"\n": text.count(b"\n") - crlf, b"\r": text.count(b"\r") - crlf}
+        newlines = [newline for newline, times in there.items() if times] or [b"\n"]
+        return sorted(newlines, key=lambda newline: (newline != self._newline, not text.endswith(newline)))
+
+    def _query(self, text: bytes, columns: Sequence[int], has_header: bool, newline: bytes) -> Parsed:
+        """Parse the text between two lines of ours: DuckDB takes the first one's newline for that of all rows."""
+        end = b"" if text.endswith(newline) else newline
+        content = b"".join((self._last, newline, text, end, self._last, newline))
         self._file.seek(0)
         self._file.truncate()
         self._file.write(content)
         self._file.flush()
-        named = {"path": self._file.name, "header": has_header, "size": 2 * len(content) + 2}
         query = _READ.format(names=", ".join(f"c{index}" for index in columns))
+        named = {"path": self._file.name, "size": 2 * len(content) + 2}
         try:
             rows = self._connection.sql(query, params={**self._options, **named}).to_arrow_table()
         except duckdb.OutOfMemoryException:
@@ -115,4 +128,4 @@ class RowParser:
         except duckdb.Error as error:
             raise Broken(str(error)) from None
         is_complete = rows.num_rows > 0 and rows[0][-1].as_py() == self._end
-        return Parsed(rows.slice(0, rows.num_rows - 1) if is_complete else rows, is_complete)
+        return Parsed(rows.slice(has_header, max(0, rows.num_rows - is_complete - has_header)), is_complete)
