@@ -14,14 +14,14 @@ MEMORY_VARIABLE = "EKIBEN_MEMORY"
 _SHARE = 4  # of the container's memory: the table itself and the network need the rest
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+def connect(threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Open a database in memory; what does not fit there goes to the folder of temporary files.
 
     Raise InvalidTable if EKIBEN_MEMORY is no amount of memory.
     """
     connection = duckdb.connect(
         config={
-            "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            "threads": threads or _count_cpus(),
             "temp_directory": str(Path(tempfile.gettempdir()) / f"ekiben-{os.getpid()}"),  # else .tmp, where one is
             "autoinstall_known_extensions": False,  # they are downloaded
             "autoload_known_extensions": False,
@@ -30,6 +30,11 @@ def connect() -> duckdb.DuckDBPyConnection:
     _bound_memory(connection)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _count_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:

@@ -76,7 +76,7 @@ class RowParser:
         self._last = delimiter.join([self._end] * columns).encode()
 
     def __enter__(self) -> Self:
-        self._connection = connect()
+        self._connection = connect(threads=1)  # one parses a text alone, and costs less than two that share one
         self._file = tempfile.NamedTemporaryFile()
         return self
 
@@ -106,6 +106,8 @@ class RowParser:
 
     def _list_newlines(self, text: bytes) -> list[bytes]:
         """Return what may end the rows, the likeliest first: what did before, or ends the text."""
+        if b"\r" not in text:
+            return [b"\n"]
         crlf = text.count(b"\r\n")
         there = {b"\r\n": crlf, b"\n": text.count(b"\n") - crlf, b"\r": text.count(b"\r") - crlf}
         newlines = [newline for newline, times in there.items() if times] or [b"\n"]
@@ -120,7 +122,7 @@ class RowParser:
         self._file.write(content)
         self._file.flush()
         query = _READ.format(names=", ".join(f"c{index}" for index in columns))
-        named = {"path": self._file.name, "size": 2 * len(content) + 2}
+        named = {"path": self._file.name, "size": len(content) + 1}
         try:
             rows = self._connection.sql(query, params={**self._options, **named}).to_arrow_table()
         except duckdb.OutOfMemoryException:
