@@ -7,7 +7,7 @@ from ekiben.training.sources.dialect import CsvFormat
 from ekiben.training.sources.encoding import is_utf8
 from ekiben.training.sources.files import Content
 
-_BYTES = 1 << 23
+_BYTES = 1 << 22  # a piece that stays in the caches, and costs little to start with
 LONGEST_ROW = 1 << 25
 
 
