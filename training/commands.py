@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ekiben.training.problem import ProblemConfig
 
 SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
-TABLES = "a CSV or Parquet file, a folder of Parquet files, or an SQLAlchemy URL"
+TABLES = "a file (CSV, Parquet, JSON, Excel), a folder (Parquet, Delta, Iceberg), or an SQLAlchemy URL"
 FORMULAS = (
     "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
     "formula: open a table of strangers' strings as Parquet, or import its columns as text"

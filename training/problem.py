@@ -1,7 +1,7 @@
 """The problem file: target, features, source and split of one prediction problem, in TOML."""
 
 import os
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -48,7 +48,7 @@ class BuiltInSource(_Entry):
 
 
 class FileSource(_Entry):
-    """A CSV file, a Parquet file or a folder of Parquet files; a relative path starts at the problem file.
+    """A file, a folder of Parquet files, or a Delta or Iceberg table; a relative path starts at the problem file.
 
     What is not said of a CSV file is found out by looking at it.
     """
@@ -58,6 +58,18 @@ class FileSource(_Entry):
     encoding: str | None = None
     decimal: DecimalMark = "."  # of the columns of which no other is said
     null: tuple[str, ...] = ()  # what stands for missing in every column, besides the usual
+    quote: Literal['"', "'", ""] | None = None
+    escape: Literal['"', "'", "\\"] | None = None
+    sheet: str | None = None  # of a spreadsheet (default: the first)
+    version: int | None = None  # of a Delta table, or an Iceberg table's snapshot (default: the newest)
+    as_of: datetime | None = None  # the version of that moment, in UTC if it has no offset
+
+    @model_validator(mode="after")
+    def check_version(self) -> Self:
+        """Reject two ways to say one version."""
+        if self.version is not None and self.as_of is not None:
+            raise ValueError("`version` and `as_of` both say which version is read: leave one out")
+        return self
 
 
 class SqlSource(_Entry):

@@ -62,7 +62,7 @@ def _begin(proposal: Proposal) -> list[str]:
 
 
 def _render_source(source: FileSource | SqlSource, folder: Path) -> Iterator[str]:
-    facts = source.model_dump(exclude_defaults=True)
+    facts = source.model_dump(mode="json", exclude_defaults=True)
     if isinstance(source, FileSource):
         facts["path"] = locate(source.path, folder).as_posix()
     for key, value in facts.items():

@@ -1,7 +1,10 @@
-"""Where a table comes from: a CSV file, Parquet, a query in a database, or one of ours."""
+"""Where a table comes from: a file, a folder, a data lake, a query in a database, or one of ours."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
@@ -11,8 +14,12 @@ from ekiben.training.sources.built_in import BuiltInTable
 from ekiben.training.sources.database import DatabaseQuery
 from ekiben.training.sources.delimited import DelimitedFile
 from ekiben.training.sources.dialect import find_csv_format
-from ekiben.training.sources.files import check_file, is_parquet
+from ekiben.training.sources.files import check_file, is_json, is_parquet, is_spreadsheet
+from ekiben.training.sources.json_records import JsonRecords
+from ekiben.training.sources.lake import LakeTable, is_lake
 from ekiben.training.sources.parquet import ParquetFiles
+from ekiben.training.sources.parser import BACKSLASH
+from ekiben.training.sources.sheet import Sheet
 from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
 
 __all__ = [
@@ -27,6 +34,19 @@ __all__ = [
 ]
 
 NOTHING: Mapping[str, Any] = {}
+_CSV, _SPREADSHEET, _LAKE, _PARQUET, _JSON = (
+    "a CSV file",
+    "a spreadsheet",
+    "a Delta or Iceberg table",
+    "Parquet",
+    "JSON",
+)
+_ABOUT = {  # what an option is about
+    **dict.fromkeys(("delimiter", "encoding", "decimal", "null", "quote"), _CSV),
+    "sheet": _SPREADSHEET,
+    **dict.fromkeys(("version", "as_of"), _LAKE),
+}
+_OPTIONS = {"version": "table-version", "as_of": "as-of"}  # where they are called otherwise on the command line
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 
 
@@ -39,15 +59,14 @@ def open_source(source: BuiltInSource | FileSource | SqlSource) -> Source:
         return BuiltInTable(source.loader)
     if isinstance(source, SqlSource):
         return DatabaseQuery.open(source)
-    check_file(source.path)
-    return ParquetFiles.open(source.path) if is_parquet(source.path) else DelimitedFile.open(source)
+    return _open_file(source, _find_kind(source.path))
 
 
 def find_source(table: str, query: str | None, spelling: Mapping[str, Any] = NOTHING) -> FileSource | SqlSource:
     """Describe a table named on the command line: a path, a database's URL, or `$NAME` that holds one.
 
-    How a CSV file is written is found out and filled in, except for what `spelling` says of its delimiter and
-    encoding; it may also say the decimal mark and the markers of missing of all columns. A password in the URL
+    How a CSV file is written is found out and filled in, except for what `spelling` says of it; it may also say the
+    decimal mark and the markers of missing of all columns, and which sheet or version is meant. A password in the URL
     is taken out, since what is returned is written to a file: `${DATABASE_PASSWORD}` stands in its place, and this
     process's environment gets that variable, so that `open_source` works at once. Raise
     InvalidTable if there is no such file, or if a URL has no query.
@@ -57,23 +76,58 @@ def find_source(table: str, query: str | None, spelling: Mapping[str, Any] = NOT
     if is_url(table):
         if not query:
             raise InvalidTable('a database URL needs a query: add --query "SELECT …"')
-        _reject_spelling(spelling, "a database's URL")
+        _reject_others(spelling, "", "a database's URL")
         return SqlSource(url=hide_password(table), query=query)
     if query:
         raise InvalidTable(
             f"{redact_uri(table)} is a path, and --query goes with a database URL, e.g. sqlite:///shop.db"
         )
-    source = FileSource.model_validate({"path": table, **spelling})
-    check_file(source.path)
-    if is_parquet(source.path):
-        _reject_spelling(spelling, f"{source.path}, which is Parquet")
+    source = _describe(table, spelling)
+    kind = _find_kind(source.path)
+    _reject_others(spelling, kind, f"{source.path}, which is {kind}")
+    if kind != _CSV:
         return source
     found = find_csv_format(source)
-    return FileSource.model_validate(
-        {**spelling, "path": table, "delimiter": found.delimiter, "encoding": found.encoding}
-    )
+    written: dict[str, Any] = {**spelling, "delimiter": found.delimiter, "encoding": found.encoding}
+    written |= {"quote": source.quote} if found.trusts_quotes else {}
+    written |= {"escape": found.quoting.escape} if found.quoting == BACKSLASH else {}
+    return FileSource.model_validate({"path": source.path, **written})
 
 
-def _reject_spelling(spelling: Mapping[str, Any], table: str) -> None:
-    if spelling:
-        raise InvalidTable(f"--{next(iter(spelling))} says how a CSV file is written, and not {table}: leave it out")
+def _find_kind(path: Path) -> str:
+    """Return what a file or folder holds, by its first bytes or its name; raise InvalidTable if it is not there."""
+    check_file(path)
+    if path.is_dir():
+        return _LAKE if is_lake(path) else _PARQUET
+    if is_spreadsheet(path):
+        return _SPREADSHEET
+    if is_parquet(path):
+        return _PARQUET
+    return _JSON if is_json(path) else _CSV
+
+
+def _open_file(source: FileSource, kind: str) -> Source:
+    if kind == _LAKE:
+        return LakeTable.open(source)
+    if kind == _SPREADSHEET:
+        return Sheet.open(source)
+    if kind == _PARQUET:
+        return ParquetFiles.open(source.path)
+    return JsonRecords.open(source.path) if kind == _JSON else DelimitedFile.open(source)
+
+
+def _describe(table: str, spelling: Mapping[str, Any]) -> FileSource:
+    try:
+        return FileSource.model_validate({"path": table, **spelling})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "as_of"
+        raise InvalidTable(f"--{_OPTIONS.get(name, name)}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _reject_others(spelling: Mapping[str, Any], kind: str, table: str) -> None:
+    """Raise InvalidTable if an option is about tables of another kind."""
+    other = next((name for name in spelling if _ABOUT.get(name, kind) != kind), None)
+    if other:
+        says = "how a CSV file is written" if _ABOUT[other] == _CSV else f"what of {_ABOUT[other]} is read"
+        raise InvalidTable(f"--{_OPTIONS.get(other, other)} says {says}, and not {table}: leave it out")

@@ -1,17 +1,22 @@
-"""How a CSV file is written: its encoding and delimiter, found by looking at its beginning."""
+"""How a CSV file is written: its encoding, delimiter and quotes, found by looking at its beginning."""
 
 import contextlib
 import csv
 import io
 import itertools
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import FileSource
+from ekiben.training.sources.duck import bounded
 from ekiben.training.sources.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
 from ekiben.training.sources.files import FORMATS, open_content, readable
+from ekiben.training.sources.parser import BACKSLASH, DOUBLED, UNQUOTED, Broken, Quoting, RowParser
+from ekiben.training.sources.prologue import split_prologue
 
 _SAMPLE_BYTES = 1 << 22
 _SAMPLE_ROWS = 1000
@@ -24,9 +29,13 @@ class CsvFormat:
 
     encoding: str
     delimiter: str
+    quoting: Quoting
     header: tuple[str, ...]
-    has_rows: bool
-    notes: tuple[str, ...] = ()  # doubts about what was said of it
+    prologue: str  # what stands before the header
+    trusts_quotes: bool  # somebody said what quotes values
+    doubts_quotes: bool  # they are read as a part of the values, though nobody said so
+    doubts_encoding: bool  # it is UTF-8 by its letters, but not by what was said
+    notes: tuple[str, ...]  # what of it is not read, and doubts
 
 
 def find_csv_format(source: FileSource) -> CsvFormat:
@@ -39,10 +48,15 @@ def find_csv_format(source: FileSource) -> CsvFormat:
     is_whole = len(sample) < _SAMPLE_BYTES
     found = find_encoding(sample, is_whole)
     encoding, text = _decode(source, sample, is_whole, found)
-    rows = {delimiter: _parse(text, delimiter, is_whole) for delimiter in (*_DELIMITERS, *_declared(source))}
+    declared = _declared(source)
+    prologue = split_prologue(text, (*declared, *_DELIMITERS))
+    text = text[len(prologue.text) :]
+    rows = {each: _parse(text, each, is_whole) for each in (*_DELIMITERS, prologue.delimiter or ",", *declared)}
     best = max(_DELIMITERS, key=lambda each: _share_alike(rows[each]))
-    delimiter = source.delimiter or (best if _share_alike(rows[best]) else ",")
-    header, *others = rows[delimiter] or [[]]
+    delimiter = source.delimiter or prologue.delimiter or (best if _share_alike(rows[best]) else ",")
+    with bounded(source.path):
+        quoting = _find_quoting(source, text, delimiter, len((rows[delimiter] or [[]])[0]), is_whole)
+    (header, *_) = _parse(text, delimiter, is_whole, quoting) or [[]]
     if not header:
         raise InvalidTable(f"{source.path} is empty: its first line must name the columns")
     if len(header) == 1 and _share_alike(rows[best]):
@@ -50,8 +64,28 @@ def find_csv_format(source: FileSource) -> CsvFormat:
         raise InvalidTable(
             f"{there}: set `delimiter` in the problem file, e.g. delimiter = {json.dumps(best)}, or give --delimiter"
         )
-    notes = _doubt_encoding(source.path, encoding, found, sample)
-    return CsvFormat(encoding, delimiter, tuple(header), bool(others) or not is_whole, notes)
+    doubts_quotes = quoting == UNQUOTED and source.quote is None
+    doubts_encoding = found == UTF8 and not is_utf8(encoding) and not sample.isascii()
+    notes = (*prologue.notes, *_doubt(source.path, encoding, doubts_quotes, doubts_encoding))
+    return CsvFormat(
+        encoding=encoding,
+        delimiter=delimiter,
+        quoting=quoting,
+        header=tuple(header),
+        prologue=prologue.text,
+        trusts_quotes=source.quote is not None,
+        doubts_quotes=doubts_quotes,
+        doubts_encoding=doubts_encoding,
+        notes=notes,
+    )
+
+
+def _doubt(path: Path, encoding: str, quotes: bool, letters: bool) -> Iterator[str]:
+    """Yield a sentence for each doubt; UTF-8 read as something else reads as MÃ¼ller."""
+    if quotes:
+        yield "quotes are read as a part of the values, such as inches: one is opened and never closed"
+    if letters:
+        yield f"{path} is valid UTF-8 but read as {encoding}, as was said: if letters look wrong, say utf-8"
 
 
 def _declared(source: FileSource) -> tuple[str, ...]:
@@ -81,18 +115,38 @@ def _decode(source: FileSource, sample: bytes, is_whole: bool, found: str | None
     return encoding, text
 
 
-def _doubt_encoding(path: Path, encoding: str, found: str | None, sample: bytes) -> tuple[str, ...]:
-    """Return a sentence if a file is read as something else that is UTF-8 by its letters: it would read as MÃ¼ller."""
-    if found != UTF8 or is_utf8(encoding) or sample.isascii():
-        return ()
-    return (f"{path} is valid UTF-8 but read as {encoding}, as was said: if letters look wrong, say utf-8",)
+def _find_quoting(source: FileSource, text: str, delimiter: str, columns: int, is_whole: bool) -> Quoting:
+    """Return what the source says of quotes, or the first way to write them by which all rows can be read."""
+    if source.quote is not None or source.escape is not None:
+        quote = '"' if source.quote is None else source.quote
+        return Quoting(quote, source.escape or quote)
+    lines = text if is_whole else text[: text.rfind("\n") + 1]
+    ways = [DOUBLED]
+    if BACKSLASH.escape + BACKSLASH.quote in lines:
+        ways.append(BACKSLASH)
+    if not re.search(rf'(?:^|{re.escape(delimiter)})"[^"\r\n]*"(?:{re.escape(delimiter)}|$)', lines, re.MULTILINE):
+        ways.append(UNQUOTED)  # no value stands in quotes: they are a part of it, such as inches
+    if '"' not in lines:
+        return DOUBLED
+    return next((way for way in ways if _can_read(lines, delimiter, columns, way, is_whole)), DOUBLED)
 
 
-def _parse(text: str, delimiter: str, is_whole: bool) -> list[list[str]]:
+def _can_read(lines: str, delimiter: str, columns: int, quoting: Quoting, is_whole: bool) -> bool:
+    """Return whether all rows can be read; what the look cuts off within quotes may not be long."""
+    cuts = [len(lines)] if is_whole else [len(lines), len(lines) // 8 * 7, len(lines) // 2]
+    with RowParser(delimiter, quoting, columns) as parser:
+        try:
+            texts = (lines[:cut] if is_whole else lines[: lines.rfind("\n", 0, cut) + 1] for cut in cuts)
+            return any(parser.parse(text.encode(), [0]).is_complete for text in texts)
+        except Broken:
+            return False
+
+
+def _parse(text: str, delimiter: str, is_whole: bool, quoting: Quoting = DOUBLED) -> list[list[str]]:
     """Return the first rows, without the last one where it may be cut off."""
     rows: list[list[str]] = []
     with contextlib.suppress(csv.Error):  # an endless field: the rows before it are enough
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        reader = quoting.read(io.StringIO(text, newline=""), delimiter)
         rows.extend(row for row in itertools.islice(reader, _SAMPLE_ROWS) if row)
     return rows if is_whole or len(rows) < 2 else rows[:-1]
 

@@ -12,20 +12,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
+
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.redaction import redact_uri
 
-FORMATS = "a table is a CSV file (.csv, .tsv, .txt, also in .gz, .zip, .bz2, .xz), Parquet or a database URL"
-_COMPRESSED = (".gz", ".zip", ".bz2", ".xz")
+FORMATS = (
+    "a table is a CSV file (.csv, .tsv, .txt, also in .gz, .zip, .bz2, .xz, .zst), Parquet, JSON, a spreadsheet, "
+    "a Delta or Iceberg table, or a database URL"
+)
+_COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst")
+_JSON = (".json", ".jsonl", ".ndjson")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _OTHERS = {
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), "a spreadsheet"),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "JSON"),
+    ".numbers": "a spreadsheet of another kind",
     **dict.fromkeys((".feather", ".arrow", ".ipc"), "Arrow"),
     **dict.fromkeys((".pkl", ".pickle"), "a Python pickle"),
     **dict.fromkeys((".h5", ".hdf5"), "HDF5"),
     **dict.fromkeys((".dta", ".sav", ".sas7bdat", ".xpt", ".rds"), "a statistics package's file"),
     **dict.fromkeys((".xml", ".html"), "markup"),
-    **dict.fromkeys((".tar", ".tgz", ".7z", ".rar", ".zst"), "an archive of another kind"),
+    **dict.fromkeys((".tar", ".tgz", ".7z", ".rar"), "an archive of another kind"),
     ".orc": "ORC",
     ".avro": "Avro",
     ".pdf": "PDF",
@@ -34,22 +40,18 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
+    b"\x28\xb5\x2f\xfd": lambda file: pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"),
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # with files and without
 _PARQUET, _SQLITE = b"PAR1", b"SQLite format 3\0"
-_TAIL_BYTES = 64
 
 
 class Content:
-    """What a file holds, decompressed: PyArrow reads from it."""
-
-    closed = False
+    """What a file holds, decompressed."""
 
     def __init__(self, file: IO[bytes], stream: IO[bytes]) -> None:
         self._file, self._stream = file, stream
         self._size = os.fstat(file.fileno()).st_size
-        self.position = 0  # bytes that were read, decompressed
-        self.tail = b""  # the last of them
 
     @property
     def share(self) -> float:
@@ -57,21 +59,14 @@ class Content:
         return min(1.0, self._file.tell() / max(1, self._size))
 
     def read(self, size: int) -> bytes:
-        chunk = self._stream.read(size)
-        self.position += len(chunk)
-        self.tail = (self.tail + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
-        return chunk
-
-    def close(self) -> None:
-        """Leave the file to `open_content`."""
+        return self._stream.read(size)
 
 
 def check_file(path: Path) -> None:
     """Raise InvalidTable if there is no such file or folder, or if its name says what we don't read."""
     with readable(path):
         status = path.stat()
-    name = Path(path.stem) if path.suffix.lower() in _COMPRESSED else path
-    other = _OTHERS.get(name.suffix.lower())
+    other = _OTHERS.get(_ending(path))
     if stat.S_ISDIR(status.st_mode):
         return
     if other:
@@ -93,6 +88,22 @@ def is_parquet(path: Path) -> bool:
     return start.startswith(_PARQUET)
 
 
+def is_json(path: Path) -> bool:
+    """Return whether the file's name says JSON."""
+    return _ending(path) in _JSON
+
+
+def is_spreadsheet(path: Path) -> bool:
+    """Return whether the file's name says that it is a spreadsheet."""
+    return path.suffix.lower() in _SPREADSHEETS
+
+
+def is_compressed(path: Path) -> bool:
+    """Return whether the file's first bytes say that it is compressed."""
+    with path.open("rb") as file:
+        return file.read(8).startswith((*_OPENERS, *_ZIP))
+
+
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn what can go wrong with a file into InvalidTable."""
@@ -100,7 +111,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InvalidTable(f"there is no file or folder {redact_uri(str(path))}") from None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or f"it is damaged: {error}"
         raise InvalidTable(f"{redact_uri(str(path))} can't be read: {reason}") from None
 
@@ -109,10 +120,23 @@ def readable(path: Path) -> Iterator[None]:
 def open_content(path: Path) -> Iterator[Content]:
     """Open a file, whatever it is compressed with."""
     with path.open("rb") as file:
+        before = _describe_state(file)
         start = file.read(8)
         file.seek(0)
         with _decompress(path, file, start) as stream:
             yield Content(file, stream)
+            if _describe_state(file) != before:
+                raise InvalidTable(f"{path} was changed while it was read: read it again when it is complete")
+
+
+def _ending(path: Path) -> str:
+    """Return the ending of the name, without that of a compressed file."""
+    return Path(path.stem if path.suffix.lower() in _COMPRESSED else path.name).suffix.lower()
+
+
+def _describe_state(file: IO[bytes]) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager

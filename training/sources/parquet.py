@@ -1,29 +1,25 @@
-"""Parquet: a file, or a folder of files that together are one table."""
+"""Parquet: a file, or a folder of files that together are one table.
 
-import os
+PyArrow reads it: DuckDB 2.0 takes no notice of pages' checksums, and gives a damaged page's bytes as numbers.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import NoReturn
 
 import pyarrow as pa
-from pyarrow import dataset, parquet
+import pyarrow.compute as pc
+from pyarrow import parquet
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.sources.files import readable
-from ekiben.training.sources.source import check_asked, check_columns
+from ekiben.training.sources.folder import Folder, list_folder
+from ekiben.training.sources.simple_types import cast, simplify_schema, unify
+from ekiben.training.sources.source import BATCH_ROWS, check_asked, check_columns
 
-_BATCH_ROWS = 1 << 16
-_SUFFIXES = (".parquet", ".pq")
-_FORMAT = dataset.ParquetFileFormat(
-    default_fragment_scan_options=dataset.ParquetFragmentScanOptions(
-        page_checksum_verification=True,
-        # Half the memory of reading whole row groups beforehand, and faster on a disk.
-        pre_buffer=False,
-        use_buffered_stream=True,
-    )
-)
+_BUFFER_BYTES = 1 << 20  # read as needed: half the memory of whole row groups beforehand, and faster on a disk
 
 
 @dataclass(frozen=True)
@@ -33,97 +29,114 @@ class ParquetFiles:
     path: Path
     columns: tuple[str, ...]
     rows: int
-    files: dataset.Dataset
+    schema: pa.Schema
+    folder: Folder
     typed = True
-    notes = ()
 
     @classmethod
     def open(cls, path: Path) -> "ParquetFiles":
         """Read the schema of every file; raise InvalidTable if there is none or if they differ."""
-        paths = _find_files(path) if path.is_dir() else [path]
-        schema = _common_schema(paths)
-        check_columns(str(path), schema.names)
-        base = {"partitioning": "hive", "partition_base_dir": str(path)} if path.is_dir() else {}
-        with _sound(path):
-            files = dataset.dataset([str(each) for each in paths], format=_FORMAT, **base)
-            files = files.replace_schema(pa.unify_schemas([schema, files.schema]).remove_metadata())
-            return cls(path, check_columns(str(path), files.schema.names), files.count_rows(), files)
+        folder = list_folder(path) if path.is_dir() else Folder((path,), ({},), ())
+        schema, rows = _read_schemas(path, folder)
+        return cls(path, check_columns(str(path), schema.names), rows, schema, folder)
 
     @property
     def description(self) -> str:
         return str(self.path)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.folder.notes
+
     def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
         """Stream the columns, file by file in the order of their names."""
         check_asked(self, columns)
         done = 0
-        for batch in filter(len, self._read(columns)):
-            done += batch.num_rows
-            report(done / max(1, self.rows))
-            yield batch
+        for file, keys in zip(self.folder.files, self.folder.keys, strict=True):
+            for batch in filter(len, self._read(file, keys, columns)):
+                done += batch.num_rows
+                report(min(1.0, done / max(1, self.rows)))
+                yield batch
         report(1.0)
 
-    def _read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        with _sound(self.path):
-            batches = self.files.to_batches(
-                columns=list(columns), batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-            )
-            for batch in batches:
-                self._check_strings(batch)
-                yield batch
+    def _read(self, file: Path, keys: dict[str, str | None], asked: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        with _open(file) as opened:
+            within = [name for name in asked if name in opened.schema_arrow.names]
+            for batch in opened.iter_batches(BATCH_ROWS, columns=within):
+                arrays = [
+                    self._take(file, batch, name)
+                    if name in within
+                    else _repeat(keys[name], self._type(name), len(batch))
+                    for name in asked
+                ]
+                for name in keys.keys() & set(within):
+                    _check_key(file, name, keys[name], arrays[asked.index(name)])
+                yield pa.record_batch(arrays, schema=pa.schema([(name, self._type(name)) for name in asked]))
 
-    def _check_strings(self, batch: pa.RecordBatch) -> None:
-        """Raise InvalidTable where a string is not UTF-8: PyArrow reads whatever a program has written there."""
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            try:
-                column.validate(full=True)
-            except pa.ArrowInvalid as error:
-                raise InvalidTable(f"{self.path}: `{name}` is damaged: {_first_line(error)}") from None
+    def _type(self, name: str) -> pa.DataType:
+        return self.schema.field(name).type
 
-
-def _find_files(folder: Path) -> list[Path]:
-    """Return the Parquet files below a folder; names that begin with . or _ are other programs' notes."""
-    with readable(folder):
-        files = (Path(index, name) for index, _, names in os.walk(folder, onerror=_raise) for name in names)
-        found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
-    named = [path for path in found if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
-    if not named:
-        raise InvalidTable(
-            f"{folder} is a folder without Parquet files: name a CSV file, or a folder of .parquet files"
-        )
-    return named
-
-
-def _raise(error: OSError) -> NoReturn:
-    raise error
-
-
-def _common_schema(paths: Sequence[Path]) -> pa.Schema:
-    """Return what all files have; a column that is empty in some takes the type it has in the others."""
-    common, first = _read_schema(paths[0]), paths[0]
-    for path in paths[1:]:
-        schema = _read_schema(path)
-        for name in sorted(set(common.names) ^ set(schema.names)):
-            has, lacks = (first, path) if name in common.names else (path, first)
-            raise InvalidTable(f"{has} has a column `{name}` and {lacks} has none: a folder must hold one table")
+    def _take(self, file: Path, batch: pa.RecordBatch, name: str) -> pa.Array:
+        """Return a column in the table's type; raise InvalidTable where a value doesn't fit it or is not UTF-8."""
         try:
-            common = pa.unify_schemas([common, schema])
+            column = cast(batch.column(name), self._type(name))
+            column.validate(full=True)
         except pa.ArrowException as error:
-            raise InvalidTable(f"{first} and {path} are not one table: {_first_line(error)}") from None
-    return common
+            raise InvalidTable(f"{file}: `{name}` is damaged or can't be read: {_first_line(error)}") from None
+        return column
 
 
-def _read_schema(path: Path) -> pa.Schema:
-    with _sound(path):
-        return parquet.read_schema(path).remove_metadata()
+def _read_schemas(path: Path, folder: Folder) -> tuple[pa.Schema, int]:
+    """Return the common schema with the folders' keys, and the number of rows."""
+    schemas, rows = [], 0
+    for file in folder.files:
+        with _open(file) as opened:
+            schemas.append((file, simplify_schema(opened.schema_arrow)))
+            rows += opened.metadata.num_rows
+    check_columns(str(path), [*schemas[0][1].names] or [*folder.keys[0]])
+    _, common = reduce(_join, schemas)
+    for key in folder.keys[0]:
+        if key not in common.names:  # else what the files have counts
+            common = common.append(pa.field(key, folder.type_of(key)))
+    return common, rows
+
+
+def _join(one: tuple[Path, pa.Schema], other: tuple[Path, pa.Schema]) -> tuple[Path, pa.Schema]:
+    """Return the first file with the types that hold both files' values."""
+    (first, common), (path, schema) = one, other
+    for name in sorted(set(common.names) ^ set(schema.names)):
+        has, lacks = (first, path) if name in common.names else (path, first)
+        raise InvalidTable(f"{has} has a column `{name}` and {lacks} has none: a folder must hold one table")
+    try:
+        return first, common if schema.equals(common) else unify(common, schema)
+    except pa.ArrowException as error:
+        raise InvalidTable(f"{first} and {path} are not one table: {_first_line(error)}") from None
+
+
+def _check_key(file: Path, name: str, key: str | None, column: pa.Array) -> None:
+    """Raise InvalidTable if the file says another value than the name of its folder."""
+    for value in pc.unique(column).to_pylist():
+        if isinstance(value, str | int) and not isinstance(value, bool) and not _is_same(key, value):
+            said = f"its folder says `{name}` is {key!r}, and a row {str(value)!r}"
+            raise InvalidTable(f"{file}: {said}: correct one of them")
+
+
+def _is_same(key: str | None, value: str | int) -> bool:
+    """Return whether a key is this value; 02 is the number 2."""
+    return key == str(value) or (isinstance(value, int) and key is not None and key.isdecimal() and int(key) == value)
+
+
+def _repeat(value: str | None, kind: pa.DataType, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, pa.string()).cast(kind), rows)
 
 
 @contextmanager
-def _sound(path: Path) -> Iterator[None]:
-    """Turn what PyArrow says of damage into InvalidTable."""
+def _open(path: Path) -> Iterator[parquet.ParquetFile]:
+    """Open a file; turn what PyArrow says of damage into InvalidTable."""
     with readable(path):
         try:
-            yield
+            with parquet.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER_BYTES) as opened:
+                yield opened
         except pa.ArrowException as error:
             raise InvalidTable(f"{path} can't be read as Parquet: {_first_line(error)}") from None
 

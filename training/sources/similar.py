@@ -2,14 +2,16 @@
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import AnySource, FileSource, SqlSource
-from ekiben.training.sources import find_source, open_source
+from ekiben.training.sources import find_source
+from ekiben.training.sources.dialect import find_csv_format
 
 SPELLING = ("encoding", "delimiter")  # the rest is a fact of each column, which the model has
+QUOTING = ("quote", "escape")
 
 
 def find_similar_source(
@@ -20,12 +22,13 @@ def find_similar_source(
     It does not fit a file that is UTF-8 by its letters where the known one is in another encoding: strings in another
     hardly ever are. What `spelling` says goes before both.
     """
-    said = _read_spelling(known)
+    said = _read_spelling(known, (*SPELLING, *QUOTING))
     try:
         found = find_source(table, query, {**said, **spelling})
     except InvalidTable:  # Parquet, a database, or a CSV file of another kind
         return find_source(table, query, spelling)
-    if "encoding" in said.keys() - spelling.keys() and open_source(found).notes:
+    is_said = "encoding" in said.keys() - spelling.keys()
+    if is_said and isinstance(found, FileSource) and find_csv_format(found).doubts_encoding:
         return find_source(table, query, {**said, "encoding": "utf-8", **spelling})
     return found
 
@@ -46,9 +49,9 @@ def describe_difference(known: AnySource, found: FileSource | SqlSource, spellin
     )
 
 
-def _read_spelling(source: AnySource) -> dict[str, str]:
+def _read_spelling(source: AnySource, names: Sequence[str] = SPELLING) -> dict[str, str]:
     """Return what is said of a CSV file."""
-    said = {name: getattr(source, name, None) for name in SPELLING}
+    said = {name: getattr(source, name, None) for name in names}
     return {name: value for name, value in said.items() if value is not None}
 
 

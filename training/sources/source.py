@@ -10,6 +10,7 @@ from ekiben.contract.validation import shorten, suggest
 from ekiben.training.wording import printable
 
 MAX_COLUMNS = 2000
+BATCH_ROWS = 1 << 16
 _SHOWN = 20  # columns that an error lists
 
 

@@ -1,0 +1,133 @@
+"""CSV text → rows of strings, by DuckDB, with what it finds broken in our words."""
+
+import csv
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from ekiben.training.sources.duck import connect
+
+_READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = true,
+    delim = $delimiter, quote = $quote, escape = $quote, nullstr = $absent, comment = '', compression = 'none',
+    strict_mode = true, parallel = false, max_line_size = $size, buffer_size = $size)"""
+_ESCAPED = re.compile(rb'\\[\\"]')
+_ORIGINAL = re.compile(
+    r"Original Line: (.*?)\n?(?:Expected Number|Value with|Invalid unicode|Possible|Maximum)", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Quoting:
+    """How a value is written that has a delimiter in it, and a quote within such a value."""
+
+    quote: str
+    escape: str
+
+    def read(self, lines: Any, delimiter: str) -> Iterator[list[str]]:
+        """Read lines by Python's parser, which knows of no errors."""
+        ways = {"doublequote": True} if self.escape == self.quote else {"doublequote": False, "escapechar": self.escape}
+        quotes = {"quotechar": self.quote, **ways} if self.quote else {"quoting": csv.QUOTE_NONE}
+        return csv.reader(lines, delimiter=delimiter, skipinitialspace=not delimiter.isspace(), **quotes)
+
+
+DOUBLED, BACKSLASH, UNQUOTED = Quoting('"', '"'), Quoting('"', "\\"), Quoting("", "")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of a text, and whether the last one is all there."""
+
+    rows: pa.Table
+    is_complete: bool
+
+
+class Broken(Exception):
+    """A text is no CSV: in which of its rows, counted from 1, and what DuckDB says of it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        line = re.search(r"Line: (\d+)", said)
+        self.row = int(line[1]) - 1 if line else None  # the first line is ours
+        original = _ORIGINAL.search(said)
+        self.text = original[1].removesuffix("\n") if original else ""
+
+
+class RowParser:
+    """Reads one text after the other, all written alike."""
+
+    def __init__(self, delimiter: str, quoting: Quoting, columns: int) -> None:
+        self._options = {
+            "columns": {f"c{index}": "VARCHAR" for index in range(columns)},
+            "delimiter": delimiter,
+            "quote": quoting.quote,
+            "absent": secrets.token_hex(8),  # no value is: "" is one too
+        }
+        self._has_backslashes = quoting.escape == BACKSLASH.escape
+        self._newline = b""
+        # A row that ends every text: it is not read as one where a quote is still open.
+        self._end = ("\1" + secrets.token_hex(8)).replace(delimiter, "\2")
+        self._last = delimiter.join([self._end] * columns).encode()
+
+    def __enter__(self) -> Self:
+        self._connection = connect(threads=1)  # one parses a text alone, and costs less than two that share one
+        self._file = tempfile.NamedTemporaryFile()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._file.close()
+
+    def parse(self, text: bytes, columns: Sequence[int], has_header: bool = True) -> Parsed:
+        """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
+        if self._has_backslashes:
+            text = _ESCAPED.sub(lambda found: b'""' if found[0] == b'\\"' else b"\\", text)
+        for newline in self._list_newlines(text):
+            try:
+                parsed = self._query(text, columns, has_header, newline)
+            except Broken:
+                if b"\r" not in text:
+                    raise
+                continue
+            if parsed.is_complete:
+                self._newline = newline
+            if parsed.is_complete or b"\r" not in text:
+                return parsed
+        # Newlines of several kinds end rows: those within quotes become one kind, too.
+        return self._query(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), columns, has_header, b"\n")
+
+    def _list_newlines(self, text: bytes) -> list[bytes]:
+        """Return what may end the rows, the likeliest first: what did before, or ends the text."""
+        if b"\r" not in text:
+            return [b"\n"]
+        crlf = text.count(b"\r\n")
+        there = {b"\r\n": crlf, b"\n": text.count(b"\n") - crlf, b"\r": text.count(b"\r") - crlf}
+        newlines = [newline for newline, times in there.items() if times] or [b"\n"]
+        return sorted(newlines, key=lambda newline: (newline != self._newline, not text.endswith(newline)))
+
+    def _query(self, text: bytes, columns: Sequence[int], has_header: bool, newline: bytes) -> Parsed:
+        """Parse the text between two lines of ours: DuckDB takes the first one's newline for that of all rows."""
+        end = b"" if text.endswith(newline) else newline
+        content = b"".join((self._last, newline, text, end, self._last, newline))
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(content)
+        self._file.flush()
+        query = _READ.format(names=", ".join(f"c{index}" for index in columns))
+        named = {"path": self._file.name, "size": len(content) + 1}
+        try:
+            rows = self._connection.sql(query, params={**self._options, **named}).to_arrow_table()
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise Broken(str(error)) from None
+        is_complete = rows.num_rows > 0 and rows[0][-1].as_py() == self._end
+        return Parsed(rows.slice(has_header, max(0, rows.num_rows - is_complete - has_header)), is_complete)
