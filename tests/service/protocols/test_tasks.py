@@ -148,7 +148,7 @@ def test_a_value_may_come_in_either_spelling(price: Server) -> None:
     [
         ({"floor": 2.5}, "`floor`: expected a whole number or its digits as a string, got 2.5"),
         ({"floor": True}, "`floor`: expected a whole number or its digits as a string, got true"),
-        ({"sold at": "07/04/2013"}, "`sold at`: expected an ISO 8601 date and time"),
+        ({"sold at": "07/04/2013"}, "`sold at`: expected a date as %d.%m.%Y, or an ISO 8601 date and time"),
         ({"متراژ (m²)": "80"}, "`متراژ (m²)`: expected a number, got '80'"),
     ],
 )
