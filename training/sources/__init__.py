@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.validation import show
 from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
 from ekiben.training.redaction import redact_uri
 from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
@@ -41,11 +42,13 @@ _CSV, _SPREADSHEET, _LAKE, _PARQUET, _JSON = (
     "Parquet",
     "JSON",
 )
-_ABOUT = {  # what an option is about
-    **dict.fromkeys(("delimiter", "encoding", "decimal", "null", "quote"), _CSV),
-    "sheet": _SPREADSHEET,
-    **dict.fromkeys(("version", "as_of"), _LAKE),
+_ABOUT: Mapping[str, tuple[str, ...]] = {  # which tables an option is about
+    **dict.fromkeys(("delimiter", "encoding", "decimal", "quote", "escape"), (_CSV,)),
+    "null": (_CSV, _SPREADSHEET, _LAKE, _PARQUET, _JSON),
+    "sheet": (_SPREADSHEET,),
+    **dict.fromkeys(("version", "as_of"), (_LAKE,)),
 }
+_EXAMPLES = {"version": "a whole number, such as 7", "as_of": "a moment, such as 2026-01-31T12:00"}
 _OPTIONS = {"version": "table-version", "as_of": "as-of"}  # where they are called otherwise on the command line
 _REMOTE = ("http://", "https://", "ftp://", "s3://", "gs://", "abfs://", "hdfs://")
 
@@ -122,12 +125,17 @@ def _describe(table: str, spelling: Mapping[str, Any]) -> FileSource:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "as_of"
+        if name in _EXAMPLES and name in spelling and first["type"] != "value_error":
+            given = f"--{_OPTIONS[name]}: {show(str(spelling[name]))} can't be read"
+            raise InvalidTable(f"{given}: write {_EXAMPLES[name]}") from None
         raise InvalidTable(f"--{_OPTIONS.get(name, name)}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _reject_others(spelling: Mapping[str, Any], kind: str, table: str) -> None:
     """Raise InvalidTable if an option is about tables of another kind."""
-    other = next((name for name in spelling if _ABOUT.get(name, kind) != kind), None)
+    other = next((name for name in spelling if kind not in _ABOUT[name]), None)
     if other:
-        says = "how a CSV file is written" if _ABOUT[other] == _CSV else f"what of {_ABOUT[other]} is read"
+        (about, *more) = _ABOUT[other]
+        says = "how a file is written" if more else f"what of {about} is read"
+        says = "how a CSV file is written" if _ABOUT[other] == (_CSV,) else says
         raise InvalidTable(f"--{_OPTIONS.get(other, other)} says {says}, and not {table}: leave it out")

@@ -318,6 +318,26 @@ def test_nothing_is_said_of_a_table_that_is_no_csv_file(tmp_path: Path, shop: st
         assert "--decimal says how a CSV file is written" in rejection(lambda t=table, q=query: find_source(t, q, said))
 
 
+def test_any_file_has_markers_of_missing_and_a_database_none(tmp_path: Path, shop: str) -> None:
+    pa.parquet.write_table(pa.table({"a": ["-"]}), tmp_path / "a.parquet")
+    said = {"null": ["-"]}
+    assert find_source(str(tmp_path / "a.parquet"), None, said) == FileSource(path=tmp_path / "a.parquet", null=("-",))
+    assert "--null says how a file is written, and not a database's URL" in rejection(
+        lambda: find_source(shop, "SELECT 1", said)
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"as_of": "yesterday"}, "--as-of: 'yesterday' can't be read: write a moment, such as 2026-01-31T12:00"),
+        ({"version": "x"}, "--table-version: 'x' can't be read: write a whole number, such as 7"),
+    ],
+)
+def test_a_version_that_is_none_is_said(said: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    assert rejection(lambda: find_source(str(tmp_path), None, said)) == sentence
+
+
 def test_a_table_is_read_as_a_known_one_where_that_fits(tmp_path: Path) -> None:
     known = FileSource(path=Path("known.csv"), delimiter=";", encoding="utf-8")
     alike = write(tmp_path / "alike.csv", "a;b\n1,500;2\n")
