@@ -120,14 +120,14 @@ def _find_quoting(source: FileSource, text: str, delimiter: str, columns: int, i
     if source.quote is not None or source.escape is not None:
         quote = '"' if source.quote is None else source.quote
         return Quoting(quote, source.escape or quote)
+    if '"' not in text:
+        return DOUBLED
     lines = text if is_whole else text[: text.rfind("\n") + 1]
     ways = [DOUBLED]
     if BACKSLASH.escape + BACKSLASH.quote in lines:
         ways.append(BACKSLASH)
     if not re.search(rf'(?:^|{re.escape(delimiter)})"[^"\r\n]*"(?:{re.escape(delimiter)}|$)', lines, re.MULTILINE):
         ways.append(UNQUOTED)  # no value stands in quotes: they are a part of it, such as inches
-    if '"' not in lines:
-        return DOUBLED
     return next((way for way in ways if _can_read(lines, delimiter, columns, way, is_whole)), DOUBLED)
 
 
