@@ -64,7 +64,7 @@ class Lines(Iterator[Line]):
     def __init__(self, body: bytes) -> None:
         self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
         self._left = MAX_ROW  # characters of the row that is being read
-        self._reader = csv.reader(self._read_text(), strict=True)
+        self._reader = csv.reader(self._read_text(), strict=True, skipinitialspace=True)  # `, "x, y"`, as in tables
 
     def __next__(self) -> Line:
         self._left = MAX_ROW

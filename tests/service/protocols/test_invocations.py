@@ -177,6 +177,11 @@ def test_csv_with_a_header_in_any_order_or_without_holds_the_same_rows() -> None
         assert same(read_csv(body), [ROW | {"shelf": "3"}, EMPTY])
 
 
+def test_a_blank_may_stand_before_a_quote() -> None:
+    (row,) = read_csv(b'size, colour\n1, "red, or not"\n')
+    assert row == {"size": 1.0, "colour": "red, or not"}
+
+
 def test_pandas_index_is_not_looked_at() -> None:
     assert same(read_csv(pd.DataFrame([ROW]).to_csv().encode()), [ROW])
     table = pd.DataFrame([ROW], index=pd.Index([5.5]))
