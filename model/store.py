@@ -12,23 +12,11 @@ from bentoml.exceptions import NotFound
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.validation import shorten
 from ekiben.model.golden import MEND
+from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import PackedModel, open_model
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
-
-
-class StoreUnusable(InvalidModel):
-    """The folder of the BentoML store can't be made or used."""
-
-
-def find_home() -> Path:
-    """Return the folder of the BentoML store; raise StoreUnusable if nothing says where it is."""
-    home = Path(os.environ.get("BENTOML_HOME") or "~/bentoml")
-    try:
-        return home.expanduser()
-    except RuntimeError:  # a user that no system file knows, without HOME
-        raise StoreUnusable("there is no home folder for the BentoML store: set BENTOML_HOME to a folder") from None
 
 
 def check_writable() -> None:

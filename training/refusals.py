@@ -5,9 +5,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ekiben.model.home import StoreUnusable, find_home
 from ekiben.training.home import find_data
 
 REFUSALS = {
@@ -40,11 +41,9 @@ def describe_refusal(error: Exception) -> str | None:
 
 def find_full_disks() -> list[str]:
     """Return the folders we write to whose disks have next to nothing left."""
-    folders = [
-        find_data(),
-        Path(os.environ.get("BENTOML_HOME") or os.path.expanduser("~/bentoml")),
-        Path(tempfile.gettempdir()),
-    ]
+    folders = [find_data(), Path(tempfile.gettempdir())]
+    with suppress(StoreUnusable):
+        folders.append(find_home())
     return [str(folder) for folder in folders if folder.exists() and shutil.disk_usage(folder).free < LITTLE_BYTES]
 
 

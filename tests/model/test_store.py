@@ -11,7 +11,8 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models.model import ModelStore
 
 from ekiben.contract.errors import InvalidModel
-from ekiben.model.store import StoreUnusable, check_writable, find_home, find_model
+from ekiben.model.home import StoreUnusable, find_home
+from ekiben.model.store import check_writable, find_model
 from tests.conftest import run
 
 HOME = "set BENTOML_HOME to a folder that can be written to"

@@ -17,8 +17,9 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
+from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
-from ekiben.model.store import StoreUnusable, find_home, find_model, open_stored
+from ekiben.model.store import find_model, open_stored
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import promotion_metric, score
 from ekiben.training.refusals import explain

@@ -15,8 +15,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.tracking import MlflowClient
 
+from ekiben.model.home import StoreUnusable
 from ekiben.model.package import SCHEMA_FILE
-from ekiben.model.store import StoreUnusable
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.registry import champion, tracking
 from ekiben.training.registry.champion import PackageGone, open_package
