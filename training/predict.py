@@ -23,8 +23,8 @@ from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.validation import expect, show, validate_row
 from ekiben.model.package import PackedModel
-from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.progress import show_progress
+from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import NOTHING, Source, check_asked, open_source
 from ekiben.training.tables.conversion import convert
 from ekiben.training.tables.json_rows import to_rows

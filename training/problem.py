@@ -1,11 +1,11 @@
 """The problem file: target, features, source and split of one prediction problem, in TOML."""
 
 import os
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
@@ -13,6 +13,7 @@ from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.home import find_problem_file
+from ekiben.training.source_config import AnySource, Entry, FileSource
 from ekiben.training.toml_file import InvalidToml, read_toml
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
@@ -37,67 +38,7 @@ def check_format(format: str) -> str:
 Format = Annotated[str, AfterValidator(check_format)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BuiltInSource(_Entry):
-    """A table made by a module of ours."""
-
-    loader: Literal["flights"]
-
-
-class FileSource(_Entry):
-    """A file, a folder of Parquet files, or a Delta or Iceberg table; a relative path starts at the problem file.
-
-    What is not said of a CSV file is found out by looking at it.
-    """
-
-    path: Path
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    encoding: str | None = None
-    decimal: DecimalMark = "."  # of the columns of which no other is said
-    null: tuple[str, ...] = ()  # what stands for missing in every column, besides the usual
-    quote: Literal['"', "'", ""] | None = None
-    escape: Literal['"', "'", "\\"] | None = None
-    sheet: str | None = None  # of a spreadsheet (default: the first)
-    version: int | None = None  # of a Delta table, or an Iceberg table's snapshot (default: the newest)
-    as_of: datetime | None = None  # the version of that moment, in UTC if it has no offset
-
-    @model_validator(mode="after")
-    def check_version(self) -> Self:
-        """Reject two ways to say one version."""
-        if self.version is not None and self.as_of is not None:
-            raise ValueError("`version` and `as_of` both say which version is read: leave one out")
-        return self
-
-
-class SqlSource(_Entry):
-    """A query in a database; `$NAME` or `${NAME}` in the URL is read from the environment."""
-
-    url: str
-    query: str
-
-
-SOURCES = {"loader": "loader", "path": "path", "url": "url", "query": "url"}  # what tells the kinds apart
-
-
-def _kind_of_source(given: Any) -> str | None:
-    keys = given if isinstance(given, dict) else vars(given) if isinstance(given, _Entry) else {}
-    return next((SOURCES[key] for key in keys if key in SOURCES), None)
-
-
-AnySource = Annotated[
-    Annotated[BuiltInSource, Tag("loader")] | Annotated[FileSource, Tag("path")] | Annotated[SqlSource, Tag("url")],
-    Discriminator(
-        _kind_of_source,
-        custom_error_type="no_source",
-        custom_error_message="expected `path` of a file, or `url` and `query` of a database",
-    ),
-]
-
-
-class TargetColumn(_Entry):
+class TargetColumn(Entry):
     """The column to predict and what it means; classes that are not named are learned."""
 
     name: str
@@ -111,7 +52,7 @@ class TargetColumn(_Entry):
     format: Literal["", "duration"] = ""
 
 
-class Split(_Entry):
+class Split(Entry):
     """How the rows are cut into those to train on, to validate on and to test on.
 
     With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
@@ -136,7 +77,7 @@ class Split(_Entry):
         return self
 
 
-class Declared(_Entry):
+class Declared(Entry):
     """What is said of a feature beforehand; the rest is learned from its column."""
 
     kind: Kind
@@ -168,7 +109,7 @@ class Declared(_Entry):
         return self.model_dump(exclude_unset=True)
 
 
-class ProblemConfig(_Entry):
+class ProblemConfig(Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)  # it becomes a tag in two stores
@@ -177,7 +118,7 @@ class ProblemConfig(_Entry):
     split: Split = Split()
     slices: tuple[str, ...] = ()
     features: dict[str, Declared] = Field(min_length=1)
-    ignored: dict[str, str] = {}  # column → why it is not a feature
+    ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.training.problem import BUILT_IN, FileSource, InvalidProblem, load_problem, read_problem
+from ekiben.training.problem import BUILT_IN, InvalidProblem, load_problem, read_problem
+from ekiben.training.source_config import FileSource
 from ekiben.training.toml_file import MAX_BYTES
 from tests.conftest import ROOT
 

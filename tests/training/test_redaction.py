@@ -13,9 +13,9 @@ import mlflow
 import pytest
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import SqlSource
 from ekiben.training.redaction import redact, redact_uri
 from ekiben.training.registry import store, tracking
+from ekiben.training.source_config import SqlSource
 from ekiben.training.sources import find_source, open_source
 from tests.conftest import run
 

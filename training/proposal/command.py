@@ -8,11 +8,12 @@ from typing import Any
 
 from ekiben.contract.validation import show
 from ekiben.training.home import find_problem_file, make_home
-from ekiben.training.problem import FileSource, InvalidProblem, SqlSource
+from ekiben.training.problem import InvalidProblem
 from ekiben.training.progress import show_progress
 from ekiben.training.proposal.file import write
 from ekiben.training.proposal.propose import Proposal, propose
 from ekiben.training.proposal.target import ProposedTarget
+from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import NOTHING, find_source
 from ekiben.training.wording import printable
 

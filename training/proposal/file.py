@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ekiben.training.problem import FileSource, InvalidProblem, SqlSource
+from ekiben.training.problem import InvalidProblem
 from ekiben.training.proposal.features import Feature
 from ekiben.training.proposal.propose import Proposal
 from ekiben.training.proposal.split import ProposedSplit
 from ekiben.training.proposal.target import ProposedTarget
+from ekiben.training.source_config import FileSource, SqlSource
 
 DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
 GUESSED = "guessed: change it if strings look wrong"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource, SqlSource
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.features import Feature, classify_column, with_remark
 from ekiben.training.proposal.leaks import find_leaks
@@ -14,6 +13,7 @@ from ekiben.training.proposal.marks import find_usual_mark
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
+from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import Source, check_asked, open_source
 from ekiben.training.tables.plain_types import unpack
 

@@ -27,7 +27,8 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
 from ekiben.training.network.raw_inputs import raw_dtype
-from ekiben.training.problem import BuiltInSource, FileSource, ProblemConfig, SqlSource
+from ekiben.training.problem import ProblemConfig
+from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
 from ekiben.training.sources.flights import PACKAGE
 
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")

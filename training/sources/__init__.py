@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.validation import show
-from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
 from ekiben.training.redaction import redact_uri
+from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
 from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
 from ekiben.training.sources.built_in import BuiltInTable
 from ekiben.training.sources.database import DatabaseQuery

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import SqlSource
 from ekiben.training.redaction import redact
+from ekiben.training.source_config import SqlSource
 from ekiben.training.sources.address import read_url
 from ekiben.training.sources.source import check_asked, check_columns
 from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array

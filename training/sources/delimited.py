@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources.ahead import read_ahead
 from ekiben.training.sources.broken_rows import RowExplainer
 from ekiben.training.sources.dialect import CsvFormat, find_csv_format

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources.duck import bounded
 from ekiben.training.sources.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
 from ekiben.training.sources.files import FORMATS, open_content, readable

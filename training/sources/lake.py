@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources.extra import import_extra
 from ekiben.training.sources.files import readable
 from ekiben.training.sources.simple_types import cast, simplify_schema

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources.extra import import_extra
 from ekiben.training.sources.files import readable
 from ekiben.training.sources.source import BATCH_ROWS, check_asked, check_columns

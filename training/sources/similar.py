@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import AnySource, FileSource, SqlSource
+from ekiben.training.source_config import AnySource, FileSource, SqlSource
 from ekiben.training.sources import find_source
 from ekiben.training.sources.dialect import find_csv_format
 

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable, UserError
 from ekiben.training.__main__ import main
-from ekiben.training.problem import FileSource, InvalidProblem, ProblemConfig, read_problem
+from ekiben.training.problem import InvalidProblem, ProblemConfig, read_problem
 from ekiben.training.proposal import init
 from ekiben.training.proposal.command import choose_name
 from ekiben.training.proposal.file import locate, render
 from ekiben.training.proposal.propose import propose
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources import find_source
 from ekiben.training.tables.read import read_table
 

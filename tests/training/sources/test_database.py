@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import SqlSource
+from ekiben.training.source_config import SqlSource
 from ekiben.training.sources import PASSWORD_VARIABLE, Source, find_source, open_source
 from tests.postgres import NEEDS_POSTGRES, running_postgres
 

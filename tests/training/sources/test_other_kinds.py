@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import FileSource
+from ekiben.training.source_config import FileSource
 from ekiben.training.sources import find_source, open_source
 
 SALES = pa.table({"zip": ["01001", "02134"], "price": [1.5, None], "y": [0, 1]})

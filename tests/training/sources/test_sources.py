@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import BuiltInSource, FileSource, SqlSource
+from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
 from ekiben.training.sources import (
     MAX_COLUMNS,
     PASSWORD_VARIABLE,
