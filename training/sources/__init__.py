@@ -10,18 +10,18 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.contract.validation import show
 from ekiben.training.redaction import redact_uri
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
-from ekiben.training.sources.address import PASSWORD_VARIABLE, hide_password, is_url
 from ekiben.training.sources.built_in import BuiltInTable
-from ekiben.training.sources.database import DatabaseQuery
-from ekiben.training.sources.delimited import DelimitedFile
-from ekiben.training.sources.dialect import find_csv_format
+from ekiben.training.sources.csv.delimited import DelimitedFile
+from ekiben.training.sources.csv.dialect import find_csv_format
+from ekiben.training.sources.csv.parser import BACKSLASH
 from ekiben.training.sources.files import check_file, is_json, is_parquet, is_spreadsheet
 from ekiben.training.sources.json_records import JsonRecords
 from ekiben.training.sources.lake import LakeTable, is_lake
-from ekiben.training.sources.parquet import ParquetFiles
-from ekiben.training.sources.parser import BACKSLASH
+from ekiben.training.sources.parquet.parquet import ParquetFiles
 from ekiben.training.sources.sheet import Sheet
 from ekiben.training.sources.source import MAX_COLUMNS, Source, check_asked, describe_absent
+from ekiben.training.sources.sql.address import PASSWORD_VARIABLE, hide_password, is_url
+from ekiben.training.sources.sql.database import DatabaseQuery
 
 __all__ = [
     "MAX_COLUMNS",

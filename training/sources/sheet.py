@@ -14,7 +14,7 @@ from ekiben.training.source_config import FileSource
 from ekiben.training.sources.extra import import_extra
 from ekiben.training.sources.files import readable
 from ekiben.training.sources.source import BATCH_ROWS, check_asked, check_columns
-from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
+from ekiben.training.sources.sql.values import choose_type, find_kinds, simplify, to_array
 
 
 @dataclass(frozen=True)

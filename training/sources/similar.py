@@ -8,7 +8,7 @@ from typing import Any
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.source_config import AnySource, FileSource, SqlSource
 from ekiben.training.sources import find_source
-from ekiben.training.sources.dialect import find_csv_format
+from ekiben.training.sources.csv.dialect import find_csv_format
 
 SPELLING = ("encoding", "delimiter")  # the rest is a fact of each column, which the model has
 QUOTING = ("quote", "escape")

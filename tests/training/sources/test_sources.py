@@ -32,7 +32,7 @@ from ekiben.training.sources import (
     open_source,
 )
 from ekiben.training.sources.similar import describe_difference, find_similar_source
-from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
+from ekiben.training.sources.sql.values import choose_type, find_kinds, simplify, to_array
 
 CITIES = {
     "utf-8": "ville,prix\nOrléans,1\n東京,2\n",

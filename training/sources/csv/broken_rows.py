@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.sources.dialect import CsvFormat
-from ekiben.training.sources.encoding import explain_encoding
-from ekiben.training.sources.parser import Broken
-from ekiben.training.sources.swallowed import find_swallowed
+from ekiben.training.sources.csv.dialect import CsvFormat
+from ekiben.training.sources.csv.encoding import explain_encoding
+from ekiben.training.sources.csv.parser import Broken
+from ekiben.training.sources.csv.swallowed import find_swallowed
 from ekiben.training.wording import count
 
 _SHOWN = 60  # characters of a row that an error quotes

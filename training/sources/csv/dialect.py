@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.source_config import FileSource
+from ekiben.training.sources.csv.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
+from ekiben.training.sources.csv.parser import BACKSLASH, DOUBLED, UNQUOTED, Broken, Quoting, RowParser
+from ekiben.training.sources.csv.prologue import split_prologue
 from ekiben.training.sources.duck import bounded
-from ekiben.training.sources.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
 from ekiben.training.sources.files import FORMATS, open_content, readable
-from ekiben.training.sources.parser import BACKSLASH, DOUBLED, UNQUOTED, Broken, Quoting, RowParser
-from ekiben.training.sources.prologue import split_prologue
 
 _SAMPLE_BYTES = 1 << 22
 _SAMPLE_ROWS = 1000

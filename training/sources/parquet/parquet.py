@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.sources.files import readable
-from ekiben.training.sources.folder import Folder, list_folder
+from ekiben.training.sources.parquet.folder import Folder, list_folder
 from ekiben.training.sources.simple_types import cast, simplify_schema, unify
 from ekiben.training.sources.source import BATCH_ROWS, check_asked, check_columns
 

@@ -18,9 +18,9 @@ from sqlalchemy.pool import NullPool
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.redaction import redact
 from ekiben.training.source_config import SqlSource
-from ekiben.training.sources.address import read_url
 from ekiben.training.sources.source import check_asked, check_columns
-from ekiben.training.sources.values import choose_type, find_kinds, simplify, to_array
+from ekiben.training.sources.sql.address import read_url
+from ekiben.training.sources.sql.values import choose_type, find_kinds, simplify, to_array
 
 _BATCH_ROWS = 10_000
 _CONNECT_TIMEOUT_S = 5

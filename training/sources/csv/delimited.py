@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.source_config import FileSource
-from ekiben.training.sources.ahead import read_ahead
-from ekiben.training.sources.broken_rows import RowExplainer
-from ekiben.training.sources.dialect import CsvFormat, find_csv_format
+from ekiben.training.sources.csv.ahead import read_ahead
+from ekiben.training.sources.csv.broken_rows import RowExplainer
+from ekiben.training.sources.csv.dialect import CsvFormat, find_csv_format
+from ekiben.training.sources.csv.encoding import explain_encoding
+from ekiben.training.sources.csv.parser import Broken, RowParser
+from ekiben.training.sources.csv.segments import LONGEST_ROW, read_segments
 from ekiben.training.sources.duck import bounded
-from ekiben.training.sources.encoding import explain_encoding
 from ekiben.training.sources.files import Content, open_content, readable
-from ekiben.training.sources.parser import Broken, RowParser
-from ekiben.training.sources.segments import LONGEST_ROW, read_segments
 from ekiben.training.sources.source import BATCH_ROWS, check_asked, check_columns
 
 

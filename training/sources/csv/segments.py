@@ -3,8 +3,8 @@
 import codecs
 from collections.abc import Iterator
 
-from ekiben.training.sources.dialect import CsvFormat
-from ekiben.training.sources.encoding import is_utf8
+from ekiben.training.sources.csv.dialect import CsvFormat
+from ekiben.training.sources.csv.encoding import is_utf8
 from ekiben.training.sources.files import Content
 
 _BYTES = 1 << 22  # a piece that stays in the caches, and costs little to start with

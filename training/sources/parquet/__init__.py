@@ -1,0 +1,1 @@
+"""Parquet: a file, or a folder whose parts are one table."""

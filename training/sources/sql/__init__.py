@@ -1,0 +1,1 @@
+"""Databases: their addresses, queries and values."""
