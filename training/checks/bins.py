@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ekiben.contract.encoding import MISSING
+from ekiben.contract.category_codes import MISSING
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Cycle, Feature
 from ekiben.contract.schema import Target
 
