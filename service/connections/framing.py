@@ -13,6 +13,7 @@ import httptools
 from ekiben.service.connections.body_frame import BLANK_LINE, MAX_CHUNKS, BodyFrame
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.pipelining import PipeliningConnection
+from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.connections.turns import TurnFlow
 from ekiben.service.errors import Overloaded
@@ -73,13 +74,15 @@ class FramedConnection(PipeliningConnection):
 
     def begin(self, data: bytes) -> None:
         """Read the request that the bytes begin with, or wait for the rest of its head."""
+        if is_complete_post(data):  # the parser finds the same end, without being asked twice
+            self._begin_request()
+            self._feed(data)
+            return
         end = data.find(BLANK_LINE, self._searched - 3 if self._searched > 3 else 0)
         size = end + 4 if end >= 0 else len(data)
         if size > self._max_head_bytes:
             self.reject(431, f"the request's head is longer than {self._max_head_bytes} bytes: send fewer headers")
         elif end >= 0:
-            self._searched = 0
-            self.cancel_arrival_timer()
             self._read_head(data[:size])
             data = data[size:]
             if data:
@@ -145,9 +148,13 @@ class FramedConnection(PipeliningConnection):
     def _read_head(self, head: bytes) -> None:
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
-        self._complete, self._blank_bytes = False, 0
-        self._body.begin()
+        self._begin_request()
         self._feed(head)
+
+    def _begin_request(self) -> None:
+        self.cancel_arrival_timer()
+        self._complete, self._searched, self._blank_bytes = False, 0, 0
+        self._body.begin()
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
