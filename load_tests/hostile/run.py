@@ -15,6 +15,7 @@ from ekiben.load_tests.hostile.attacker import Attacker, start_attacker
 from ekiben.load_tests.hostile.catalogue import choose
 from ekiben.load_tests.hostile.good import CallerResult, calling
 from ekiben.load_tests.hostile.sampler import Sampler
+from ekiben.load_tests.hostile.summary import write_summary
 from ekiben.load_tests.hostile.verdict import MAX_AFTER, Result, print_head
 from ekiben.load_tests.machine import describe_machine
 
@@ -29,10 +30,12 @@ def run(port: int, only: Sequence[str], seconds: float, short: bool, folder: Pat
     attacks = choose(only)
     print(f"{describe_machine()}; {len(attacks)} attacks on a service of {LIMIT_MIB} MiB\n")
     print_head()
-    missed = 0
+    results = []
     for result in attack_all(attacks, port, min(seconds, SHORT_S) if short else seconds, short, folder):
         print(result.write_row(), flush=True)
-        missed += any(result.find_faults()) or any(result.find_slowness())
+        results.append(result)
+    print("", *write_summary(results), sep="\n")
+    missed = sum(result.did_harm for result in results)
     print(f"\n{missed} of {len(attacks)} attacks did harm")
     return int(missed > 0)
 

@@ -72,6 +72,11 @@ class Result:
         if self.cpu_factor > MAX_CPU and self.cpu_s > FREE_CPU_S:
             yield "CPU"
 
+    @property
+    def did_harm(self) -> bool:
+        """Whether any demand was missed."""
+        return any(self.find_faults()) or any(self.find_slowness())
+
     def write_row(self) -> str:
         """Return a row of the table."""
         missed = [*self.find_faults(), *self.find_slowness()]

@@ -20,6 +20,7 @@ from ekiben.load_tests.hostile.catalogue import ATTACKS, choose
 from ekiben.load_tests.hostile.http2 import string
 from ekiben.load_tests.hostile.run import attack_all, find_forged
 from ekiben.load_tests.hostile.sampler import Sampler
+from ekiben.load_tests.hostile.summary import write_summary
 from ekiben.load_tests.hostile.verdict import Result
 from ekiben.model.package import PackedModel
 from ekiben.service.lifecycle.resource_limits import MIB
@@ -135,6 +136,16 @@ def test_a_module_is_run_under_limits() -> None:
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[0] == f"{640 * MIB} {allowed}"
+
+
+def test_the_summary_has_the_worst_of_each_kind() -> None:
+    named = [replace(FINE, attack=replace(NOTHING, name=name)) for name in ("head-a", "body-a", "head-b")]
+    results = [*named[:2], replace(named[2], p99_ms=101, after_mib=110, errors=Counter({"HTTP 429": 2}))]
+    rows = list(write_summary(results))[2:]
+    assert rows == [
+        "| body | 1 | 0.0 | 1.49 | 1.04 | 9.0 | 99 | 0 |  |",
+        "| head | 2 | 0.0 | 1.49 | 1.10 | 9.0 | 101 | 2 | head-b |",
+    ]
 
 
 def test_attacks_have_names_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
