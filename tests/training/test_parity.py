@@ -4,25 +4,31 @@ import csv
 import io
 import re
 import zlib
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ekiben.contract.encoding import Encoded, Encoder
-from ekiben.contract.errors import InvalidInput
+from ekiben.contract.errors import InvalidInput, InvalidTable
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.contract.spellings.cells import cell_reader
 from ekiben.contract.spellings.formats import find_fault
 from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import expect, show
+from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.training.predict import PROBLEM, Scorer
+from ekiben.training.source_config import FileSource
+from ekiben.training.sources.csv.delimited import DelimitedFile
 from ekiben.training.tables.conversion import convert
 from ekiben.training.tables.json_rows import to_rows
 from tests.every_kind import LATE
@@ -176,6 +182,48 @@ def test_training_reads_what_the_service_reads(column: tuple[Any, list[str]]) ->
             assert served == [float(echo.run(echo.encoder.encode(frame))[0, 0])], text
         else:
             assert "expected a number from" in served
+
+
+# Whole lines: quotes that are doubled, escaped, inches, never closed or followed by blanks, and newlines within them.
+LINES = [
+    *("1,x", '1, "x" ', '"1" ,x', '"1" , "x, y"', '1,"say ""hi"""', '1,"say ""hi"" , "', '1,"say \\"hi\\""', "1,a\\b"),
+    *('1,5"', '1,"5 in', '1,"x"y', '1,""x""', '1,"x\ny"', '1,"x\r\ny" ', '1,"\n2,x\n3,"', '1,"x\n2,y\n3,z"', '1,\t"x"'),
+    *("", " ", '""', ",", "1", "1,x,", '1,\u00a0"x"', "1,\u200b", "1,\u2028", "1,NA"),
+]
+texts = st.builds(
+    lambda mark, header, newline, lines, end: (mark + newline.join([header, *lines]) + end).encode(),
+    st.sampled_from(["", "\ufeff"]),
+    st.sampled_from(["n,word", '"n","word"', ' n, "word" ']),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.lists(st.sampled_from(LINES[:9]) | st.sampled_from(LINES), min_size=1, max_size=4),
+    st.sampled_from(["", "\n", "\r\n", "\r"]),
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts)
+@example(b'n,word\n"1" ,"x" \n')
+@example(b'n,word\n1,"say \\\\ \\"hi\\""\n2,"a\\b"\n')
+@example(b'n,word\r1,"5 inch\r2,"x ""y"""\r')
+@example(b'n,word\r\n1,"x\r\ny"\r2,z\n')
+@example(b'n,word\n1,"x ""y"" , z\nstill" , \n')
+def test_predict_and_the_service_read_the_same_rows(tmp_path: Path, text: bytes) -> None:
+    schema = Schema(
+        name="echo",
+        features=(Number(name="n", low=0, high=9, nullable=True), Category(name="word", vocabulary=(), nullable=True)),
+        target=LATE,
+    )
+    (tmp_path / "table.csv").write_bytes(text)
+    try:
+        table = DelimitedFile.open(FileSource(path=tmp_path / "table.csv", delimiter=",", encoding="utf-8"))
+        batches = [batch.to_pylist() for batch in table.batches(schema.names, lambda _: None)]
+    except InvalidTable:
+        with pytest.raises(BadRequest):
+            CsvReader(schema, 100, lambda _: None).read(text, True)
+        return
+    read = [[cell_reader(feature)(row[feature.name]) for feature in schema.features] for row in chain(*batches)]
+    served = CsvReader(schema, 100, lambda _: None).read(text, True).to_rows()
+    assert [[row.get(name) for name in schema.names] for row in served] == read
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format != "yyyy-MM-dd"])

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import chain, islice
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
@@ -12,11 +12,8 @@ from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.service.errors import BadRequest
 from ekiben.service.parquet.index_columns import find_index
+from ekiben.service.protocols.invocations.csv_lines import BrokenRow, Line, Lines, list_other_quotes
 from ekiben.service.protocols.invocations.names import check_names
-
-Line = list[str]
-BLOCK_LINES = 256
-MAX_ROW = 2**19  # characters: splitting as many into cells holds Python's lock for 6 ms
 
 
 class CsvReader:
@@ -31,7 +28,15 @@ class CsvReader:
     def read(self, body: bytes, header: bool | None) -> Columns:
         """Return the rows; without a header their cells are in the features' order. None: look if there is one."""
         check_encoding(body)
-        lines = Lines(body)
+        try:
+            return self._read(Lines(body), header)
+        except BrokenRow:
+            for quotes in list_other_quotes(body):
+                with suppress(BrokenRow):
+                    return self._read(Lines(body, quotes), header)
+            raise
+
+    def _read(self, lines: Lines, header: bool | None) -> Columns:
         first = next(lines, None)
         if first is None:
             raise BadRequest(400, "the body is empty: send a line of comma-separated values for each row")
@@ -56,44 +61,6 @@ class CsvReader:
             del columns[names[index]]
         read = self._reader.read_strings
         return self._reader.to_columns({name: read(name, cells) for name, cells in columns.items()}, nans=True)
-
-
-class Lines(Iterator[Line]):
-    """The cells of each line that is not empty; raises BadRequest if one can't be read."""
-
-    def __init__(self, body: bytes) -> None:
-        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
-        self._left = MAX_ROW  # characters of the row that is being read
-        self._reader = csv.reader(self._read_text(), strict=True, skipinitialspace=True)  # `, "x, y"`, as in tables
-
-    def __next__(self) -> Line:
-        self._left = MAX_ROW
-        try:
-            return next(line for line in self._reader if line)
-        except StopIteration:
-            raise
-        except csv.Error as error:
-            raise BadRequest(400, f"the CSV body can't be read in line {self._reader.line_num}: {error}") from None
-
-    def _read_text(self) -> Iterator[str]:
-        """Yield the text line by line; raise BadRequest if a row, whose quotes may span lines, is too long."""
-        for text in iter(partial(self._text.readline, MAX_ROW + 1), ""):
-            self._left -= len(text)
-            if self._left < 0:
-                index = f"line {self._reader.line_num + 1}"
-                raise BadRequest(413, f"{index}: a row, with blank lines before it, has more than {MAX_ROW} characters")
-            yield text
-
-    def take(self, records: Iterator[Line], width: int, named: bool) -> list[Line]:
-        """Return the next lines, some hundreds; raise BadRequest naming the one that has not so many cells."""
-        block = []
-        for record in islice(records, BLOCK_LINES):
-            if len(record) != width:
-                where = "one for each name in the header" if named else "in the order of the features"
-                index = f"line {self._reader.line_num}"
-                raise BadRequest(400, f"{index}: expected {width} cells, {where}, got {len(record)}")
-            block.append(record)
-        return block
 
 
 def has_header(first: Line, names: Sequence[str]) -> bool:

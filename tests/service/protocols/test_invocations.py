@@ -182,6 +182,13 @@ def test_a_blank_may_stand_before_a_quote() -> None:
     assert row == {"size": 1.0, "colour": "red, or not"}
 
 
+def test_rows_within_a_value_are_an_error_and_lines_of_text_are_not() -> None:
+    with pytest.raises(BadRequest, match=r"^line 4: a quote is opened before '5 inch.* closed only after what look"):
+        read_csv(b'size,colour\n1,"5 inch\n2,red\n3,7 inch"\n')
+    (row,) = read_csv(b'size,colour\n1,"red,\nor not"\n')
+    assert row == {"size": 1.0, "colour": "red,\nor not"}
+
+
 def test_pandas_index_is_not_looked_at() -> None:
     assert same(read_csv(pd.DataFrame([ROW]).to_csv().encode()), [ROW])
     table = pd.DataFrame([ROW], index=pd.Index([5.5]))

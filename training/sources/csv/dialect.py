@@ -5,12 +5,12 @@ import csv
 import io
 import itertools
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.spellings.quotes import has_value_in_quotes
 from ekiben.training.source_config import FileSource
 from ekiben.training.sources.csv.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
 from ekiben.training.sources.csv.parser import BACKSLASH, DOUBLED, UNQUOTED, Broken, Quoting, RowParser
@@ -126,8 +126,8 @@ def _find_quoting(source: FileSource, text: str, delimiter: str, columns: int, i
     ways = [DOUBLED]
     if BACKSLASH.escape + BACKSLASH.quote in lines:
         ways.append(BACKSLASH)
-    if not re.search(rf'(?:^|{re.escape(delimiter)})"[^"\r\n]*"(?:{re.escape(delimiter)}|$)', lines, re.MULTILINE):
-        ways.append(UNQUOTED)  # no value stands in quotes: they are a part of it, such as inches
+    if not has_value_in_quotes(lines, delimiter):
+        ways.append(UNQUOTED)
     return next((way for way in ways if _can_read(lines, delimiter, columns, way, is_whole)), DOUBLED)
 
 

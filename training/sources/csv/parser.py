@@ -12,12 +12,12 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from ekiben.contract.spellings.quotes import undo_escapes
 from ekiben.training.sources.duck import connect
 
 _READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = true,
     delim = $delimiter, quote = $quote, escape = $quote, nullstr = $absent, comment = '', compression = 'none',
     strict_mode = true, parallel = false, max_line_size = $size, buffer_size = $size)"""
-_ESCAPED = re.compile(rb'\\[\\"]')
 _ORIGINAL = re.compile(
     r"Original Line: (.*?)\n?(?:Expected Number|Value with|Invalid unicode|Possible|Maximum)", re.DOTALL
 )
@@ -70,7 +70,6 @@ class RowParser:
             "absent": secrets.token_hex(8),  # no value is: "" is one too
         }
         self._has_backslashes = quoting.escape == BACKSLASH.escape
-        self._newline = b""
         # A row that ends every text: it is not read as one where a quote is still open.
         self._end = ("\1" + secrets.token_hex(8)).replace(delimiter, "\2")
         self._last = delimiter.join([self._end] * columns).encode()
@@ -89,34 +88,15 @@ class RowParser:
     def parse(self, text: bytes, columns: Sequence[int], has_header: bool = True) -> Parsed:
         """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
         if self._has_backslashes:
-            text = _ESCAPED.sub(lambda found: b'""' if found[0] == b'\\"' else b"\\", text)
-        for newline in self._list_newlines(text):
-            try:
-                parsed = self._query(text, columns, has_header, newline)
-            except Broken:
-                if b"\r" not in text:
-                    raise
-                continue
-            if parsed.is_complete:
-                self._newline = newline
-            if parsed.is_complete or b"\r" not in text:
-                return parsed
-        # Newlines of several kinds end rows: those within quotes become one kind, too.
-        return self._query(text.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), columns, has_header, b"\n")
+            text = undo_escapes(text)
+        if b"\r" in text:  # what ends rows is one newline for DuckDB, and values have the same
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return self._query(text, columns, has_header)
 
-    def _list_newlines(self, text: bytes) -> list[bytes]:
-        """Return what may end the rows, the likeliest first: what did before, or ends the text."""
-        if b"\r" not in text:
-            return [b"\n"]
-        crlf = text.count(b"\r\n")
-        there = {b"\r\n": crlf, b"\n": text.count(b"\n") - crlf, b"\r": text.count(b"\r") - crlf}
-        newlines = [newline for newline, times in there.items() if times] or [b"\n"]
-        return sorted(newlines, key=lambda newline: (newline != self._newline, not text.endswith(newline)))
-
-    def _query(self, text: bytes, columns: Sequence[int], has_header: bool, newline: bytes) -> Parsed:
+    def _query(self, text: bytes, columns: Sequence[int], has_header: bool) -> Parsed:
         """Parse the text between two lines of ours: DuckDB takes the first one's newline for that of all rows."""
-        end = b"" if text.endswith(newline) else newline
-        content = b"".join((self._last, newline, text, end, self._last, newline))
+        end = b"" if text.endswith(b"\n") else b"\n"
+        content = b"".join((self._last, b"\n", text, end, self._last, b"\n"))
         self._file.seek(0)
         self._file.truncate()
         self._file.write(content)
