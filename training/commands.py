@@ -104,8 +104,12 @@ def train(options: argparse.Namespace) -> None:
     from ekiben.training.registry.store import as_user_error
     from ekiben.training.train import train as run
 
-    with as_user_error():
-        run(problem, FitOptions(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
+    fit = FitOptions(seed=options.seed, epochs=options.epochs)
+    try:
+        with as_user_error():
+            run(problem, fit, options.rows, options.accept_schema_change)
+    except MemoryError:
+        raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
 

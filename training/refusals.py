@@ -3,19 +3,20 @@
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ekiben.model.home import StoreUnusable, find_home
-from ekiben.training.home import find_data
+from ekiben.training.home import find_data, find_problem_file
 
 REFUSALS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENAMETOOLONG, errno.ELOOP),
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
 }
+ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}  # the machine's only where the user chose the path
 TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 FULL = {errno.ENOSPC, errno.EDQUOT}
 LITTLE_BYTES = 16 * 2**20  # a disk with less left counts as full
@@ -24,13 +25,15 @@ LITTLE_BYTES = 16 * 2**20  # a disk with less left counts as full
 def describe_refusal(error: Exception) -> str | None:
     """Return the sentence for an error that is the machine's, None for any other."""
     if isinstance(error, MemoryError):
-        return "there is not enough memory: use fewer rows with --rows, or a machine with more"
-    if not isinstance(error, OSError) or error.errno not in REFUSALS:
+        return "there is not enough memory: use a table with fewer rows or columns, or a machine with more"
+    if not isinstance(error, OSError) or error.errno not in REFUSALS | ABSENT:
         return None
     if "temporary directory" in str(error):  # tempfile's own
         return "no folder for temporary files can be written to: set TMPDIR to one that can"
     reason = error.strerror or str(error)
     place = error.filename2 or error.filename  # of a copy the second is what could not be written
+    if error.errno in ABSENT and not (place and is_chosen(os.fsdecode(place))):
+        return None
     if place:
         return f"{os.fsdecode(place)}: {reason}"
     if error.errno in FULL:
@@ -39,12 +42,31 @@ def describe_refusal(error: Exception) -> str | None:
     return reason[0].upper() + reason[1:]
 
 
+def is_chosen(place: str) -> bool:
+    """Return whether a path or URL is the user's: of the command line or in a folder that we write to.
+
+    What is missing elsewhere, such as in this package, is a fault of ours.
+    """
+    if "://" in place:
+        return True
+    given = [argument.rpartition("=")[2] for argument in sys.argv[1:]]
+    chosen = [Path(text).absolute() for text in given if text] + [find_problem_file().absolute(), *list_written()]
+    path = Path(place).absolute()
+    return any(path == one or one in path.parents or path in one.parents for one in chosen)
+
+
 def find_full_disks() -> list[str]:
     """Return the folders we write to whose disks have next to nothing left."""
+    there = filter(Path.exists, list_written())
+    return [str(folder) for folder in there if shutil.disk_usage(folder).free < LITTLE_BYTES]
+
+
+def list_written() -> list[Path]:
+    """Return the folders we write to."""
     folders = [find_data(), Path(tempfile.gettempdir())]
     with suppress(StoreUnusable):
-        folders.append(find_home())
-    return [str(folder) for folder in folders if folder.exists() and shutil.disk_usage(folder).free < LITTLE_BYTES]
+        folders.append(find_home().absolute())
+    return folders
 
 
 def explain(error: OSError) -> str:

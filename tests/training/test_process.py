@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ekiben.contract.errors import UserError
+from ekiben.training.home import find_data
 from ekiben.training.process import BUG, INTERRUPTED, READER_GONE, report_errors
 from ekiben.training.refusals import explain, find_full_disks
 from tests.conftest import ROOT, wait_until
@@ -39,7 +40,8 @@ def raising(error: BaseException) -> Callable[[], int]:
             FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/x']"),
             "no folder for temporary files can be written to: set TMPDIR to one that can",
         ),
-        (MemoryError(), "there is not enough memory: use fewer rows with --rows, or a machine with more"),
+        (MemoryError(), "there is not enough memory: use a table with fewer rows or columns, or a machine with more"),
+        (FileNotFoundError(errno.ENOENT, "No such file", str(find_data() / "x")), f"{find_data() / 'x'}: No such file"),
         (
             FileNotFoundError(errno.ENOENT, "No such file or directory", "http://u:hunter2@h"),
             "http://…@h: No such file",
@@ -56,8 +58,15 @@ def test_what_the_machine_refuses_is_one_sentence(
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), OSError("no number"), AssertionError()])
-def test_a_bug_is_none(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(KeyError("x"), OSError("no number"), AssertionError(), FileNotFoundError(errno.ENOENT, "No such file")),
+        FileNotFoundError(errno.ENOENT, "No such file", str(ROOT / "service" / "gone.html")),
+    ],
+)
+def test_a_bug_is_none(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["ekiben", "train"])
     with pytest.raises(type(error)):
         report_errors(raising(error))
 
