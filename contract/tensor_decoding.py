@@ -127,6 +127,13 @@ class TensorDecoder:
         read = self._cell_readers.get(name)
         return strings if read is None else list(map(read, strings))
 
+    def read_texts(self, name: str, values: Sequence[Any]) -> Column:
+        """Return a typed table's column; strings in it are read as those of a CSV file."""
+        read = self._cell_readers.get(name)
+        if read is None or str not in set(map(type, values)):
+            return values
+        return [read(value) if type(value) is str else value for value in values]
+
     def by_position(self, rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
         """Return columns of rows that hold their values in the features' order."""
         names = self._schema.names

@@ -5,7 +5,7 @@ import re
 DURATION = "duration"  # the format of such numbers
 UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _CLOCK = re.compile(
-    r"(?P<sign>[+-]?)(?:(?P<d>[0-9]+) ?d(?:ays?)?,? ?)?(?P<h>[0-9]+):(?P<m>[0-5]?[0-9])"
+    r"(?:(?P<d>[+-]?[0-9]+) ?d(?:ays?)?,? ?)?(?P<sign>[+-]?)(?P<h>[0-9]+):(?P<m>[0-5]?[0-9])"
     r"(?::(?P<s>[0-5]?[0-9](?:[.,][0-9]+)?))?"
 )
 _WORDS = re.compile(
@@ -16,9 +16,23 @@ _WORDS = re.compile(
 
 
 def read_duration(text: str) -> float | None:
-    """Return the seconds that a string stands for, None if it is no duration; `8:30` are hours and minutes."""
-    found = _CLOCK.fullmatch(text) or _WORDS.fullmatch(text)
-    if not found:
-        return None
-    seconds = sum(float((found[name] or "0").replace(",", ".")) * worth for name, worth in UNITS.items())
-    return -seconds if found["sign"] == "-" else seconds
+    """Return the seconds that a string stands for, None if it is no duration; `8:30` are hours and minutes.
+
+    A sign before days is that of the days alone where a clock follows: `-1 day, 23:59:59` is a second before nothing.
+    """
+    if found := _CLOCK.fullmatch(text):
+        return _add(found, "d") + (-1 if found["sign"] == "-" else 1) * _add(found, "hms")
+    if found := _WORDS.fullmatch(text):
+        return (-1 if found["sign"] == "-" else 1) * _add(found, "dhms")
+    return None
+
+
+def write_duration(ticks: int, per_second: int) -> str:
+    """Return a typed column's duration as a string, whole microseconds, such as `-26:00:00`."""
+    seconds, rest = divmod(abs(ticks), per_second)
+    fraction = f".{rest * 10**6 // per_second:06}" if rest else ""
+    return f"{'-' if ticks < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+
+
+def _add(found: re.Match[str], units: str) -> float:
+    return sum(float((found[unit] or "0").replace(",", ".")) * UNITS[unit] for unit in units)

@@ -1,5 +1,6 @@
 """Reads dates and times as seconds since 1970: ISO 8601, a format, or a count of seconds or days."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ CLOCK_SECOND: int = count_days(CLOCK_YEAR, 1, 1) * SECONDS_PER_DAY
 FIRST_SECOND: int = count_days(1, 1, 1) * SECONDS_PER_DAY
 LAST_SECOND: int = count_days(10_000, 1, 1) * SECONDS_PER_DAY - 1
 EXCEL_EPOCH: int = count_days(1899, 12, 30) * SECONDS_PER_DAY
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.[0-9]+)?")
 EPOCH, UTC_EPOCH, SECOND = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 
 
@@ -30,6 +32,8 @@ def read_moment(text: str, spelling: Spelling) -> int:
         seconds = _read_format(text, spelling) if spelling.format else None
     if seconds is None and is_iso_read(spelling.format):
         seconds = _read_iso(text, spelling.zoned)
+    if seconds is None and is_clock(spelling.format):
+        seconds = _read_clock(text)
     if seconds is None:
         raise ValueError(f"expected {expect_moment(spelling)}")
     if not FIRST_SECOND <= seconds <= LAST_SECOND:
@@ -122,6 +126,12 @@ def count_to_seconds(number: float, format: str) -> int:
     if format == EXCEL:
         return EXCEL_EPOCH + round(number * SECONDS_PER_DAY)
     return int(number // TICKS[format])
+
+
+def _read_clock(text: str) -> int | None:
+    """Return the second of a time of day as typed tables have it, such as 08:30:00.5."""
+    found = _CLOCK.fullmatch(text)
+    return CLOCK_SECOND + int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) if found else None
 
 
 def _read_iso(text: str, zoned: bool) -> int | None:

@@ -15,12 +15,12 @@ DURATION = 18  # in the union Type
 HEAD_BYTES = 8  # a continuation marker and a length, before the message
 # Fields of the tables, by their order in the sources.
 MESSAGE_HEADER, SCHEMA_FIELDS, FIELD_NAME, FIELD_TYPE, FIELD_TYPE_TABLE, DURATION_UNIT = 2, 1, 0, 2, 3, 0
-UNIT_US = (1e6, 1e3, 1, 1e-3)
+TICKS = (1, 10**3, 10**6, 10**9)  # of a second, by the unit
 MILLISECOND = 1  # what is not written
 
 
-def find_durations(text: bytes) -> dict[str, float]:
-    """Return the columns that are durations, and their units in µs; none where the schema can't be read."""
+def find_durations(text: bytes) -> dict[str, int]:
+    """Return the columns that are durations, and their ticks of a second; none where the schema can't be read."""
     try:
         return _Flatbuffer(base64.b64decode(text)[HEAD_BYTES:]).find_durations()
     except (struct.error, ValueError, IndexError):
@@ -33,17 +33,17 @@ class _Flatbuffer:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def find_durations(self) -> dict[str, float]:
+    def find_durations(self) -> dict[str, int]:
         schema = self._follow(self._find(self._follow(0), MESSAGE_HEADER))
         vector = self._follow(self._find(schema, SCHEMA_FIELDS))
         count = min(self._number("<I", vector), len(self._data) // 4)
         fields = [self._follow(vector + 4 + 4 * index) for index in range(count)]
         durations = [field for field in fields if self._number("<B", self._find(field, FIELD_TYPE)) == DURATION]
-        return {self._text(self._find(field, FIELD_NAME)): self._find_unit_us(field) for field in durations}
+        return {self._text(self._find(field, FIELD_NAME)): self._find_ticks(field) for field in durations}
 
-    def _find_unit_us(self, field: int) -> float:
+    def _find_ticks(self, field: int) -> int:
         unit = self._find(self._follow(self._find(field, FIELD_TYPE_TABLE)), DURATION_UNIT)
-        return UNIT_US[MILLISECOND if unit == len(self._data) else self._number("<H", unit)]
+        return TICKS[MILLISECOND if unit == len(self._data) else self._number("<H", unit)]
 
     def _text(self, index: int) -> str:
         start = self._follow(index)

@@ -52,7 +52,7 @@ class ParquetColumn:
     element: Fields
     leaf: int  # which of the columns on disk it is, or begins with
     stand_in: Any = None  # what each of its values is shown as, where none can be right: it is not read
-    duration_us: float = 0.0  # the unit of its values, where they are durations
+    ticks: int = 0  # of a second, of which its values are whole numbers, where they are durations
 
 
 @dataclass(slots=True)
@@ -110,15 +110,15 @@ def find_arrow_schema(found: Fields) -> bytes:
     return next((pair.get(2, b"") for pair in found.get(5, ()) if pair.get(1) == KEY), b"")
 
 
-def list_columns(elements: list[Fields], durations: Mapping[str, float]) -> tuple[list[ParquetColumn], int]:
+def list_columns(elements: list[Fields], durations: Mapping[str, int]) -> tuple[list[ParquetColumn], int]:
     """Return the table's columns, and how many there are on disk."""
     columns: list[ParquetColumn] = []
     index, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
         element = elements[index]
         name = element[NAME].decode()
-        duration_us = durations.get(name, 0.0) if element.get(TYPE) == INT64 else 0.0
-        columns.append(ParquetColumn(name, element, leaf, find_stand_in(element), duration_us))
+        ticks = durations.get(name, 0) if element.get(TYPE) == INT64 else 0
+        columns.append(ParquetColumn(name, element, leaf, find_stand_in(element), ticks))
         index, leaf = pass_over(elements, index, leaf)
     if index != len(elements):
         raise Damaged("the schema has other fields than it says")

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from arro3.core import RecordBatch
 from arro3.io import read_parquet
 
+from ekiben.contract.spellings.durations import write_duration
 from ekiben.service.parquet.footer import FileRejected
 from ekiben.service.parquet.frames import MAX_PIECE_BYTES
 from ekiben.service.parquet.table import Table
@@ -48,15 +49,15 @@ def list_columns(batch: RecordBatch, table: Table) -> Iterator[Any]:
     for column in table.columns:
         if column.stand_in is None:
             values: Any = batch.column(index).to_pylist()  # a list, whatever its types say
-            yield to_durations(values, column.duration_us) if column.duration_us else values
+            yield write_durations(values, column.ticks) if column.ticks else values
             index += 1
         else:
             yield [column.stand_in] * batch.num_rows
 
 
-def to_durations(values: Sequence[Any], unit_us: float) -> list[timedelta | None]:
-    """Return what Parquet stores as numbers: no feature is a duration, and a number would be taken for one."""
-    return [None if value is None else timedelta(microseconds=value * unit_us) for value in values]
+def write_durations(values: Sequence[Any], ticks: int) -> list[str | None]:
+    """Return what Parquet stores as numbers as strings: only a number that is a duration may be read of them."""
+    return [None if value is None else write_duration(value, ticks) for value in values]
 
 
 def encode(columns: Columns) -> Iterator[bytes]:

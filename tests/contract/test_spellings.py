@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.spellings.calendar import count_days, month_length
 from ekiben.contract.spellings.cells import cell_reader
-from ekiben.contract.spellings.durations import read_duration
+from ekiben.contract.spellings.durations import read_duration, write_duration
 from ekiben.contract.spellings.formats import find_fault, is_clock, list_directives
 from ekiben.contract.spellings.moments import EPOCH, read_moment
 from ekiben.contract.spellings.months import MONTHS
@@ -67,11 +67,18 @@ def test_every_rule_is_a_pattern_for_both_engines(spelling: Spelling) -> None:
     assert not [pattern for pattern in patterns if re.search(r"\(\?[^:]|\\[ds0-9bB]", pattern)]
 
 
+@pytest.mark.parametrize(("ticks", "text"), [(7, "0:00:00.007000"), (-93_600_000, "-26:00:00"), (0, "0:00:00")])
+def test_a_typed_duration_is_written_so_that_it_is_read(ticks: int, text: str) -> None:
+    assert write_duration(ticks, 1000) == text
+    assert read_duration(text) == ticks / 1000
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
         *[("0:41:07", 2467), ("27:26:22", 98782), ("8:30", 30600), ("-1:00", -3600), ("0:00:01.5", 1.5)],
         *[("1 day, 2:03:04", 93784), ("0 days 00:41:07", 2467), ("PT41M7S", 2467), ("P1DT2H", 93600), ("1h 20m", 4800)],
+        *[("-1 day, 23:59:59", -1), ("-1 days +23:59:59", -1), ("-1 days -00:00:01", -86401), ("-1d 2h", -93600)],
         *[("90 min", 5400), ("5s", 5), ("1:60", None), ("P", None), ("PT", None), ("h", None), ("", None), ("5", 5)],
         *[("1:2:3:4", None), ("1 month", None), ("²h", None), ("12:30 PM", None)],
     ],

@@ -1,9 +1,12 @@
 """A string is read as one value, or rejected with one sentence: in training, by `predict` and by the service."""
 
+import asyncio
+import contextlib
 import csv
 import io
 import re
 import zlib
+from datetime import time, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ekiben.contract.columns import Columns
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import InvalidInput, InvalidTable
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
@@ -26,6 +31,7 @@ from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import expect, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.csv_form import CsvReader
+from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from ekiben.training.predict import PROBLEM, Scorer
 from ekiben.training.source_config import FileSource
 from ekiben.training.sources.csv.delimited import DelimitedFile
@@ -263,3 +269,44 @@ def test_blanks_behind_the_commas_of_a_csv_body_are_no_part_of_it() -> None:
 def test_a_marker_of_missing_is_one_in_every_protocol(value: Any) -> None:
     feature = Number(name="x", low=0, high=10, nullable=True, null=("-999",))
     assert TensorDecoder(Echo(feature).schema).read_row({"x": value}) == {"x": None}
+
+
+TYPED = pa.table(
+    {
+        "took": pa.array([timedelta(hours=1), timedelta(microseconds=-1500), None], pa.duration("ns")),
+        "start": pa.array([time(8, 30), time(23, 59, 59, 5), None], pa.time64("us")),
+        "price": ["1,234.5", "(7)", "NA"],
+        "open": ["yes", "F", None],
+        "city": [" Bern", "NULL", "Oslo "],
+        "day": pa.array([timedelta(0), timedelta(hours=1), None]),  # whose kind no duration is
+    }
+)
+
+
+def test_predict_and_the_service_read_the_same_of_a_typed_table() -> None:
+    echo = Echo(
+        Number(name="took", low=-9, high=9e9, nullable=True, format="duration"),
+        Timestamp(name="start", nullable=True, format="%H:%M", cycles=("hour",)),
+        Number(name="price", low=-9, high=9999, nullable=True),
+        Boolean(name="open", nullable=True),
+        Category(name="city", vocabulary=("", "Bern", "Oslo"), nullable=True),
+        Number(name="day", low=-9, high=9e9, nullable=True),
+    )
+    scored = Scorer(echo, {}).score(TYPED.to_batches()[0])  # type: ignore[arg-type]
+    assert scored[PROBLEM].to_pylist() == [
+        "`day`: expected a number, got '0:00:00'", "`day`: expected a number, got '1:00:00'", None
+    ]  # fmt: skip
+    columns = asyncio.run(read_parquet(echo.schema, TYPED))
+    with pytest.raises(InvalidInput, match="`day`: expected a number, got '0:00:00'"):
+        echo.encoder.encode_rows(columns)
+    known = TYPED.set_column(5, "day", pa.array([1, 2, None]))
+    scored = Scorer(echo, {}).score(known.to_batches()[0])  # type: ignore[arg-type]
+    served = echo.run(echo.encoder.encode_rows(asyncio.run(read_parquet(echo.schema, known))))
+    assert served[:, 0].tolist() == scored["prediction.probability"].to_pylist()
+
+
+async def read_parquet(schema: Schema, table: pa.Table) -> Columns:
+    body = io.BytesIO()
+    pq.write_table(table, body)
+    with contextlib.closing(ParquetReader(schema, 100, 2**20, lambda _: None)) as reader:
+        return await reader.read(body.getvalue(), 30)

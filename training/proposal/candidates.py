@@ -23,12 +23,14 @@ CLOCK = "%H:%M:%S"  # of a column whose type is a time of day
 _MEASURED = re.compile(r"[+-]?[0-9][0-9.,'\s]*?\s*([^\W\d_µ°][^\d\s]{0,11}|[µ°][^\d\s]{1,3})")
 
 
-def list_readings(distinct: pa.Array, decimal: str | None) -> list[Reading]:
+def list_readings(distinct: pa.Array, decimal: str | None, given: pa.DataType) -> list[Reading]:
     """Return as what to read a column, the likeliest first, by some of its different values.
 
-    `decimal` is the mark that is said to stand in numbers.
+    `decimal` is the mark that is said to stand in numbers, `given` the type that the source has.
     """
     kind = distinct.type
+    if pa.types.is_duration(given):
+        return [Reading("number", Spelling(format=DURATION))]
     if pa.types.is_string(kind):
         return list(_list_of_strings(distinct.slice(0, LOOKED_AT), decimal))
     if pa.types.is_boolean(kind):

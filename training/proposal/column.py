@@ -63,7 +63,7 @@ class Column:
         if self.is_text:
             self.characters += pc.sum(pc.utf8_length(plain)).as_py()
         if self._readings is None:
-            self._readings = list_readings(self.distinct, self.decimal)
+            self._readings = list_readings(self.distinct, self.decimal, raw.type)
         self._try_comma(plain)
         for reading in self._readings:
             reading.add(plain, first_row)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.feature import COUNTS, FALSE, NULL_SPELLINGS, TRUE, Kind
 from ekiben.contract.spellings.cells import WHOLE
+from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.spellings.numbers import marker_numbers
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.tables.dates import count_seconds, read_timestamps, timestamp_type, to_seconds
@@ -127,7 +128,8 @@ def _to_timestamp(plain: pa.Array, spelling: Spelling) -> pa.Array:
         plain = plain.cast(pa.string())  # 20130704
     if pa.types.is_string(plain.type):
         return read_timestamps(plain, spelling)
-    if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type) or pa.types.is_time(plain.type):
+    is_day = pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type)
+    if is_day or (pa.types.is_time(plain.type) and is_clock(spelling.format)):
         return to_seconds(plain, spelling.zoned)
     return pa.nulls(len(plain), timestamp_type(spelling.zoned))
 

@@ -25,8 +25,8 @@ from ekiben.contract.spellings.months import MONTHS
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.tables.distinct import read_distinct
 from ekiben.training.tables.number_formats import read_numbers
+from ekiben.training.tables.plain_types import TICKS_OF
 
-TICKS_OF = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second, in a column of timestamps
 _NUMBERS = "YymdHIMSj"
 Fields = dict[str, NDArray[np.int64]]
 

@@ -6,6 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ekiben.contract.spellings.durations import write_duration
+
+TICKS_OF = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second, by a type's unit
+
 _PLAINER: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[Any], pa.DataType]]] = (
     (pa.types.is_large_string, lambda _: pa.string()),
     (pa.types.is_string_view, lambda _: pa.string()),
@@ -24,5 +28,14 @@ def unpack(raw: pa.Array) -> pa.Array:
         raw = pa.DictionaryArray.from_arrays(raw.indices, unpack(raw.dictionary)).dictionary_decode()
     if pa.types.is_run_end_encoded(raw.type):
         raw = pc.run_end_decode(raw)
+    if pa.types.is_duration(raw.type):
+        return _write_durations(raw)
     plainer = next((plainer for is_odd, plainer in _PLAINER if is_odd(raw.type)), None)
     return raw if plainer is None else raw.cast(plainer(raw.type))
+
+
+def _write_durations(raw: pa.DurationArray) -> pa.StringArray:
+    """Return durations as the strings that a CSV file would have, so that they are read as those."""
+    encoded = raw.cast(pa.int64()).dictionary_encode()
+    ticks, per_second = encoded.dictionary.to_pylist(), TICKS_OF[raw.type.unit]
+    return pa.array([write_duration(each, per_second) for each in ticks], pa.string()).take(encoded.indices)

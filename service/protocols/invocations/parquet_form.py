@@ -86,8 +86,8 @@ class ParquetReader:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
         index = find_index(names)
         wanted = [name for position, name in enumerate(names) if position not in index]
-        columns = parse_json(piece, nan_to_null)
-        return self._reader.to_columns(dict(zip(wanted, columns, strict=True)))
+        columns = dict(zip(wanted, parse_json(piece, nan_to_null), strict=True))
+        return self._reader.to_columns({name: self._reader.read_texts(name, columns[name]) for name in wanted})
 
     def _check(self, table: dict[str, Any]) -> None:
         """Raise BadRequest or InvalidInput if the table can't be one of this schema, as its names and rows say."""

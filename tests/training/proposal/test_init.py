@@ -252,6 +252,10 @@ TYPED: list[tuple[pa.Array, str]] = [
         pa.array([3600 * (index % 7) for index in range(ROWS)], pa.time32("s")),
         '{ kind = "timestamp", format = "%H:%M:%S", cycles = ["hour"] }  # 00:00 … 06:00',
     ),
+    (
+        pa.array([3600 * (index % 7) for index in range(ROWS)], pa.duration("s")),
+        '{ kind = "number", format = "duration" }  # 0 … 21600, a duration in seconds',
+    ),
     (pa.array(repeat([1], [2])), '"it holds list<element: int64>, which no kind of feature does"'),
     (pa.array(repeat(b"x", b"y")), '"it holds binary, which no kind of feature does"'),
     (pa.array(repeat({"a": 1}, {"a": 2})), '"it holds struct<a: int64>, which no kind of feature does"'),

@@ -69,12 +69,17 @@ def test_the_type_is_that_of_the_kind(kind: Kind) -> None:
         pa.array([b"1"]),
         pa.array([[1]]),
         pa.array([{"a": 1}]),
-        pa.array([timedelta(1)]),
     ],
-    ids=["binary", "list", "struct", "duration"],
+    ids=["binary", "list", "struct"],
 )
 def test_a_type_without_a_kind_is_a_parse_failure(kind: Kind, raw: pa.Array) -> None:
     assert read(raw, kind) == ["misfit"]
+
+
+def test_a_time_of_day_is_no_date_and_a_duration_no_number_but_of_that_format() -> None:
+    assert read(pa.array([time(8, 30)]), "timestamp") == ["misfit"]
+    assert read(pa.array([timedelta(1)]), "number") == ["misfit"]
+    assert convert(pa.array([timedelta(1)]), "number", Spelling(format="duration")).values.to_pylist() == [86_400.0]
 
 
 # Numbers
