@@ -27,12 +27,5 @@ def read_duration(text: str) -> float | None:
     return None
 
 
-def write_duration(ticks: int, per_second: int) -> str:
-    """Return a typed column's duration as a string, whole microseconds, such as `-26:00:00`."""
-    seconds, rest = divmod(abs(ticks), per_second)
-    fraction = f".{rest * 10**6 // per_second:06}" if rest else ""
-    return f"{'-' if ticks < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
-
-
 def _add(found: re.Match[str], units: str) -> float:
     return sum(float((found[unit] or "0").replace(",", ".")) * UNITS[unit] for unit in units)

@@ -11,7 +11,7 @@ import orjson
 from arro3.core import RecordBatch
 from arro3.io import read_parquet
 
-from ekiben.contract.spellings.durations import write_duration
+from ekiben.contract.spellings.typed_durations import write_duration
 from ekiben.service.parquet.footer import FileRejected
 from ekiben.service.parquet.frames import MAX_PIECE_BYTES
 from ekiben.service.parquet.table import Table

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.spellings.calendar import count_days, month_length
 from ekiben.contract.spellings.cells import cell_reader
-from ekiben.contract.spellings.durations import read_duration, write_duration
+from ekiben.contract.spellings.durations import read_duration
 from ekiben.contract.spellings.formats import find_fault, is_clock, list_directives
 from ekiben.contract.spellings.moments import EPOCH, read_moment
 from ekiben.contract.spellings.months import MONTHS
 from ekiben.contract.spellings.numbers import number_rules, read_number
 from ekiben.contract.spellings.spelling import BLANKS, Spelling
+from ekiben.contract.spellings.typed_durations import write_duration
 
 POINT, COMMA = Spelling(), Spelling(decimal=",")
 

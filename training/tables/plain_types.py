@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.contract.spellings.durations import write_duration
+from ekiben.contract.spellings.typed_durations import write_duration
 
 TICKS_OF = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second, by a type's unit
 

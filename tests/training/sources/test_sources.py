@@ -296,6 +296,8 @@ def test_a_quote_that_is_never_closed_is_rejected(tmp_path: Path) -> None:
     write(path, '"a",b\n1,2\n3,"x\n' + "4,5\n" * 10_000_000)
     assert "row 3 (the header is row 1), 'x\\n4,5" in rejection(lambda: read_file(path))
     assert "has more than 32 MB: is a quote never closed?" in rejection(lambda: read_file(path))
+    path.write_bytes(b"x" * 5 * 2**20)
+    assert "has a first line of more than 4 MB: it is not a table" in rejection(lambda: read_file(path))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])

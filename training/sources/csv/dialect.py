@@ -57,6 +57,8 @@ def find_csv_format(source: FileSource) -> CsvFormat:
     with bounded(source.path):
         quoting = _find_quoting(source, text, delimiter, len((rows[delimiter] or [[]])[0]), is_whole)
     (header, *_) = _parse(text, delimiter, is_whole, quoting) or [[]]
+    if not header and text.strip():
+        raise InvalidTable(f"{source.path} has a first line of more than {_SAMPLE_BYTES >> 20} MB: it is not a table")
     if not header:
         raise InvalidTable(f"{source.path} is empty: its first line must name the columns")
     if len(header) == 1 and _share_alike(rows[best]):
