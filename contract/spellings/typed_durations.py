@@ -1,4 +1,4 @@
-"""Writes the durations of typed tables as CSV has them, apart: the process that reads a caller's Parquet is to stay small."""
+"""Writes durations of typed tables as CSV has them, apart: the process that reads callers' Parquet is to stay small."""
 
 
 def write_duration(ticks: int, per_second: int) -> str:
