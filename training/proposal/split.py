@@ -35,9 +35,11 @@ def choose_split(time: str | None, classified: Classified) -> ProposedSplit:
         return ProposedSplit(in_order[0], "the rows are in its order")
     if len(dated) == 1:
         return ProposedSplit(dated[0], "the only column that says when")
-    return ProposedSplit(
-        None, f"more than one column says when ({', '.join(dated)})" if dated else "no column says when"
-    )
+    if dated:
+        return ProposedSplit(
+            None, f"more than one column says when ({', '.join(dated)}): --time names the one to split by"
+        )
+    return ProposedSplit(None, "no column says when")
 
 
 def adapt_cycles(features: Mapping[str, Feature], split: ProposedSplit) -> dict[str, Feature]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.source_config import FileSource
+from ekiben.training.sources.duck import quote_name
 from ekiben.training.sources.extra import import_extra
 from ekiben.training.sources.files import readable
 from ekiben.training.sources.simple_types import cast, simplify_schema
@@ -84,10 +85,22 @@ def _open_delta(source: FileSource) -> LakeTable:
         table.load_as_version(moment)
         if table.history(1)[0]["timestamp"] > moment.timestamp() * 1000:  # it takes the first version
             raise InvalidTable(f"{source.path} was not there yet at {moment:%Y-%m-%d %H:%M} UTC")
-    dataset = table.to_pyarrow_dataset()
-    scan = partial(dataset.to_batches, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
     notes = (f"read: version {table.version()} of the Delta table",)
+    try:
+        dataset = table.to_pyarrow_dataset()
+    except (
+        delta.exceptions.DeltaProtocolError
+    ):  # rows that are marked as deleted, or columns of other names in the files
+        schema = simplify_schema(pa.schema(table.schema().to_arrow()))
+        return LakeTable(source.path, schema, None, notes, partial(_query_delta, delta, table))
+    scan = partial(dataset.to_batches, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
     return LakeTable(source.path, simplify_schema(dataset.schema), dataset.count_rows(), notes, scan)
+
+
+def _query_delta(delta: Any, table: Any, columns: list[str]) -> Iterable[pa.RecordBatch]:
+    """Read by deltalake's own engine, in one thread: the rows then always come in one order."""
+    query = delta.QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("rows", table)
+    return pa.RecordBatchReader.from_stream(query.execute(f"SELECT {', '.join(map(quote_name, columns))} FROM rows"))
 
 
 def _open_iceberg(source: FileSource) -> LakeTable:

@@ -542,7 +542,11 @@ def test_a_table_without_rows_enough_is_rejected(text: str, run: Propose, tmp_pa
         (columns(day=SHUFFLED), "day", "the only column that says when"),
         (columns(other=SHUFFLED, day=DAYS), "day", "the rows are in its order"),
         (columns(day=DAYS, other=DAYS[1:] + DAYS[:1]), "day", "the rows are in its order"),
-        (columns(day=SHUFFLED, other=SHUFFLED[::-1]), None, "more than one column says when (day, other)"),
+        (
+            columns(day=SHUFFLED, other=SHUFFLED[::-1]),
+            None,
+            "more than one column says when (day, other): --time names the one to split by",
+        ),
         (columns(date_of_birth=DAYS, x=NUMBERS), None, "no column says when"),
         (columns(day=[*DAYS[:-1], None], x=NUMBERS), None, "no column says when"),
         (columns(x=NUMBERS), None, "no column says when"),

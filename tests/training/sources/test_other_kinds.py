@@ -1,6 +1,7 @@
 """JSON, spreadsheets, Delta and Iceberg tables: typed columns, one version, one sentence where they are none."""
 
 import gzip
+import json
 import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -146,6 +147,28 @@ def test_a_version_of_a_delta_table_stays(delta: Path) -> None:
     assert read(delta, version="0").sort_by("zip").equals(SALES)
     assert read(delta, as_of=(datetime.now(UTC) + timedelta(hours=1)).isoformat()).num_rows == 3
     assert open_source(FileSource(path=delta)).notes == ("read: version 1 of the Delta table",)
+
+
+def test_rows_that_a_delta_table_marks_as_deleted_are_not_read(tmp_path: Path) -> None:
+    from deltalake import write_deltalake
+
+    write_deltalake(tmp_path / "t", pa.table({"x y": [*range(100)], "city": ["Bern"] * 100}))
+    log = tmp_path / "t" / "_delta_log"
+    written = (log / f"{0:020}.json").read_text().splitlines()
+    (add,) = (line["add"] for line in map(json.loads, written) if "add" in line)
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    # The rows 0, 1, 2 and 50 as a roaring bitmap.
+    deleted = {"storageType": "i", "pathOrInlineDv": "^Bg9^0rr910000000000iXQKl0rr91000935c8Xg000310ST$Q"}
+    actions = [
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        {"remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": True}},
+        {"add": {**add, "deletionVector": {**deleted, "sizeInBytes": 40, "cardinality": 4}}},
+    ]
+    (log / f"{1:020}.json").write_text("\n".join(map(json.dumps, actions)))
+    table = read(tmp_path / "t")
+    assert table["x y"].to_pylist() == [row for row in range(100) if row not in (0, 1, 2, 50)]
+    assert table["city"].type == pa.string()
+    assert read(tmp_path / "t", version="0").num_rows == 100
 
 
 def test_a_version_that_is_not_there_is_rejected(delta: Path) -> None:
