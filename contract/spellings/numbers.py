@@ -25,12 +25,12 @@ CURRENCIES = (  # words that stand beside amounts; those with letters that make 
 )
 MINUSES = "‐‑‒–—―−﹣－"
 CURRENCY_SIGNS = "¢£¤¥֏؋߾߿৲৳৻૱௹฿៛꠸﷼﹩＄￠￡￥￦" + "".join(map(chr, range(0x20A0, 0x20C2)))
-DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"  # of writing: no ink
+NO_INK = "\u200b\u2060\ufeff\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # and no width
 # Characters, and the one that stands for them all; the first ASCII_SAME pairs have ASCII characters too.
 ASCII_SAME = 2
 SAME = (
     *((BLANKS, " "), (APOSTROPHES, "'")),
-    *((MINUSES, "-"), ("＋﹢", "+"), ("٪％﹪", "%"), (CURRENCY_SIGNS, "$"), (DIRECTIONS, "")),
+    *((MINUSES, "-"), ("＋﹢", "+"), ("٪％﹪", "%"), (CURRENCY_SIGNS, "$"), (NO_INK, "")),
 )
 NUMERIC = frozenset("0123456789.,+-eE")  # what a number may be made of
 FLOAT32_LIMIT = (2 - 2.0**-24) * 2.0**127  # from here on float32 has only infinity

@@ -7,11 +7,11 @@ import pyarrow.compute as pc
 from ekiben.contract.feature import EXCEL, TICKS
 from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.validation import show
-from ekiben.training.proposal.beside import find_beside
 from ekiben.training.proposal.candidates import CENTURY, FIRST_DAY, LAST_DAY
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.counts import read_as_counts
-from ekiben.training.proposal.exactness import find_indistinct
+from ekiben.training.proposal.doubts.beside import find_beside
+from ekiben.training.proposal.doubts.exactness import find_indistinct
 from ekiben.training.proposal.markers import find_markers
 from ekiben.training.proposal.marks import Mark, choose_mark
 from ekiben.training.proposal.names import is_duration
@@ -53,7 +53,7 @@ def find_strange(column: Column) -> tuple[str, float]:
         return "", 0.0
     best = min(column.readings, key=lambda reading: reading.missed)
     known = 1 - best.missed / column.values
-    if known <= KNOWN_SHARE and column.is_text:
+    if known < KNOWN_SHARE and column.is_text:
         return "", 0.0
     value, row = best.first_unparsed
     what = "times of day" if is_clock(best.spelling.format) else _EXPECTED[best.kind]

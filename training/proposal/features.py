@@ -14,13 +14,14 @@ from ekiben.contract.validation import show
 from ekiben.training.problem import NUL
 from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
 from ekiben.training.proposal.column import MAX_DISTINCT, Column
-from ekiben.training.proposal.far_dates import find_far, show_day
+from ekiben.training.proposal.doubts.far_values import find_far_date, find_far_number, show_day
 from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.conversion import has_text, to_strings
 
 LISTED = 5  # values of a category
+LONER_SHARE = 0.8  # of the values differ: few of them stand in two rows
 CLOCK_CYCLES = ["hour"]  # of a time of day
 
 
@@ -87,16 +88,25 @@ def _describe(column: Column, choice: Choice) -> Feature:
     reading = choice.reading
     missing = column.rows - column.values + (sum(reading.unparsed.values()) if reading and choice.null else 0)
     is_moment = reading is not None and reading.kind == "timestamp" and not is_clock(reading.spelling.format)
-    far = find_far(column, reading) if reading and is_moment else ""
+    far = _find_far(column, reading) if reading and (is_moment or reading.kind == "number") else ""
     facts = {"kind": reading.kind if reading else "category", **spell_facts(choice, column)}
     if reading and reading.kind == "timestamp" and not is_moment:
         facts["cycles"] = CLOCK_CYCLES
     if missing:
         facts["nullable"] = True
     share = missing / column.rows
-    doubt = _join(choice.remark, far)
+    doubt = _join(choice.remark, far, _find_loners(column) if reading is None else "")
     remark = _join(_show_range(column, reading), f"{max(share, 0.01):.0%} missing" if missing else "", doubt)
     return Feature(facts, remark, reading, doubt, is_moment and not far and not missing)
+
+
+def _find_far(column: Column, reading: Reading) -> str:
+    return find_far_number(column, reading) if reading.kind == "number" else find_far_date(column, reading)
+
+
+def _find_loners(column: Column) -> str:
+    """Return that a category has hardly any values to learn of, or nothing."""
+    return "most values stand in one row only" if column.share_distinct >= LONER_SHARE else ""
 
 
 def _join(*remarks: str) -> str:

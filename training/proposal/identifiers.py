@@ -4,6 +4,7 @@ import pyarrow.compute as pc
 
 from ekiben.contract.validation import show
 from ekiben.training.proposal.column import Column
+from ekiben.training.proposal.doubts.exactness import find_indistinct
 from ekiben.training.proposal.names import is_identifier, is_index
 from ekiben.training.proposal.reading import Reading
 
@@ -27,6 +28,8 @@ def find_identifier(column: Column, reading: Reading | None) -> str:
         return "the index of a table that was written with it: its column has no name of its own"
     if column.share_distinct >= UNIQUE_SHARE and is_identifier(column.name):
         return "an identifier, by its name (and nearly every value is another)"
+    if column.share_distinct >= UNIQUE_SHARE and (told := find_indistinct(reading, column)[1]):
+        return f"an identifier: nearly every value is another, and {told}"
     return ""
 
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.proposal.column import Column
+from ekiben.training.proposal.doubts.leaks import find_leaks
 from ekiben.training.proposal.features import Feature, classify_column, with_remark
-from ekiben.training.proposal.leaks import find_leaks
 from ekiben.training.proposal.marks import find_usual_mark
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split

@@ -223,6 +223,32 @@ def test_times_of_day_are_times_of_day(look: Look) -> None:
     assert "start: a time of day" in read.output
 
 
+def test_numbers_far_from_all_others_are_doubted(look: Look) -> None:
+    read = look(of("v", [str(n % 50 / 10) if n % 9 else "-999" for n in range(ROWS)]))
+    assert read.facts("v") == {"kind": "number"}
+    assert 'v: 11% are -999, far from all others: null = ["-999"] makes them missing' in read.output
+    assert "far from" not in look(of("v", [str(n % 50 / 10) if n % 9 else "9.9" for n in range(ROWS)])).output
+
+
+def test_a_column_is_no_identifier_because_half_of_it_is_strange(look: Look) -> None:
+    zoned = [f"2020-01-{n // 24 + 1:02}T{n % 24:02}:00:00" + "+02:00" * (n % 2) for n in range(ROWS)]
+    read = look([f"when,x,y\n{zoned[0]},0.5,1", *(f"{when},{n * 7 % 10},{n * 3 % 10}" for n, when in enumerate(zoned))])
+    assert "mixed: 50% dates, but also '2020-01-01T01:00:00+02:00' in row 3" in read.text
+
+
+def test_values_that_stand_in_one_row_each_are_doubted(look: Look) -> None:
+    assert (
+        "v: most values stand in one row only"
+        in look(of("v", [f"{n % 200} {'k' * (n % 2)}g" for n in range(ROWS)])).output
+    )
+    wide = look([f"v,x,y\n{10**17},1,1", *(f"{10**17 + 7919 * n},{n * 7 % 10},{n * 3 % 10}" for n in range(ROWS))])
+    assert "an identifier: nearly every value is another, and float32 can't tell them apart" in wide.text
+
+
+def test_what_has_no_ink_is_no_part_of_a_number(look: Look) -> None:
+    assert look(of("v", [f"{n % 50 / 10}\u200b" for n in range(ROWS)])).ends("v") == (0, pytest.approx(4.9))
+
+
 def test_durations_are_numbers_of_seconds(look: Look) -> None:
     read = look("clock-times/took.csv")
     assert read.facts("took") == {"kind": "number", "format": "duration"}
