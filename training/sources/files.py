@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -153,7 +154,10 @@ def _decompress(path: Path, file: IO[bytes], start: bytes) -> Iterator[IO[bytes]
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+    files = (info for info in archive.infolist() if not info.is_dir())
+    members = [
+        info for info in files if not re.search(r"^__MACOSX/|(?:^|/)\.[^/]*$", info.filename)
+    ]  # the Finder's notes
     if len(members) != 1:
         raise InvalidTable(f"{path} holds {len(members)} files: a .zip must hold one, the CSV file")
     if members[0].flag_bits & 1:

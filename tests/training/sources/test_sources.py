@@ -149,6 +149,13 @@ def test_a_character_may_lie_across_the_blocks_of_a_file(encoding: str, tmp_path
     assert read(open_source(FileSource(path=path)), "値").column(0).to_pylist() == values
 
 
+def test_a_line_of_another_encoding_among_utf8_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("ville,prix\nOrléans,1\nNîmes,2\n".encode() + "Sète,3\n".encode("cp1252"))
+    assert "line 4 is not UTF-8, as most others are" in rejection(lambda: read_file(path))
+    assert len(read_file(path, encoding="cp1252")) == 3
+
+
 def test_another_encoding_than_declared_is_rejected_with_one_that_fits(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "stadt,n\nKöln,1\n".encode("cp1252"))
     said = rejection(lambda: read_file(path, encoding="utf-8"))

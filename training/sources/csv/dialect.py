@@ -12,7 +12,15 @@ from pathlib import Path
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.spellings.quotes import has_value_in_quotes
 from ekiben.training.source_config import FileSource
-from ekiben.training.sources.csv.encoding import UTF8, decode, explain_encoding, find_encoding, is_text, is_utf8
+from ekiben.training.sources.csv.encoding import (
+    UTF8,
+    decode,
+    explain_encoding,
+    find_encoding,
+    find_odd_line,
+    is_text,
+    is_utf8,
+)
 from ekiben.training.sources.csv.parser import BACKSLASH, DOUBLED, UNQUOTED, Broken, Quoting, RowParser
 from ekiben.training.sources.csv.prologue import split_prologue
 from ekiben.training.sources.duck import bounded
@@ -47,6 +55,13 @@ def find_csv_format(source: FileSource) -> CsvFormat:
         sample = content.read(_SAMPLE_BYTES)
     is_whole = len(sample) < _SAMPLE_BYTES
     found = find_encoding(sample, is_whole)
+    if (
+        source.encoding is None
+        and not (found or "").startswith("utf")
+        and (odd := find_odd_line(sample[: sample.rfind(b"\n") + 1]))
+    ):
+        there = f"{source.path}: line {odd:,} is not UTF-8, as most others are"
+        raise InvalidTable(f"{there}: mend it, or give --encoding to read all of them in another")
     encoding, text = _decode(source, sample, is_whole, found)
     declared = _declared(source)
     prologue = split_prologue(text, (*declared, *_DELIMITERS))

@@ -36,6 +36,13 @@ def find_encoding(sample: bytes, is_whole: bool) -> str | None:
     return marked or _find_utf16(sample) or _find_utf8(lines) or _guess(lines)
 
 
+def find_odd_line(sample: bytes) -> int | None:
+    """Return the first line that is not UTF-8 where most lines with other letters than ASCII's are; counted from 1."""
+    others = [(number, line) for number, line in enumerate(sample.split(b"\n"), 1) if not line.isascii()]
+    odd = [number for number, line in others if _find_utf8(line) is None]
+    return odd[0] if odd and len(odd) < len(others) / 2 else None
+
+
 def decode(sample: bytes, encoding: str, is_whole: bool) -> str:
     """Decode the beginning of a string; raise UnicodeDecodeError, or LookupError if there is no such encoding."""
     "".encode(encoding)  # rejects codecs that aren't encodings of text
