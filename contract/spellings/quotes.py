@@ -15,7 +15,7 @@ def undo_escapes(text: bytes) -> bytes:
 def has_value_in_quotes(text: str, delimiter: str) -> bool:
     """Return whether a whole value stands in quotes: if none does, they may be a part of the values, such as inches."""
     part = re.escape(delimiter)
-    return re.search(rf'(?:^|\r|{part})"[^"\r\n]*"(?:{part}|\r|$)', text, re.MULTILINE) is not None
+    return re.search(rf'(?:^|\r|{part}) *"[^"\r\n]*" *(?:{part}|\r|$)', text, re.MULTILINE) is not None
 
 
 def has_swallowed(value: str, place: int, others: Mapping[int, str], columns: int, delimiter: str) -> bool:
