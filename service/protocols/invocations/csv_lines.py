@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
-from functools import partial
 from itertools import islice
 
 from ekiben.contract.spellings.quotes import has_swallowed, has_value_in_quotes, undo_escapes
@@ -43,15 +42,40 @@ def list_other_quotes(body: bytes) -> list[Quotes]:
     return ways
 
 
+class BoundedText(Iterator[str]):
+    """The lines of a text; raises BadRequest if a row, whose quotes may span lines, is too long.
+
+    A generator within its reader would be a cycle, and a body that can't be read would stay in memory with it.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig")  # newlines of all kinds are \n, in values too
+        self._left = MAX_ROW  # characters of the row that is being read
+        self._line = 0
+
+    def begin_row(self) -> None:
+        """Let the next row have as many characters as any."""
+        self._left = MAX_ROW
+
+    def __next__(self) -> str:
+        text = self._text.readline(MAX_ROW + 1)
+        if not text:
+            raise StopIteration
+        self._line += 1
+        self._left -= len(text)
+        if self._left < 0:
+            index = f"line {self._line}"
+            raise BadRequest(413, f"{index}: a row, with blank lines before it, has more than {MAX_ROW} characters")
+        return text
+
+
 class Lines(Iterator[Line]):
     """The cells of each line that is not empty; raises BadRequest if one can't be read."""
 
     def __init__(self, body: bytes, quotes: Quotes = Quotes.DOUBLED) -> None:
         if quotes is Quotes.ESCAPED:
             body = undo_escapes(body)
-        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig")  # newlines of all kinds are \n, in values too
-        self._left = MAX_ROW  # characters of the row that is being read
-        text = self._read_text()
+        self._text = text = BoundedText(body)
         quoted = quotes is not Quotes.LITERAL and b'"' in body
         self._may_swallow = quoted
         self._reader = csv.reader(
@@ -62,22 +86,13 @@ class Lines(Iterator[Line]):
         )
 
     def __next__(self) -> Line:
-        self._left = MAX_ROW
+        self._text.begin_row()
         try:
             return next(line for line in self._reader if line)
         except StopIteration:
             raise
         except csv.Error as error:
             raise BrokenRow(f"the CSV body can't be read in line {self._reader.line_num}: {error}") from None
-
-    def _read_text(self) -> Iterator[str]:
-        """Yield the text line by line; raise BadRequest if a row, whose quotes may span lines, is too long."""
-        for text in iter(partial(self._text.readline, MAX_ROW + 1), ""):
-            self._left -= len(text)
-            if self._left < 0:
-                index = f"line {self._reader.line_num + 1}"
-                raise BadRequest(413, f"{index}: a row, with blank lines before it, has more than {MAX_ROW} characters")
-            yield text
 
     def take(self, records: Iterator[Line], width: int, named: bool) -> list[Line]:
         """Return the next lines, some hundreds; raise BrokenRow naming the one that has not so many cells."""
