@@ -5,7 +5,9 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from ekiben.contract.spellings.quotes import undo_escapes
+from ekiben.training.sources.csv.standard import read_standard
 from ekiben.training.sources.duck import connect
 
 _READ = """SELECT {names} FROM read_csv($path, auto_detect = false, columns = $columns, header = true,
@@ -63,8 +66,10 @@ class RowParser:
     """Reads one text after the other, all written alike."""
 
     def __init__(self, delimiter: str, quoting: Quoting, columns: int) -> None:
+        self._delimiter, self._quote = delimiter, quoting.quote
+        self._names = [f"c{index}" for index in range(columns)]
         self._options = {
-            "columns": {f"c{index}": "VARCHAR" for index in range(columns)},
+            "columns": dict.fromkeys(self._names, "VARCHAR"),
             "delimiter": delimiter,
             "quote": quoting.quote,
             "absent": secrets.token_hex(8),  # no value is: "" is one too
@@ -75,25 +80,35 @@ class RowParser:
         self._last = delimiter.join([self._end] * columns).encode()
 
     def __enter__(self) -> Self:
-        self._connection = connect(threads=1)  # one parses a text alone, and costs less than two that share one
-        self._file = tempfile.NamedTemporaryFile()
+        self._opened = ExitStack()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
-        self._file.close()
+        self._opened.close()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB, for those who need it; one thread parses a text alone, and costs less than two that share one."""
+        return self._opened.enter_context(connect(threads=1))
+
+    @cached_property
+    def _file(self) -> Any:
+        return self._opened.enter_context(tempfile.NamedTemporaryFile())
 
     def parse(self, text: bytes, columns: Sequence[int], has_header: bool = True) -> Parsed:
         """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
         if self._has_backslashes:
             text = undo_escapes(text)
-        if b"\r" in text:  # what ends rows is one newline for DuckDB, and values have the same
+        if b"\r" in text:  # what ends rows is one newline for all that read them, and values have the same
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return self._query(text, columns, has_header)
+        wanted = [self._names[index] for index in columns]
+        if (rows := read_standard(text, self._delimiter, self._quote, self._names, wanted)) is not None:
+            return Parsed(rows.slice(has_header), is_complete=True)
+        return self._query(text, wanted, has_header)
 
-    def _query(self, text: bytes, columns: Sequence[int], has_header: bool) -> Parsed:
+    def _query(self, text: bytes, wanted: Sequence[str], has_header: bool) -> Parsed:
         """Parse the text between two lines of ours: DuckDB takes the first one's newline for that of all rows."""
         end = b"" if text.endswith(b"\n") else b"\n"
         content = b"".join((self._last, b"\n", text, end, self._last, b"\n"))
@@ -101,7 +116,7 @@ class RowParser:
         self._file.truncate()
         self._file.write(content)
         self._file.flush()
-        query = _READ.format(names=", ".join(f"c{index}" for index in columns))
+        query = _READ.format(names=", ".join(wanted))
         named = {"path": self._file.name, "size": len(content) + 1}
         try:
             rows = self._connection.sql(query, params={**self._options, **named}).to_arrow_table()

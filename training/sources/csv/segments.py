@@ -16,19 +16,18 @@ def read_segments(content: Content, csv_format: CsvFormat) -> Iterator[bytes]:
 
     A line longer than LONGEST_ROW is yielded as far as it was read.
     """
-    held, skipped = bytearray(), len(csv_format.prologue.encode())
+    held, skipped = b"", len(csv_format.prologue.encode())
     for chunk in _read_utf8(content, csv_format.encoding):
-        held += chunk
-        del held[:skipped]
+        held += chunk[skipped:]
         skipped = 0
         end = held.rfind(b"\n") + 1 or held.rfind(b"\r", 0, -1) + 1  # the last one may be half of a newline
         if not end and len(held) > LONGEST_ROW:
             end = len(held)
         if end:
-            yield bytes(held[:end])
-            del held[:end]
+            yield held[:end]
+            held = held[end:]
     if held:
-        yield bytes(held)
+        yield held
 
 
 def _read_utf8(content: Content, encoding: str) -> Iterator[bytes]:
