@@ -208,7 +208,7 @@ def test_what_must_be_installed_is_said(delta: Path, tmp_path: Path, monkeypatch
 
 
 def test_memory_is_bounded_as_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "t.csv").write_text('a,b\n1, "2"\n')  # a blank before a quote, which makes it DuckDB's
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EKIBEN_MEMORY", "200MB")
     source = open_source(FileSource(path=Path("t.csv")))

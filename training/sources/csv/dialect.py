@@ -66,11 +66,12 @@ def find_csv_format(source: FileSource) -> CsvFormat:
     declared = _declared(source)
     prologue = split_prologue(text, (*declared, *_DELIMITERS))
     text = text[len(prologue.text) :]
-    rows = {each: _parse(text, each, is_whole) for each in (*_DELIMITERS, prologue.delimiter or ",", *declared)}
+    candidates = dict.fromkeys((*_DELIMITERS, prologue.delimiter or ",", *declared))
+    rows = {each: _parse(text, each, is_whole) if each in text else [] for each in candidates}
     best = max(_DELIMITERS, key=lambda each: _share_alike(rows[each]))
     delimiter = source.delimiter or prologue.delimiter or (best if _share_alike(rows[best]) else ",")
     with bounded(source.path):
-        quoting = _find_quoting(source, text, delimiter, len((rows[delimiter] or [[]])[0]), is_whole)
+        quoting = _find_quoting(source, text, delimiter, len((rows[delimiter] or [[""]])[0]), is_whole)
     (header, *_) = _parse(text, delimiter, is_whole, quoting) or [[]]
     if not header and text.strip():
         raise InvalidTable(f"{source.path} has a first line of more than {_SAMPLE_BYTES >> 20} MB: it is not a table")

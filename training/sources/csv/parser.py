@@ -5,9 +5,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,22 +78,15 @@ class RowParser:
         self._last = delimiter.join([self._end] * columns).encode()
 
     def __enter__(self) -> Self:
-        self._opened = ExitStack()
+        self._connection = connect(threads=1)  # one parses a text alone, and costs less than two that share one
+        self._file = tempfile.NamedTemporaryFile()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._opened.close()
-
-    @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        """DuckDB, for those who need it; one thread parses a text alone, and costs less than two that share one."""
-        return self._opened.enter_context(connect(threads=1))
-
-    @cached_property
-    def _file(self) -> Any:
-        return self._opened.enter_context(tempfile.NamedTemporaryFile())
+        self._connection.close()
+        self._file.close()
 
     def parse(self, text: bytes, columns: Sequence[int], has_header: bool = True) -> Parsed:
         """Return these columns of all rows, which may be cut off within quotes; raise Broken if that is impossible."""
