@@ -11,7 +11,6 @@ import codecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-from numpy.typing import NDArray
 
 
 def read_standard(text: bytes, delimiter: str, quote: str, columns: list[str], wanted: list[str]) -> pa.Table | None:
@@ -19,7 +18,7 @@ def read_standard(text: bytes, delimiter: str, quote: str, columns: list[str], w
 
     So are rows of as many values as there are columns, in UTF-8, all ended by the same newline, LF or CRLF.
     """
-    if not _has_one_newline(text) or not _has_plain_quotes(text, delimiter, quote):
+    if not (delimiter + quote).isascii() or not _has_one_newline(text) or not _has_plain_quotes(text, delimiter, quote):
         return None
     try:
         return pyarrow.csv.read_csv(
@@ -35,7 +34,7 @@ def read_standard(text: bytes, delimiter: str, quote: str, columns: list[str], w
 
 
 def _has_one_newline(text: bytes) -> bool:
-    """Return whether the text ends with the newline of all its lines; what Arrow would leave out is not in it."""
+    """Return whether the text ends with the newline of all its lines; a mark at its beginning Arrow would leave out."""
     if not text.endswith(b"\n") or text.startswith(codecs.BOM_UTF8):
         return False
     return b"\r" not in text or text.count(b"\r\n") == text.count(b"\n") == text.count(b"\r")
@@ -49,8 +48,5 @@ def _has_plain_quotes(text: bytes, delimiter: str, quote: str) -> bool:
     quotes = np.flatnonzero(letters == ord(quote))
     is_edge = np.zeros(256, bool)
     is_edge[[ord(letter) for letter in (quote, delimiter, "\r", "\n")]] = True
-    return len(quotes) % 2 == 0 and _are_all(is_edge, letters[quotes[::2] - 1], letters[quotes[1::2] + 1])
-
-
-def _are_all(known: NDArray[np.bool_], *letters: NDArray[np.uint8]) -> bool:
-    return all(bool(known[some].all()) for some in letters)
+    before, behind = letters[quotes[::2] - 1], letters[quotes[1::2] + 1]  # the text's last letter is a newline
+    return len(quotes) % 2 == 0 and bool(is_edge[before].all() and is_edge[behind].all())
