@@ -1,4 +1,4 @@
-"""CSV text → rows of strings, by DuckDB, with what it finds broken in our words."""
+"""CSV text → rows of strings, by DuckDB where it leaves a doubt, with what that finds broken in our words."""
 
 import csv
 import re
