@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from ekiben.training.proposal.candidates import LOOKED_AT, is_likely, list_readings
 from ekiben.training.proposal.reading import Reading
-from ekiben.training.tables.conversion import has_text, to_plain
+from ekiben.training.tables.conversion import to_plain
+from ekiben.training.tables.strings import has_text
 
 MAX_DISTINCT = 100_000  # values that are told apart; then there are "many"
 MAX_DISTINCT_BYTES = 1 << 25

@@ -18,7 +18,7 @@ from ekiben.training.proposal.doubts.far_values import find_far_date, find_far_n
 from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
 from ekiben.training.proposal.reading import Reading
-from ekiben.training.tables.conversion import has_text, to_strings
+from ekiben.training.tables.strings import has_text, to_strings
 
 LISTED = 5  # values of a category
 LONER_SHARE = 0.8  # of the values differ: few of them stand in two rows

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from ekiben.contract.feature import Kind
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
-from ekiben.training.tables.conversion import convert, to_double, to_strings
+from ekiben.training.tables.conversion import convert, to_double
+from ekiben.training.tables.strings import to_strings
 
 DISORDER = 0.02  # of the rows may stand before one that is earlier, in a table that is in the order of its times
 

@@ -18,8 +18,9 @@ from ekiben.training.proposal.features import spell_facts
 from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
 from ekiben.training.proposal.reading import Reading
-from ekiben.training.tables.conversion import has_text, to_plain, to_strings
+from ekiben.training.tables.conversion import to_plain
 from ekiben.training.tables.labels import read_labels, sort_labels
+from ekiben.training.tables.strings import has_text, to_strings
 
 MAX_NUMBER_CLASSES = 20  # of whole numbers; of more they are a quantity
 ROWS_PER_NUMBER_CLASS = 10

@@ -15,10 +15,10 @@ from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.spellings.numbers import marker_numbers
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.tables.dates import count_seconds, read_timestamps, timestamp_type, to_seconds
-from ekiben.training.tables.number_formats import hold_in_float32, read_numbers
+from ekiben.training.tables.distinct import repeats_itself
+from ekiben.training.tables.number_formats import cast_digits, hold_in_float32, read_numbers
 from ekiben.training.tables.plain_types import unpack
-
-EXACT_INTEGERS = 2.0**53  # below it a float holds every integer
+from ekiben.training.tables.strings import has_text, is_numeric, to_strings
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,14 @@ def convert(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
 
     `spelling` is what is to be known to read its strings.
     """
-    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
-    return _mark_parse_failures(plain, _READERS[kind](plain, spelling))
+    if not pa.types.is_string(raw.type):
+        return _convert(raw, kind, spelling)
+    if kind == "number" and (wide := cast_digits(raw, spelling)) is not None:
+        return Converted(wide.cast(pa.float32(), safe=False), None)
+    if kind in ("category", "boolean") and repeats_itself(raw):
+        encoded = raw.dictionary_encode()
+        return _spread(_convert(encoded.dictionary, kind, spelling), encoded.indices)
+    return _convert(raw, kind, spelling)
 
 
 def convert_exactly(raw: pa.Array, kind: Kind, spelling: Spelling = PLAIN) -> Converted:
@@ -82,9 +88,21 @@ def to_double(plain: pa.Array, spelling: Spelling = PLAIN) -> pa.Array:
     """Return what `to_plain` made as float64, null where it is not a number or float32 can't hold it."""
     if pa.types.is_string(plain.type):
         return read_numbers(plain, spelling)
-    if _is_numeric(plain.type) or pa.types.is_boolean(plain.type):
+    if is_numeric(plain.type) or pa.types.is_boolean(plain.type):
         return hold_in_float32(plain.cast(pa.float64(), safe=False))
     return pa.nulls(len(plain), pa.float64())
+
+
+def _convert(raw: pa.Array, kind: Kind, spelling: Spelling) -> Converted:
+    plain = _null_markers(to_plain(raw, spelling.null), kind, spelling)
+    return _mark_parse_failures(plain, _READERS[kind](plain, spelling))
+
+
+def _spread(distinct: Converted, indices: pa.Array) -> Converted:
+    """Return the rows of which only the different values were converted."""
+    failed = distinct.parse_failure
+    in_rows = None if failed is None else pa.array(failed).take(indices).fill_null(False)
+    return Converted(distinct.values.take(indices), None if in_rows is None else in_rows.to_numpy(zero_copy_only=False))
 
 
 def _null_markers(plain: pa.Array, kind: Kind, spelling: Spelling) -> pa.Array:
@@ -113,7 +131,7 @@ def _to_boolean(plain: pa.Array, _: Spelling) -> pa.Array:
     if pa.types.is_string(plain.type):
         word = pc.utf8_lower(plain)
         yes, no = (pc.is_in(word, pa.array(words)) for words in (TRUE, FALSE))
-    elif _is_numeric(plain.type):
+    elif is_numeric(plain.type):
         wide = plain.cast(pa.float64(), safe=False)
         yes, no = pc.equal(wide, 1.0), pc.equal(wide, 0.0)
     else:
@@ -122,7 +140,7 @@ def _to_boolean(plain: pa.Array, _: Spelling) -> pa.Array:
 
 
 def _to_timestamp(plain: pa.Array, spelling: Spelling) -> pa.Array:
-    if _is_numeric(plain.type) and spelling.format in COUNTS:
+    if is_numeric(plain.type) and spelling.format in COUNTS:
         return count_seconds(to_double(plain), spelling)
     if pa.types.is_integer(plain.type) and spelling.format:
         plain = plain.cast(pa.string())  # 20130704
@@ -143,41 +161,6 @@ def _to_whole(strings: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(strings, WHOLE, r"\1")
 
 
-def has_text(given: pa.DataType) -> bool:
-    """Return whether values of this type can be categories or labels."""
-    return _is_numeric(given) or any(is_such(given) for is_such in _WITH_TEXT)
-
-
-def to_strings(plain: pa.Array) -> pa.Array:
-    """Return what `to_plain` made as a caller would write it: `3` for 3.0, `true`, `2013-07-04T17:30:00`.
-
-    All null if the type has no strings.
-    """
-    given = plain.type
-    if pa.types.is_floating(given):
-        whole = pc.and_(pc.equal(plain, pc.trunc(plain)), pc.less(pc.abs(plain), EXACT_INTEGERS))
-        digits = pc.if_else(whole, plain, None).cast(pa.int64()).cast(pa.string())
-        return pc.coalesce(digits, plain.cast(pa.string()))
-    if pa.types.is_decimal(given):
-        return pc.replace_substring_regex(plain.cast(pa.string()), r"\.0+$", "")
-    if pa.types.is_timestamp(given):
-        zoned = given.tz is not None
-        return pc.strftime(to_seconds(plain, zoned), "%Y-%m-%dT%H:%M:%S" + ("+00:00" if zoned else ""))
-    return plain.cast(pa.string()) if has_text(given) else pa.nulls(len(plain), pa.string())
-
-
-def _is_numeric(given: pa.DataType) -> bool:
-    return pa.types.is_integer(given) or pa.types.is_floating(given) or pa.types.is_decimal(given)
-
-
-_WITH_TEXT = (
-    pa.types.is_string,
-    pa.types.is_boolean,
-    pa.types.is_timestamp,
-    pa.types.is_date,
-    pa.types.is_time,
-    pa.types.is_null,
-)
 _READERS: Mapping[Kind, Callable[[pa.Array, Spelling], pa.Array]] = {
     "number": _to_number,
     "category": _to_category,

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label
-from ekiben.training.tables.conversion import has_text, to_plain, to_strings
+from ekiben.training.tables.conversion import to_plain
+from ekiben.training.tables.strings import has_text, to_strings
 
 BOOLEANS = {"false": False, "true": True}
 WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1

@@ -14,7 +14,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from ekiben.training.proposal.features import Feature
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.proposal.sample import Sample
-from ekiben.training.tables.conversion import to_plain, to_strings
+from ekiben.training.tables.conversion import to_plain
+from ekiben.training.tables.strings import to_strings
 
 GIVEN_AWAY = 0.995  # of 1
 HOPEFUL = 0.95
