@@ -497,3 +497,32 @@ def test_no_import_makes_arrow_forget_the_zone() -> None:
 
     raw = pa.array([datetime(2013, 7, 4, 14, tzinfo=BERLIN)])
     assert read(raw, "timestamp", zoned=True) == [NOON.replace(tzinfo=UTC)]
+
+
+# Shorter ways to the same values.
+
+CELLS = st.sampled_from(
+    ("", " ", "5", " 5", "5.0", "-0.25", "1e5", "1,5", "nan", "inf", "1e39", "NA", "-", "yes", "no", None)
+)
+
+
+def values_of(cells: list[str | None], kind: Kind, spelling: Spelling) -> tuple[list[Any], list[bool]]:
+    converted = convert(pa.array(cells, pa.string()), kind, spelling)
+    failed = converted.parse_failure
+    return converted.values.to_pylist(), [False] * len(cells) if failed is None else failed.tolist()
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    cells=st.lists(CELLS, min_size=1, max_size=6, unique=True),
+    kind=st.sampled_from(KINDS),
+    spelling=st.sampled_from((Spelling(), Spelling(decimal=","), Spelling(null=("-", "5")), Spelling(integers=True))),
+)
+def test_a_value_is_the_same_alone_among_others_and_often(
+    cells: list[str | None], kind: Kind, spelling: Spelling
+) -> None:
+    alone = [values_of([cell], kind, spelling) for cell in cells]
+    values = [value for found, _ in alone for value in found]
+    failed = [failure for _, found in alone for failure in found]
+    assert values_of(cells, kind, spelling) == (values, failed)
+    assert values_of(cells * 3, kind, spelling) == (values * 3, failed * 3)
