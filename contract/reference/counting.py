@@ -90,7 +90,7 @@ class _CategoryColumns:
     def place(self, codes: NDArray[np.int32]) -> Places:
         """Return the places of the codes, which are (rows, all columns)."""
         places: Places = self._table[codes[:, self._columns] + self._starts]
-        return places
+        return places.T
 
 
 class _AnswerColumns:
@@ -107,7 +107,7 @@ class _AnswerColumns:
         """Yield the places of answers, (rows, outputs)."""
         yield self._placer.place(main_answer(target, answers)[None]) + self._starts
         if target.task == "multiclass":
-            yield answers.argmax(axis=1) + self._label
+            yield answers.argmax(axis=1)[None] + self._label
 
 
 def main_answer(target: Target, answers: Answers) -> Floats:

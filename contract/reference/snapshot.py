@@ -34,9 +34,8 @@ class Window(Frozen):
     start: datetime
     rows: int = Field(ge=0)  # answered
     counted: int = Field(ge=0)  # of them; fewer where the service was too busy, each then stands for several
-    rejected: dict[str, int] = Field(
-        default_factory=dict
-    )  # values that don't fit the schema, by field; "" holds all that is no field's
+    # Values that don't fit the schema, by field; "" holds all that is no field's.
+    rejected: dict[str, int] = Field(default_factory=dict)
     features: ByName
     answers: ByName
 
