@@ -8,7 +8,7 @@ from html import escape
 from ekiben.contract.reference.drift import DriftReport, Shift
 from ekiben.contract.reference.drift_text import describe_moves, describe_shift, describe_snapshot
 
-BARS = 24  # of a histogram; of more bins the largest are drawn
+BARS = 26  # of a histogram: the hours of a day, the missing and one more; of more bins the largest are drawn
 BAR, GAP, HEIGHT = 9, 6, 90
 STYLE = """
 :root { --then: #9aa5b1; --now: #2563c9; --line: #d5dae0; --text: #1b1f24; --soft: #59636e; --page: #f6f8fa;
