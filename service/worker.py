@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
+from ekiben.service.monitoring.series import prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
@@ -46,6 +47,7 @@ class Worker:
     dataplane: Dataplane
     grpc: GrpcServer
     overview: Overview | None = None  # of what was answered, if that is counted
+    _prepare_series: Callable[[], Callable[[], bytes]] | None = None
 
     def __init__(self, settings: Settings, model: PackedModel) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
@@ -78,7 +80,7 @@ class Worker:
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
         protocols = [build(self.dataplane, settings) for build in PROTOCOLS] + [self._watch_rows()]
         described = document(base_document, protocols, self.model)
-        mount(self.router, [described, page(self.model), exposition(), *protocols], settings)
+        mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
         max_values = settings.max_request_rows * len(self.model.schema.features)
         self.grpc = GrpcServer(
             protocols, settings, self.authenticator, self.http.budget, max_values, note_call=admission.share
@@ -98,6 +100,7 @@ class Worker:
             logger.info(silence)
             return build_silence(silence)
         self.overview = Overview(self.model, monitor)
+        self._prepare_series = prepare_series(self.overview, reference)
         if self.settings.workers > 1:
             self.overview.share(Path(os.environ[METRICS_FOLDER]))
         return build_monitoring(self.overview, reference)
