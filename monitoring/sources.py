@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ekiben.contract.errors import InvalidModel, UserError
-from ekiben.contract.reference.reference import Reference, parse_reference
+from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, parse_reference
 from ekiben.contract.reference.snapshot import InvalidSnapshot, Snapshot, parse_snapshot
 
 PATH = "/monitoring"
@@ -46,7 +46,6 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
 
 def _find_stored(snapshot: Snapshot) -> Reference:
     """Return the reference of the model in the BentoML store that the snapshot is of."""
-    from ekiben.model.package import REFERENCE_FILE
     from ekiben.model.store import find_model, open_stored
 
     advice = "name a running service of it too, or give its reference.json with --reference"

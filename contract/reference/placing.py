@@ -14,6 +14,7 @@ from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, SECONDS_PER
 Floats = NDArray[np.float32]
 Places = NDArray[np.intp]  # of bins; a missing value's is the last
 STEPS: Mapping[Cycle, int] = {"hour": SECONDS_PER_DAY, "weekday": DAYS_PER_WEEK, "day_of_year": DAYS_PER_YEAR}
+ORDINARY_YEAR = 2013  # no leap year
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 
@@ -68,8 +69,8 @@ def place_cycle(cycle: Cycle, points: Floats) -> Places:
 
 def _month_of_days() -> Places:
     """Return the month, from 0, of each day of a year that is no leap year; a last day more is December's."""
-    starts = list(accumulate(calendar.mdays[1:]))
-    return np.searchsorted(starts[:-1], np.arange(DAYS_PER_YEAR), side="right")
+    lengths = [calendar.monthrange(ORDINARY_YEAR, month)[1] for month in range(1, 12)]
+    return np.searchsorted(list(accumulate(lengths)), np.arange(DAYS_PER_YEAR), side="right")
 
 
 SIZES: Mapping[Cycle, int] = {"hour": 24, "weekday": 7, "day_of_year": 12}
