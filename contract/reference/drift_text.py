@@ -58,15 +58,14 @@ def render_text(report: DriftReport) -> str:
     lines = [f"{snapshot.model} {snapshot.version}, now beside training", *describe_snapshot(snapshot)]
     for title, shifts in (("answers", report.answers), ("features, the worst first", report.features)):
         lines.append(f"{title}:")
-        lines += [
-            f"  {_printable(shift.then.name):{NAME_WIDTH}} {'; '.join(describe_shift(shift))}" for shift in shifts
-        ]
-    return "\n".join(lines)
+        lines += [f"  {shift.then.name:{NAME_WIDTH}} {'; '.join(describe_shift(shift))}" for shift in shifts]
+    return "\n".join(map(_printable, lines))
 
 
 def _render_line(shift: Shift) -> str:
-    return f"  {_printable(shift.then.name):{NAME_WIDTH}} {'; '.join(describe_shift(shift))}"
+    return f"  {shift.then.name:{NAME_WIDTH}} {'; '.join(describe_shift(shift))}"
 
 
-def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in name)
+def _printable(line: str) -> str:
+    """Return a line that a name in it can't make another one or colour."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)

@@ -64,7 +64,7 @@ class Monitor:
         queue.record = self.record
         self.loop = asyncio.get_running_loop()
         self._pending: deque[Batch] = deque()
-        self._pending_rows = 0
+        self.pending_rows = 0
         self._batches = self._rows = 0  # rows: answered since the last count
         self._spent_s, self._ticked = 0.0, time.perf_counter()
         self._scheduled = False
@@ -78,8 +78,8 @@ class Monitor:
         if self._batches % self.every:
             return
         self._pending.append(Batch(encoded, answers, self.every))
-        self._pending_rows += rows
-        if self._pending_rows >= self._counted_rows and not self._scheduled:
+        self.pending_rows += rows
+        if self.pending_rows >= self._counted_rows and not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self._count_some)
 
@@ -100,9 +100,9 @@ class Monitor:
     def _count_some(self) -> None:
         """Count some rows, unless others wait for the event loop; if too many wait to be counted, even then."""
         self._scheduled = False
-        if self._pending and (self._queue.idle or self._pending_rows > self._max_pending_rows):
+        if self._pending and (self._queue.idle or self.pending_rows > self._max_pending_rows):
             self._count(self._take())
-            if self._pending_rows >= self._counted_rows:
+            if self.pending_rows >= self._counted_rows:
                 self._scheduled = True
                 self.loop.call_soon(self._count_some)
 
@@ -117,7 +117,7 @@ class Monitor:
                 self._pending.appendleft(rest)
             taken.append(batch)
             left -= len(batch)
-            self._pending_rows -= len(batch)
+            self.pending_rows -= len(batch)
         return taken
 
     def _count(self, batches: list[Batch]) -> None:
