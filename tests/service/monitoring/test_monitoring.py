@@ -18,6 +18,8 @@ from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.monitoring.drift import compare_sources
 from tests.conftest import NAME, Server, run, serve, wait_until
 
+pytestmark = pytest.mark.slow
+
 Rows = list[dict[str, Any]]
 BATCH = 8
 
