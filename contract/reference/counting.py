@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import UNSEEN, Encoded
 from ekiben.contract.feature import Category, Cycle
-from ekiben.contract.reference.bins import BooleanBins, CategoryBins, NumberBins, list_known
+from ekiben.contract.reference.bins import BooleanBins, CategoryBins, CycleBins, NumberBins, list_known
 from ekiben.contract.reference.placing import Floats, NumberPlacer, Places, place_cycle
 from ekiben.contract.reference.reference import Distribution, Reference
 from ekiben.contract.schema import Schema, Target
 
 Counts = NDArray[np.int64]
 ByName = dict[str, tuple[int, ...]]
+Key = tuple[str, str]  # a distribution's column, and of a moment its cycle
 LABEL, CONFIDENCE = "label", "probability"  # what is counted of answers with many classes
 
 
@@ -23,8 +24,8 @@ class RowCounter:
     """Counts rows of one schema; its counts are one array, in which each distribution has its stretch."""
 
     def __init__(self, schema: Schema, reference: Reference) -> None:
-        named = {distribution.name: distribution for distribution in reference.distributions}
-        self.features = tuple(named[name] for name in _list_names(schema) if name in named)
+        named = {_key(distribution): distribution for distribution in reference.distinct}
+        self.features = tuple(named[key] for key in _list_keys(schema) if key in named)
         self.answers = reference.answers
         self.names = frozenset(schema.names)
         self.values = len(schema.number_names) + len(schema.categories) + len(schema.target.outputs)  # of a row
@@ -33,7 +34,7 @@ class RowCounter:
         starts = list(accumulate(sizes, initial=0))
         self.width = starts[-1]
         self._slices = [slice(start, stop) for start, stop in pairwise(starts)]
-        at = dict(zip([feature.name for feature in self.features], starts, strict=False))
+        at = dict(zip(map(_key, self.features), starts, strict=False))
         self._numbers = _NumberColumns(schema, named, at)
         self._cycles = _find_cycles(schema, at)
         self._categories = _CategoryColumns(schema, named, at)
@@ -65,11 +66,11 @@ class RowCounter:
 class _NumberColumns:
     """Numbers and booleans."""
 
-    def __init__(self, schema: Schema, named: Mapping[str, Distribution], at: Mapping[str, int]) -> None:
-        self._columns = [index for index, feature in enumerate(schema.plain) if feature.name in at]
-        names = [schema.plain[index].name for index in self._columns]
-        self._placer = NumberPlacer([_edges(named[name]) for name in names])
-        self._starts = np.array([at[name] for name in names], np.intp)[:, None]
+    def __init__(self, schema: Schema, named: Mapping[Key, Distribution], at: Mapping[Key, int]) -> None:
+        self._columns = [index for index, feature in enumerate(schema.plain) if (feature.name, "") in at]
+        keys = [(schema.plain[index].name, "") for index in self._columns]
+        self._placer = NumberPlacer([_edges(named[key]) for key in keys])
+        self._starts = np.array([at[key] for key in keys], np.intp)[:, None]
 
     def place(self, numbers: Floats) -> Places:
         """Return the places of the numbers, which are (all columns, rows)."""
@@ -80,9 +81,10 @@ class _NumberColumns:
 class _CategoryColumns:
     """Categories: a table from codes to places for each."""
 
-    def __init__(self, schema: Schema, named: Mapping[str, Distribution], at: Mapping[str, int]) -> None:
-        counted = [(index, feature) for index, feature in enumerate(schema.categories) if feature.name in at]
-        tables = [_place_codes(feature, named[feature.name]) + at[feature.name] for _, feature in counted]
+    def __init__(self, schema: Schema, named: Mapping[Key, Distribution], at: Mapping[Key, int]) -> None:
+        counted = [(index, feature) for index, feature in enumerate(schema.categories) if (feature.name, "") in at]
+        keys = [(feature.name, "") for _, feature in counted]
+        tables = [_place_codes(feature, named[key]) + at[key] for (_, feature), key in zip(counted, keys, strict=True)]
         self._columns = [index for index, _ in counted]
         self._starts = np.array(list(accumulate(map(len, tables), initial=0))[:-1], np.intp)
         self._table = np.concatenate([np.empty(0, np.intp), *tables])
@@ -116,10 +118,14 @@ def main_answer(target: Target, answers: Answers) -> Floats:
     return best
 
 
-def _list_names(schema: Schema) -> Iterator[str]:
-    moments = {moment.name: [f"{moment.name}.{cycle}" for cycle in moment.cycles] for moment in schema.timestamps}
+def _key(distribution: Distribution) -> Key:
+    return distribution.column, distribution.bins.cycle if isinstance(distribution.bins, CycleBins) else ""
+
+
+def _list_keys(schema: Schema) -> Iterator[Key]:
+    moments: dict[str, list[Key]] = {one.name: [(one.name, cycle) for cycle in one.cycles] for one in schema.timestamps}
     for name in schema.names:
-        yield from moments.get(name, [name])
+        yield from moments.get(name, [(name, "")])
 
 
 def _edges(distribution: Distribution) -> tuple[float, ...]:
@@ -128,13 +134,13 @@ def _edges(distribution: Distribution) -> tuple[float, ...]:
     return (0.5,) if isinstance(bins, BooleanBins) else bins.edges
 
 
-def _find_cycles(schema: Schema, at: Mapping[str, int]) -> list[tuple[Cycle, int, int]]:
+def _find_cycles(schema: Schema, at: Mapping[Key, int]) -> list[tuple[Cycle, int, int]]:
     """Return each cycle that is counted, the first of its two columns, and where its counts begin."""
     found, column = [], len(schema.plain)
     for moment in schema.timestamps:
         for cycle in moment.cycles:
-            if f"{moment.name}.{cycle}" in at:
-                found.append((cycle, column, at[f"{moment.name}.{cycle}"]))
+            if (moment.name, cycle) in at:
+                found.append((cycle, column, at[moment.name, cycle]))
             column += 2
     return found
 

@@ -1,6 +1,5 @@
 """How far what a service saw has moved from what training saw; of a snapshot's counts alone."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,15 +79,15 @@ class DriftReport:
 def report_drift(reference: Reference, snapshot: Snapshot) -> DriftReport:
     """Compare a snapshot's counts with the reference they were counted in."""
     names = {name for window in snapshot.windows for name in window.features}
-    seen = [one for one in reference.distributions if one.name in names]
-    features = sorted(_compare(seen, snapshot), key=_rank, reverse=True)
-    return DriftReport(snapshot, tuple(_compare(reference.answers, snapshot)), tuple(features))
+    features = [
+        _compare(then, snapshot, snapshot.add_up(then, "features")) for then in reference.distinct if then.name in names
+    ]
+    answers = [_compare(then, snapshot, snapshot.add_up(then, "answers")) for then in reference.answers]
+    return DriftReport(snapshot, tuple(answers), tuple(sorted(features, key=_rank, reverse=True)))
 
 
-def _compare(distributions: Sequence[Distribution], snapshot: Snapshot) -> Iterator[Shift]:
-    for then in distributions:
-        now = then.model_copy(update={"counts": snapshot.add_up(then), "span": None})
-        yield Shift(then, now, snapshot.counted)
+def _compare(then: Distribution, snapshot: Snapshot, counts: tuple[int, ...]) -> Shift:
+    return Shift(then, then.model_copy(update={"counts": counts, "span": None}), snapshot.counted)
 
 
 def _rank(shift: Shift) -> tuple[int, float, float]:

@@ -1,5 +1,6 @@
 """What the rows looked like that a model was trained on, and what it answered: `reference.json`, beside its schema."""
 
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -62,6 +63,14 @@ class Reference(Frozen):
     duplicates: float  # the share of rows that repeat an earlier one
     distributions: tuple[Distribution, ...]  # of the features (a moment's: one a cycle) and of the target
     answers: tuple[Distribution, ...] = ()  # of what the model answered; older references have none
+
+    @cached_property
+    def distinct(self) -> tuple[Distribution, ...]:
+        """The distributions, of those of one name only the first: a column may be called like a moment's cycle."""
+        named: dict[str, Distribution] = {}
+        for distribution in self.distributions:
+            named.setdefault(distribution.name, distribution)
+        return tuple(named.values())
 
     def save(self, path: Path) -> None:
         """Write the reference as JSON."""

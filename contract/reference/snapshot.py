@@ -4,7 +4,7 @@ A window belongs to the one process that counted it. So a window that is in two 
 and counts once, as the later one has it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
@@ -76,18 +76,22 @@ class Snapshot(Frozen):
                 total[field] = total.get(field, 0) + count
         return total
 
-    def add_up(self, distribution: Distribution) -> tuple[int, ...]:
+    def add_up(self, distribution: Distribution, kind: Literal["features", "answers"] = "features") -> tuple[int, ...]:
         """Return the counts of a feature or kind of answer in all windows; zeros if it stands in none."""
-        kept = [{**window.features, **window.answers}.get(distribution.name) for window in self.windows]
-        return _add([(0,) * len(distribution.counts), *(counts for counts in kept if counts)])
+        none = (0,) * len(distribution.counts)
+        kept = [getattr(window, kind).get(distribution.name, none) for window in self.windows]
+        return tuple(map(sum, zip(none, *kept, strict=True)))
 
     def check(self, reference: Reference, source: str) -> None:
         """Raise InvalidSnapshot if its counts are not those of the reference's bins."""
-        sizes = {one.name: len(one.counts) for one in (*reference.distributions, *reference.answers)}
+        features = {one.name: len(one.counts) for one in reference.distinct}
+        answers = {one.name: len(one.counts) for one in reference.answers}
         for window in self.windows:
-            for name, counts in (*window.features.items(), *window.answers.items()):
-                if sizes.get(name) != len(counts) or min(counts) < 0:
-                    raise InvalidSnapshot(f"{source}: the counts of `{name}` are not those of the reference's bins")
+            for sizes, counted in ((features, window.features), (answers, window.answers)):
+                for name, counts in counted.items():
+                    if sizes.get(name) != len(counts) or min(counts) < 0:
+                        said = f"the counts of {name!r} are not those of the reference's bins"
+                        raise InvalidSnapshot(f"{source}: {said}")
 
 
 def parse_snapshot(content: bytes, source: str) -> Snapshot:
@@ -126,7 +130,3 @@ def merge_snapshots(snapshots: Mapping[str, Snapshot]) -> Snapshot:
                 latest[window.source, window.start] = window
     windows = sorted(latest.values(), key=lambda window: (window.start, window.source))
     return first.model_copy(update={"windows": tuple(windows)})
-
-
-def _add(counts: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    return tuple(map(sum, zip(*counts, strict=True)))

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from ekiben.contract.encoding import Encoded, Encoder
+from ekiben.contract.feature import Number, Timestamp
 from ekiben.contract.reference.bins import NumberBins, just_below
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.placing import NumberPlacer, place_cycle
 from ekiben.contract.reference.reference import Reference
+from ekiben.contract.schema import Schema, Target
 from ekiben.contract.timestamps import encode_cycles
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.column_counts import count_column
@@ -131,3 +133,24 @@ def test_every_day_is_counted_in_its_weekday_and_month() -> None:
     points = encode_cycles(np.array([int(day.timestamp()) for day in days]), ("weekday", "day_of_year")).T
     assert place_cycle("weekday", points[:2]).tolist() == [day.weekday() for day in days]
     assert place_cycle("day_of_year", points[2:]).tolist() == [day.month - 1 for day in days]
+
+
+def test_a_column_that_is_called_like_a_cycle_or_an_answer_is_not_mixed_up() -> None:
+    moment, number = Timestamp(name="seen", cycles=("hour",)), Number(name="seen.hour", low=0, high=100)
+    likely = Number(name="probability", low=0, high=100)
+    schema = Schema(name="twins", features=(likely, moment, number), target=Target(name="y", classes=(False, True)))
+    frame = pd.DataFrame(
+        {
+            "probability": np.arange(100.0),
+            "seen": pd.to_datetime(np.arange(100) * 3600, unit="s"),
+            "seen.hour": np.arange(100.0),
+            "y": [True, False] * 50,
+        }
+    )
+    encoded, answers = Encoder(schema).encode(frame), np.linspace(0, 1, 100, dtype=np.float32)[:, None]
+    reference = describe_answers(learn_reference(schema, tuple(frame), frame), schema, encoded, answers)
+    counter = RowCounter(schema, reference)
+    features, counted_answers = counter.split(counter.count(encoded, answers))
+    assert {name: sum(counts) for name, counts in features.items()} == {"probability": 100, "seen.hour": 100}
+    assert len(features["probability"]) == 10 + 1
+    assert len(counted_answers["probability"]) == 20 + 1

@@ -90,5 +90,5 @@ def test_counts_of_other_bins_are_rejected(counts: tuple[int, ...]) -> None:
     good = window("a", MONDAY, 1, 2, 3)
     snapshot(good).check(REFERENCE, "a.json")
     wrong = good.model_copy(update={"features": {"size": counts}})
-    with pytest.raises(InvalidSnapshot, match=r"^a\.json: the counts of `size` are not those of the reference's bins$"):
+    with pytest.raises(InvalidSnapshot, match=r"^a\.json: the counts of 'size' are not those of the reference's bins$"):
         snapshot(wrong).check(REFERENCE, "a.json")

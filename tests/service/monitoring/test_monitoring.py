@@ -77,8 +77,8 @@ def test_replicas_and_workers_add_up_to_the_counts_of_all_rows(
     merged = merge_snapshots({"early": parse_snapshot(saved.read_bytes(), ""), "one": read(one), "two": read(two)})
     assert model.reference is not None
     wanted = count_directly(model, [*honest, *faulty, *honest])
-    named = {shape.name: shape for shape in (*model.reference.distributions, *model.reference.answers)}
-    assert {name: merged.add_up(named[name]) for name in wanted} == wanted
+    features = {one.name: merged.add_up(one) for one in model.reference.distinct if one.name in wanted}
+    assert features | {one.name: merged.add_up(one, "answers") for one in model.reference.answers} == wanted
     assert merged.rows == merged.counted == 3 * len(honest)
 
     report = compare_sources([one.url, two.url, str(saved)])
