@@ -21,10 +21,10 @@ from ekiben.contract.reference.counting import RowCounter
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.monitoring.windows import Windows
 
-COUNTED_ROWS, COUNTED_VALUES = 4096, 100_000  # at once: a millisecond
+COUNTED_ROWS, COUNTED_VALUES = 2048, 50_000  # at once: half a millisecond, and no more than the caches hold
 MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment without work: 4 MiB
-MAX_SHARE = 0.02  # of the time may go into counting
-LOW_SHARE = MAX_SHARE / 8
+MAX_SHARE = 0.01  # of the time may go into counting: some 40,000 rows a second
+LOW_SHARE = MAX_SHARE / 4
 MAX_EVERY = 64
 TICK_S = 1.0
 
@@ -121,7 +121,7 @@ class Monitor:
         return taken
 
     def _count(self, batches: list[Batch]) -> None:
-        started = time.perf_counter()
+        started = time.thread_time()
         encoded = Encoded(
             np.concatenate([batch.encoded.numbers for batch in batches]),
             np.concatenate([batch.encoded.codes for batch in batches]),
@@ -132,7 +132,7 @@ class Monitor:
             tally.counts += counts
             tally.counted += len(encoded)
         self._add_rows()
-        self._spent_s += time.perf_counter() - started
+        self._spent_s += time.thread_time() - started
 
     def _add_rows(self) -> None:
         rows, self._rows = self._rows, 0

@@ -162,7 +162,7 @@ def test_a_large_batch_is_counted_in_pieces(reference: Reference) -> None:
         numbers = np.arange(10_001.0, dtype=np.float32)[:, None]
         monitor.record(Encoded(numbers, np.ones((10_001, 1), np.int32)), numbers * 2)
         await asyncio.sleep(0)
-        assert monitor.pending_rows == 10_001 - 4096
+        assert monitor.pending_rows == 10_001 - module.COUNTED_ROWS
         assert np.array_equal(read_counts(monitor), count_directly(reference, *numbers[:, 0].tolist()))
 
     serve(Doubling(), scenario, reference=reference)
