@@ -98,9 +98,11 @@ class Monitor:
         self._add_rows()
 
     def _count_some(self) -> None:
-        """Count some rows, unless others wait for the event loop; if too many wait to be counted, even then."""
+        """Count some rows, unless others wait for the event loop; even then as many as are too many to keep."""
         self._scheduled = False
-        if self._pending and (self._queue.idle or self.pending_rows > self._max_pending_rows):
+        while self.pending_rows > self._max_pending_rows:
+            self._count(self._take())
+        if self.pending_rows >= self._counted_rows and self._queue.idle:
             self._count(self._take())
             if self.pending_rows >= self._counted_rows:
                 self._scheduled = True
