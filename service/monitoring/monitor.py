@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
@@ -77,7 +79,8 @@ class Monitor:
         self._batches += 1
         if self._batches % self.every:
             return
-        self._pending.append(Batch(encoded, answers, self.every))
+        kept = Encoded(_own(encoded.numbers), _own(encoded.codes))
+        self._pending.append(Batch(kept, answers, self.every))
         self.pending_rows += rows
         if self.pending_rows >= self._counted_rows and not self._scheduled:
             self._scheduled = True
@@ -155,3 +158,8 @@ class Monitor:
             self.every //= 2
         self._spent_s, self._ticked = 0.0, now
         self.loop.call_later(TICK_S, self._tick)
+
+
+def _own(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that keeps no larger one alive: of a large request perhaps one piece of many is counted."""
+    return values if values.base is None else values.copy()

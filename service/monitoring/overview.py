@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from ekiben.service.telemetry.metric_inheritance import is_dead
 
 logger = logging.getLogger("bentoml.service")
 PUBLISH_S = 2.0
+MIN_PAUSES = 200  # as long as publishing takes: of a wide schema that is 60 ms
 MAX_DEAD = 8  # files of workers that have ended; what an older one counted is lost
 SNAPSHOTS = TypeAdapter(list[Snapshot])
 
@@ -31,7 +33,7 @@ class Overview:
     def snapshot(self, span: Span, latest: int = 0) -> Snapshot:
         """Return the windows of one length, or only the latest so many of each worker."""
         self.monitor.count_all()
-        own = self._describe(span)
+        own = self._describe(span, latest)
         merged = merge_snapshots({"this worker": own, **dict(self._read_others(span))})
         if not latest:
             return merged
@@ -63,12 +65,15 @@ class Overview:
             self._folder = None
 
     def _publish_regularly(self) -> None:
+        started = time.perf_counter()
         self.publish()
         if self._folder is not None:
-            self.monitor.loop.call_later(PUBLISH_S, self._publish_regularly)
+            pause_s = max(PUBLISH_S, MIN_PAUSES * (time.perf_counter() - started))
+            self.monitor.loop.call_later(pause_s, self._publish_regularly)
 
-    def _describe(self, span: Span) -> Snapshot:
-        windows = (self._describe_window(start, tally) for start, tally in self.monitor.windows.list(span))
+    def _describe(self, span: Span, latest: int = 0) -> Snapshot:
+        tallies = self.monitor.windows.list(span)[-latest:]
+        windows = (self._describe_window(start, tally) for start, tally in tallies)
         return Snapshot(
             model=self.model.name,
             version=self.model.version,
