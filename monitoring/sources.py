@@ -87,7 +87,8 @@ def _read(source: str) -> bytes:
     except urllib.error.HTTPError as error:
         raise Unreachable(f"{source} answers {error.code}: {_explain(error)}") from None
     except urllib.error.URLError as error:
-        raise Unreachable(f"{source} can't be reached ({error.reason}): is the service running?") from None
+        reason = getattr(error.reason, "strerror", None) or error.reason
+        raise Unreachable(f"{source} can't be reached ({reason}): is the service running?") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise Unreachable(f"{source} can't be read ({reason}): name a service's URL or a saved snapshot") from None

@@ -46,9 +46,10 @@ def floor_to_float32(edge: float) -> float:
 
     Rounded to the nearest, two edges with one value between them would be the same.
     """
-    rounded = np.float32(edge)
-    if float(rounded) > edge:
-        rounded = np.nextafter(rounded, np.float32(-np.inf))
+    with np.errstate(over="ignore"):  # beyond float32 it becomes an infinity, as the values would
+        rounded = np.float32(edge)
+        if float(rounded) > edge:
+            rounded = np.nextafter(rounded, np.float32(-np.inf))
     floored = float(rounded)
     return -SMALLEST_NORMAL if -SMALLEST_NORMAL < floored < 0 else floored  # some CPU modes take subnormals for 0
 

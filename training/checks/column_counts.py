@@ -25,15 +25,23 @@ def count_column(bins: Bins, column: "pd.Series[Any]", feature: Feature | Target
         assert isinstance(feature, Timestamp)
         points = encode_cycles(to_seconds(feature, column), (bins.cycle,))
         places = place_cycle(bins.cycle, points.T)
+    elif isinstance(feature, Target):
+        seen = to_numbers(column, feature)
+        seen = seen[~np.isnan(seen)]
+        counts = np.bincount(np.searchsorted(np.array(bins.edges), seen), minlength=len(bins.labels))
+        return np.append(counts, len(column) - len(seen))
     else:
-        places = NumberPlacer([bins.edges]).place(to_numbers(column)[None])[0]
+        places = NumberPlacer([bins.edges]).place(to_numbers(column, feature)[None])[0]
     return np.bincount(places, minlength=len(bins.labels) + 1)
 
 
-def to_numbers(column: "pd.Series[Any]") -> NDArray[np.float32]:
-    """Return the values as the network sees them, NaN where missing."""
+def to_numbers(column: "pd.Series[Any]", feature: Feature | Target) -> NDArray[Any]:
+    """Return the values as the network sees them, NaN where missing; a target's are its labels, in float64."""
+    numbers = column.to_numpy(np.float64, na_value=np.nan)
+    if isinstance(feature, Target):
+        return numbers
     with np.errstate(over="ignore"):
-        return column.to_numpy(np.float64, na_value=np.nan).astype(np.float32)
+        return numbers.astype(np.float32)
 
 
 def count_values(column: "pd.Series[Any]") -> "pd.Series[Any]":

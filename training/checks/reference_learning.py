@@ -55,7 +55,7 @@ def choose_bins(feature: Feature | Target, column: "pd.Series[Any]") -> Iterator
     elif isinstance(feature, Boolean):
         yield BooleanBins()
     elif isinstance(feature, Number) or (isinstance(feature, Target) and feature.task == "regression"):
-        yield NumberBins(edges=find_quantiles(to_numbers(column), NUMBER_BINS))
+        yield NumberBins(edges=find_quantiles(to_numbers(column, feature), NUMBER_BINS))
     else:
         yield CategoryBins(values=_choose_values(feature, column))
 
@@ -91,7 +91,7 @@ def _discount_luck(learned: Distribution, feature: Feature | Target, column: "pd
     return learned.model_copy(update={"counts": (*frequent, rest - barely, unseen + barely, missing)})
 
 
-def find_quantiles(numbers: NDArray[np.float32], bins: int) -> tuple[float, ...]:
+def find_quantiles(numbers: NDArray[Any], bins: int) -> tuple[float, ...]:
     """Return the inner quantiles as edges of that many bins, and one just below each that stands for several."""
     seen = numbers[~np.isnan(numbers)].astype(np.float64)
     if not len(seen):
