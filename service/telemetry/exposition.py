@@ -17,7 +17,7 @@ PATH = "/metrics"
 class Exposition:
     """All metrics as Prometheus reads them, no older than FLUSH_S; belongs to one event loop."""
 
-    def __init__(self, generate: Callable[[], bytes], prepare: Callable[[], Callable[[], bytes]] | None) -> None:
+    def __init__(self, generate: Callable[[], bytes], prepare: Callable[[], Callable[[], bytes]] | None = None) -> None:
         """Take what makes them in any thread, and what prepares others here, of which a thread makes the rest."""
         self._generate = generate
         self._prepare = prepare
