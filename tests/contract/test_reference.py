@@ -9,10 +9,10 @@ import pytest
 
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.feature import Number, Timestamp
-from ekiben.contract.reference.bins import NumberBins, just_below
+from ekiben.contract.reference.bins import CategoryBins, NumberBins, just_below
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.placing import NumberPlacer, place_cycle
-from ekiben.contract.reference.reference import Reference
+from ekiben.contract.reference.reference import Distribution, Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.timestamps import encode_cycles
 from ekiben.training.checks.answers_learning import describe_answers
@@ -74,6 +74,17 @@ def test_rows_are_counted_as_the_columns_they_were(reference: Reference) -> None
     }
     assert features == wanted
     assert set(wanted) > {"distance", "gate", "strike", "departure.weekday", "booked.hour"}
+
+
+def test_known_values_without_a_bin_share_one(reference: Reference) -> None:
+    bins = CategoryBins(values=("A1",))
+    gate = Distribution(column="gate", bins=bins, counts=(0, 0, 0, 0))
+    counter = RowCounter(SCHEMA, reference.model_copy(update={"distributions": (gate,)}))
+    table = make_table(3)
+    features, _ = counter.split(counter.count(Encoder(SCHEMA).encode(table), np.zeros((ROWS, 1), np.float32)))
+    (feature,) = (one for one in SCHEMA.features if one.name == "gate")
+    assert features == {"gate": tuple(count_column(bins, table["gate"], feature).tolist())}
+    assert min(features["gate"]) > 0
 
 
 def test_training_rows_are_counted_as_training_counted_them(
@@ -151,6 +162,7 @@ def test_a_column_that_is_called_like_a_cycle_or_an_answer_is_not_mixed_up() -> 
     reference = describe_answers(learn_reference(schema, tuple(frame), frame), schema, encoded, answers)
     counter = RowCounter(schema, reference)
     features, counted_answers = counter.split(counter.count(encoded, answers))
+    assert [feature.name for feature in counter.features] == ["probability", "seen.hour"]
     assert {name: sum(counts) for name, counts in features.items()} == {"probability": 100, "seen.hour": 100}
     assert len(features["probability"]) == 10 + 1
     assert len(counted_answers["probability"]) == 20 + 1

@@ -111,11 +111,12 @@ def test_under_overload_every_kth_batch_stands_for_k(reference: Reference) -> No
         monitor = dataplane.monitor
         assert monitor is not None
         encoded = Encoder(SCHEMA).encode_rows(rows(1.0, 2.0, 999.0))
-        monitor.every = 4
-        for _ in range(40):
-            monitor.record(encoded, encoded.numbers * 2)
-        assert np.array_equal(read_counts(monitor), 40 * count_directly(reference, 1.0, 2.0, 999.0))
-        assert read_rows(monitor) == (120, 30)
+        for every in (1, 4):
+            monitor.every = every
+            for _ in range(40):
+                monitor.record(encoded, encoded.numbers * 2)
+        assert np.array_equal(read_counts(monitor), 80 * count_directly(reference, 1.0, 2.0, 999.0))
+        assert read_rows(monitor) == (240, 120 + 30)
 
     serve(Doubling(), scenario, reference=reference)
 
