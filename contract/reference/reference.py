@@ -1,6 +1,5 @@
 """What the rows looked like that a model was trained on, and what it answered: `reference.json`, beside its schema."""
 
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -64,7 +63,7 @@ class Reference(Frozen):
     distributions: tuple[Distribution, ...]  # of the features (a moment's: one a cycle) and of the target
     answers: tuple[Distribution, ...] = ()  # of what the model answered; older references have none
 
-    @cached_property
+    @property
     def distinct(self) -> tuple[Distribution, ...]:
         """The distributions, of those of one name only the first: a column may be called like a moment's cycle."""
         named: dict[str, Distribution] = {}
