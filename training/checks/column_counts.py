@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ekiben.contract.feature import Feature, Timestamp
-from ekiben.contract.reference.bins import Bins, BooleanBins, CategoryBins, CycleBins, list_known
+from ekiben.contract.reference.bins import Bins, BooleanBins, CategoryBins, CycleBins, NumberBins, list_known
 from ekiben.contract.reference.counting import Counts
 from ekiben.contract.reference.placing import NumberPlacer, place_cycle
 from ekiben.contract.schema import Target
@@ -21,17 +21,14 @@ def count_column(bins: Bins, column: "pd.Series[Any]", feature: Feature | Target
     if isinstance(bins, BooleanBins):
         seen, true = int(column.count()), int(column.sum())
         return np.array([seen - true, true, len(column) - seen])
+    if isinstance(feature, Target):
+        return _count_labels(bins, to_numbers(column, feature))
     if isinstance(bins, CycleBins):
         assert isinstance(feature, Timestamp)
         points = encode_cycles(to_seconds(feature, column), (bins.cycle,))
         places = place_cycle(bins.cycle, points.T)
-    elif isinstance(feature, Target):
-        seen = to_numbers(column, feature)
-        seen = seen[~np.isnan(seen)]
-        counts = np.bincount(np.searchsorted(np.array(bins.edges), seen), minlength=len(bins.labels))
-        return np.append(counts, len(column) - len(seen))
     else:
-        places = NumberPlacer([bins.edges]).place(to_numbers(column, feature)[None])[0]
+        places = NumberPlacer([bins.edges]).place(to_numbers(column, feature)[None])[0].astype(np.intp)
     return np.bincount(places, minlength=len(bins.labels) + 1)
 
 
@@ -59,3 +56,10 @@ def _count_categories(bins: CategoryBins, column: "pd.Series[Any]", feature: Fea
     rest = int(seen[seen.index.isin(known)].sum()) - int(frequent.sum())
     unseen = int(seen.sum()) - int(frequent.sum()) - rest
     return np.array([*frequent, rest, unseen, len(column) - int(seen.sum())])
+
+
+def _count_labels(bins: NumberBins | CycleBins, labels: NDArray[np.float64]) -> Counts:
+    assert isinstance(bins, NumberBins)
+    seen = labels[~np.isnan(labels)]
+    counts = np.bincount(np.searchsorted(np.array(bins.edges), seen), minlength=len(bins.labels))
+    return np.append(counts, len(labels) - len(seen))
