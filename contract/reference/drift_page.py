@@ -29,6 +29,7 @@ svg { display: block; width: 100%; height: 6.5rem; margin: .5rem 0 .2rem }
 table { width: 100%; border-collapse: collapse; font-size: .85rem; margin-top: .4rem }
 th, td { text-align: right; padding: .1rem 0 .1rem .6rem; font-variant-numeric: tabular-nums; font-weight: normal }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
+th + th, td + td { white-space: nowrap }
 th { color: var(--soft) } .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px }
 .key.then { background: var(--then) } .key.now { background: var(--now) }
 """
@@ -119,14 +120,18 @@ def _draw_bars(left: int, then: float, now: float, scale: float) -> Iterator[str
 
 
 def _choose_bars(shift: Shift) -> list[int]:
-    """Return the bins that are drawn: all, or those with the most rows then or now, in their order."""
+    """Return the bins that are drawn, in their order: those with the most rows then or now.
+
+    That of missing values, and that of categories never seen, only if there are any.
+    """
     then = shift.then.shares
     sizes = [max(share, share + change) for share, change in zip(then, shift.moved, strict=True)]
-    largest = sorted(range(len(sizes)), key=lambda index: -sizes[index])[:BARS]
+    drawn = [index for index, size in enumerate(sizes) if size or index not in shift.then.special]
+    largest = sorted(drawn, key=lambda index: -sizes[index])[:BARS]
     return sorted(largest)
 
 
 def _label_ends(labels: Sequence[str], shown: Sequence[int]) -> str:
     ends = "".join(f"<span>{escape(labels[index])}</span>" for index in (shown[0], shown[-1]))
-    more = f'<p class="soft">the {len(shown)} largest of {len(labels)} bins</p>' if len(shown) < len(labels) else ""
+    more = f'<p class="soft">the {BARS} largest of {len(labels)} bins</p>' if len(shown) == BARS < len(labels) else ""
     return f'<div class="ends soft">{ends}</div>{more}'
