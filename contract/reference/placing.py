@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.feature import Cycle
-from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR, SECONDS_PER_DAY
+from ekiben.contract.spellings.calendar import SECONDS_PER_DAY
+from ekiben.contract.timestamps import DAYS_PER_WEEK, DAYS_PER_YEAR
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.intp]  # of bins; a missing value's is the last
