@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ekiben.contract.reference.drift import DriftReport, Shift
+from ekiben.contract.reference.reference import Distribution
 from ekiben.contract.reference.snapshot import LENGTHS, Snapshot
 
 MAX_MOVES = 3
@@ -47,9 +48,13 @@ def describe_moves(shift: Shift) -> list[list[str]]:
         if abs(shift.moved[index]) < NOTABLE:
             continue
         before = shift.then.shares[index]
-        effect = [f"{shift.then.effects[index]:+.3g}"] if shift.then.effects else []
+        effect = [_show_effect(shift.then, index)] if shift.then.effects else []
         moves.append([shift.then.labels[index], f"{before:.1%}", f"{before + shift.moved[index]:.1%}", *effect])
     return moves
+
+
+def _show_effect(then: Distribution, index: int) -> str:
+    return f"{then.effects[index]:+.3g}" if then.counts[index] else "unknown"
 
 
 def render_text(report: DriftReport) -> str:
@@ -58,7 +63,7 @@ def render_text(report: DriftReport) -> str:
     lines = [f"{snapshot.model} {snapshot.version}, now beside training", *describe_snapshot(snapshot)]
     for title, shifts in (("answers", report.answers), ("features, the worst first", report.features)):
         lines.append(f"{title}:")
-        lines += [f"  {shift.then.name:{NAME_WIDTH}} {'; '.join(describe_shift(shift))}" for shift in shifts]
+        lines += map(_render_line, shifts)
     return "\n".join(map(_printable, lines))
 
 

@@ -25,6 +25,7 @@ from ekiben.service.monitoring.windows import Windows
 
 COUNTED_ROWS, COUNTED_VALUES = 2048, 50_000  # at once: half a millisecond, and no more than the caches hold
 MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment without work: 4 MiB
+MAX_PENDING_BATCHES = 4096  # each takes half a kilobyte besides its rows
 MAX_SHARE = 0.01  # of the time may go into counting: some 40,000 rows a second
 LOW_SHARE = MAX_SHARE / 4
 MAX_EVERY = 64
@@ -92,7 +93,7 @@ class Monitor:
         for tally in self.windows.at(time.time()):
             for field_error in field_errors:
                 name = field_error.field if field_error.field in names else ""
-                tally.rejected[name or ""] = tally.rejected.get(name or "", 0) + 1
+                tally.rejected[name] = tally.rejected.get(name, 0) + 1
 
     def count_all(self) -> None:
         """Count whatever waits."""
@@ -103,7 +104,7 @@ class Monitor:
     def _count_some(self) -> None:
         """Count some rows, unless others wait for the event loop; even then as many as are too many to keep."""
         self._scheduled = False
-        while self.pending_rows > self._max_pending_rows:
+        while self.pending_rows > self._max_pending_rows or len(self._pending) > MAX_PENDING_BATCHES:
             self._count(self._take())
         if self.pending_rows >= self._counted_rows and self._queue.idle:
             self._count(self._take())

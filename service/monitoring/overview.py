@@ -29,6 +29,7 @@ class Overview:
         self.model = model
         self.monitor = monitor
         self._folder: Path | None = None  # where workers publish, if there are several
+        self._published = True  # at the last attempt
 
     def snapshot(self, span: Span, latest: int = 0) -> Snapshot:
         """Return the windows of one length, or only the latest so many of each worker."""
@@ -49,27 +50,30 @@ class Overview:
         self._publish_regularly()
 
     def publish(self) -> None:
-        """Write what this worker counted; on a full disk it is kept in memory alone."""
+        """Write what this worker counted; on a full disk it is kept in memory alone, until there is room again."""
         if self._folder is None:
             return
         self.monitor.count_all()
         path = self._folder / f"monitoring_{os.getpid()}.json"
+        unfinished = path.with_suffix(".part")
         try:
-            unfinished = path.with_suffix(".part")
             unfinished.write_bytes(SNAPSHOTS.dump_json([self._describe(span) for span in LENGTHS]))
             unfinished.replace(path)
         except OSError as error:
-            logger.warning(
-                "%s can't be written (%s): other workers don't show what this one sees", path, error.strerror
-            )
-            self._folder = None
+            if self._published:
+                logger.warning(
+                    "%s can't be written (%s): other workers don't show what this one sees; make room",
+                    path, error.strerror,
+                )  # fmt: skip
+            self._published = False
+        else:
+            self._published = True
 
     def _publish_regularly(self) -> None:
         started = time.perf_counter()
         self.publish()
-        if self._folder is not None:
-            pause_s = max(PUBLISH_S, MIN_PAUSES * (time.perf_counter() - started))
-            self.monitor.loop.call_later(pause_s, self._publish_regularly)
+        pause_s = max(PUBLISH_S, MIN_PAUSES * (time.perf_counter() - started))
+        self.monitor.loop.call_later(pause_s, self._publish_regularly)
 
     def _describe(self, span: Span, latest: int = 0) -> Snapshot:
         tallies = self.monitor.windows.list(span)[-latest:]
@@ -95,6 +99,7 @@ class Overview:
         )
 
     def _read_others(self, span: Span) -> Iterator[tuple[str, Snapshot]]:
+        """Yield what the other workers published of this model: one that began later may have found the next."""
         own = f"monitoring_{os.getpid()}.json"
         for path in sorted(self._folder.glob("monitoring_*.json")) if self._folder else ():
             if path.name == own:
@@ -103,4 +108,7 @@ class Overview:
                 published = SNAPSHOTS.validate_json(path.read_bytes())
             except (OSError, ValidationError):
                 continue  # it is just being removed
-            yield from ((path.name, one) for one in published if one.span == span)
+            yield from ((path.name, one) for one in published if one.span == span and self._is_of_this_model(one))
+
+    def _is_of_this_model(self, snapshot: Snapshot) -> bool:
+        return (snapshot.model, snapshot.reference) == (self.model.name, self.model.reference_digest)

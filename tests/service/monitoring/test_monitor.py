@@ -4,7 +4,6 @@ import asyncio
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from ekiben.contract.encoding import Encoded, Encoder
@@ -16,17 +15,8 @@ from ekiben.service.errors import EngineFailed
 from ekiben.service.monitoring import monitor as module
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.monitoring.windows import KEPT, MAX_BYTES, MIN_KEPT, Windows
-from ekiben.training.checks.answers_learning import describe_answers
-from ekiben.training.checks.reference_learning import learn_reference
 from tests.doubling import POISON, SCHEMA, Doubling, ask, rows, serve
 from tests.waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    frame = pd.DataFrame({"x": np.arange(1000.0), "c": ["a", "b"] * 500, "y": [True, False] * 500})
-    encoded = Encoder(SCHEMA).encode(frame)
-    return describe_answers(learn_reference(SCHEMA, tuple(frame), frame), SCHEMA, encoded, encoded.numbers * 2)
 
 
 def read_counts(monitor: Monitor) -> np.ndarray:
@@ -152,6 +142,22 @@ def test_what_waits_to_be_counted_is_bounded_while_the_queue_is_busy(reference: 
             assert monitor.pending_rows <= module.MAX_PENDING_ROWS + 4096
         dataplane.queue.waiting_rows -= 1
         assert read_counts(monitor).sum() == 3 * 60 * 4096
+
+    serve(Doubling(), scenario, reference=reference)
+
+
+def test_batches_of_a_row_that_wait_are_bounded_too(reference: Reference) -> None:
+    async def scenario(dataplane: Dataplane) -> None:
+        monitor = dataplane.monitor
+        assert monitor is not None
+        dataplane.queue.waiting_rows += 1  # never idle
+        encoded = Encoder(SCHEMA).encode_rows(rows(1.0))
+        for _ in range(2 * module.MAX_PENDING_BATCHES):
+            monitor.record(encoded, encoded.numbers * 2)
+            await asyncio.sleep(0)
+            assert monitor.pending_rows <= module.MAX_PENDING_BATCHES + 1
+        dataplane.queue.waiting_rows -= 1
+        assert np.array_equal(read_counts(monitor), 2 * module.MAX_PENDING_BATCHES * count_directly(reference, 1.0))
 
     serve(Doubling(), scenario, reference=reference)
 
