@@ -77,6 +77,11 @@ def test_missing_and_never_seen_values_are_said() -> None:
     assert "missing: 5.0% then, 40.0% now; never seen: 5.0% then, 20.0% now" in text
 
 
+def test_what_is_answered_where_training_had_no_rows_is_unknown() -> None:
+    found = report([distribution("size", 500, 500, 0, effects=(0.2, -0.2, 0))], size=(300, 300, 400))
+    assert "<td>missing</td><td>0.0%</td><td>40.0%</td><td>unknown</td>" in render_page(found)
+
+
 def test_without_rows_nothing_has_moved() -> None:
     found = report([distribution("size", 500, 500, 0)], size=(0, 0, 0))
     assert (found.features[0].psi, found.features[0].verdict) == (0.0, "stable")

@@ -120,15 +120,19 @@ def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> No
     assert answer.text.count("<svg") == 21 + 1
 
 
-def test_prometheus_reads_a_few_series(replicas: tuple[Server, Server], honest: Rows) -> None:
+def test_prometheus_reads_a_few_series(replicas: tuple[Server, Server], model: PackedModel, honest: Rows) -> None:
     one, _ = replicas
     send(one, honest)
     wait_until(lambda: one.metric("monitoring_rows ") == read(one, "/monitoring/hours").rows, 10)
     assert one.metric('monitoring_drift{feature="pressure"}') > 0
     assert one.metric('monitoring_answer_drift{answer="probability"}') > 0
     assert 0 < one.metric('monitoring_missing_share{feature="pressure"}') < 1
+    assert model.reference is not None
+    (pressure,) = (then for then in model.reference.distributions if then.name == "pressure")
+    assert one.metric('monitoring_training_missing_share{feature="pressure"}') == pressure.missing > 0
     lines = httpx.get(f"{one.url}/metrics").text.splitlines()
-    assert sum(line.startswith("monitoring_unseen_share{") for line in lines) == 3
+    for name in ("monitoring_unseen_share", "monitoring_training_unseen_share"):
+        assert sum(line.startswith(f"{name}{{") for line in lines) == 3
 
 
 def test_the_command_compares_services_and_files(replicas: tuple[Server, Server], honest: Rows, tmp_path: Path) -> None:
@@ -167,14 +171,16 @@ def test_another_reference_is_rejected(replicas: tuple[Server, Server], model: P
     assert f"{other} is not the reference that the rows were counted in" in done.stderr
 
 
-def test_with_a_token_nothing_is_shown_without_it(model: PackedModel, honest: Rows, tmp_path: Path) -> None:
+def test_with_a_token_nothing_is_shown_without_it_and_golden_rows_are_not_counted(
+    model: PackedModel, tmp_path: Path
+) -> None:
     with serve(tmp_path, AUTH_TOKEN="secret") as server:
         for path in ("/monitoring", "/monitoring/page", "/monitoring/reference", "/monitoring/days"):
             assert httpx.get(server.url + path).status_code == 401
         done = run("-m", "ekiben.commands", "drift", server.url, fails=True)
         assert "answers 401: set AUTH_TOKEN to the service's token" in done.stderr
         shown = run("-m", "ekiben.commands", "drift", server.url, AUTH_TOKEN="secret").stdout
-        assert "No row was answered yet." in shown
+        assert "No row was answered yet." in shown  # though it has warmed up and replayed the golden rows
 
 
 def test_monitoring_can_be_turned_off(model: PackedModel, honest: Rows, tmp_path: Path) -> None:
