@@ -1,8 +1,9 @@
 """Counts the rows that were answered: later, when nobody waits, and thousands at once.
 
 Counting takes 0.2 µs a row, but 60 µs for a row alone. So a batch's arrays are only kept, until enough rows are there
-and the queue is empty. If counting still took more than MAX_SHARE of the time, every second batch is counted, or every
-fourth and so on, and counts as many times.
+and the queue is empty. If counting still took more than MAX_SHARE of what the process computes, every second batch is
+counted, or every fourth and so on, and counts as many times. A process that computes little has more to spend: of one
+that is alone with a row a second, counting is most of the work.
 """
 
 import asyncio
@@ -23,11 +24,12 @@ from ekiben.contract.reference.counting import RowCounter
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.monitoring.windows import Windows
 
-COUNTED_ROWS, COUNTED_VALUES = 2048, 50_000  # at once: half a millisecond, and no more than the caches hold
+COUNTED_ROWS, COUNTED_VALUES = 1024, 25_000  # at once: a quarter of a millisecond; more are dearer, out of the caches
 MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment without work: 4 MiB
 MAX_PENDING_BATCHES = 4096  # each takes half a kilobyte besides its rows
-MAX_SHARE = 0.01  # of the time may go into counting: some 40,000 rows a second
+MAX_SHARE = 0.01  # of the CPU time may go into counting: of a busy CPU some 40,000 rows a second
 LOW_SHARE = MAX_SHARE / 4
+MIN_BUSY = 0.25  # of the time: as much CPU time counts as spent, if it was less
 MAX_EVERY = 64
 TICK_S = 1.0
 
@@ -69,7 +71,7 @@ class Monitor:
         self._pending: deque[Batch] = deque()
         self.pending_rows = 0
         self._batches = self._rows = 0  # rows: answered since the last count
-        self._spent_s, self._ticked = 0.0, time.perf_counter()
+        self._spent_s, self._ticked, self._computed = 0.0, time.perf_counter(), time.process_time()
         self._scheduled = False
         self._tick()
 
@@ -151,13 +153,13 @@ class Monitor:
         if self._pending and self._queue.idle:
             self._count(self._take())
         self._add_rows()
-        now = time.perf_counter()
-        share = self._spent_s / max(now - self._ticked, 1e-9)
+        now, computed = time.perf_counter(), time.process_time()
+        share = self._spent_s / max(computed - self._computed, MIN_BUSY * (now - self._ticked), 1e-9)
         if share > MAX_SHARE:
             self.every = min(2 * self.every, MAX_EVERY)
         elif share < LOW_SHARE and self.every > 1:
             self.every //= 2
-        self._spent_s, self._ticked = 0.0, now
+        self._spent_s, self._ticked, self._computed = 0.0, now, computed
         self.loop.call_later(TICK_S, self._tick)
 
 

@@ -211,6 +211,8 @@ def test_an_older_model_is_served_and_says_why_nothing_is_counted(
         sentence = f"monitoring is off: {NAME} 1 was packed without what it answered: train it again"
         assert (answer.status_code, answer.json()) == (404, {"error": sentence})
         assert sentence in server.log.read_text()
+    done = run("-m", "ekiben.commands", "cost", "--monitoring", fails=True, BENTOML_HOME=str(copied_store))
+    assert done.stderr == f"error: {sentence}\n"
 
 
 def store_again(folder: Path, home: Path) -> None:
