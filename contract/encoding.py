@@ -2,23 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ekiben.contract.category_codes import UNSEEN, find_codes, number_codes
 from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Rows, Transposer, merge
 from ekiben.contract.errors import FieldError
-from ekiben.contract.feature import NULL_SPELLINGS, Category, Number, accepted_types
+from ekiben.contract.feature import Category, Number, accepted_types
 from ekiben.contract.schema import Schema
-from ekiben.contract.spellings.cells import read_category
-from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.contract.timestamps import encode_cycles, to_seconds
 from ekiben.contract.validation import MAX_FIELD_ERRORS, show, validate_rows
 
-UNSEEN = 0  # the code of a value that is not in the vocabulary
-MISSING = ""  # how a vocabulary spells null
 NUMERIC = frozenset("fiu")  # the kinds of arrays that hold numbers
 
 
@@ -44,7 +40,7 @@ class Encoder:
         self._transposer = Transposer(schema.names)
         self._accepted = [accepted_types(feature) for feature in schema.features]
         self._arrays = [isinstance(feature, Number) for feature in schema.features]  # that may be one
-        self._codes = {feature.name: _number_codes(feature) for feature in schema.categories}
+        self._codes = {feature.name: number_codes(feature) for feature in schema.categories}
         lows, highs = _bounds(schema)
         self._lows, self._highs = lows, highs  # (numbers,) float32
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
@@ -141,35 +137,10 @@ class Encoder:
     def _encode_category(self, feature: Category, column: Any) -> Any:
         code_of = self._codes[feature.name].get
         if isinstance(column, tuple | list):
-            return _find_codes(feature, column, code_of)
+            return find_codes(feature, column, code_of)
         categorical = column.astype("category").cat  # each value is looked up once
-        codes = _find_codes(feature, list(categorical.categories), code_of)
+        codes = find_codes(feature, list(categorical.categories), code_of)
         return np.array([*codes, code_of(None, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
-
-
-def _number_codes(feature: Category) -> dict[str | int | None, int]:
-    """Return the code of each value a caller may send."""
-    codes: dict[str | int | None, int] = {
-        value: code for code, value in enumerate(feature.vocabulary, start=UNSEEN + 1)
-    }
-    if feature.nullable and MISSING in codes:
-        # What a table may write where nothing is known, a caller may write too.
-        codes = {**dict.fromkeys((*NULL_SPELLINGS, *feature.null), codes[MISSING]), **codes}
-    if feature.integers:
-        codes |= {int(value): codes[value] for value in feature.vocabulary if value != MISSING}
-    return {**codes, None: codes.get(MISSING, UNSEEN)}
-
-
-def _find_codes(feature: Category, column: Sequence[Any], code_of: Callable[..., int]) -> list[int]:
-    """Return the code of each value; the blanks around a string are no part of it."""
-    codes = list(map(code_of, column, repeat(UNSEEN)))
-    if UNSEEN not in codes:
-        return codes
-    spelling = spelling_of(feature)
-    return [
-        code_of(read_category(value.strip(), spelling), UNSEEN) if code == UNSEEN and type(value) is str else code
-        for value, code in zip(column, codes, strict=True)
-    ]
 
 
 def _count_nulls(column: Column) -> int:

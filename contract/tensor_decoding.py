@@ -1,11 +1,9 @@
 """Tensors, JSON and cells of any protocol, read as the columns that `ekiben.contract.encoding` takes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from operator import ne
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -19,18 +17,14 @@ from ekiben.contract.columns import (
     Transposer,
     merge,
     null_nans,
-    to_list,
 )
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.contract.feature import Category, Feature, Number, Value
+from ekiben.contract.feature import Number, Value
 from ekiben.contract.schema import Schema
-from ekiben.contract.spellings.cells import cell_reader, is_marker
-from ekiben.contract.spellings.spelling import Spelling, spelling_of
+from ekiben.contract.spellings.cells import cell_reader
+from ekiben.contract.tensor_values import Values, as_listed, find_converters, unwrap_column, unwrap_row
 from ekiben.contract.validation import shorten
 
-Values = Sequence[Any]  # a column that is not an array
-_BOOL_TYPES = frozenset({bool, NoneType})
-_MISSING_TIMES = ("", "NaT")  # as tensors and pandas write them
 _REMEMBERED_ORDERS = 64  # in which callers send the features; each has its own
 
 
@@ -51,7 +45,7 @@ class TensorDecoder:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
-        self._converters = [(f.name, convert) for f in schema.features for convert in _find_converters(f)]
+        self._converters = [(f.name, convert) for f in schema.features for convert in find_converters(f)]
         self._cell_readers = {feature.name: cell_reader(feature) for feature in schema.features}
         self._transposer = Transposer(schema.names)
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -72,7 +66,7 @@ class TensorDecoder:
         plan = self._plans.get(names) or self._plan(names)
         if np.ndarray in set(map(type, columns)):
             for index in plan.others:
-                columns[index] = _as_listed(columns[index])
+                columns[index] = as_listed(columns[index])
         for index, convert in plan.converters:
             columns[index] = convert(columns[index])
         if nans:
@@ -158,60 +152,3 @@ def _length_error(names: Sequence[str], columns: Sequence[Column]) -> InvalidInp
     name, column = next(pair for pair in zip(names, columns, strict=True) if len(pair[1]) != wanted)
     sentence = f"has {len(column)} values, `{shorten(names[0])}` has {wanted}: send as many of each"
     return InvalidInput(FieldError(None, shorten(name), sentence))
-
-
-def unwrap_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row without the lists that hold a single value."""
-    return dict(zip(row, unwrap_column(list(row.values())), strict=True))
-
-
-def unwrap_column(column: Column) -> Column:
-    """Return a column, (rows,) or (rows, 1), as (rows,)."""
-    if list not in set(map(type, column)):
-        return column
-    return [value[0] if type(value) is list and len(value) == 1 else value for value in column]
-
-
-def _find_converters(feature: Feature) -> Iterator[Callable[[Any], Values]]:
-    """Yield what makes a column's values of those that JSON or a tensor may hold for them."""
-    if feature.null:
-        yield partial(_null_markers, spelling_of(feature))
-    if isinstance(feature, Category) and feature.integers:
-        yield _to_integers
-    elif feature.kind in _CONVERTERS:
-        yield _CONVERTERS[feature.kind]
-
-
-def _null_markers(spelling: Spelling, column: Column) -> Values:
-    """Return a column with null where its own markers of missing stand, as strings or as numbers."""
-    return [None if is_marker(value, spelling) else value for value in to_list(column)]
-
-
-def _as_listed(column: Column) -> Column:
-    """Return a column that is not of numbers as Python's values, for the checks to name."""
-    return column.tolist() if isinstance(column, np.ndarray) else column
-
-
-def _to_bools(column: Values) -> Values:
-    return column if _BOOL_TYPES.issuperset(map(type, column)) else list(map(_to_bool, null_nans(column)))
-
-
-def _to_bool(value: Value) -> Value:
-    return bool(value) if type(value) in (int, float) and value in (0, 1) else value
-
-
-def _to_integers(column: Values) -> Values:
-    return list(map(_to_integer, null_nans(column))) if float in set(map(type, column)) else column
-
-
-def _to_integer(value: Value) -> Value:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _to_times(column: Values) -> Values:
-    if any(text in column for text in _MISSING_TIMES):
-        return [None if value in _MISSING_TIMES else value for value in column]
-    return column
-
-
-_CONVERTERS: Mapping[str, Callable[[Any], Values]] = {"boolean": _to_bools, "timestamp": _to_times}

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers, to_columns
-from ekiben.contract.encoding import UNSEEN, Encoder
+from ekiben.contract.category_codes import UNSEEN
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Number
 from ekiben.contract.schema import Target

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ekiben.contract.encoding import MISSING
+from ekiben.contract.category_codes import MISSING
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Cycle, Feature
 from ekiben.contract.schema import Target
 

@@ -3,7 +3,8 @@
 The queue of rows doesn't see what overload does first: requests wait in their sockets while the event loop reads
 others. A few requests at a time are answered faster than a thousand, which evict each other from the CPU's caches at
 every step; the others wait unparsed, where their number says how long. Rejecting where answers are written would cost
-as much as answering, as most of either is HTTP.
+as much as answering, as most of either is HTTP. What only the parser can judge, as a GET or half a POST, waits in a
+line of its own, in which nobody is rejected: a flood of cheap requests would make a tick long for everybody else.
 
 How it decides: by Little's law (1961) what waits takes its number times what one takes, so `max_wait_s` allows
 (max_wait_s - the engine's backlog) / request_s requests to wait, and the next one is rejected as it arrives. Only the
@@ -64,6 +65,7 @@ class AdmissionController:
         self.read_budget = 0  # more to be read at once
         self.queue_slots = 0  # for more to wait
         self._waiting: deque[Waiting] = deque()
+        self._unjudged: deque[Waiting] = deque()  # that can't be rejected unread: as many as there are connections
         self._read_cost = RequestCost()  # while the engine is not behind
         self._cost = RequestCost()
         self._was_full = False  # the tick before: what it has read, this one may compute
@@ -80,9 +82,17 @@ class AdmissionController:
         self.queue_slots -= 1
         self._waiting.append(waiting)
 
+    def defer(self, waiting: Waiting) -> None:
+        """Let what can't be rejected unread be read in a later tick."""
+        self._unjudged.append(waiting)
+
     def count_waiting(self) -> int:
         """Return how many requests wait."""
         return len(self._waiting)
+
+    def count_unjudged(self) -> int:
+        """Return how many wait that can't be rejected unread."""
+        return len(self._unjudged)
 
     def share(self) -> None:
         """Keep the next ticks short: a gRPC call has come."""
@@ -94,8 +104,10 @@ class AdmissionController:
         left_s = self.max_wait_s - self.backlog_s()
         behind = left_s < 0
         limit = 0 if behind else int(left_s / self._cost.request_s) + 1  # to be read, now or later
-        self.read_budget = self._tick_limit = min(limit, self._limit_tick(now))
+        most = self._limit_tick(now)
+        self._tick_limit = min(limit, most)
         try:
+            self.read_budget = max(self._tick_limit - self._read_unjudged(most), 0)
             while self._waiting and self.read_budget:
                 self.read_budget -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the others are admitted
@@ -105,6 +117,16 @@ class AdmissionController:
                 loop.call_later(ENGINE_POLL_S, self._end)
             else:
                 loop.call_soon(self._end)  # after all that has arrived by then was read
+
+    def _read_unjudged(self, most: int) -> int:
+        """Read up to so many that can't be rejected, half as many if others wait, too; return how many there were.
+
+        They are read even while the engine is behind, for probes are among them.
+        """
+        read = 0
+        for _ in range(min(len(self._unjudged), max(most // 2, 1) if self._waiting else most)):
+            read += self._unjudged.popleft().resume()
+        return read
 
     def _limit_tick(self, now: float) -> int:
         """Return how many requests a tick may read."""
@@ -121,6 +143,6 @@ class AdmissionController:
             if self._tick_limit:
                 self._read_cost.observe(*taken)
         self._was_full = full
-        self.tick_active = full or bool(self._waiting)
+        self.tick_active = full or bool(self._waiting or self._unjudged)
         if self.tick_active:
             self._plan(now)

@@ -21,6 +21,7 @@ class AdmissionConnection(FramedConnection):
         super().__init__(*args, **kwargs)
         self._admission = self.shared.admission
         self._waiting = False  # for admission, with a request among the bytes that are kept
+        self._unjudged = False  # what waits, or waited last, can't be rejected unread
         self._rejecting = False  # a rejection waits
         self._waits_since = 0.0
 
@@ -35,8 +36,10 @@ class AdmissionConnection(FramedConnection):
         if self._admission.read_budget > 0:
             self._admission.read_budget -= 1
             super().begin(data)
-        elif self._admission.draining or not is_complete_post(data):
+        elif self._admission.draining:
             self._begin_late(data)
+        elif not is_complete_post(data):
+            self._defer(data)
         elif self._admission.queue_slots > 0 and self.keep(data):
             self._wait()
         else:
@@ -57,7 +60,10 @@ class AdmissionConnection(FramedConnection):
             return False
         self.flow.resume_reading()
         before = self.scope
-        super().begin(data)
+        if self._unjudged:
+            self._begin_late(data)
+        else:
+            super().begin(data)
         if self.scope is not before:
             scope: Any = self.scope
             scope[WAITED] = time.perf_counter() - self._waits_since
@@ -87,11 +93,19 @@ class AdmissionConnection(FramedConnection):
         return not (self._waiting or self._rejecting) and super().is_answered()
 
     def _wait(self) -> None:
-        self._waiting, self._waits_since = True, time.perf_counter()
+        self._waiting, self._unjudged, self._waits_since = True, False, time.perf_counter()
         self._admission.enqueue(self)
 
+    def _defer(self, data: bytes) -> None:
+        """Read in a later tick what can't be rejected unread, or now if there is no memory to keep it."""
+        if not self.keep(data):
+            self._begin_late(data)
+            return
+        self._waiting, self._unjudged, self._waits_since = True, True, time.perf_counter()
+        self._admission.defer(self)
+
     def _begin_late(self, data: bytes) -> None:
-        """Read what can't be rejected unread."""
+        """Read what can't be rejected unread; its scope says whether it would have been."""
         before = self.scope
         super().begin(data)
         scope: Any = self.scope

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiben.contract.encoding import UNSEEN, Encoder
+from ekiben.contract.category_codes import UNSEEN
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import NULL_SPELLINGS, Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema

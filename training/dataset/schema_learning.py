@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from ekiben.contract.encoding import MISSING
+from ekiben.contract.category_codes import MISSING
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Timestamp, Value
 from ekiben.contract.schema import Schema, Target

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ekiben.contract.encoding import MISSING, UNSEEN
+from ekiben.contract.category_codes import MISSING, UNSEEN
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.training.network.timestamp_parsing import read_cycles

@@ -6,7 +6,8 @@ from typing import Any
 from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
-from ekiben.contract.tensor_decoding import TensorDecoder, unwrap_column
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensor_values import unwrap_column
 from ekiben.contract.validation import show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.names import check_names

@@ -9,7 +9,8 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target
-from ekiben.contract.tensor_decoding import TensorDecoder, unwrap_column
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.tensor_values import unwrap_column
 from ekiben.contract.tensors import to_tensors
 from ekiben.contract.validation import show
 from ekiben.service.dataplane import Dataplane

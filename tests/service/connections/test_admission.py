@@ -287,15 +287,67 @@ def test_of_a_request_that_is_still_arriving_the_scope_says_that_it_is_late(cont
             late, early = await server.connect(), await server.connect()
             shut(controller, queue_slots=0)
             late.send(POST)
+            await wait_for(lambda: controller.count_unjudged() == 1)
+            controller.begin()
             await wait_for(lambda: len(echo.scopes) == 1)
             assert LATE in echo.scopes[0]
             shut(controller, queue_slots=1)
             early.send(POST)
+            await wait_for(lambda: controller.count_unjudged() == 1)
+            controller.begin()
             await wait_for(lambda: len(echo.scopes) == 2)
             assert LATE not in echo.scopes[1]
             late.send(b"12345")
             early.send(b"12345")
             assert (await late.receive())[0] == (await early.receive())[0] == 200
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("data", [b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n", POST[:30]], ids=["probe", "part"])
+def test_a_flood_of_what_cannot_be_rejected_unread_is_read_a_few_at_a_time(
+    controller: AdmissionController, data: bytes
+) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo, controller) as server:
+            callers = [await server.connect() for _ in range(3 * TICK_REQUESTS)]
+            await wait_for(lambda: len(server.connections) == len(callers))
+            for connection in server.connections:  # in one tick
+                connection.data_received(data)
+            assert controller.count_unjudged() == 2 * TICK_REQUESTS
+            if data.startswith(b"GET"):
+                assert [(await caller.receive())[0] for caller in callers] == [200] * len(callers)
+            await wait_for(lambda: controller.count_unjudged() == 0)
+
+    run(scenario())
+
+
+def test_who_waits_for_the_engine_leaves_half_of_each_tick_to_probes(controller: AdmissionController) -> None:
+    async def scenario() -> None:
+        async with listen(Echo(), controller) as server:
+            posts = [await server.connect() for _ in range(2 * TICK_REQUESTS)]
+            probes = [await server.connect() for _ in range(2 * TICK_REQUESTS)]
+            shut(controller, queue_slots=len(posts))
+            for caller in posts:
+                caller.send(POST + b"12345")
+            for caller in probes:
+                caller.send(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+            await wait_for(lambda: (controller.count_waiting(), controller.count_unjudged()) == (64, 64))
+            controller.begin()
+            assert controller.count_waiting() == controller.count_unjudged() == 2 * TICK_REQUESTS - TICK_REQUESTS // 2
+            assert [(await caller.receive())[0] for caller in (*posts, *probes)] == [200] * 4 * TICK_REQUESTS
+
+    run(scenario())
+
+
+def test_probes_are_answered_though_the_engine_is_behind(controller: AdmissionController) -> None:
+    async def scenario() -> None:
+        controller.backlog_s = lambda: 2 * controller.max_wait_s
+        async with listen(Echo(), controller) as server:
+            caller = await server.connect()
+            for _ in range(3):
+                assert (await caller.ask(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 200
 
     run(scenario())
 

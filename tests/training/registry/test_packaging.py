@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from ekiben.contract.encoding import UNSEEN, Encoder
+from ekiben.contract.category_codes import UNSEEN
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import INTERVAL, Schema, Target
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, measure_difference
