@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.encoding import UNSEEN, Encoded
+from ekiben.contract.category_codes import UNSEEN
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Cycle
 from ekiben.contract.reference.bins import BooleanBins, CategoryBins, CycleBins, NumberBins, list_known
 from ekiben.contract.reference.placing import Floats, NumberPlacer, Places, place_cycle
