@@ -29,7 +29,7 @@ MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment w
 MAX_PENDING_BATCHES = 4096  # each takes half a kilobyte besides its rows
 MAX_SHARE = 0.01  # of the CPU time may go into counting: of a busy CPU some 40,000 rows a second
 LOW_SHARE = MAX_SHARE / 4
-MIN_BUSY = 0.25  # of the time: as much CPU time counts as spent, if it was less
+MIN_BUSY = 0.1  # of the time: as much CPU time counts as used, if it was less
 MAX_EVERY = 64
 TICK_S = 1.0
 
@@ -71,7 +71,8 @@ class Monitor:
         self._pending: deque[Batch] = deque()
         self.pending_rows = 0
         self._batches = self._rows = 0  # rows: answered since the last count
-        self._spent_s, self._ticked, self._computed = 0.0, time.perf_counter(), time.process_time()
+        self.spent_s = 0.0  # CPU time that went into counting
+        self._ticked = time.perf_counter(), time.process_time(), self.spent_s
         self._scheduled = False
         self._tick()
 
@@ -140,7 +141,7 @@ class Monitor:
             tally.counts += counts
             tally.counted += len(encoded)
         self._add_rows()
-        self._spent_s += time.thread_time() - started
+        self.spent_s += time.thread_time() - started
 
     def _add_rows(self) -> None:
         rows, self._rows = self._rows, 0
@@ -153,13 +154,14 @@ class Monitor:
         if self._pending and self._queue.idle:
             self._count(self._take())
         self._add_rows()
-        now, computed = time.perf_counter(), time.process_time()
-        share = self._spent_s / max(computed - self._computed, MIN_BUSY * (now - self._ticked), 1e-9)
+        now = time.perf_counter(), time.process_time(), self.spent_s
+        passed_s, computed_s, spent_s = (after - before for after, before in zip(now, self._ticked, strict=True))
+        share = spent_s / max(computed_s, MIN_BUSY * passed_s, 1e-9)
         if share > MAX_SHARE:
             self.every = min(2 * self.every, MAX_EVERY)
         elif share < LOW_SHARE and self.every > 1:
             self.every //= 2
-        self._spent_s, self._ticked, self._computed = 0.0, now, computed
+        self._ticked = now
         self.loop.call_later(TICK_S, self._tick)
 
 

@@ -17,5 +17,6 @@ SHORT = (
 def test_the_table_has_a_line_for_each_load(model: PackedModel) -> None:
     lines = run("-c", SHORT).stdout.splitlines()
     ratio = r"[+-]\d+\.\d% \([+-]\d+\.\d to [+-]\d+\.\d\)"
-    loads = [re.fullmatch(rf"\| (\d+) \| (\d+) \| \d+\.\d \| {ratio} \| {ratio} \| \d+ \|", line) for line in lines]
+    pattern = rf"\| (\d+) \| (\d+) \| \d+\.\d \| {ratio} \| {ratio} \| \d+\.\d% \| \d+ \|"
+    loads = [re.fullmatch(pattern, line) for line in lines]
     assert [found.groups() for found in loads if found] == [("1", "64"), ("64", "16")]
