@@ -59,7 +59,7 @@ def add_commands(commands: "Commands") -> None:
     )
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     cost = add(commands, "cost", run_cost, "measure what a request costs in each protocol, without sockets")
-    cost.add_argument("--seconds", type=positive, default=1.0, help="length of one measurement (%(default)s)")
+    cost.add_argument("--seconds", type=positive, default=1.0, help="CPU time of one measurement (%(default)s)")
     cost.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")

@@ -1,7 +1,7 @@
 """Measures what counting the rows adds to a request: `python -m ekiben.load_tests cost --monitoring`.
 
 Three services answer the same requests in turn, without sockets. One of them counts; the other two are alike, and so
-show the noise. Each has an event loop of its own; the one that counts is only measured once it has settled: within a few
+show the noise. Each has an event loop of its own; the one that counts is only measured once it has settled: in a few
 seconds a busy service finds how many of its batches it may count. What is compared is each turn's, so that a machine
 that becomes slower slows all three. Where other work makes that too rough, `counting` still holds: the share of its CPU
 time that the service itself saw go into counting, which leaves out only what keeping the batches costs.
@@ -17,7 +17,15 @@ import uvloop
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.request_cost import LOADS, find_ask, measure_round, open_routes, read_golden, start_dataplane
+from ekiben.load_tests.request_cost import (
+    LOADS,
+    Ask,
+    find_ask,
+    measure_round,
+    open_routes,
+    read_golden,
+    start_dataplane,
+)
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel
@@ -53,11 +61,18 @@ class InTurn:
         ask = find_ask(*open_routes(self.settings, self.dataplane), PREDICT)
         monitor = self.dataplane.monitor
         if monitor:
-            await measure_round(ask, cases, SETTLE_S)
+            await settle(ask, cases)
         began, before_s = time.process_time(), monitor.spent_s if monitor else 0.0
         self.costs_us.append(min([await measure_round(ask, cases, seconds / ROUNDS) for _ in range(ROUNDS)]))
         if monitor:
             self.counting.append((monitor.spent_s - before_s) / (time.process_time() - began))
+
+
+async def settle(ask: Ask, cases: list[RequestCase]) -> None:
+    """Let the service be busy for SETTLE_S."""
+    ends = time.monotonic() + SETTLE_S
+    while time.monotonic() < ends:
+        await asyncio.gather(*map(ask, cases))
 
 
 def run(seconds: float) -> int:
