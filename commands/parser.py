@@ -9,6 +9,7 @@ from ekiben.commands import completion, serve
 from ekiben.contract.version import VERSION
 from ekiben.deploy.image import command as image
 from ekiben.load_tests import commands as load_tests
+from ekiben.monitoring import commands as monitoring
 from ekiben.training import commands as training
 from ekiben.training.process import STOPPED
 
@@ -65,6 +66,7 @@ GROUPS = (
     Group("it answers", training.add_scoring),
     Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),
     Group("it answers", add_one("image", BUILDING, image.add_options, image.run)),
+    Group("it is watched", monitoring.add_commands),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
+from ekiben.contract.reference.reference import Reference
 from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW, OIP_TYPED, TFS_GRPC
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, OIP_BINARY, OIP_JSON, PREDICT, TFS_REST, RequestFormat
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.engine import load_engine
 from ekiben.model.golden import Golden
-from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SAVED_MODEL_FOLDER
+from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SAVED_MODEL_FOLDER, PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.grpc.message_parsing import parse
@@ -27,7 +28,7 @@ from ekiben.service.lifecycle.memory import GARBAGE_OBJECTS
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
-from ekiben.service.settings import read_settings
+from ekiben.service.settings import Settings, read_settings
 
 FORMATS = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, INVOCATIONS, OIP_RAW, OIP_TYPED, TFS_GRPC)
 LOADS = ((1, 64), (64, 16))  # (rows a request, requests that arrive together)
@@ -49,13 +50,9 @@ async def measure_all(seconds: float) -> None:
     """Measure every protocol with the golden rows of the model of the store."""
     settings = read_settings()
     model = open_stored(find_model(settings.model_name))
-    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
-    engine = load_engine(model.manifest.engine, model.path / LITERT_FILE, model.path / SAVED_MODEL_FOLDER)
-    dataplane = Dataplane(model, engine, settings.max_waiting_rows, settings.max_request_rows)
-    protocols = [build(dataplane, settings) for build in PROTOCOLS]
-    router = Router()
-    mount(router, protocols, settings)
-    services = {name: methods for protocol in protocols for name, methods in protocol.services.items()}
+    golden = read_golden(model)
+    dataplane = start_dataplane(settings, model)
+    router, services = open_routes(settings, dataplane)
     print(f"\n{describe_machine()}; without sockets\n")
     print("| rows | together | dialect | CPU µs/req | × |\n|--:|--:|---|--:|--:|")
     for rows, together in LOADS:
@@ -68,6 +65,26 @@ async def measure_all(seconds: float) -> None:
     dataplane.close()
 
 
+def read_golden(model: PackedModel) -> Golden:
+    """Return the rows that are sent."""
+    return Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+
+
+def start_dataplane(settings: Settings, model: PackedModel, reference: Reference | None = None) -> Dataplane:
+    """Return what answers rows; it counts them if there is a reference."""
+    engine = load_engine(model.manifest.engine, model.path / LITERT_FILE, model.path / SAVED_MODEL_FOLDER)
+    limits = settings.max_waiting_rows, settings.max_request_rows
+    return Dataplane(model, engine, *limits, reference=reference)
+
+
+def open_routes(settings: Settings, dataplane: Dataplane) -> tuple[Router, Mapping[str, Mapping[str, Method]]]:
+    """Return the service's routes, and its gRPC methods by service."""
+    protocols = [build(dataplane, settings) for build in PROTOCOLS]
+    router = Router()
+    mount(router, protocols, settings)
+    return router, {name: methods for protocol in protocols for name, methods in protocol.services.items()}
+
+
 async def measure(ask: Ask, cases: list[RequestCase], seconds: float) -> float:
     """Return the CPU µs of a request, of those that arrive together."""
     for case, answer in zip(cases, await asyncio.gather(*map(ask, cases)), strict=True):
@@ -78,12 +95,13 @@ async def measure(ask: Ask, cases: list[RequestCase], seconds: float) -> float:
 
 
 async def measure_round(ask: Ask, cases: list[RequestCase], seconds: float) -> float:
-    """Return the same of one round."""
-    count, ends, began = 0, time.monotonic() + seconds, time.process_time()
-    while time.monotonic() < ends:
+    """Return the same of one round of so many seconds of CPU time: a crowded machine measures as much."""
+    count, spent_s, began = 0, 0.0, time.process_time()
+    while not count or spent_s < seconds:
         await asyncio.gather(*map(ask, cases))
         count += len(cases)
-    return 1e6 * (time.process_time() - began) / count
+        spent_s = time.process_time() - began
+    return 1e6 * spent_s / count
 
 
 def find_ask(router: Router, services: Mapping[str, Mapping[str, Method]], request_format: RequestFormat) -> Ask:

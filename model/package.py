@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
@@ -60,6 +61,19 @@ class PackedModel:
     def version(self) -> str:
         """The registered version, as MLflow numbers it."""
         return self.manifest.version
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What training saw; None if the model was packed before its answers were part of that."""
+        if REFERENCE_FILE not in self.manifest.files:
+            return None
+        reference = load_reference(self.path / REFERENCE_FILE)
+        return reference if reference.answers else None
+
+    @property
+    def reference_digest(self) -> str:
+        """The SHA-256 of the reference's file, in hexadecimal."""
+        return self.manifest.files[REFERENCE_FILE]
 
     def start_engine(self) -> Engine:
         """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import FieldError
+from ekiben.contract.errors import FieldError, InvalidInput
+from ekiben.contract.reference.counting import RowCounter
+from ekiben.contract.reference.reference import Reference
 from ekiben.contract.validation import show, validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
@@ -17,6 +19,7 @@ from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
 from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
+from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder, Statistics
 
@@ -34,7 +37,7 @@ class Dataplane:
 
     def __init__(
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
-        max_wait_s: float = math.inf, budget: ByteBudget | None = None,
+        max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
@@ -43,6 +46,7 @@ class Dataplane:
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._coalescer = RequestCoalescer(encoder, self.queue)
+        self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
@@ -80,8 +84,8 @@ class Dataplane:
         except asyncio.CancelledError:  # over gRPC a caller that goes is told of so
             metrics.count_rejected(protocol, CallerGone.reason)
             raise
-        except Exception:
-            self._recorder.record_failure(time.monotonic() - started)
+        except Exception as error:
+            self._record_failure(error, started)
             raise
         self._recorder.record_answer(time.monotonic() - started)
         return Prediction(answers, work.unseen)
@@ -92,9 +96,14 @@ class Dataplane:
         started = time.monotonic()
         try:
             return self._coalescer.prepare(rows, check_time)
-        except Exception:
-            self._recorder.record_failure(time.monotonic() - started)
+        except Exception as error:
+            self._record_failure(error, started)
             raise
+
+    def _record_failure(self, error: Exception, started: float) -> None:
+        self._recorder.record_failure(time.monotonic() - started)
+        if self.monitor is not None and isinstance(error, InvalidInput):
+            self.monitor.reject(error.field_errors)
 
     def statistics(self) -> Statistics:
         """Return what this process has answered so far."""

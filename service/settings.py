@@ -64,6 +64,8 @@ class Settings(BaseModel):
     )
     access_log_sample: float = Field(0.001, ge=0, le=1, description="fraction of answered requests that are logged")
 
+    monitoring: bool = Field(True, description="0: don't count what the service sees; `/monitoring` then answers 404")
+
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")

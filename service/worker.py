@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ekiben.model.package import PackedModel
@@ -23,12 +25,17 @@ from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup
 from ekiben.service.lifecycle.memory import tune_garbage
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
+from ekiben.service.monitoring.overview import Overview
+from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
+from ekiben.service.monitoring.series import prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.openapi import document
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry.exposition import exposition
+from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -39,6 +46,8 @@ class Worker:
 
     dataplane: Dataplane
     grpc: GrpcServer
+    overview: Overview | None = None  # of what was answered, if that is counted
+    _prepare_series: Callable[[], Callable[[], bytes]] | None = None
 
     def __init__(self, settings: Settings, model: PackedModel) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
@@ -65,12 +74,13 @@ class Worker:
         """Start the engine and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
-        self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget)
+        reference = self.model.reference if settings.monitoring else None
+        self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference)
         self.dataplane.count_unread = admission.count_waiting
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
-        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
+        protocols = [build(self.dataplane, settings) for build in PROTOCOLS] + [self._watch_rows()]
         described = document(base_document, protocols, self.model)
-        mount(self.router, [described, page(self.model), exposition(), *protocols], settings)
+        mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
         max_values = settings.max_request_rows * len(self.model.schema.features)
         self.grpc = GrpcServer(
             protocols, settings, self.authenticator, self.http.budget, max_values, note_call=admission.share
@@ -81,6 +91,19 @@ class Worker:
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
+
+    def _watch_rows(self) -> Protocol:
+        """Return the protocol that shows what is answered, if it is counted."""
+        silence = explain_silence(self.settings.monitoring, self.model)
+        monitor, reference = self.dataplane.monitor, self.model.reference
+        if monitor is None or reference is None:
+            logger.info(silence)
+            return build_silence(silence)
+        self.overview = Overview(self.model, monitor)
+        self._prepare_series = prepare_series(self.overview, reference)
+        if self.settings.workers > 1:
+            self.overview.share(Path(os.environ[METRICS_FOLDER]))
+        return build_monitoring(self.overview, reference)
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""
@@ -96,6 +119,8 @@ class Worker:
         """Stop gRPC and the engine."""
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         self.dataplane.close()
+        if self.overview:
+            self.overview.publish()
         if self._grpc_socket:
             self._grpc_socket.close()
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Number
+from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.dataplane import Dataplane, Prediction
@@ -56,12 +57,17 @@ def rows(*numbers: float) -> list[Any]:
     return [{"x": float(number), "c": "a"} for number in numbers]
 
 
-def serve(engine: Doubling, scenario: Callable[[Dataplane], Awaitable[None]], max_waiting_rows: int = 10_000) -> None:
+def serve(
+    engine: Doubling,
+    scenario: Callable[[Dataplane], Awaitable[None]],
+    max_waiting_rows: int = 10_000,
+    reference: Reference | None = None,
+) -> None:
     """Run a scenario against a dataplane on this engine; afterwards nothing may be left in the queue."""
 
     async def main() -> None:
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
-        dataplane = Dataplane(model, engine, max_waiting_rows, max_waiting_rows)
+        dataplane = Dataplane(model, engine, max_waiting_rows, max_waiting_rows, reference=reference)
         engine.batches.clear()
         try:
             async with asyncio.timeout(20):

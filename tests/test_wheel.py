@@ -171,7 +171,8 @@ def test_the_commands_of_the_readme_in_an_empty_folder(installed: Installed, whe
 
     installed.run("python", "-P", "-c", BUILT)  # of `ekiben image` what needs no builder
     (bento,) = (installed.folder / "bentoml" / "bentos" / OURS).glob("1-litert")
-    for name in ("src/service/service.py", "src/service/protos/descriptors.binpb", "env/python/requirements.txt"):
+    sources = ("service/service.py", "service/monitoring/monitor.py", "service/protos/descriptors.binpb")
+    for name in (*(f"src/{source}" for source in sources), "env/python/requirements.txt"):
         assert (bento / name).exists(), name
     measured = installed.start("ekiben", "hostile", "--short", "--only", "nothing", "--port", str(free_port()))
     assert measured.returncode in (0, 1), measured.stderr  # by how busy the machine is; 2 if no service starts

@@ -13,8 +13,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.store import check_writable
+from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.gate import (
     check_contract,
     find_contract,
@@ -23,7 +25,6 @@ from ekiben.training.checks.gate import (
     reject_skew,
     reject_unparseable,
 )
-from ekiben.training.checks.reference import REFERENCE_FILE
 from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, describe_split, split_table
@@ -42,6 +43,8 @@ from ekiben.training.registry.saved_model import check_raw_answers
 from ekiben.training.registry.store import check_store
 from ekiben.training.sources.flights import digest_table
 from ekiben.training.tables.read import Table, read_table
+
+REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
         write_golden(package, rows, trained.answers[indices])
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
-        learn_reference(schema, prepared.table.columns, prepared.table.frame).save(package / REFERENCE_FILE)
+        describe_values(prepared, trained.network).save(package / REFERENCE_FILE)
         step("golden answers")
         golden = to_raw_arrays(schema, test.iloc[indices])
         check_raw_answers(package, schema.target, golden, trained.answers[indices])
@@ -175,6 +178,15 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
         step("MLflow artifacts")
         mlflow.log_artifacts(str(package), tracking.PACKAGE)
     return model_uri
+
+
+def describe_values(prepared: Prepared, network: keras.Model) -> Reference:
+    """Return what the table's rows look like, and what the network answers to a sample spread over them."""
+    schema, table = prepared.schema, prepared.table
+    reference = learn_reference(schema, table.columns, table.frame)
+    indices = np.unique(np.linspace(0, len(table.frame) - 1, REFERENCE_ANSWERS).astype(int))
+    encoded = Encoder(schema).encode(table.frame.iloc[indices])
+    return describe_answers(reference, schema, encoded, predict_encoded(network, encoded))
 
 
 @contextmanager

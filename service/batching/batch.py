@@ -6,7 +6,8 @@ one of n costs some 2 log2(n) batches more, and the others get their answers (Do
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,18 +22,27 @@ logger = logging.getLogger("bentoml.service")
 Result = Answers | EngineFailed  # of one part
 
 
-def compute(engine: Engine, parts: Sequence[Part], merged: Encoded) -> tuple[Sequence[Result], float | None]:
-    """Return each part's answers and the seconds they took, None if the batch had to be halved."""
+@dataclass(slots=True)
+class Computed:
+    """What the engine gave for a batch."""
+
+    results: Sequence[Result]  # of each part
+    answers: Answers | None = None  # of the whole batch, (rows, outputs); None if it had to be halved
+    seconds: float = 0.0  # that the engine took for it
+
+
+def compute(engine: Engine, parts: Sequence[Part], merged: Encoded) -> Computed:
+    """Return each part's answers and the seconds they took."""
     started = time.perf_counter()
     try:
         answers = engine.run(merged)
         if len(answers) != len(merged):
             raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
-        return _split(answers, parts), time.perf_counter() - started
+        return Computed(_split(answers, parts), answers, time.perf_counter() - started)
     except Exception:
         if len(parts) == 1:
             logger.exception("the engine failed on a request of %d rows", len(merged))
-    return _compute_halves(engine, parts), None
+    return Computed(_compute_halves(engine, parts))
 
 
 def _compute_halves(engine: Engine, parts: Sequence[Part]) -> Sequence[Result]:
@@ -40,7 +50,17 @@ def _compute_halves(engine: Engine, parts: Sequence[Part]) -> Sequence[Result]:
         return [EngineFailed() for _ in parts]
     middle = len(parts) // 2
     halves = parts[:middle], parts[middle:]
-    return [result for half in halves for result in compute(engine, half, merge(half))[0]]
+    return [result for half in halves for result in compute(engine, half, merge(half)).results]
+
+
+def list_answered(parts: Sequence[Part], merged: Encoded, computed: Computed) -> Iterator[tuple[Encoded, Answers]]:
+    """Yield the rows that were answered, and their answers: a whole batch, unless it had to be halved."""
+    if computed.answers is not None:
+        yield merged, computed.answers
+        return
+    for (work, start, stop), result in zip(parts, computed.results, strict=True):
+        if not isinstance(result, EngineFailed):
+            yield work.source[start:stop], result
 
 
 def deliver(parts: Sequence[Part], results: Sequence[Result]) -> None:

@@ -12,12 +12,13 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine
-from ekiben.service.batching.batch import Result, compute, deliver, merge
+from ekiben.service.batching.batch import Computed, compute, deliver, list_answered, merge
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.work import Part
 from ekiben.service.batching.work import Work as Work  # the coalescer and the dataplane take it from here
@@ -46,11 +47,17 @@ class BatchQueue:
         self._loop = asyncio.get_running_loop()
         self.waiting_rows = 0
         self.cost = CostModel()
+        self.record: Callable[[Encoded, Answers], None] | None = None  # is given what was answered
 
     @property
     def busy(self) -> bool:
         """Whether new work would wait for longer than this tick of the event loop."""
         return self._running or self.cost.predict(self.waiting_rows) > INLINE_LIMIT_S
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to compute."""
+        return not self._running and not self.waiting_rows
 
     @property
     def backlog_s(self) -> float:
@@ -108,27 +115,30 @@ class BatchQueue:
         merged = merge(parts)
         predicted_s = self.cost.predict(len(merged))
         if predicted_s <= INLINE_LIMIT_S:
-            self._finish(parts, *compute(self._engine, parts, merged))
+            self._finish(parts, merged, compute(self._engine, parts, merged))
             return
         self._running = True
         self._free_at = time.monotonic() + predicted_s
         for work in [work for work, _, _ in parts] + list(self._waiting):
             self._schedule_timeout(work)
         computing = self._loop.run_in_executor(self._thread, compute, self._engine, parts, merged)
-        computing.add_done_callback(lambda done: self._finish(parts, *done.result()))
+        computing.add_done_callback(lambda done: self._finish(parts, merged, done.result()))
 
     def close(self) -> None:
         """Stop the engine's thread after the batch it is computing."""
         self._thread.shutdown(wait=True)
 
-    def _finish(self, parts: Sequence[Part], results: Sequence[Result], seconds: float | None) -> None:
+    def _finish(self, parts: Sequence[Part], merged: Encoded, computed: Computed) -> None:
         self._running = False
-        if seconds is not None:
-            rows = sum(stop - start for _, start, stop in parts)
+        if computed.answers is not None:
+            rows, seconds = len(computed.answers), computed.seconds
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
             self._recorder.record_batch(rows, seconds)
-        deliver(parts, results)
+        deliver(parts, computed.results)
+        if self.record is not None:
+            for encoded, answers in list_answered(parts, merged, computed):
+                self.record(encoded, answers)
         if self._waiting:  # the event loop turns once first, so that new arrivals join the batch
             self._loop.call_soon(self.dispatch)
 

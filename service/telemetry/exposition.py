@@ -17,8 +17,10 @@ PATH = "/metrics"
 class Exposition:
     """All metrics as Prometheus reads them, no older than FLUSH_S; belongs to one event loop."""
 
-    def __init__(self, generate: Callable[[], bytes]) -> None:
+    def __init__(self, generate: Callable[[], bytes], prepare: Callable[[], Callable[[], bytes]] | None = None) -> None:
+        """Take what makes them in any thread, and what prepares others here, of which a thread makes the rest."""
         self._generate = generate
+        self._prepare = prepare
         self._made: asyncio.Task[bytes] | None = None
         self._made_at = 0.0
 
@@ -26,14 +28,16 @@ class Exposition:
         """Return the metrics; all who ask in the same second wait for, and get, one answer."""
         now = time.monotonic()
         if self._made is None or now >= self._made_at + FLUSH_S:
-            self._made, self._made_at = asyncio.create_task(asyncio.to_thread(self._generate)), now
+            parts = [self._generate, *([self._prepare()] if self._prepare else [])]
+            self._made_at = now
+            self._made = asyncio.create_task(asyncio.to_thread(lambda: b"".join(make() for make in parts)))
         return await asyncio.shield(self._made)  # a caller that goes takes nothing from the others
 
 
-def exposition() -> Protocol:
-    """Return the protocol that serves the metrics."""
+def exposition(prepare: Callable[[], Callable[[], bytes]] | None = None) -> Protocol:
+    """Return the protocol that serves the metrics, with others after them that `prepare` prepares."""
     client = BentoMLContainer.metrics_client.get()
-    metrics = Exposition(client.generate_latest)
+    metrics = Exposition(client.generate_latest, prepare)
     content_type = client.CONTENT_TYPE_LATEST.encode()
 
     async def answer(request: Request) -> Response:

@@ -23,6 +23,7 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 TARGET_LABELS = {"job", "instance", "namespace", "pod"}  # what Prometheus itself adds
 AGGREGATION = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
+OPERATOR = re.compile(r"\b(?:and|or|unless|offset \w+)\b")
 METRIC = re.compile(r"([a-zA-Z_:][\w:]*)\s*(\()?(?:\{([^}]*)\})?")
 Labels = Mapping[str, set[str]]
 
@@ -59,7 +60,7 @@ EXPRESSIONS = {**dashboard(), **alerts(), **scaling_rules()}
 
 def find_unknown(expression: str, exported: Labels) -> Iterator[str]:
     """Yield every metric and label in the expression that the service doesn't export."""
-    bare = re.sub(r"\[[^\]]*\]", "", re.sub(r'"[^"]*"', "", expression))
+    bare = OPERATOR.sub("", re.sub(r"\[[^\]]*\]", "", re.sub(r'"[^"]*"', "", expression)))
     metrics = [(name, labels) for name, call, labels in METRIC.findall(AGGREGATION.sub("", bare)) if not call]
     for name, _ in metrics:
         if name not in exported:
@@ -104,6 +105,8 @@ def test_the_service_exports_what_is_asked_for(exported: Labels, name: str) -> N
         ("rate(wait_bucket[5m]) / sum(waits_bucket)", ["wait_bucket"]),
         ('waits_bucket{colour="blue", job="ekiben"}', ["colour"]),
         ("count(count by (le, shape) (waits_bucket))", ["shape"]),
+        ("waits_bucket and on (job) max_over_time(waits_bucket[1w] offset 6h)", []),
+        ("waits_bucket and on (shape) max_over_time(wait_bucket[1w] offset 6h)", ["wait_bucket", "shape"]),
     ],
 )
 def test_what_the_service_does_not_export_is_found(expression: str, unknown: list[str]) -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder
 from ekiben.deploy.image.locks import LOCKS
@@ -13,6 +14,7 @@ from ekiben.deploy.image.prune import prune
 from ekiben.deploy.image.sbom import SbomFailed, write_sbom
 from ekiben.deploy.image.strip import strip
 from ekiben.model.package import PackedModel
+from tests.conftest import ROOT
 from tests.deploy.containers import build
 
 
@@ -127,6 +129,15 @@ def test_stripping_leaves_python_as_the_only_program(tmp_path: Path) -> None:
     left = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
     assert left == {*kept, "usr/bin/python", "opt/env/bin/python"}
     assert (root / "usr/lib/chage").stat().st_mode & 0o7777 == 0o755
+
+
+def test_the_image_holds_every_module_that_serves() -> None:
+    patterns = yaml.safe_load((ROOT / "bentofile.yaml").read_text(encoding="utf-8"))["include"]
+    held = {file for pattern in patterns for file in ROOT.glob(pattern)}
+    needed = {file for room in ("contract", "model", "service") for file in (ROOT / room).rglob("*.py")}
+    assert needed - held == set()
+    assert ROOT / "service" / "monitoring" / "monitor.py" in needed
+    assert not [file for file in held if file.is_relative_to(ROOT / "monitoring")]  # `ekiben drift` asks from outside
 
 
 @pytest.mark.slow

@@ -2,28 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import MonteCarloMethod, chi2_contingency
 from scipy.stats.contingency import expected_freq
 
+from ekiben.contract.reference.counting import Counts
+from ekiben.contract.reference.reference import Distribution, Reference
+from ekiben.contract.reference.stability import LARGE, MODERATE, Verdict, list_contributions, population_stability_index
 from ekiben.contract.schema import Schema
-from ekiben.training.checks.bins import Counts
 from ekiben.training.checks.column_types import holds
-from ekiben.training.checks.reference import Distribution, Reference
 from ekiben.training.checks.reference_learning import describe
 
-MODERATE, LARGE = 0.1, 0.25  # PSI, as Siddiqi has them
 SIGNIFICANCE = 0.01  # a PSI is no drift where chance gives as much this often or more: of few rows it is mostly noise
-SMOOTHING = 0.5  # rows added to every bin, so that an empty one has a logarithm
-MIN_SHARE = 1e-4  # or so much of all rows: of millions, half a row would make a mountain of a new value
 MIN_EXPECTED = 5  # rows in a cell, from which on the chi-square distribution fits its statistic
 RESAMPLES = 1999
 NOTABLE = 0.01  # a share of the rows
-Verdict = Literal["stable", "moderate", "large"]
 
 
 class Move(NamedTuple):
@@ -54,7 +50,7 @@ class Drift:
     def moves(self) -> tuple[Move, ...]:
         """The bin that makes up most of the PSI, and besides it missing and unseen values if their share has moved."""
         counts = np.array(self.then.counts), np.array(self.now.counts)
-        worst = int(_contributions(*counts).argmax())
+        worst = int(list_contributions(*counts).argmax())
         bins = list(zip(self.then.labels, self.then.shares, self.now.shares, strict=True))
         special = (index for index in self.then.special if index != worst)
         moved = (index for index in special if abs(bins[index][1] - bins[index][2]) >= NOTABLE)
@@ -77,15 +73,6 @@ def compare(then: Distribution, now: Distribution) -> Drift:
     return Drift(then, now, population_stability_index(*counts), homogeneity_p_value(*counts))
 
 
-def population_stability_index(then: Counts, now: Counts) -> float:
-    """Return Σ (q − p) ln(q / p) over the shares p and q of the bins, then and now.
-
-    E. Lewis, An Introduction to Credit Scoring, 1994; N. Siddiqi, Credit Risk Scorecards, 2006,
-    reads less than 0.1 as no change and more than 0.25 as a large one.
-    """
-    return float(_contributions(then, now).sum())
-
-
 def homogeneity_p_value(then: Counts, now: Counts) -> float:
     """Return the p-value of Pearson's chi-square test that both counts come from one distribution.
 
@@ -99,14 +86,3 @@ def homogeneity_p_value(then: Counts, now: Counts) -> float:
     sparse = expected_freq(table).min() < MIN_EXPECTED
     method = MonteCarloMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0)) if sparse else None
     return float(chi2_contingency(table, correction=False, method=method).pvalue)
-
-
-def _contributions(then: Counts, now: Counts) -> NDArray[np.float64]:
-    p, q = _smooth(then), _smooth(now)
-    return np.asarray((q - p) * np.log(q / p))
-
-
-def _smooth(counts: Counts) -> NDArray[np.float64]:
-    """Return the share of each bin, none of them 0."""
-    added = max(SMOOTHING, MIN_SHARE * counts.sum())
-    return np.asarray((counts + added) / (counts.sum() + added * len(counts)))

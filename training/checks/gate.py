@@ -7,11 +7,11 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.contract.validation import show
 from ekiben.model.home import find_home
 from ekiben.model.package import SCHEMA_FILE
-from ekiben.training.checks.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.training.checks.report import Report, check_table
 from ekiben.training.checks.skew import to_skew
 from ekiben.training.home import find_data

@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
-from ekiben.contract.schema import Schema, Target
-from ekiben.training.checks.bins import (
+from ekiben.contract.reference.bins import (
     Bins,
     BooleanBins,
     CategoryBins,
     CycleBins,
     NumberBins,
-    count_values,
     just_below,
     list_known,
-    to_numbers,
 )
-from ekiben.training.checks.reference import Distribution, Reference
+from ekiben.contract.reference.reference import Distribution, Reference
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.checks.column_counts import count_column, count_values, to_numbers
 
 NUMBER_BINS = 10
 CATEGORY_BINS = 50  # the most frequent values; the others share one bin, those of no vocabulary another
@@ -44,7 +44,7 @@ def learn_reference(schema: Schema, columns: Sequence[str], frame: pd.DataFrame)
 
 def describe(name: str, bins: Bins, column: "pd.Series[Any]", feature: Feature | Target) -> Distribution:
     """Count a column's values in the bins."""
-    counts = tuple(bins.count(column, feature).tolist())
+    counts = tuple(count_column(bins, column, feature).tolist())
     return Distribution(column=name, bins=bins, counts=counts, span=_span(bins, column))
 
 
@@ -55,7 +55,7 @@ def choose_bins(feature: Feature | Target, column: "pd.Series[Any]") -> Iterator
     elif isinstance(feature, Boolean):
         yield BooleanBins()
     elif isinstance(feature, Number) or (isinstance(feature, Target) and feature.task == "regression"):
-        yield NumberBins(edges=_quantile_edges(column))
+        yield NumberBins(edges=find_quantiles(to_numbers(column, feature), NUMBER_BINS))
     else:
         yield CategoryBins(values=_choose_values(feature, column))
 
@@ -91,12 +91,12 @@ def _discount_luck(learned: Distribution, feature: Feature | Target, column: "pd
     return learned.model_copy(update={"counts": (*frequent, rest - barely, unseen + barely, missing)})
 
 
-def _quantile_edges(column: "pd.Series[Any]") -> tuple[float, ...]:
-    """Return the inner quantiles as edges, and one just below each that stands for several."""
-    seen = to_numbers(column)
+def find_quantiles(numbers: NDArray[Any], bins: int) -> tuple[float, ...]:
+    """Return the inner quantiles as edges of that many bins, and one just below each that stands for several."""
+    seen = numbers[~np.isnan(numbers)].astype(np.float64)
     if not len(seen):
         return ()
-    quantiles = np.quantile(seen, np.arange(1, NUMBER_BINS) / NUMBER_BINS, method="inverted_cdf")
+    quantiles = np.quantile(seen, np.arange(1, bins) / bins, method="inverted_cdf")
     edges, repeats = np.unique(quantiles, return_counts=True)
     below = (just_below(edge) for edge in edges[repeats > 1].tolist())
     return tuple(sorted(filter(math.isfinite, {*edges.tolist(), *below})))

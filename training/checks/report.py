@@ -10,9 +10,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema
 from ekiben.training.checks.drift import Drift, find_drifts
-from ekiben.training.checks.reference import Reference
 from ekiben.training.checks.reference_learning import share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
 from ekiben.training.tables.conversion import ParseFailure

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from ekiben.contract.feature import Feature, Number
+from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import show, suggest
 from ekiben.training.checks.column_types import describe_dtype, describe_entry
-from ekiben.training.checks.reference import Reference
 from ekiben.training.checks.rules import RuleKind, list_rules, run_rules
 from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.wording import format_rows, quote

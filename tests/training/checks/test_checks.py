@@ -17,10 +17,10 @@ from scipy.stats import chi2_contingency
 
 from ekiben.contract.errors import InvalidModel, InvalidTable
 from ekiben.contract.feature import FLOAT32_MAX
+from ekiben.contract.reference.reference import Reference, load_reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import validate_value
 from ekiben.training.checks.drift import Drift, homogeneity_p_value, population_stability_index
-from ekiben.training.checks.reference import Reference, load_reference
 from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.checks.report import MAX_SHOWN, Report, check_table
 from ekiben.training.dataset.schema_learning import learn_schema

@@ -1,22 +1,16 @@
-"""The bins that a column's values are counted in, so that two tables of any size can be compared."""
+"""The bins that a column's values are counted in, so that rows of any number can be compared."""
 
 import calendar
 import math
 import sys
-from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ekiben.contract.category_codes import MISSING
 from ekiben.contract.feature import NULL_SPELLINGS, Category, Cycle, Feature
 from ekiben.contract.schema import Target
-
-Counts = NDArray[np.int64]
 
 
 class Frozen(BaseModel):
@@ -33,12 +27,6 @@ class NumberBins(Frozen):
 
     kind: Literal["number"] = "number"
     edges: tuple[float, ...]  # rising
-
-    def count(self, column: "pd.Series[Any]", _: Feature | Target) -> Counts:
-        """Return the rows in each bin; the last count is that of missing values."""
-        seen = to_numbers(column)
-        indices = np.searchsorted(np.array(self.edges), seen)
-        return np.append(np.bincount(indices, minlength=len(self.edges) + 1), len(column) - len(seen))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -60,16 +48,6 @@ class CategoryBins(Frozen):
     kind: Literal["category"] = "category"
     values: tuple[str, ...]
 
-    def count(self, column: "pd.Series[Any]", feature: Feature | Target) -> Counts:
-        """Return the rows in each bin; the last count is that of missing values."""
-        frequencies = count_values(column)
-        known, nulls = list_known(feature)
-        seen = frequencies[~frequencies.index.isin(nulls)]
-        frequent = seen.reindex(list(self.values), fill_value=0).to_numpy(np.int64)
-        rest = int(seen[seen.index.isin(known)].sum()) - int(frequent.sum())
-        unseen = int(seen.sum()) - int(frequent.sum()) - rest
-        return np.array([*frequent, rest, unseen, len(column) - int(seen.sum())])
-
     @property
     def labels(self) -> tuple[str, ...]:
         """What each bin holds."""
@@ -81,11 +59,6 @@ class BooleanBins(Frozen):
 
     kind: Literal["boolean"] = "boolean"
 
-    def count(self, column: "pd.Series[Any]", _: Feature | Target) -> Counts:
-        """Return the rows in each bin; the last count is that of missing values."""
-        seen, true = int(column.count()), int(column.sum())
-        return np.array([seen - true, true, len(column) - seen])
-
     @property
     def labels(self) -> tuple[str, ...]:
         """What each bin holds."""
@@ -96,18 +69,11 @@ class CycleBins(Frozen):
     """The hours of a day, the days of a week or the months of a year.
 
     Of a moment the network sees no more than where it lies in its cycles, and a later table has later moments.
+    In a leap year a month begins a day early from March on: the network can't tell such a year from another.
     """
 
     kind: Literal["cycle"] = "cycle"
     cycle: Cycle
-
-    def count(self, column: "pd.Series[Any]", _: Feature | Target) -> Counts:
-        """Return the rows in each bin; the last count is that of missing values."""
-        seen = column.dropna()
-        if seen.dt.tz is not None:
-            seen = seen.dt.tz_convert("UTC")
-        parts = _CYCLES[self.cycle](seen).to_numpy(np.int64)
-        return np.append(np.bincount(parts, minlength=len(self.labels)), len(column) - len(seen))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,30 +83,12 @@ class CycleBins(Frozen):
         return tuple(calendar.day_name) if self.cycle == "weekday" else tuple(calendar.month_name)[1:]
 
 
-_CYCLES: Mapping[Cycle, Callable[[Any], Any]] = {
-    "hour": lambda moments: moments.dt.hour,
-    "weekday": lambda moments: moments.dt.day_of_week,
-    "day_of_year": lambda moments: moments.dt.month - 1,
-}
 Bins = Annotated[NumberBins | CategoryBins | BooleanBins | CycleBins, Field(discriminator="kind")]
 
 
 def just_below(value: float) -> float:
     """Return the float before a value; before 0 the first that is not a subnormal: some CPU modes take those for 0."""
     return math.nextafter(value, -math.inf) if value else -sys.float_info.min
-
-
-def to_numbers(column: "pd.Series[Any]") -> NDArray[np.float64]:
-    """Return the values that are not missing."""
-    values = column.to_numpy(np.float64, na_value=np.nan)
-    return values[~np.isnan(values)]
-
-
-def count_values(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return how often each value stands in a column, by its text."""
-    frequencies = column.value_counts(sort=False)
-    frequencies.index = frequencies.index.astype(str)
-    return frequencies
 
 
 def list_known(feature: Feature | Target) -> tuple[frozenset[str], frozenset[str]]:

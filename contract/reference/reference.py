@@ -1,11 +1,11 @@
-"""What the rows looked like that a model was trained on: `reference.json`, stored beside its schema."""
+"""What the rows looked like that a model was trained on, and what it answered: `reference.json`, beside its schema."""
 
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidModel
-from ekiben.training.checks.bins import Bins, CategoryBins, CycleBins, Frozen
+from ekiben.contract.reference.bins import Bins, CategoryBins, CycleBins, Frozen
 
 REFERENCE_FILE = "reference.json"
 
@@ -17,6 +17,9 @@ class Distribution(Frozen):
     bins: Bins
     counts: tuple[int, ...]  # the last is that of missing values
     span: tuple[str, str] | None = None  # the least and the greatest number or moment
+    # By how much the model's mean answer in each bin differs from that of all rows; of many classes half the sum of
+    # all differences. Empty if it was not measured.
+    effects: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,6 +61,15 @@ class Reference(Frozen):
     columns: tuple[str, ...]  # all of the source, also those that were not read
     duplicates: float  # the share of rows that repeat an earlier one
     distributions: tuple[Distribution, ...]  # of the features (a moment's: one a cycle) and of the target
+    answers: tuple[Distribution, ...] = ()  # of what the model answered; older references have none
+
+    @property
+    def distinct(self) -> tuple[Distribution, ...]:
+        """The distributions, of those of one name only the first: a column may be called like a moment's cycle."""
+        named: dict[str, Distribution] = {}
+        for distribution in self.distributions:
+            named.setdefault(distribution.name, distribution)
+        return tuple(named.values())
 
     def save(self, path: Path) -> None:
         """Write the reference as JSON."""
@@ -67,6 +79,15 @@ class Reference(Frozen):
 def load_reference(path: Path) -> Reference:
     """Read a reference written by `Reference.save`; raise InvalidModel if it is missing or damaged."""
     try:
-        return Reference.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return parse_reference(path.read_bytes(), str(path))
+    except OSError as error:
         raise InvalidModel(f"{path} is not a readable reference: train the model again with `ekiben train`") from error
+
+
+def parse_reference(content: bytes, source: str) -> Reference:
+    """Return the reference that JSON holds; raise InvalidModel, naming its source, if it holds none."""
+    try:
+        return Reference.model_validate_json(content)
+    except ValidationError as error:
+        message = f"{source} is not a readable reference: train the model again with `ekiben train`"
+        raise InvalidModel(message) from error

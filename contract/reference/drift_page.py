@@ -1,0 +1,137 @@
+"""A report of drift as a page: one file without scripts that asks no other host for anything."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from ekiben.contract.reference.drift import DriftReport, Shift
+from ekiben.contract.reference.drift_text import describe_moves, describe_shift, describe_snapshot
+
+BARS = 26  # of a histogram: the hours of a day, the missing and one more; of more bins the largest are drawn
+BAR, GAP, HEIGHT = 9, 6, 90
+STYLE = """
+:root { --then: #9aa5b1; --now: #2563c9; --line: #d5dae0; --text: #1b1f24; --soft: #59636e; --page: #f6f8fa;
+  --card: #fff; --moderate: #9a6700; --large: #c2262d }
+@media (prefers-color-scheme: dark) { :root { --then: #6b7683; --now: #6ea8fe; --line: #343b44; --text: #e6e9ed;
+  --soft: #9aa5b1; --page: #14171b; --card: #1d2126; --moderate: #e0a93b; --large: #ff7b72 } }
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 84rem; padding: 1rem; font: 15px/1.45 system-ui, sans-serif; color: var(--text);
+  background: var(--page); overflow-wrap: anywhere }
+h1 { font-size: 1.35rem; margin: 0 } h2 { font-size: 1rem; margin: 1.5rem 0 .5rem } h3 { font-size: 1rem; margin: 0 }
+p { margin: .2rem 0 } .soft { color: var(--soft) }
+.cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)) }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem; min-width: 0 }
+.moderate b { color: var(--moderate) } .large b { color: var(--large) }
+svg { display: block; width: 100%; height: 6.5rem; margin: .5rem 0 .2rem }
+.then { fill: var(--then) } .now { fill: var(--now) } .base { stroke: var(--line) }
+.ends { display: flex; justify-content: space-between; gap: 1rem; font-size: .8rem }
+table { width: 100%; border-collapse: collapse; font-size: .85rem; margin-top: .4rem }
+th, td { text-align: right; padding: .1rem 0 .1rem .6rem; font-variant-numeric: tabular-nums; font-weight: normal }
+th:first-child, td:first-child { text-align: left; padding-left: 0 }
+th + th, td + td { white-space: nowrap }
+th { color: var(--soft) } .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px }
+.key.then { background: var(--then) } .key.now { background: var(--now) }
+"""
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{lines}
+<p class="soft"><span class="key then"></span> then, in training &nbsp; <span class="key now"></span> now</p>
+<h2>Answers</h2>
+<div class="cards">{answers}</div>
+<h2>Features, the worst first</h2>
+<div class="cards">{features}</div>
+</body>
+</html>
+"""
+
+
+def render_page(report: DriftReport) -> str:
+    """Return the report as HTML; whatever names and values hold is text in it."""
+    snapshot = report.snapshot
+    lines = "\n".join(f"<p>{escape(line)}</p>" for line in describe_snapshot(snapshot))
+    return PAGE.format(
+        policy=escape(POLICY),
+        title=escape(f"{snapshot.model} {snapshot.version}: now beside training"),
+        style=STYLE,
+        lines=lines,
+        answers="".join(map(_render_card, report.answers)),
+        features="".join(map(_render_card, report.features)),
+    )
+
+
+def _render_card(shift: Shift) -> str:
+    summary, *others = describe_shift(shift)
+    texts = "".join(f"<p>{escape(line)}</p>" for line in others)
+    return (
+        f'<section class="card {shift.verdict}"><h3>{escape(shift.then.name)}</h3><p><b>{escape(summary)}</b></p>'
+        f"{texts}{_draw(shift)}{_render_moves(shift)}</section>"
+    )
+
+
+def _render_moves(shift: Shift) -> str:
+    moves = describe_moves(shift)
+    if not moves:
+        return ""
+    effect = "<th>answers there</th>" if shift.then.effects else ""
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in move) + "</tr>" for move in moves)
+    return f"<table><tr><th></th><th>then</th><th>now</th>{effect}</tr>{rows}</table>"
+
+
+def _draw(shift: Shift) -> str:
+    """Return the histogram: two bars for each bin, as high as its share of the rows."""
+    shown = _choose_bars(shift)
+    labels, then = shift.then.labels, shift.then.shares
+    now = [before + change for before, change in zip(then, shift.moved, strict=True)]
+    highest = max(max(then[index], now[index]) for index in shown) or 1.0
+    step = 2 * BAR + GAP
+    bars = "".join(
+        _draw_bin(position * step, labels[index], then[index], now[index], HEIGHT / highest)
+        for position, index in enumerate(shown)
+    )
+    width = len(shown) * step
+    base = f'<line class="base" x1="0" y1="{HEIGHT}" x2="{width}" y2="{HEIGHT}"></line>'
+    name = escape(f"{shift.then.name}: the share of the rows in each bin, then and now", quote=True)
+    box = f'viewBox="0 0 {width} {HEIGHT + 1}" preserveAspectRatio="none"'
+    return f'<svg {box} role="img" aria-label="{name}">{bars}{base}</svg>{_label_ends(labels, shown)}'
+
+
+def _draw_bin(left: int, label: str, then: float, now: float, scale: float) -> str:
+    title = escape(f"{label}: {then:.1%} then, {now:.1%} now")
+    return f"<g><title>{title}</title>{''.join(_draw_bars(left, then, now, scale))}</g>"
+
+
+def _draw_bars(left: int, then: float, now: float, scale: float) -> Iterator[str]:
+    for kind, x, share in (("then", left, then), ("now", left + BAR, now)):
+        height = share * scale
+        yield f'<rect class="{kind}" x="{x}" y="{HEIGHT - height:.2f}" width="{BAR}" height="{height:.2f}"></rect>'
+
+
+def _choose_bars(shift: Shift) -> list[int]:
+    """Return the bins that are drawn, in their order: those with the most rows then or now.
+
+    That of missing values, and that of categories never seen, only if there are any.
+    """
+    then = shift.then.shares
+    sizes = [max(share, share + change) for share, change in zip(then, shift.moved, strict=True)]
+    drawn = [index for index, size in enumerate(sizes) if size or index not in shift.then.special]
+    largest = sorted(drawn, key=lambda index: -sizes[index])[:BARS]
+    return sorted(largest)
+
+
+def _label_ends(labels: Sequence[str], shown: Sequence[int]) -> str:
+    ends = "".join(f"<span>{escape(labels[index])}</span>" for index in (shown[0], shown[-1]))
+    more = f'<p class="soft">the {BARS} largest of {len(labels)} bins</p>' if len(shown) == BARS < len(labels) else ""
+    return f'<div class="ends soft">{ends}</div>{more}'

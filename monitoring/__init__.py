@@ -1,0 +1,1 @@
+"""From what services saw to drift."""

@@ -1,0 +1,77 @@
+"""What the service saw, over HTTP: as JSON, and as a page for people."""
+
+from collections.abc import Awaitable, Callable
+
+from ekiben.contract.reference.drift import report_drift
+from ekiben.contract.reference.drift_page import POLICY, render_page
+from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
+from ekiben.contract.reference.snapshot import Span
+from ekiben.model.package import PackedModel
+from ekiben.service.errors import BadRequest
+from ekiben.service.http.messages import Header, Request, Response
+from ekiben.service.monitoring.overview import Overview
+from ekiben.service.offload import offload
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
+
+PROTOCOL = "monitoring"
+PATH = "/monitoring"
+SPANS: tuple[Span, ...] = ("minutes", "hours", "days")
+HTML = b"text/html; charset=utf-8"
+HEADERS: tuple[Header, ...] = (
+    (b"content-security-policy", f"{POLICY}; frame-ancestors 'none'".encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+LATEST_DAYS = 2  # today, and all of yesterday
+COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
+WINDOWS = Operation("The same by windows of five minutes, hours or days")
+REFERENCE = Operation("What training saw, in the bins that rows are counted in")
+SHOWN = Operation("A page of each feature now beside training, the worst first", {}, {"text/html": {"type": "string"}})
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def build_monitoring(overview: Overview, reference: Reference) -> Protocol:
+    """Return what monitoring registers."""
+    content = (overview.model.path / REFERENCE_FILE).read_bytes()
+
+    async def read_reference(request: Request) -> Response:
+        return Response(content)
+
+    async def show(request: Request) -> Response:
+        snapshot = overview.snapshot("days", LATEST_DAYS)
+        page = await offload(lambda: render_page(report_drift(reference, snapshot)).encode())
+        return Response(page, HEADERS, content_type=HTML)
+
+    routes = [
+        Route("GET", PATH, _answer_snapshot(overview, "days", LATEST_DAYS), operation=COUNTS),
+        *(Route("GET", f"{PATH}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
+        Route("GET", f"{PATH}/reference", read_reference, operation=REFERENCE),
+        Route("GET", f"{PATH}/page", show, operation=SHOWN),
+    ]
+    return Protocol(PROTOCOL, tuple(routes))
+
+
+def build_silence(sentence: str) -> Protocol:
+    """Return what a service that counts nothing registers: the reason."""
+
+    async def reject(request: Request) -> Response:
+        raise BadRequest(404, sentence)
+
+    return Protocol(PROTOCOL, (Route("GET", f"{PATH}[/{{rest:path}}]", reject),))
+
+
+def explain_silence(enabled: bool, model: PackedModel) -> str:
+    """Return why nothing is counted, or ""."""
+    if not enabled:
+        return "monitoring is off: start the service without MONITORING=0"
+    if model.reference is None:
+        return f"monitoring is off: {model.name} {model.version} was packed without what it answered: train it again"
+    return ""
+
+
+def _answer_snapshot(overview: Overview, span: Span, latest: int = 0) -> Answer:
+    async def answer(request: Request) -> Response:
+        return Response(overview.snapshot(span, latest).model_dump_json().encode())
+
+    return answer
