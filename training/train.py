@@ -1,8 +1,6 @@
 """The whole way from a table to a model in the BentoML store: `ekiben train`."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +8,12 @@ import keras
 import mlflow
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.store import check_writable
+from ekiben.model.training_scores import EVALUATION_FILE
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.gate import (
     check_contract,
@@ -33,13 +31,14 @@ from ekiben.training.evaluate import format_scores, score
 from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.progress import show_progress
+from ekiben.training.progress import show_progress, show_steps
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
 from ekiben.training.registry.saved_model import check_raw_answers
+from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
 from ekiben.training.sources.flights import digest_table
 from ekiben.training.tables.read import Table, read_table
@@ -102,6 +101,8 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
         log_evaluation(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
         package = Path(scratch) / tracking.PACKAGE
         package.mkdir()
+        packed = describe_scores(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
+        packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
@@ -187,15 +188,3 @@ def describe_values(prepared: Prepared, network: keras.Model) -> Reference:
     indices = np.unique(np.linspace(0, len(table.frame) - 1, REFERENCE_ANSWERS).astype(int))
     encoded = Encoder(schema).encode(table.frame.iloc[indices])
     return describe_answers(reference, schema, encoded, predict_encoded(network, encoded))
-
-
-@contextmanager
-def show_steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar that moves on, and names the step that begins, at each call of what it yields."""
-    with tqdm(total=total, desc=title, unit="step") as bar:
-
-        def begin(name: str) -> None:
-            bar.set_postfix_str(name, refresh=False)
-            bar.update()
-
-        yield begin

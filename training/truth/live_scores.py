@@ -1,0 +1,119 @@
+"""How good a service's answers were, as far as labels have come: by week or day, and by what a feature holds.
+
+The metrics are training's own functions on the logged answers, so rows whose labels came get the scores that an
+evaluation offline would give them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ekiben.contract.schema import Target
+from ekiben.model.package import PackedModel
+from ekiben.model.training_scores import TrainingScores
+from ekiben.training.evaluate import score, slice_keys
+from ekiben.training.evaluate.slices import cut
+from ekiben.training.truth.rows import LoggedRows
+
+Period = Literal["week", "day"]
+DAYS: Mapping[Period, int] = {"week": 7, "day": 1}
+MONDAY = 3  # days that the epoch, a Thursday, lies behind one
+DAY_US = 86_400_000_000
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class LiveScore:
+    """The rows of a period or a slice, and how good the labelled ones' answers were."""
+
+    name: str
+    rows: int
+    stands_for: float  # rows answered, where the log holds a sample of them
+    labelled: int
+    lag_s: float | None  # the median, from answer to label; None where no label says when it came
+    scores: Mapping[str, float]
+    training: Mapping[str, float]  # of training's test rows of the same slice
+
+    @property
+    def coverage(self) -> float:
+        """The share of the rows whose labels came."""
+        return self.labelled / self.rows
+
+
+@dataclass(frozen=True)
+class LiveScores:
+    """The scores of all rows, of each period in order, and of each feature's values, the largest first."""
+
+    model: str
+    target: Target
+    versions: Mapping[str, int]  # rows of each version of the model
+    first: str  # the days of the first and the last answer, UTC
+    last: str
+    training: TrainingScores | None
+    whole: LiveScore
+    period: Period
+    periods: tuple[LiveScore, ...]
+    slices: Mapping[str, tuple[LiveScore, ...]]
+    notes: tuple[str, ...]
+
+
+def score_live(model: PackedModel, rows: LoggedRows, period: Period = "week", slices: Sequence[str] = ()) -> LiveScores:
+    """Score a log's rows; `slices` are names of features that were read with them."""
+    packed = model.training_scores
+    days = rows.times // DAY_US
+    everything = np.ones(len(days), bool)
+    notes = list(rows.notes)
+    if packed is None:
+        notes.append(f"{model.name} {model.version} was packed without training's scores: train it again to see them")
+    return LiveScores(
+        model=model.name,
+        target=rows.target,
+        versions=dict(sorted(Counter(rows.versions.astype(str)).items())),
+        first=_name_day(int(days.min())),
+        last=_name_day(int(days.max())),
+        training=packed,
+        whole=score_part(rows, everything, "all", packed.scores if packed else {}),
+        period=period,
+        periods=tuple(_score_periods(rows, days, DAYS[period])),
+        slices={name: tuple(_score_slices(rows, name, packed)) for name in slices},
+        notes=tuple(notes),
+    )
+
+
+def score_part(rows: LoggedRows, here: NDArray[np.bool_], name: str, training: Mapping[str, float]) -> LiveScore:
+    """Score some of the rows, (rows,) of which are True."""
+    labelled = here & rows.labelled
+    lags = rows.lags(here)
+    return LiveScore(
+        name=name,
+        rows=int(here.sum()),
+        stands_for=float((1 / rows.shares[here]).sum()),
+        labelled=int(labelled.sum()),
+        lag_s=float(np.median(lags)) if len(lags) else None,
+        scores=score(rows.target, *rows.select(labelled), rows.weigh(labelled)) if labelled.any() else {},
+        training=training,
+    )
+
+
+def _score_periods(rows: LoggedRows, days: NDArray[np.int64], length: int) -> Iterator[LiveScore]:
+    offset = MONDAY if length > 1 else 0
+    numbers = (days + offset) // length
+    for number in np.unique(numbers):
+        yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), {})
+
+
+def _score_slices(rows: LoggedRows, feature: str, packed: TrainingScores | None) -> Iterator[LiveScore]:
+    names, slice_of, _ = cut(slice_keys(rows.features[feature]))
+    known = packed.slices.get(feature, {}) if packed else {}
+    for index, name in enumerate(names):
+        shown = "(missing)" if name is None else name
+        yield score_part(rows, slice_of == index, shown, known.get(shown, {}))
+
+
+def _name_day(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).isoformat()

@@ -1,0 +1,79 @@
+"""The parts of the row log in its types: fixed columns, answers, and some of the features."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ekiben.contract.schema import Target
+from ekiben.training.tables.conversion import to_plain, to_strings
+from ekiben.training.tables.plain_types import unpack
+from ekiben.training.tables.read import PANDAS_TYPES
+from ekiben.training.truth.folder import LogFolder
+
+TARGET_KEY = b"ekiben.target"
+FIXED = ("prediction_id", "time", "version", "share")
+_TYPES = {"time": pa.timestamp("us", tz="UTC"), "version": pa.string(), "share": pa.float64()}
+
+
+def name_answers(target: Target) -> tuple[str, ...]:
+    """Return the log's columns of answers."""
+    return tuple(f"answer.{name}" for name in target.outputs) if target.task == "multiclass" else ("answer",)
+
+
+def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the parts that are of this target, in the types of the log; features that a part lacks are null."""
+    answers = name_answers(target)
+    for path in folder.rows:
+        part = folder.read(path, (*FIXED, *answers), features)
+        if part is None:
+            continue
+        named = (part.schema.metadata or {}).get(TARGET_KEY, target.name.encode()).decode(errors="replace")
+        if named != target.name:
+            folder.leave_out(path, f"its target is `{named}`, not `{target.name}`")
+            continue
+        try:
+            typed = _cast(part, answers)
+        except pa.ArrowException as error:
+            folder.leave_out(path, str(error).splitlines()[0])
+            continue
+        if pc.all(pc.and_(pc.greater(typed["share"], 0), pc.less_equal(typed["share"], 1))).as_py() is False:
+            folder.leave_out(path, "its column `share` has values that are not above 0 and at most 1")
+            continue
+        yield typed
+
+
+def _cast(part: pa.Table, answers: Sequence[str]) -> pa.Table:
+    wanted = {**_TYPES, **dict.fromkeys(answers, pa.float64())}
+    typed = part.set_column(0, "prediction_id", part["prediction_id"].cast(pa.string()))
+    for name, kind in wanted.items():
+        column = typed[name].cast(kind)
+        if name in _TYPES and column.null_count:
+            raise pa.ArrowInvalid(f"its column `{name}` has nulls")
+        typed = typed.set_column(typed.schema.get_field_index(name), name, column)
+    return typed
+
+
+def take_feature(part: pa.Table, name: str) -> pa.Array:
+    """Return a feature's values as training slices them: numbers in float32, strings as codes."""
+    if name not in part.column_names:
+        return pa.nulls(len(part))
+    plain = to_plain(part[name].combine_chunks())
+    if pa.types.is_integer(plain.type) or pa.types.is_floating(plain.type):
+        return plain.cast(pa.float32(), safe=False)
+    if pa.types.is_timestamp(plain.type) or pa.types.is_boolean(plain.type):
+        return plain
+    return to_strings(plain).dictionary_encode()
+
+
+def join_chunks(chunks: Sequence[pa.Array]) -> pd.Series:
+    """Return one column; where parts differ in its type, as of a column that was hashed later, as strings."""
+    kinds = {chunk.type for chunk in chunks if not pa.types.is_null(chunk.type)}
+    if len(kinds) > 1:
+        chunks = [to_strings(unpack(chunk)).dictionary_encode() for chunk in chunks]
+    kind = chunks[0].type if len(kinds) > 1 else next(iter(kinds), pa.dictionary(pa.int32(), pa.string()))
+    typed = [pa.nulls(len(chunk), kind) if pa.types.is_null(chunk.type) else chunk for chunk in chunks]
+    column = pa.chunked_array(typed, kind)
+    unified = column.unify_dictionaries() if pa.types.is_dictionary(kind) else column
+    return unified.to_pandas(types_mapper=PANDAS_TYPES.get)

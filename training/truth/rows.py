@@ -1,0 +1,164 @@
+"""Logged answers joined with their labels by prediction id.
+
+Parts are read one by one, only the columns that are asked for, and a row leaves nothing but numbers behind: its id is
+forgotten once its label is found. Ids are looked up for a million rows at once: Arrow hashes all labels each time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ekiben.contract.schema import Target
+from ekiben.training.evaluate.weights import Weights
+from ekiben.training.truth.folder import InvalidLog, LogFolder
+from ekiben.training.truth.labels import UNTIMED, Labels
+from ekiben.training.truth.parts import FIXED, join_chunks, name_answers, read_parts, take_feature
+from ekiben.training.wording import count
+
+LOOKED_UP = 1 << 20  # rows
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class LoggedRows:
+    """The rows of a log, each with its answer and, if it came, its label; everything is (rows,) but `answers`."""
+
+    target: Target
+    times: NDArray[np.int64]  # microseconds since 1970 UTC
+    versions: pd.Series
+    shares: NDArray[np.float64]
+    answers: NDArray[np.float32]  # (rows, outputs); of a regression the value alone
+    label_of: NDArray[np.int64]  # positions in `labels`, or UNLABELLED
+    labels: Labels
+    features: Mapping[str, pd.Series]
+    notes: tuple[str, ...]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which rows have a label."""
+        return np.asarray(self.label_of != UNLABELLED)
+
+    def select(self, rows: NDArray[np.bool_]) -> tuple[np.ndarray, NDArray[np.float32]]:
+        """Return the labels and the answers of rows that have a label."""
+        return self.labels.values[self.label_of[rows]], self.answers[rows]
+
+    def weigh(self, rows: NDArray[np.bool_]) -> Weights:
+        """Return how many rows each of these stands for; None if they all stand for as many."""
+        shares = self.shares[rows]
+        return None if not len(shares) or (shares == shares[0]).all() else 1 / shares
+
+    def lags(self, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return after how many seconds the labels of these rows came, where that is known; never less than 0."""
+        here = rows & self.labelled
+        came = self.labels.times[self.label_of[here]]
+        known = came != UNTIMED
+        return np.asarray(np.maximum(0, (came - self.times[here])[known] / 1e6))
+
+
+def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Sequence[str] = ()) -> LoggedRows:
+    """Read every part and find the labels of its rows; raise InvalidLog if no row is left.
+
+    Rows without a finite answer are left out; of rows with one id and a label only the latest is kept.
+    """
+    blocks = list(_read_blocks(target, folder, labels, features))
+    if not sum(len(block.times) for block in blocks):
+        raise InvalidLog(next(folder.describe_left_out(), f"{folder.name} has no rows yet: wait for requests"))
+    rows = _concatenate(target, labels, blocks, features)
+    finite = np.isfinite(rows.answers).all(axis=1)
+    latest = find_latest(rows.label_of, rows.times)
+    notes = [*folder.describe_left_out(), *labels.notes, *describe_matches(folder, rows)]
+    if not finite.all():
+        notes.append(f"{count(int((~finite).sum()), 'row')} without a finite answer left out")
+    if not latest.all():
+        notes.append(f"{count(int((~latest).sum()), 'row')} left out whose id was logged again later, with one label")
+    return keep(rows, finite & latest, notes)
+
+
+def keep(rows: LoggedRows, kept: NDArray[np.bool_], notes: Sequence[str]) -> LoggedRows:
+    """Return some of the rows."""
+    return LoggedRows(
+        rows.target, rows.times[kept], rows.versions[kept], rows.shares[kept], rows.answers[kept], rows.label_of[kept],
+        rows.labels, {name: column[kept] for name, column in rows.features.items()}, tuple(notes),
+    )  # fmt: skip
+
+
+def find_latest(label_of: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows, (rows,), have no label, or one that no later row has too."""
+    labelled = np.flatnonzero(label_of != UNLABELLED)
+    order = labelled[np.argsort(times[labelled], kind="stable")]
+    last = np.zeros(int(label_of.max(initial=UNLABELLED)) + 1, np.int64)
+    last[label_of[order]] = order
+    latest = np.asarray(label_of == UNLABELLED)
+    latest[last[label_of[labelled]]] = True
+    return latest
+
+
+def describe_matches(folder: LogFolder, rows: LoggedRows) -> Iterator[str]:
+    """Yield how many labels are of no logged row; raise InvalidLog if that is all of them."""
+    known = np.zeros(len(rows.labels.ids), bool)
+    known[rows.label_of[rows.labelled]] = True
+    unknown = int((~known).sum())
+    if unknown and unknown == len(known):
+        raise InvalidLog(
+            f"none of the {count(unknown, 'label')} is of a row logged in {folder.name}: an id is the answer's "
+            f"X-Prediction-Id or the caller's own, with /0, /1, … for each of several rows, not "
+            f"{str(rows.labels.ids[0])[:40]!r}"
+        )
+    if unknown:
+        sampled = " (rows that LOG_SAMPLE did not take)" if (rows.shares < 1).any() else ""
+        yield f"{count(unknown, 'label')} of ids that were not logged{sampled}"
+
+
+@dataclass(frozen=True)
+class _Block:
+    times: NDArray[np.int64]
+    versions: pa.ChunkedArray
+    shares: NDArray[np.float64]
+    answers: NDArray[np.float32]
+    label_of: NDArray[np.int64]
+    features: Mapping[str, Sequence[pa.Array]]  # a chunk for each part
+
+
+def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Sequence[str]) -> Iterator[_Block]:
+    waiting: list[pa.Table] = []
+    for part in read_parts(target, folder, features):
+        waiting.append(part)
+        if sum(map(len, waiting)) >= LOOKED_UP:
+            yield _look_up(target, waiting, labels, features)
+            waiting = []
+    if waiting:
+        yield _look_up(target, waiting, labels, features)
+
+
+def _look_up(target: Target, parts: Sequence[pa.Table], labels: Labels, features: Sequence[str]) -> _Block:
+    rows = pa.concat_tables([part.select([*FIXED, *name_answers(target)]) for part in parts])
+    found = pc.index_in(rows["prediction_id"], value_set=labels.ids).fill_null(UNLABELLED)
+    outputs = [rows[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in name_answers(target)]
+    return _Block(
+        rows["time"].cast(pa.int64()).to_numpy(),
+        rows["version"].dictionary_encode(),
+        rows["share"].to_numpy(),
+        np.stack(outputs, axis=1),
+        found.to_numpy().astype(np.int64),
+        {name: [take_feature(part, name) for part in parts] for name in features},
+    )
+
+
+def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], features: Sequence[str]) -> LoggedRows:
+    versions = pa.chunked_array([chunk for block in blocks for chunk in block.versions.chunks])
+    return LoggedRows(
+        target,
+        np.concatenate([block.times for block in blocks]),
+        versions.unify_dictionaries().to_pandas(),
+        np.concatenate([block.shares for block in blocks]),
+        np.concatenate([block.answers for block in blocks]),
+        np.concatenate([block.label_of for block in blocks]),
+        labels,
+        {name: join_chunks([chunk for block in blocks for chunk in block.features[name]]) for name in features},
+        (),
+    )
