@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.training.arguments import LABEL_TABLE
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 ABOUT = "score a service's logged answers with the labels that have come"
-LABEL_TABLE = "a table with the columns `id` and `label` (default: what POST /feedback left in the folder)"
 
 
 def add_commands(commands: "Commands") -> None:

@@ -5,6 +5,7 @@ can't be read is left out as a whole, and said.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
@@ -53,6 +54,14 @@ class LogFolder:
         except (pa.ArrowException, OSError) as error:
             self.leave_out(path, _first_line(error))
             return None
+
+    def describe_columns(self) -> dict[str, pa.DataType]:
+        """Return the columns of rows that any part has, each with the type it has first."""
+        columns: dict[str, pa.DataType] = {}
+        for path in self.rows:
+            with suppress(pa.ArrowException, OSError), self.files.open_input_file(path) as file:  # `read` says why
+                columns = {field.name: field.type for field in parquet.read_schema(file)} | columns
+        return columns
 
     def leave_out(self, path: str, reason: str) -> None:
         """Keep why a part is not used."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ekiben.contract.schema import Target
+from ekiben.contract.validation import shorten
 from ekiben.training.tables.conversion import to_plain, to_strings
 from ekiben.training.tables.plain_types import unpack
 from ekiben.training.tables.read import PANDAS_TYPES
@@ -29,9 +30,7 @@ def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> It
         part = folder.read(path, (*FIXED, *answers), features)
         if part is None:
             continue
-        named = (part.schema.metadata or {}).get(TARGET_KEY, target.name.encode()).decode(errors="replace")
-        if named != target.name:
-            folder.leave_out(path, f"its target is `{named}`, not `{target.name}`")
+        if not check_part(target, folder, path, part):
             continue
         try:
             typed = _cast(part, answers)
@@ -42,6 +41,14 @@ def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> It
             folder.leave_out(path, "its column `share` has values that are not above 0 and at most 1")
             continue
         yield typed
+
+
+def check_part(target: Target, folder: LogFolder, path: str, part: pa.Table) -> bool:
+    """Return whether a part is of this target; if not, it is left out."""
+    named = (part.schema.metadata or {}).get(TARGET_KEY, target.name.encode()).decode(errors="replace")
+    if named != target.name:
+        folder.leave_out(path, f"its target is `{shorten(named)}`, not `{target.name}`")
+    return bool(named == target.name)
 
 
 def _cast(part: pa.Table, answers: Sequence[str]) -> pa.Table:

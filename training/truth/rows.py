@@ -10,18 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.weights import Weights
 from ekiben.training.truth.folder import InvalidLog, LogFolder
 from ekiben.training.truth.labels import UNTIMED, Labels
+from ekiben.training.truth.matching import UNLABELLED, describe_matches, match
 from ekiben.training.truth.parts import FIXED, join_chunks, name_answers, read_parts, take_feature
 from ekiben.training.wording import count
 
 LOOKED_UP = 1 << 20  # rows
-UNLABELLED = -1
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,10 @@ def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Seque
     rows = _concatenate(target, labels, blocks, features)
     finite = np.isfinite(rows.answers).all(axis=1)
     latest = find_latest(rows.label_of, rows.times)
-    notes = [*folder.describe_left_out(), *labels.notes, *describe_matches(folder, rows)]
+    known = np.zeros(len(labels.ids), bool)
+    known[rows.label_of[rows.labelled]] = True
+    matches = describe_matches(folder, labels, known, bool((rows.shares < 1).any()))
+    notes = [*folder.describe_left_out(), *labels.notes, *matches]
     if not finite.all():
         notes.append(f"{count(int((~finite).sum()), 'row')} without a finite answer left out")
     if not latest.all():
@@ -98,22 +100,6 @@ def find_latest(label_of: NDArray[np.int64], times: NDArray[np.int64]) -> NDArra
     return latest
 
 
-def describe_matches(folder: LogFolder, rows: LoggedRows) -> Iterator[str]:
-    """Yield how many labels are of no logged row; raise InvalidLog if that is all of them."""
-    known = np.zeros(len(rows.labels.ids), bool)
-    known[rows.label_of[rows.labelled]] = True
-    unknown = int((~known).sum())
-    if unknown and unknown == len(known):
-        raise InvalidLog(
-            f"none of the {count(unknown, 'label')} is of a row logged in {folder.name}: an id is the answer's "
-            f"X-Prediction-Id or the caller's own, with /0, /1, … for each of several rows, not "
-            f"{str(rows.labels.ids[0])[:40]!r}"
-        )
-    if unknown:
-        sampled = " (rows that LOG_SAMPLE did not take)" if (rows.shares < 1).any() else ""
-        yield f"{count(unknown, 'label')} of ids that were not logged{sampled}"
-
-
 @dataclass(frozen=True)
 class _Block:
     times: NDArray[np.int64]
@@ -137,14 +123,13 @@ def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Se
 
 def _look_up(target: Target, parts: Sequence[pa.Table], labels: Labels, features: Sequence[str]) -> _Block:
     rows = pa.concat_tables([part.select([*FIXED, *name_answers(target)]) for part in parts])
-    found = pc.index_in(rows["prediction_id"], value_set=labels.ids).fill_null(UNLABELLED)
     outputs = [rows[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in name_answers(target)]
     return _Block(
         rows["time"].cast(pa.int64()).to_numpy(),
         rows["version"].dictionary_encode(),
         rows["share"].to_numpy(),
         np.stack(outputs, axis=1),
-        found.to_numpy().astype(np.int64),
+        match(rows, labels),
         {name: [take_feature(part, name) for part in parts] for name in features},
     )
 
