@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ekiben.contract.log_columns import ID, LABEL, TIME
 from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.source_config import FileSource, SqlSource
@@ -16,7 +17,7 @@ from ekiben.training.truth.folder import LogFolder
 from ekiben.training.truth.label_values import WrongLabels, choose_reader
 from ekiben.training.wording import count
 
-ID, LABEL = "id", "label"  # the columns of a table of labels
+TABLE_COLUMNS = ("id", "label")  # of a user's table
 UNTIMED = np.iinfo(np.int64).min  # microseconds, of a label whose table does not say when it came
 _MICROSECONDS = pa.timestamp("us", tz="UTC")
 
@@ -41,25 +42,25 @@ def read_logged_labels(target: Target, folder: LogFolder) -> Labels:
 def read_label_table(target: Target, table: FileSource | SqlSource, spelling: Spelling) -> Labels:
     """Read a user's table of columns `id` and `label`, whose numbers are written as `spelling` has it."""
     source = open_source(table)
-    check_asked(source, (ID, LABEL))
+    check_asked(source, TABLE_COLUMNS)
     blocks = (
         (_to_ids(batch.column(0)), batch.column(1), np.full(len(batch), UNTIMED))
-        for batch in source.batches((ID, LABEL), lambda _: None)
+        for batch in source.batches(TABLE_COLUMNS, lambda _: None)
     )
     return _choose_latest(target, blocks, spelling)
 
 
 def _read_parts(folder: LogFolder) -> Iterator[Block]:
     for path in folder.labels:
-        part = folder.read(path, ("prediction_id", LABEL, "time"))
+        part = folder.read(path, (ID, LABEL, TIME))
         if part is None or not part.num_rows:
             continue
         try:
-            times = part.column("time").cast(_MICROSECONDS).cast(pa.int64()).fill_null(UNTIMED)
+            times = part.column(TIME).cast(_MICROSECONDS).cast(pa.int64()).fill_null(UNTIMED)
         except pa.ArrowException:
-            folder.leave_out(path, f"its column `time` holds {part.column('time').type}")
+            folder.leave_out(path, f"its column `{TIME}` holds {part.column('time').type}")
             continue
-        ids, labels = (part.column(name).combine_chunks() for name in ("prediction_id", LABEL))
+        ids, labels = (part.column(name).combine_chunks() for name in (ID, LABEL))
         yield _to_ids(ids), labels, times.to_numpy()
 
 

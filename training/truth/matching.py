@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ekiben.contract.log_columns import ID
 from ekiben.training.truth.folder import InvalidLog, LogFolder
 from ekiben.training.truth.labels import Labels
 from ekiben.training.wording import count
@@ -17,7 +18,7 @@ MAX_SHOWN = 40  # characters of an id
 
 def match(rows: pa.Table, labels: Labels) -> NDArray[np.int64]:
     """Return the position of each row's label, (rows,), or UNLABELLED."""
-    found = pc.index_in(rows["prediction_id"].cast(pa.string()), value_set=labels.ids).fill_null(UNLABELLED)
+    found = pc.index_in(rows[ID].cast(pa.string()), value_set=labels.ids).fill_null(UNLABELLED)
     return np.asarray(found.to_numpy().astype(np.int64))
 
 

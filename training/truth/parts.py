@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ekiben.contract.log_columns import FIXED, ID, SHARE, TARGET_KEY, TIME, VERSION, name_answers
 from ekiben.contract.schema import Target
 from ekiben.contract.validation import shorten
 from ekiben.training.tables.conversion import to_plain, to_strings
@@ -13,18 +14,11 @@ from ekiben.training.tables.plain_types import unpack
 from ekiben.training.tables.read import PANDAS_TYPES
 from ekiben.training.truth.folder import LogFolder
 
-TARGET_KEY = b"ekiben.target"
-FIXED = ("prediction_id", "time", "version", "share")
-_TYPES = {"time": pa.timestamp("us", tz="UTC"), "version": pa.string(), "share": pa.float64()}
-
-
-def name_answers(target: Target) -> tuple[str, ...]:
-    """Return the log's columns of answers."""
-    return tuple(f"answer.{name}" for name in target.outputs) if target.task == "multiclass" else ("answer",)
+_TYPES = {TIME: pa.timestamp("us", tz="UTC"), VERSION: pa.string(), SHARE: pa.float64()}
 
 
 def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the parts that are of this target, in the types of the log; features that a part lacks are null."""
+    """Yield the parts that are of this target, in the types of the log, with those of the features that they have."""
     answers = name_answers(target)
     for path in folder.rows:
         part = folder.read(path, (*FIXED, *answers), features)
@@ -37,15 +31,15 @@ def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> It
         except pa.ArrowException as error:
             folder.leave_out(path, str(error).splitlines()[0])
             continue
-        if pc.all(pc.and_(pc.greater(typed["share"], 0), pc.less_equal(typed["share"], 1))).as_py() is False:
-            folder.leave_out(path, "its column `share` has values that are not above 0 and at most 1")
+        if pc.all(pc.and_(pc.greater(typed[SHARE], 0), pc.less_equal(typed[SHARE], 1))).as_py() is False:
+            folder.leave_out(path, f"its column `{SHARE}` has values that are not above 0 and at most 1")
             continue
         yield typed
 
 
 def check_part(target: Target, folder: LogFolder, path: str, part: pa.Table) -> bool:
     """Return whether a part is of this target; if not, it is left out."""
-    named = (part.schema.metadata or {}).get(TARGET_KEY, target.name.encode()).decode(errors="replace")
+    named = (part.schema.metadata or {}).get(TARGET_KEY.encode(), target.name.encode()).decode(errors="replace")
     if named != target.name:
         folder.leave_out(path, f"its target is `{shorten(named)}`, not `{target.name}`")
     return bool(named == target.name)
@@ -53,7 +47,7 @@ def check_part(target: Target, folder: LogFolder, path: str, part: pa.Table) -> 
 
 def _cast(part: pa.Table, answers: Sequence[str]) -> pa.Table:
     wanted = {**_TYPES, **dict.fromkeys(answers, pa.float64())}
-    typed = part.set_column(0, "prediction_id", part["prediction_id"].cast(pa.string()))
+    typed = part.set_column(0, ID, part[ID].cast(pa.string()))
     for name, kind in wanted.items():
         column = typed[name].cast(kind)
         if name in _TYPES and column.null_count:

@@ -12,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ekiben.contract.log_columns import FIXED, SHARE, TIME, VERSION, name_answers
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.weights import Weights
 from ekiben.training.truth.folder import InvalidLog, LogFolder
 from ekiben.training.truth.labels import UNTIMED, Labels
 from ekiben.training.truth.matching import UNLABELLED, describe_matches, match
-from ekiben.training.truth.parts import FIXED, join_chunks, name_answers, read_parts, take_feature
+from ekiben.training.truth.parts import join_chunks, read_parts, take_feature
 from ekiben.training.wording import count
 
 LOOKED_UP = 1 << 20  # rows
@@ -59,10 +60,11 @@ class LoggedRows:
         return np.asarray(np.maximum(0, (came - self.times[here])[known] / 1e6))
 
 
-def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Sequence[str] = ()) -> LoggedRows:
+def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> LoggedRows:
     """Read every part and find the labels of its rows; raise InvalidLog if no row is left.
 
-    Rows without a finite answer are left out; of rows with one id and a label only the latest is kept.
+    `features` are the columns of those that are read with them. Rows without a finite answer are left out; of rows
+    with one id and a label only the latest is kept.
     """
     blocks = list(_read_blocks(target, folder, labels, features))
     if not sum(len(block.times) for block in blocks):
@@ -110,9 +112,9 @@ class _Block:
     features: Mapping[str, Sequence[pa.Array]]  # a chunk for each part
 
 
-def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Sequence[str]) -> Iterator[_Block]:
+def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> Iterator[_Block]:
     waiting: list[pa.Table] = []
-    for part in read_parts(target, folder, features):
+    for part in read_parts(target, folder, tuple(features.values())):
         waiting.append(part)
         if sum(map(len, waiting)) >= LOOKED_UP:
             yield _look_up(target, waiting, labels, features)
@@ -121,20 +123,20 @@ def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Se
         yield _look_up(target, waiting, labels, features)
 
 
-def _look_up(target: Target, parts: Sequence[pa.Table], labels: Labels, features: Sequence[str]) -> _Block:
+def _look_up(target: Target, parts: Sequence[pa.Table], labels: Labels, features: Mapping[str, str]) -> _Block:
     rows = pa.concat_tables([part.select([*FIXED, *name_answers(target)]) for part in parts])
     outputs = [rows[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in name_answers(target)]
     return _Block(
-        rows["time"].cast(pa.int64()).to_numpy(),
-        rows["version"].dictionary_encode(),
-        rows["share"].to_numpy(),
+        rows[TIME].cast(pa.int64()).to_numpy(),
+        rows[VERSION].dictionary_encode(),
+        rows[SHARE].to_numpy(),
         np.stack(outputs, axis=1),
         match(rows, labels),
-        {name: [take_feature(part, name) for part in parts] for name in features},
+        {name: [take_feature(part, column) for part in parts] for name, column in features.items()},
     )
 
 
-def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], features: Sequence[str]) -> LoggedRows:
+def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], features: Mapping[str, str]) -> LoggedRows:
     versions = pa.chunked_array([chunk for block in blocks for chunk in block.versions.chunks])
     return LoggedRows(
         target,

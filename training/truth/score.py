@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ekiben.contract.log_columns import name_columns
 from ekiben.contract.schema import Schema
 from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.contract.validation import shorten, suggest
@@ -30,7 +31,8 @@ def score_log(
     opened = open_folder(folder)
     labels = read_labels(model.schema, problem, opened, table, query)
     chosen = choose_slices(model.schema, problem, slices)
-    rows = read_rows(model.schema.target, opened, labels, chosen)
+    columns = name_columns(model.schema)
+    rows = read_rows(model.schema.target, opened, labels, {name: columns[name] for name in chosen})
     return score_live(model, rows, period, chosen)
 
 

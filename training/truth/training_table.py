@@ -4,8 +4,7 @@ The service logged what it had validated, in the schema's types: numbers are num
 of it is read by a column's spelling again. What the network saw is what the next one is fitted to.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,19 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ekiben.contract.log_columns import FIXED, SHARE, TIME, name_columns
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
 from ekiben.training.truth.labels import Labels
+from ekiben.training.truth.lost_features import are_hashes, find_lost
 from ekiben.training.truth.matching import describe_matches, match
 from ekiben.training.truth.parts import check_part
 from ekiben.training.truth.score import read_labels
 from ekiben.training.wording import count, format_share
-
-TIME = "time"  # of the log: when a row was answered
-NEEDED = ("prediction_id", TIME, "version", "share")
-HASH = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,8 @@ class LoggedTable:
     folder: LogFolder
     target: Target
     labels: Labels
-    features: tuple[str, ...]
+    features: Mapping[str, str]  # and their columns in the log
+    vocabularies: Mapping[str, frozenset[str]]  # of the categories, as the champion knows them
     time: str | None  # what to call the time of the answer, if rows are split by it
     zoned: frozenset[str]  # the moments that are read in UTC; the others are naive
     notes: tuple[str, ...] = ()
@@ -68,16 +66,27 @@ class LoggedTable:
         """Yield the labelled rows of each part; of rows with one id only the first that is found."""
         rows, repeats, shares = 0, 0, [1.0]
         for number, path in enumerate(self.folder.rows, 1):
-            part = self.folder.read(path, (*NEEDED, *self.features))
-            if part is not None and check_part(self.target, self.folder, path, part):
+            part = self.folder.read(path, (*FIXED, *self.features.values()))
+            if part is not None and self._is_usable(path, part):
                 found = match(part, self.labels)
                 first = self._take_first(found)
                 rows += len(found)
                 repeats += int(np.count_nonzero(found >= 0) - len(first))
-                shares += pc.unique(part["share"]).to_pylist()
+                shares += pc.unique(part[SHARE]).to_pylist()
                 yield self._to_batch(part.take(first), found[first], columns)
             report(number / len(self.folder.rows))
         self.notes = tuple(self._describe(rows, repeats, min(shares), max(shares[1:], default=1.0)))
+
+    def _is_usable(self, path: str, part: pa.Table) -> bool:
+        """Return whether a part is of this target and holds no hashes; if not, it is left out."""
+        if not check_part(self.target, self.folder, path, part):
+            return False
+        for name, column in self.features.items():
+            is_text = pa.types.is_string(part[column].type)
+            if is_text and (name not in self.vocabularies or are_hashes(part[column], self.vocabularies[name])):
+                self.folder.leave_out(path, f"`{name}` is hashed in it")
+                return False
+        return True
 
     def _take_first(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions of rows whose label no row before has had."""
@@ -88,7 +97,7 @@ class LoggedTable:
         return fresh[np.sort(first)]
 
     def _to_batch(self, part: pa.Table, label_of: NDArray[np.int64], columns: Sequence[str]) -> pa.RecordBatch:
-        arrays = {name: self._set_zone(name, part[name]) for name in self.features}
+        arrays = {name: self._set_zone(name, part[column]) for name, column in self.features.items()}
         arrays[self.target.name] = write_labels(self.target, self.labels.values[label_of])
         if self.time:
             arrays[self.time] = self._set_zone(self.time, part[TIME])
@@ -138,45 +147,31 @@ def open_logged(
     if schema is None:
         raise InvalidLog(f"a log is read by its model's schema, and `{problem.name}` has no champion: train on a table")
     folder = open_folder(log.folder)
-    lost = find_lost(problem, schema, folder)
+    vocabularies = {feature.name: frozenset(feature.vocabulary) for feature in schema.categories}
+    columns = name_columns(schema)
+    lost = find_lost(problem, folder, columns, vocabularies)
     if lost:
         said = ", ".join(f"`{name}` is {why}" for name, why in lost.items())
         if not accept_change or len(lost) == len(problem.features):
             raise InvalidLog(f"{said} in {folder.name}: log it as it is, or train without it by --accept-schema-change")
         print(f"trained without what the log does not hold: {said}")
-    labels = read_labels(schema, problem, folder, log.labels, log.query)
-    features = {name: facts for name, facts in problem.features.items() if name not in lost}
-    time = problem.split.time if problem.split.time not in features else None
-    source = FileSource(path=Path(log.folder)) if "://" not in log.folder else SqlSource(url=folder.name, query="")
-    split = problem.split.model_copy(update={"validate_from": None, "test_from": None})
-    slices = tuple(name for name in problem.slices if name in features)
-    changed = {"source": source, "features": features, "split": split, "slices": slices}
+    changed = fit_problem(problem, folder, log.folder, lost)
     zoned = frozenset(feature.name for feature in schema.timestamps if feature.zoned)
+    time = problem.split.time if problem.split.time not in changed.features else None
     if time and problem.split.zoned:
         zoned |= {time}
-    return problem.model_copy(update=changed), LoggedTable(folder, schema.target, labels, tuple(features), time, zoned)
+    labels = read_labels(schema, problem, folder, log.labels, log.query)
+    kept = {name: columns.get(name, name) for name in changed.features}
+    return changed, LoggedTable(folder, schema.target, labels, kept, vocabularies, time, zoned)
 
 
-def find_lost(problem: ProblemConfig, schema: Schema, folder: LogFolder) -> Mapping[str, str]:
-    """Return the features that the log does not hold as they were: "dropped" or "hashed"."""
-    vocabularies = {feature.name: frozenset(feature.vocabulary) for feature in schema.categories}
-    columns = folder.describe_columns()
-    lost = {name: "dropped" for name in problem.features if name not in columns}
-    for name in problem.features.keys() & columns.keys():
-        if problem.features[name].kind == "category":
-            is_hashed = _holds_hashes(folder, name, vocabularies.get(name, frozenset()))
-        else:
-            is_hashed = pa.types.is_string(columns[name])
-        if is_hashed:
-            lost[name] = "hashed"
-    return dict(sorted(lost.items()))
-
-
-def _holds_hashes(folder: LogFolder, name: str, vocabulary: frozenset[str]) -> bool:
-    """Return whether every value of the first part that has any looks like a hash, and none is known to training."""
-    for path in folder.rows:
-        part = folder.read(path, (), (name,))
-        values = [] if part is None or not part.num_columns else pc.unique(part[name]).drop_null().to_pylist()
-        if values:
-            return all(HASH.fullmatch(str(value)) and value not in vocabulary for value in values)
-    return False
+def fit_problem(problem: ProblemConfig, folder: LogFolder, path: str, lost: Collection[str]) -> ProblemConfig:
+    """Return the problem with the log as its source, without what the log does not hold, and split by shares."""
+    features = {name: facts for name, facts in problem.features.items() if name not in lost}
+    changed = {
+        "source": SqlSource(url=folder.name, query="") if "://" in path else FileSource(path=Path(path)),
+        "features": features,
+        "split": problem.split.model_copy(update={"validate_from": None, "test_from": None}),
+        "slices": tuple(name for name in problem.slices if name in features),
+    }
+    return problem.model_copy(update=changed)

@@ -210,3 +210,21 @@ def test_tables_of_the_same_rows_are_equal(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         read_again.frame, read_table(problem, lambda _: None).frame, check_categorical=False, check_like=True
     )
+
+
+def test_a_part_that_holds_hashes_is_named(tmp_path: Path) -> None:
+    log_shop(tmp_path)
+    features = {name: values[:4] for name, values in (FEATURES | {"colour": HASHES}).items()}
+    write_rows(tmp_path, np.full(4, 0.5), features, ids=["a", "b", "c", "d"], version="3", target="paid")
+    _, table = read(tmp_path)
+    assert len(table.frame) == ROWS
+    assert any("is left out: `colour` is hashed in it" in note for note in table.notes)
+
+
+def test_a_feature_called_as_a_column_of_the_log(tmp_path: Path) -> None:
+    schema = SCHEMA.model_copy(update={"features": (Number(name="time", low=0, high=1000),)})
+    problem = PROBLEM.model_copy(update={"features": {"time": PROBLEM.features["price"]}, "slices": ()})
+    write_rows(tmp_path, np.full(ROWS, 0.5), {"feature.time": np.arange(ROWS, dtype=float)}, target="paid")
+    write_labels(tmp_path, name_rows(ROWS), PAID, later(spread(ROWS), 3))
+    changed, source = open_logged(problem, schema, LogTable(str(tmp_path)), accept_change=False)
+    assert read_table(changed, lambda _: None, logged=source).frame["time"].tolist() == list(range(ROWS))
