@@ -9,6 +9,7 @@ from ekiben.contract.schema import Target
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score, slice_keys
+from ekiben.training.evaluate.estimates import learn_calibration
 from ekiben.training.evaluate.slices import cut
 from ekiben.training.problem import ProblemConfig
 
@@ -26,7 +27,13 @@ def describe_scores(
     `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
     """
     slices = {name: _score_slices(target, test[name], labels, answers) for name in dict.fromkeys(problem.slices)}
-    return TrainingScores(rows=len(labels), tested=describe_split(problem.split), scores=dict(scores), slices=slices)
+    return TrainingScores(
+        rows=len(labels),
+        tested=describe_split(problem.split),
+        scores=dict(scores),
+        slices=slices,
+        calibration=learn_calibration(target, labels, answers),
+    )
 
 
 def _score_slices(

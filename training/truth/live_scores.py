@@ -17,12 +17,14 @@ from ekiben.contract.schema import Target
 from ekiben.model.package import PackedModel
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.evaluate import score, slice_keys
+from ekiben.training.evaluate.estimates import UNCHANGED, Calibration, estimate
 from ekiben.training.evaluate.slices import cut
 from ekiben.training.truth.rows import LoggedRows
 
 Period = Literal["week", "day"]
 DAYS: Mapping[Period, int] = {"week": 7, "day": 1}
 MONDAY = 3  # days that the epoch, a Thursday, lies behind one
+MIN_LABELLED = 100  # rows of a period: of fewer the realised score is itself too uncertain to judge an estimate by
 DAY_US = 86_400_000_000
 EPOCH = date(1970, 1, 1)
 
@@ -37,12 +39,23 @@ class LiveScore:
     labelled: int
     lag_s: float | None  # the median, from answer to label; None where no label says when it came
     scores: Mapping[str, float]
+    estimated: Mapping[str, float]  # of all rows, from calibrated probabilities alone; of a regression nothing
+    estimated_labelled: Mapping[str, float]  # the same of the labelled rows, to be compared with `scores`
     training: Mapping[str, float]  # of training's test rows of the same slice
 
     @property
     def coverage(self) -> float:
         """The share of the rows whose labels came."""
         return self.labelled / self.rows
+
+
+@dataclass(frozen=True)
+class Miss:
+    """How far estimates of a metric were off."""
+
+    mean: float
+    largest: float
+    periods: int  # in which it was measured
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,7 @@ class LiveScores:
     period: Period
     periods: tuple[LiveScore, ...]
     slices: Mapping[str, tuple[LiveScore, ...]]
+    misses: Mapping[str, Miss]  # how far the estimates of the periods were off, by metric
     notes: tuple[str, ...]
 
 
@@ -67,9 +81,8 @@ def score_live(model: PackedModel, rows: LoggedRows, period: Period = "week", sl
     packed = model.training_scores
     days = rows.times // DAY_US
     everything = np.ones(len(days), bool)
-    notes = list(rows.notes)
-    if packed is None:
-        notes.append(f"{model.name} {model.version} was packed without training's scores: train it again to see them")
+    calibration = packed.calibration if packed else UNCHANGED
+    periods = tuple(_score_periods(rows, days, DAYS[period], calibration))
     return LiveScores(
         model=model.name,
         target=rows.target,
@@ -77,15 +90,18 @@ def score_live(model: PackedModel, rows: LoggedRows, period: Period = "week", sl
         first=_name_day(int(days.min())),
         last=_name_day(int(days.max())),
         training=packed,
-        whole=score_part(rows, everything, "all", packed.scores if packed else {}),
+        whole=score_part(rows, everything, "all", calibration, packed.scores if packed else {}),
         period=period,
-        periods=tuple(_score_periods(rows, days, DAYS[period])),
-        slices={name: tuple(_score_slices(rows, name, packed)) for name in slices},
-        notes=tuple(notes),
+        periods=periods,
+        slices={name: tuple(_score_slices(rows, name, calibration, packed)) for name in slices},
+        misses=dict(_measure_misses(periods)),
+        notes=(*rows.notes, *_find_notes(model, rows)),
     )
 
 
-def score_part(rows: LoggedRows, here: NDArray[np.bool_], name: str, training: Mapping[str, float]) -> LiveScore:
+def score_part(
+    rows: LoggedRows, here: NDArray[np.bool_], name: str, calibration: Calibration, training: Mapping[str, float]
+) -> LiveScore:
     """Score some of the rows, (rows,) of which are True."""
     labelled = here & rows.labelled
     lags = rows.lags(here)
@@ -96,23 +112,48 @@ def score_part(rows: LoggedRows, here: NDArray[np.bool_], name: str, training: M
         labelled=int(labelled.sum()),
         lag_s=float(np.median(lags)) if len(lags) else None,
         scores=score(rows.target, *rows.select(labelled), rows.weigh(labelled)) if labelled.any() else {},
+        estimated=estimate(rows.target, rows.answers[here], calibration, rows.weigh(here)),
+        estimated_labelled=estimate(rows.target, rows.answers[labelled], calibration, rows.weigh(labelled)),
         training=training,
     )
 
 
-def _score_periods(rows: LoggedRows, days: NDArray[np.int64], length: int) -> Iterator[LiveScore]:
+def _score_periods(
+    rows: LoggedRows, days: NDArray[np.int64], length: int, calibration: Calibration
+) -> Iterator[LiveScore]:
     offset = MONDAY if length > 1 else 0
     numbers = (days + offset) // length
     for number in np.unique(numbers):
-        yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), {})
+        yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), calibration, {})
 
 
-def _score_slices(rows: LoggedRows, feature: str, packed: TrainingScores | None) -> Iterator[LiveScore]:
+def _score_slices(
+    rows: LoggedRows, feature: str, calibration: Calibration, packed: TrainingScores | None
+) -> Iterator[LiveScore]:
     names, slice_of, _ = cut(slice_keys(rows.features[feature]))
     known = packed.slices.get(feature, {}) if packed else {}
     for index, name in enumerate(names):
         shown = "(missing)" if name is None else name
-        yield score_part(rows, slice_of == index, shown, known.get(shown, {}))
+        yield score_part(rows, slice_of == index, shown, calibration, known.get(shown, {}))
+
+
+def _measure_misses(periods: Sequence[LiveScore]) -> Iterator[tuple[str, Miss]]:
+    """Yield by metric how far the estimates of labelled rows were from what came true, over periods with enough."""
+    enough = [part for part in periods if part.labelled >= MIN_LABELLED]
+    for name in enough[0].estimated_labelled if enough else ():
+        pairs = [(part.estimated_labelled[name], part.scores[name]) for part in enough if name in part.scores]
+        misses = [abs(estimated - realised) for estimated, realised in pairs]
+        if misses:
+            yield name, Miss(float(np.mean(misses)), max(misses), len(misses))
+
+
+def _find_notes(model: PackedModel, rows: LoggedRows) -> Iterator[str]:
+    if model.training_scores is None:
+        yield f"{model.name} {model.version} was packed without training's scores: train it again to see them"
+    if not rows.labelled.any():
+        yield "no label has come yet"
+    if rows.target.task == "regression":
+        yield "of a regression nothing is estimated before labels come: its answers have no probability to be right"
 
 
 def _name_day(day: int) -> str:

@@ -21,6 +21,7 @@ from ekiben.training.truth.matching import UNLABELLED, describe_matches, match
 from ekiben.training.truth.parts import join_chunks, read_parts, take_feature
 from ekiben.training.wording import count
 
+MAX_CELLS = 1 << 28  # answers that are kept: 1 GiB
 LOOKED_UP = 1 << 20  # rows
 
 
@@ -114,7 +115,11 @@ class _Block:
 
 def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> Iterator[_Block]:
     waiting: list[pa.Table] = []
+    rows = 0
     for part in read_parts(target, folder, tuple(features.values())):
+        rows += len(part)
+        if rows * len(name_answers(target)) > MAX_CELLS:
+            raise InvalidLog(f"{folder.name} has more than {rows - len(part):,} rows: move the oldest parts elsewhere")
         waiting.append(part)
         if sum(map(len, waiting)) >= LOOKED_UP:
             yield _look_up(target, waiting, labels, features)

@@ -1,14 +1,16 @@
 """Live scores as tables of words: what the terminal and the page show alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ekiben.training.evaluate import headline
 from ekiben.training.evaluate.text import format_number
-from ekiben.training.truth.live_scores import LiveScore, LiveScores
+from ekiben.training.truth.live_scores import MIN_LABELLED, LiveScore, LiveScores
 from ekiben.training.wording import count, format_share
 
 NOTHING = "–"
+ESTIMATED = "estimated"
 LENGTHS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))  # seconds
 
 
@@ -31,19 +33,29 @@ def describe(live: LiveScores) -> Iterator[str]:
     yield "versions: " + ", ".join(f"{version} ({count(rows, 'row')})" for version, rows in live.versions.items())
     if live.training:
         yield f"training's are those of {count(live.training.rows, 'test row')}, {live.training.tested}"
+    if live.whole.estimated:
+        yield describe_misses(live)
     yield from (f"note: {note}" for note in live.notes)
+
+
+def describe_misses(live: LiveScores) -> str:
+    """Return what estimates are, and how far they were off in the periods with enough labels."""
+    what = f"{ESTIMATED}: of all rows, from the calibrated probabilities alone"
+    first = next((name for name in headline(live.target) if name in live.misses), None)
+    if first is None:
+        return f"{what}; how far that is off is not known: no {live.period} has {MIN_LABELLED} labels"
+    miss = live.misses[first]
+    off = f"{format_number(miss.mean)} on average, {format_number(miss.largest)} at most"
+    return f"{what}; in {count(miss.periods, live.period)} with labels it missed the {first} by {off}"
 
 
 def tabulate(live: LiveScores) -> Iterator[TextTable]:
     """Yield all metrics beside training's, the periods, and the slices of each feature."""
     yield _compare(live)
     shown = _choose_metrics(live)
-    yield TextTable(f"by {live.period}", ("", *_COLUMNS, *shown), tuple(_show(part, shown) for part in live.periods))
+    yield _tabulate_parts(f"by {live.period}", live.periods, shown, "estimated")
     for feature, parts in live.slices.items():
-        has_training = any(part.training for part in parts)
-        columns = [name for metric in shown for name in ((metric, "training") if has_training else (metric,))]
-        cells = tuple(_show(part, shown, has_training) for part in parts)
-        yield TextTable(f"by {feature}", ("", *_COLUMNS, *columns), cells)
+        yield _tabulate_parts(f"by {feature}", parts, shown, "training")
 
 
 _COLUMNS = ("rows", "labelled", "lag")
@@ -51,26 +63,37 @@ _COLUMNS = ("rows", "labelled", "lag")
 
 def _compare(live: LiveScores) -> TextTable:
     training = live.training.scores if live.training else {}
-    names = list(dict.fromkeys([*live.whole.scores, *training]))
-    cells = tuple((name, _number(training, name), _number(live.whole.scores, name)) for name in names)
-    return TextTable("all rows", ("", "training", "live"), cells)
+    whole = live.whole
+    names = list(dict.fromkeys([*whole.scores, *training, *whole.estimated]))
+    columns = {"training": training, "live": whole.scores}
+    if whole.estimated:
+        misses = {name: miss.mean for name, miss in live.misses.items()}
+        columns |= {ESTIMATED: whole.estimated, "missed by": misses}
+    cells = tuple((name, *(_number(scores, name) for scores in columns.values())) for name in names)
+    return TextTable("all rows", ("", *columns), cells)
 
 
 def _choose_metrics(live: LiveScores) -> list[str]:
     """Return the few metrics of the task that any part has."""
-    parts = [live.whole, *live.periods]
-    wanted = headline(live.target)
-    return [name for name in wanted if any(name in part.scores for part in parts)]
+    known = live.whole.scores.keys() | live.whole.estimated.keys()
+    return [name for name in headline(live.target) if name in known]
 
 
-def _show(part: LiveScore, metrics: list[str], has_training: bool = False) -> tuple[str, ...]:
-    lag = NOTHING if part.lag_s is None else format_length(part.lag_s)
-    cells = [part.name, f"{part.rows:,}", format_share(part.coverage), lag]
-    for name in metrics:
-        cells.append(_number(part.scores, name))
-        if has_training:
-            cells.append(_number(part.training, name))
-    return tuple(cells)
+def _tabulate_parts(
+    title: str, parts: Sequence[LiveScore], metrics: Sequence[str], beside: Literal["estimated", "training"]
+) -> TextTable:
+    """Return a row for each part, and beside each metric what was estimated or what training had, if anything."""
+    scored = [(part, {"estimated": part.estimated, "training": part.training}[beside]) for part in parts]
+    paired = {metric for metric in metrics if any(metric in others for _, others in scored)}
+    columns = [name for metric in metrics for name in ((metric, beside) if metric in paired else (metric,))]
+    cells = []
+    for part, others in scored:
+        lag = NOTHING if part.lag_s is None else format_length(part.lag_s)
+        row = [part.name, f"{part.rows:,}", format_share(part.coverage), lag]
+        for metric in metrics:
+            row += [_number(part.scores, metric), *([_number(others, metric)] if metric in paired else [])]
+        cells.append(tuple(row))
+    return TextTable(title, ("", *_COLUMNS, *columns), tuple(cells))
 
 
 def _number(scores: Mapping[str, float], name: str) -> str:

@@ -222,7 +222,7 @@ def test_a_part_that_holds_hashes_is_named(tmp_path: Path) -> None:
 
 
 def test_a_feature_called_as_a_column_of_the_log(tmp_path: Path) -> None:
-    schema = SCHEMA.model_copy(update={"features": (Number(name="time", low=0, high=1000),)})
+    schema = Schema(name="shop", features=(Number(name="time", low=0, high=1000),), target=SCHEMA.target)
     problem = PROBLEM.model_copy(update={"features": {"time": PROBLEM.features["price"]}, "slices": ()})
     write_rows(tmp_path, np.full(ROWS, 0.5), {"feature.time": np.arange(ROWS, dtype=float)}, target="paid")
     write_labels(tmp_path, name_rows(ROWS), PAID, later(spread(ROWS), 3))

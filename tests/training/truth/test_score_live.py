@@ -16,9 +16,10 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import Manifest, PackedModel
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores
 from ekiben.training.evaluate import score
+from ekiben.training.evaluate.estimates import estimate
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.truth.folder import InvalidLog
-from ekiben.training.truth.live_scores import LiveScores
+from ekiben.training.truth.live_scores import LiveScores, Miss
 from ekiben.training.truth.report import FORMATS, render
 from ekiben.training.truth.score import score_log
 from tests.row_log import MONDAY, later, name_rows, split_rows, spread, write_labels, write_rows
@@ -300,3 +301,44 @@ def test_a_clock_that_jumped_makes_no_negative_lag(tmp_path: Path) -> None:
     log_flights(tmp_path)
     write_labels(tmp_path, name_rows(ROWS), OUTCOMES.tolist(), [time - timedelta(days=2) for time in spread(ROWS)])
     assert score_folder(tmp_path).whole.lag_s == 0.0
+
+
+def test_before_labels_come_scores_are_estimated_and_marked(tmp_path: Path) -> None:
+    log_flights(tmp_path)
+    live = score_folder(tmp_path)
+    assert live.whole.scores == {}
+    assert live.whole.estimated == estimate(LATE, CERTAINTY[:, None])
+    text = render(live, "text")
+    assert "note: no label has come yet" in text
+    assert "how far that is off is not known: no week has 100 labels" in text
+    assert [part.estimated.keys() == live.whole.estimated.keys() for part in live.periods] == [True] * 4
+    header = next(line for line in text.splitlines() if line.startswith("by week"))
+    assert header.split()[-5:] == ["lag", "auc", "estimated", "log_loss", "estimated"]
+
+
+def test_the_error_of_the_estimates_is_measured_where_labels_came(tmp_path: Path) -> None:
+    log_flights(tmp_path)
+    label_first(tmp_path, 2050)  # of the third week too few
+    live = score_folder(tmp_path)
+    misses = [
+        abs(estimate(LATE, CERTAINTY[rows, None])["auc"] - live.periods[index].scores["auc"])
+        for index, rows in enumerate((slice(0, 1000), slice(1000, 2000)))
+    ]
+    assert live.misses["auc"] == Miss(float(np.mean(misses)), max(misses), 2)
+    assert "in 2 weeks with labels it missed the auc by" in render(live, "text")
+
+
+def test_a_regression_has_no_estimate(tmp_path: Path) -> None:
+    write_rows(tmp_path, CERTAINTY, target="price")
+    live = score_folder(tmp_path, PRICE, slices=[])
+    assert live.whole.estimated == {}
+    text = render(live, "text")
+    assert "note: no label has come yet" in text
+    assert "of a regression nothing is estimated before labels come" in text
+
+
+def test_a_log_that_does_not_fit_into_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_flights(tmp_path)
+    monkeypatch.setattr("ekiben.training.truth.rows.MAX_CELLS", ROWS - 1)
+    with pytest.raises(InvalidLog, match=r"has more than 2,666 rows: move the oldest parts elsewhere$"):
+        score_folder(tmp_path)
