@@ -33,6 +33,7 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress, show_steps
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
+from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
@@ -107,11 +108,12 @@ def train(
             log_report(problem.name, report)
         trained = fit_and_score(problem, prepared, options)
         print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
-        test, labels = prepared.parts.test, prepared.labels[2]
-        log_evaluation(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
+        target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
+        log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
+        groups = log_fairness(problem, target, test, labels, trained.answers)
         package = Path(scratch) / tracking.PACKAGE
         package.mkdir()
-        packed = describe_scores(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
+        packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)

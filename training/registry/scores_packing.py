@@ -1,6 +1,6 @@
 """What a package keeps of the evaluation, for live scores to be compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from ekiben.model.training_scores import TrainingScores
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score, slice_keys
 from ekiben.training.evaluate.estimates import learn_calibration
+from ekiben.training.evaluate.fairness import GroupRates
 from ekiben.training.evaluate.slices import cut
 from ekiben.training.problem import ProblemConfig
 
@@ -21,8 +22,9 @@ def describe_scores(
     labels: np.ndarray,
     answers: np.ndarray,
     scores: Mapping[str, float],
+    groups: Mapping[str, Sequence[GroupRates]],
 ) -> TrainingScores:
-    """Return the scores of the test rows, and of the slices that the problem names.
+    """Return the scores of the test rows, and of the slices and groups that the problem names.
 
     `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
     """
@@ -32,6 +34,7 @@ def describe_scores(
         tested=describe_split(problem.split),
         scores=dict(scores),
         slices=slices,
+        fairness={name: [group.flatten() for group in compared] for name, compared in groups.items()},
         calibration=learn_calibration(target, labels, answers),
     )
 

@@ -119,7 +119,7 @@ def choose_readers(
 ) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, "category", PLAIN) for name in problem.slices
+        name: ColumnReader(name, "category", PLAIN) for name in (*problem.slices, *problem.groups)
     }
     if problem.split.time:
         readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spell(problem.split))

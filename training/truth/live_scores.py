@@ -18,6 +18,7 @@ from ekiben.model.package import PackedModel
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.evaluate import score, slice_keys
 from ekiben.training.evaluate.estimates import UNCHANGED, Calibration, estimate
+from ekiben.training.evaluate.fairness import UNKNOWN, GroupRates, compare_groups
 from ekiben.training.evaluate.slices import cut
 from ekiben.training.truth.rows import LoggedRows
 
@@ -72,12 +73,15 @@ class LiveScores:
     period: Period
     periods: tuple[LiveScore, ...]
     slices: Mapping[str, tuple[LiveScore, ...]]
+    fairness: Mapping[str, tuple[GroupRates, ...]]  # by column, the largest group first
     misses: Mapping[str, Miss]  # how far the estimates of the periods were off, by metric
     notes: tuple[str, ...]
 
 
-def score_live(model: PackedModel, rows: LoggedRows, period: Period = "week", slices: Sequence[str] = ()) -> LiveScores:
-    """Score a log's rows; `slices` are names of features that were read with them."""
+def score_live(
+    model: PackedModel, rows: LoggedRows, period: Period, slices: Sequence[str], groups: Sequence[str]
+) -> LiveScores:
+    """Score a log's rows by `slices`, and compare `groups`: names of features that were read with them."""
     packed = model.training_scores
     days = rows.times // DAY_US
     everything = np.ones(len(days), bool)
@@ -94,6 +98,7 @@ def score_live(model: PackedModel, rows: LoggedRows, period: Period = "week", sl
         period=period,
         periods=periods,
         slices={name: tuple(_score_slices(rows, name, calibration, packed)) for name in slices},
+        fairness={name: tuple(_compare_groups(rows, name)) for name in groups},
         misses=dict(_measure_misses(periods)),
         notes=(*rows.notes, *_find_notes(model, rows)),
     )
@@ -135,6 +140,12 @@ def _score_slices(
     for index, name in enumerate(names):
         shown = "(missing)" if name is None else name
         yield score_part(rows, slice_of == index, shown, calibration, known.get(shown, {}))
+
+
+def _compare_groups(rows: LoggedRows, feature: str) -> list[GroupRates]:
+    everything = np.ones(len(rows.times), bool)
+    labels = rows.list_labels(UNKNOWN)
+    return compare_groups(rows.target, labels, rows.answers, rows.features[feature], rows.weigh(everything))
 
 
 def _measure_misses(periods: Sequence[LiveScore]) -> Iterator[tuple[str, Miss]]:

@@ -48,6 +48,12 @@ class LoggedRows:
         """Return the labels and the answers of rows that have a label."""
         return self.labels.values[self.label_of[rows]], self.answers[rows]
 
+    def list_labels(self, unknown: float) -> np.ndarray:
+        """Return every row's label, (rows,), or `unknown`."""
+        listed = np.full(len(self.label_of), unknown, self.labels.values.dtype)
+        listed[self.labelled] = self.labels.values[self.label_of[self.labelled]]
+        return listed
+
     def weigh(self, rows: NDArray[np.bool_]) -> Weights:
         """Return how many rows each of these stands for; None if they all stand for as many."""
         shares = self.shares[rows]

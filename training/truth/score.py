@@ -1,6 +1,7 @@
 """The whole way from a folder of logged rows to live scores: `ekiben score-live`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ekiben.contract.log_columns import name_columns
 from ekiben.contract.schema import Schema
@@ -31,9 +32,13 @@ def score_log(
     opened = open_folder(folder)
     labels = read_labels(model.schema, problem, opened, table, query)
     chosen = choose_slices(model.schema, problem, slices)
+    groups = [name for name in dict.fromkeys(problem.groups) if name in model.schema.names]
     columns = name_columns(model.schema)
-    rows = read_rows(model.schema.target, opened, labels, {name: columns[name] for name in chosen})
-    return score_live(model, rows, period, chosen)
+    rows = read_rows(model.schema.target, opened, labels, {name: columns[name] for name in (*chosen, *groups)})
+    unlogged = [name for name in dict.fromkeys(problem.groups) if name not in groups]
+    notes = [f"groups by `{name}` are not compared: only features are logged" for name in unlogged]
+    live = score_live(model, rows, period, chosen, groups)
+    return replace(live, notes=(*live.notes, *notes))
 
 
 def read_labels(

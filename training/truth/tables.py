@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ekiben.contract.schema import Target
 from ekiben.training.evaluate import headline
+from ekiben.training.evaluate.fairness import RATES, GroupRates, Interval, describe_unfair, name_group
 from ekiben.training.evaluate.text import format_number
 from ekiben.training.truth.live_scores import MIN_LABELLED, LiveScore, LiveScores
 from ekiben.training.wording import count, format_share
@@ -35,6 +37,8 @@ def describe(live: LiveScores) -> Iterator[str]:
         yield f"training's are those of {count(live.training.rows, 'test row')}, {live.training.tested}"
     if live.whole.estimated:
         yield describe_misses(live)
+    for feature, groups in live.fairness.items():
+        yield from (f"fairness: {sentence}" for sentence in describe_unfair(feature, groups))
     yield from (f"note: {note}" for note in live.notes)
 
 
@@ -56,6 +60,8 @@ def tabulate(live: LiveScores) -> Iterator[TextTable]:
     yield _tabulate_parts(f"by {live.period}", live.periods, shown, "estimated")
     for feature, parts in live.slices.items():
         yield _tabulate_parts(f"by {feature}", parts, shown, "training")
+    for feature, groups in live.fairness.items():
+        yield _tabulate_groups(live.target, f"fairness by {feature}", groups)
 
 
 _COLUMNS = ("rows", "labelled", "lag")
@@ -94,6 +100,24 @@ def _tabulate_parts(
             row += [_number(part.scores, metric), *([_number(others, metric)] if metric in paired else [])]
         cells.append(tuple(row))
     return TextTable(title, ("", *_COLUMNS, *columns), tuple(cells))
+
+
+def _tabulate_groups(target: Target, title: str, groups: Sequence[GroupRates]) -> TextTable:
+    """Return a row for each group: each rate, and its ratio to the largest group's, with their intervals."""
+    columns = [column for name in RATES for column in (name.replace("_", " "), "ratio")]
+    cells = [
+        (
+            name_group(target, group),
+            f"{group.rows:,}",
+            *(_interval(i) for name in RATES for i in (group.rates[name], group.ratios.get(name))),
+        )
+        for group in groups
+    ]
+    return TextTable(title, ("", "rows", *columns), tuple(cells))
+
+
+def _interval(interval: Interval | None) -> str:
+    return f"{interval.value:.3f} ({interval.low:.2f}–{interval.high:.2f})" if interval else NOTHING
 
 
 def _number(scores: Mapping[str, float], name: str) -> str:

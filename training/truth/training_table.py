@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.log_columns import FIXED, SHARE, TIME, name_columns
 from ekiben.contract.schema import Schema, Target
-from ekiben.training.problem import ProblemConfig
+from ekiben.training.problem import Fairness, ProblemConfig
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
 from ekiben.training.truth.labels import Labels
@@ -168,10 +168,12 @@ def open_logged(
 def fit_problem(problem: ProblemConfig, folder: LogFolder, path: str, lost: Collection[str]) -> ProblemConfig:
     """Return the problem with the log as its source, without what the log does not hold, and split by shares."""
     features = {name: facts for name, facts in problem.features.items() if name not in lost}
+    groups = tuple(name for name in problem.groups if name in features)
     changed = {
         "source": SqlSource(url=folder.name, query="") if "://" in path else FileSource(path=Path(path)),
         "features": features,
         "split": problem.split.model_copy(update={"validate_from": None, "test_from": None}),
         "slices": tuple(name for name in problem.slices if name in features),
+        "fairness": Fairness(groups=groups) if groups else None,
     }
     return problem.model_copy(update=changed)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ekiben.commands.__main__ import main
 from ekiben.contract.encoding import Encoder
@@ -45,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         made = ["--target", "won", "--name", NAME, "-o", str(folder / "problem.toml")]
         assert main(["init", str(folder / "table.csv"), *made]) == 0
         text = (folder / "problem.toml").read_text()
-        (folder / "problem.toml").write_text(f'slices = ["city"]\n{text}')
+        (folder / "problem.toml").write_text(f'slices = ["city"]\n{text}\n[fairness]\ngroups = ["city"]\n')
         assert main(["train", "--epochs", "2", "--problem", str(folder / "problem.toml")]) == 0
         yield folder
     report_path(NAME).unlink(missing_ok=True)
@@ -89,6 +90,9 @@ def test_the_live_score_is_the_offline_one_to_the_digit(
     labels = encode_labels(model.schema.target, frame["won"])
     assert live["whole"]["scores"] == score(model.schema.target, labels[:LABELLED], answer(model, frame)[:LABELLED])
     assert model.training_scores is not None
+    assert [group["group"] for group in live["fairness"]["city"]] == sorted(
+        ["Tehran", "Qom", "Yazd"], key=frame["city"].value_counts().to_dict().__getitem__, reverse=True
+    )
     assert live["training"]["scores"] == model.training_scores.scores
     assert {part["name"]: part["training"] for part in live["slices"]["city"]} == model.training_scores.slices["city"]
 
@@ -98,9 +102,18 @@ def test_a_log_is_the_next_training_table(home: Path, logged: Path, capsys: Capt
     capsys.readouterr()
     assert main(["train", "--epochs", "2", "--from-log", str(logged), *problem]) == 0
     printed = capsys.readouterr().out
-    assert "against version 1: nothing unexpected" in printed or "checked 320 rows against version 1" in printed
+    assert "checked 320 rows against version 1" in printed
     assert f"320 rows of the log {logged}" in printed
     assert "left out: 80 rows without a label" in printed
+
+
+def test_training_compares_the_groups(model: PackedModel) -> None:
+    packed = model.training_scores
+    assert packed is not None
+    groups = {group["group"]: group for group in packed.fairness["city"]}
+    assert groups.keys() == {"Tehran", "Qom", "Yazd"}
+    artifacts = MlflowClient().list_artifacts(model.manifest.run_id, "evaluation")
+    assert {"evaluation/fairness_by_city.json", "evaluation/fairness_by_city.png"} <= {file.path for file in artifacts}
 
 
 def test_labels_without_a_log(home: Path, capsys: Capture) -> None:

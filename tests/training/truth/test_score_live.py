@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -17,6 +18,7 @@ from ekiben.model.package import Manifest, PackedModel
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores
 from ekiben.training.evaluate import score
 from ekiben.training.evaluate.estimates import estimate
+from ekiben.training.evaluate.fairness import UNKNOWN, compare_groups
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.truth.folder import InvalidLog
 from ekiben.training.truth.live_scores import LiveScores, Miss
@@ -52,8 +54,8 @@ def describe_problem(target: Target, **others: Any) -> ProblemConfig:
     return ProblemConfig.model_validate({**entries, "target": {"name": target.name, "task": target.task}, **others})
 
 
-def score_folder(folder: Path, target: Target = LATE, **options: Any) -> LiveScores:
-    problem = describe_problem(target)
+def score_folder(folder: Path, target: Target = LATE, groups: tuple[str, ...] = (), **options: Any) -> LiveScores:
+    problem = describe_problem(target, **({"fairness": {"groups": groups}} if groups else {}))
     return score_log(pack(folder, target), problem, str(folder), **options)
 
 
@@ -342,3 +344,24 @@ def test_a_log_that_does_not_fit_into_memory_is_said(tmp_path: Path, monkeypatch
     monkeypatch.setattr("ekiben.training.truth.rows.MAX_CELLS", ROWS - 1)
     with pytest.raises(InvalidLog, match=r"has more than 2,666 rows: move the oldest parts elsewhere$"):
         score_folder(tmp_path)
+
+
+def test_groups_are_compared_with_the_labels_that_came(tmp_path: Path) -> None:
+    log_flights(tmp_path)
+    label_first(tmp_path, 2500)
+    live = score_folder(tmp_path, groups=("carrier", "gender"))
+    labels = np.where(np.arange(ROWS) < 2500, OUTCOMES, UNKNOWN).astype(np.float32)
+    expected = compare_groups(LATE, labels, CERTAINTY[:, None], pd.Series(CARRIERS, dtype="category"))
+    assert list(live.fairness["carrier"]) == expected
+    assert "groups by `gender` are not compared: only features are logged" in live.notes
+    text = render(live, "text")
+    assert "fairness by carrier" in text
+    rate = expected[0].rates["selection_rate"]
+    assert rate is not None
+    assert f"{rate.value:.3f} ({rate.low:.2f}–{rate.high:.2f})" in text
+    assert json.loads(render(live, "json"))["fairness"]["carrier"][0]["rates"]["selection_rate"]["value"] == rate.value
+
+
+def test_groups_of_a_regression_are_a_mistake_in_the_problem_file() -> None:
+    with pytest.raises(ValueError, match="a regression selects nobody: name the columns in `slices`"):
+        describe_problem(PRICE, fairness={"groups": ["carrier"]})
