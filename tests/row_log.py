@@ -54,11 +54,18 @@ def write_rows(
 
 
 def write_labels(
-    folder: Path, ids: Sequence[str], labels: Sequence[Any], times: Sequence[datetime], number: int = 0
+    folder: Path,
+    ids: Sequence[str],
+    labels: Sequence[Any],
+    times: Sequence[datetime],
+    number: int = 0,
+    target: str = "",
 ) -> Path:
     """Write one part of labels, as JSON text or as numbers."""
     given = pa.array(labels) if isinstance(labels[0], float) else pa.array([json.dumps(label) for label in labels])
     table = pa.table({"prediction_id": list(ids), "label": given, "time": pa.array(times, MOMENT)})
+    if target:
+        table = table.replace_schema_metadata({"ekiben.target": target})
     path = folder / f"labels-20261103T000000Z-17-{number}.parquet"
     parquet.write_table(table, path)
     return path

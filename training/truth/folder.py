@@ -46,7 +46,10 @@ class LogFolder:
                 names = part.schema_arrow.names
                 absent = next((name for name in required if name not in names), None)
                 if absent is not None:
-                    self.leave_out(path, f"it has no column `{shorten(absent)}`, so it is another model's")
+                    self.leave_out(path, f"it has no column `{shorten(absent)}`")
+                    return None
+                if len(set(names)) < len(names):
+                    self.leave_out(path, "two of its columns have one name")
                     return None
                 table = part.read([*required, *(name for name in others if name in names)])
                 table.validate(full=True)

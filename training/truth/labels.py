@@ -12,9 +12,11 @@ from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import check_asked, open_source
-from ekiben.training.tables.conversion import to_plain, to_strings
+from ekiben.training.tables.conversion import to_strings
+from ekiben.training.tables.plain_types import unpack
 from ekiben.training.truth.folder import LogFolder
 from ekiben.training.truth.label_values import WrongLabels, choose_reader
+from ekiben.training.truth.parts import check_target
 from ekiben.training.wording import count
 
 TABLE_COLUMNS = ("id", "label")  # of a user's table
@@ -36,7 +38,7 @@ class Labels:
 
 def read_logged_labels(target: Target, folder: LogFolder) -> Labels:
     """Read the parts of labels beside the rows; a damaged one is left out and said."""
-    return _choose_latest(target, _read_parts(folder), PLAIN)
+    return _choose_latest(target, _read_parts(target, folder), PLAIN)
 
 
 def read_label_table(target: Target, table: FileSource | SqlSource, spelling: Spelling) -> Labels:
@@ -44,29 +46,24 @@ def read_label_table(target: Target, table: FileSource | SqlSource, spelling: Sp
     source = open_source(table)
     check_asked(source, TABLE_COLUMNS)
     blocks = (
-        (_to_ids(batch.column(0)), batch.column(1), np.full(len(batch), UNTIMED))
+        (to_strings(unpack(batch.column(0))), batch.column(1), np.full(len(batch), UNTIMED))
         for batch in source.batches(TABLE_COLUMNS, lambda _: None)
     )
     return _choose_latest(target, blocks, spelling)
 
 
-def _read_parts(folder: LogFolder) -> Iterator[Block]:
+def _read_parts(target: Target, folder: LogFolder) -> Iterator[Block]:
     for path in folder.labels:
         part = folder.read(path, (ID, LABEL, TIME))
-        if part is None or not part.num_rows:
+        if part is None or not part.num_rows or not check_target(target, folder, path, part):
             continue
         try:
-            times = part.column(TIME).cast(_MICROSECONDS).cast(pa.int64()).fill_null(UNTIMED)
-        except pa.ArrowException:
-            folder.leave_out(path, f"its column `{TIME}` holds {part.column('time').type}")
+            times = part[TIME].cast(_MICROSECONDS).cast(pa.int64()).fill_null(UNTIMED)
+            ids = part[ID].cast(pa.string())
+        except pa.ArrowException as error:
+            folder.leave_out(path, str(error).splitlines()[0])
             continue
-        ids, labels = (part.column(name).combine_chunks() for name in (ID, LABEL))
-        yield _to_ids(ids), labels, times.to_numpy()
-
-
-def _to_ids(raw: pa.Array) -> pa.Array:
-    """Return ids as strings without the blanks around them."""
-    return to_strings(to_plain(raw))
+        yield ids.combine_chunks(), part[LABEL].combine_chunks(), times.to_numpy()
 
 
 def _choose_latest(target: Target, blocks: Iterator[Block], spelling: Spelling) -> Labels:

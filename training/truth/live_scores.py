@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ekiben.contract.log_columns import VERSION
 from ekiben.contract.schema import Target
 from ekiben.model.package import PackedModel
 from ekiben.model.training_scores import TrainingScores
@@ -97,7 +98,8 @@ def score_live(
         whole=score_part(rows, everything, "all", calibration, packed.scores if packed else {}),
         period=period,
         periods=periods,
-        slices={name: tuple(_score_slices(rows, name, calibration, packed)) for name in slices},
+        slices=_score_versions(model, rows, calibration)
+        | {name: tuple(_score_slices(rows, name, calibration, packed)) for name in slices},
         fairness={name: tuple(_compare_groups(rows, name)) for name in groups},
         misses=dict(_measure_misses(periods)),
         notes=(*rows.notes, *_find_notes(model, rows)),
@@ -130,6 +132,15 @@ def _score_periods(
     numbers = (days + offset) // length
     for number in np.unique(numbers):
         yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), calibration, {})
+
+
+def _score_versions(model: PackedModel, rows: LoggedRows, calibration: Calibration) -> dict[str, tuple[LiveScore, ...]]:
+    """Return the scores of each version, where there are several; of training's only the packed one's are known."""
+    versions = rows.versions.astype(str).to_numpy()
+    known = {model.version: model.training_scores.scores} if model.training_scores else {}
+    names = sorted(set(versions))
+    parts = (score_part(rows, versions == name, name, calibration, known.get(name, {})) for name in names)
+    return {VERSION: tuple(parts)} if len(names) > 1 else {}
 
 
 def _score_slices(

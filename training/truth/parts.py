@@ -21,23 +21,30 @@ def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> It
     """Yield the parts that are of this target, in the types of the log, with those of the features that they have."""
     answers = name_answers(target)
     for path in folder.rows:
-        part = folder.read(path, (*FIXED, *answers), features)
-        if part is None:
-            continue
-        if not check_part(target, folder, path, part):
-            continue
-        try:
-            typed = _cast(part, answers)
-        except pa.ArrowException as error:
-            folder.leave_out(path, str(error).splitlines()[0])
-            continue
-        if pc.all(pc.and_(pc.greater(typed[SHARE], 0), pc.less_equal(typed[SHARE], 1))).as_py() is False:
-            folder.leave_out(path, f"its column `{SHARE}` has values that are not above 0 and at most 1")
-            continue
-        yield typed
+        part = read_part(target, folder, path, answers, features)
+        if part is not None:
+            yield part
 
 
-def check_part(target: Target, folder: LogFolder, path: str, part: pa.Table) -> bool:
+def read_part(
+    target: Target, folder: LogFolder, path: str, required: Sequence[str], others: Sequence[str] = ()
+) -> pa.Table | None:
+    """Return the log's own columns of a part, in their types, and more of its columns; None if it is left out."""
+    part = folder.read(path, (*FIXED, *required), others)
+    if part is None or not check_target(target, folder, path, part):
+        return None
+    try:
+        typed = _cast(part, name_answers(target))
+    except pa.ArrowException as error:
+        folder.leave_out(path, str(error).splitlines()[0])
+        return None
+    if pc.all(pc.and_(pc.greater(typed[SHARE], 0), pc.less_equal(typed[SHARE], 1))).as_py() is False:
+        folder.leave_out(path, f"its column `{SHARE}` has values that are not above 0 and at most 1")
+        return None
+    return typed
+
+
+def check_target(target: Target, folder: LogFolder, path: str, part: pa.Table) -> bool:
     """Return whether a part is of this target; if not, it is left out."""
     named = (part.schema.metadata or {}).get(TARGET_KEY.encode(), target.name.encode()).decode(errors="replace")
     if named != target.name:
@@ -46,14 +53,13 @@ def check_part(target: Target, folder: LogFolder, path: str, part: pa.Table) -> 
 
 
 def _cast(part: pa.Table, answers: Sequence[str]) -> pa.Table:
-    wanted = {**_TYPES, **dict.fromkeys(answers, pa.float64())}
-    typed = part.set_column(0, ID, part[ID].cast(pa.string()))
-    for name, kind in wanted.items():
-        column = typed[name].cast(kind)
+    wanted = {ID: pa.string(), **_TYPES, **dict.fromkeys(answers, pa.float64())}
+    for name in wanted.keys() & set(part.column_names):
+        column = part[name].cast(wanted[name])
         if name in _TYPES and column.null_count:
             raise pa.ArrowInvalid(f"its column `{name}` has nulls")
-        typed = typed.set_column(typed.schema.get_field_index(name), name, column)
-    return typed
+        part = part.set_column(part.schema.get_field_index(name), name, column)
+    return part
 
 
 def take_feature(part: pa.Table, name: str) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ekiben.contract.log_columns import FIXED, SHARE, TIME, name_columns
+from ekiben.contract.log_columns import SHARE, TIME, name_columns
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.problem import Fairness, ProblemConfig
 from ekiben.training.source_config import FileSource, SqlSource
@@ -21,7 +21,7 @@ from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
 from ekiben.training.truth.labels import Labels
 from ekiben.training.truth.lost_features import are_hashes, find_lost
 from ekiben.training.truth.matching import describe_matches, match
-from ekiben.training.truth.parts import check_part
+from ekiben.training.truth.parts import read_part
 from ekiben.training.truth.score import read_labels
 from ekiben.training.wording import count, format_share
 
@@ -66,8 +66,8 @@ class LoggedTable:
         """Yield the labelled rows of each part; of rows with one id only the first that is found."""
         rows, repeats, shares = 0, 0, [1.0]
         for number, path in enumerate(self.folder.rows, 1):
-            part = self.folder.read(path, (*FIXED, *self.features.values()))
-            if part is not None and self._is_usable(path, part):
+            part = read_part(self.target, self.folder, path, tuple(self.features.values()))
+            if part is not None and not self._holds_hashes(path, part):
                 found = match(part, self.labels)
                 first = self._take_first(found)
                 rows += len(found)
@@ -77,16 +77,14 @@ class LoggedTable:
             report(number / len(self.folder.rows))
         self.notes = tuple(self._describe(rows, repeats, min(shares), max(shares[1:], default=1.0)))
 
-    def _is_usable(self, path: str, part: pa.Table) -> bool:
-        """Return whether a part is of this target and holds no hashes; if not, it is left out."""
-        if not check_part(self.target, self.folder, path, part):
-            return False
+    def _holds_hashes(self, path: str, part: pa.Table) -> bool:
+        """Return whether a part holds hashes in place of a feature; it is then left out."""
         for name, column in self.features.items():
             is_text = pa.types.is_string(part[column].type)
             if is_text and (name not in self.vocabularies or are_hashes(part[column], self.vocabularies[name])):
                 self.folder.leave_out(path, f"`{name}` is hashed in it")
-                return False
-        return True
+                return True
+        return False
 
     def _take_first(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions of rows whose label no row before has had."""

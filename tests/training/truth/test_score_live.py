@@ -202,7 +202,7 @@ def test_parts_of_another_model_are_named(tmp_path: Path) -> None:
     assert live.whole.rows == ROWS
     notes = "\n".join(live.notes)
     assert "-7.parquet is left out: its target is `cancelled`, not `late`" in notes
-    assert "-8.parquet is left out: it has no column `answer`, so it is another model's" in notes
+    assert "-8.parquet is left out: it has no column `answer`" in notes
     assert "-9.parquet is left out: its column `share` has values that are not above 0 and at most 1" in notes
 
 
@@ -214,6 +214,7 @@ def test_versions_with_different_features_are_scored_together(tmp_path: Path) ->
     write_labels(tmp_path, ids, OUTCOMES.tolist(), later(times, 2))
     live = score_folder(tmp_path)
     assert live.versions == {"1": half, "2": half}
+    assert live.slices["version"][1].scores == score(LATE, OUTCOMES[half:].astype(np.float32), CERTAINTY[half:, None])
     assert {part.name: part.rows for part in live.slices["carrier"]}["(missing)"] == half
 
 
@@ -365,3 +366,22 @@ def test_groups_are_compared_with_the_labels_that_came(tmp_path: Path) -> None:
 def test_groups_of_a_regression_are_a_mistake_in_the_problem_file() -> None:
     with pytest.raises(ValueError, match="a regression selects nobody: name the columns in `slices`"):
         describe_problem(PRICE, fairness={"groups": ["carrier"]})
+
+
+def test_labels_of_another_target_and_damaged_ones_are_named(tmp_path: Path) -> None:
+    log_flights(tmp_path)
+    label_first(tmp_path, 1000)
+    write_labels(tmp_path, name_rows(9), [True] * 9, later(spread(9), 9), number=1, target="cancelled")
+    write_labels(tmp_path, name_rows(9), [True] * 9, later(spread(9), 9), number=2).write_bytes(b"PAR1")
+    live = score_folder(tmp_path)
+    assert live.whole.labelled == 1000
+    notes = "\n".join(live.notes)
+    assert "labels-20261103T000000Z-17-1.parquet is left out: its target is `cancelled`, not `late`" in notes
+    assert "labels-20261103T000000Z-17-2.parquet is left out: " in notes
+
+
+@pytest.mark.parametrize("id", ["NA", " x ", "007", "a,b"])
+def test_any_printable_id_is_found(id: str, tmp_path: Path) -> None:
+    write_rows(tmp_path, CERTAINTY[:2], ids=[id, "other"])
+    write_labels(tmp_path, [id], [True], [MONDAY])
+    assert score_folder(tmp_path, slices=[]).whole.labelled == 1
