@@ -53,7 +53,7 @@ class LogFolder:
                     return None
                 table = part.read([*required, *(name for name in others if name in names)])
                 table.validate(full=True)
-                return table.replace_schema_metadata(part.schema_arrow.metadata)
+                return table.replace_schema_metadata(part.metadata.metadata)  # the file's: not all writers copy it
         except (pa.ArrowException, OSError) as error:
             self.leave_out(path, _first_line(error))
             return None

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from arro3.core import Array, DataType, RecordBatch
+from arro3.core import Table as ArroTable
+from arro3.io import write_parquet
 from pyarrow import parquet
 
 from ekiben.contract.errors import UserError
@@ -385,3 +388,29 @@ def test_any_printable_id_is_found(id: str, tmp_path: Path) -> None:
     write_rows(tmp_path, CERTAINTY[:2], ids=[id, "other"])
     write_labels(tmp_path, [id], [True], [MONDAY])
     assert score_folder(tmp_path, slices=[]).whole.labelled == 1
+
+
+def test_parts_that_the_services_own_library_wrote(tmp_path: Path) -> None:
+    moments = Array.from_numpy(np.arange(4, dtype=np.int64)).cast(DataType.timestamp("us", tz="UTC"))
+    ids = Array(["a/0", "a/1", "a/2", "b"], DataType.string())
+    rows = {
+        "prediction_id": ids,
+        "time": moments,
+        "version": Array(["1"] * 4, DataType.string()),
+        "share": Array.from_numpy(np.ones(4)),
+        "carrier": Array(["UA", None, "AA", "UA"], DataType.string()),
+        "answer": Array.from_numpy(CERTAINTY[:4].astype(float)),
+    }
+    labels = {
+        "prediction_id": ids,
+        "label": Array(["true", "false", "true", "true"], DataType.string()),
+        "time": moments,
+    }
+    for name, columns, target in (
+        ("rows-1-x-1-1", rows, "late"), ("rows-1-x-1-2", rows, "cancelled"), ("labels-x-1-1", labels, "late"),
+    ):  # fmt: skip
+        table = ArroTable.from_batches([RecordBatch.from_pydict(columns)])
+        write_parquet(table, str(tmp_path / f"{name}.parquet"), key_value_metadata={"ekiben.target": target})
+    live = score_folder(tmp_path)
+    assert live.whole.scores == score(LATE, np.array([1, 0, 1, 1], np.float32), CERTAINTY[:4, None])
+    assert live.notes[0] == "rows-1-x-1-2.parquet is left out: its target is `cancelled`, not `late`"
