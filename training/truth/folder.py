@@ -4,7 +4,7 @@ The service writes `rows-*.parquet` and `labels-*.parquet`, here or in an object
 can't be read is left out as a whole, and said.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -58,10 +58,12 @@ class LogFolder:
             self.leave_out(path, _first_line(error))
             return None
 
-    def describe_columns(self) -> dict[str, pa.DataType]:
-        """Return the columns of rows that any part has, each with the type it has first."""
+    def describe_columns(self, wanted: Collection[str]) -> dict[str, pa.DataType]:
+        """Return which of these columns any part of rows has, each with the type it has first."""
         columns: dict[str, pa.DataType] = {}
         for path in self.rows:
+            if columns.keys() >= set(wanted):
+                break
             with suppress(pa.ArrowException, OSError), self.files.open_input_file(path) as file:  # `read` says why
                 columns = {field.name: field.type for field in parquet.read_schema(file)} | columns
         return columns

@@ -21,7 +21,7 @@ def find_lost(
     problem: ProblemConfig, folder: LogFolder, columns: Mapping[str, str], vocabularies: Vocabularies
 ) -> dict[str, str]:
     """Return the features that no part holds as they were: "dropped" or "hashed"; `columns` are theirs in the log."""
-    types = folder.describe_columns()
+    types = folder.describe_columns([columns.get(name, name) for name in problem.features])
     lost = {}
     for name, facts in sorted(problem.features.items()):
         column = columns.get(name, name)

@@ -1,6 +1,9 @@
-"""Which label each logged row has: the join by prediction id."""
+"""Which label each logged row has: the join by prediction id.
 
-from collections.abc import Iterator
+Ids are looked up for many parts at once: each time Arrow hashes all labels, and a service writes a part a minute.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +16,26 @@ from ekiben.training.truth.labels import Labels
 from ekiben.training.wording import count
 
 UNLABELLED = -1
+LOOKED_UP = 1 << 18  # rows
 MAX_SHOWN = 40  # characters of an id
 
 
-def match(rows: pa.Table, labels: Labels) -> NDArray[np.int64]:
-    """Return the position of each row's label, (rows,), or UNLABELLED."""
-    found = pc.index_in(rows[ID].cast(pa.string()), value_set=labels.ids).fill_null(UNLABELLED)
-    return np.asarray(found.to_numpy().astype(np.int64))
+def match(parts: Iterable[pa.Table], labels: Labels) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+    """Yield each part with the positions of its rows' labels, (rows,), or UNLABELLED."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= LOOKED_UP:
+            yield from _look_up(waiting, labels)
+            waiting = []
+    yield from _look_up(waiting, labels)
+
+
+def _look_up(parts: Sequence[pa.Table], labels: Labels) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+    ids = pa.chunked_array([chunk for part in parts for chunk in part[ID].chunks], pa.string())
+    found = pc.index_in(ids, value_set=labels.ids).fill_null(UNLABELLED).to_numpy().astype(np.int64)
+    ends = np.cumsum([len(part) for part in parts])
+    yield from zip(parts, np.split(found, ends[:-1]), strict=True) if parts else ()
 
 
 def describe_matches(folder: LogFolder, labels: Labels, known: NDArray[np.bool_], sampled: bool) -> Iterator[str]:

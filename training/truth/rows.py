@@ -1,7 +1,7 @@
 """Logged answers joined with their labels by prediction id.
 
 Parts are read one by one, only the columns that are asked for, and a row leaves nothing but numbers behind: its id is
-forgotten once its label is found. Ids are looked up for a million rows at once: Arrow hashes all labels each time.
+forgotten once its label is found.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ekiben.contract.log_columns import FIXED, SHARE, TIME, VERSION, name_answers
+from ekiben.contract.log_columns import SHARE, TIME, VERSION, name_answers
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.weights import Weights
 from ekiben.training.truth.folder import InvalidLog, LogFolder
@@ -22,7 +22,6 @@ from ekiben.training.truth.parts import join_chunks, read_parts, take_feature
 from ekiben.training.wording import count
 
 MAX_CELLS = 1 << 28  # answers that are kept: 1 GiB
-LOOKED_UP = 1 << 20  # rows
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class LoggedRows:
 def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> LoggedRows:
     """Read every part and find the labels of its rows; raise InvalidLog if no row is left.
 
-    `features` are the columns of those that are read with them. Rows without a finite answer are left out; of rows
-    with one id and a label only the latest is kept.
+    They are in the order of time. `features` are the columns of those that are read with them. Rows without a finite
+    answer are left out; of rows with one id and a label only the latest is kept.
     """
     blocks = list(_read_blocks(target, folder, labels, features))
     if not sum(len(block.times) for block in blocks):
@@ -87,14 +86,16 @@ def read_rows(target: Target, folder: LogFolder, labels: Labels, features: Mappi
         notes.append(f"{count(int((~finite).sum()), 'row')} without a finite answer left out")
     if not latest.all():
         notes.append(f"{count(int((~latest).sum()), 'row')} left out whose id was logged again later, with one label")
-    return keep(rows, finite & latest, notes)
+    order = np.argsort(rows.times, kind="stable")  # sums are then the same however the rows lie in parts
+    return keep(rows, order[(finite & latest)[order]], notes)
 
 
-def keep(rows: LoggedRows, kept: NDArray[np.bool_], notes: Sequence[str]) -> LoggedRows:
-    """Return some of the rows."""
+def keep(rows: LoggedRows, kept: NDArray[np.int64], notes: Sequence[str]) -> LoggedRows:
+    """Return the rows at some positions, in this order."""
     return LoggedRows(
-        rows.target, rows.times[kept], rows.versions[kept], rows.shares[kept], rows.answers[kept], rows.label_of[kept],
-        rows.labels, {name: column[kept] for name, column in rows.features.items()}, tuple(notes),
+        rows.target, rows.times[kept], rows.versions.iloc[kept], rows.shares[kept], rows.answers[kept],
+        rows.label_of[kept], rows.labels, {name: column.iloc[kept] for name, column in rows.features.items()},
+        tuple(notes),
     )  # fmt: skip
 
 
@@ -111,40 +112,31 @@ def find_latest(label_of: NDArray[np.int64], times: NDArray[np.int64]) -> NDArra
 
 @dataclass(frozen=True)
 class _Block:
+    """What is kept of a part."""
+
     times: NDArray[np.int64]
     versions: pa.ChunkedArray
     shares: NDArray[np.float64]
     answers: NDArray[np.float32]
     label_of: NDArray[np.int64]
-    features: Mapping[str, Sequence[pa.Array]]  # a chunk for each part
+    features: Mapping[str, pa.Array]
 
 
 def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> Iterator[_Block]:
-    waiting: list[pa.Table] = []
-    rows = 0
-    for part in read_parts(target, folder, tuple(features.values())):
+    rows, answers = 0, name_answers(target)
+    for part, label_of in match(read_parts(target, folder, tuple(features.values())), labels):
         rows += len(part)
-        if rows * len(name_answers(target)) > MAX_CELLS:
+        if rows * len(answers) > MAX_CELLS:
             raise InvalidLog(f"{folder.name} has more than {rows - len(part):,} rows: move the oldest parts elsewhere")
-        waiting.append(part)
-        if sum(map(len, waiting)) >= LOOKED_UP:
-            yield _look_up(target, waiting, labels, features)
-            waiting = []
-    if waiting:
-        yield _look_up(target, waiting, labels, features)
-
-
-def _look_up(target: Target, parts: Sequence[pa.Table], labels: Labels, features: Mapping[str, str]) -> _Block:
-    rows = pa.concat_tables([part.select([*FIXED, *name_answers(target)]) for part in parts])
-    outputs = [rows[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in name_answers(target)]
-    return _Block(
-        rows[TIME].cast(pa.int64()).to_numpy(),
-        rows[VERSION].dictionary_encode(),
-        rows[SHARE].to_numpy(),
-        np.stack(outputs, axis=1),
-        match(rows, labels),
-        {name: [take_feature(part, column) for part in parts] for name, column in features.items()},
-    )
+        outputs = [part[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in answers]
+        yield _Block(
+            part[TIME].cast(pa.int64()).to_numpy(),
+            part[VERSION].dictionary_encode(),
+            part[SHARE].to_numpy(),
+            np.stack(outputs, axis=1),
+            label_of,
+            {name: take_feature(part, column) for name, column in features.items()},
+        )
 
 
 def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], features: Mapping[str, str]) -> LoggedRows:
@@ -157,6 +149,6 @@ def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], featu
         np.concatenate([block.answers for block in blocks]),
         np.concatenate([block.label_of for block in blocks]),
         labels,
-        {name: join_chunks([chunk for block in blocks for chunk in block.features[name]]) for name in features},
+        {name: join_chunks([block.features[name] for block in blocks]) for name in features},
         (),
     )

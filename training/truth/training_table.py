@@ -65,17 +65,20 @@ class LoggedTable:
     def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
         """Yield the labelled rows of each part; of rows with one id only the first that is found."""
         rows, repeats, shares = 0, 0, [1.0]
+        for part, found in match(self._read_parts(report), self.labels):
+            first = self._take_first(found)
+            rows += len(found)
+            repeats += int(np.count_nonzero(found >= 0) - len(first))
+            shares += pc.unique(part[SHARE]).to_pylist()
+            yield self._to_batch(part.take(first), found[first], columns)
+        self.notes = tuple(self._describe(rows, repeats, min(shares), max(shares[1:], default=1.0)))
+
+    def _read_parts(self, report: Callable[[float], None]) -> Iterator[pa.Table]:
         for number, path in enumerate(self.folder.rows, 1):
             part = read_part(self.target, self.folder, path, tuple(self.features.values()))
             if part is not None and not self._holds_hashes(path, part):
-                found = match(part, self.labels)
-                first = self._take_first(found)
-                rows += len(found)
-                repeats += int(np.count_nonzero(found >= 0) - len(first))
-                shares += pc.unique(part[SHARE]).to_pylist()
-                yield self._to_batch(part.take(first), found[first], columns)
+                yield part
             report(number / len(self.folder.rows))
-        self.notes = tuple(self._describe(rows, repeats, min(shares), max(shares[1:], default=1.0)))
 
     def _holds_hashes(self, path: str, part: pa.Table) -> bool:
         """Return whether a part holds hashes in place of a feature; it is then left out."""

@@ -414,3 +414,12 @@ def test_parts_that_the_services_own_library_wrote(tmp_path: Path) -> None:
     live = score_folder(tmp_path)
     assert live.whole.scores == score(LATE, np.array([1, 0, 1, 1], np.float32), CERTAINTY[:4, None])
     assert live.notes[0] == "rows-1-x-1-2.parquet is left out: its target is `cancelled`, not `late`"
+
+
+def test_labels_are_found_over_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ekiben.training.truth.matching.LOOKED_UP", 500)
+    log_flights(tmp_path, parts=40)
+    label_first(tmp_path, 2500)
+    assert score_folder(tmp_path).whole.scores == score(
+        LATE, OUTCOMES[:2500].astype(np.float32), CERTAINTY[:2500, None]
+    )
