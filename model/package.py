@@ -13,6 +13,7 @@ from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
 from ekiben.model.integrity import find_changes, is_inside
+from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
 
 SCHEMA_FILE = "schema.json"
 GOLDEN_FILE = "golden.json"
@@ -69,6 +70,12 @@ class PackedModel:
             return None
         reference = load_reference(self.path / REFERENCE_FILE)
         return reference if reference.answers else None
+
+    @property
+    def training_scores(self) -> TrainingScores | None:
+        """How good it was on training's test rows; None if the model was packed before that was kept."""
+        known = EVALUATION_FILE in self.manifest.files
+        return load_training_scores(self.path / EVALUATION_FILE) if known else None
 
     @property
     def reference_digest(self) -> str:

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+LABEL_TABLE = "a table with the columns `id` and `label` (default: what POST /feedback left in the folder)"
+
 
 def positive(text: str) -> int:
     """Read a whole number above zero."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.training.arguments import add_spelling, positive, read_spelling, seed
+from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_spelling, seed
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -48,6 +48,9 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
+    command.add_argument("--labels", metavar="TABLE", help=f"of --from-log: {LABEL_TABLE}")
+    command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
     command.add_argument(
         "--accept-schema-change", action="store_true", help="train on a table unlike the champion's, on purpose"
     )
@@ -96,6 +99,8 @@ def train(options: argparse.Namespace) -> None:
     from ekiben.training.problem import load_problem
 
     problem = load_problem(options.problem)
+    if options.from_log is None and (options.labels or options.query):
+        raise UserError("--labels and --query go with --from-log")
     if options.if_missing and is_stored(problem):
         return
     began = time.monotonic()
@@ -103,11 +108,13 @@ def train(options: argparse.Namespace) -> None:
     from ekiben.training.network.fit import FitOptions
     from ekiben.training.registry.store import as_user_error
     from ekiben.training.train import train as run
+    from ekiben.training.truth.training_table import LogTable
 
     fit = FitOptions(seed=options.seed, epochs=options.epochs)
+    log = LogTable(options.from_log, options.labels, options.query) if options.from_log else None
     try:
         with as_user_error():
-            run(problem, fit, options.rows, options.accept_schema_change)
+            run(problem, fit, options.rows, options.accept_schema_change, log)
     except MemoryError:
         raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)

@@ -1,41 +1,26 @@
 """The problem file: target, features, source and split of one prediction problem, in TOML."""
 
 import os
-from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
-from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.home import find_problem_file
 from ekiben.training.source_config import AnySource, Entry, FileSource
+from ekiben.training.split_config import Format, Split
 from ekiben.training.toml_file import InvalidToml, read_toml
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
 NUL = "\0"
-TEST_SHARE = VALIDATION_SHARE = 0.15
 
 
 class InvalidProblem(UserError):
     """The problem file can't be read or says something it should not."""
-
-
-def check_format(format: str) -> str:
-    """Return a format of timestamps; raise ValueError naming the directive that nothing reads.
-
-    Text without a % is no such format: what it is, is decided elsewhere.
-    """
-    if fault := find_fault(format):
-        raise ValueError(fault)
-    return format
-
-
-Format = Annotated[str, AfterValidator(check_format)]
 
 
 class TargetColumn(Entry):
@@ -52,29 +37,10 @@ class TargetColumn(Entry):
     format: Literal["", "duration"] = ""
 
 
-class Split(Entry):
-    """How the rows are cut into those to train on, to validate on and to test on.
+class Fairness(Entry):
+    """Columns whose values are groups of rows that are to be treated alike."""
 
-    With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
-    """
-
-    time: str | None = None
-    format: Format = ""  # of the time column, if it is not a feature, as those of a feature
-    zoned: bool = False
-    first_year: int | None = None
-    null: tuple[str, ...] = ()
-    validate_from: date | None = None
-    test_from: date | None = None
-    validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5)
-    test: float = Field(TEST_SHARE, gt=0, lt=0.5)
-
-    @model_validator(mode="after")
-    def check_dates(self) -> Self:
-        """Reject one date without the other, and dates without a column to find them in."""
-        dates = (self.validate_from, self.test_from)
-        if (dates[0] is None) != (dates[1] is None) or (any(dates) and not self.time):
-            raise ValueError("validate_from, test_from and time go together")
-        return self
+    groups: tuple[str, ...] = Field(min_length=1)
 
 
 class Declared(Entry):
@@ -117,6 +83,7 @@ class ProblemConfig(Entry):
     target: TargetColumn
     split: Split = Split()
     slices: tuple[str, ...] = ()
+    fairness: Fairness | None = None
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
 
@@ -150,10 +117,22 @@ class ProblemConfig(Entry):
                 raise ValueError(f"`{twice[0]}` is a feature and {role}: it can only be one")
         return self
 
+    @model_validator(mode="after")
+    def check_fairness(self) -> Self:
+        """Reject groups of a regression, which selects nobody."""
+        if self.fairness and self.target.task == "regression":
+            raise ValueError("fairness: a regression selects nobody: name the columns in `slices`")
+        return self
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns whose values are groups to be treated alike."""
+        return self.fairness.groups if self.fairness else ()
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that are read."""
-        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices)
+        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices, *self.groups)
         return tuple(dict.fromkeys((*self.features, *others)))
 
 

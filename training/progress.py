@@ -15,3 +15,15 @@ def show_progress(title: str) -> Iterator[Callable[[float], None]]:
             bar.update(100 * share - bar.n)
 
         yield report
+
+
+@contextmanager
+def show_steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar that moves on, and names the step that begins, at each call of what it yields."""
+    with tqdm(total=total, desc=title, unit="step") as bar:
+
+        def begin(name: str) -> None:
+            bar.set_postfix_str(name, refresh=False)
+            bar.update()
+
+        yield begin

@@ -1,21 +1,18 @@
 """The whole way from a table to a model in the BentoML store: `ekiben train`."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import mlflow
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
-from ekiben.contract.schema import Schema, Target
+from ekiben.contract.schema import Schema
 from ekiben.model.store import check_writable
+from ekiben.model.training_scores import EVALUATION_FILE
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.gate import (
     check_contract,
@@ -28,21 +25,25 @@ from ekiben.training.checks.gate import (
 from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, describe_split, split_table
-from ekiben.training.dataset.target import check_parts, encode_labels, learn_target
+from ekiben.training.dataset.target import check_parts, describe_target, encode_labels, learn_target
 from ekiben.training.evaluate import format_scores, score
 from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.progress import show_progress
+from ekiben.training.progress import show_progress, show_steps
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
+from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
 from ekiben.training.registry.saved_model import check_raw_answers
+from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
+from ekiben.training.sources import Source
 from ekiben.training.sources.flights import digest_table
 from ekiben.training.tables.read import Table, read_table
+from ekiben.training.truth.training_table import LogTable, open_logged
 
 REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
 
@@ -66,17 +67,26 @@ class Trained:
     scores: dict[str, float]
 
 
-def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, accept_change: bool = False) -> str:
+def train(
+    problem: ProblemConfig,
+    options: FitOptions,
+    rows: int | None = None,
+    accept_change: bool = False,
+    log: LogTable | None = None,
+) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
-    `accept_change` the table may differ from the schema of the champion. What is registered is
+    `accept_change` the table may differ from the schema of the champion. A `log` of a service is
+    the table in place of the problem's own. What is registered is
     complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
     contract = find_contract(problem.name)
-    table = read_with_progress(problem, rows, lenient=contract is not None)
+    schema = contract.schema if contract else None
+    problem, logged = open_logged(problem, schema, log, accept_change) if log else (problem, None)
+    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
@@ -98,10 +108,13 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
             log_report(problem.name, report)
         trained = fit_and_score(problem, prepared, options)
         print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
-        test, labels = prepared.parts.test, prepared.labels[2]
-        log_evaluation(problem, prepared.schema.target, test, labels, trained.answers, trained.scores)
+        target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
+        log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
+        groups = log_fairness(problem, target, test, labels, trained.answers)
         package = Path(scratch) / tracking.PACKAGE
         package.mkdir()
+        packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
+        packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained)
         version = tracking.register(problem.name, model_uri, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
@@ -109,10 +122,10 @@ def train(problem: ProblemConfig, options: FitOptions, rows: int | None = None, 
     return version
 
 
-def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool) -> Table:
+def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None) -> Table:
     """Read the table with a progress bar, or about that many of its rows."""
     with show_progress("reading") as report:
-        table = read_table(problem, report, lenient)
+        table = read_table(problem, report, lenient, logged)
     return table.thin(rows) if rows else table
 
 
@@ -134,16 +147,6 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED) -> Prepared:
     schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
     reject_nul_bytes(schema)
     return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))
-
-
-def describe_target(target: Target, column: pd.Series) -> str:
-    """Return how the target is distributed, as the line about the table goes on."""
-    if target.task == "regression":
-        return f", `{target.name}` {column.mean():.4g} ± {column.std():.3g}"
-    if target.task == "binary":
-        return f", `{target.name}` is {target.classes[1]!r} in {(column == target.classes[1]).mean():.1%}"
-    counts = column.value_counts(normalize=True)
-    return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
 
 
 def fit_and_score(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> Trained:
@@ -187,15 +190,3 @@ def describe_values(prepared: Prepared, network: keras.Model) -> Reference:
     indices = np.unique(np.linspace(0, len(table.frame) - 1, REFERENCE_ANSWERS).astype(int))
     encoded = Encoder(schema).encode(table.frame.iloc[indices])
     return describe_answers(reference, schema, encoded, predict_encoded(network, encoded))
-
-
-@contextmanager
-def show_steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar that moves on, and names the step that begins, at each call of what it yields."""
-    with tqdm(total=total, desc=title, unit="step") as bar:
-
-        def begin(name: str) -> None:
-            bar.set_postfix_str(name, refresh=False)
-            bar.update()
-
-        yield begin

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.problem import Split
+from ekiben.training.split_config import Split
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 SEED = 0  # the cut is the same for every run: runs differ in their weights, not in their test rows

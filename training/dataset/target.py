@@ -38,6 +38,16 @@ def learn_target(declared: TargetColumn, column: pd.Series) -> Target:
     return Target(task=declared.task, classes=classes, **about)
 
 
+def describe_target(target: Target, column: pd.Series) -> str:
+    """Return how the target is distributed, as the line about the table goes on."""
+    if target.task == "regression":
+        return f", `{target.name}` {column.mean():.4g} ± {column.std():.3g}"
+    if target.task == "binary":
+        return f", `{target.name}` is {target.classes[1]!r} in {(column == target.classes[1]).mean():.1%}"
+    counts = column.value_counts(normalize=True)
+    return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
+
+
 def encode_labels(target: Target, column: pd.Series) -> np.ndarray:
     """Return what the network is fitted to, (rows,): 0 and 1, the positions of the classes, or numbers.
 

@@ -17,6 +17,7 @@ from ekiben.training.evaluate import binary, multiclass, regression, slices
 from ekiben.training.evaluate.drawing import Panel, plot_rows
 from ekiben.training.evaluate.slices import MAX_SLICES, period_keys, slice_keys
 from ekiben.training.evaluate.text import drawable, format_number
+from ekiben.training.evaluate.weights import Weights
 from ekiben.training.problem import TargetColumn
 
 __all__ = [
@@ -36,7 +37,7 @@ class Evaluation(Protocol):
     HEADLINE: tuple[str, ...]
     PANELS: tuple[Panel, ...]
 
-    def score(self, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, float]:
+    def score(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
         """Return the metrics that are defined for these rows, all of them finite."""
 
     def score_slice(self, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, float]:
@@ -49,10 +50,10 @@ class Evaluation(Protocol):
 _TASKS: Mapping[Task, Evaluation] = {"binary": binary, "multiclass": multiclass, "regression": regression}
 
 
-def score(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of the task; one that is undefined for these rows is left out.
 
-    Raises Diverged if an answer is NaN or infinite.
+    `weights`, (rows,), are how many rows each stands for. Raises Diverged if an answer is NaN or infinite.
     """
     broken = int(np.count_nonzero(~np.isfinite(answers).all(axis=1)))
     if broken:
@@ -60,7 +61,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, 
             f"the network has no finite answer to {broken:,} of {len(answers):,} rows: its training diverged; "
             f"try another seed, and look for extreme values in the table"
         )
-    return _TASKS[target.task].score(labels, answers)
+    return _TASKS[target.task].score(labels, answers, weights)
 
 
 def promotion_metric(target: Target | TargetColumn) -> str:

@@ -16,6 +16,7 @@ from ekiben.contract.schema import Target
 from ekiben.training.evaluate.drawing import Panel, add_legend, new_plot
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
+from ekiben.training.evaluate.weights import Weights, mean
 
 PROMOTION_METRIC = "log_loss"  # a proper score: it rewards calibration as well as ranking
 HEADLINE: tuple[str, ...] = ("auc", "log_loss", "calibration_error")
@@ -26,24 +27,24 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of labels, (rows,) of 0 and 1, and probabilities, (rows, 1).
 
     Of one class alone there is no ranking and no balance: the metrics of those are left out.
     """
     probabilities, decided = _decide(answers)
-    both = _has_both(labels)
+    both, weighted = _has_both(labels), {"sample_weight": weights}
     scores = {
-        "auc": roc_auc_score(labels, probabilities) if both else None,
-        "log_loss": log_loss(np.where(labels == 1, probabilities, 1 - probabilities)),
-        "brier": np.mean((probabilities - labels) ** 2),
-        "average_precision": average_precision_score(labels, probabilities) if both else None,
-        "calibration_error": calibration_error(labels, probabilities),
-        "accuracy": np.mean(decided == labels),
-        "balanced_accuracy": balanced_accuracy_score(labels, decided) if both else None,
-        "f1": f1_score(labels, decided, zero_division=0) if both else None,
-        "base_rate": labels.mean(),
-        "mean_probability": probabilities.mean(),
+        "auc": roc_auc_score(labels, probabilities, **weighted) if both else None,
+        "log_loss": log_loss(np.where(labels == 1, probabilities, 1 - probabilities), weights),
+        "brier": mean((probabilities - labels) ** 2, weights),
+        "average_precision": average_precision_score(labels, probabilities, **weighted) if both else None,
+        "calibration_error": calibration_error(labels, probabilities, weights),
+        "accuracy": mean(decided == labels, weights),
+        "balanced_accuracy": balanced_accuracy_score(labels, decided, **weighted) if both else None,
+        "f1": f1_score(labels, decided, zero_division=0, **weighted) if both else None,
+        "base_rate": mean(labels, weights),
+        "mean_probability": mean(probabilities, weights),
     }
     return {name: float(value) for name, value in scores.items() if value is not None}
 

@@ -21,8 +21,10 @@ class Bins:
         return float(np.average(np.abs(self.rates - self.means), weights=self.rows))
 
 
-def bin_rates(happened: np.ndarray, numbers: np.ndarray) -> Bins:
+def bin_rates(happened: np.ndarray, numbers: np.ndarray, weights: np.ndarray | None = None) -> Bins:
     """Cut the rows, (rows,) each, at the tenths of their numbers; equal numbers stay together.
+
+    With `weights`, (rows,), `rows` are how many each bin stands for.
 
     Of probabilities the gap is the expected calibration error (Guo et al., "On Calibration of
     Modern Neural Networks", ICML 2017) over bins of equal mass (Nguyen and O'Connor, "Posterior
@@ -30,5 +32,7 @@ def bin_rates(happened: np.ndarray, numbers: np.ndarray) -> Bins:
     """
     edges = np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
     _, codes = np.unique(np.searchsorted(edges, numbers), return_inverse=True)
-    rows = np.bincount(codes)
+    rows = np.bincount(codes, weights)
+    if weights is not None:
+        happened, numbers = happened * weights, numbers * weights
     return Bins(np.bincount(codes, numbers) / rows, np.bincount(codes, happened) / rows, rows)

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.drawing import Panel, plot_rows
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
+from ekiben.training.evaluate.weights import Weights, mean
 
 PROMOTION_METRIC = "log_loss"  # a proper score: it rewards every probability, not the likeliest class alone
 HEADLINE: tuple[str, ...] = ("accuracy", "macro_f1", "log_loss")
@@ -21,7 +22,7 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of labels, (rows,) positions of classes, and probabilities, (rows, classes).
 
     `balanced_accuracy` is over the classes that have rows, `macro_f1` over those and the ones
@@ -30,18 +31,20 @@ def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
     classes = answers.shape[1]
     indices = _rank_truth(labels, answers)
     predicted, confidence = answers.argmax(axis=1), answers.max(axis=1).astype(np.float64)
-    _, recall, f1, rows = precision_recall_fscore_support(labels, predicted, labels=np.arange(classes), zero_division=0)
+    _, recall, f1, rows = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(classes), zero_division=0, sample_weight=weights
+    )
     answered = np.bincount(predicted, minlength=classes) > 0
     scores = {
-        "accuracy": np.mean(indices == 0),
+        "accuracy": mean(indices == 0, weights),
         "balanced_accuracy": recall[rows > 0].mean(),
         "macro_f1": f1[(rows > 0) | answered].mean(),
-        "log_loss": log_loss(_given_to_truth(labels, answers)),
-        f"top_{TOP}_accuracy": np.mean(indices < TOP) if classes >= MIN_CLASSES_FOR_TOP else None,
-        "macro_auc": _macro_auc(labels, answers) if (rows > 0).all() else None,
-        "calibration_error": calibration_error(indices == 0, confidence),
-        "mean_confidence": confidence.mean(),
-        "largest_class_rate": rows.max() / len(labels),
+        "log_loss": log_loss(_given_to_truth(labels, answers), weights),
+        f"top_{TOP}_accuracy": mean(indices < TOP, weights) if classes >= MIN_CLASSES_FOR_TOP else None,
+        "macro_auc": _macro_auc(labels, answers, weights) if (rows > 0).all() else None,
+        "calibration_error": calibration_error(indices == 0, confidence, weights),
+        "mean_confidence": mean(confidence, weights),
+        "largest_class_rate": rows.max() / rows.sum(),
     }
     return {name: float(value) for name, value in scores.items() if value is not None}
 
@@ -83,12 +86,14 @@ def _given_to_truth(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return answers[np.arange(len(labels)), labels]
 
 
-def _macro_auc(labels: np.ndarray, answers: np.ndarray) -> float:
+def _macro_auc(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> float:
     """Return the mean AUC of each class against the rest; scikit-learn's takes half a minute for 1,000 classes.
 
     An AUC is the share of pairs, one row of the class and one of the rest, that are ranked right
     (Mann and Whitney 1947); a tie is half right.
     """
+    if weights is not None:
+        return float(np.mean([roc_auc_score(labels == i, a, sample_weight=weights) for i, a in enumerate(answers.T)]))
     aucs = []
     for index, rows in enumerate(np.bincount(labels, minlength=answers.shape[1])):
         column, own = np.sort(answers[:, index]), answers[labels == index, index]

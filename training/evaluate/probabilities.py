@@ -5,19 +5,20 @@ from matplotlib.figure import Figure
 
 from ekiben.training.evaluate.bins import bin_rates
 from ekiben.training.evaluate.drawing import add_legend, new_plot
+from ekiben.training.evaluate.weights import Weights, mean
 
 # Where float32 ends: a wrong answer that is certain must not cost more than it can tell from certain.
 SMALLEST = float(np.finfo(np.float32).eps)
 
 
-def log_loss(given: np.ndarray) -> float:
+def log_loss(given: np.ndarray, weights: Weights = None) -> float:
     """Return the mean log loss, in nats, of the probabilities, (rows,), given to what then was the case."""
-    return float(np.log(1 / np.clip(given, SMALLEST, 1)).mean())
+    return mean(np.log(1 / np.clip(given, SMALLEST, 1)), weights)
 
 
-def calibration_error(happened: np.ndarray, probabilities: np.ndarray) -> float:
+def calibration_error(happened: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> float:
     """Return the expected calibration error of probabilities, (rows,); see `bin_rates`."""
-    return bin_rates(happened, probabilities).gap
+    return bin_rates(happened, probabilities, weights).gap
 
 
 def plot_calibration(title: str, x: str, y: str, happened: np.ndarray, probabilities: np.ndarray) -> Figure:

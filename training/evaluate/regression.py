@@ -9,6 +9,7 @@ from ekiben.contract.schema import Target
 from ekiben.training.evaluate.bins import bin_rates
 from ekiben.training.evaluate.drawing import Panel, add_legend, inner_range, new_plot
 from ekiben.training.evaluate.text import drawable, format_number
+from ekiben.training.evaluate.weights import Weights, mean, median
 
 PROMOTION_METRIC = "rmse"  # what the network's value, the mean, makes least
 HEADLINE: tuple[str, ...] = ("r2", "rmse", "interval_coverage")
@@ -22,22 +23,22 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    """Return the metrics of numbers, (rows,), and answers, (rows, 3) of value, low and high.
+def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
+    """Return the metrics of numbers, (rows,), and answers, (rows, 3) of value, low and high, or (rows, 1) of values.
 
     All but `r2` and `interval_coverage` are in the target's unit. `baseline_rmse` is that of the
     mean of these rows as the answer to all; where they are all equal there is no `r2`.
     """
-    value, low, high = answers.T.astype(np.float64)
+    value, *interval = answers.T.astype(np.float64)
     errors = np.abs(value - labels)
-    rmse, baseline = _root_mean_square(errors), _root_mean_square(labels - labels.mean())
+    rmse, baseline = (_root_mean_square(e, weights) for e in (errors, labels - mean(labels, weights)))
     scores = {
         "r2": 1 - (rmse / baseline) ** 2 if labels.min() < labels.max() else None,
         "rmse": rmse,
-        "mae": errors.mean(),
-        "median_absolute_error": np.median(errors),
-        "interval_coverage": _inside(labels, answers).mean(),
-        "interval_width": (high - low).mean(),
+        "mae": mean(errors, weights),
+        "median_absolute_error": median(errors, weights),
+        "interval_coverage": mean(_inside(labels, answers), weights) if interval else None,
+        "interval_width": mean(interval[1] - interval[0], weights) if interval else None,
         "baseline_rmse": baseline,
     }
     return {name: float(value) for name, value in scores.items() if value is not None}
@@ -69,8 +70,8 @@ def _inside(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return (answers[:, 1] <= labels) & (labels <= answers[:, 2])
 
 
-def _root_mean_square(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(values**2)))
+def _root_mean_square(values: np.ndarray, weights: Weights = None) -> float:
+    return float(np.sqrt(mean(values**2, weights)))
 
 
 def _plot_observed(name: str, labels: np.ndarray, value: np.ndarray) -> Figure:

@@ -17,6 +17,16 @@ def score_slices(score: Score, labels: np.ndarray, answers: np.ndarray, keys: pd
     The largest comes first, or the lowest if the keys are ordered; missing ones have the value
     None. All other values are pooled in the last row, and `attrs["left_out"]` says how many.
     """
+    names, slices, left_out = cut(keys)
+    scored = [score(labels[slices == index], answers[slices == index]) for index in range(len(names))]
+    rows = np.bincount(slices, minlength=len(names))
+    table = pd.DataFrame({"value": pd.Series(names, dtype=object), "rows": rows}).join(pd.DataFrame(scored))
+    table.attrs["left_out"] = left_out
+    return table
+
+
+def cut(keys: pd.Series) -> tuple[list[str | None], np.ndarray, int]:
+    """Return the slices' names, the slice of each row, (rows,), and how many values are pooled in the last one."""
     codes, values = pd.factorize(keys, use_na_sentinel=False)
     chosen = np.argsort(-np.bincount(codes), kind="stable")[:MAX_SLICES]
     if isinstance(keys.dtype, pd.CategoricalDtype) and keys.dtype.ordered:
@@ -28,11 +38,7 @@ def score_slices(score: Score, labels: np.ndarray, answers: np.ndarray, keys: pd
     left_out = len(values) - len(chosen)
     if left_out:
         names.append(f"{left_out:,} other values")
-    scored = [score(labels[slices == index], answers[slices == index]) for index in range(len(names))]
-    rows = np.bincount(slices, minlength=len(names))
-    table = pd.DataFrame({"value": pd.Series(names, dtype=object), "rows": rows}).join(pd.DataFrame(scored))
-    table.attrs["left_out"] = left_out
-    return table
+    return names, slices, left_out
 
 
 def slice_keys(column: pd.Series) -> pd.Series:

@@ -84,12 +84,12 @@ def log_evaluation(
     """
     mlflow.log_metrics({f"test_{name}": value for name, value in scores.items()})
     for name, figure in plot(target, labels, answers).items():
-        _log_figure(figure, name)
+        log_figure(figure, name)
     slices = slice_test(problem, test)
     for file, (name, keys) in zip(file_names(name for name, _ in slices), slices, strict=True):
         scored = score_slices(target, labels, answers, keys)
         mlflow.log_table(scored, f"evaluation/by_{file}.json")
-        _log_figure(plot_slices(target, name, scored), f"by_{file}")
+        log_figure(plot_slices(target, name, scored), f"by_{file}")
 
 
 def slice_test(problem: ProblemConfig, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
@@ -150,5 +150,6 @@ def _numpy_type(name: str) -> np.dtype:
     return np.dtype("object") if name == "string" else np.dtype(name)
 
 
-def _log_figure(figure: Figure, name: str) -> None:
+def log_figure(figure: Figure, name: str) -> None:
+    """Log a plot of the evaluation."""
     mlflow.log_figure(figure, f"evaluation/{name}.png", save_kwargs={"dpi": 120})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from ekiben.contract.spellings.cells import WHOLE
 from ekiben.contract.spellings.spelling import PLAIN, Spelling, spelling_of
 from ekiben.contract.validation import expect, show
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.sources import describe_absent, open_source
+from ekiben.training.sources import Source, describe_absent, open_source
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
 
@@ -80,19 +81,22 @@ class ColumnReader:
             self._parse_failure = replace(self._parse_failure, rows=self._parse_failure.rows + found)
 
 
-def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient: bool = False) -> Table:
+def read_table(
+    problem: ProblemConfig, report: Callable[[float], None], lenient: bool = False, logged: Source | None = None
+) -> Table:
     """Read the problem's columns of its source in batches.
 
     Rows without a target are left out; values that don't fit their kind become misfits. Raises
     InvalidTable if there are no rows, the source can't be read or a column is absent: of a
-    `lenient` reading only the target or the time.
+    `lenient` reading only the target or the time. What a service `logged` is read in place of the
+    problem's source, and its values are taken as they are.
     """
-    source = open_source(problem.source)
+    source = logged or open_source(problem.source)
     absent = tuple(name for name in problem.columns if name not in source.columns)
     missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
     if missed:
         raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
-    readers = choose_readers(problem, source.typed)
+    readers = choose_readers(problem, source.typed, spell_logged if logged else spelling_of)
     wanted = [name for name in problem.columns if name not in absent]
     rows = 0
     for batch in source.batches(wanted, report):
@@ -110,21 +114,29 @@ def read_table(problem: ProblemConfig, report: Callable[[float], None], lenient:
     )
 
 
-def choose_readers(problem: ProblemConfig, typed: bool) -> dict[str, ColumnReader | LabelReader]:
+def choose_readers(
+    problem: ProblemConfig, typed: bool, spell: Callable[[Any], Spelling] = spelling_of
+) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, "category", PLAIN) for name in problem.slices
+        name: ColumnReader(name, "category", PLAIN) for name in (*problem.slices, *problem.groups)
     }
     if problem.split.time:
-        readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spelling_of(problem.split))
+        readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spell(problem.split))
     for name, facts in problem.features.items():
-        readers[name] = ColumnReader(name, facts.kind, spelling_of(facts))
+        readers[name] = ColumnReader(name, facts.kind, spell(facts))
     target = problem.target
     if target.task == "regression":
-        readers[target.name] = ColumnReader(target.name, "number", spelling_of(target), convert_exactly)
+        readers[target.name] = ColumnReader(target.name, "number", spell(target), convert_exactly)
     else:
         readers[target.name] = LabelReader(target.name, typed, target.null)
     return readers
+
+
+def spell_logged(entry: Any) -> Spelling:
+    """Return how a column that a service logged is read: as it is, but for strings of a category that mean missing."""
+    missing = entry.null if getattr(entry, "kind", "") == "category" else ()
+    return Spelling(zoned=getattr(entry, "zoned", False), null=missing)
 
 
 def merge_whole(column: pa.ChunkedArray, null: Sequence[str]) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.dataset.split import Parts, split_table
-from ekiben.training.problem import Split
+from ekiben.training.split_config import Split
 
 SPLIT = Split(time="when", validate_from=date(2013, 10, 1), test_from=date(2013, 11, 1))
 MOMENTS = [

@@ -40,9 +40,10 @@ from ekiben.training.evaluate.regression import MAX_POINTS
 from ekiben.training.evaluate.slices import MAX_SLICES
 from ekiben.training.evaluate.text import MAX_LENGTH, drawable
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.problem import Declared, ProblemConfig, Split, TargetColumn
+from ekiben.training.problem import Declared, ProblemConfig, TargetColumn
 from ekiben.training.registry.run_logging import file_names, log_data, log_evaluation, log_model, model_signature
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
+from ekiben.training.split_config import Split
 
 # A formula, and a private name with letters that no font of matplotlib's has and control characters.
 AWKWARD_NAMES = ("$5_x $6", "_تأخیر 遅延\t\n🛫")

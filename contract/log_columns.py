@@ -1,0 +1,33 @@
+"""The columns of the row log, by which those who write it and those who read it know them."""
+
+from collections.abc import Sequence
+
+from ekiben.contract.schema import Schema, Target
+
+ID, TIME, VERSION, SHARE = FIXED = ("prediction_id", "time", "version", "share")
+ANSWER, LABEL = "answer", "label"
+TARGET_KEY = "ekiben.target"  # of a part's metadata: what the answers are of
+PREFIX = "feature."  # of a feature that is called as a column of the log's own
+
+
+def name_answers(target: Target) -> tuple[str, ...]:
+    """Return the columns of the answers: one, or one for each of several classes."""
+    return tuple(f"{ANSWER}.{name}" for name in target.outputs) if target.task == "multiclass" else (ANSWER,)
+
+
+def name_features(names: Sequence[str], target: Target) -> dict[str, str]:
+    """Return the column of each feature: its name, with a prefix where the log has a column of that name itself."""
+    reserved = {*FIXED, *name_answers(target)}
+    taken = reserved | set(names)
+    columns = {}
+    for name in names:
+        column = name
+        while column in reserved or (column != name and column in taken):
+            column = PREFIX + column
+        columns[name] = column
+    return columns
+
+
+def name_columns(schema: Schema) -> dict[str, str]:
+    """Return the column of each feature of a schema."""
+    return name_features(schema.names, schema.target)

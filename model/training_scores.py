@@ -1,0 +1,35 @@
+"""How good the model was on training's test rows: packed, so that live scores can stand beside it."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ekiben.contract.errors import InvalidModel
+from ekiben.model.golden import MEND
+
+EVALUATION_FILE = "evaluation.json"
+
+
+class TrainingScores(BaseModel):
+    """The metrics of the test rows, and of their slices by column and value."""
+
+    model_config = ConfigDict(frozen=True)  # a newer version's file may hold more
+
+    rows: int
+    tested: str  # which rows, for a person
+    scores: dict[str, float]
+    slices: dict[str, dict[str, dict[str, float]]] = {}  # column → value → metric
+    fairness: dict[str, list[dict[str, str | int | float | None]]] = {}  # column → groups and their rates
+    calibration: tuple[float, float] = (1.0, 0.0)  # see training/evaluate/estimates
+
+    def save(self, path: Path) -> None:
+        """Write the scores as JSON."""
+        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def load_training_scores(path: Path) -> TrainingScores:
+    """Read what `TrainingScores.save` wrote; raise InvalidModel if it is missing or damaged."""
+    try:
+        return TrainingScores.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise InvalidModel(f"{path} is missing or damaged: {MEND}") from None

@@ -1,0 +1,50 @@
+"""What a package keeps of the evaluation, for live scores to be compared with."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ekiben.contract.schema import Target
+from ekiben.model.training_scores import TrainingScores
+from ekiben.training.dataset.split import describe_split
+from ekiben.training.evaluate import score, slice_keys
+from ekiben.training.evaluate.estimates import learn_calibration
+from ekiben.training.evaluate.fairness import GroupRates
+from ekiben.training.evaluate.slices import cut
+from ekiben.training.problem import ProblemConfig
+
+
+def describe_scores(
+    problem: ProblemConfig,
+    target: Target,
+    test: pd.DataFrame,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    scores: Mapping[str, float],
+    groups: Mapping[str, Sequence[GroupRates]],
+) -> TrainingScores:
+    """Return the scores of the test rows, and of the slices and groups that the problem names.
+
+    `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
+    """
+    slices = {name: _score_slices(target, test[name], labels, answers) for name in dict.fromkeys(problem.slices)}
+    return TrainingScores(
+        rows=len(labels),
+        tested=describe_split(problem.split),
+        scores=dict(scores),
+        slices=slices,
+        fairness={name: [group.flatten() for group in compared] for name, compared in groups.items()},
+        calibration=learn_calibration(target, labels, answers),
+    )
+
+
+def _score_slices(
+    target: Target, column: pd.Series, labels: np.ndarray, answers: np.ndarray
+) -> dict[str, dict[str, float]]:
+    names, slice_of, left_out = cut(slice_keys(column))
+    kept = names[:-1] if left_out else names  # the others are not the same ones elsewhere
+    return {
+        "(missing)" if name is None else name: score(target, labels[slice_of == index], answers[slice_of == index])
+        for index, name in enumerate(kept)
+    }
