@@ -12,8 +12,8 @@ from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import PLAIN, Spelling
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import check_asked, open_source
-from ekiben.training.tables.conversion import to_strings
 from ekiben.training.tables.plain_types import unpack
+from ekiben.training.tables.strings import to_strings
 from ekiben.training.truth.folder import LogFolder
 from ekiben.training.truth.label_values import WrongLabels, choose_reader
 from ekiben.training.truth.parts import check_target
