@@ -38,6 +38,7 @@ class Window(Frozen):
     rejected: dict[str, int] = Field(default_factory=dict)
     features: ByName
     answers: ByName
+    sums: ByName = Field(default_factory=dict)  # what alarms need besides; older services have none
 
 
 class Snapshot(Frozen):

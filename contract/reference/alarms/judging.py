@@ -1,0 +1,168 @@
+"""Judges whole windows by training's: two in a row that are beyond its edges are an alarm, one is a note."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from ekiben.contract.reference.alarms.calibration import FALSE_ALARMS, Calibration, Edge, Statistic
+from ekiben.contract.reference.alarms.statistics import Measured, measure_share
+from ekiben.contract.reference.alarms.totals import Totals, total_windows
+from ekiben.contract.reference.reference import Distribution, Reference
+from ekiben.contract.reference.snapshot import LENGTHS, Snapshot, Window
+
+MIN_WEIGHT = 0.05  # of what the strongest feature does to the answers: less doesn't matter
+MOVES: frozenset[Statistic] = frozenset({"drift", "jump", "mean"})  # the shares of bins say what it does to the answers
+JUDGED = 3  # windows: the latest, the one before, and what that one jumped from
+# Training rejects nothing, so there is nothing to learn: 1% of the values is a score of 2.
+REJECTED = Edge(statistic="rejected", low=-5.3, high=-5.3, unit=0.5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One feature beyond the edges in the latest window, by the statistic that shows it best."""
+
+    feature: str
+    edge: Edge
+    value: float
+    score: float  # from the threshold on it counts
+    weight: float | None  # by how much it can change the answers; None if that was not measured
+    partner: str = ""  # the feature that it doesn't fit any more
+    lasting: bool = False  # it was so in the window before, too
+
+
+@dataclass(frozen=True)
+class AlarmReport:
+    """What the latest whole window shows; features stand in the order of what they do to the answers."""
+
+    start: datetime | None = None  # of that window
+    threshold: float = 0.0
+    alarms: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()  # lasted for one window only, or don't matter
+    silence: str = ""  # why nothing was judged
+    seasonal: bool = True  # training knew the time of its rows
+
+
+def report_alarms(
+    reference: Reference, snapshot: Snapshot, now: datetime, false_alarms: float = FALSE_ALARMS
+) -> AlarmReport:
+    """Judge the latest window that is over, and the one before it."""
+    calibration = reference.alarms
+    if calibration is None:
+        return AlarmReport(silence="no alarms: the model was trained before there were any, or on too few rows")
+    if snapshot.span != calibration.span:
+        return AlarmReport(silence=f"no alarms: they are of {calibration.span}, and these windows are {snapshot.span}")
+    groups: dict[datetime, list[Window]] = {}
+    for window in snapshot.windows:
+        if window.start + LENGTHS[snapshot.span] <= now and (window.counted or window.rejected):
+            groups.setdefault(window.start, []).append(window)
+    if not groups:
+        return AlarmReport(silence="no alarms yet: no whole day has been counted")
+    latest = sorted(groups)[-JUDGED:]
+    findings = judge(reference, calibration, [groups[start] for start in latest], false_alarms)
+    ranked = sorted(findings, key=lambda one: (-(one.weight or 0.0), -one.score))
+    least = MIN_WEIGHT * max((weigh(one) or 0.0 for one in reference.distinct), default=0.0)
+    alarms = [one for one in ranked if one.lasting and (one.weight is None or one.weight >= least)]
+    notes = [one for one in ranked if one not in alarms]
+    threshold, known = calibration.find_threshold(false_alarms), calibration.time is not None
+    return AlarmReport(latest[-1], threshold, tuple(alarms), tuple(notes), seasonal=known)
+
+
+def judge(
+    reference: Reference, calibration: Calibration, groups: list[list[Window]], false_alarms: float
+) -> list[Finding]:
+    """Return what is beyond the edges in the last of the windows, each of which several processes have counted."""
+    totals = total_windows(reference, groups)
+    threshold = calibration.find_threshold(false_alarms)
+    own = [*_judge_features(reference, calibration, totals), *_judge_rejected(reference, totals, groups)]
+    found = {one.feature: _keep(one, before, threshold) for one, before in own if one.score >= threshold}
+    pairs = [(_keep(one, before, threshold)) for one, before in _judge_pairs(reference, calibration, totals)]
+    return [*found.values(), *_assign([one for one in pairs if one.score >= threshold], found)]
+
+
+def weigh(distribution: Distribution) -> float | None:
+    """Return how much a feature does to the answers: by how much a row's answer differs through it, on average."""
+    if not distribution.effects:
+        return None
+    shares = zip(distribution.shares, distribution.effects, strict=True)
+    return sum(share * abs(effect) for share, effect in shares)
+
+
+def _judge_features(
+    reference: Reference, calibration: Calibration, totals: Totals
+) -> Iterator[tuple[Finding, float]]:
+    """Yield each feature's worst statistic in the last window, and the worst score in the window before."""
+    named = {one.name: one for one in reference.distinct}
+    for watch in calibration.watches:
+        then = named.get(watch.feature)
+        if then is None or then.name not in totals.counts:
+            continue
+        measured = totals.measure_feature(then)
+        edges = [edge for edge in watch.edges if edge.statistic in measured]
+        if edges:
+            worst, before = _find_worst(watch.feature, edges, measured)
+            moved = weigh(then) if worst.edge.statistic not in MOVES else _weigh_move(then, totals.counts[then.name])
+            yield replace(worst, weight=moved), before
+
+
+def _judge_rejected(
+    reference: Reference, totals: Totals, groups: list[list[Window]]
+) -> Iterator[tuple[Finding, float]]:
+    weights: dict[str, float | None] = {}
+    for one in reference.distinct:
+        weights.setdefault(one.column, weigh(one))
+    for column in sorted({name for window in groups[-1] for name in window.rejected if name in weights}):
+        rejected = np.array([float(sum(w.rejected.get(column, 0) for w in group)) for group in groups])
+        measured: dict[Statistic, Measured] = {"rejected": measure_share(rejected, totals.rows + rejected)}
+        worst, before = _find_worst(column, [REJECTED], measured)
+        yield replace(worst, weight=weights[column]), before
+
+
+def _judge_pairs(reference: Reference, calibration: Calibration, totals: Totals) -> Iterator[tuple[Finding, float]]:
+    weights = {one.name: weigh(one) for one in reference.distinct}
+    for pair in calibration.pairs:
+        first, second = pair.features
+        worst, before = _find_worst(first, [pair.edge], {"fit": totals.measure_pair(pair)})
+        known = [weight for weight in (weights.get(first), weights.get(second)) if weight is not None]
+        yield replace(worst, partner=second, weight=max(known, default=None)), before
+
+
+def _find_worst(feature: str, edges: list[Edge], measured: Mapping[Statistic, Measured]) -> tuple[Finding, float]:
+    scores = np.array([measured[edge.statistic].score(edge) for edge in edges])  # (edges, windows)
+    worst = int(scores[:, -1].argmax())
+    value = float(measured[edges[worst].statistic].values[-1])
+    before = float(scores[:, -2].max()) if scores.shape[1] > 1 else 0.0
+    return Finding(feature, edges[worst], value, float(scores[worst, -1]), None), before
+
+
+def _keep(finding: Finding, before: float, threshold: float) -> Finding:
+    return replace(finding, lasting=before >= threshold)
+
+
+def _weigh_move(then: Distribution, counts: np.ndarray) -> float | None:
+    """Return how much of the answers the move of the shares changes."""
+    if not then.effects:
+        return None
+    moved = counts[-1] / max(counts[-1].sum(), 1) - np.array(then.shares)
+    return float(np.abs(moved * np.array(then.effects)).sum() / 2)
+
+
+def _assign(pairs: list[Finding], found: Mapping[str, Finding]) -> list[Finding]:
+    """Return for pairs that don't fit one finding for each feature at fault: as few features as explain all pairs.
+
+    One that stands out by itself explains all its pairs; else the one that is in most of them, and by the most.
+    """
+    explained = {name for name, own in found.items() if own.lasting}
+    seen = explained | {name for name, own in found.items() if not own.lasting}
+    left = [one for one in pairs if not {one.feature, one.partner} & (explained if one.lasting else seen)]
+    assigned: list[Finding] = []
+    while left:
+        names = sorted({name for one in left for name in (one.feature, one.partner)})
+        shared = {name: [one for one in left if name in (one.feature, one.partner)] for name in names}
+        guilty = max(names, key=lambda name: (len(shared[name]), sum(one.score for one in shared[name])))
+        worst = max(shared[guilty], key=lambda one: (one.lasting, one.score))
+        partner = worst.partner if worst.feature == guilty else worst.feature
+        assigned.append(replace(worst, feature=guilty, partner=partner))
+        left = [one for one in left if one not in shared[guilty]]
+    return assigned
