@@ -67,6 +67,7 @@ GROUPS = (
     Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),
     Group("it answers", add_one("image", BUILDING, image.add_options, image.run)),
     Group("it is watched", monitoring.add_commands),
+    Group("it is watched", training.add_trying),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

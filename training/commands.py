@@ -5,10 +5,12 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.reference.alarms.calibration import FALSE_ALARMS
 from ekiben.training.arguments import add_spelling, positive, read_spelling, seed
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def add_commands(commands: "Commands") -> None:
     add_building(commands)
     add_choosing(commands)
     add_scoring(commands)
+    add_trying(commands)
 
 
 def add_building(commands: "Commands") -> None:
@@ -75,6 +78,19 @@ def add_scoring(commands: "Commands") -> None:
     )  # fmt: skip
 
 
+def add_trying(commands: "Commands") -> None:
+    """Add the command that shows what alarms are worth."""
+    about = "try the alarms: learn them from the table's earlier days, judge the later ones as they are and with faults"
+    command = _add_command(commands, alarms, about)
+    _add_problem(command)
+    command.add_argument(
+        "--since", type=date.fromisoformat, metavar="DATE", help="the first later day (default: where validation begins)"
+    )
+    command.add_argument(
+        "--false-alarms", type=float, default=FALSE_ALARMS, help="a month, that are put up with (default: %(default)s)"
+    )
+
+
 def init(options: argparse.Namespace) -> None:
     """Write a problem file for a table."""
     from ekiben.training.proposal import init as run
@@ -108,6 +124,20 @@ def train(options: argparse.Namespace) -> None:
         run(problem, FitOptions(seed=options.seed, epochs=options.epochs), options.rows, options.accept_schema_change)
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
+
+
+def alarms(options: argparse.Namespace) -> None:
+    """Print the table of honest and faulty days."""
+    from ekiben.training.checks.alarms.experiment import prepare_experiment, run_experiment
+    from ekiben.training.problem import load_problem
+    from ekiben.training.progress import show_progress
+    from ekiben.training.tables.read import read_table
+
+    problem = load_problem(options.problem)
+    with show_progress("reading") as report:
+        table = read_table(problem, report, lenient=False)
+    for line in run_experiment(prepare_experiment(problem, table.frame, options.since), options.false_alarms):
+        print(line, flush=True)
 
 
 def predict(options: argparse.Namespace) -> int:

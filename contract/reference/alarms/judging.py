@@ -1,12 +1,13 @@
 """Judges whole windows by training's: two in a row that are beyond its edges are an alarm, one is a note."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from ekiben.contract.reference.alarms.calibration import FALSE_ALARMS, Calibration, Edge, Statistic
+from ekiben.contract.reference.alarms.findings import AlarmReport, Finding, assign_pairs
 from ekiben.contract.reference.alarms.statistics import Measured, measure_share
 from ekiben.contract.reference.alarms.totals import Totals, total_windows
 from ekiben.contract.reference.reference import Distribution, Reference
@@ -17,31 +18,6 @@ MOVES: frozenset[Statistic] = frozenset({"drift", "jump", "mean"})  # the shares
 JUDGED = 3  # windows: the latest, the one before, and what that one jumped from
 # Training rejects nothing, so there is nothing to learn: 1% of the values is a score of 2.
 REJECTED = Edge(statistic="rejected", low=-5.3, high=-5.3, unit=0.5)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One feature beyond the edges in the latest window, by the statistic that shows it best."""
-
-    feature: str
-    edge: Edge
-    value: float
-    score: float  # from the threshold on it counts
-    weight: float | None  # by how much it can change the answers; None if that was not measured
-    partner: str = ""  # the feature that it doesn't fit any more
-    lasting: bool = False  # it was so in the window before, too
-
-
-@dataclass(frozen=True)
-class AlarmReport:
-    """What the latest whole window shows; features stand in the order of what they do to the answers."""
-
-    start: datetime | None = None  # of that window
-    threshold: float = 0.0
-    alarms: tuple[Finding, ...] = ()
-    notes: tuple[Finding, ...] = ()  # lasted for one window only, or don't matter
-    silence: str = ""  # why nothing was judged
-    seasonal: bool = True  # training knew the time of its rows
 
 
 def report_alarms(
@@ -60,25 +36,25 @@ def report_alarms(
     if not groups:
         return AlarmReport(silence="no alarms yet: no whole day has been counted")
     latest = sorted(groups)[-JUDGED:]
-    findings = judge(reference, calibration, [groups[start] for start in latest], false_alarms)
+    threshold = calibration.find_threshold(false_alarms)
+    findings = judge(reference, calibration, [groups[start] for start in latest], threshold)
     ranked = sorted(findings, key=lambda one: (-(one.weight or 0.0), -one.score))
     least = MIN_WEIGHT * max((weigh(one) or 0.0 for one in reference.distinct), default=0.0)
     alarms = [one for one in ranked if one.lasting and (one.weight is None or one.weight >= least)]
     notes = [one for one in ranked if one not in alarms]
-    threshold, known = calibration.find_threshold(false_alarms), calibration.time is not None
-    return AlarmReport(latest[-1], threshold, tuple(alarms), tuple(notes), seasonal=known)
+    return AlarmReport(latest[-1], threshold, tuple(alarms), tuple(notes), seasonal=calibration.time is not None)
 
 
 def judge(
-    reference: Reference, calibration: Calibration, groups: list[list[Window]], false_alarms: float
+    reference: Reference, calibration: Calibration, groups: list[list[Window]], threshold: float
 ) -> list[Finding]:
     """Return what is beyond the edges in the last of the windows, each of which several processes have counted."""
     totals = total_windows(reference, groups)
-    threshold = calibration.find_threshold(false_alarms)
     own = [*_judge_features(reference, calibration, totals), *_judge_rejected(reference, totals, groups)]
-    found = {one.feature: _keep(one, before, threshold) for one, before in own if one.score >= threshold}
-    pairs = [(_keep(one, before, threshold)) for one, before in _judge_pairs(reference, calibration, totals)]
-    return [*found.values(), *_assign([one for one in pairs if one.score >= threshold], found)]
+    found = [_mark(one, before, threshold) for one, before in own if one.score >= threshold]
+    pairs = [_mark(one, before, threshold) for one, before in _judge_pairs(reference, calibration, totals)]
+    ringing = [one for one in pairs if one.score >= threshold]
+    return [*found, *assign_pairs(ringing, pairs, found)]
 
 
 def weigh(distribution: Distribution) -> float | None:
@@ -136,7 +112,7 @@ def _find_worst(feature: str, edges: list[Edge], measured: Mapping[Statistic, Me
     return Finding(feature, edges[worst], value, float(scores[worst, -1]), None), before
 
 
-def _keep(finding: Finding, before: float, threshold: float) -> Finding:
+def _mark(finding: Finding, before: float, threshold: float) -> Finding:
     return replace(finding, lasting=before >= threshold)
 
 
@@ -148,21 +124,3 @@ def _weigh_move(then: Distribution, counts: np.ndarray) -> float | None:
     return float(np.abs(moved * np.array(then.effects)).sum() / 2)
 
 
-def _assign(pairs: list[Finding], found: Mapping[str, Finding]) -> list[Finding]:
-    """Return for pairs that don't fit one finding for each feature at fault: as few features as explain all pairs.
-
-    One that stands out by itself explains all its pairs; else the one that is in most of them, and by the most.
-    """
-    explained = {name for name, own in found.items() if own.lasting}
-    seen = explained | {name for name, own in found.items() if not own.lasting}
-    left = [one for one in pairs if not {one.feature, one.partner} & (explained if one.lasting else seen)]
-    assigned: list[Finding] = []
-    while left:
-        names = sorted({name for one in left for name in (one.feature, one.partner)})
-        shared = {name: [one for one in left if name in (one.feature, one.partner)] for name in names}
-        guilty = max(names, key=lambda name: (len(shared[name]), sum(one.score for one in shared[name])))
-        worst = max(shared[guilty], key=lambda one: (one.lasting, one.score))
-        partner = worst.partner if worst.feature == guilty else worst.feature
-        assigned.append(replace(worst, feature=guilty, partner=partner))
-        left = [one for one in left if one not in shared[guilty]]
-    return assigned

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import InvalidTable, UserError
-from ekiben.contract.reference.alarms.judging import AlarmReport, Finding, report_alarms
+from ekiben.contract.reference.alarms.alarm_text import describe_finding
+from ekiben.contract.reference.alarms.findings import AlarmReport, Finding
+from ekiben.contract.reference.alarms.judging import JUDGED, report_alarms
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.reference.snapshot import Snapshot, Window
@@ -28,7 +30,6 @@ from ekiben.training.dataset.target import learn_target
 from ekiben.training.problem import ProblemConfig
 
 DAY = timedelta(days=1)
-JUDGED = 3  # windows that a report looks at
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,7 @@ def run_experiment(experiment: Experiment, false_alarms: float) -> Iterator[str]
     yield ""
     yield f"as they are: an alarm on {sum(bool(report.alarms) for report in honest.reports)} of {days} days, notes on {noted}"
     for report in honest.reports:
-        for one in report.alarms:
-            yield f"  {report.start:%Y-%m-%d} {one.feature} {one.edge.statistic} {one.score:.2f} {one.partner}"
+        yield from (f"  {report.start:%Y-%m-%d} {describe_finding(one)}" for one in report.alarms)
     yield ""
     yield "| feature | fault | days with its alarm | shown by | other features, a day |"
     yield "|---|---|--:|---|--:|"

@@ -26,7 +26,8 @@ class ValueCounts:
         """Return which values are familiar after so many windows, the most frequent first."""
         rows = int(np.searchsorted(self._of_row, windows))
         counts = np.bincount(self._which[:rows], minlength=len(self._distinct))
-        return np.argsort(-counts, kind="stable")[:MAX_FAMILIAR]
+        frequent = np.argsort(-counts, kind="stable")[:MAX_FAMILIAR]
+        return frequent[counts[frequent] > 0]
 
     def list_familiar(self) -> tuple[float, ...]:
         """Return the familiar values; none if they are not most of all."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ CONVERSIONS: dict[str, tuple[str, Callable[[Numbers], Numbers]]] = {
     "inches": ("mm", lambda values: values * 25.4),
 }
 DIGITS = 2  # that a converted value is rounded to
+SWAPPED = 3  # categories, each with each
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Fault:
 
 def list_faults(schema: Schema, encoded: Encoded) -> Iterator[Fault]:
     """Yield the faults of a schema's features; the categories that are swapped are the most frequent of rows."""
-    for column, feature in enumerate(schema.plain):
+    for feature in schema.plain:
         if not isinstance(feature, Number):
             continue
         if feature.unit in CONVERSIONS:
@@ -42,8 +44,7 @@ def list_faults(schema: Schema, encoded: Encoded) -> Iterator[Fault]:
         yield Fault(feature.name, "all missing", lambda values, days: np.full_like(values, np.nan))
         yield Fault(feature.name, "stuck all day", stick)
     for column, category in enumerate(schema.categories):
-        first, second = _find_frequent(encoded.codes[:, column])
-        if second != UNSEEN:
+        for first, second in combinations(_find_frequent(encoded.codes[:, column]), 2):
             title = f"{_spell(category, first)} ↔ {_spell(category, second)}"
             yield Fault(category.name, title, _swapping(first, second))
         yield Fault(category.name, "all never seen", lambda codes, days: np.full_like(codes, UNSEEN))
@@ -78,12 +79,12 @@ def _swapping(first: int, second: int) -> Callable[[NDArray, NDArray[np.intp]], 
     return lambda codes, days: np.where(codes == first, second, np.where(codes == second, first, codes))
 
 
-def _find_frequent(codes: NDArray[np.int32]) -> tuple[int, int]:
-    """Return the two most frequent codes; UNSEEN for one that is not there."""
-    counts = np.bincount(codes, minlength=2)
+def _find_frequent(codes: NDArray[np.int32]) -> list[int]:
+    """Return the codes of the most frequent categories."""
+    counts = np.bincount(codes, minlength=UNSEEN + 1)
     counts[UNSEEN] = 0
-    first, second = (int(code) for code in np.argsort(-counts, kind="stable")[:2])
-    return first, second if counts[second] else UNSEEN
+    frequent = np.argsort(-counts, kind="stable")[:SWAPPED]
+    return [int(code) for code in frequent if counts[code]]
 
 
 def _spell(category: Category, code: int) -> str:
