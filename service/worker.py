@@ -100,10 +100,10 @@ class Worker:
             logger.info(silence)
             return build_silence(silence)
         self.overview = Overview(self.model, monitor)
-        self._prepare_series = prepare_series(self.overview, reference)
+        self._prepare_series = prepare_series(self.overview, reference, self.settings.false_alarms)
         if self.settings.workers > 1:
             self.overview.share(Path(os.environ[METRICS_FOLDER]))
-        return build_monitoring(self.overview, reference)
+        return build_monitoring(self.overview, reference, self.settings.false_alarms)
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""

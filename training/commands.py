@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.reference.alarms.calibration import FALSE_ALARMS
+from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.training.arguments import add_spelling, positive, read_spelling, seed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def add_trying(commands: "Commands") -> None:
     command = _add_command(commands, alarms, about)
     _add_problem(command)
     command.add_argument(
-        "--since", type=date.fromisoformat, metavar="DATE", help="the first later day (default: where validation begins)"
+        "--since", type=date.fromisoformat, metavar="DATE", help="the first later day (default: of validation)"
     )
     command.add_argument(
         "--false-alarms", type=float, default=FALSE_ALARMS, help="a month, that are put up with (default: %(default)s)"
@@ -136,7 +136,7 @@ def alarms(options: argparse.Namespace) -> None:
     problem = load_problem(options.problem)
     with show_progress("reading") as report:
         table = read_table(problem, report, lenient=False)
-    for line in run_experiment(prepare_experiment(problem, table.frame, options.since), options.false_alarms):
+    for line in run_experiment(prepare_experiment(problem, table, options.since), options.false_alarms):
         print(line, flush=True)
 
 

@@ -18,8 +18,8 @@ from tests.conftest import run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image", "drift", "capacity", "overload"),
-    *("soak", "hostile", "bench", "peers", "batching", "cost", "parquet", "completion"),
+    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image", "drift", "alarms"),
+    *("capacity", "overload", "soak", "hostile", "bench", "peers", "batching", "cost", "parquet", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ekiben.contract.reference.alarms.calibration import Statistic
 from ekiben.contract.reference.alarms.findings import AlarmReport, Finding
@@ -28,8 +29,31 @@ def describe_finding(finding: Finding) -> str:
     low, high = show(finding.edge.low), show(finding.edge.high)
     before = high if finding.edge.statistic in ("drift", "jump", "rejected") else f"{low} to {high}"
     days = "" if finding.lasting else ", on this day only"
-    partner = f" with {finding.partner}" if finding.partner else ""
-    return f"{finding.feature}: {words}{partner} {show(finding.value)}, in training's windows {before}{days}"
+    name = f"{finding.feature} with {finding.partner}" if finding.partner else finding.feature
+    return f"{name}: {words} {show(finding.value)}, in training's windows {before}{days}"
+
+
+def list_findings(report: AlarmReport) -> dict[str, Any]:
+    """Return the report as JSON has it."""
+    return {
+        "day": report.start and f"{report.start:%Y-%m-%d}",
+        "silence": report.silence,
+        "threshold": report.threshold,
+        "alarms": [_list_one(one) for one in report.alarms],
+        "notes": [_list_one(one) for one in report.notes],
+    }
+
+
+def _list_one(finding: Finding) -> dict[str, Any]:
+    return {
+        "feature": finding.feature,
+        "partner": finding.partner,
+        "statistic": finding.edge.statistic,
+        "score": round(finding.score, 3),
+        "effect": finding.weight,
+        "windows": 2 if finding.lasting else 1,
+        "text": describe_finding(finding),
+    }
 
 
 def to_share(log_odds: float) -> float:
@@ -55,5 +79,5 @@ _WORDS: dict[Statistic, tuple[Callable[[float], str], str]] = {
     "rejected": (_show_share, "rejected values"),
     "mean": (lambda value: f"{value:+.2f}", "mean, in standard deviations from training's,"),
     "spread": (lambda value: f"{math.exp(value):.2g}", "spread, in training's standard deviations,"),
-    "fit": (lambda value: f"{value:.2f}", "fit"),
+    "fit": (lambda value: f"{value:.2f}", "values fit each other by"),
 }

@@ -8,7 +8,6 @@ Statistic = Literal["drift", "jump", "missing", "never seen", "familiar", "mean"
 STEPS = 1024  # of a standard deviation: what a number is rounded to before it is summed up
 MAX_STEPS = 32_767
 PMI_STEPS = 256
-FALSE_ALARMS = 1.0  # a month, that are put up with
 DAYS_PER_MONTH = 30
 MIN_THRESHOLD = 0.5
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import numpy as np
 
-from ekiben.contract.reference.alarms.calibration import FALSE_ALARMS, Calibration, Edge, Statistic
+from ekiben.contract.reference.alarms.calibration import Calibration, Edge, Statistic
 from ekiben.contract.reference.alarms.findings import AlarmReport, Finding, assign_pairs
+from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.contract.reference.alarms.statistics import Measured, measure_share
 from ekiben.contract.reference.alarms.totals import Totals, total_windows
 from ekiben.contract.reference.reference import Distribution, Reference
@@ -65,9 +66,7 @@ def weigh(distribution: Distribution) -> float | None:
     return sum(share * abs(effect) for share, effect in shares)
 
 
-def _judge_features(
-    reference: Reference, calibration: Calibration, totals: Totals
-) -> Iterator[tuple[Finding, float]]:
+def _judge_features(reference: Reference, calibration: Calibration, totals: Totals) -> Iterator[tuple[Finding, float]]:
     """Yield each feature's worst statistic in the last window, and the worst score in the window before."""
     named = {one.name: one for one in reference.distinct}
     for watch in calibration.watches:
@@ -122,5 +121,3 @@ def _weigh_move(then: Distribution, counts: np.ndarray) -> float | None:
         return None
     moved = counts[-1] / max(counts[-1].sum(), 1) - np.array(then.shares)
     return float(np.abs(moved * np.array(then.effects)).sum() / 2)
-
-

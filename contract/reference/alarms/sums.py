@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.reference.alarms.calibration import MAX_STEPS, STEPS, Calibration, Pair, Watch
+from ekiben.contract.reference.alarms.calibration import MAX_STEPS, STEPS, Calibration, Pair
 from ekiben.contract.reference.placing import Floats, Places
 
 Sums = NDArray[np.int64]

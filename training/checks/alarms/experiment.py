@@ -28,6 +28,7 @@ from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.target import learn_target
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.tables.read import Table
 
 DAY = timedelta(days=1)
 
@@ -41,7 +42,7 @@ class Trial:
 
     @property
     def named(self) -> float:
-        """The share of days on which the faulty feature had an alarm; of honest days, on which any had."""
+        """The share of days whose alarms named the faulty feature; of honest days, on which any had."""
         return float(np.mean([any(map(self._is_right, report.alarms)) for report in self.reports]))
 
     @property
@@ -56,7 +57,7 @@ class Trial:
         return max(sorted(set(shown)), key=shown.count, default="–")
 
     def _is_right(self, finding: Finding) -> bool:
-        return self.fault is None or finding.feature == self.fault.feature
+        return self.fault is None or self.fault.feature in finding.features
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,11 @@ class Experiment:
         """Judge each day but the first, with the day before."""
         rows = self.encoded if fault is None else apply(fault, self.schema, self.encoded, self.days)
         windows = list(self._count(rows))
-        reports = [
-            report_alarms(
-                self.reference,
-                Snapshot(model="", version="", reference="", span="days", windows=tuple(windows[max(0, last - JUDGED) : last])),
-                windows[last - 1].start + DAY,
-                false_alarms,
-            )
-            for last in range(2, len(windows) + 1)
-        ]  # fmt: skip
+        reports = []
+        for last in range(2, len(windows) + 1):
+            latest = tuple(windows[max(0, last - JUDGED) : last])
+            snapshot = Snapshot(model="", version="", reference="", span="days", windows=latest)
+            reports.append(report_alarms(self.reference, snapshot, latest[-1].start + DAY, false_alarms))
         return Trial(fault, tuple(reports))
 
     def _count(self, rows: Encoded) -> Iterator[Window]:
@@ -98,7 +95,7 @@ class Experiment:
             )  # fmt: skip
 
 
-def prepare_experiment(problem: ProblemConfig, frame: pd.DataFrame, start: date | None) -> Experiment:
+def prepare_experiment(problem: ProblemConfig, table: Table, start: date | None) -> Experiment:
     """Learn from the days before `start`, or those that training would train on, and keep the others.
 
     Raises UserError if the table has no time, InvalidTable if too few rows are before or after.
@@ -106,8 +103,9 @@ def prepare_experiment(problem: ProblemConfig, frame: pd.DataFrame, start: date 
     time = problem.split.time
     if time is None:
         raise UserError("alarms are tried on later days than they know: name the table's time column as [split] time")
+    frame = table.frame
     moments = to_utc(frame[time])
-    begin = pd.Timestamp(start or problem.split.validate_from or moments.quantile(1 - 2 * problem.split.test).date())
+    begin = pd.Timestamp(start or problem.split.validate_from or _find_test(moments, problem))
     known, later = frame[moments < begin], frame[moments >= begin]
     later = later.iloc[np.argsort(to_utc(later[time]).to_numpy(), kind="stable")]
     if known.empty or to_utc(later[time]).dt.floor("D").nunique() < JUDGED:
@@ -115,10 +113,10 @@ def prepare_experiment(problem: ProblemConfig, frame: pd.DataFrame, start: date 
     declared = {name: feature.facts() for name, feature in problem.features.items()}
     target = learn_target(problem.target, known[problem.target.name])
     schema = learn_schema(problem.name, known, target, declared, known)
-    reference = learn_alarms(schema, learn_reference(schema, tuple(frame), known), known, time)
+    reference = learn_alarms(schema, learn_reference(schema, table.columns, known), known, time)
     if reference.alarms is None:
         raise InvalidTable(f"{len(known)} rows before {begin:%Y-%m-%d} are too few to learn alarms from")
-    days = ((to_utc(later[time]).dt.floor("D") - begin) // pd.Timedelta(DAY)).to_numpy(np.intp)
+    days = ((to_utc(later[time]).dt.floor("D") - begin) // pd.Timedelta(DAY)).to_numpy().astype(np.intp)
     return Experiment(schema, reference, Encoder(schema).encode(later), days, begin.to_pydatetime().replace(tzinfo=UTC))
 
 
@@ -128,11 +126,12 @@ def run_experiment(experiment: Experiment, false_alarms: float) -> Iterator[str]
     assert alarms is not None
     honest = experiment.try_fault(None, false_alarms)
     days, basis = len(honest.reports), f"days of `{alarms.time}`" if alarms.time else "blocks of rows: no season known"
-    yield f"learned from {alarms.windows} {basis}; {days} later days judged, {false_alarms:g} false alarms a month allowed"
-    yield f"threshold {alarms.find_threshold(false_alarms):.2f}"
-    noted = sum(bool(report.notes) for report in honest.reports)
-    yield ""
-    yield f"as they are: an alarm on {sum(bool(report.alarms) for report in honest.reports)} of {days} days, notes on {noted}"
+    threshold = alarms.find_threshold(false_alarms)
+    yield f"learned from {alarms.windows} {basis}; {false_alarms:g} false alarms a month: a score of {threshold:.2f}"
+    ringing, noted = (
+        sum(map(bool, found)) for found in zip(*((r.alarms, r.notes) for r in honest.reports), strict=True)
+    )
+    yield f"the {days} later days as they are: an alarm on {ringing}, notes on {noted}"
     for report in honest.reports:
         yield from (f"  {report.start:%Y-%m-%d} {describe_finding(one)}" for one in report.alarms)
     yield ""
@@ -141,3 +140,9 @@ def run_experiment(experiment: Experiment, false_alarms: float) -> Iterator[str]
     for fault in list_faults(experiment.schema, experiment.encoded):
         trial = experiment.try_fault(fault, false_alarms)
         yield f"| `{fault.feature}` | {fault.title} | {trial.named:.0%} | {trial.shown_by} | {trial.others:.1f} |"
+
+
+def _find_test(moments: "pd.Series[pd.Timestamp]", problem: ProblemConfig) -> pd.Timestamp:
+    """Return the day with which the rows begin that training would not train on."""
+    held_out = int(len(moments) * (problem.split.validation + problem.split.test))
+    return pd.Timestamp(moments.sort_values().iloc[-held_out]).floor("D")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.reference.alarms.statistics import Floats, Measured, measure_share
+from ekiben.contract.reference.alarms.statistics import Measured, measure_share
 from ekiben.training.checks.alarms.growth import Fold
 
 MAX_FAMILIAR = 256
@@ -47,5 +47,5 @@ class ValueCounts:
         familiar = np.zeros(len(self._distinct))
         familiar[self.choose(known)] = 1
         rows = int(np.searchsorted(self._of_row, stop))
-        counts: Floats = np.bincount(self._of_row[:rows], familiar[self._which[:rows]], minlength=stop)
-        return measure_share(counts, self._present[:stop])
+        found = np.bincount(self._of_row[:rows], familiar[self._which[:rows]], minlength=stop)
+        return measure_share(found, self._present[:stop])

@@ -1,8 +1,9 @@
-"""Faults that services meet, made in encoded rows: another unit, a missing column, a stuck value, swapped categories."""
+"""Faults that services meet, in encoded rows: another unit, a missing column, a stuck value, swapped categories."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from ekiben.contract.encoding import UNSEEN, Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema
 
-Numbers = NDArray[np.float32]
+Numbers = NDArray[Any]
 # What a number's declared unit may be taken for.
 CONVERSIONS: dict[str, tuple[str, Callable[[Numbers], Numbers]]] = {
     "°F": ("°C", lambda values: (values - 32) / 1.8),
@@ -55,7 +56,7 @@ def apply(fault: Fault, schema: Schema, encoded: Encoded, days: NDArray[np.intp]
     numbers, codes = encoded.numbers.copy(), encoded.codes.copy()
     names = [feature.name for feature in schema.plain]
     if fault.feature in names:
-        values = numbers[:, names.index(fault.feature)]
+        values: NDArray[Any] = numbers[:, names.index(fault.feature)]
     else:
         values = codes[:, [feature.name for feature in schema.categories].index(fault.feature)]
     values[:] = fault.change(values, days)

@@ -1,7 +1,7 @@
 """How far a statistic may go: as far as it went in training's windows, and as much farther as it used to go later.
 
-A later window goes beyond all before it the less often, the more there are (of k windows without a trend the next is the
-highest once in k + 1 times). So what was seen beyond the first part of the windows counts by the share of that part.
+A later window goes beyond all before it the less often, the more there are: after k windows without a trend the next is
+the highest once in k + 1 times. So what was seen beyond the first part of the windows counts by the share of that part.
 Where a statistic follows the seasons, as temperature does, later windows went far beyond, and it is hardly watched;
 where it does not, as the share of familiar values, any move is seen.
 """
