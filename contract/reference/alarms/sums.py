@@ -37,9 +37,9 @@ class SumCounter:
     def sum(self, numbers: Floats, places: Places) -> Sums:
         """Return the sums, (width,), of numbers, (all columns, rows), and of all places, (features, rows)."""
         values = numbers[self._columns]
+        familiar = np.count_nonzero(self._familiar.find(values), axis=1)
         steps = to_steps(values, self._centres, self._factors)
-        squares = np.einsum("ij,ij->i", steps, steps)
-        parts = [np.count_nonzero(self._familiar.find(values), axis=1), steps.sum(axis=1), squares]
+        parts = [familiar, steps.sum(axis=1), np.einsum("ij,ij->i", steps, steps)]
         moments = np.stack([np.asarray(part, np.int64) for part in parts], axis=1).ravel()
         return np.concatenate([moments, self._fit.sum(places)])
 
@@ -69,7 +69,9 @@ class FamiliarValues:
 
     def find(self, values: Floats) -> NDArray[np.bool_]:
         """Return which values, (columns, rows), are familiar."""
-        found: NDArray[np.bool_] = self._slots.ravel()[_choose_slots(values) + self._starts] == values
+        slots = _choose_slots(values)
+        slots += self._starts
+        found: NDArray[np.bool_] = self._slots.ravel().take(slots) == values
         return found
 
 
@@ -86,28 +88,35 @@ class _FitTables:
         self._first, self._second = [one[0] for one in firsts], [one[0] for one in seconds]
         self._sizes = np.array([one[2] for one in seconds], np.intp)[:, None]
         self._offsets = np.array(offsets, np.intp)[:, None]
-        self._table = np.concatenate([np.empty(0, np.int32), *(np.array(pair.table, np.int32) for pair in pairs)])
+        self._table = np.concatenate([np.empty(0, np.int64), *(np.array(pair.table, np.int64) for pair in pairs)])
 
     def sum(self, places: Places) -> Sums:
         """Return the sum of each pair."""
-        cells = places[self._first] * self._sizes
+        cells = places[self._first]
+        cells *= self._sizes
         cells += places[self._second]
         cells += self._offsets
-        total: Sums = self._table[cells].sum(axis=1, dtype=np.int64)
+        total: Sums = self._table.take(cells).sum(axis=1)
         return total
 
 
 def to_steps(values: Floats, centres: Floats, factors: Floats) -> NDArray[np.float64]:
-    """Return whole numbers of steps from the centre, 0 where a value is missing; their sums are exact."""
+    """Return whole numbers of steps from the centre, 0 where a value is missing; their sums are exact.
+
+    The values are overwritten: a new array for each step would take five times as long, for fresh pages.
+    """
     with np.errstate(over="ignore"):
-        steps = (values - centres) * factors
-    np.rint(steps, out=steps)
-    np.clip(steps, -MAX_STEPS, MAX_STEPS, out=steps)
-    steps[np.isnan(steps)] = 0
-    return steps.astype(np.float64)
+        values -= centres
+        values *= factors
+    np.rint(values, out=values)
+    np.clip(values, -MAX_STEPS, MAX_STEPS, out=values)
+    np.copyto(values, 0, where=np.isnan(values))
+    return values.astype(np.float64)
 
 
 def _choose_slots(values: Floats) -> Places:
     bits = (values + np.float32(0)).view(np.uint32)  # -0 becomes 0
-    slots: Places = ((bits * HASH) >> np.uint32(32 - SLOT_BITS)).astype(np.intp)
+    bits *= HASH
+    bits >>= np.uint32(32 - SLOT_BITS)
+    slots: Places = bits.astype(np.intp)
     return slots
