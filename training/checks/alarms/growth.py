@@ -19,7 +19,7 @@ FIRST_SCORED = 0.45  # of the windows must be before a cut whose future is judge
 # A unit is never less: changes of so little are no matter, whatever training's windows did.
 MIN_UNITS: dict[Statistic, float] = {
     "drift": 0.05, "jump": 0.05, "missing": 0.5, "never seen": 0.5, "familiar": 0.5, "mean": 0.1, "spread": 0.1,
-    "fit": 0.05,
+    "fit": 0.1,
 }  # fmt: skip
 
 
