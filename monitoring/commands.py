@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
+from ekiben.contract.reference.alarms.setting import add_false_alarms
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -27,9 +27,7 @@ def add_commands(commands: "Commands") -> None:
     drift.add_argument(
         "--reference", type=Path, help="the model's reference.json (default: a named service's, or the BentoML store's)"
     )
-    drift.add_argument(
-        "--false-alarms", type=float, default=FALSE_ALARMS, help="a month, that are put up with (default: %(default)s)"
-    )
+    add_false_alarms(drift)
     drift.epilog = "AUTH_TOKEN is sent to services, if it is set. The exit code is 3 if there is an alarm."
     drift.set_defaults(run=run_drift)
 

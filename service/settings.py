@@ -67,7 +67,10 @@ class Settings(BaseModel):
 
     monitoring: bool = Field(True, description="0: don't count what the service sees; `/monitoring` then answers 404")
     false_alarms: float = Field(
-        FALSE_ALARMS, ge=0, description="false alarms a month that are put up with; more of them make alarms earlier"
+        FALSE_ALARMS,
+        ge=0,
+        allow_inf_nan=False,
+        description="false alarms a month that are put up with; more of them make alarms earlier",
     )
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")

@@ -63,8 +63,7 @@ def learn(time: str | None = "sold", days: int = DAYS) -> tuple[Schema, Referenc
     encoded = Encoder(schema).encode(frame)
     answers = encoded.numbers[:, :1] / 200 + encoded.numbers[:, 1:2] / 400 + encoded.codes[:, 1:2] / 10
     learned = learn_reference(schema, tuple(frame), frame)
-    quiet = [one if one.column != "noise" else one.model_copy(update={"counts": one.counts}) for one in learned.distributions]
-    described = describe_answers(learned.model_copy(update={"distributions": tuple(quiet)}), schema, encoded, answers)
+    described = describe_answers(learned, schema, encoded, answers)
     return schema, learn_alarms(schema, described, frame, time)
 
 
@@ -93,6 +92,29 @@ def make_snapshot(windows: Sequence[Window], reference: str = "ab") -> Snapshot:
 def judge_each(reference: Reference, windows: Sequence[Window], false_alarms: float = 1.0) -> list[AlarmReport]:
     """Judge each day but the first, at its end."""
     return [
-        report_alarms(reference, make_snapshot(windows[: last + 1]), windows[last].start + timedelta(days=1), false_alarms)
+        report_alarms(
+            reference, make_snapshot(windows[: last + 1]), windows[last].start + timedelta(days=1), false_alarms
+        )
         for last in range(1, len(windows))
     ]
+
+
+def swap(column: str, first: str, second: str) -> Change:
+    names = {first: second, second: first}
+    return lambda frame: frame.assign(**{column: frame[column].map(lambda one: names.get(one, one)).astype("category")})
+
+
+def stick(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(heat=frame.groupby(frame["sold"].dt.normalize())["heat"].transform("first"))
+
+
+FAULTS: dict[str, tuple[str, Change]] = {
+    "another unit": ("heat", lambda frame: frame.assign(heat=((frame["heat"] - 32) / 1.8).round(2))),
+    "all missing": ("heat", lambda frame: frame.assign(heat=np.float32("nan"))),
+    "stuck": ("heat", stick),
+    "a tenth": ("price", lambda frame: frame.assign(price=frame["price"] / 10)),
+    "swapped kinds": ("kind", swap("kind", "coat", "sandal")),
+    "swapped sites": ("site", swap("site", "north", "south")),
+    "a new name": ("kind", lambda frame: frame.assign(kind=frame["kind"].astype(str).replace("coat", "Coat"))),
+    "of other rows": ("price", lambda frame: frame.assign(price=np.roll(frame["price"], 7))),
+}  # fmt: skip

@@ -5,13 +5,12 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
-from ekiben.training.arguments import add_spelling, positive, read_spelling, seed
+from ekiben.contract.reference.alarms.setting import add_false_alarms
+from ekiben.training.arguments import add_spelling, day, positive, read_spelling, seed
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -80,15 +79,11 @@ def add_scoring(commands: "Commands") -> None:
 
 def add_trying(commands: "Commands") -> None:
     """Add the command that shows what alarms are worth."""
-    about = "try the alarms: learn them from the table's earlier days, judge the later ones as they are and with faults"
+    about = "try alarms on later days than they were learned from, as those are and with faults"
     command = _add_command(commands, alarms, about)
     _add_problem(command)
-    command.add_argument(
-        "--since", type=date.fromisoformat, metavar="DATE", help="the first later day (default: of validation)"
-    )
-    command.add_argument(
-        "--false-alarms", type=float, default=FALSE_ALARMS, help="a month, that are put up with (default: %(default)s)"
-    )
+    command.add_argument("--since", type=day, metavar="DATE", help="the first later day (default: of validation)")
+    add_false_alarms(command)
 
 
 def init(options: argparse.Namespace) -> None:

@@ -11,30 +11,9 @@ from ekiben.contract.reference.alarms.alarm_text import SEASONS, describe_alarms
 from ekiben.contract.reference.alarms.judging import report_alarms
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.reference import Reference
-from tests.alarm_days import DAYS, START, Change, count_days, judge_each, learn, make_days, make_snapshot, make_window
+from tests.alarm_days import DAYS, FAULTS, START, count_days, judge_each, learn, make_days, make_snapshot, make_window
 
 LATER = 30
-
-
-def swap(column: str, first: str, second: str) -> Change:
-    names = {first: second, second: first}
-    return lambda frame: frame.assign(**{column: frame[column].map(lambda one: names.get(one, one)).astype("category")})
-
-
-def stick(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(heat=frame.groupby(frame["sold"].dt.normalize())["heat"].transform("first"))
-
-
-FAULTS: dict[str, tuple[str, Change]] = {
-    "another unit": ("heat", lambda frame: frame.assign(heat=((frame["heat"] - 32) / 1.8).round(2))),
-    "all missing": ("heat", lambda frame: frame.assign(heat=np.float32("nan"))),
-    "stuck": ("heat", stick),
-    "a tenth": ("price", lambda frame: frame.assign(price=frame["price"] / 10)),
-    "swapped kinds": ("kind", swap("kind", "coat", "sandal")),
-    "swapped sites": ("site", swap("site", "north", "south")),
-    "a new name": ("kind", lambda frame: frame.assign(kind=frame["kind"].astype(str).replace("coat", "Coat"))),
-    "of other rows": ("price", lambda frame: frame.assign(price=frame["price"].sample(frac=1, random_state=1).to_numpy())),
-}  # fmt: skip
 
 
 def name_all(reference: Reference, frame: pd.DataFrame) -> list[set[str]]:
@@ -104,7 +83,9 @@ def test_workers_and_batches_add_up_to_the_same_alarms() -> None:
     parts, thin = [], []
     for window, (_, rows) in zip(whole, frame.groupby(frame["sold"].dt.normalize()), strict=True):
         encoded = Encoder(schema).encode(rows)
-        parts += [make_window(counter, encoded[piece], window.start, f"{piece}") for piece in (slice(77), slice(77, None))]
+        parts += [
+            make_window(counter, encoded[piece], window.start, f"{piece}") for piece in (slice(77), slice(77, None))
+        ]
         thin.append(make_window(counter, encoded, window.start, every=4))
     for statistics in zip(*(window.sums.values() for window in parts[:2]), strict=True):
         assert tuple(map(sum, zip(*statistics, strict=True))) in whole[0].sums.values()

@@ -107,7 +107,9 @@ def _sum_up(watch: Watch, values: NDArray[np.float32], windows: Windows) -> Floa
     """Return the sums of each window, (windows, 3), as SumCounter makes them."""
     own = values[None]
     familiar = FamiliarValues([watch.familiar]).find(own)[0]
-    steps = to_steps(own.copy(), np.array([[watch.centre]], np.float32), np.array([[STEPS / watch.scale]], np.float32))[0]
+    steps = to_steps(own.copy(), np.array([[watch.centre]], np.float32), np.array([[STEPS / watch.scale]], np.float32))[
+        0
+    ]
     parts = [np.bincount(windows.of_row, part, minlength=windows.count) for part in (familiar, steps, steps * steps)]
     return np.stack(parts, axis=1)
 
