@@ -42,8 +42,6 @@ class DriftCollector(Collector):
         yield from self._collect_alarms()
 
     def _collect_alarms(self) -> Iterator[GaugeMetricFamily]:
-        if self._alarms.start is None:
-            return
         alarms = self._alarms.alarms
         total = "Features that were not as in training, in the last whole day and the one before."
         yield GaugeMetricFamily("monitoring_alarms", total, value=len(alarms))

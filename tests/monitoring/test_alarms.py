@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_an_alarm_exits_with_3_and_is_named_in_every_form(tmp_path: Path, capsys
     assert (alarm["feature"], alarm["partner"], alarm["statistic"], alarm["windows"]) == ("kind", "price", "fit", 2)
     page = tmp_path / "page.html"
     assert main([*command, "--format", "html", "-o", str(page)]) == 3
-    assert f'<p class="large"><b>alarm: {alarm["text"]}</b></p>' in page.read_text()
+    assert f'<p class="large"><b>alarm: {escape(alarm["text"])}</b></p>' in page.read_text()
 
 
 def test_the_setting_moves_the_threshold(tmp_path: Path, capsys: Capture) -> None:

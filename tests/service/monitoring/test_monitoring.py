@@ -117,7 +117,8 @@ def test_alarms_are_of_days_that_are_over(replicas: tuple[Server, Server], hones
     listed = httpx.get(f"{one.url}/monitoring/alarms").json()
     assert listed == {"day": None, "silence": NO_DAY, "threshold": 0.0, "alarms": [], "notes": []}
     assert NO_DAY in httpx.get(f"{one.url}/monitoring/page").text
-    assert "monitoring_alarm" not in httpx.get(f"{one.url}/metrics").text
+    assert one.metric("monitoring_alarms ") == 0
+    assert "monitoring_alarm{" not in httpx.get(f"{one.url}/metrics").text
 
 
 def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> None:
