@@ -13,7 +13,8 @@ from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.contract.reference.drift import DriftReport, Shift, report_drift
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.drift_text import render_text
-from ekiben.contract.reference.snapshot import merge_snapshots
+from ekiben.contract.reference.reference import Reference
+from ekiben.contract.reference.snapshot import Snapshot, merge_snapshots
 from ekiben.monitoring.sources import add_days, find_reference, read_snapshots
 
 Format = Literal["text", "html", "json"]
@@ -24,12 +25,7 @@ def compare_sources(sources: Sequence[str], reference_file: Path | None = None) 
 
     Raises a UserError if one can't be read, or is of another model.
     """
-    snapshots = read_snapshots(sources)
-    merged = merge_snapshots(snapshots)
-    reference = find_reference(snapshots, reference_file)
-    for source, snapshot in snapshots.items():
-        snapshot.check(reference, source)
-    return report_drift(reference, merged)
+    return report_drift(*_read(sources, reference_file))
 
 
 def judge_sources(
@@ -39,9 +35,8 @@ def judge_sources(
 
     Raises a UserError as `compare_sources` does.
     """
-    snapshots = read_snapshots([add_days(source) for source in sources])
-    merged = merge_snapshots(snapshots)
-    return report_alarms(find_reference(snapshots, reference_file), merged, datetime.now(UTC), false_alarms)
+    reference, merged = _read([add_days(source) for source in sources], reference_file)
+    return report_alarms(reference, merged, datetime.now(UTC), false_alarms)
 
 
 def render(report: DriftReport, alarms: AlarmReport, form: Format) -> str:
@@ -67,6 +62,16 @@ def to_json(report: DriftReport, alarms: AlarmReport) -> dict[str, Any]:
         "answers": [_describe(shift) for shift in report.answers],
         "features": [_describe(shift) for shift in report.features],
     }
+
+
+def _read(sources: Sequence[str], reference_file: Path | None) -> tuple[Reference, Snapshot]:
+    """Return all windows, and the reference they were counted in."""
+    snapshots = read_snapshots(sources)
+    merged = merge_snapshots(snapshots)
+    reference = find_reference(snapshots, reference_file)
+    for source, snapshot in snapshots.items():
+        snapshot.check(reference, source)
+    return reference, merged
 
 
 def _describe(shift: Shift) -> dict[str, Any]:

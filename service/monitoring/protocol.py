@@ -11,7 +11,7 @@ from ekiben.contract.reference.snapshot import Span
 from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header, Request, Response
-from ekiben.service.monitoring.alarms import prepare_alarms
+from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.offload import offload
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -35,20 +35,20 @@ SHOWN = Operation("A page of each feature now beside training, the worst first",
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def build_monitoring(overview: Overview, reference: Reference, false_alarms: float) -> Protocol:
-    """Return what monitoring registers; so many false alarms a month are put up with."""
+def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Protocol:
+    """Return what monitoring registers."""
     content = (overview.model.path / REFERENCE_FILE).read_bytes()
 
     async def read_reference(request: Request) -> Response:
         return Response(content)
 
     async def list_alarms(request: Request) -> Response:
-        judge = prepare_alarms(overview, reference, false_alarms)
+        judge = alarms.prepare()
         report = await offload(lambda: json.dumps(list_findings(judge())).encode())
         return Response(report)
 
     async def show(request: Request) -> Response:
-        snapshot, judge = overview.snapshot("days", LATEST_DAYS), prepare_alarms(overview, reference, false_alarms)
+        snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
         page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
         return Response(page, HEADERS, content_type=HTML)
 

@@ -13,7 +13,7 @@ from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.bins import CategoryBins
 from ekiben.contract.reference.drift import DriftReport, report_drift
 from ekiben.contract.reference.reference import Distribution, Reference
-from ekiben.service.monitoring.alarms import prepare_alarms
+from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 
 LATEST_HOURS = 2
@@ -59,12 +59,12 @@ def _list_shares(prefix: str, of: str, features: Sequence[Distribution]) -> Iter
     yield _family(f"{prefix}_unseen_share", f"Share of {of} with a category not in training.", "feature", unseen)
 
 
-def prepare_series(overview: Overview, reference: Reference, false_alarms: float) -> Callable[[], Callable[[], bytes]]:
+def prepare_series(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Callable[[], Callable[[], bytes]]:
     """Return what takes a snapshot, on the event loop, and returns what makes the series of it, anywhere."""
 
     def prepare() -> Callable[[], bytes]:
         snapshot = overview.snapshot("hours", LATEST_HOURS)
-        judge = prepare_alarms(overview, reference, false_alarms)
+        judge = alarms.prepare()
         return lambda: render_series(report_drift(reference, snapshot), judge())
 
     return prepare

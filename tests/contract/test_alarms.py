@@ -11,6 +11,7 @@ from ekiben.contract.reference.alarms.alarm_text import SEASONS, describe_alarms
 from ekiben.contract.reference.alarms.judging import report_alarms
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.reference import Reference
+from ekiben.contract.reference.snapshot import InvalidSnapshot, parse_snapshot
 from tests.alarm_days import DAYS, FAULTS, START, count_days, judge_each, learn, make_days, make_snapshot, make_window
 
 LATER = 30
@@ -154,6 +155,18 @@ def test_more_false_alarms_make_alarms_earlier() -> None:
     assert thresholds[0] == alarms.scores[0] > thresholds[-1]
 
 
-def test_what_is_packed_is_read_again(tmp_path: object) -> None:
-    _, reference = learn()
+def test_what_is_packed_and_what_is_counted_is_read_again() -> None:
+    schema, reference = learn()
     assert Reference.model_validate_json(reference.model_dump_json()) == reference
+    snapshot = make_snapshot(list(count_days(schema, reference, make_days(DAYS, 2))))
+    assert parse_snapshot(snapshot.model_dump_json().encode(), "a.json") == snapshot
+    snapshot.check(reference, "a.json")
+
+
+@pytest.mark.parametrize("sums", [{"heat": (1, 2)}, {"heat\0price": (1, 2, 3)}, {"colour": (1,)}])
+def test_sums_of_something_else_are_rejected(sums: dict[str, tuple[int, ...]]) -> None:
+    schema, reference = learn()
+    (window,) = count_days(schema, reference, make_days(DAYS, 1))
+    snapshot = make_snapshot([window.model_copy(update={"sums": window.sums | sums})])
+    with pytest.raises(InvalidSnapshot, match=r"^a\.json: the sums of .* are not those of the reference's alarms$"):
+        snapshot.check(reference, "a.json")

@@ -8,6 +8,7 @@ Statistic = Literal["drift", "jump", "missing", "never seen", "familiar", "mean"
 STEPS = 1024  # of a standard deviation: what a number is rounded to before it is summed up
 MAX_STEPS = 32_767
 PMI_STEPS = 256
+OF_NUMBER = 3  # sums: of familiar values, of steps, and of their squares
 DAYS_PER_MONTH = 30
 MIN_THRESHOLD = 0.5
 
@@ -48,8 +49,8 @@ class Pair(Frozen):
 
     @property
     def name(self) -> str:
-        """What its sums are called."""
-        return " & ".join(self.features)
+        """What its sums are called: no feature has a NUL in its name."""
+        return "\0".join(self.features)
 
 
 class Calibration(Frozen):
@@ -62,6 +63,11 @@ class Calibration(Frozen):
     pairs: tuple[Pair, ...]
     scores: tuple[float, ...]  # the highest that honest windows had with the one before them, the highest first
     judged: int  # of so many windows
+
+    def count_sums(self) -> dict[str, int]:
+        """Return how many sums each number and each pair has in a window."""
+        numbers = dict.fromkeys((watch.feature for watch in self.watches if watch.scale), OF_NUMBER)
+        return numbers | dict.fromkeys((pair.name for pair in self.pairs), 1)
 
     def find_threshold(self, false_alarms: float) -> float:
         """Return the score from which on two windows in a row are an alarm, for so many false ones a month."""

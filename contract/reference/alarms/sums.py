@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.reference.alarms.calibration import MAX_STEPS, STEPS, Calibration, Pair
+from ekiben.contract.reference.alarms.calibration import MAX_STEPS, OF_NUMBER, STEPS, Calibration, Pair
 from ekiben.contract.reference.placing import Floats, Places
 
 Sums = NDArray[np.int64]
-OF_NUMBER = 3  # sums
 SLOT_BITS = 12
 HASH = np.uint32(2_654_435_769)  # 2³² by the golden ratio: D. Knuth, The Art of Computer Programming 3, 6.4
 
