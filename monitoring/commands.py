@@ -37,8 +37,9 @@ def run_drift(options: argparse.Namespace) -> int:
     from ekiben.contract.errors import UserError
     from ekiben.monitoring.drift import compare_sources, judge_sources, render
 
+    report = compare_sources(options.sources, options.reference)
     alarms = judge_sources(options.sources, options.reference, options.false_alarms)
-    rendered = render(compare_sources(options.sources, options.reference), alarms, options.format) + "\n"
+    rendered = render(report, alarms, options.format) + "\n"
     code = ALARM if alarms.alarms else 0
     if options.output is None:
         sys.stdout.write(rendered)
