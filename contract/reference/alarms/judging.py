@@ -15,7 +15,8 @@ from ekiben.contract.reference.reference import Distribution, Reference
 from ekiben.contract.reference.snapshot import LENGTHS, Snapshot, Window
 
 MIN_WEIGHT = 0.05  # of what the strongest feature does to the answers: less doesn't matter
-MOVES: frozenset[Statistic] = frozenset({"drift", "jump", "mean"})  # the shares of bins say what it does to the answers
+# Of what only these show, the shares of bins say what it does to the answers; of anything else the values are wrong.
+MOVES: frozenset[Statistic] = frozenset({"drift", "jump", "mean"})
 JUDGED = 3  # windows: the latest, the one before, and what that one jumped from
 # Training rejects nothing, so there is nothing to learn: 1% of the values is a score of 2.
 REJECTED = Edge(statistic="rejected", low=-5.3, high=-5.3, unit=0.5)
@@ -51,7 +52,7 @@ def judge(
 ) -> list[Finding]:
     """Return what is beyond the edges in the last of the windows, each of which several processes have counted."""
     totals = total_windows(reference, groups)
-    own = [*_judge_features(reference, calibration, totals), *_judge_rejected(reference, totals, groups)]
+    own = [*_judge_features(reference, calibration, totals, threshold), *_judge_rejected(reference, totals, groups)]
     found = [_mark(one, before, threshold) for one, before in own if one.score >= threshold]
     pairs = [_mark(one, before, threshold) for one, before in _judge_pairs(reference, calibration, totals)]
     ringing = [one for one in pairs if one.score >= threshold]
@@ -66,7 +67,9 @@ def weigh(distribution: Distribution) -> float | None:
     return sum(share * abs(effect) for share, effect in shares)
 
 
-def _judge_features(reference: Reference, calibration: Calibration, totals: Totals) -> Iterator[tuple[Finding, float]]:
+def _judge_features(
+    reference: Reference, calibration: Calibration, totals: Totals, threshold: float
+) -> Iterator[tuple[Finding, float]]:
     """Yield each feature's worst statistic in the last window, and the worst score in the window before."""
     named = {one.name: one for one in reference.distinct}
     for watch in calibration.watches:
@@ -77,8 +80,11 @@ def _judge_features(reference: Reference, calibration: Calibration, totals: Tota
         edges = [edge for edge in watch.edges if edge.statistic in measured]
         if edges:
             worst, before = _find_worst(watch.feature, edges, measured)
-            moved = weigh(then) if worst.edge.statistic not in MOVES else _weigh_move(then, totals.counts[then.name])
-            yield replace(worst, weight=moved), before
+            broken = any(
+                measured[edge.statistic].score(edge)[-1] >= threshold for edge in edges if edge.statistic not in MOVES
+            )
+            weight = weigh(then) if broken else _weigh_move(then, totals.counts[then.name])
+            yield replace(worst, weight=weight), before
 
 
 def _judge_rejected(
