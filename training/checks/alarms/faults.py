@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.encoding import UNSEEN, Encoded
+from ekiben.contract.category_codes import UNSEEN
+from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema
 
