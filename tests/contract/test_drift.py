@@ -81,7 +81,7 @@ def test_missing_and_never_seen_values_are_said() -> None:
 
 def test_what_is_answered_where_training_had_no_rows_is_unknown() -> None:
     found = report([distribution("size", 500, 500, 0, effects=(0.2, -0.2, 0))], size=(300, 300, 400))
-    assert "<td>missing</td><td>0.0%</td><td>40.0%</td><td>unknown</td>" in render_page(found)
+    assert "<td>missing</td><td>0.0%</td><td>40.0%</td><td>unknown</td>" in render_page(found, SILENT)
 
 
 def test_without_rows_nothing_has_moved() -> None:

@@ -111,8 +111,11 @@ def test_rejected_values_are_shown_by_field(replicas: tuple[Server, Server], hon
     assert read(one).rejected["distance"] == before + 1
 
 
-def test_alarms_are_of_days_that_are_over(replicas: tuple[Server, Server], honest: Rows) -> None:
+def test_alarms_are_of_days_that_are_over(model: PackedModel, replicas: tuple[Server, Server], honest: Rows) -> None:
     one, _ = replicas
+    assert model.reference is not None
+    assert model.reference.alarms is not None
+    assert (model.reference.alarms.time, model.reference.alarms.windows) == ("scheduled_departure", 365)
     send(one, honest[:BATCH])
     listed = httpx.get(f"{one.url}/monitoring/alarms").json()
     assert listed == {"day": None, "silence": NO_DAY, "threshold": 0.0, "alarms": [], "notes": []}
