@@ -8,7 +8,10 @@ import pytest
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.alarms.alarm_text import SEASONS, describe_alarms, list_findings
+from ekiben.contract.reference.alarms.calibration import Edge
+from ekiben.contract.reference.alarms.findings import Finding, assign_pairs
 from ekiben.contract.reference.alarms.judging import report_alarms
+from ekiben.contract.reference.alarms.sums import FamiliarValues
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.reference.snapshot import InvalidSnapshot, parse_snapshot
@@ -96,6 +99,38 @@ def test_workers_and_batches_add_up_to_the_same_alarms() -> None:
     texts = [[one["text"] for one in list_findings(report)["alarms"]] for report in reports]
     assert texts[2] == texts[0]
     assert reports[0].alarms
+
+
+def test_familiar_values_are_found_and_no_others() -> None:
+    familiar = np.random.default_rng(1).normal(0, 100, 256).round(2).astype(np.float32)
+    values = FamiliarValues([familiar.tolist(), [0.0]])
+    others = familiar + np.float32(0.005)
+    assert values.find(np.stack([familiar, np.zeros(256, np.float32)]))[0].mean() > 0.95  # some share a slot
+    assert values.find(np.stack([others, np.full(256, np.nan, np.float32)])).sum() == 0
+    assert values.find(np.full((2, 1), -0.0, np.float32)).tolist() == [[False], [True]]
+
+
+def pair(first: str, second: str, score: float, lasting: bool = True) -> Finding:
+    return Finding(first, Edge(statistic="fit", low=1, high=2, unit=1), 0.0, score, None, second, lasting)
+
+
+@pytest.mark.parametrize(
+    ("ringing", "found", "named"),
+    [
+        (["ab", "ac"], "", ["ab"]),  # a explains both
+        (["ac"], "", ["ca"]),  # of a, other pairs do fit
+        (["ab", "ac"], "b", ["ca"]),  # b is known to be at fault, which leaves a with c
+        (["ab"], "a", []),
+        (["ab", "cd"], "", ["ba", "dc"]),
+    ],
+)
+def test_as_few_features_as_explain_all_are_at_fault(ringing: list[str], found: str, named: list[str]) -> None:
+    pairs = {"ab": pair("a", "b", 9.0), "ac": pair("a", "c", 5.0), "cd": pair("c", "d", 4.0), "ce": pair("c", "e", 1.0)}
+    if "cd" not in ringing:
+        pairs = {name: one for name, one in pairs.items() if "d" not in name and "e" not in name}
+    alone = [pair(name, "", 3.0) for name in found]
+    assigned = assign_pairs([pairs[name] for name in ringing], list(pairs.values()), alone)
+    assert [one.feature + one.partner for one in assigned] == named
 
 
 def test_rejected_values_are_an_alarm_of_their_field() -> None:
