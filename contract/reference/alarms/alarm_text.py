@@ -77,7 +77,7 @@ _WORDS: dict[Statistic, tuple[Callable[[float], str], str]] = {
     "never seen": (_show_share, "never seen in"),
     "familiar": (_show_share, "values that training knew"),
     "rejected": (_show_share, "rejected values"),
-    "mean": (lambda value: f"{value:+.2f}", "mean, in standard deviations from training's,"),
-    "spread": (lambda value: f"{math.exp(value):.2g}", "spread, in training's standard deviations,"),
+    "mean": (lambda value: f"{value:+.2f}", "mean in standard deviations"),
+    "spread": (lambda value: f"{math.exp(value):.2g}", "spread in standard deviations"),
     "fit": (lambda value: f"{value:.2f}", "values fit each other by"),
 }
