@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ekiben.contract.reference.alarms.alarm_text import list_findings
+from ekiben.contract.reference.alarms.findings import AlarmReport
+from ekiben.contract.reference.alarms.judging import report_alarms
+from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.contract.reference.drift import DriftReport, Shift, report_drift
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.drift_text import render_text
-from ekiben.contract.reference.snapshot import merge_snapshots
-from ekiben.monitoring.sources import find_reference, read_snapshots
+from ekiben.contract.reference.reference import Reference
+from ekiben.contract.reference.snapshot import Snapshot, merge_snapshots
+from ekiben.monitoring.sources import add_days, find_reference, read_snapshots
 
 Format = Literal["text", "html", "json"]
 
@@ -19,23 +25,31 @@ def compare_sources(sources: Sequence[str], reference_file: Path | None = None) 
 
     Raises a UserError if one can't be read, or is of another model.
     """
-    snapshots = read_snapshots(sources)
-    merged = merge_snapshots(snapshots)
-    reference = find_reference(snapshots, reference_file)
-    for source, snapshot in snapshots.items():
-        snapshot.check(reference, source)
-    return report_drift(reference, merged)
+    return report_drift(*_read(sources, reference_file))
 
 
-def render(report: DriftReport, form: Format) -> str:
-    """Return the report in one of its forms."""
+def judge_sources(
+    sources: Sequence[str], reference_file: Path | None = None, false_alarms: float = FALSE_ALARMS
+) -> AlarmReport:
+    """Judge the last whole days of services, which are asked for all they have, and of files.
+
+    Raises a UserError as `compare_sources` does.
+    """
+    reference, merged = _read([add_days(source) for source in sources], reference_file)
+    return report_alarms(reference, merged, datetime.now(UTC), false_alarms)
+
+
+def render(report: DriftReport, alarms: AlarmReport, form: Format) -> str:
+    """Return both reports in one of their forms."""
     if form == "html":
-        return render_page(report)
-    return json.dumps(to_json(report), indent=1, ensure_ascii=False) if form == "json" else render_text(report)
+        return render_page(report, alarms)
+    if form == "json":
+        return json.dumps(to_json(report, alarms), indent=1, ensure_ascii=False)
+    return render_text(report, alarms)
 
 
-def to_json(report: DriftReport) -> dict[str, Any]:
-    """Return the report as JSON will hold it; features stand in the order of their rank."""
+def to_json(report: DriftReport, alarms: AlarmReport) -> dict[str, Any]:
+    """Return the reports as JSON will hold them; features stand in the order of their rank."""
     snapshot = report.snapshot
     return {
         "model": snapshot.model,
@@ -44,9 +58,20 @@ def to_json(report: DriftReport) -> dict[str, Any]:
         "rows": snapshot.rows,
         "counted": snapshot.counted,
         "rejected": snapshot.rejected,
+        "alarms": list_findings(alarms),
         "answers": [_describe(shift) for shift in report.answers],
         "features": [_describe(shift) for shift in report.features],
     }
+
+
+def _read(sources: Sequence[str], reference_file: Path | None) -> tuple[Reference, Snapshot]:
+    """Return all windows, and the reference they were counted in."""
+    snapshots = read_snapshots(sources)
+    merged = merge_snapshots(snapshots)
+    reference = find_reference(snapshots, reference_file)
+    for source, snapshot in snapshots.items():
+        snapshot.check(reference, source)
+    return reference, merged
 
 
 def _describe(shift: Shift) -> dict[str, Any]:

@@ -44,6 +44,11 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
     return _find_stored(next(iter(snapshots.values())))
 
 
+def add_days(source: str) -> str:
+    """Return where a service has all of its days; another source as it is."""
+    return f"{source.rstrip('/')}{PATH}/days" if _is_url(source) and PATH not in urlsplit(source).path else source
+
+
 def _find_stored(snapshot: Snapshot) -> Reference:
     """Return the reference of the model in the BentoML store that the snapshot is of."""
     from ekiben.model.store import find_model, open_stored

@@ -10,6 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
@@ -65,7 +66,12 @@ class Settings(BaseModel):
     access_log_sample: float = Field(0.001, ge=0, le=1, description="fraction of answered requests that are logged")
 
     monitoring: bool = Field(True, description="0: don't count what the service sees; `/monitoring` then answers 404")
-
+    false_alarms: float = Field(
+        FALSE_ALARMS,
+        ge=0,
+        allow_inf_nan=False,
+        description="false alarms a month that are put up with; more of them make alarms earlier",
+    )
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")

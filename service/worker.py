@@ -25,6 +25,7 @@ from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup
 from ekiben.service.lifecycle.memory import tune_garbage
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
+from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
 from ekiben.service.monitoring.series import prepare_series
@@ -100,10 +101,11 @@ class Worker:
             logger.info(silence)
             return build_silence(silence)
         self.overview = Overview(self.model, monitor)
-        self._prepare_series = prepare_series(self.overview, reference)
+        alarms = DailyAlarms(self.overview, reference, self.settings.false_alarms)
+        self._prepare_series = prepare_series(self.overview, reference, alarms)
         if self.settings.workers > 1:
             self.overview.share(Path(os.environ[METRICS_FOLDER]))
-        return build_monitoring(self.overview, reference)
+        return build_monitoring(self.overview, reference, alarms)
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""

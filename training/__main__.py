@@ -5,7 +5,9 @@ import sys
 from functools import partial
 
 from ekiben.training import process
+from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.commands import add_commands
+from ekiben.training.truth import commands as truth
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m ekiben.training", description="A table → a model in the store.")
-    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_commands, truth.add_commands, alarms.add_commands):
+        add(commands)
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,7 @@
 """What the values of the training commands' options may be, and the options that several have."""
 
 import argparse
+from datetime import date
 from typing import Any
 
 LABEL_TABLE = "a table with the columns `id` and `label` (default: what POST /feedback left in the folder)"
@@ -12,6 +13,14 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return number
+
+
+def day(text: str) -> date:
+    """Read a day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2013-10-01, got {text!r}") from None
 
 
 def delimiter(text: str) -> str:

@@ -13,6 +13,7 @@ from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.schema import Schema
 from ekiben.model.store import check_writable
 from ekiben.model.training_scores import EVALUATION_FILE
+from ekiben.training.checks.alarms.learning import learn_alarms
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.gate import (
     check_contract,
@@ -115,7 +116,7 @@ def train(
         package.mkdir()
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
-        model_uri = pack(package, prepared, trained)
+        model_uri = pack(package, prepared, trained, problem.split.time)
         version = tracking.register(problem.name, model_uri, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
         promote_if_better(prepared.schema, test, labels, version, trained.scores)
@@ -163,8 +164,11 @@ def fit_and_score(problem: ProblemConfig, prepared: Prepared, options: FitOption
     return Trained(network, answers, score(schema.target, test.labels, answers))
 
 
-def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
-    """Write and check the packed folder, log it and the model with the run; return the model's URI."""
+def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) -> str:
+    """Write and check the packed folder, log it and the model with the run; return the model's URI.
+
+    Alarms are learned from the days of the column `time`.
+    """
     schema, test = prepared.schema, prepared.parts.test
     with show_steps("packing", 4) as step:
         step("network")
@@ -172,7 +176,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
         write_golden(package, rows, trained.answers[indices])
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
-        describe_values(prepared, trained.network).save(package / REFERENCE_FILE)
+        describe_values(prepared, trained.network, time).save(package / REFERENCE_FILE)
         step("golden answers")
         golden = to_raw_arrays(schema, test.iloc[indices])
         check_raw_answers(package, schema.target, golden, trained.answers[indices])
@@ -183,10 +187,11 @@ def pack(package: Path, prepared: Prepared, trained: Trained) -> str:
     return model_uri
 
 
-def describe_values(prepared: Prepared, network: keras.Model) -> Reference:
-    """Return what the table's rows look like, and what the network answers to a sample spread over them."""
+def describe_values(prepared: Prepared, network: keras.Model, time: str | None) -> Reference:
+    """Return what the table's rows and days look like, and what the network answers to a sample spread over them."""
     schema, table = prepared.schema, prepared.table
     reference = learn_reference(schema, table.columns, table.frame)
     indices = np.unique(np.linspace(0, len(table.frame) - 1, REFERENCE_ANSWERS).astype(int))
     encoded = Encoder(schema).encode(table.frame.iloc[indices])
-    return describe_answers(reference, schema, encoded, predict_encoded(network, encoded))
+    described = describe_answers(reference, schema, encoded, predict_encoded(network, encoded))
+    return learn_alarms(schema, described, table.frame, time)

@@ -10,6 +10,7 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.category_codes import UNSEEN
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Cycle
+from ekiben.contract.reference.alarms.sums import SumCounter
 from ekiben.contract.reference.bins import BooleanBins, CategoryBins, CycleBins, NumberBins, list_known
 from ekiben.contract.reference.placing import Floats, NumberPlacer, Places, place_cycle
 from ekiben.contract.reference.reference import Distribution, Reference
@@ -22,7 +23,10 @@ LABEL, CONFIDENCE = "label", "probability"  # what is counted of answers with ma
 
 
 class RowCounter:
-    """Counts rows of one schema; its counts are one array, in which each distribution has its stretch."""
+    """Counts rows of one schema; its counts are one array, in which each distribution has its stretch.
+
+    The sums that alarms need, if the reference has any, stand behind them.
+    """
 
     def __init__(self, schema: Schema, reference: Reference) -> None:
         named = {_key(distribution): distribution for distribution in reference.distinct}
@@ -33,24 +37,32 @@ class RowCounter:
         self._target = schema.target
         sizes = [len(distribution.counts) for distribution in (*self.features, *self.answers)]
         starts = list(accumulate(sizes, initial=0))
-        self.width = starts[-1]
+        self._bins = starts[-1]
         self._slices = [slice(start, stop) for start, stop in pairwise(starts)]
         at = dict(zip(map(_key, self.features), starts, strict=False))
         self._numbers = _NumberColumns(schema, named, at)
         self._cycles = _find_cycles(schema, at)
         self._categories = _CategoryColumns(schema, named, at)
         self._answers = _AnswerColumns(reference.answers, starts[len(self.features) :])
+        self.placed = self._list_placed(at)
+        columns = {feature.name: column for column, feature in enumerate(schema.plain)}
+        self.sums = SumCounter(reference.alarms, columns, self.placed) if reference.alarms else None
+        self.width = self._bins + (self.sums.width if self.sums else 0)
 
     def count(self, encoded: Encoded, answers: Answers) -> Counts:
-        """Return how many rows are in each bin, (width,)."""
-        places = [part.ravel() for part in self.place(encoded, answers)]
-        return np.bincount(np.concatenate(places), minlength=self.width).astype(np.int64, copy=False)
+        """Return how many rows are in each bin, and the sums, (width,)."""
+        numbers = np.ascontiguousarray(encoded.numbers.T)
+        places = np.concatenate(list(self._place(numbers, encoded, answers)))
+        counts = np.bincount(places.ravel(), minlength=self._bins).astype(np.int64, copy=False)
+        return np.concatenate([counts, self.sums.sum(numbers, places)]) if self.sums else counts
 
     def place(self, encoded: Encoded, answers: Answers) -> Iterator[Places]:
         """Yield where in the counts each value of each row is counted, (columns, rows) a time."""
-        numbers = np.ascontiguousarray(encoded.numbers.T)
+        yield from self._place(np.ascontiguousarray(encoded.numbers.T), encoded, answers)
+
+    def _place(self, numbers: Floats, encoded: Encoded, answers: Answers) -> Iterator[Places]:
         yield self._numbers.place(numbers)
-        for cycle, column, start in self._cycles:
+        for _, cycle, column, start in self._cycles:
             yield place_cycle(cycle, numbers[column : column + 2])[None] + start
         yield self._categories.place(encoded.codes)
         if self.answers:
@@ -63,15 +75,26 @@ class RowCounter:
         middle = len(self.features)
         return dict(zip(names[:middle], parts, strict=False)), dict(zip(names[middle:], parts[middle:], strict=True))
 
+    def split_sums(self, counts: Counts) -> ByName:
+        """Return the sums by what they are of."""
+        return self.sums.split(counts[self._bins :]) if self.sums else {}
+
+    def _list_placed(self, at: Mapping[Key, int]) -> dict[str, tuple[int, int, int]]:
+        """Return of each feature which row of all places is its own, where they begin, and how many there are."""
+        cycles = [(column, cycle) for column, cycle, *_ in self._cycles]
+        keys = [*self._numbers.keys, *cycles, *self._categories.keys]
+        features = {_key(feature): feature for feature in self.features}
+        return {features[key].name: (row, at[key], len(features[key].counts)) for row, key in enumerate(keys)}
+
 
 class _NumberColumns:
     """Numbers and booleans."""
 
     def __init__(self, schema: Schema, named: Mapping[Key, Distribution], at: Mapping[Key, int]) -> None:
         self._columns = [index for index, feature in enumerate(schema.plain) if (feature.name, "") in at]
-        keys = [(schema.plain[index].name, "") for index in self._columns]
-        self._placer = NumberPlacer([_edges(named[key]) for key in keys])
-        self._starts = np.array([at[key] for key in keys], np.intp)[:, None]
+        self.keys = [(schema.plain[index].name, "") for index in self._columns]
+        self._placer = NumberPlacer([_edges(named[key]) for key in self.keys])
+        self._starts = np.array([at[key] for key in self.keys], np.intp)[:, None]
 
     def place(self, numbers: Floats) -> Places:
         """Return the places of the numbers, which are (all columns, rows)."""
@@ -84,7 +107,7 @@ class _CategoryColumns:
 
     def __init__(self, schema: Schema, named: Mapping[Key, Distribution], at: Mapping[Key, int]) -> None:
         counted = [(index, feature) for index, feature in enumerate(schema.categories) if (feature.name, "") in at]
-        keys = [(feature.name, "") for _, feature in counted]
+        self.keys = keys = [(feature.name, "") for _, feature in counted]
         tables = [_place_codes(feature, named[key]) + at[key] for (_, feature), key in zip(counted, keys, strict=True)]
         self._columns = [index for index, _ in counted]
         self._starts = np.array(list(accumulate(map(len, tables), initial=0))[:-1], np.intp)
@@ -135,13 +158,13 @@ def _edges(distribution: Distribution) -> tuple[float, ...]:
     return (0.5,) if isinstance(bins, BooleanBins) else bins.edges
 
 
-def _find_cycles(schema: Schema, at: Mapping[Key, int]) -> list[tuple[Cycle, int, int]]:
-    """Return each cycle that is counted, the first of its two columns, and where its counts begin."""
+def _find_cycles(schema: Schema, at: Mapping[Key, int]) -> list[tuple[str, Cycle, int, int]]:
+    """Return the moment of each cycle that is counted, the first of its two columns, and where its counts begin."""
     found, column = [], len(schema.plain)
     for moment in schema.timestamps:
         for cycle in moment.cycles:
             if (moment.name, cycle) in at:
-                found.append((cycle, column, at[moment.name, cycle]))
+                found.append((moment.name, cycle, column, at[moment.name, cycle]))
             column += 2
     return found
 

@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from ekiben.contract.reference.alarms.alarm_text import describe_alarms
+from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.drift import DriftReport, Shift
 from ekiben.contract.reference.drift_text import describe_moves, describe_shift, describe_snapshot
 
@@ -48,6 +50,8 @@ PAGE = """\
 <body>
 <h1>{title}</h1>
 {lines}
+<h2>Alarms</h2>
+{alarms}
 <p class="soft"><span class="key then"></span> then, in training &nbsp; <span class="key now"></span> now</p>
 <h2>Answers</h2>
 <div class="cards">{answers}</div>
@@ -58,7 +62,7 @@ PAGE = """\
 """
 
 
-def render_page(report: DriftReport) -> str:
+def render_page(report: DriftReport, alarms: AlarmReport) -> str:
     """Return the report as HTML; whatever names and values hold is text in it."""
     snapshot = report.snapshot
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in describe_snapshot(snapshot))
@@ -67,9 +71,18 @@ def render_page(report: DriftReport) -> str:
         title=escape(f"{snapshot.model} {snapshot.version}: now beside training"),
         style=STYLE,
         lines=lines,
+        alarms="".join(_render_alarms(alarms)),
         answers="".join(map(_render_card, report.answers)),
         features="".join(map(_render_card, report.features)),
     )
+
+
+def _render_alarms(report: AlarmReport) -> Iterator[str]:
+    first, *findings = describe_alarms(report)
+    yield f"<p>{escape(first)}</p>"
+    alarms = len(report.alarms)
+    yield from (f'<p class="large"><b>{escape(text)}</b></p>' for text in findings[:alarms])
+    yield from (f'<p class="soft">{escape(text)}</p>' for text in findings[alarms:])
 
 
 def _render_card(shift: Shift) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from ekiben.contract.reference.alarms.alarm_text import describe_alarms
+from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.drift import DriftReport, Shift
 from ekiben.contract.reference.reference import Distribution
 from ekiben.contract.reference.snapshot import LENGTHS, Snapshot
@@ -57,10 +59,11 @@ def _show_effect(then: Distribution, index: int) -> str:
     return f"{then.effects[index]:+.3g}" if then.counts[index] else "unknown"
 
 
-def render_text(report: DriftReport) -> str:
-    """Return the report for a terminal: a line for each distribution, the worst first."""
+def render_text(report: DriftReport, alarms: AlarmReport) -> str:
+    """Return the report for a terminal: the alarms, and a line for each distribution, the worst first."""
     snapshot = report.snapshot
     lines = [f"{snapshot.model} {snapshot.version}, now beside training", *describe_snapshot(snapshot)]
+    lines += ["alarms:", *(f"  {line}" for line in describe_alarms(alarms))]
     for title, shifts in (("answers", report.answers), ("features, the worst first", report.features)):
         lines.append(f"{title}:")
         lines += map(_render_line, shifts)

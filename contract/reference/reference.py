@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.reference.alarms.calibration import Calibration
 from ekiben.contract.reference.bins import Bins, CategoryBins, CycleBins, Frozen
 
 REFERENCE_FILE = "reference.json"
@@ -62,6 +63,7 @@ class Reference(Frozen):
     duplicates: float  # the share of rows that repeat an earlier one
     distributions: tuple[Distribution, ...]  # of the features (a moment's: one a cycle) and of the target
     answers: tuple[Distribution, ...] = ()  # of what the model answered; older references have none
+    alarms: Calibration | None = None  # None in older ones, and of tables too small to learn it
 
     @property
     def distinct(self) -> tuple[Distribution, ...]:

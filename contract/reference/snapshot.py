@@ -38,6 +38,7 @@ class Window(Frozen):
     rejected: dict[str, int] = Field(default_factory=dict)
     features: ByName
     answers: ByName
+    sums: ByName = Field(default_factory=dict)  # what alarms need besides; older services have none
 
 
 class Snapshot(Frozen):
@@ -92,6 +93,9 @@ class Snapshot(Frozen):
                     if sizes.get(name) != len(counts) or min(counts) < 0:
                         said = f"the counts of {name!r} are not those of the reference's bins"
                         raise InvalidSnapshot(f"{source}: {said}")
+            for name, sums in window.sums.items():
+                if reference.alarms and len(sums) != reference.alarms.count_sums().get(name):
+                    raise InvalidSnapshot(f"{source}: the sums of {name!r} are not those of the reference's alarms")
 
 
 def parse_snapshot(content: bytes, source: str) -> Snapshot:

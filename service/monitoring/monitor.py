@@ -1,6 +1,6 @@
 """Counts the rows that were answered: later, when nobody waits, and thousands at once.
 
-Counting takes 0.2 µs a row, but 60 µs for a row alone. So a batch's arrays are only kept, until enough rows are there
+Counting takes 0.3 µs a row, but 75 µs for a row alone. So a batch's arrays are only kept, until enough rows are there
 and the queue is empty. If counting still took more than MAX_SHARE of what the process computes, every second batch is
 counted, or every fourth and so on, and counts as many times. A process that computes little has more to spend: of one
 that is alone with a row a second, counting is most of the work.
@@ -24,10 +24,10 @@ from ekiben.contract.reference.counting import RowCounter
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.monitoring.windows import Windows
 
-COUNTED_ROWS, COUNTED_VALUES = 1024, 25_000  # at once: a quarter of a millisecond; more are dearer, out of the caches
+COUNTED_ROWS, COUNTED_VALUES = 1024, 25_000  # at once: a third of a millisecond; more are dearer, out of the caches
 MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment without work: 4 MiB
 MAX_PENDING_BATCHES = 4096  # each takes half a kilobyte besides its rows
-MAX_SHARE = 0.01  # of the CPU time may go into counting: of a busy CPU some 40,000 rows a second
+MAX_SHARE = 0.01  # of the CPU time may go into counting: of a busy CPU some 30,000 rows a second
 LOW_SHARE = MAX_SHARE / 4
 MIN_BUSY = 0.1  # of the time: as much CPU time counts as used, if it was less
 MAX_EVERY = 64

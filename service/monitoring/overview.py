@@ -96,6 +96,7 @@ class Overview:
             rejected=dict(tally.rejected),
             features=features,
             answers=answers,
+            sums=self.monitor.counter.split_sums(tally.counts),
         )
 
     def _read_others(self, span: Span) -> Iterator[tuple[str, Snapshot]]:

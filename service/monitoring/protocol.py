@@ -1,7 +1,9 @@
 """What the service saw, over HTTP: as JSON, and as a page for people."""
 
+import json
 from collections.abc import Awaitable, Callable
 
+from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
 from ekiben.contract.reference.drift_page import POLICY, render_page
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
@@ -9,6 +11,7 @@ from ekiben.contract.reference.snapshot import Span
 from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header, Request, Response
+from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.offload import offload
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -26,26 +29,33 @@ HEADERS: tuple[Header, ...] = (
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
 WINDOWS = Operation("The same by windows of five minutes, hours or days")
+ALARMS = Operation("The features that were not as in training, in the last whole day and the one before")
 REFERENCE = Operation("What training saw, in the bins that rows are counted in")
 SHOWN = Operation("A page of each feature now beside training, the worst first", {}, {"text/html": {"type": "string"}})
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def build_monitoring(overview: Overview, reference: Reference) -> Protocol:
+def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Protocol:
     """Return what monitoring registers."""
     content = (overview.model.path / REFERENCE_FILE).read_bytes()
 
     async def read_reference(request: Request) -> Response:
         return Response(content)
 
+    async def list_alarms(request: Request) -> Response:
+        judge = alarms.prepare()
+        report = await offload(lambda: json.dumps(list_findings(judge())).encode())
+        return Response(report)
+
     async def show(request: Request) -> Response:
-        snapshot = overview.snapshot("days", LATEST_DAYS)
-        page = await offload(lambda: render_page(report_drift(reference, snapshot)).encode())
+        snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
+        page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
         return Response(page, HEADERS, content_type=HTML)
 
     routes = [
         Route("GET", PATH, _answer_snapshot(overview, "days", LATEST_DAYS), operation=COUNTS),
         *(Route("GET", f"{PATH}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
+        Route("GET", f"{PATH}/alarms", list_alarms, operation=ALARMS),
         Route("GET", f"{PATH}/reference", read_reference, operation=REFERENCE),
         Route("GET", f"{PATH}/page", show, operation=SHOWN),
     ]

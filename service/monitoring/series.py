@@ -9,9 +9,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.bins import CategoryBins
 from ekiben.contract.reference.drift import DriftReport, report_drift
 from ekiben.contract.reference.reference import Distribution, Reference
+from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 
 LATEST_HOURS = 2
@@ -21,8 +23,8 @@ MAX_FEATURES = 50  # the worst: each is up to five series
 class DriftCollector(Collector):
     """Gives a report's numbers."""
 
-    def __init__(self, report: DriftReport) -> None:
-        self._report = report
+    def __init__(self, report: DriftReport, alarms: AlarmReport) -> None:
+        self._report, self._alarms = report, alarms
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the rows, how far features and answers have moved, and the shares of missing and unknown values."""
@@ -37,6 +39,17 @@ class DriftCollector(Collector):
         yield _family("monitoring_answer_drift", moved.format("the answers"), "answer", answers)
         yield from _list_shares("monitoring", "the rows", [shift.now for shift in features])
         yield from _list_shares("monitoring_training", "training's rows", [shift.then for shift in features])
+        yield from self._collect_alarms()
+
+    def _collect_alarms(self) -> Iterator[GaugeMetricFamily]:
+        alarms = self._alarms.alarms
+        total = "Features that were not as in training, in the last whole day and the one before."
+        yield GaugeMetricFamily("monitoring_alarms", total, value=len(alarms))
+        score = "How far each of them is beyond training's own days: it is an alarm from about 1 on."
+        family = GaugeMetricFamily("monitoring_alarm", score, labels=["feature", "statistic"])
+        for one in alarms[:MAX_FEATURES]:
+            family.add_metric([one.feature, one.edge.statistic], one.score)
+        yield family
 
 
 def _list_shares(prefix: str, of: str, features: Sequence[Distribution]) -> Iterator[GaugeMetricFamily]:
@@ -46,20 +59,21 @@ def _list_shares(prefix: str, of: str, features: Sequence[Distribution]) -> Iter
     yield _family(f"{prefix}_unseen_share", f"Share of {of} with a category not in training.", "feature", unseen)
 
 
-def prepare_series(overview: Overview, reference: Reference) -> Callable[[], Callable[[], bytes]]:
+def prepare_series(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Callable[[], Callable[[], bytes]]:
     """Return what takes a snapshot, on the event loop, and returns what makes the series of it, anywhere."""
 
     def prepare() -> Callable[[], bytes]:
         snapshot = overview.snapshot("hours", LATEST_HOURS)
-        return lambda: render_series(report_drift(reference, snapshot))
+        judge = alarms.prepare()
+        return lambda: render_series(report_drift(reference, snapshot), judge())
 
     return prepare
 
 
-def render_series(report: DriftReport) -> bytes:
+def render_series(report: DriftReport, alarms: AlarmReport) -> bytes:
     """Return the series as Prometheus reads them."""
     registry = CollectorRegistry()
-    registry.register(DriftCollector(report))
+    registry.register(DriftCollector(report, alarms))
     return generate_latest(registry)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.bins import CategoryBins, NumberBins
 from ekiben.contract.reference.drift import DriftReport, report_drift
 from ekiben.contract.reference.drift_page import STYLE, render_page
@@ -13,6 +14,7 @@ from ekiben.contract.reference.reference import Distribution, Reference
 from ekiben.contract.reference.snapshot import Snapshot, Window
 from ekiben.contract.reference.stability import chance_level, population_stability_index
 
+SILENT = AlarmReport(silence="no alarms")
 EVIL = '</style><script src="//evil">&{{7*7}}\x1b[31m'
 
 
@@ -73,34 +75,34 @@ def test_chance_is_exceeded_once_in_a_hundred_times() -> None:
 
 def test_missing_and_never_seen_values_are_said() -> None:
     then = Distribution(column="gate", bins=CategoryBins(values=("A",)), counts=(900, 0, 50, 50))
-    text = render_text(report([then], gate=(400, 0, 200, 400)))
+    text = render_text(report([then], gate=(400, 0, 200, 400)), SILENT)
     assert "missing: 5.0% then, 40.0% now; never seen: 5.0% then, 20.0% now" in text
 
 
 def test_what_is_answered_where_training_had_no_rows_is_unknown() -> None:
     found = report([distribution("size", 500, 500, 0, effects=(0.2, -0.2, 0))], size=(300, 300, 400))
-    assert "<td>missing</td><td>0.0%</td><td>40.0%</td><td>unknown</td>" in render_page(found)
+    assert "<td>missing</td><td>0.0%</td><td>40.0%</td><td>unknown</td>" in render_page(found, SILENT)
 
 
 def test_without_rows_nothing_has_moved() -> None:
     found = report([distribution("size", 500, 500, 0)], size=(0, 0, 0))
     assert (found.features[0].psi, found.features[0].verdict) == (0.0, "stable")
-    assert "no rows yet" in render_text(found)
-    assert "no rows yet" in render_page(found)
+    assert "no rows yet" in render_text(found, SILENT)
+    assert "no rows yet" in render_page(found, SILENT)
 
 
 def test_names_and_values_are_text_in_the_page_and_the_terminal() -> None:
     then = Distribution(column=EVIL, bins=CategoryBins(values=(EVIL,)), counts=(900, 0, 50, 50))
     found = report([then], model=EVIL, **{EVIL: (100, 0, 500, 400)})
-    page = render_page(found)
+    page = render_page(found, SILENT)
     assert "<script" not in page
     assert page.count("</style>") == 1
     assert "&lt;script" in page
-    assert "\x1b" not in render_text(found)
+    assert "\x1b" not in render_text(found, SILENT)
     assert STYLE in page
 
 
 def test_a_page_asks_no_other_host_for_anything() -> None:
-    page = render_page(report([distribution("size", 500, 500, 0)], size=(900, 100, 0)))
+    page = render_page(report([distribution("size", 500, 500, 0)], size=(900, 100, 0)), SILENT)
     for word in ("http:", "https:", "//", "url(", "@import", "src=", "href=", "style="):
         assert word not in page, word

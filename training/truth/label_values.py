@@ -13,8 +13,9 @@ from ekiben.contract.feature import FALSE, TRUE
 from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import Spelling
 from ekiben.contract.validation import show
-from ekiben.training.tables.conversion import convert_exactly, has_text, to_plain, to_strings
+from ekiben.training.tables.conversion import convert_exactly, to_plain
 from ekiben.training.tables.labels import WHOLE
+from ekiben.training.tables.strings import has_text, to_strings
 from ekiben.training.truth.folder import InvalidLog
 from ekiben.training.wording import count
 

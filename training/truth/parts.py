@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from ekiben.contract.log_columns import FIXED, ID, SHARE, TARGET_KEY, TIME, VERSION, name_answers
 from ekiben.contract.schema import Target
 from ekiben.contract.validation import shorten
-from ekiben.training.tables.conversion import to_plain, to_strings
+from ekiben.training.tables.conversion import to_plain
 from ekiben.training.tables.plain_types import unpack
 from ekiben.training.tables.read import PANDAS_TYPES
+from ekiben.training.tables.strings import to_strings
 from ekiben.training.truth.folder import LogFolder
 
 _TYPES = {TIME: pa.timestamp("us", tz="UTC"), VERSION: pa.string(), SHARE: pa.float64()}

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 Rows = list[dict[str, Any]]
 BATCH = 8
+NO_DAY = "no alarms yet: no whole day has been counted"
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,19 @@ def test_rejected_values_are_shown_by_field(replicas: tuple[Server, Server], hon
     assert read(one).rejected["distance"] == before + 1
 
 
+def test_alarms_are_of_days_that_are_over(model: PackedModel, replicas: tuple[Server, Server], honest: Rows) -> None:
+    one, _ = replicas
+    assert model.reference is not None
+    assert model.reference.alarms is not None
+    assert (model.reference.alarms.time, model.reference.alarms.windows) == ("scheduled_departure", 365)
+    send(one, honest[:BATCH])
+    listed = httpx.get(f"{one.url}/monitoring/alarms").json()
+    assert listed == {"day": None, "silence": NO_DAY, "threshold": 0.0, "alarms": [], "notes": []}
+    assert NO_DAY in httpx.get(f"{one.url}/monitoring/page").text
+    assert one.metric("monitoring_alarms ") == 0
+    assert "monitoring_alarm{" not in httpx.get(f"{one.url}/metrics").text
+
+
 def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> None:
     one, _ = replicas
     send(one, honest[:BATCH])
@@ -175,7 +189,13 @@ def test_with_a_token_nothing_is_shown_without_it_and_golden_rows_are_not_counte
     model: PackedModel, tmp_path: Path
 ) -> None:
     with serve(tmp_path, AUTH_TOKEN="secret") as server:
-        for path in ("/monitoring", "/monitoring/page", "/monitoring/reference", "/monitoring/days"):
+        for path in (
+            "/monitoring",
+            "/monitoring/page",
+            "/monitoring/alarms",
+            "/monitoring/reference",
+            "/monitoring/days",
+        ):
             assert httpx.get(server.url + path).status_code == 401
         done = run("-m", "ekiben.commands", "drift", server.url, fails=True)
         assert "answers 401: set AUTH_TOKEN to the service's token" in done.stderr
