@@ -20,6 +20,7 @@ from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor
+from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder, Statistics
 
@@ -48,6 +49,7 @@ class Dataplane:
         self._coalescer = RequestCoalescer(encoder, self.queue)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
+        self._ids = PredictionIds()
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
@@ -60,11 +62,12 @@ class Dataplane:
         timeout_s: float,
         protocol: str,
         gone: Callable[[], Awaitable[None]] | None = None,
+        caller: Caller | None = None,
     ) -> Prediction:
         """Answer the rows within the time.
 
-        `gone` waits until the caller has disconnected; its rows are then not computed. Raises
-        InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a RequestRejected
+        `gone` waits until the caller has disconnected; its rows are then not computed. The `caller` gets the answer's
+        id. Raises InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a RequestRejected
         if there is no answer in time.
         """
         self.check_count(len(rows))
@@ -88,6 +91,8 @@ class Dataplane:
             self._record_failure(error, started)
             raise
         self._recorder.record_answer(time.monotonic() - started)
+        if caller is not None:
+            caller.prediction_id = caller.own_id or self._ids.next()
         return Prediction(answers, work.unseen)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
