@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
@@ -21,6 +22,7 @@ from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
+from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder, Statistics
 
@@ -31,6 +33,16 @@ class Prediction:
 
     answers: Answers  # (rows, outputs)
     warnings: list[FieldError]
+
+
+class RowRecorder(Protocol):
+    """Is given what was answered, as it came."""
+
+    def pick_large(self, rows: Rows) -> Picked | None:
+        """Return the rows of a large request to keep once it is answered; called off the event loop."""
+
+    def record(self, prediction_id: bytes, rows: Rows | PreparedRows, answers: Answers) -> None:
+        """Take the rows of a request that was answered."""
 
 
 class Dataplane:
@@ -50,6 +62,7 @@ class Dataplane:
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self._ids = PredictionIds()
+        self.row_log: RowRecorder | None = None
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
@@ -91,8 +104,11 @@ class Dataplane:
             self._record_failure(error, started)
             raise
         self._recorder.record_answer(time.monotonic() - started)
+        prediction_id = (caller and caller.own_id) or self._ids.next()
         if caller is not None:
-            caller.prediction_id = caller.own_id or self._ids.next()
+            caller.prediction_id = prediction_id
+        if self.row_log is not None:
+            self.row_log.record(prediction_id, rows, answers)
         return Prediction(answers, work.unseen)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
@@ -100,10 +116,13 @@ class Dataplane:
         self.check_count(len(rows))
         started = time.monotonic()
         try:
-            return self._coalescer.prepare(rows, check_time)
+            prepared = self._coalescer.prepare(rows, check_time)
         except Exception as error:
             self._record_failure(error, started)
             raise
+        if self.row_log is not None:
+            prepared.picked = self.row_log.pick_large(rows)
+        return prepared
 
     def _record_failure(self, error: Exception, started: float) -> None:
         self._recorder.record_failure(time.monotonic() - started)

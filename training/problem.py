@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
+from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logged
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.contract.spellings.formats import find_fault
@@ -93,6 +93,7 @@ class Declared(Entry):
     null: tuple[str, ...] = ()
     format: Format = ""
     first_year: int | None = None
+    log: Logged = ""
 
     @model_validator(mode="after")
     def check_spelling(self) -> Self:

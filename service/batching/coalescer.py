@@ -18,6 +18,7 @@ from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue, Work
+from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
@@ -31,6 +32,7 @@ class PreparedRows:
 
     encoded: Encoded
     unseen: list[FieldError]
+    picked: Picked | None = None  # of the rows as they came, those that the row log keeps
 
     def __len__(self) -> int:
         return len(self.encoded)

@@ -1,0 +1,144 @@
+"""The row log: a share of the answered rows, as they came, with their answers and ids.
+
+The event loop only keeps references. A thread makes columns of them, a few hundred rows at a time, and writes a file
+when there are 4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond that, and
+where a file can't be written, rows are dropped and counted. Answers go on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from arro3.core import RecordBatch
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Rows
+from ekiben.contract.schema import Schema
+from ekiben.service.batching.coalescer import PreparedRows
+from ekiben.service.row_log.background import Background
+from ekiben.service.row_log.folder import Folder, PartNames
+from ekiben.service.row_log.ids_seen import IdsSeen
+from ekiben.service.row_log.parts import write_part
+from ekiben.service.row_log.picking import Picked, Picker, Waiting
+from ekiben.service.row_log.row_columns import RowColumns
+from ekiben.service.telemetry import metrics
+
+logger = logging.getLogger("bentoml.service")
+MAX_WAITING_BYTES = 8 * 2**20
+PART_BYTES = MAX_WAITING_BYTES // 2  # as much may arrive while it is written
+BLOCK_ROWS = 256  # made columns of at once: half a millisecond
+TICK_S = 1.0
+MAX_AGE_S = 60.0
+CLOSING_S = 2.0
+
+
+class RowLog:
+    """Logs for one process; belongs to one event loop."""
+
+    def __init__(self, schema: Schema, columns: RowColumns, share: float, folder: Folder, names: PartNames) -> None:
+        self._waiting = Waiting(MAX_WAITING_BYTES)
+        self._picker, self._large_picker = Picker(share, self._waiting), Picker(share, self._waiting)
+        self._metadata = {"ekiben.schema": schema.digest, "ekiben.target": schema.target.name}
+        self._columns, self._folder, self._names = columns, folder, names
+        self._loop = asyncio.get_running_loop()
+        self._background = Background("row log")
+        self._fresh: list[Picked] = []  # in no columns yet
+        self._fresh_rows = 0
+        self._batches: list[RecordBatch] = []  # of the next file; the thread's
+        self._size, self._began = 0, 0.0
+        self._failing = False  # the last file could not be written
+        self._told_slow = False
+        self.ids = IdsSeen()
+        self._tick()
+
+    def pick_large(self, rows: Rows) -> Picked | None:
+        """Return the rows of a large request that will be logged once it is answered; the decoder's thread calls it."""
+        return self._large_picker.pick(rows)
+
+    def record(self, prediction_id: bytes, rows: Rows | PreparedRows, answers: Answers) -> None:
+        """Take the rows of a request that was answered."""
+        picked: Picked | None = rows.picked if isinstance(rows, PreparedRows) else self._picker.pick(rows)
+        if picked is None:
+            return
+        picked.answer(prediction_id, answers)
+        self._fresh.append(picked)
+        self._fresh_rows += len(picked)
+        if self._fresh_rows >= BLOCK_ROWS:
+            self._hand_over()
+
+    async def close(self) -> None:
+        """Write what is left; what a slow disk doesn't take in CLOSING_S is lost."""
+        self._hand_over()
+        self._background.submit(self._write)
+        if not await self._background.finish(CLOSING_S):
+            logger.warning("the row log could not be written to %s in time: its last rows are lost", self._folder)
+        self._report_dropped()
+
+    def _hand_over(self) -> None:
+        if self._fresh:
+            self._background.submit(self._store, self._fresh)
+            self._fresh, self._fresh_rows = [], 0
+
+    def _tick(self) -> None:
+        self._hand_over()
+        self._background.submit(self._write_old)
+        self._report_dropped()
+        self._loop.call_later(TICK_S, self._tick)
+
+    def _report_dropped(self) -> None:
+        """Count the rows for which there was no memory, and say so once."""
+        dropped = self._picker.dropped + self._large_picker.dropped
+        self._picker.dropped = self._large_picker.dropped = 0
+        if not dropped:
+            return
+        metrics.count_log_dropped("waiting", dropped)
+        if not self._told_slow:
+            self._told_slow = True
+            limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
+            logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
+
+    def _store(self, picks: Sequence[Picked]) -> None:
+        """Make columns of rows: in the thread, as all that follows."""
+        began = picks[0].answered
+        batch = self._columns.to_batch(picks)
+        self.ids.add([one for picked in picks for one in picked.list_ids()])
+        self._waiting.give(-batch.nbytes)
+        self._size += batch.nbytes
+        self._began = self._began if self._batches else began
+        self._batches.append(batch)
+        if self._size >= PART_BYTES:
+            self._write()
+
+    def _write_old(self) -> None:
+        if self._batches and not 0 <= time.time() - self._began < MAX_AGE_S:
+            self._write()
+
+    def _write(self) -> None:
+        batches, self._batches = self._batches, []
+        size, self._size = self._size, 0
+        if not batches:
+            return
+        rows = sum(batch.num_rows for batch in batches)
+        try:
+            content = write_part(batches, self._columns.repeated, self._metadata)
+            self._folder.write(self._names.next(self._began), content)
+        except Exception as error:  # the boundary: of disks, and of storage libraries that raise anything
+            self._loop.call_soon_threadsafe(self._fail, rows, error)
+        else:
+            self._loop.call_soon_threadsafe(self._succeed, rows)
+        finally:
+            self._waiting.give(size)
+
+    def _succeed(self, rows: int) -> None:
+        metrics.count_logged(rows)
+        if self._failing:
+            self._failing = False
+            logger.info("the row log is written to %s again", self._folder)
+
+    def _fail(self, rows: int, error: Exception) -> None:
+        metrics.count_log_dropped("write", rows)
+        if not self._failing:
+            self._failing = True
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            logger.warning("%s can't be written to (%s): the row log drops rows; answers go on", self._folder, reason)

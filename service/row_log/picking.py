@@ -1,0 +1,112 @@
+"""The rows that were picked, on their way to a file, and the memory that they may take."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from sys import getsizeof
+
+import numpy as np
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Column, Columns, Rows
+from ekiben.service.row_log.sampling import Sampler
+
+PICKED_BYTES = 400  # of the object itself, its indices and answers
+
+
+class Waiting:
+    """The bytes of all that waits to be written; any thread may take and give."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Take that many bytes; return whether they are there."""
+        with self._lock:
+            if self.taken + size > self.limit:
+                return False
+            self.taken += size
+            return True
+
+    def give(self, size: int) -> None:
+        """Give back bytes; fewer than none are taken where what was picked became larger."""
+        with self._lock:
+            self.taken -= size
+
+
+@dataclass(slots=True)
+class Picked:
+    """Rows of one request; their bytes are given back as it goes, whatever became of the request."""
+
+    rows: Rows
+    indices: Sequence[int]  # in the request
+    total: int  # rows of the request
+    size: int
+    waiting: Waiting
+    prediction_id: str = ""
+    answered: float = 0.0  # seconds since 1970
+    answers: Answers = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __del__(self) -> None:
+        self.waiting.give(self.size)
+
+    def answer(self, prediction_id: bytes, answers: Answers) -> None:
+        """Add what all rows of the request were answered, (rows, outputs)."""
+        self.prediction_id, self.answered = prediction_id.decode(), time.time()
+        self.answers = answers[list(self.indices)]  # a copy: it keeps no batch alive
+
+    def list_ids(self) -> list[str]:
+        """Return the id of each row."""
+        if self.total == 1:
+            return [self.prediction_id]
+        return [f"{self.prediction_id}/{index}" for index in self.indices]
+
+
+class Picker:
+    """Picks rows while there is memory for them; belongs to one thread."""
+
+    def __init__(self, share: float, waiting: Waiting) -> None:
+        self._sampler = Sampler(share)
+        self._waiting = waiting
+        self.dropped = 0  # rows for which there was none
+
+    def pick(self, rows: Rows) -> Picked | None:
+        """Return the rows of a request that are kept, None if there are none."""
+        total = len(rows)
+        indices = self._sampler.pick(total)
+        if not indices:
+            return None
+        kept = select(rows, indices)
+        size = PICKED_BYTES + measure(kept)
+        if not self._waiting.take(size):
+            self.dropped += len(indices)
+            return None
+        return Picked(kept, indices, total, size, self._waiting)
+
+
+def select(rows: Rows, indices: Sequence[int]) -> Rows:
+    """Return some of the rows, in a list or columns of their own."""
+    if isinstance(rows, Columns):
+        return Columns(rows.names, [_select_values(column, indices) for column in rows.values], len(indices))
+    return [rows[index] for index in indices]
+
+
+def _select_values(column: Column, indices: Sequence[int]) -> Column:
+    return column[list(indices)] if isinstance(column, np.ndarray) else [column[index] for index in indices]
+
+
+def measure(rows: Rows) -> int:
+    """Return the bytes that rows take, which fit their schema."""
+    if isinstance(rows, Columns):
+        return sum(map(_measure_values, rows.values))
+    return sum([getsizeof(row) + sum(map(getsizeof, row.values())) for row in rows])
+
+
+def _measure_values(column: Column) -> int:
+    return column.nbytes if isinstance(column, np.ndarray) else getsizeof(column) + sum(map(getsizeof, column))
