@@ -33,6 +33,7 @@ from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.openapi import document
 from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.row_log.feedback import build_feedback
 from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry.exposition import exposition
@@ -82,7 +83,9 @@ class Worker:
         self.dataplane.row_log = self.logs.rows
         self.dataplane.count_unread = admission.count_waiting
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
-        protocols = [build(self.dataplane, settings) for build in PROTOCOLS] + [self._watch_rows()]
+        keep = self.logs.labels.keep if self.logs.labels else None
+        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
+        protocols += [build_feedback(keep, self.dataplane, settings), self._watch_rows()]
         described = document(base_document, protocols, self.model)
         mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
         max_values = settings.max_request_rows * len(self.model.schema.features)
