@@ -8,6 +8,8 @@ fill the folder otherwise.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from arro3.core import Array, DataType, RecordBatch
@@ -19,7 +21,8 @@ from ekiben.service.prediction_ids import read_time
 from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
-from ekiben.service.row_log.labels import Labels, Receipt
+from ekiben.service.row_log.labels import Kept, Labels, Receipt
+from ekiben.service.row_log.latest_labels import LatestLabels
 from ekiben.service.row_log.parts import write_part
 from ekiben.service.row_log.row_columns import ID, MICROSECONDS, TIME, UTC_MICROSECONDS
 
@@ -28,6 +31,15 @@ LABEL = "label"
 MAX_WAITING_LABELS = 100_000
 PART_LABELS, PART_AGE_S = 4096, 60.0
 CLOSING_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The labels of a request that waits for them to be written."""
+
+    labels: Labels
+    time: float  # seconds since 1970
+    future: "asyncio.Future[Receipt]"
 
 
 class LabelLog:
@@ -40,9 +52,9 @@ class LabelLog:
         self._folder, self._names, self._rows = folder, names, rows
         self._background = Background("label log")
         self._loop = asyncio.get_running_loop()
-        self._arrived: list[tuple[Labels, asyncio.Future[Receipt]]] = []
-        self._waiting = 0
-        self._seen = IdsSeen()  # ids with their labels; the thread's, as all that follows
+        self._arrived: list[Arrived] = []
+        self._waiting, self._last = 0, 0.0
+        self._latest = LatestLabels()  # the thread's, as all that follows
         self._batches: list[RecordBatch] = []
         self._name, self._began = "", 0.0
 
@@ -52,7 +64,8 @@ class LabelLog:
             raise Overloaded(RETRY_AFTER_S)
         self._waiting += len(labels)
         future: asyncio.Future[Receipt] = self._loop.create_future()
-        self._arrived.append((labels, future))
+        self._last = max(time.time(), self._last + 1 / MICROSECONDS)  # the later of two labels counts
+        self._arrived.append(Arrived(labels, self._last, future))
         if len(self._arrived) == 1:
             self._background.submit(self._keep_arrived)
         return await future
@@ -63,18 +76,18 @@ class LabelLog:
 
     def _keep_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []
-        now = time.time()
-        keys, receipts, batches = [], [], []
-        for labels, _ in arrived:
-            pairs = [f"{one}\0{value}" for one, value in zip(labels.ids, labels.values, strict=True)]
-            fresh = np.flatnonzero(~self._seen.find(pairs)).tolist()
-            receipts.append(self._describe(labels, [labels.ids[index] for index in fresh]))
-            keys += [pairs[index] for index in fresh]
-            if fresh:
-                batches.append(self._to_batch(labels, fresh, now))
-        error = self._append(batches, now) if batches else None
+        fresh: dict[str, Kept] = {}
+        receipts, batches = [], []
+        for one in arrived:
+            pairs = list(zip(one.labels.ids, one.labels.values, strict=True))
+            added = [pair for pair in pairs if fresh.get(pair[0], self._latest.find(pair[0])) != pair[1]]
+            fresh.update(added)
+            receipts.append(self._describe(one.labels, [prediction_id for prediction_id, _ in added]))
+            if added:
+                batches.append(self._to_batch(added, one.time))
+        error = self._append(batches) if batches else None
         if error is None:
-            self._seen.add(keys)
+            self._latest.add(fresh.items())
         self._loop.call_soon_threadsafe(self._answer, arrived, receipts, error)
 
     def _describe(self, labels: Labels, added: list[str]) -> Receipt:
@@ -83,17 +96,18 @@ class LabelLog:
         late = sum((read_time(one) or since) < int(since) for one in missing)
         return Receipt(len(added), labels.given - len(added), len(missing) - late, late)
 
-    def _to_batch(self, labels: Labels, indices: list[int], now: float) -> RecordBatch:
-        values = [labels.values[index] for index in indices]
-        times = np.full(len(indices), int(MICROSECONDS * now), np.int64)
+    def _to_batch(self, pairs: Sequence[tuple[str, Kept]], arrived: float) -> RecordBatch:
+        ids, values = zip(*pairs, strict=True)
+        times = np.full(len(pairs), int(MICROSECONDS * arrived), np.int64)
         return RecordBatch.from_pydict({
-            ID: Array([labels.ids[index] for index in indices], DataType.string()),
+            ID: Array(ids, DataType.string()),
             LABEL: Array(values, DataType.float64() if self._numbers else DataType.string()),
             TIME: Array.from_numpy(times).cast(UTC_MICROSECONDS),
         })  # fmt: skip
 
-    def _append(self, batches: list[RecordBatch], now: float) -> Exception | None:
+    def _append(self, batches: list[RecordBatch]) -> Exception | None:
         """Write the file with these batches in it; return what kept it from being written."""
+        now = time.time()
         rows = sum(batch.num_rows for batch in self._batches)
         if not self._batches or rows >= PART_LABELS or not 0 <= now - self._began < PART_AGE_S:
             self._batches, self._name, self._began = [], self._names.next(now), now
@@ -105,18 +119,16 @@ class LabelLog:
         self._batches += batches
         return None
 
-    def _answer(
-        self, arrived: list[tuple[Labels, asyncio.Future[Receipt]]], receipts: list[Receipt], error: Exception | None
-    ) -> None:
+    def _answer(self, arrived: Sequence[Arrived], receipts: list[Receipt], error: Exception | None) -> None:
         if error is not None:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             logger.warning("%s can't be written to (%s): labels are rejected", self._folder, reason)
-        for (labels, future), receipt in zip(arrived, receipts, strict=True):
-            self._waiting -= len(labels)
-            if future.done():
+        for one, receipt in zip(arrived, receipts, strict=True):
+            self._waiting -= len(one.labels)
+            if one.future.done():
                 continue
             if error is None:
-                future.set_result(receipt)
+                one.future.set_result(receipt)
             else:
                 sentence = "the labels can't be kept now, the log says why: send them again later"
-                future.set_exception(BadRequest(503, sentence, (b"retry-after", b"%d" % RETRY_AFTER_S)))
+                one.future.set_exception(BadRequest(503, sentence, (b"retry-after", b"%d" % RETRY_AFTER_S)))

@@ -38,7 +38,7 @@ class RowLog:
 
     def __init__(self, schema: Schema, columns: RowColumns, share: float, folder: Folder, names: PartNames) -> None:
         self._waiting = Waiting(MAX_WAITING_BYTES)
-        self._picker, self._large_picker = Picker(share, self._waiting), Picker(share, self._waiting)
+        self._picker, self._large_picker = (Picker(schema, share, self._waiting) for _ in range(2))
         self._metadata = {"ekiben.schema": schema.digest, "ekiben.target": schema.target.name}
         self._columns, self._folder, self._names = columns, folder, names
         self._loop = asyncio.get_running_loop()
@@ -101,12 +101,13 @@ class RowLog:
     def _store(self, picks: Sequence[Picked]) -> None:
         """Make columns of rows: in the thread, as all that follows."""
         began = picks[0].answered
-        batch = self._columns.to_batch(picks)
+        batches = self._columns.to_batches(picks)
         self.ids.add([one for picked in picks for one in picked.list_ids()])
-        self._waiting.give(-batch.nbytes)
-        self._size += batch.nbytes
+        size = sum(batch.nbytes for batch in batches)
+        self._waiting.give(-size)
+        self._size += size
         self._began = self._began if self._batches else began
-        self._batches.append(batch)
+        self._batches += batches
         if self._size >= PART_BYTES:
             self._write()
 

@@ -3,16 +3,21 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from operator import itemgetter
 from sys import getsizeof
+from typing import Any
 
 import numpy as np
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Column, Columns, Rows
+from ekiben.contract.feature import Category, Timestamp
+from ekiben.contract.schema import Schema
 from ekiben.service.row_log.sampling import Sampler
 
 PICKED_BYTES = 400  # of the object itself, its indices and answers
+VALUE_BYTES = 100  # of a value in a row, without its text: its place in the row, and a number
+MAX_CHARACTER_BYTES = 4
 
 
 class Waiting:
@@ -37,18 +42,21 @@ class Waiting:
             self.taken -= size
 
 
-@dataclass(slots=True)
 class Picked:
     """Rows of one request; their bytes are given back as it goes, whatever became of the request."""
 
-    rows: Rows
-    indices: Sequence[int]  # in the request
-    total: int  # rows of the request
-    size: int
-    waiting: Waiting
-    prediction_id: str = ""
-    answered: float = 0.0  # seconds since 1970
-    answers: Answers = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    __slots__ = ("answered", "answers", "indices", "prediction_id", "rows", "size", "total", "waiting")
+
+    prediction_id: str
+    answered: float  # seconds since 1970
+    answers: Answers
+
+    def __init__(self, rows: Rows, indices: Sequence[int], total: int, size: int, waiting: Waiting) -> None:
+        self.rows = rows
+        self.indices = indices  # of the rows among the `total` of the request
+        self.total = total
+        self.size = size  # bytes that were taken
+        self.waiting = waiting
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -57,9 +65,9 @@ class Picked:
         self.waiting.give(self.size)
 
     def answer(self, prediction_id: bytes, answers: Answers) -> None:
-        """Add what all rows of the request were answered, (rows, outputs)."""
+        """Add what all rows of the request were answered, (rows, outputs); a copy keeps no batch alive."""
         self.prediction_id, self.answered = prediction_id.decode(), time.time()
-        self.answers = answers[list(self.indices)]  # a copy: it keeps no batch alive
+        self.answers = answers.copy() if self.total == 1 else answers[list(self.indices)]
 
     def list_ids(self) -> list[str]:
         """Return the id of each row."""
@@ -71,9 +79,13 @@ class Picked:
 class Picker:
     """Picks rows while there is memory for them; belongs to one thread."""
 
-    def __init__(self, share: float, waiting: Waiting) -> None:
+    def __init__(self, schema: Schema, share: float, waiting: Waiting) -> None:
         self._sampler = Sampler(share)
         self._waiting = waiting
+        self._row_bytes = VALUE_BYTES * len(schema.features)
+        texts = [feature.name for feature in schema.features if isinstance(feature, Category | Timestamp)]
+        pick = itemgetter(*texts) if texts else None
+        self._pick_texts: Any = pick if len(texts) > 1 else (lambda row: (pick(row),) if pick else ())
         self.dropped = 0  # rows for which there was none
 
     def pick(self, rows: Rows) -> Picked | None:
@@ -82,12 +94,23 @@ class Picker:
         indices = self._sampler.pick(total)
         if not indices:
             return None
-        kept = select(rows, indices)
-        size = PICKED_BYTES + measure(kept)
+        kept = rows if len(indices) == total else select(rows, indices)
+        size = PICKED_BYTES + self._measure(kept)
         if not self._waiting.take(size):
             self.dropped += len(indices)
             return None
         return Picked(kept, indices, total, size, self._waiting)
+
+    def _measure(self, rows: Rows) -> int:
+        """Return the bytes that rows take at most, which fit their schema."""
+        if isinstance(rows, Columns):
+            return sum(map(_measure_values, rows.values))
+        characters = 0
+        for row in rows:
+            for text in self._pick_texts(row):
+                if type(text) is str:
+                    characters += len(text)
+        return self._row_bytes * len(rows) + MAX_CHARACTER_BYTES * characters
 
 
 def select(rows: Rows, indices: Sequence[int]) -> Rows:
@@ -99,13 +122,6 @@ def select(rows: Rows, indices: Sequence[int]) -> Rows:
 
 def _select_values(column: Column, indices: Sequence[int]) -> Column:
     return column[list(indices)] if isinstance(column, np.ndarray) else [column[index] for index in indices]
-
-
-def measure(rows: Rows) -> int:
-    """Return the bytes that rows take, which fit their schema."""
-    if isinstance(rows, Columns):
-        return sum(map(_measure_values, rows.values))
-    return sum([getsizeof(row) + sum(map(getsizeof, row.values())) for row in rows])
 
 
 def _measure_values(column: Column) -> int:

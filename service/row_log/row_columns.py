@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from arro3.core import Array, DataType, RecordBatch
 
-from ekiben.contract.columns import Columns, to_list
+from ekiben.contract.columns import Columns, Transposer, merge, to_list
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.timestamps import NAT, to_seconds
@@ -25,44 +25,50 @@ class RowColumns:
 
     def __init__(self, schema: Schema, version: str, share: float, key: bytes) -> None:
         """`key`: of the hashes; an empty one makes plain SHA-256."""
-        self._features = [feature for feature in schema.features if feature.log != "drop"]
-        self._indices = {name: index for index, name in enumerate(schema.names)}
         self._answers = name_answers(schema.target)
-        self._names = name_features(
-            [feature.name for feature in self._features], {ID, TIME, VERSION, SHARE, *self._answers}
-        )
+        kept = [feature for feature in schema.features if feature.log != "drop"]
+        names = name_features([feature.name for feature in kept], {ID, TIME, VERSION, SHARE, *self._answers})
+        self._features = [(one, name, schema.names.index(one.name)) for one, name in zip(kept, names, strict=True)]
+        self._transposer = Transposer(schema.names)
         self._version, self._share, self._key = version, share, key
-        repeated = [
-            name for f, name in zip(self._features, self._names, strict=True) if isinstance(f, Category | Boolean)
-        ]
+        repeated = [name for feature, name, _ in self._features if isinstance(feature, Category | Boolean)]
         self.repeated = (VERSION, SHARE, *repeated)  # columns whose values are worth a dictionary
 
-    def to_batch(self, picks: Sequence[Picked]) -> RecordBatch:
-        """Return the rows of all that was picked, one after the other."""
-        rows = sum(map(len, picks))
+    def to_batches(self, picks: Sequence[Picked]) -> list[RecordBatch]:
+        """Return the rows of all that was picked: those that came as rows, and those that came as columns."""
+        batches, rows, columns = [], [], []
+        listed = [picked for picked in picks if isinstance(picked.rows, list)]
+        for picked in picks:
+            if isinstance(picked.rows, Columns):
+                columns.append(picked.rows)
+            else:
+                rows += picked.rows
+        if rows:
+            transposed = self._transposer.transpose(rows)
+            assert transposed is not None  # they fit the schema
+            batches.append(self._to_batch(listed, transposed))
+        if columns:
+            others = [picked for picked in picks if isinstance(picked.rows, Columns)]
+            batches.append(self._to_batch(others, merge(columns)))
+        return batches
+
+    def _to_batch(self, picks: Sequence[Picked], rows: Columns) -> RecordBatch:
         ids = [one for picked in picks for one in picked.list_ids()]
-        times = [int(MICROSECONDS * picked.answered) for picked in picks for _ in picked.indices]
+        times = np.repeat([int(MICROSECONDS * picked.answered) for picked in picks], list(map(len, picks)))
         columns: dict[str, Any] = {
             ID: Array(ids, DataType.string()),
-            TIME: Array.from_numpy(np.array(times, np.int64)).cast(UTC_MICROSECONDS),
-            VERSION: Array([self._version] * rows, DataType.string()),
-            SHARE: Array.from_numpy(np.full(rows, self._share)),
+            TIME: Array.from_numpy(times).cast(UTC_MICROSECONDS),
+            VERSION: Array([self._version] * len(ids), DataType.string()),
+            SHARE: Array.from_numpy(np.full(len(ids), self._share)),
         }
-        for feature, name in zip(self._features, self._names, strict=True):
-            values = [value for picked in picks for value in self._read_values(picked, feature)]
-            columns[name] = self._to_array(feature, values)
+        for feature, name, index in self._features:
+            columns[name] = self._to_array(feature, to_list(rows.values[index]))
         answers = np.concatenate([picked.answers for picked in picks]).astype(np.float64)
         for index, name in enumerate(self._answers):
             columns[name] = Array.from_numpy(np.ascontiguousarray(answers[:, index]))
         return RecordBatch.from_pydict(columns)
 
-    def _read_values(self, picked: Picked, feature: Feature) -> Sequence[Any]:
-        rows = picked.rows
-        if isinstance(rows, Columns):
-            return to_list(rows.values[self._indices[feature.name]])
-        return [row[feature.name] for row in rows]
-
-    def _to_array(self, feature: Feature, values: list[Any]) -> Array:
+    def _to_array(self, feature: Feature, values: Sequence[Any]) -> Array:
         if feature.log == "hash":
             return Array([None if value is None else self._hash(value) for value in values], DataType.string())
         if isinstance(feature, Number):
@@ -103,12 +109,12 @@ def name_features(names: Sequence[str], reserved: set[str]) -> list[str]:
     return columns
 
 
-def _count_microseconds(feature: Timestamp, values: list[Any]) -> Iterator[int | None]:
+def _count_microseconds(feature: Timestamp, values: Sequence[Any]) -> Iterator[int | None]:
     for seconds in to_seconds(feature, values).tolist():
         yield None if seconds == NAT else MICROSECONDS * seconds
 
 
-def _to_strings(values: list[Any]) -> Array:
+def _to_strings(values: Sequence[Any]) -> Array:
     """Return categories as strings: whole numbers as their digits, half of a surrogate pair as ?."""
     try:
         return Array(values, DataType.string())

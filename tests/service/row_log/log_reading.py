@@ -25,3 +25,10 @@ def read_labels(folder: Path) -> list[tuple[str, object]]:
     paths = sorted(path for path in folder.glob("labels-*") if LABELS.fullmatch(path.name))
     tables = [pq.read_table(path).to_pydict() for path in paths]
     return sorted(pair for one in tables for pair in zip(one["prediction_id"], one["label"], strict=True))
+
+
+def read_latest(folder: Path) -> dict[str, object]:
+    """The label of each id that counts: the latest."""
+    table = pd.concat([pq.read_table(path).to_pandas() for path in folder.glob("labels-*")]).sort_values("time")
+    assert table["time"].is_unique
+    return dict(zip(table["prediction_id"], table["label"], strict=True))

@@ -13,12 +13,13 @@ import pytest
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.schema import Target
 from ekiben.service.errors import BadRequest, Overloaded
-from ekiben.service.row_log import ids_seen, label_log
+from ekiben.service.row_log import ids_seen, label_log, latest_labels
 from ekiben.service.row_log.folder import Folder, LocalFolder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.label_log import LabelLog
 from ekiben.service.row_log.labels import LabelReader, Labels, Receipt
-from tests.service.row_log.log_reading import read_labels
+from ekiben.service.row_log.latest_labels import LatestLabels
+from tests.service.row_log.log_reading import read_labels, read_latest
 
 LATE = Target(name="late", classes=(False, True))
 STARS = Target(name="stars", task="multiclass", classes=(1, 2, 3))
@@ -129,9 +130,11 @@ def test_a_label_is_kept_once(tmp_path: Path) -> None:
         assert await log.keep(labels) == Receipt(added=0, known=3, unknown=0, late=0)
         changed = await log.keep(read(LATE, {"id": "logged", "label": False}))
         assert changed == Receipt(added=1, known=0, unknown=0, late=0)
+        again = await log.keep(read(LATE, {"id": "logged", "label": True}))  # the latest is to be the latest
+        assert again == changed
 
     keep_all(tmp_path, scenario)
-    rows = [("logged", "false"), ("logged", "true"), ("logged/1", "false"), ("stranger", "true")]
+    rows = [("logged", "false"), ("logged", "true"), ("logged", "true"), ("logged/1", "false"), ("stranger", "true")]
     assert read_labels(tmp_path) == rows
 
 
@@ -155,6 +158,23 @@ def test_the_oldest_ids_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.since >= began
     seen.add(ids)
     assert seen.find(ids).sum() == 100
+
+
+def test_of_labels_that_come_together_the_last_counts(tmp_path: Path) -> None:
+    async def scenario(log: LabelLog) -> None:
+        given = [read(LATE, {"id": "logged", "label": label}) for label in (True, True, False, True)]
+        receipts = await asyncio.gather(*map(log.keep, given))
+        assert [receipt.added for receipt in receipts] == [1, 0, 1, 1]
+
+    keep_all(tmp_path, scenario)
+    assert read_latest(tmp_path) == {"logged": "true"}
+
+
+def test_the_labels_of_the_oldest_ids_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latest_labels, "KEPT", 2)
+    latest = LatestLabels()
+    latest.add([("a", "true"), ("b", "true"), ("a", "false"), ("c", "true")])
+    assert [latest.find(one) for one in "abc"] == ["false", None, "true"]
 
 
 def test_labels_that_come_together_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

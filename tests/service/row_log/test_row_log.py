@@ -155,10 +155,10 @@ def test_columns_are_hashed_or_dropped(tmp_path: Path) -> None:
     schema = Schema(name=SCHEMA.name, features=tuple(features), target=SCHEMA.target)
     waiting = Waiting(2**20)
     for key in (b"", b"secret"):
-        picked = Picker(1.0, waiting).pick([ROW, EMPTY])
+        picked = Picker(schema, 1.0, waiting).pick([ROW, EMPTY])
         assert picked is not None
         picked.answer(b"id", np.ones((2, 3), np.float32))
-        table = RowColumns(schema, "7", 1.0, key).to_batch([picked])
+        (table,) = RowColumns(schema, "7", 1.0, key).to_batches([picked])
         assert "code" not in table.schema.names
         wanted = hmac.new(key, b"b", hashlib.sha256) if key else hashlib.sha256(b"b")
         hashed = [one.as_py() for one in table["city with spaces"]]
