@@ -1,14 +1,16 @@
 """The row log: a share of the answered rows, as they came, with their answers and ids.
 
-The event loop only keeps references. A thread makes columns of them, a few hundred rows at a time, and writes a file
-when there are 4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond that, and
-where a file can't be written, rows are dropped and counted. Answers go on.
+Rows are kept until a few hundred are there, which are then made columns of at once, on the event loop: another thread
+would hold Python's lock for as long, and fetch each value from this core's cache. A thread writes a file when there are
+4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond that, and where a file can't
+be written, rows are dropped and counted. Answers go on.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from arro3.core import RecordBatch
 
@@ -20,14 +22,14 @@ from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.parts import write_part
-from ekiben.service.row_log.picking import Picked, Picker, Waiting
-from ekiben.service.row_log.row_columns import RowColumns
+from ekiben.service.row_log.picking import FEW_ROWS, Picked, Picker, Waiting
+from ekiben.service.row_log.row_columns import ID, RowColumns
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 MAX_WAITING_BYTES = 8 * 2**20
 PART_BYTES = MAX_WAITING_BYTES // 2  # as much may arrive while it is written
-BLOCK_ROWS = 256  # made columns of at once: half a millisecond
+BLOCK_ROWS, BLOCK_BYTES = 256, 2**20  # made columns of at once: half a millisecond
 TICK_S = 1.0
 MAX_AGE_S = 60.0
 CLOSING_S = 2.0
@@ -44,7 +46,7 @@ class RowLog:
         self._loop = asyncio.get_running_loop()
         self._background = Background("row log")
         self._fresh: list[Picked] = []  # in no columns yet
-        self._fresh_rows = 0
+        self._fresh_rows = self._fresh_bytes = 0
         self._batches: list[RecordBatch] = []  # of the next file; the thread's
         self._size, self._began = 0, 0.0
         self._failing = False  # the last file could not be written
@@ -54,7 +56,11 @@ class RowLog:
 
     def pick_large(self, rows: Rows) -> Picked | None:
         """Return the rows of a large request that will be logged once it is answered; the decoder's thread calls it."""
-        return self._large_picker.pick(rows)
+        try:
+            return self._large_picker.pick(rows)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+            return None
 
     def record(self, prediction_id: bytes, rows: Rows | PreparedRows, answers: Answers) -> None:
         """Take the rows of a request that was answered."""
@@ -62,9 +68,13 @@ class RowLog:
         if picked is None:
             return
         picked.answer(prediction_id, answers)
+        if len(picked) > FEW_ROWS:
+            self._background.submit(self._store_large, [picked])
+            return
         self._fresh.append(picked)
         self._fresh_rows += len(picked)
-        if self._fresh_rows >= BLOCK_ROWS:
+        self._fresh_bytes += picked.size
+        if self._fresh_rows >= BLOCK_ROWS or self._fresh_bytes >= BLOCK_BYTES:
             self._hand_over()
 
     async def close(self) -> None:
@@ -76,9 +86,15 @@ class RowLog:
         self._report_dropped()
 
     def _hand_over(self) -> None:
-        if self._fresh:
-            self._background.submit(self._store, self._fresh)
-            self._fresh, self._fresh_rows = [], 0
+        if not self._fresh:
+            return
+        picks, rows = self._fresh, self._fresh_rows
+        self._fresh, self._fresh_rows, self._fresh_bytes = [], 0, 0
+        try:
+            self._background.submit(self._store, self._make_block(picks), picks[0].answered)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+            metrics.count_log_dropped("failed", rows)
 
     def _tick(self) -> None:
         self._hand_over()
@@ -98,16 +114,24 @@ class RowLog:
             limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
             logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
 
-    def _store(self, picks: Sequence[Picked]) -> None:
-        """Make columns of rows: in the thread, as all that follows."""
-        began = picks[0].answered
+    def _make_block(self, picks: Sequence[Picked]) -> list[RecordBatch]:
         batches = self._columns.to_batches(picks)
-        self.ids.add([one for picked in picks for one in picked.list_ids()])
-        size = sum(batch.nbytes for batch in batches)
-        self._waiting.give(-size)
-        self._size += size
+        self._waiting.give(-sum(batch.nbytes for batch in batches))
+        return batches
+
+    def _store_large(self, picks: list[Picked]) -> None:
+        """Make columns of rows that are too many for the event loop: in the thread, as all that follows."""
+        began, batches = picks[0].answered, self._make_block(picks)
+        picks.clear()
+        self._store(batches, began)
+
+    def _store(self, batches: Sequence[RecordBatch], began: float) -> None:
         self._began = self._began if self._batches else began
-        self._batches += batches
+        for batch in batches:
+            ids: Any = batch[ID].to_pylist()
+            self.ids.add(ids)
+            self._size += batch.nbytes
+            self._batches.append(batch)
         if self._size >= PART_BYTES:
             self._write()
 

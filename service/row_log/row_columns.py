@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,7 @@ class RowColumns:
         if isinstance(feature, Boolean):
             return Array(values, DataType.bool())
         if isinstance(feature, Timestamp):
-            moments = (
-                (MICROSECONDS * to_seconds(feature, values)).tolist()
-                if None not in values
-                else list(_count_microseconds(feature, values))
-            )
-            return Array(moments, DataType.int64()).cast(DataType.timestamp("us"))
+            return _to_moments(feature, values)
         return _to_strings(values)
 
     def _hash(self, value: Any) -> str:
@@ -109,9 +104,16 @@ def name_features(names: Sequence[str], reserved: set[str]) -> list[str]:
     return columns
 
 
-def _count_microseconds(feature: Timestamp, values: Sequence[Any]) -> Iterator[int | None]:
-    for seconds in to_seconds(feature, values).tolist():
-        yield None if seconds == NAT else MICROSECONDS * seconds
+def _to_moments(feature: Timestamp, values: Sequence[Any]) -> Array:
+    """Return moments as the encoder reads them; Arrow reads plain ISO 8601, a tenth of the time, and leaves null."""
+    kind = DataType.timestamp("us")
+    if not (feature.zoned or feature.format):
+        moments = Array(values, DataType.string()).cast(kind)
+        if moments.null_count == values.count(None):
+            return moments
+    seconds = to_seconds(feature, values).tolist()
+    counted = [None if second == NAT else MICROSECONDS * second for second in seconds]
+    return Array(counted, DataType.int64()).cast(kind)
 
 
 def _to_strings(values: Sequence[Any]) -> Array:

@@ -1,8 +1,8 @@
-"""Chooses the rows that are kept: each with the same chance, whatever request it came in.
+"""Chooses what is kept: rows, or requests, each with the same chance.
 
-To draw a number for every row would cost more than to keep a tenth of them. So what is drawn is how many rows are
-passed over before the next: these gaps have a geometric distribution, and a request that lies in one costs a
-subtraction (Fan, Muller and Rezucha's skipping, 1962, which Vitter made known).
+To draw a number for each would cost as much as to keep a tenth of them. So what is drawn is how many are passed over
+before the next: these gaps have a geometric distribution, and what lies in one costs a subtraction (Fan, Muller and
+Rezucha's skipping, 1962, which Vitter made known).
 """
 
 import math
@@ -13,27 +13,27 @@ MAX_GAP = 2**53  # where a share is so small that a gap has no end
 
 
 class Sampler:
-    """Picks rows of one request after the other; belongs to one thread."""
+    """Picks from one lot after the other; belongs to one thread."""
 
     def __init__(self, share: float) -> None:
-        """`share`: of the rows that are picked, above 0 and up to 1."""
+        """`share`: of all that is picked, above 0 and up to 1."""
         self._log_missed = math.log1p(-share) if share < 1 else -math.inf
         self._random = random.Random()
-        self._gap = self._draw()  # rows that are passed over before the next
+        self._gap = self._draw()  # that are passed over before the next
 
-    def pick(self, rows: int) -> Sequence[int]:
-        """Return which of the next so many rows are picked."""
-        if self._gap >= rows:
-            self._gap -= rows
+    def pick(self, count: int) -> Sequence[int]:
+        """Return which of the next so many are picked."""
+        if self._gap >= count:
+            self._gap -= count
             return ()
         if self._log_missed == -math.inf:
-            return range(rows)
+            return range(count)
         picked = []
         index = self._gap
-        while index < rows:
+        while index < count:
             picked.append(index)
             index += 1 + self._draw()
-        self._gap = index - rows
+        self._gap = index - count
         return picked
 
     def _draw(self) -> int:

@@ -246,7 +246,8 @@ def test_what_waits_for_a_slow_disk_is_bounded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "MAX_WAITING_BYTES", 200_000)
-    monkeypatch.setattr(module, "PART_BYTES", 100_000)
+    monkeypatch.setattr(module, "PART_BYTES", 50_000)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 50_000)
     slow = Slow()
     monkeypatch.setattr("ekiben.service.row_log.logs.open_folder", lambda given: slow)
     dropped: dict[str, int] = {}
@@ -254,12 +255,12 @@ def test_what_waits_for_a_slow_disk_is_bounded(
 
     async def scenario(service: Service, rows: RowLog) -> None:
         logging.disable(logging.NOTSET)
-        long = ROW | {"city with spaces": "z" * 900}
+        long = ROW | {"city with spaces": "z" * 300}
         for _ in range(40):
             assert await predict(service, [long] * 50) == 200
             await asyncio.sleep(0)
             assert rows._waiting.taken < 300_000
-        assert await predict(service, [ROW | {"city with spaces": "z" * 400_000}]) == 200  # alone it is too much
+        assert await predict(service, [ROW | {"city with spaces": "z" * 60_000}]) == 200  # alone it is too much
         slow.gate.set()
 
     with_log("", scenario)
@@ -295,6 +296,24 @@ def test_a_disk_that_is_full_for_a_while_costs_rows_and_one_warning(
     assert caplog.text.count("can't be written to") == 1
     assert len(read_rows(folder)) == 1
     assert [path.name for path in folder.iterdir()] == [path.name for path in list_rows(folder)]
+
+
+def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    said: list[str] = []
+    monkeypatch.setattr(RowColumns, "to_batches", fail)
+    monkeypatch.setattr("ekiben.service.row_log.picking.compact", fail)
+    monkeypatch.setattr(module.logger, "exception", said.append)
+
+    async def scenario(service: Service, _: RowLog) -> None:
+        assert await predict(service, [ROW] * 256) == 200
+        assert await predict(service, [ROW | {"city with spaces": "z" * 100}] * 900) == 200
+        assert await predict(service, [ROW]) == 200
+
+    with_log(tmp_path, scenario)
+    assert said == ["rows can't be logged"] * 3
 
 
 # Other places
