@@ -67,10 +67,7 @@ def add_commands(commands: "Commands") -> None:
 
 
 def add(
-    commands: "Commands",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    about: str,
+    commands: "Commands", name: str, run: Callable[[argparse.Namespace], int], about: str
 ) -> argparse.ArgumentParser:
     """Add a command."""
     parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
