@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from arro3.core import RecordBatch
 
@@ -23,7 +22,7 @@ from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.parts import write_part
 from ekiben.service.row_log.picking import FEW_ROWS, Picked, Picker, Waiting
-from ekiben.service.row_log.row_columns import ID, RowColumns
+from ekiben.service.row_log.row_columns import Block, RowColumns
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
@@ -88,10 +87,10 @@ class RowLog:
     def _hand_over(self) -> None:
         if not self._fresh:
             return
-        picks, rows = self._fresh, self._fresh_rows
+        picks, rows, began = self._fresh, self._fresh_rows, self._fresh[0].answered
         self._fresh, self._fresh_rows, self._fresh_bytes = [], 0, 0
         try:
-            self._background.submit(self._store, self._make_block(picks), picks[0].answered)
+            self._background.submit(self._store, self._make_block(picks), began)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
             logger.exception("rows can't be logged")
             metrics.count_log_dropped("failed", rows)
@@ -114,24 +113,23 @@ class RowLog:
             limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
             logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
 
-    def _make_block(self, picks: Sequence[Picked]) -> list[RecordBatch]:
-        batches = self._columns.to_batches(picks)
-        self._waiting.give(-sum(batch.nbytes for batch in batches))
-        return batches
+    def _make_block(self, picks: Sequence[Picked]) -> list[Block]:
+        blocks = self._columns.to_blocks(picks)
+        self._waiting.give(-sum(block.batch.nbytes for block in blocks))
+        return blocks
 
     def _store_large(self, picks: list[Picked]) -> None:
         """Make columns of rows that are too many for the event loop: in the thread, as all that follows."""
-        began, batches = picks[0].answered, self._make_block(picks)
+        began, blocks = picks[0].answered, self._make_block(picks)
         picks.clear()
-        self._store(batches, began)
+        self._store(blocks, began)
 
-    def _store(self, batches: Sequence[RecordBatch], began: float) -> None:
+    def _store(self, blocks: Sequence[Block], began: float) -> None:
         self._began = self._began if self._batches else began
-        for batch in batches:
-            ids: Any = batch[ID].to_pylist()
-            self.ids.add(ids)
-            self._size += batch.nbytes
-            self._batches.append(batch)
+        for block in blocks:
+            self.ids.add(block.ids)
+            self._size += block.batch.nbytes
+            self._batches.append(block.batch)
         if self._size >= PART_BYTES:
             self._write()
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from arro3.core import Array, DataType, RecordBatch
@@ -17,7 +17,17 @@ from ekiben.service.row_log.picking import Picked
 ID, TIME, VERSION, SHARE, ANSWER = "prediction_id", "time", "version", "share", "answer"
 HASH_DIGITS = 16
 MICROSECONDS = 10**6
+TEXT, REAL, WHOLE, TRUTH, MOMENT = (
+    DataType.string(), DataType.float64(), DataType.int64(), DataType.bool(), DataType.timestamp("us")
+)  # fmt: skip
 UTC_MICROSECONDS = DataType.timestamp("us", tz="UTC")
+
+
+class Block(NamedTuple):
+    """Rows as columns."""
+
+    ids: list[str]
+    batch: RecordBatch
 
 
 class RowColumns:
@@ -34,9 +44,9 @@ class RowColumns:
         repeated = [name for feature, name, _ in self._features if isinstance(feature, Category | Boolean)]
         self.repeated = (VERSION, SHARE, *repeated)  # columns whose values are worth a dictionary
 
-    def to_batches(self, picks: Sequence[Picked]) -> list[RecordBatch]:
+    def to_blocks(self, picks: Sequence[Picked]) -> list[Block]:
         """Return the rows of all that was picked: those that came as rows, and those that came as columns."""
-        batches, rows, columns = [], [], []
+        blocks, rows, columns = [], [], []
         listed = [picked for picked in picks if isinstance(picked.rows, list)]
         for picked in picks:
             if isinstance(picked.rows, Columns):
@@ -46,19 +56,19 @@ class RowColumns:
         if rows:
             transposed = self._transposer.transpose(rows)
             assert transposed is not None  # they fit the schema
-            batches.append(self._to_batch(listed, transposed))
+            blocks.append(self._to_block(listed, transposed))
         if columns:
             others = [picked for picked in picks if isinstance(picked.rows, Columns)]
-            batches.append(self._to_batch(others, merge(columns)))
-        return batches
+            blocks.append(self._to_block(others, merge(columns)))
+        return blocks
 
-    def _to_batch(self, picks: Sequence[Picked], rows: Columns) -> RecordBatch:
+    def _to_block(self, picks: Sequence[Picked], rows: Columns) -> Block:
         ids = [one for picked in picks for one in picked.list_ids()]
         times = np.repeat([int(MICROSECONDS * picked.answered) for picked in picks], list(map(len, picks)))
         columns: dict[str, Any] = {
-            ID: Array(ids, DataType.string()),
+            ID: Array(ids, TEXT),
             TIME: Array.from_numpy(times).cast(UTC_MICROSECONDS),
-            VERSION: Array([self._version] * len(ids), DataType.string()),
+            VERSION: Array([self._version] * len(ids), TEXT),
             SHARE: Array.from_numpy(np.full(len(ids), self._share)),
         }
         for feature, name, index in self._features:
@@ -66,15 +76,15 @@ class RowColumns:
         answers = np.concatenate([picked.answers for picked in picks]).astype(np.float64)
         for index, name in enumerate(self._answers):
             columns[name] = Array.from_numpy(np.ascontiguousarray(answers[:, index]))
-        return RecordBatch.from_pydict(columns)
+        return Block(ids, RecordBatch.from_pydict(columns))
 
     def _to_array(self, feature: Feature, values: Sequence[Any]) -> Array:
         if feature.log == "hash":
-            return Array([None if value is None else self._hash(value) for value in values], DataType.string())
+            return Array([None if value is None else self._hash(value) for value in values], TEXT)
         if isinstance(feature, Number):
-            return Array(values, DataType.float64())
+            return Array(values, REAL)
         if isinstance(feature, Boolean):
-            return Array(values, DataType.bool())
+            return Array(values, TRUTH)
         if isinstance(feature, Timestamp):
             return _to_moments(feature, values)
         return _to_strings(values)
@@ -106,20 +116,19 @@ def name_features(names: Sequence[str], reserved: set[str]) -> list[str]:
 
 def _to_moments(feature: Timestamp, values: Sequence[Any]) -> Array:
     """Return moments as the encoder reads them; Arrow reads plain ISO 8601, a tenth of the time, and leaves null."""
-    kind = DataType.timestamp("us")
     if not (feature.zoned or feature.format):
-        moments = Array(values, DataType.string()).cast(kind)
+        moments = Array(values, TEXT).cast(MOMENT)
         if moments.null_count == values.count(None):
             return moments
     seconds = to_seconds(feature, values).tolist()
     counted = [None if second == NAT else MICROSECONDS * second for second in seconds]
-    return Array(counted, DataType.int64()).cast(kind)
+    return Array(counted, WHOLE).cast(MOMENT)
 
 
 def _to_strings(values: Sequence[Any]) -> Array:
     """Return categories as strings: whole numbers as their digits, half of a surrogate pair as ?."""
     try:
-        return Array(values, DataType.string())
+        return Array(values, TEXT)
     except (TypeError, UnicodeEncodeError):
         texts = (None if value is None else str(value).encode("utf-8", "replace").decode() for value in values)
-        return Array(list(texts), DataType.string())
+        return Array(list(texts), TEXT)

@@ -158,7 +158,7 @@ def test_columns_are_hashed_or_dropped(tmp_path: Path) -> None:
         picked = Picker(schema, 1.0, waiting).pick([ROW, EMPTY])
         assert picked is not None
         picked.answer(b"id", np.ones((2, 3), np.float32))
-        (table,) = RowColumns(schema, "7", 1.0, key).to_batches([picked])
+        ((_, table),) = RowColumns(schema, "7", 1.0, key).to_blocks([picked])
         assert "code" not in table.schema.names
         wanted = hmac.new(key, b"b", hashlib.sha256) if key else hashlib.sha256(b"b")
         hashed = [one.as_py() for one in table["city with spaces"]]
@@ -303,7 +303,7 @@ def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("a fault")
 
     said: list[str] = []
-    monkeypatch.setattr(RowColumns, "to_batches", fail)
+    monkeypatch.setattr(RowColumns, "to_blocks", fail)
     monkeypatch.setattr("ekiben.service.row_log.picking.compact", fail)
     monkeypatch.setattr(module.logger, "exception", said.append)
 
