@@ -41,8 +41,14 @@ class RowRecorder(Protocol):
     def pick_large(self, rows: Rows) -> Picked | None:
         """Return the rows of a large request to keep once it is answered; called off the event loop."""
 
-    def record(self, prediction_id: bytes, rows: Rows | PreparedRows, answers: Answers) -> None:
-        """Take the rows of a request that was answered."""
+    def wants(self, rows: int) -> bool:
+        """Return whether a request of so many rows is to be recorded, at least some of them."""
+
+    def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
+        """Take the rows of such a request once it is answered."""
+
+    def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
+        """Take rows that were picked of a large request once it is answered."""
 
 
 class Dataplane:
@@ -90,9 +96,11 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 validate_rows(self.model.schema, ())
-            work = self._coalescer.submit(
-                rows, started + timeout_s, wait_for_more=gone is None
-            )  # over gRPC nobody watches
+            prepared = isinstance(rows, PreparedRows)
+            logged = self.row_log is not None and not prepared and self.row_log.wants(len(rows))
+            work = self._coalescer.submit(  # over gRPC nobody watches
+                rows, started + timeout_s, wait_for_more=gone is None, logged=logged
+            )
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
@@ -108,7 +116,10 @@ class Dataplane:
         if caller is not None:
             caller.prediction_id = prediction_id
         if self.row_log is not None:
-            self.row_log.record(prediction_id, rows, answers)
+            if work.kept is not None:
+                self.row_log.record(prediction_id, work.kept, answers)
+            elif isinstance(rows, PreparedRows) and rows.picked is not None:
+                self.row_log.record_large(prediction_id, rows.picked, answers)
         return Prediction(answers, work.unseen)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:

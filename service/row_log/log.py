@@ -16,7 +16,6 @@ from arro3.core import RecordBatch
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
 from ekiben.contract.schema import Schema
-from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
@@ -61,11 +60,18 @@ class RowLog:
             logger.exception("rows can't be logged")
             return None
 
-    def record(self, prediction_id: bytes, rows: Rows | PreparedRows, answers: Answers) -> None:
-        """Take the rows of a request that was answered."""
-        picked: Picked | None = rows.picked if isinstance(rows, PreparedRows) else self._picker.pick(rows)
-        if picked is None:
-            return
+    def wants(self, rows: int) -> bool:
+        """Return whether a request of so many rows is to be recorded, at least some of them."""
+        return self._picker.wants(rows)
+
+    def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
+        """Take the rows of such a request once it is answered."""
+        picked = self._picker.take(rows)
+        if picked is not None:
+            self.record_large(prediction_id, picked, answers)
+
+    def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
+        """Take rows that were picked, perhaps of a large request, once it is answered."""
         picked.answer(prediction_id, answers)
         if len(picked) > FEW_ROWS:
             self._background.submit(self._store_large, [picked])

@@ -96,12 +96,18 @@ class Picker:
 
     def pick(self, rows: Rows) -> Picked | None:
         """Return the rows of a request that are kept, None if there are none."""
+        return self.take(rows) if self.wants(len(rows)) else None
+
+    def wants(self, rows: int) -> bool:
+        """Return whether some of the rows of a request of so many may be kept."""
+        return rows > FEW_ROWS or bool(self._requests.pick(1))
+
+    def take(self, rows: Rows) -> Picked | None:
+        """Return the rows of such a request that are kept, None if there are none."""
         total = len(rows)
-        if total > FEW_ROWS:
-            return self._pick_of_many(rows)
-        if not self._requests.pick(1):
-            return None
-        return self._take(rows, range(total), total, self._measure(rows))
+        return (
+            self._pick_of_many(rows) if total > FEW_ROWS else self._take(rows, range(total), total, self._measure(rows))
+        )
 
     def _pick_of_many(self, rows: Rows) -> Picked | None:
         indices = self._rows.pick(len(rows))
@@ -119,14 +125,13 @@ class Picker:
 
     def _measure(self, rows: Rows) -> int:
         """Return the bytes that rows take at most, which fit their schema."""
-        if isinstance(rows, Columns):
-            return _measure_columns(rows)
-        characters = 0
-        for row in rows:
-            for text in self._pick_texts(row):
-                if type(text) is str:
-                    characters += len(text)
+        texts = filter(_is_list, rows.values) if isinstance(rows, Columns) else map(self._pick_texts, rows)
+        characters = sum([len(text) for some in texts for text in some if type(text) is str])
         return self._row_bytes * len(rows) + MAX_CHARACTER_BYTES * characters
+
+
+def _is_list(column: Column) -> bool:
+    return not isinstance(column, np.ndarray)
 
 
 def select(rows: Rows, indices: Sequence[int]) -> Rows:

@@ -40,6 +40,7 @@ class RowColumns:
         names = name_features([feature.name for feature in kept], {ID, TIME, VERSION, SHARE, *self._answers})
         self._features = [(one, name, schema.names.index(one.name)) for one, name in zip(kept, names, strict=True)]
         self._transposer = Transposer(schema.names)
+        self._schema: Any = None  # of the columns: to find it is a tenth of what a block costs
         self._version, self._share, self._key = version, share, key
         repeated = [name for feature, name, _ in self._features if isinstance(feature, Category | Boolean)]
         self.repeated = (VERSION, SHARE, *repeated)  # columns whose values are worth a dictionary
@@ -76,7 +77,9 @@ class RowColumns:
         answers = np.concatenate([picked.answers for picked in picks]).astype(np.float64)
         for index, name in enumerate(self._answers):
             columns[name] = Array.from_numpy(np.ascontiguousarray(answers[:, index]))
-        return Block(ids, RecordBatch.from_pydict(columns))
+        if self._schema is None:
+            self._schema = RecordBatch.from_pydict(columns).schema
+        return Block(ids, RecordBatch.from_arrays(list(columns.values()), schema=self._schema))
 
     def _to_array(self, feature: Feature, values: Sequence[Any]) -> Array:
         if feature.log == "hash":
