@@ -96,8 +96,8 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 validate_rows(self.model.schema, ())
-            prepared = isinstance(rows, PreparedRows)
-            logged = self.row_log is not None and not prepared and self.row_log.wants(len(rows))
+            log = self.row_log
+            logged = log is not None and not isinstance(rows, PreparedRows) and log.wants(len(rows))
             work = self._coalescer.submit(  # over gRPC nobody watches
                 rows, started + timeout_s, wait_for_more=gone is None, logged=logged
             )
@@ -112,14 +112,14 @@ class Dataplane:
             self._record_failure(error, started)
             raise
         self._recorder.record_answer(time.monotonic() - started)
-        prediction_id = (caller and caller.own_id) or self._ids.next()
         if caller is not None:
-            caller.prediction_id = prediction_id
-        if self.row_log is not None:
+            caller.prediction_id = caller.own_id or self._ids.next()
+        if log is not None:
+            prediction_id = self._ids.next() if caller is None else caller.prediction_id
             if work.kept is not None:
-                self.row_log.record(prediction_id, work.kept, answers)
+                log.record(prediction_id, work.kept, answers)
             elif isinstance(rows, PreparedRows) and rows.picked is not None:
-                self.row_log.record_large(prediction_id, rows.picked, answers)
+                log.record_large(prediction_id, rows.picked, answers)
         return Prediction(answers, work.unseen)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:

@@ -66,9 +66,13 @@ class RowLog:
 
     def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
         """Take the rows of such a request once it is answered."""
-        picked = self._picker.take(rows)
-        if picked is not None:
-            self.record_large(prediction_id, picked, answers)
+        try:
+            picked = self._picker.take(rows)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+        else:
+            if picked is not None:
+                self.record_large(prediction_id, picked, answers)
 
     def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
         """Take rows that were picked, perhaps of a large request, once it is answered."""

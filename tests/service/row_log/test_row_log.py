@@ -311,9 +311,11 @@ def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.
         assert await predict(service, [ROW] * 256) == 200
         assert await predict(service, [ROW | {"city with spaces": "z" * 100}] * 900) == 200
         assert await predict(service, [ROW]) == 200
+        monkeypatch.setattr(Picker, "take", fail)
+        assert await predict(service, [ROW]) == 200
 
     with_log(tmp_path, scenario)
-    assert said == ["rows can't be logged"] * 3
+    assert said == ["rows can't be logged"] * 4
 
 
 # Other places
