@@ -204,6 +204,22 @@ def test_rows_of_a_large_request_keep_their_ids(tmp_path: Path, share: float) ->
     assert len(table) == 900 if share == 1 else 180 < len(table) < 360
 
 
+def test_requests_that_arrive_together_keep_their_rows(tmp_path: Path) -> None:
+    async def scenario(service: Service, _: RowLog) -> None:
+        sizes = (20, 1, 8, 300, 9)
+        asked = ([ROW | {"x": 1000 * number + index} for index in range(size)] for number, size in enumerate(sizes))
+        statuses = await asyncio.gather(*(predict(service, rows, f"own-{n}") for n, rows in enumerate(asked)))
+        assert set(statuses) == {200}
+
+    with_log(tmp_path, scenario)
+    table = read_rows(tmp_path)
+    assert len(table) == 338
+    for name, x, first in zip(table.index, table["x"], table["answer.red"], strict=True):
+        number, _, index = name.removeprefix("own-").partition("/")
+        assert x == 1000 * int(number) + int(index or 0)
+        assert first == pytest.approx(x + table["answer.red"]["own-0/0"])
+
+
 # Which rows
 
 
