@@ -80,8 +80,8 @@ class Picked:
 class Picker:
     """Picks rows while there is memory for them; belongs to one thread.
 
-    Of requests with few rows all are kept or none: a row that is kept alone leaves holes in memory that its neighbours
-    have left, which makes the next rows slower to parse. Of others rows are picked one by one.
+    Of requests with few rows all are kept or none, which costs a third of picking among them. Of others rows are picked
+    one by one.
     """
 
     def __init__(self, schema: Schema, share: float, waiting: Waiting) -> None:

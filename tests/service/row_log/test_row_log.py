@@ -173,6 +173,15 @@ def test_a_schema_without_such_columns_is_the_file_it_was() -> None:
     assert hashed.model_dump()["log"] == "hash"
 
 
+def test_half_a_surrogate_pair_is_logged_as_a_question_mark(tmp_path: Path) -> None:
+    async def scenario(service: Service, _: RowLog) -> None:
+        assert await predict(service, [ROW | {"city with spaces": "a\ud800"}], "odd") == 200
+        assert await predict(service, [ROW], "even") == 200
+
+    with_log(tmp_path, scenario)
+    assert read_rows(tmp_path)["city with spaces"].to_dict() == {"odd": "a?", "even": "b"}
+
+
 def test_a_feature_that_is_called_as_a_column_of_the_log_is_renamed() -> None:
     named = name_features(["time", "x", "feature.time", "answer"], {"time", "answer"})
     assert named == ["feature.feature.time", "x", "feature.time", "feature.answer"]
