@@ -94,8 +94,12 @@ class Encoder:
 
         They are all columns or all lists, which are transposed together: a row alone would cost 5 µs.
         """
-        columns = self._unite(requests)
-        if columns is None or not columns.rows or not self._have_right_types(columns.values):
+        columns = self.unite(requests)
+        return None if columns is None else self.try_encode_columns(columns)
+
+    def try_encode_columns(self, columns: Columns) -> Encoded | None:
+        """Return the columns of `unite` encoded, or None as `try_encode` does."""
+        if not columns.rows or not self._have_right_types(columns.values):
             return None
         try:
             encoded = self.encode(dict(zip(columns.names, columns.values, strict=True)))
@@ -110,7 +114,7 @@ class Encoder:
         beyond: NDArray[np.bool_] = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)
         return beyond
 
-    def _unite(self, requests: Sequence[Rows]) -> Columns | None:
+    def unite(self, requests: Sequence[Rows]) -> Columns | None:
         """Return the rows of all requests as columns of the schema, or None if they make none."""
         columns = [rows for rows in requests if isinstance(rows, Columns)]
         if not columns:

@@ -24,12 +24,13 @@ Cycle = Literal["hour", "weekday", "day_of_year"]
 TICKS = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 EXCEL = "excel"
 COUNTS = (*TICKS, EXCEL)
+Logged = Literal["", "hash", "drop"]  # how the row log keeps a value: as it is, its hash, or not at all
 Kind = Literal["number", "category", "boolean", "timestamp"]
 
 
 class _Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    _spelled: ClassVar[frozenset[str]] = frozenset({"null", "decimal", "grouping", "first_year"})
+    _spelled: ClassVar[frozenset[str]] = frozenset({"null", "decimal", "grouping", "first_year", "log"})
 
     name: str = Field(min_length=1)
     nullable: bool = False
@@ -37,6 +38,7 @@ class _Column(BaseModel):
     unit: str = ""
     example: Value = None
     null: tuple[str, ...] = ()  # what this column's table writes for missing, besides NULL_SPELLINGS
+    log: Logged = ""
 
     @model_serializer(mode="wrap")
     def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

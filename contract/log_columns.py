@@ -6,7 +6,7 @@ from ekiben.contract.schema import Schema, Target
 
 ID, TIME, VERSION, SHARE = FIXED = ("prediction_id", "time", "version", "share")
 ANSWER, LABEL = "answer", "label"
-TARGET_KEY = "ekiben.target"  # of a part's metadata: what the answers are of
+TARGET_KEY, SCHEMA_KEY = "ekiben.target", "ekiben.schema"  # of a part's metadata: what is answered, and its digest
 PREFIX = "feature."  # of a feature that is called as a column of the log's own
 
 

@@ -61,15 +61,13 @@ def add_commands(commands: "Commands") -> None:
     cost = add(commands, "cost", run_cost, "measure what a request costs in each protocol, without sockets")
     cost.add_argument("--seconds", type=positive, default=1.0, help="CPU time of one measurement (%(default)s)")
     cost.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
+    cost.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
 
 
 def add(
-    commands: "Commands",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    about: str,
+    commands: "Commands", name: str, run: Callable[[argparse.Namespace], int], about: str
 ) -> argparse.ArgumentParser:
     """Add a command."""
     parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
@@ -185,11 +183,11 @@ def run_batching(options: argparse.Namespace) -> int:
 
 
 def run_cost(options: argparse.Namespace) -> int:
-    """Measure what a request costs in each protocol, or what counting adds."""
-    from ekiben.load_tests import monitoring_cost, request_cost
+    """Measure what a request costs in each protocol, or what counting or logging adds."""
+    from ekiben.load_tests import monitoring_cost, request_cost, row_log_cost
 
-    measure = monitoring_cost.run if options.monitoring else request_cost.run
-    return measure(options.seconds)
+    measure = monitoring_cost if options.monitoring else row_log_cost if options.log else request_cost
+    return int(measure.run(options.seconds))
 
 
 def run_parquet(options: argparse.Namespace) -> int:

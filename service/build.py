@@ -19,6 +19,8 @@ from ekiben.service.http.front_door import FrontDoorInstaller
 from ekiben.service.lifecycle.process import prepare_process
 from ekiben.service.lifecycle.startup_report import announce, report_start
 from ekiben.service.protocols import predict
+from ekiben.service.row_log.folder import open_folder
+from ekiben.service.row_log.logs import is_logging
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.multiprocess import mark_complete
@@ -100,6 +102,8 @@ def verify_start(settings: Settings, model: PackedModel) -> None:
         ports = choose_ports(settings)
         ports.check()
         os.environ["HOST"] = ports.host.value  # the workers' gRPC follows the command line too
+        if is_logging(settings):
+            open_folder(settings.log_folder)
         supervise()
         mark_complete()
         report_start(settings.model_copy(update={"port": ports.http.value}), model)

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
@@ -20,6 +21,8 @@ from ekiben.service.batching.queue import BatchQueue, Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor
+from ekiben.service.prediction_ids import Caller, PredictionIds
+from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder, Statistics
 
@@ -30,6 +33,22 @@ class Prediction:
 
     answers: Answers  # (rows, outputs)
     warnings: list[FieldError]
+
+
+class RowRecorder(Protocol):
+    """Is given what was answered, as it came."""
+
+    def pick_large(self, rows: Rows) -> Picked | None:
+        """Return the rows of a large request to keep once it is answered; called off the event loop."""
+
+    def wants(self, rows: int) -> bool:
+        """Return whether a request of so many rows is to be recorded, at least some of them."""
+
+    def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
+        """Take the rows of such a request once it is answered."""
+
+    def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
+        """Take rows that were picked of a large request once it is answered."""
 
 
 class Dataplane:
@@ -48,6 +67,8 @@ class Dataplane:
         self._coalescer = RequestCoalescer(encoder, self.queue)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
+        self._ids = PredictionIds()
+        self.row_log: RowRecorder | None = None
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
         metrics.set_model_info(model)
@@ -60,11 +81,12 @@ class Dataplane:
         timeout_s: float,
         protocol: str,
         gone: Callable[[], Awaitable[None]] | None = None,
+        caller: Caller | None = None,
     ) -> Prediction:
         """Answer the rows within the time.
 
-        `gone` waits until the caller has disconnected; its rows are then not computed. Raises
-        InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a RequestRejected
+        `gone` waits until the caller has disconnected; its rows are then not computed. The `caller` gets the answer's
+        id. Raises InvalidInput if a row doesn't fit the schema, BadRequest if they are too many, and a RequestRejected
         if there is no answer in time.
         """
         self.check_count(len(rows))
@@ -74,9 +96,11 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 validate_rows(self.model.schema, ())
-            work = self._coalescer.submit(
-                rows, started + timeout_s, wait_for_more=gone is None
-            )  # over gRPC nobody watches
+            log = self.row_log
+            logged = log is not None and not isinstance(rows, PreparedRows) and log.wants(len(rows))
+            work = self._coalescer.submit(  # over gRPC nobody watches
+                rows, started + timeout_s, wait_for_more=gone is None, logged=logged
+            )
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
@@ -88,6 +112,14 @@ class Dataplane:
             self._record_failure(error, started)
             raise
         self._recorder.record_answer(time.monotonic() - started)
+        if caller is not None:
+            caller.prediction_id = caller.own_id or self._ids.next()
+        if log is not None:
+            prediction_id = self._ids.next() if caller is None else caller.prediction_id
+            if work.kept is not None:
+                log.record(prediction_id, work.kept, answers)
+            elif isinstance(rows, PreparedRows) and rows.picked is not None:
+                log.record_large(prediction_id, rows.picked, answers)
         return Prediction(answers, work.unseen)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
@@ -95,10 +127,13 @@ class Dataplane:
         self.check_count(len(rows))
         started = time.monotonic()
         try:
-            return self._coalescer.prepare(rows, check_time)
+            prepared = self._coalescer.prepare(rows, check_time)
         except Exception as error:
             self._record_failure(error, started)
             raise
+        if self.row_log is not None:
+            prepared.picked = self.row_log.pick_large(rows)
+        return prepared
 
     def _record_failure(self, error: Exception, started: float) -> None:
         self._recorder.record_failure(time.monotonic() - started)

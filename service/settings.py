@@ -72,6 +72,17 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="false alarms a month that are put up with; more of them make alarms earlier",
     )
+
+    log_sample: float = Field(0.0, ge=0, le=1, description="share of the answered rows that the row log keeps")
+    log_folder: str = Field(
+        "",
+        description="folder of logged rows and labels, or `s3://…`, `gs://…`, `abfs://…` if fsspec's library for it is "
+        "installed; default: `data/log` here or in `EKIBEN_HOME`",
+    )
+    log_hash_key: SecretStr = Field(
+        SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'
+    )
+
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")

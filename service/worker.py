@@ -34,6 +34,8 @@ from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.openapi import document
 from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.row_log.feedback import build_feedback
+from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
@@ -47,6 +49,7 @@ class Worker:
 
     dataplane: Dataplane
     grpc: GrpcServer
+    logs: Logs
     overview: Overview | None = None  # of what was answered, if that is counted
     _prepare_series: Callable[[], Callable[[], bytes]] | None = None
 
@@ -77,9 +80,13 @@ class Worker:
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
         reference = self.model.reference if settings.monitoring else None
         self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference)
+        self.logs = open_logs(settings, self.model)
+        self.dataplane.row_log = self.logs.rows
         self.dataplane.count_unread = admission.count_waiting
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
-        protocols = [build(self.dataplane, settings) for build in PROTOCOLS] + [self._watch_rows()]
+        keep = self.logs.labels.keep if self.logs.labels else None
+        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
+        protocols += [build_feedback(keep, self.dataplane, settings), self._watch_rows()]
         described = document(base_document, protocols, self.model)
         mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
         max_values = settings.max_request_rows * len(self.model.schema.features)
@@ -121,6 +128,7 @@ class Worker:
         """Stop gRPC and the engine."""
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         self.dataplane.close()
+        await self.logs.close()
         if self.overview:
             self.overview.publish()
         if self._grpc_socket:

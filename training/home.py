@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from ekiben.contract.errors import UserError
+from ekiben.model.home import DATA as DATA
+from ekiben.model.home import PROJECT_VARIABLE as VARIABLE
+from ekiben.model.home import find_project
 
-VARIABLE = "EKIBEN_HOME"
-DATA = "data"
 ELSEWHERE = f"run in a folder that you can write to, or set {VARIABLE} to one"
 
 
@@ -16,7 +17,7 @@ class HomeUnwritable(UserError):
 
 def find_home() -> Path:
     """Return the folder of the state, as it was named."""
-    return Path(os.environ.get(VARIABLE) or "")
+    return find_project()
 
 
 def make_home() -> Path:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind
+from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logged
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.training.home import find_problem_file
@@ -59,6 +59,7 @@ class Declared(Entry):
     null: tuple[str, ...] = ()
     format: Format = ""
     first_year: int | None = None
+    log: Logged = ""
 
     @model_validator(mode="after")
     def check_spelling(self) -> Self:

@@ -18,10 +18,12 @@ from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue, Work
+from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 
+MIN_SLICED_ROWS = 8
 COALESCE_S = 0.002  # once, when callers have left; 64 calls arrive within that
 
 
@@ -31,6 +33,7 @@ class PreparedRows:
 
     encoded: Encoded
     unseen: list[FieldError]
+    picked: Picked | None = None  # of the rows as they came, those that the row log keeps
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -54,16 +57,18 @@ class RequestCoalescer:
         encoded = self._encoder.encode_rows(rows, check_time)
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
-    def submit(self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
+    def submit(
+        self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool = False, logged: bool = False
+    ) -> Work:
         """Take one request's rows; its future gets the answers, an InvalidInput or a RequestRejected.
 
-        `wait_for_more`: others may be about to arrive that have been sent already. Raises Overloaded if
-        the queue has no room for the rows.
+        `wait_for_more`: others may be about to arrive that have been sent already; `logged`: the work keeps the rows.
+        Raises Overloaded if the queue has no room for the rows.
         """
         self._queue.admit(len(rows), deadline)
         if isinstance(rows, PreparedRows):
             return self._submit_prepared(rows, deadline)
-        work = Work(rows, deadline, self._loop)
+        work = Work(rows, deadline, self._loop, logged)
         self._arrivals.append(work)
         if not wait_for_more:
             if not self._flush_scheduled:
@@ -124,12 +129,13 @@ class RequestCoalescer:
                 self._encode_alone(work)
             return
         try:
-            encoded = self._encoder.try_encode([work.rows for work in works])
+            columns = self._encoder.unite([work.rows for work in works])
+            encoded = None if columns is None else self._encoder.try_encode_columns(columns)
         except Exception:
             logger.exception("encoding failed")
             encoded = None
         if encoded is not None:
-            self._enqueue(works, encoded)
+            self._enqueue(works, encoded, columns)
             return
         middle = len(works) // 2
         self._encode(works[:middle])
@@ -146,7 +152,7 @@ class RequestCoalescer:
         else:
             self._enqueue((work,), encoded)
 
-    def _enqueue(self, works: Sequence[Work], encoded: Encoded) -> None:
+    def _enqueue(self, works: Sequence[Work], encoded: Encoded, columns: Columns | None = None) -> None:
         all_seen = bool(encoded.codes.all())
         start = 0
         for work in works:
@@ -154,6 +160,8 @@ class RequestCoalescer:
             work.set_encoded(encoded, start, stop)
             if not all_seen:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
+            if columns is not None and work.kept is not None and stop - start >= MIN_SLICED_ROWS:
+                work.kept = columns[start:stop]  # they have been transposed: that is a third of what logging costs
             work.rows = NO_ROWS  # a row is a kilobyte, encoded it is a tenth of that
             self._queue.submit(work)
             start = stop

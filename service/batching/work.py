@@ -17,6 +17,7 @@ class Work:
         "arrived",
         "deadline",
         "future",
+        "kept",
         "next",
         "rows",
         "source",
@@ -31,8 +32,9 @@ class Work:
     stop: int
     next: int  # the first row that no batch has taken yet
 
-    def __init__(self, rows: Rows, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, rows: Rows, deadline: float, loop: asyncio.AbstractEventLoop, logged: bool = False) -> None:
         self.rows = rows  # as they came
+        self.kept = rows if logged else None  # as they came too, or in columns, for the row log
         self.arrived = time.monotonic()
         self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds
         self.future: asyncio.Future[Answers] = loop.create_future()

@@ -21,6 +21,7 @@ from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.offload import LARGE_BYTES
+from ekiben.service.prediction_ids import METADATA
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
@@ -89,6 +90,8 @@ async def _answer(state: ServerState, method: Method, protocol: str, context: An
             request = parse(method.request, body, state.max_values)
         del body  # its rows are in the request
         answered = await method.answer(request, call)
+        if call.prediction_id:
+            context.set_trailing_metadata(((METADATA, call.prediction_id.decode()),))
         return bytes(answered.SerializeToString())
     finally:
         call.gone = True

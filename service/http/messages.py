@@ -12,6 +12,8 @@ from typing import Any
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
+from ekiben.service.prediction_ids import MAX_ID_BYTES, find_usable
 from ekiben.service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -24,7 +26,7 @@ Header = tuple[bytes, bytes]
 JSON_TYPE = b"application/json"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 REQUEST_ID_HEADER = b"x-request-id"
-MAX_REQUEST_ID_BYTES, RANDOM_ID_BYTES = 128, 16
+RANDOM_ID_BYTES = 16
 MAX_TIMEOUT_MS = 86_400_000  # a day
 
 
@@ -48,6 +50,8 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
+        self.own_id = b"" if self.given_id is None else find_usable(self.given_id)
+        self.prediction_id = b""  # of the answer, if it is one to rows
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s
@@ -57,7 +61,7 @@ class Request:
     def id(self) -> bytes:
         """The caller's request id if it is usable, else one of ours."""
         given = self.given_id or b""
-        usable = 0 < len(given) <= MAX_REQUEST_ID_BYTES and given.isascii() and given.decode().isprintable()
+        usable = 0 < len(given) <= MAX_ID_BYTES and given.isascii() and given.decode().isprintable()
         return given if usable else os.urandom(RANDOM_ID_BYTES).hex().encode()
 
     def left_s(self, timeout_s: float) -> float:
@@ -144,11 +148,16 @@ def _read_header_s(text: bytes) -> float:
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:
-    """Send one whole answer; it carries the request's id if the caller gave one or it is an error."""
+    """Send one whole answer; it carries the request's id if the caller gave one or it is an error.
+
+    Predictions carry theirs.
+    """
     body = response.body
     sent = [(b"content-type", response.content_type), (b"content-length", b"%d" % len(body)), *response.headers]
     if request.given_id is not None or response.status != 200:
         sent.append((REQUEST_ID_HEADER, request.id))
+    if request.prediction_id and response.status == 200:
+        sent.append((PREDICTION_ID_HEADER, request.prediction_id))
     await send({"type": "http.response.start", "status": response.status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
 

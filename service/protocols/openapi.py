@@ -11,6 +11,7 @@ from ekiben.service.protocols.protocol import JsonSchema, Operation, Protocol, R
 
 ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
 PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}
+IDS = "Every answer to rows has the header X-Prediction-Id, by which its label is sent later."
 ERROR = {
     "description": "One sentence that says what is wrong.",
     "content": {
@@ -42,7 +43,7 @@ def describe_service(base: Mapping[str, Any], protocols: Iterable[Protocol], mod
                 described = describe_operation(protocol, route.method, path, route.operation, model)
                 paths.setdefault(path, {})[route.method.lower()] = described
     about = escape_markup(model.schema.target.description or model.schema.target.name)
-    info = {"title": model.name, "version": model.version, "description": f"Predicts {about}."}
+    info = {"title": model.name, "version": model.version, "description": f"Predicts {about}. {IDS}"}
     return {**base, "info": info, "paths": paths, "components": _escape_descriptions(base["components"])}
 
 

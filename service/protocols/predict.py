@@ -30,7 +30,7 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
         check_request(request)
         timeout_s = read_timeout_s(request, settings)
         rows, _ = await bodies.read(request, timeout_s, decode)
-        prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone)
+        prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone, request)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
     return Protocol(PROTOCOL, (Route("POST", PATH, answer),), error_body=error_body)

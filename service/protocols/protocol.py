@@ -51,6 +51,8 @@ class Call:
     large: bool = False  # its rows would hold up the event loop
     gone: bool = False  # the caller waits no longer
     began: float = field(default_factory=time.monotonic)
+    own_id: bytes = b""  # that the caller gave its prediction
+    prediction_id: bytes = b""  # of the answer, if it is one to rows
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""

@@ -50,6 +50,7 @@ class BufferedHistogram:
 
 _request_counts: Counter[tuple[str, int | str]] = Counter()
 _rejected_counts: Counter[tuple[str, str]] = Counter()
+_log_counts: Counter[str] = Counter()  # rows that were written, "", and dropped, by reason
 _duration_of: dict[str, BufferedHistogram] = {}
 waited = BufferedHistogram(DURATIONS_S)
 encoded = BufferedHistogram(COMPUTE_S)
@@ -69,6 +70,16 @@ def count_request(protocol: str, code: int | str, seconds: float, times: int = 1
 def count_rejected(protocol: str, reason: str, times: int = 1) -> None:
     """Count good requests that got no answer."""
     _rejected_counts[protocol, reason] += times
+
+
+def count_logged(rows: int) -> None:
+    """Count rows that the row log has written."""
+    _log_counts[""] += rows
+
+
+def count_log_dropped(reason: str, rows: int) -> None:
+    """Count rows that the row log has lost."""
+    _log_counts[reason] += rows
 
 
 def observe_batch(rows: int, seconds: float) -> None:
@@ -99,6 +110,9 @@ def flush() -> None:
     for (protocol, reason), count in _rejected_counts.items():
         series.rejected.labels(protocol, reason).inc(count)
     _rejected_counts.clear()
+    for reason, rows in _log_counts.items():
+        (series.log_dropped.labels(reason) if reason else series.logged_rows).inc(rows)
+    _log_counts.clear()
     for protocol, observed in _duration_of.items():
         observed.flush(series.durations.labels(protocol))
     waited.flush(series.wait)

@@ -52,6 +52,8 @@ class Series:
             "Rows in the queue now; a request not parsed yet counts as one row.",
             multiprocess_mode="livesum",
         )
+        self.logged_rows = Counter("row_log_rows", "Rows that the row log has written.")
+        self.log_dropped = Counter("row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"])
         self.model_info = Gauge(
             "model_info",
             "The model being served; always 1.",

@@ -73,6 +73,11 @@ class Service:
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of an HTTP answer."""
+        status, _, answer = await self.exchange(path, headers, body)
+        return status, answer
+
+    async def exchange(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
+        """Return the status, the headers and the body of an HTTP answer."""
         sent: list[Message] = []
         messages: list[Message] = [{"type": "http.request", "body": body}]
 
@@ -86,7 +91,7 @@ class Service:
         scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
         async with asyncio.timeout(TIMEOUT_S):
             await self._door(scope, receive, send)
-        return int(sent[0]["status"]), bytes(sent[1]["body"])
+        return int(sent[0]["status"]), dict(sent[0]["headers"]), bytes(sent[1]["body"])
 
     async def call(self, method: str, body: bytes) -> int:
         """Return HTTP's equivalent of a gRPC call's status."""

@@ -5,12 +5,15 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.problem import BUILT_IN, InvalidProblem, load_problem, read_problem
 from ekiben.training.source_config import FileSource
 from ekiben.training.toml_file import MAX_BYTES
 from tests.conftest import ROOT
+from tests.every_kind import LATE
 
 GOOD = """
 name = "delay"
@@ -50,6 +53,16 @@ def test_the_built_in_problem_is_read() -> None:
 def test_features_keep_their_order(tmp_path: Path) -> None:
     (tmp_path / "problem.toml").write_text(GOOD + '[features.b]\nkind = "number"\n[features.a]\nkind = "boolean"\n')
     assert list(read_problem(tmp_path / "problem.toml").features) == ["distance", "b", "a"]
+
+
+@pytest.mark.parametrize("how", ["hash", "drop"])
+def test_what_is_said_of_the_row_log_stands_in_the_schema(tmp_path: Path, how: str) -> None:
+    (tmp_path / "problem.toml").write_text(GOOD + f'log = "{how}"\n')
+    known = read_problem(tmp_path / "problem.toml").features["distance"].facts()
+    table = pd.DataFrame({"distance": [1.0, 2.0]})
+    (feature,) = learn_schema("delay", table, LATE, {"distance": known}).features
+    assert feature.log == how
+    reject(GOOD + 'log = "encrypt"\n', tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ekiben.service.http.messages import Request, Response, read_timeout_s
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.offload import offload
 from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
+from ekiben.service.protocols.invocations.inference_id import INFERENCE_ID_HEADER, read_inference_id
 from ekiben.service.protocols.invocations.json_forms import JsonReader, is_open_inference
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
@@ -45,6 +46,7 @@ class Invocations:
     async def answer(self, request: Request) -> bytes | Response:
         """Answer rows with predictions, and tensors with tensors."""
         headers = request.headers
+        request.own_id = read_inference_id(headers.get(INFERENCE_ID_HEADER)) or request.own_id
         kind, header = read_content_type(headers.get(b"content-type"))
         accepted = read_accept(headers.get(b"accept"), self._accept_by_default)
         timeout_s = read_timeout_s(request, self._settings)
@@ -57,7 +59,8 @@ class Invocations:
         if infer_request is not None:
             return await self._inference.answer_rows(request, rows, infer_request, timeout_s)
         left_s = request.left_s(timeout_s)
-        return self._encode(await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone), accepted)
+        prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
+        return self._encode(prediction, accepted)
 
     def _decode(
         self, request: Request, body: bytes, kind: str, header: bool | None

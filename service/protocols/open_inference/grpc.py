@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Selection
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
@@ -58,7 +59,8 @@ class Api:
         if request.parameters:
             call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
-        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
+        call.own_id = find_usable(request.id)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         return await call.run(write_message, self._model, request, self._selection.pick(prediction.answers, requested))
 
     async def live(self, request: Any, call: Call) -> Any:

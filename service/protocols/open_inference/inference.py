@@ -10,6 +10,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.messages import read_timeout_s as read_header_timeout_s
+from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
 from ekiben.service.protocols.open_inference.datatypes import write_raw
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
@@ -48,7 +49,8 @@ class Inference:
     async def answer_rows(self, request: Request, rows: Any, infer_request: InferRequest, timeout_s: float) -> Response:
         """Answer rows that were read already."""
         left_s = request.left_s(read_timeout_s(infer_request.parameters, timeout_s))
-        prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone)
+        request.own_id = find_usable(infer_request.id) or request.own_id
+        prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
         head = self._names if infer_request.id is None else {**self._names, "id": infer_request.id}
         return encode(head, self._selection.pick(prediction.answers, infer_request.outputs), infer_request.outputs)
 

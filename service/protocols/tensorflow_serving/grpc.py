@@ -65,7 +65,7 @@ class Api:
 
     async def predict(self, request: Any, call: Call) -> Any:
         rows = await call.read_rows(self._dataplane.prepare, self.read_predict, request)
-        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         return await call.run(self.write_predict, prediction.answers, request.output_filter)
 
     def read_predict(self, request: Any) -> Columns:
@@ -131,4 +131,4 @@ class Api:
         check_spec(self._dataplane, request)
         check_task(self._schema.target, method)
         rows = await call.read_rows(self._dataplane.prepare, self._examples.read_messages, request.input, call.left_s)
-        return await self._dataplane.predict(rows, call.left_s(), self._protocol)
+        return await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)

@@ -32,7 +32,7 @@ def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Ca
     async def predict(request: Request) -> bytes:
         timeout_s = read_timeout_s(request, settings)
         rows, forms = await bodies.read(request, timeout_s, decoder.decode)
-        prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone)
+        prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone, request)
         return encode(target, prediction.answers, forms)
 
     return predict

@@ -106,7 +106,8 @@ class Api:
         check_task(self._target, call)
         timeout_s = read_timeout_s(request, self._settings)
         rows, _ = await self._bodies.read(request, timeout_s, self._decode_examples)
-        return await self._dataplane.predict(rows, request.left_s(timeout_s), self._protocol, request.wait_gone)
+        left_s = request.left_s(timeout_s)
+        return await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
 
     def _decode_examples(self, body: bytes) -> tuple[Rows, None]:
         content = read_object(body, ("examples",))

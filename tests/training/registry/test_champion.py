@@ -1,10 +1,8 @@
 """A registered version whose package is gone, and a BentoML store that can't take it."""
 
-import contextlib
 import errno
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from ekiben.model.package import SCHEMA_FILE
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.registry import champion, tracking
 from ekiben.training.registry.champion import PackageGone, open_package
+from tests.small_disk import small_disk
 
 NAME = "gone"
 Capture = pytest.CaptureFixture[str]
@@ -110,19 +109,6 @@ def test_only_what_is_gone_counts_as_gone(error: Exception, package: Path, monke
     monkeypatch.setattr(mlflow.artifacts, "download_artifacts", fail)
     with pytest.raises(PackageGone if error in GONE else type(error)), open_package(tracking.get_version(NAME, "1")):
         pass
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, bytes: int) -> Iterator[Path]:
-    """Mount a disk of that size, where this user may."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={bytes}", "none", str(folder)]
-    if subprocess.run(["mount", *options], capture_output=True).returncode:
-        pytest.skip("needs a user who may mount a disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_says_which_version_is_registered(

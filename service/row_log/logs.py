@@ -1,0 +1,60 @@
+"""Opens the logs that the settings ask for."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ekiben.model.package import PackedModel
+from ekiben.service.row_log.folder import PartNames, open_folder
+from ekiben.service.row_log.ids_seen import IdsSeen
+from ekiben.service.settings import Settings
+
+if TYPE_CHECKING:
+    from ekiben.service.row_log.label_log import LabelLog
+    from ekiben.service.row_log.log import RowLog
+
+logger = logging.getLogger("bentoml.service")
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The logs of a worker, those that are on."""
+
+    rows: RowLog | None = None
+    labels: LabelLog | None = None
+
+    async def close(self) -> None:
+        """Write what is left."""
+        if self.rows:
+            await self.rows.close()
+        if self.labels:
+            await self.labels.close()
+
+
+def is_logging(settings: Settings) -> bool:
+    """Return whether labels are kept, and perhaps rows."""
+    return bool(settings.log_sample or settings.log_folder)
+
+
+def open_logs(settings: Settings, model: PackedModel) -> Logs:
+    """Return the logs that are on; raise FolderUnusable if nothing here could write to the folder."""
+    if not is_logging(settings):
+        return Logs()
+    # arro3 takes 8 MiB, which a service without a log does without.
+    from ekiben.service.row_log.label_log import LabelLog
+    from ekiben.service.row_log.log import RowLog
+    from ekiben.service.row_log.row_columns import RowColumns
+
+    folder = open_folder(settings.log_folder)
+    rows = None
+    if settings.log_sample:
+        key = settings.log_hash_key.get_secret_value().encode()
+        columns = RowColumns(model.schema, model.version, settings.log_sample, key)
+        names = PartNames(f"rows-{re.sub(r'[^0-9A-Za-z_.]', '_', model.version)}")
+        rows = RowLog(model.schema, columns, settings.log_sample, folder, names)
+    logger.info("log: labels and %.3g%% of the rows, in %s", 100 * settings.log_sample, folder)
+    seen = rows.ids if rows else IdsSeen()
+    return Logs(rows, LabelLog(model.schema.target, folder, PartNames("labels"), seen))
