@@ -37,7 +37,12 @@ START_TIMEOUT_S = 60
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)  # the quick ones first
+    """Let the quick tests come first, and the tests of a file, or of the image, share what they start."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    for item in items:
+        slow = "slow" if item.get_closest_marker("slow") else "quick"
+        shared = item.path.parent if item.path.parent.name == "deploy" else item.path
+        item.add_marker(pytest.mark.xdist_group(f"{shared}, {slow}"))
 
 
 def pytest_sessionfinish() -> None:

@@ -192,6 +192,7 @@ def test_a_compressed_body_is_unpacked(
         ("gzip", gzip.compress(b"[1]") + b"more", 400, "not compressed as its content encoding says"),
         ("br", b"x", 415, "content encoding 'br' is not supported"),
     ],
+    ids=["none", "cut", "large", "ratio", "members", "more", "brotli"],
 )
 def test_a_wrongly_compressed_body_is_rejected(
     server: Server, coding: str, body: bytes, status: int, sentence: str
