@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -27,8 +28,12 @@ def cpu_seconds(server: psutil.Process) -> float:
 
 
 def memory_mib(server: psutil.Process) -> float:
-    """Return the resident memory of a process and its children."""
-    return sum(process.memory_info().rss for process in family(server)) / 2**20
+    """Return the resident memory of a process and its children; one that ends meanwhile has none."""
+    total = server.memory_info().rss
+    for child in server.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += child.memory_info().rss
+    return float(total / 2**20)
 
 
 def private_and_shared_mib(server: psutil.Process) -> float:

@@ -13,6 +13,7 @@ from ekiben.service.errors import BadRequest
 
 Line = list[str]
 BLOCK_LINES = 256
+LOOKED_AT = 2**20  # bytes that tell whether quotes are a part of the values
 MAX_ROW = 2**19  # characters: splitting as many into cells holds Python's lock for 6 ms
 _BLANK_BEHIND = re.compile(rb'" +(?:[,\r\n]|$)')
 # A value in quotes with what closes it and blanks behind that, or up to the end of the line.
@@ -37,7 +38,7 @@ class BrokenRow(BadRequest):
 def list_other_quotes(body: bytes) -> list[Quotes]:
     """Return how else the quotes of a body may be meant, one that can't be read with doubled ones."""
     ways = [Quotes.ESCAPED] if b'\\"' in body else []
-    if b'"' in body and not has_value_in_quotes(body.decode(), ","):
+    if b'"' in body and not has_value_in_quotes(body[:LOOKED_AT].decode(errors="ignore"), ","):
         ways.append(Quotes.LITERAL)
     return ways
 
