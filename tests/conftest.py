@@ -36,10 +36,10 @@ ROWS = 20_000  # of the table: enough for every airport to be seen
 START_TIMEOUT_S = 60
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let the quick tests come first, and the tests of a file, or of the image, share what they start."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         slow = "slow" if item.get_closest_marker("slow") else "quick"
         shared = item.path.parent if item.path.parent.name == "deploy" else item.path
         item.add_marker(pytest.mark.xdist_group(f"{shared}, {slow}"))
