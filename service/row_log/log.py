@@ -19,6 +19,7 @@ from ekiben.contract.log_columns import SCHEMA_KEY, TARGET_KEY
 from ekiben.contract.schema import Schema
 from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
+from ekiben.service.row_log.gathered_rows import Gathered, GatheredRows
 from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.parts import write_part
 from ekiben.service.row_log.picking import FEW_ROWS, Picked, Picker, Waiting
@@ -40,11 +41,13 @@ class RowLog:
     def __init__(self, schema: Schema, columns: RowColumns, share: float, folder: Folder, names: PartNames) -> None:
         self._waiting = Waiting(MAX_WAITING_BYTES)
         self._picker, self._large_picker = (Picker(schema, share, self._waiting) for _ in range(2))
+        self.wants = self._picker.wants  # every request asks
         self._metadata = {SCHEMA_KEY: schema.digest, TARGET_KEY: schema.target.name}
         self._columns, self._folder, self._names = columns, folder, names
         self._loop = asyncio.get_running_loop()
         self._background = Background("row log")
         self._fresh: list[Picked] = []  # in no columns yet
+        self._gathered = GatheredRows(schema, self._waiting)  # nor these
         self._fresh_rows = self._fresh_bytes = 0
         self._batches: list[RecordBatch] = []  # of the next file; the thread's
         self._size, self._began = 0, 0.0
@@ -61,13 +64,14 @@ class RowLog:
             logger.exception("rows can't be logged")
             return None
 
-    def wants(self, rows: int) -> bool:
-        """Return whether a request of so many rows is to be recorded, at least some of them."""
-        return self._picker.wants(rows)
-
     def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
         """Take the rows of such a request once it is answered."""
         try:
+            if isinstance(rows, list) and len(rows) <= FEW_ROWS:
+                self._gathered.add(prediction_id, rows, answers)
+                if len(self._gathered) >= BLOCK_ROWS or self._gathered.size >= BLOCK_BYTES:
+                    self._hand_over()
+                return
             picked = self._picker.take(rows)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
             logger.exception("rows can't be logged")
@@ -96,15 +100,19 @@ class RowLog:
         self._report_dropped()
 
     def _hand_over(self) -> None:
-        if not self._fresh:
-            return
-        picks, rows, began = self._fresh, self._fresh_rows, self._fresh[0].answered
+        picks, gathered, rows = self._fresh, None, self._fresh_rows
         self._fresh, self._fresh_rows, self._fresh_bytes = [], 0, 0
         try:
-            self._background.submit(self._store, self._make_block(picks), began)
+            gathered = self._gathered.take()
+            rows += len(gathered.ids) if gathered else 0
+            if rows:
+                began = min([picked.answered for picked in picks[:1]] + (gathered.times[:1] if gathered else []))
+                self._background.submit(self._store, self._make_blocks(picks, gathered), began)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
             logger.exception("rows can't be logged")
             metrics.count_log_dropped("failed", rows)
+        finally:
+            self._waiting.give(gathered.size if gathered else 0)
 
     def _tick(self) -> None:
         self._hand_over()
@@ -114,8 +122,8 @@ class RowLog:
 
     def _report_dropped(self) -> None:
         """Count the rows for which there was no memory, and say so once."""
-        dropped = self._picker.dropped + self._large_picker.dropped
-        self._picker.dropped = self._large_picker.dropped = 0
+        dropped = self._picker.dropped + self._large_picker.dropped + self._gathered.dropped
+        self._picker.dropped = self._large_picker.dropped = self._gathered.dropped = 0
         if not dropped:
             return
         metrics.count_log_dropped("waiting", dropped)
@@ -124,14 +132,16 @@ class RowLog:
             limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
             logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
 
-    def _make_block(self, picks: Sequence[Picked]) -> list[Block]:
+    def _make_blocks(self, picks: Sequence[Picked], gathered: Gathered | None = None) -> list[Block]:
         blocks = self._columns.to_blocks(picks)
+        if gathered:
+            blocks.append(self._columns.to_block(gathered.ids, gathered.times, gathered.rows, gathered.answers))
         self._waiting.give(-sum(block.batch.nbytes for block in blocks))
         return blocks
 
     def _store_large(self, picks: list[Picked]) -> None:
         """Make columns of rows that are too many for the event loop: in the thread, as all that follows."""
-        began, blocks = picks[0].answered, self._make_block(picks)
+        began, blocks = picks[0].answered, self._make_blocks(picks)
         picks.clear()
         self._store(blocks, began)
 

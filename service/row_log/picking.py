@@ -100,7 +100,7 @@ class Picker:
 
     def wants(self, rows: int) -> bool:
         """Return whether some of the rows of a request of so many may be kept."""
-        return rows > FEW_ROWS or bool(self._requests.pick(1))
+        return rows > FEW_ROWS or self._requests.pick_one()
 
     def take(self, rows: Rows) -> Picked | None:
         """Return the rows of such a request that are kept, None if there are none."""

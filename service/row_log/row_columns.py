@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from arro3.core import Array, DataType, RecordBatch
+from numpy.typing import NDArray
 
-from ekiben.contract.columns import Columns, Transposer, merge, to_list
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Column, Columns, Transposer, merge, to_list
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
 from ekiben.contract.log_columns import ID, SHARE, TIME, VERSION, name_answers, name_columns
 from ekiben.contract.schema import Schema
@@ -65,7 +67,14 @@ class RowColumns:
 
     def _to_block(self, picks: Sequence[Picked], rows: Columns) -> Block:
         ids = [one for picked in picks for one in picked.list_ids()]
-        times = np.repeat([int(MICROSECONDS * picked.answered) for picked in picks], list(map(len, picks)))
+        times = np.repeat([picked.answered for picked in picks], list(map(len, picks)))
+        return self.to_block(ids, times, rows, np.concatenate([picked.answers for picked in picks]))
+
+    def to_block(
+        self, ids: list[str], answered: Sequence[float] | NDArray[Any], rows: Columns, answers: Answers
+    ) -> Block:
+        """Return rows as a block: their ids, when they were answered in seconds since 1970, (rows, outputs)."""
+        times = (MICROSECONDS * np.array(answered)).astype(np.int64)
         columns: dict[str, Any] = {
             ID: Array(ids, TEXT),
             TIME: Array.from_numpy(times).cast(UTC_MICROSECONDS),
@@ -73,15 +82,19 @@ class RowColumns:
             SHARE: Array.from_numpy(np.full(len(ids), self._share)),
         }
         for feature, name, index in self._features:
-            columns[name] = self._to_array(feature, to_list(rows.values[index]))
-        answers = np.concatenate([picked.answers for picked in picks]).astype(np.float64)
+            columns[name] = self._to_array(feature, rows.values[index])
         for index, name in enumerate(self._answers):
-            columns[name] = Array.from_numpy(np.ascontiguousarray(answers[:, index]))
+            columns[name] = Array.from_numpy(answers[:, index].astype(np.float64))
         if self._schema is None:
             self._schema = RecordBatch.from_pydict(columns).schema
         return Block(ids, RecordBatch.from_arrays(list(columns.values()), schema=self._schema))
 
-    def _to_array(self, feature: Feature, values: Sequence[Any]) -> Array:
+    def _to_array(self, feature: Feature, column: Column) -> Array:
+        if isinstance(column, np.ndarray) and isinstance(feature, Number) and not feature.log:
+            numbers = column.astype(np.float64)
+            if not np.isnan(numbers).any():
+                return Array.from_numpy(numbers)
+        values = to_list(column)
         if feature.log == "hash":
             return Array([None if value is None else self._hash(value) for value in values], TEXT)
         if isinstance(feature, Number):

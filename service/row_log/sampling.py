@@ -36,5 +36,13 @@ class Sampler:
         self._gap = index - count
         return picked
 
+    def pick_one(self) -> bool:
+        """Return whether the next one is picked: a quarter of the time of `pick`."""
+        if self._gap:
+            self._gap -= 1
+            return False
+        self._gap = self._draw()
+        return True
+
     def _draw(self) -> int:
         return int(min(math.log(1 - self._random.random()) / self._log_missed, MAX_GAP))
