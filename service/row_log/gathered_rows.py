@@ -1,14 +1,14 @@
 """Rows of small JSON requests, until a few hundred make a block.
 
-Their numbers go into one buffer and equal strings are kept once. Python's own objects, kept among those of the requests
-under way, scatter what comes later over the memory: that, and to fetch them again, was half of what logging cost. A few
-rows are gathered at once: code that runs once in a while is slow, for it must be fetched, too.
+Their numbers go into one buffer, and their objects go. Kept among those of the requests under way they would scatter
+what comes later over the memory, and have to be fetched again: that was half of what logging cost. A few rows are packed
+at once, for code that runs only now and then must be fetched, too.
 """
 
 import math
 import struct
 import time
-from itertools import starmap
+from itertools import chain, starmap
 from operator import itemgetter
 from sys import getsizeof
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from ekiben.contract.schema import Schema
 from ekiben.service.row_log.picking import VALUE_BYTES, Waiting
 
 ROW_BYTES = 300  # of its id, time and answers
-TOGETHER_ROWS, TOGETHER_BYTES = 16, 2**16  # gathered at once
+TOGETHER_ROWS, TOGETHER_BYTES = 16, 2**16  # packed at once
 
 
 class Gathered(NamedTuple):
@@ -54,8 +54,7 @@ class GatheredRows:
         self._ids: list[str] = []
         self._times: list[float] = []
         self._numbers, self._answers = bytearray(), bytearray()
-        self._others: list[list[Any]] = []
-        self._known: dict[str, str] = {}
+        self._others: list[tuple[Any, ...]] = []
         self.size = 0  # bytes that were taken
 
     def __len__(self) -> int:
@@ -89,24 +88,27 @@ class GatheredRows:
         return gathered
 
     def _gather(self) -> None:
-        """Pack the recent rows, whose objects then go."""
+        """Pack the recent rows."""
         recent, count, size = self._recent, self._recent_rows, self._recent_bytes
         self._recent, self._recent_rows, self._recent_bytes = [], 0, 0
         if not self._waiting.take(size):
             self.dropped += count
             return
         self.size += size
-        keep = self._known.setdefault
-        for prediction_id, answered, rows, answers in recent:
-            numbers, first = self._pack_numbers(rows), prediction_id.decode()
-            self._others += [
-                [keep(value, value) if type(value) is str else value for value in values]
-                for values in map(self._pick_others, rows)
-            ]
-            self._numbers += numbers
-            self._answers += answers.tobytes()
-            self._times += [answered] * len(rows)
-            self._ids += [first] if len(rows) == 1 else [f"{first}/{index}" for index in range(len(rows))]
+        ids, times, requests, answers = zip(*recent, strict=True)
+        rows = list(chain.from_iterable(requests))
+        numbers = self._pack_numbers(rows)
+        self._others += map(self._pick_others, rows)
+        self._numbers += numbers
+        self._answers += b"".join(map(np.ndarray.tobytes, answers))
+        if count == len(ids):
+            self._times += times
+            self._ids += map(bytes.decode, ids)
+            return
+        for prediction_id, answered, request in zip(ids, times, requests, strict=True):
+            first = prediction_id.decode()
+            self._times += [answered] * len(request)
+            self._ids += [first] if len(request) == 1 else [f"{first}/{index}" for index in range(len(request))]
 
     def _pack_numbers(self, rows: list[Any]) -> bytes:
         try:

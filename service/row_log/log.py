@@ -100,12 +100,11 @@ class RowLog:
         self._report_dropped()
 
     def _hand_over(self) -> None:
-        picks, gathered, rows = self._fresh, None, self._fresh_rows
+        picks, gathered, rows = self._fresh, None, self._fresh_rows + len(self._gathered)
         self._fresh, self._fresh_rows, self._fresh_bytes = [], 0, 0
         try:
             gathered = self._gathered.take()
-            rows += len(gathered.ids) if gathered else 0
-            if rows:
+            if picks or gathered:
                 began = min([picked.answered for picked in picks[:1]] + (gathered.times[:1] if gathered else []))
                 self._background.submit(self._store, self._make_blocks(picks, gathered), began)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered

@@ -25,6 +25,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.protocols.protocol import Call
 from ekiben.service.row_log import log as module
 from ekiben.service.row_log.folder import FolderUnusable, open_folder
+from ekiben.service.row_log.gathered_rows import GatheredRows
 from ekiben.service.row_log.log import RowLog
 from ekiben.service.row_log.logs import open_logs
 from ekiben.service.row_log.picking import Picker, Waiting
@@ -166,6 +167,34 @@ def test_columns_are_hashed_or_dropped(tmp_path: Path) -> None:
         assert hashed == [wanted.hexdigest()[:16], None]
         assert len(table["x"][0].as_py()) == 16
         assert [one.as_py() for one in table["yes"]] == [False, None]
+
+
+@pytest.mark.parametrize("kept", [slice(0, 1), slice(1, 2), slice(0, 5)], ids=["one column", "another", "all"])
+def test_rows_are_gathered_as_they_came(kept: slice) -> None:
+    schema = Schema(name=SCHEMA.name, features=SCHEMA.features[kept], target=SCHEMA.target)
+    waiting = Waiting(2**20)
+    gathered = GatheredRows(schema, waiting)
+    assert gathered.take() is None
+    answers = np.arange(63, dtype=np.float32).reshape(21, 3)
+    for index in range(20):
+        gathered.add(b"%d" % index, [ROW], answers[index : index + 1])
+    gathered.add(b"two", [ROW, EMPTY], answers[:2])
+    assert len(gathered) == 22
+    taken = gathered.take()
+    assert taken is not None
+    wanted = [{name: row[name] for name in schema.names} for row in [ROW] * 21 + [EMPTY]]
+    assert taken.rows.to_rows() == wanted
+    assert taken.ids == [*map(str, range(20)), "two/0", "two/1"]
+    assert taken.answers.tolist() == [*answers[:20].tolist(), *answers[:2].tolist()]
+    assert (len(taken.times), taken.size, len(gathered)) == (22, waiting.taken, 0)
+
+
+def test_rows_for_which_there_is_no_memory_are_not_gathered() -> None:
+    gathered = GatheredRows(SCHEMA, Waiting(2**16))
+    gathered.add(b"large", [ROW | {"city with spaces": "z" * 2**16}], np.zeros((1, 3), np.float32))
+    assert (gathered.dropped, gathered.take()) == (1, None)
+    gathered.add(b"small", [ROW], np.zeros((1, 3), np.float32))
+    assert gathered.take() is not None
 
 
 def test_a_schema_without_such_columns_is_the_file_it_was() -> None:
@@ -329,7 +358,7 @@ def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("a fault")
 
     said: list[str] = []
-    monkeypatch.setattr(RowColumns, "to_blocks", fail)
+    monkeypatch.setattr(RowColumns, "to_block", fail)
     monkeypatch.setattr("ekiben.service.row_log.picking.compact", fail)
     monkeypatch.setattr(module.logger, "exception", said.append)
 
@@ -337,7 +366,7 @@ def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.
         assert await predict(service, [ROW] * 256) == 200
         assert await predict(service, [ROW | {"city with spaces": "z" * 100}] * 900) == 200
         assert await predict(service, [ROW]) == 200
-        monkeypatch.setattr(Picker, "take", fail)
+        monkeypatch.setattr(GatheredRows, "add", fail)
         assert await predict(service, [ROW]) == 200
 
     with_log(tmp_path, scenario)
