@@ -1,8 +1,8 @@
 """Rows of small JSON requests, until a few hundred make a block.
 
 Their numbers go into one buffer, and their objects go. Kept among those of the requests under way they would scatter
-what comes later over the memory, and have to be fetched again: that was half of what logging cost. A few rows are packed
-at once, for code that runs only now and then must be fetched, too.
+what comes later over the memory, and have to be fetched again: that was a third of what logging cost. A few rows are
+packed at once, for code that runs only now and then must be fetched, too.
 """
 
 import math

@@ -91,9 +91,12 @@ class RowColumns:
 
     def _to_array(self, feature: Feature, column: Column) -> Array:
         if isinstance(column, np.ndarray) and isinstance(feature, Number) and not feature.log:
-            numbers = column.astype(np.float64)
-            if not np.isnan(numbers).any():
-                return Array.from_numpy(numbers)
+            missing = np.isnan(column)
+            if not missing.any():
+                return Array.from_numpy(column.astype(np.float64))
+            nullable = column.astype(object)
+            nullable[missing] = None
+            return Array(nullable.tolist(), REAL)
         values = to_list(column)
         if feature.log == "hash":
             return Array([None if value is None else self._hash(value) for value in values], TEXT)
