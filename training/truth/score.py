@@ -1,6 +1,6 @@
 """The whole way from a folder of logged rows to live scores: `ekiben score-live`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ekiben.contract.log_columns import name_columns
@@ -32,11 +32,16 @@ def score_log(
     opened = open_folder(folder)
     labels = read_labels(model.schema, problem, opened, table, query)
     chosen = choose_slices(model.schema, problem, slices)
-    groups = [name for name in dict.fromkeys(problem.groups) if name in model.schema.names]
+    declared = list(dict.fromkeys(problem.groups))
+    groups = [name for name in declared if name in model.schema.names]
     columns = name_columns(model.schema)
+    dropped = find_dropped(opened, {name: columns[name] for name in (*chosen, *groups)})
+    notes = [
+        *(f"groups by `{name}` are not compared: only features are logged" for name in declared if name not in groups),
+        *(f"no scores by `{name}`: no part of the log has it" for name in dropped),
+    ]
+    chosen, groups = ([name for name in names if name not in dropped] for names in (chosen, groups))
     rows = read_rows(model.schema.target, opened, labels, {name: columns[name] for name in (*chosen, *groups)})
-    unlogged = [name for name in dict.fromkeys(problem.groups) if name not in groups]
-    notes = [f"groups by `{name}` are not compared: only features are logged" for name in unlogged]
     live = score_live(model, rows, period, chosen, groups)
     return replace(live, notes=(*live.notes, *notes))
 
@@ -60,3 +65,9 @@ def choose_slices(schema: Schema, problem: ProblemConfig, asked: Sequence[str] |
         if name not in schema.names:
             raise InvalidLog(f"only features are logged, and `{shorten(name)}` is none{suggest(name, schema.names)}")
     return list(dict.fromkeys(asked))
+
+
+def find_dropped(folder: LogFolder, columns: Mapping[str, str]) -> list[str]:
+    """Return the features that no part holds, as where the problem file says `log = "drop"`; `columns` are theirs."""
+    held = folder.describe_columns(columns.values())
+    return [name for name, column in columns.items() if column not in held]

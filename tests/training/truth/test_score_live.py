@@ -249,6 +249,13 @@ def test_a_slice_that_is_no_feature(tmp_path: Path) -> None:
         score_folder(tmp_path, slices=["carier"])
 
 
+def test_by_a_feature_that_is_not_logged_there_are_no_scores(tmp_path: Path) -> None:
+    write_rows(tmp_path, CERTAINTY, {"distance": np.arange(ROWS, dtype=float)})
+    live = score_folder(tmp_path, groups=("carrier",), slices=["carrier", "distance"])
+    assert (list(live.slices), live.fairness) == (["distance"], {})
+    assert [note for note in live.notes if "carrier" in note] == ["no scores by `carrier`: no part of the log has it"]
+
+
 def test_labels_that_are_not_numbers(tmp_path: Path) -> None:
     write_rows(tmp_path, CERTAINTY, target="price")
     write_labels(tmp_path, name_rows(5), ["a lot", 12.5, "13", None, 14.5], later(spread(5), 1))
