@@ -17,7 +17,8 @@ from ekiben.contract.validation import show, validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
-from ekiben.service.batching.queue import BatchQueue, Work
+from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.batching.work import Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor

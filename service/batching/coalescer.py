@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
-from ekiben.service.batching.queue import BatchQueue, Work
+from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.batching.work import Work
 from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
 

@@ -20,8 +20,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine
 from ekiben.service.batching.batch import Computed, compute, deliver, list_answered, merge
 from ekiben.service.batching.cost_model import CostModel
-from ekiben.service.batching.work import Part
-from ekiben.service.batching.work import Work as Work  # the coalescer and the dataplane take it from here
+from ekiben.service.batching.work import Part, Work
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder

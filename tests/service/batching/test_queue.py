@@ -318,7 +318,7 @@ def test_encoding_belongs_to_the_queue_only_through_arrays() -> None:
         queue = BatchQueue(engine, max_waiting_rows=100, recorder=Recorder())
         encoder = Encoder(SCHEMA)
         loop = asyncio.get_running_loop()
-        from ekiben.service.batching.queue import Work
+        from ekiben.service.batching.work import Work
 
         works = []
         for numbers in ([1, 2], [3], [4, 5, 6]):
