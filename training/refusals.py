@@ -19,6 +19,7 @@ REFUSALS = {
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}  # the machine's only where the user chose the path
 TOLD = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 FULL = {errno.ENOSPC, errno.EDQUOT}
+PACKAGE = Path(__file__).resolve().parents[1]
 LITTLE_BYTES = 16 * 2**20  # a disk with less left counts as full
 
 
@@ -52,6 +53,8 @@ def is_chosen(place: str) -> bool:
     given = [argument.rpartition("=")[2] for argument in sys.argv[1:]]
     chosen = [Path(text).absolute() for text in given if text] + [find_problem_file().absolute(), *list_written()]
     path = Path(place).absolute()
+    if PACKAGE in path.resolve().parents:  # which may itself lie in the folder for temporary files
+        chosen.remove(Path(tempfile.gettempdir()))
     return any(path == one or one in path.parents or path in one.parents for one in chosen)
 
 

@@ -29,7 +29,7 @@ MAX_PENDING_ROWS, MAX_PENDING_VALUES = 65_536, 2**20  # that wait for a moment w
 MAX_PENDING_BATCHES = 4096  # each takes half a kilobyte besides its rows
 MAX_SHARE = 0.01  # of the CPU time may go into counting: of a busy CPU some 30,000 rows a second
 LOW_SHARE = MAX_SHARE / 4
-MIN_BUSY = 0.1  # of the time: as much CPU time counts as used, if it was less
+MIN_BUSY = 0.5  # of the time: as much CPU time counts as used, if it was less; nothing is left out of a calm service
 MAX_EVERY = 64
 TICK_S = 1.0
 
@@ -73,7 +73,7 @@ class Monitor:
         self._batches = self._rows = 0  # rows: answered since the last count
         self.spent_s = 0.0  # CPU time that went into counting
         self._ticked = time.perf_counter(), time.process_time(), self.spent_s
-        self._scheduled = False
+        self._scheduled = self._was_dear = False
         self._tick()
 
     def record(self, encoded: Encoded, answers: Answers) -> None:
@@ -157,7 +157,8 @@ class Monitor:
         now = time.perf_counter(), time.process_time(), self.spent_s
         passed_s, computed_s, spent_s = (after - before for after, before in zip(now, self._ticked, strict=True))
         share = spent_s / max(computed_s, MIN_BUSY * passed_s, 1e-9)
-        if share > MAX_SHARE:
+        was_dear, self._was_dear = self._was_dear, share > MAX_SHARE
+        if was_dear and self._was_dear:  # one such second may be the first, when nothing is in the caches
             self.every = min(2 * self.every, MAX_EVERY)
         elif share < LOW_SHARE and self.every > 1:
             self.every //= 2

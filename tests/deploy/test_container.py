@@ -108,10 +108,9 @@ def test_every_client_gets_the_golden_answers(
 
 
 def test_it_says_where_it_runs_and_what_with(container: Container, model: PackedModel) -> None:
-    log = container.log
-    assert f"model: flight_delay version {model.version}, run {model.manifest.run_id}" in log
-    for line in ("platform: unknown", "ports: HTTP ", "engine: litert", "routes: POST /predict"):
-        assert line in log
+    run_of_model = f"model: flight_delay version {model.version}, run {model.manifest.run_id}"
+    for line in (run_of_model, "platform: unknown", "ports: HTTP ", "engine: litert", "routes: POST /predict"):
+        wait_until(lambda line=line: line in container.log, 10, lambda: container.log)
 
 
 def test_the_health_check_needs_nothing_but_the_image(container: Container) -> None:

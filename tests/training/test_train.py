@@ -349,7 +349,7 @@ def assert_unreachable(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
         (
             ["fly"],
             "python -m ekiben.training: error: argument COMMAND: invalid choice: 'fly' "
-            "(choose from 'init', 'train', 'compare', 'promote', 'rollback', 'predict')",
+            "(choose from 'init', 'train', 'compare', 'promote', 'rollback', 'predict', 'score-live', 'alarms')",
         ),
         (["train", "--epochs", "0"], "error: argument --epochs: expected a number above 0, got 0"),
         (["train", "--rows", "-5"], "error: argument --rows: expected a number above 0, got -5"),

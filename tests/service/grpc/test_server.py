@@ -363,6 +363,7 @@ def read_reflected(address: str) -> tuple[list[str], DescriptorPool]:
 def test_reflection_describes_every_service_well_enough_to_call_it(server: Server) -> None:
     names, pool = read_reflected(server.grpc)
     assert names == [
+        "ekiben.v1.Feedback",
         "grpc.health.v1.Health",
         "inference.GRPCInferenceService",
         "tensorflow.serving.ModelService",
@@ -390,7 +391,7 @@ def test_both_versions_of_reflection_answer(server: Server, version: str) -> Non
             reflection_pb2.ServerReflectionResponse.FromString,
         )
         listed, missing, nonsense = reflect(iter(requests))
-    assert len(listed.list_services_response.service) == 4
+    assert len(listed.list_services_response.service) == 5
     assert missing.error_response.error_code == Code.NOT_FOUND.value[0]
     assert nonsense.error_response.error_code == Code.INVALID_ARGUMENT.value[0]
 

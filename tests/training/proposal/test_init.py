@@ -788,7 +788,8 @@ def test_many_values_and_many_batches(run: Propose) -> None:
         "unique": "an identifier (nearly every value is another)",
         "number": "a row number (every number from the first to the last stands there once)",
     }
-    assert written.line("late") == "{ kind = \"category\", nullable = true }  # '5', 'x', 100% missing"
+    remarks = "'5', 'x', 100% missing, 50% numbers, but also 'x' in row 149,996"
+    assert written.line("late") == f'{{ kind = "category", nullable = true }}  # {remarks}'
 
 
 def test_the_same_table_gives_the_same_file(run: Propose) -> None:
