@@ -2,8 +2,8 @@
 
 Counting takes 0.3 µs a row, but 75 µs for a row alone. So a batch's arrays are only kept, until enough rows are there
 and the queue is empty. If counting still took more than MAX_SHARE of what the process computes, every second batch is
-counted, or every fourth and so on, and counts as many times. A process that computes little has more to spend: of one
-that is alone with a row a second, counting is most of the work.
+counted, or every fourth and so on, and counts as many times. A process that computes little may spend as much as one
+that is half busy: of one that is alone with a row a second, counting is most of the work.
 """
 
 import asyncio
