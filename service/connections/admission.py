@@ -105,9 +105,9 @@ class AdmissionController:
         behind = left_s < 0
         limit = 0 if behind else int(left_s / self._cost.request_s) + 1  # to be read, now or later
         most = self._limit_tick(now)
-        self._tick_limit = min(limit, most)
+        self.read_budget = self._tick_limit = min(limit, most)
         try:
-            self.read_budget = max(self._tick_limit - self._read_unjudged(most), 0)
+            self.read_budget = max(self.read_budget - self._read_unjudged(most), 0)
             while self._waiting and self.read_budget:
                 self.read_budget -= self._waiting.popleft().resume()
         finally:  # whatever one request does, the others are admitted
