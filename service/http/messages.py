@@ -13,7 +13,7 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
-from ekiben.service.prediction_ids import MAX_ID_BYTES, find_usable
+from ekiben.service.prediction_ids import find_usable
 from ekiben.service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -50,7 +50,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
-        self.own_id = b"" if self.given_id is None else find_usable(self.given_id)
+        self.own_id = find_usable(self.given_id)
         self.prediction_id = b""  # of the answer, if it is one to rows
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
@@ -60,9 +60,7 @@ class Request:
     @cached_property
     def id(self) -> bytes:
         """The caller's request id if it is usable, else one of ours."""
-        given = self.given_id or b""
-        usable = 0 < len(given) <= MAX_ID_BYTES and given.isascii() and given.decode().isprintable()
-        return given if usable else os.urandom(RANDOM_ID_BYTES).hex().encode()
+        return find_usable(self.given_id) or os.urandom(RANDOM_ID_BYTES).hex().encode()
 
     def left_s(self, timeout_s: float) -> float:
         """Return the seconds that are left of those since the request arrived; raise DeadlineExceeded if none are."""
