@@ -60,8 +60,9 @@ def add_commands(commands: "Commands") -> None:
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     cost = add(commands, "cost", run_cost, "measure what a request costs in each protocol, without sockets")
     cost.add_argument("--seconds", type=positive, default=1.0, help="CPU time of one measurement (%(default)s)")
-    cost.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
-    cost.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
+    instead = cost.add_mutually_exclusive_group()
+    instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
+    instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
 

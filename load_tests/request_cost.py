@@ -7,7 +7,8 @@ HTTP's parsing, gRPC's core and the network.
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 import uvloop
 
@@ -39,11 +40,16 @@ Ask = Callable[[RequestCase], Awaitable[bytes]]
 
 def run(seconds: float) -> int:
     """Print a Markdown table of the CPU time of each protocol's requests."""
+    run_as_service(measure_all(seconds))
+    return 0
+
+
+def run_as_service(measuring: Coroutine[Any, Any, None]) -> None:
+    """Run on the event loop, and with the garbage collection, that a service has."""
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure_all(seconds))
-    return 0
+        runner.run(measuring)
 
 
 async def measure_all(seconds: float) -> None:

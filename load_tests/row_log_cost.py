@@ -5,23 +5,28 @@ turns. The CPU time is that of all its threads, and a turn ends once its rows ar
 """
 
 import asyncio
-import gc
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import uvloop
 
 from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.monitoring_cost import describe
-from ekiben.load_tests.request_cost import LOADS, Ask, find_ask, open_routes, read_golden, start_dataplane
+from ekiben.load_tests.request_cost import (
+    LOADS,
+    Ask,
+    find_ask,
+    open_routes,
+    read_golden,
+    run_as_service,
+    start_dataplane,
+)
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.lifecycle.memory import GARBAGE_OBJECTS
 from ekiben.service.row_log.logs import open_logs
 from ekiben.service.settings import Settings, read_settings
 
@@ -34,10 +39,7 @@ HEADER = """
 
 def run(seconds: float) -> int:
     """Print a Markdown table of what a request costs without the log, and of how much more it costs with it."""
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure_all(seconds))
+    run_as_service(measure_all(seconds))
     return 0
 
 
