@@ -4,6 +4,7 @@ The service writes `rows-*.parquet` and `labels-*.parquet`, here or in an object
 can't be read is left out as a whole, and said.
 """
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -88,7 +89,8 @@ def open_folder(folder: str) -> LogFolder:
         files, path = fs.FileSystem.from_uri(folder) if "://" in folder else (fs.LocalFileSystem(), folder)
         found = sorted(info.path for info in files.get_file_info(fs.FileSelector(path)) if info.is_file)
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
-        reason = redact(_first_line(error), folder)
+        number = getattr(error, "errno", None)  # of a folder here; a store of objects says it in words
+        reason = os.strerror(number) if number else redact(_first_line(error), folder)
         raise InvalidLog(f"{shown} can't be listed ({reason}): name the folder LOG_FOLDER of the service") from None
     rows, labels = (tuple(p for p in found if fnmatch(p.rpartition("/")[2], kind)) for kind in (ROWS, LABELS))
     if not rows:
