@@ -47,7 +47,7 @@ def build_repository(servings: Servings, reloader: Reloader, settings: Settings)
     repository = "/v2/repository/models/{model}"
     routes = (
         Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
-        Route("GET", "/v1/models", api.list_models),
+        Route("GET", "/v1/models", api.list_objects),
         Route("GET", "/v2/models/stats", api.count, operation=STATISTICS),
         Route("GET", f"{MODEL}/stats", api.count, operation=STATISTICS),
         Route("POST", "/v2/repository/index", api.index),
@@ -73,7 +73,10 @@ class Api:
         self._settings = settings
 
     async def list_models(self, request: Request) -> bytes:
-        names = [versions.current.model.name for versions in self._servings.models]
+        return encode_json({"models": self._list_names()})
+
+    async def list_objects(self, request: Request) -> bytes:
+        names = self._list_names()
         return encode_json(
             {"models": names, "object": "list", "data": [{"id": name, "object": "model"} for name in names]}
         )
@@ -119,6 +122,9 @@ class Api:
         if serving is self._servings.find_model(name).current:
             raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
         self._servings.release(name, serving.model.version)
+
+    def _list_names(self) -> list[str]:
+        return [versions.current.model.name for versions in self._servings.models]
 
     def _count(self, name: str, version: str) -> dict[str, Any]:
         if not name:
