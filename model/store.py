@@ -20,6 +20,10 @@ VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
+class VersionMissing(InvalidModel):
+    """The store has no such version of the model."""
+
+
 def check_writable() -> None:
     """Raise StoreUnusable if no model can be put into the store."""
     home = find_home()
@@ -55,7 +59,7 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
         shown = shorten(name)
         if version:
             sentence = f"there is no version {shorten(version)} of `{shown}` in the BentoML store: pack it with"
-            raise InvalidModel(f"{sentence} `ekiben promote`") from None
+            raise VersionMissing(f"{sentence} `ekiben promote`") from None
         raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
     except InvalidModel:
         raise

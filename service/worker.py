@@ -81,11 +81,9 @@ class Worker:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
         reloader = Reloader(self.servings, factory)
-        protocols = [
-            exposition(self._prepare_series),
-            build_repository(self.servings, reloader, settings),
-            *unite(self.servings, self.servings.default.current.protocols),
-        ]
+        versions = unite(self.servings, self.servings.default.current.protocols)
+        repository = build_repository(self.servings, reloader, settings)
+        protocols = [exposition(self._prepare_series), repository, *versions]
         mount(self.router, protocols, settings)
         features = max(len(model.schema.features) for model in self.models)
         self.grpc = GrpcServer(
@@ -97,7 +95,7 @@ class Worker:
             note_call=admission.share,
         )
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
-        logger.info(describe_routes(protocols))
+        logger.info(describe_routes([*versions, repository]))
         self._watch_signals(reloader)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False

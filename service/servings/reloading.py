@@ -5,9 +5,9 @@ import contextlib
 import logging
 from collections import Counter
 
-from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
-from ekiben.model.store import DIGEST_LABEL, find_model, open_stored
+from ekiben.model.store import DIGEST_LABEL, VersionMissing, find_model, open_stored
 from ekiben.service.errors import BadRequest, Overloaded
 from ekiben.service.servings.factory import ServingFactory
 from ekiben.service.servings.serving import Serving
@@ -60,7 +60,7 @@ class Reloader:
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
-            raise BadRequest(404 if isinstance(error, InvalidModel) else 500, str(error)) from None
+            raise BadRequest(404 if isinstance(error, VersionMissing) else 400, str(error)) from None
         self._servings.replace(serving)
         metrics.count_reload("served")
         metrics.set_model_info(current.model, 0)
