@@ -55,6 +55,7 @@ class Reloader:
         try:
             model = await asyncio.to_thread(_open, name, version, current.model)
             if model is None:
+                logger.info("%s version %s is served already", name, current.model.version)
                 return current
             serving = await self._build(model, current)
         except UserError as error:

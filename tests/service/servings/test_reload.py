@@ -188,7 +188,7 @@ def test_what_names_a_version_gets_it_or_hears_which_there_is(service: Server, r
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda folder: (folder / "model.tflite").write_bytes(b"no network"), "is not as it was packed"),
+        (lambda folder: (folder / "model.tflite").write_bytes(b"no network"), "is not the file that was packed"),
         (lambda folder: (folder / MANIFEST_FILE).unlink(), "is missing or damaged"),
         (lambda folder: (folder / "schema.json").unlink(), "schema.json"),
     ],
