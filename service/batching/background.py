@@ -29,7 +29,6 @@ logger = logging.getLogger("bentoml.service")
 MIN_ROWS = 512
 MAX_BATCH_S = 0.001
 PATIENCE_S = 1.0  # fewer rows wait for company that long
-FIRST_ROWS = 8  # of the first batch: each may have twice the rows of the largest before it, so no cost is guessed
 
 
 class BackgroundQueue:
@@ -42,7 +41,7 @@ class BackgroundQueue:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._largest = FIRST_ROWS // 2
+        self._largest = 0  # of the batches so far, in rows: the next may be twice as large, so no cost is guessed
         self._paused = self._closed = self._failing = False
         self.waiting_rows = 0
         self.dropped_rows = 0  # for which there was no room, or on whose batch the engine failed
@@ -154,7 +153,7 @@ class BackgroundQueue:
             self.cost.observe(rows, computed.seconds)
             self._largest = max(self._largest, rows)
         else:
-            self.dropped_rows += sum([stop - start for _, start, stop in parts])
+            self.dropped_rows += sum([work.stop - work.start for work, _, _ in parts if not work.future.done()])
         if self._closed:
             for work, _, _ in parts:
                 work.future.cancel()
