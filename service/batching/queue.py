@@ -28,7 +28,6 @@ from ekiben.service.telemetry.statistics import Recorder
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
 MAX_BATCH_COMPUTE_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
 DEADLINE_MARGIN = 1.25  # batches of one size differ by about that much
-WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
 
 
 class BatchQueue:
@@ -66,14 +65,6 @@ class BatchQueue:
         the next batch hardly add to them, and rejecting those would only waste it.
         """
         return self.cost.row_s * self.waiting_rows
-
-    def warm_up(self, example: Encoded) -> None:
-        """Run batches of several sizes, so that the first callers find the cost known."""
-        for rows in WARM_UP_ROWS:
-            repeated = Encoded(example.numbers.repeat(rows, axis=0), example.codes.repeat(rows, axis=0))
-            started = time.perf_counter()
-            self._engine.run(repeated)
-            self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
         """Reserve queue space for that many rows; raise Overloaded if it is full or they would wait too long.
