@@ -91,12 +91,18 @@ def open_stored(stored: bentoml.Model, expected_digest: str = "") -> PackedModel
 
     With `expected_digest` its manifest must be that very one: who can write the store can change its labels too.
     """
-    digest = stored.info.labels.get(DIGEST_LABEL)
-    if digest is None:
-        raise InvalidModel(f"{stored.path} was packed before its manifest's digest was kept with it: {MEND}")
+    digest = read_digest(stored)
     if expected_digest and digest != expected_digest:
         remedy = "serve the model that it is of, or set it to this digest if you packed this model"
         raise InvalidModel(
             f"{stored.path} has the manifest digest {digest}, but MODEL_DIGEST={expected_digest}: {remedy}"
         )
     return open_model(Path(stored.path), digest)
+
+
+def read_digest(stored: bentoml.Model) -> str:
+    """Return the manifest digest that a model was packed with; raise InvalidModel if that was not kept."""
+    digest: str | None = stored.info.labels.get(DIGEST_LABEL)
+    if digest is None:
+        raise InvalidModel(f"{stored.path} was packed before its manifest's digest was kept with it: {MEND}")
+    return digest

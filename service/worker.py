@@ -10,6 +10,7 @@ from typing import Any
 
 from ekiben.model.package import PackedModel
 from ekiben.service.auth import Authenticator
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
@@ -74,9 +75,9 @@ class Worker:
         """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
-        factory = ServingFactory(settings, self.http.budget, PredictionIds(), describe, folder)
+        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), describe, folder)
         self.servings = Servings([factory.build(model, model.start_engine()) for model in self.models])
-        admission.backlog_s = lambda: self.servings.backlog_s
+        admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())

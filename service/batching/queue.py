@@ -30,7 +30,6 @@ from ekiben.service.telemetry.statistics import Recorder
 
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
 MAX_BATCH_COMPUTE_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
-WARM_UP_ROWS = (1, 1, 8, 64, 512, 1, 64, 512)
 
 
 class BatchQueue:
@@ -77,14 +76,6 @@ class BatchQueue:
         """
         own_s = self.cost.row_s * self.waiting_rows
         return self._turns.stretch(self, own_s) if self._turns.busy else own_s
-
-    def warm_up(self, example: Encoded) -> None:
-        """Run batches of several sizes, so that the first callers find the cost known."""
-        for rows in WARM_UP_ROWS:
-            repeated = Encoded(example.numbers.repeat(rows, axis=0), example.codes.repeat(rows, axis=0))
-            started = time.perf_counter()
-            self._engine.run(repeated)
-            self.cost.observe(rows, time.perf_counter() - started)
 
     def admit(self, rows: int, deadline: float) -> None:
         """Reserve queue space for that many rows; raise Overloaded if it is full or they would wait too long.

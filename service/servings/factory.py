@@ -8,6 +8,8 @@ from typing import Any
 
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
+from ekiben.service.batching.cost_model import CostModel
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.monitoring.alarms import DailyAlarms
@@ -34,15 +36,18 @@ class ServingFactory:
     settings: Settings
     budget: ByteBudget  # of bodies under way
     ids: PredictionIds
+    turns: EngineTurns
     describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
     folder: Path | None  # where workers publish what they saw, if there are several
 
-    def build(self, model: PackedModel, engine: Engine, before: Serving | None = None) -> Serving:
+    def build(
+        self, model: PackedModel, engine: Engine, before: Serving | None = None, cost: CostModel | None = None
+    ) -> Serving:
         """Return a version that is ready to answer; it knows the labels that the one `before` it would take."""
         settings = self.settings
         dataplane = Dataplane(
             model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
-            model.reference if settings.monitoring else None, self.ids,
+            model.reference if settings.monitoring else None, self.ids, self.turns, cost,
         )  # fmt: skip
         logs = open_logs(settings, model, before.logs if before else None)
         dataplane.row_log = logs.rows
