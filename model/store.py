@@ -20,7 +20,11 @@ VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
-class VersionMissing(InvalidModel):
+class ModelMissing(InvalidModel):
+    """The store has no such model."""
+
+
+class VersionMissing(ModelMissing):
     """The store has no such version of the model."""
 
 
@@ -60,7 +64,7 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
         if version:
             sentence = f"there is no version {shorten(version)} of `{shown}` in the BentoML store: pack it with"
             raise VersionMissing(f"{sentence} `ekiben promote`") from None
-        raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
+        raise ModelMissing(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
     except InvalidModel:
         raise
     except Exception as error:  # BentoML's own, or of the packages that it reads the file with
@@ -76,13 +80,20 @@ def read_latest(name: str) -> str | None:
         return None
 
 
-def _find_name() -> str:
+def list_names() -> list[str]:
+    """Return the names of the models that were packed into the BentoML store."""
     with usable_home():
-        names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+        return sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+
+
+def _find_name() -> str:
+    names = list_names()
     if not names:
         raise InvalidModel("there is no model in the BentoML store: run `ekiben train` first")
     if len(names) > 1:
-        raise InvalidModel(f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}")
+        raise InvalidModel(
+            f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}, or several: {','.join(names)}"
+        )
     return names[0]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, parse
 from ekiben.contract.reference.snapshot import InvalidSnapshot, Snapshot, parse_snapshot
 
 PATH = "/monitoring"
+NAMED = re.compile(r"/models/[^/]+")  # after it, one of several models of a service
 TIMEOUT_S = 10.0
 MAX_BYTES = 256 * 2**20  # of an answer or a file: of a wide table a month is a tenth of that
 TOKEN = "AUTH_TOKEN"  # as the service reads it
@@ -39,7 +41,7 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
         return _check(_read(str(file)), str(file), wanted)
     for source in snapshots:
         if _is_url(source):
-            url = f"{_find_base(source)}{PATH}/reference"
+            url = f"{_find_root(source)}/reference"
             return _check(_read(url), url, wanted)
     return _find_stored(next(iter(snapshots.values())))
 
@@ -77,8 +79,13 @@ def _is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _find_base(url: str) -> str:
-    return url.partition(PATH)[0].rstrip("/") if PATH in urlsplit(url).path else url.rstrip("/")
+def _find_root(url: str) -> str:
+    """Return where a service has the monitoring of the model that the URL names, or of its first."""
+    if PATH not in urlsplit(url).path:
+        return url.rstrip("/") + PATH
+    before, _, after = url.partition(PATH)
+    named = NAMED.match(after)
+    return before.rstrip("/") + PATH + (named[0] if named else "")
 
 
 def _add_path(source: str) -> str:

@@ -27,8 +27,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model_name: str = Field("", description="model in the BentoML store to serve; optional if the store has only one")
-    model_digest: str = Field("", description="required manifest digest of the model; the first start logs it")
+    model_name: str = Field(
+        "",
+        description="models in the BentoML store to serve, `a,b,c` or patterns such as `de_*`; the first answers calls "
+        "that name none; optional if the store has only one",
+    )
+    model_digest: str = Field(
+        "", description="required manifest digest of each model, in that order; the first start logs them"
+    )
     reload: bool | None = Field(
         None,
         description="1: another version may take the served one's place while it serves: as `ekiben promote` and "

@@ -23,7 +23,7 @@ from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
 from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup, reload_on_hangup
 from ekiben.service.lifecycle.memory import tune_garbage
-from ekiben.service.lifecycle.resource_limits import read_limits
+from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
@@ -55,8 +55,8 @@ class Worker:
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
         self.authenticator = Authenticator(settings.auth_token.get_secret_value())
-        engine = "tensorflow" if any(model.manifest.engine == "tensorflow" for model in models) else "litert"
-        limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes)
+        engine = find_engine(model.manifest.engine for model in models)
+        limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes, len(models))
         # A request has at least one row: so no more of them wait than rows may.
         self.http = HttpState(
             settings.max_head_bytes,
@@ -75,7 +75,9 @@ class Worker:
         """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
-        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), describe, folder)
+        factory = ServingFactory(
+            settings, self.http.budget, PredictionIds(), EngineTurns(), describe, self._list_others, folder
+        )
         self.servings = Servings([factory.build(model, model.start_engine()) for model in self.models])
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
@@ -101,6 +103,10 @@ class Worker:
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
+
+    def _list_others(self) -> list[str]:
+        """Return the names of the models that calls which name none don't get."""
+        return [versions.name for versions in self.servings.models if versions is not self.servings.default]
 
     def _prepare_series(self) -> Callable[[], bytes]:
         """Return what makes the series of what the versions see that answer."""

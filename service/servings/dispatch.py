@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.protocols.protocol import Call, Method, Protocol, Route
+from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
 from ekiben.service.servings.servings import Servings
 
 
@@ -29,7 +29,7 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
 
 
 def _forward_route(servings: Servings, route: Route) -> Route:
-    key, select = (route.method, route.path), route.select
+    key, select, header = (route.method, route.path), route.select, route.header
 
     async def answer(request: Request) -> bytes | Response:
         serving = servings.pick(select(request.parameters), request)
@@ -38,7 +38,14 @@ def _forward_route(servings: Servings, route: Route) -> Route:
     def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
         return servings.default.pick(request).answer(key, request)
 
-    return replace(route, answer=answer_unnamed if "{model}" not in route.path else answer)
+    async def answer_by_header(request: Request) -> bytes | Response:
+        value = request.headers.get(header)
+        serving = servings.pick(select_by_header(value) if value else None, request)
+        return await serving.answer(key, request)
+
+    if "{model}" in route.path:
+        return replace(route, answer=answer)
+    return replace(route, answer=answer_by_header if header else answer_unnamed)
 
 
 def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:

@@ -1,7 +1,7 @@
 """Makes what answers out of a packed model and its engine."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class ServingFactory:
     ids: PredictionIds
     turns: EngineTurns
     describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
+    list_others: Callable[[], Sequence[str]]  # the names of the models besides the first
     folder: Path | None  # where workers publish what they saw, if there are several
 
     def build(
@@ -54,7 +55,7 @@ class ServingFactory:
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
         protocols = [build(dataplane, settings) for build in PROTOCOLS]
         protocols += [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
-        described = document(self.describe(model), protocols, model)
+        described = document(self.describe(model), protocols, model, self.list_others)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
 
     def _watch_rows(

@@ -21,6 +21,11 @@ class Versions:
         self.current = current
         self.held: dict[str, Serving] = {}
 
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.current.model.name
+
     def __iter__(self) -> Iterator[Serving]:
         yield self.current
         yield from self.held.values()
