@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ekiben.model.package import PackedModel
+from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.admission import AdmissionController
@@ -76,7 +77,7 @@ class Worker:
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
         factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), describe, folder)
-        self.servings = Servings([factory.build(model, model.start_engine()) for model in self.models])
+        self.servings = Servings([finish(factory.build(model, model.start_engine())) for model in self.models])
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
