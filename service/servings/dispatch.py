@@ -31,17 +31,16 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
 def _forward_route(servings: Servings, route: Route) -> Route:
     key, select, header = (route.method, route.path), route.select, route.header
 
-    async def answer(request: Request) -> bytes | Response:
-        serving = servings.pick(select(request.parameters), request)
-        return await serving.answer(key, request)
+    # No coroutine of its own: each costs a quarter of a microsecond.
+    def answer(request: Request) -> Awaitable[bytes | Response]:
+        return servings.pick(select(request.parameters), request).answer(key, request)
 
     def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
         return servings.default.pick(request).answer(key, request)
 
-    async def answer_by_header(request: Request) -> bytes | Response:
+    def answer_by_header(request: Request) -> Awaitable[bytes | Response]:
         value = request.headers.get(header)
-        serving = servings.pick(select_by_header(value) if value else None, request)
-        return await serving.answer(key, request)
+        return servings.pick(select_by_header(value) if value else None, request).answer(key, request)
 
     if "{model}" in route.path:
         return replace(route, answer=answer)
@@ -51,7 +50,7 @@ def _forward_route(servings: Servings, route: Route) -> Route:
 def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:
     key, select = (service, name), method.select
 
-    async def answer(request: Any, call: Call) -> Any:
-        return await servings.pick(select(request), call).answer_call(key, request, call)
+    def answer(request: Any, call: Call) -> Awaitable[Any]:
+        return servings.pick(select(request), call).answer_call(key, request, call)
 
     return replace(method, answer=answer)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
+from ekiben.model.steps import Step, Steps
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.byte_budget import ByteBudget
@@ -15,7 +16,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
-from ekiben.service.monitoring.series import prepare_series
+from ekiben.service.monitoring.series import Judge, prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols import PROTOCOLS
@@ -42,25 +43,32 @@ class ServingFactory:
     folder: Path | None  # where workers publish what they saw, if there are several
 
     def build(
-        self, model: PackedModel, engine: Engine, before: Serving | None = None, cost: CostModel | None = None
-    ) -> Serving:
-        """Return a version that is ready to answer; it knows the labels that the one `before` it would take."""
+        self, model: PackedModel, engine: Engine, cost: CostModel | None = None, before: Serving | None = None
+    ) -> Steps[Serving]:
+        """Return a version that is ready to answer, and keeps labels where the one `before` it does, in short steps."""
+        yield Step.BRIEF
         settings = self.settings
+        reference = model.reference if settings.monitoring else None
+        yield Step.BRIEF
         dataplane = Dataplane(
             model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
-            model.reference if settings.monitoring else None, self.ids, self.turns, cost,
+            reference, self.ids, self.turns, cost,
         )  # fmt: skip
         logs = open_logs(settings, model, before.logs if before else None)
         dataplane.row_log = logs.rows
+        yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
-        protocols = [build(dataplane, settings) for build in PROTOCOLS]
-        protocols += [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        protocols = [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        for build in reversed(PROTOCOLS):
+            yield Step.BRIEF
+            protocols.insert(0, build(dataplane, settings))
+        yield Step.BRIEF
         described = document(self.describe(model), protocols, model, self.list_others)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
 
     def _watch_rows(
         self, model: PackedModel, dataplane: Dataplane
-    ) -> tuple[Overview | None, Callable[[], Callable[[], bytes]] | None, Protocol]:
+    ) -> tuple[Overview | None, Callable[[], Judge] | None, Protocol]:
         """Return what shows what is answered: nothing but the reason if it is not counted."""
         monitor, reference = dataplane.monitor, model.reference
         if monitor is None or reference is None:

@@ -11,7 +11,7 @@ from ekiben.model.package import PackedModel
 from ekiben.model.store import VersionMissing, find_model, read_digest
 from ekiben.service.errors import BadRequest, Overloaded
 from ekiben.service.servings.factory import ServingFactory
-from ekiben.service.servings.loading import load_engine_gently, measure_cost_gently, open_model_gently
+from ekiben.service.servings.loading import drive, load_engine_gently, measure_cost_gently, open_model_gently
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.telemetry import metrics
@@ -75,7 +75,7 @@ class Reloader:
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
         engine = await load_engine_gently(model)
         cost = await measure_cost_gently(engine, model)
-        return self._factory.build(model, engine, current, cost)
+        return await drive(self._factory.build(model, engine, cost, current))
 
     def _check_allowed(self) -> None:
         if not self._factory.settings.reloads:

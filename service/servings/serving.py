@@ -8,6 +8,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.monitoring.overview import Overview
+from ekiben.service.monitoring.series import Judge
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
 
@@ -55,7 +56,7 @@ class Serving:
     logs: Logs
     protocols: tuple[Protocol, ...]
     overview: Overview | None = None  # of what it has answered, if that is counted
-    prepare_series: Callable[[], Callable[[], bytes]] | None = None
+    prepare_series: Callable[[], Judge] | None = None
     calls: Calls = field(default_factory=Calls)
     requests: Mapping[Key, AnswerRequest] = field(init=False)
     methods: Mapping[Key, AnswerCall] = field(init=False)

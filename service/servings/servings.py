@@ -79,10 +79,11 @@ class Servings:
         """Return what answers a caller; raise BadRequest if it names what is not served."""
         if named is None:
             return self.default.pick(caller)
-        versions = self.find_model(named.model)
-        if named.label and named.label != CHAMPION:
-            raise BadRequest(404, f"label {show(named.label)} is not known here: {CHAMPION} is the only one")
-        return versions.find(named.version) if named.version else versions.pick(caller)
+        model, version, label = named
+        versions = self.find_model(model)
+        if label and label != CHAMPION:
+            raise BadRequest(404, f"label {show(label)} is not known here: {CHAMPION} is the only one")
+        return versions.find(version) if version else versions.pick(caller)
 
     def replace(self, serving: Serving) -> None:
         """Let a version answer whoever names none; the one before ends after its last answer."""
