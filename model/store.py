@@ -91,9 +91,8 @@ def _find_name() -> str:
     if not names:
         raise InvalidModel("there is no model in the BentoML store: run `ekiben train` first")
     if len(names) > 1:
-        raise InvalidModel(
-            f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}, or several: {','.join(names)}"
-        )
+        choices = f"choose one with MODEL_NAME={names[0]}, or several: {','.join(names)}"
+        raise InvalidModel(f"the BentoML store has {', '.join(names)}: {choices}")
     return names[0]
 
 

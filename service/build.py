@@ -19,7 +19,6 @@ from ekiben.service.http.front_door import FrontDoorInstaller
 from ekiben.service.lifecycle.process import prepare_process
 from ekiben.service.lifecycle.startup_report import announce, report_start
 from ekiben.service.protocols import predict
-
 from ekiben.service.row_log.folder import open_folder
 from ekiben.service.row_log.logs import is_logging
 from ekiben.service.settings import Settings

@@ -84,7 +84,7 @@ class Worker:
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
-        metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
+        metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
         reloader = Reloader(self.servings, factory)
         versions = unite(self.servings, self.servings.default.current.protocols)
         repository = build_repository(self.servings, reloader, settings)

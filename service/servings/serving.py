@@ -11,6 +11,7 @@ from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.series import Judge
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
+from ekiben.service.telemetry import metrics
 
 AnswerRequest = Callable[[Request], Awaitable[bytes | Response]]
 AnswerCall = Callable[[Any, Call], Awaitable[Any]]
@@ -98,6 +99,7 @@ class Serving:
     async def close(self) -> None:
         """Stop the engine and write what is left; no call may be under way."""
         self.dataplane.close()
+        metrics.count_model(self.model.name, self.dataplane.take_counts())
         await self.logs.close_rows()
         if self.overview:
             self.overview.close()

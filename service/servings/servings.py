@@ -10,6 +10,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
+from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 
@@ -115,6 +116,13 @@ class Servings:
     def waiting_rows(self) -> int:
         """The rows that wait for an engine."""
         return sum([serving.dataplane.queue.waiting_rows for serving in self])
+
+    def count(self) -> None:
+        """Hand on what the models have answered."""
+        for versions in self.models:
+            for serving in versions:
+                metrics.count_model(versions.name, serving.dataplane.take_counts())
+            metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
 
     async def close(self) -> None:
         """Stop all engines."""

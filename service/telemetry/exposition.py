@@ -33,7 +33,6 @@ class Exposition:
             self._made = asyncio.create_task(self._make())
         return await asyncio.shield(self._made)  # a caller that goes takes nothing from the others
 
-
     async def _make(self) -> bytes:
         parts = [self._generate, *([await self._prepare()] if self._prepare else [])]
         return await asyncio.to_thread(lambda: b"".join(make() for make in parts))
