@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Iterator
+from enum import Enum
 
 from ekiben.contract.validation import show
 from ekiben.model.package import CHAMPION
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
+from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
 from ekiben.service.telemetry import metrics
@@ -15,17 +18,35 @@ from ekiben.service.telemetry import metrics
 logger = logging.getLogger("bentoml.service")
 
 
+MAX_LISTED = 10  # models, in a sentence
+
+
+class Origin(Enum):
+    """Where a model came from."""
+
+    NAMED = "MODEL_NAME"  # it stays
+    STORE = "store"
+    FOLDER = "folder"  # somebody named, under a name of their own
+
+
 class Versions:
     """The versions of one model: the one that answers whoever names none, and others that are held beside it."""
 
-    def __init__(self, current: Serving) -> None:
+    def __init__(self, current: Serving, origin: Origin = Origin.NAMED) -> None:
         self.current = current
+        self.origin = origin
+        self._since = time.time()
         self.held: dict[str, Serving] = {}
 
     @property
     def name(self) -> str:
         """The model's."""
         return self.current.model.name
+
+    @property
+    def last_used(self) -> float:
+        """When it answered last, or else when it began to, in seconds since 1970."""
+        return max([self._since, *[one.dataplane.last_used for one in self]])
 
     def __iter__(self) -> Iterator[Serving]:
         yield self.current
@@ -67,11 +88,21 @@ class Servings:
         """The versions by model, in the order they are listed in."""
         return self._models.values()
 
+    def holds(self, name: str) -> bool:
+        """Return whether a model is served."""
+        return name in self._models
+
+    def list_stored(self) -> list[str]:
+        """Return the names of the models that are in the BentoML store under these names."""
+        return [name for name, versions in self._models.items() if versions.origin is not Origin.FOLDER]
+
     def find_model(self, name: str) -> Versions:
         """Return the versions of a model; raise BadRequest if it is not served."""
         versions = self._models.get(name)
         if versions is None:
-            served = ", ".join(f"`{one}`" for one in self._models)
+            listed = [f"`{one}`" for one in list(self._models)[:MAX_LISTED]]
+            more = [f"{len(self._models) - MAX_LISTED} more"] if len(self._models) > MAX_LISTED else []
+            served = ", ".join([*listed, *more])
             are = "is" if len(self._models) == 1 else "are"
             raise BadRequest(404, f"model {show(name)} is not served here: {served} {are}")
         return versions
@@ -93,6 +124,17 @@ class Servings:
         versions.held.pop(serving.model.version, None)
         serving.dataplane.ready = self.ready
         self._retire(before)
+
+    def add(self, serving: Serving, origin: Origin) -> None:
+        """Serve one more model."""
+        serving.dataplane.ready = self.ready
+        self._models[serving.model.name] = Versions(serving, origin)
+
+    def remove(self, name: str) -> None:
+        """End a model, each version after its last answer."""
+        versions = self._models.pop(name)
+        for serving in versions:
+            self._retire(serving, labels=serving is versions.current)
 
     def hold(self, serving: Serving) -> None:
         """Let a version answer those who name it, beside the one that answers the others."""
@@ -133,9 +175,17 @@ class Servings:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _retire(self, serving: Serving) -> None:
+    def _retire(self, serving: Serving, labels: bool = False) -> None:
+        """Close a version once it has answered, with the log of labels unless other versions have the same."""
+
+        async def end() -> None:
+            await serving.close()
+            if labels:
+                await serving.logs.close_labels()
+            trim_soon()
+
         def close() -> None:
-            task = asyncio.ensure_future(serving.close())
+            task = asyncio.ensure_future(end())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
