@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
 from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup, reload_on_hangup
-from ekiben.service.lifecycle.memory import tune_garbage
+from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
 from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.monitoring.series import Judge, render_series
@@ -31,8 +31,12 @@ from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.on_demand import OnDemand
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
+from ekiben.service.servings.room import Room
+from ekiben.service.servings.sagemaker import build_sagemaker
+from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.servings.store_watch import watch_store
 from ekiben.service.settings import Settings
@@ -57,7 +61,7 @@ class Worker:
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
         self.authenticator = Authenticator(settings.auth_token.get_secret_value())
-        engine = find_engine(model.manifest.engine for model in models)
+        self._engine = engine = find_engine(model.manifest.engine for model in models)
         limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes, len(models))
         # A request has at least one row: so no more of them wait than rows may.
         self.http = HttpState(
@@ -73,38 +77,47 @@ class Worker:
         else:
             use_protocol(partial(AdmissionConnection, self.http))
 
-    async def open(self, describe: Callable[[PackedModel], Mapping[str, Any]]) -> None:
-        """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
+    async def open(self, base_document: Mapping[str, Any]) -> None:
+        """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
         factory = ServingFactory(
-            settings, self.http.budget, PredictionIds(), EngineTurns(), describe, self._list_others, folder
+            settings, self.http.budget, PredictionIds(), EngineTurns(), base_document, self._list_others, folder
         )
-        self.servings = Servings([finish(factory.build(model, model.start_engine())) for model in self.models])
+        room = Room(settings, read_limits(), self._engine, self.http.budget)
+        self.servings = Servings(self._start(factory, room))
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
         reloader = Reloader(self.servings, factory)
+        on_demand = OnDemand(self.servings, reloader, room, self._allow_features)
         versions = unite(self.servings, self.servings.default.current.protocols)
-        repository = build_repository(self.servings, reloader, settings)
-        protocols = [exposition(self._prepare_series), repository, *versions]
+        repository = build_repository(self.servings, on_demand, settings)
+        sagemaker = build_sagemaker(self.servings, on_demand, settings)
+        protocols = [exposition(self._prepare_series), repository, sagemaker, *versions]
         mount(self.router, protocols, settings)
-        features = max(len(model.schema.features) for model in self.models)
-        self.grpc = GrpcServer(
-            protocols,
-            settings,
-            self.authenticator,
-            self.http.budget,
-            settings.max_request_rows * features,
-            note_call=admission.share,
-        )
+        self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
+        for model in self.models:
+            self._allow_features(model)
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
-        logger.info(describe_routes([*versions, repository]))
+        logger.info(describe_routes([*versions, repository, sagemaker]))
         self._watch_signals(reloader)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
+
+    def _start(self, factory: ServingFactory, room: Room) -> Iterator[Serving]:
+        """Start each model's engine, and note what it takes."""
+        for index, model in enumerate(self.models):
+            before = read_resident_bytes()
+            yield finish(factory.build(model, model.start_engine()))
+            if index:  # the first one's memory is part of what any worker takes
+                room.take(model, read_resident_bytes() - before)
+
+    def _allow_features(self, model: PackedModel) -> None:
+        """Let gRPC's messages hold as many rows of this model as they may."""
+        self.grpc.allow_values(self.settings.max_request_rows * len(model.schema.features))
 
     def _list_others(self) -> list[str]:
         """Return the names of the models that calls which name none don't get."""
@@ -144,5 +157,5 @@ class Worker:
         if not self.settings.reloads:
             ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
             return
-        self._watching = [asyncio.ensure_future(watch_store(model.name, reloader.load)) for model in self.models]
+        self._watching = [asyncio.ensure_future(watch_store(self.servings.list_stored, reloader.load))]
         reload_on_hangup(reloader.load_newest)

@@ -5,16 +5,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ekiben.contract.openapi_types import predictions_type, row_type
+from ekiben.contract.openapi_types import describe_types
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.http.messages import Request, encode_json
 from ekiben.service.offload import offload
 from ekiben.service.protocols.protocol import JsonSchema, Operation, Protocol, Route
 
 PATH, NAMED_PATH = "/docs.json", "/docs/{model}.json"
-REFERENCE = "#/components/schemas/{model}"
-ROW: JsonSchema = {"$ref": REFERENCE.format(model="Row")}
-PREDICTION: JsonSchema = {"$ref": REFERENCE.format(model="Prediction")}
+ROW: JsonSchema = {"$ref": "#/components/schemas/Row"}
+PREDICTION: JsonSchema = {"$ref": "#/components/schemas/Prediction"}
 MAX_LISTED = 100
 Others = Callable[[], Sequence[str]]  # the names of the other models that are served now
 IDS = "Every answer to rows has the header X-Prediction-Id, by which its label is sent later."
@@ -53,7 +52,6 @@ def describe_service(
     base: Mapping[str, Any], protocols: Iterable[Protocol], model: PackedModel, others: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return BentoML's document with the protocols' routes in it; it says where the other models' documents are."""
-    base = adapt_to(base, model)
     paths: dict[str, Any] = dict(base["paths"])
     for protocol in protocols:
         for route in protocol.routes:
@@ -65,7 +63,9 @@ def describe_service(
     about = escape_markup(model.schema.target.description or model.schema.target.name)
     description = f"Predicts {about}. {IDS}{list_others(others)}"
     info = {"title": model.name, "version": model.version, "description": description}
-    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(base["components"])}
+    # BentoML's are of the model that the service was started with.
+    components = {**base["components"], "schemas": base["components"]["schemas"] | describe_types(model.schema)}
+    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(components)}
 
 
 def describe_named(
@@ -74,14 +74,6 @@ def describe_named(
     """Return the document of the calls that name this model: all others may be for another one."""
     described = describe_service(base, protocols, model, others)
     return {**described, "paths": {path: kept for path, kept in described["paths"].items() if "{model}" in path}}
-
-
-def adapt_to(base: Mapping[str, Any], model: PackedModel) -> Mapping[str, Any]:
-    """Return a document with this model's rows and predictions, whichever model's BentoML has described."""
-    row = row_type(model.schema).model_json_schema(ref_template=REFERENCE)
-    predictions = predictions_type(model.schema).model_json_schema(ref_template=REFERENCE)
-    schemas = {**base["components"]["schemas"], "Row": row, "Prediction": predictions["$defs"]["Prediction"]}
-    return {**base, "components": {**base["components"], "schemas": schemas}}
 
 
 def list_others(names: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ class ServingFactory:
     budget: ByteBudget  # of bodies under way
     ids: PredictionIds
     turns: EngineTurns
-    describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
+    document: Mapping[str, Any]  # BentoML's OpenAPI document
     list_others: Callable[[], Sequence[str]]  # the names of the models besides the first
     folder: Path | None  # where workers publish what they saw, if there are several
 
@@ -63,7 +63,7 @@ class ServingFactory:
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, settings))
         yield Step.BRIEF
-        described = document(self.describe(model), protocols, model, self.list_others)
+        described = document(self.document, protocols, model, self.list_others)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
 
     def _watch_rows(

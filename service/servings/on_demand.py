@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import show
-from ekiben.model.package import LITERT_FILE, PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.model.store import ModelMissing
 from ekiben.service.errors import BadRequest
 from ekiben.service.lifecycle.memory import read_resident_bytes
@@ -31,10 +31,14 @@ Open = Callable[[], Awaitable[PackedModel]]
 class OnDemand:
     """Adds models to those that are served, and takes them away; belongs to one event loop."""
 
-    def __init__(self, servings: Servings, reloader: Reloader, room: Room) -> None:
+    def __init__(
+        self, servings: Servings, reloader: Reloader, room: Room, note_model: Callable[[PackedModel], None]
+    ) -> None:
+        """`note_model` is called with each model before it answers."""
         self._servings = servings
         self._reloader = reloader
         self._room = room
+        self._note_model = note_model
 
     async def load(self, name: str, version: str = "", force: bool = False) -> Serving:
         """Let a version of the store answer, the newest if none is named; return it once it does.
@@ -68,19 +72,18 @@ class OnDemand:
         logger.info("%s is unloaded", name)
 
     async def _add(self, name: str, open_model: Open, origin: Origin) -> Serving:
-        before = read_resident_bytes()
         try:
             model = await open_model()
             self._make_room(name, evict=origin is Origin.STORE)
+            before = read_resident_bytes()
             serving = await self._reloader.build(model)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s can't be loaded: %s", name, error)
             raise BadRequest(404 if isinstance(error, ModelMissing) else 400, str(error)) from None
+        self._note_model(model)
         self._servings.add(serving, origin)
-        litert = model.path / LITERT_FILE
-        file_bytes = litert.stat().st_size if model.manifest.engine == "litert" else 0
-        self._room.take(name, read_resident_bytes() - before, file_bytes)
+        self._room.take(model, read_resident_bytes() - before)
         metrics.count_reload("served")
         metrics.set_model_info(model)
         logger.info("%s version %s is loaded", name, model.version)

@@ -41,7 +41,10 @@ LOAD = Operation(
     "Let a model answer, or another version of it: the newest of the store, or the one that `version` names",
     {"application/json": PARAMETERS},
 )
-UNLOAD = Operation("End a model, or a version that is held beside the one that answers, after its last answer", {"application/json": PARAMETERS})
+UNLOAD = Operation(
+    "End a model, or a version that is held beside the one that answers, after its last answer",
+    {"application/json": PARAMETERS},
+)
 
 
 def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings) -> Protocol:

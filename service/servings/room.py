@@ -2,6 +2,7 @@
 
 import math
 
+from ekiben.model.package import LITERT_FILE, PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION, ByteBudget, find_byte_limit
 from ekiben.service.lifecycle.resource_limits import MIB, MODEL_MIB, SUPERVISOR_MIB, WORKER_MIB, Limits
 from ekiben.service.settings import Settings
@@ -27,12 +28,13 @@ class Room:
             return f"of {given} {taken / MIB:.0f} are taken, and one more may need {needed / MIB:.0f}"
         return ""
 
-    def take(self, name: str, grown_bytes: int, file_bytes: int) -> None:
-        """Count a model: what the process has grown by, but no less than the files that it keeps in memory.
+    def take(self, model: PackedModel, grown_bytes: int) -> None:
+        """Count a model: what the process has grown by, but no less than the network that it keeps in memory.
 
         What others ask meanwhile may let the process shrink.
         """
-        self._bytes[name] = max(grown_bytes, file_bytes)
+        litert = model.path / LITERT_FILE
+        self._bytes[model.name] = max(grown_bytes, litert.stat().st_size if litert.exists() else 0)
         self._share()
 
     def give(self, name: str) -> None:
