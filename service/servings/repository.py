@@ -8,7 +8,6 @@ import orjson
 from google.protobuf.json_format import ParseDict
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.validation import shorten, show, suggest
 from ekiben.model.store import list_names, read_latest
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
@@ -21,21 +20,12 @@ from ekiben.service.protocols.open_inference.triton import describe_statistics
 from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
 from ekiben.service.protos import message
 from ekiben.service.servings.on_demand import OnDemand
+from ekiben.service.servings.parameters import FORCE, PARAMETERS, VERSION, check_parameters, read_request, read_version
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.settings import Settings
 
 MAX_BODY_BYTES = 4096
-VERSION, FORCE = "version", "force"
-PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "parameters": {
-            "type": "object",
-            "properties": {VERSION: {"type": "string"}, FORCE: {"type": "boolean"}},
-        }
-    },
-}
 STATISTICS = Operation("Statistics of the requests answered so far")
 LOAD = Operation(
     "Let a model answer, or another version of it: the newest of the store, or the one that `version` names",
@@ -178,30 +168,3 @@ def list_unloaded(served: set[str]) -> list[dict[str, str]]:
 def describe(serving: Serving) -> dict[str, str]:
     """Return what a call to load answers."""
     return {"name": serving.model.name, "version": serving.model.version, "state": "READY"}
-
-
-def read_request(content: Any) -> Mapping[str, Any]:
-    """Return the parameters of a body."""
-    parameters = content.get("parameters", {}) if isinstance(content, dict) else None
-    if not isinstance(parameters, dict):
-        raise BadRequest(400, f'expected an object such as {{"parameters": {{"version": "2"}}}}, got {show(content)}')
-    return parameters
-
-
-def check_parameters(parameters: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    """Raise BadRequest if there is another parameter, or one of the wrong type."""
-    for name in parameters:
-        if name not in known:
-            raise BadRequest(400, f"parameters.{shorten(name)}: unknown parameter{suggest(name, known)}")
-    if not isinstance(parameters.get(FORCE, False), bool):
-        raise BadRequest(400, f"parameters.{FORCE}: expected true or false, got {show(parameters[FORCE])}")
-
-
-def read_version(parameters: Mapping[str, Any]) -> str:
-    """Return the version that is named, "" if none."""
-    version = parameters.get(VERSION, "")
-    if isinstance(version, int) and not isinstance(version, bool):
-        return str(version)
-    if not isinstance(version, str):
-        raise BadRequest(400, f'parameters.{VERSION}: expected a version such as "2", got {show(version)}')
-    return version
