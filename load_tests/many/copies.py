@@ -25,15 +25,24 @@ def copy_model(model: PackedModel, home: Path, names: Iterable[str]) -> None:
         (folder.parent / "latest").write_text(model.version)
 
 
+def number(folder: Path, version: str) -> None:
+    """Give a packed model of the BentoML store another version, as packing it again would."""
+    _describe(folder, version=version)
+
+
 def _rename(folder: Path, name: str) -> None:
-    """Give a packed model another name, and its manifest the digests that follow."""
     schema = json.loads((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
     _write(folder / SCHEMA_FILE, json.dumps(schema | {"name": name}, ensure_ascii=False))
-    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")) | {"name": name}
+    _describe(folder, name=name)
+
+
+def _describe(folder: Path, **changes: str) -> None:
+    """Write what a packed model says of itself, and the digests that follow."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")) | changes
     manifest["files"][SCHEMA_FILE] = digest_file(folder / SCHEMA_FILE)
     _write(folder / MANIFEST_FILE, json.dumps(manifest))
     known: dict[str, Any] = yaml.safe_load((folder / BENTOML_FILE).read_text(encoding="utf-8"))
-    known |= {"name": name, "metadata": manifest}
+    known |= {"metadata": manifest, **changes}
     known["labels"][DIGEST_LABEL] = digest_file(folder / MANIFEST_FILE)
     _write(folder / BENTOML_FILE, yaml.safe_dump(known))
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ekiben.contract.errors import InvalidModel
 from ekiben.load_tests.request_cost import FORMATS, read_golden
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, PREDICT, RequestFormat
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
@@ -173,8 +174,7 @@ def test_prometheus_can_tell_the_models_apart(server: Server, models: dict[str, 
     for name in MODELS:
         case = write_case(models[name].schema, read_golden(models[name]), PREDICT, 8)
         assert send(server, f"/predict/{name}", case).status_code == 200
-    samples = f'model_rows_total{{model="{MODELS[-1]}"}}'
-    wait_until(lambda: server.metric(samples) > 0 and server.metric('monitoring_rows{model="de_west"}') > 0, 10)
+    wait_until(lambda: all(server.metric(f'model_rows_total{{model="{name}"}}') for name in MODELS), 10)
     text = HTTP.get(f"{server.url}/metrics").text
     families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]
@@ -211,12 +211,15 @@ def test_statistics_are_of_each_model(server: Server, models: dict[str, PackedMo
         ("stars,price", "ba5e,ba5e", "but MODEL_DIGEST=ba5e"),
     ],
 )
-def test_what_is_named_wrong_keeps_the_service_from_starting(
-    many_models: Path, names: str, digests: str, sentence: str
-) -> None:
-    environment = {"BENTOML_HOME": str(many_models), "MODEL_NAME": names, "MODEL_DIGEST": digests}
-    failed = run("-m", "bentoml", "serve", "--port", "1", fails=True, **environment)
-    assert sentence in failed.stdout + failed.stderr
+def test_what_is_named_wrong_is_said(many_models: Path, names: str, digests: str, sentence: str) -> None:
+    with using_stores(many_models.parent), pytest.raises(InvalidModel) as raised:
+        open_models(names, digests)
+    assert sentence in str(raised.value)
+
+
+def test_a_wrong_name_keeps_the_service_from_starting(many_models: Path) -> None:
+    failed = run("-m", "bentoml", "serve", fails=True, BENTOML_HOME=str(many_models), MODEL_NAME="stars,it_*")
+    assert "no model in the BentoML store fits MODEL_NAME='it_*'" in failed.stdout + failed.stderr
 
 
 def test_names_may_overlap(many_models: Path) -> None:
