@@ -1,7 +1,6 @@
 """The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Iterator
 
 from ekiben.contract.validation import show
@@ -10,8 +9,6 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
-
-logger = logging.getLogger("bentoml.service")
 
 
 class Versions:
