@@ -94,6 +94,11 @@ def set_model_info(model: PackedModel) -> None:
     get_series().model_info.labels(*labels).set(1)
 
 
+def count_registry_look(result: str) -> None:
+    """Count a look at the registry that MODEL_SOURCE names."""
+    get_series().registry_looks.labels(result).inc()
+
+
 def flush_regularly(read_waiting_rows: Callable[[], int]) -> None:
     """Hand everything to Prometheus now and every FLUSH_S on this event loop."""
     flush()
