@@ -10,30 +10,14 @@ import pytest
 from mlflow.webhooks.constants import WEBHOOK_DELIVERY_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER
 from mlflow.webhooks.delivery import _generate_hmac_signature
 
-from ekiben.service.http.messages import Message
-from ekiben.service.http.router import Router
-from ekiben.service.protocols.mounting import mount
-from ekiben.service.settings import Settings
-from ekiben.service.sources.hints import Hints
-from ekiben.service.sources.webhook import PATH, WINDOW_S, build_webhook
-from tests.service.sources.packed import SOURCE
+from ekiben.service.sources.webhook import WINDOW_S
+from tests.service.sources.mounted_webhook import SECRET, MountedWebhook
 
-SECRET = "wh-secret"
 ALIAS = {"name": "every_kind", "alias": "champion", "version": "4"}
 
 
-class Caller:
+class Caller(MountedWebhook):
     """Calls the webhook as MLflow does, and knows whether the service looks."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self._settings = Settings(**{"model_source": SOURCE, "registry_secret": SECRET, **settings})
-        self.hints = Hints(folder)
-        self._router = Router()
-        mount(self._router, [build_webhook(self.hints, self._settings)], self._settings)
-
-    @property
-    def is_there(self) -> bool:
-        return self._router.find(PATH) is not None
 
     def call(
         self, data: Any = ALIAS, entity: str = "model_version_alias", secret: str = SECRET, sent: float = 0.0,
@@ -45,28 +29,9 @@ class Caller:
             WEBHOOK_DELIVERY_ID_HEADER: delivery,
             WEBHOOK_TIMESTAMP_HEADER: stamp,
             WEBHOOK_SIGNATURE_HEADER: _generate_hmac_signature(secret, delivery, stamp, text),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
+            **headers,
         }
-        return asyncio.run(self._post(text.encode(), given))
-
-    async def _post(self, body: bytes, given: dict[str, str]) -> tuple[int, Any]:
-        sent: list[Message] = []
-        messages: list[Message] = [{"type": "http.request", "body": body}]
-
-        async def receive() -> Message:
-            return messages.pop()
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        found = self._router.find(PATH)
-        assert found is not None
-        assert "POST" in found.resource.probes  # it needs no token
-        headers = [(name.lower().encode(), value.encode()) for name, value in given.items()]
-        await found.resource.apps["POST"](
-            {"type": "http", "method": "POST", "path": PATH, "headers": headers}, receive, send
-        )
-        return sent[0]["status"], json.loads(sent[1]["body"])
+        return self.post(text.encode(), given)
 
     def looks(self) -> bool:
         """Whether a hint is given."""
