@@ -16,7 +16,7 @@ from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import PackedModel, open_model
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
-DIGEST_LABEL = "manifest_digest"  # here, and of a registered version: the SHA-256 of the manifest as it was packed
+DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
 def check_writable() -> None:

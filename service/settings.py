@@ -30,15 +30,6 @@ class Settings(BaseModel):
 
     model_name: str = Field("", description="model in the BentoML store to serve; optional if the store has only one")
     model_digest: str = Field("", description="required manifest digest of the model; the first start logs it")
-    model_source: str = Field(
-        "",
-        description="`models:/NAME@ALIAS` of the MLflow registry at `MLFLOW_TRACKING_URI`: the version that the alias "
-        "names takes the served one's place, whenever it moves",
-    )
-    registry_poll_s: float = Field(30.0, ge=1, le=86_400, description="time between two looks at it, seconds")
-    registry_secret: SecretStr = Field(
-        SecretStr(""), description="secret of the registry's webhook, a call of which makes the service look at once"
-    )
     host: str = Field(
         "0.0.0.0", description="IP address that both ports listen on; `::` is every address, IPv4 included"
     )
@@ -91,6 +82,16 @@ class Settings(BaseModel):
     )
     log_hash_key: SecretStr = Field(
         SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'
+    )
+
+    model_source: str = Field(
+        "",
+        description="`models:/NAME@ALIAS` of the MLflow registry at `MLFLOW_TRACKING_URI`: the version that the alias "
+        "names takes the served one's place, whenever it moves",
+    )
+    registry_poll_s: float = Field(30.0, ge=1, le=86_400, description="time between two looks at it, seconds")
+    registry_secret: SecretStr = Field(
+        SecretStr(""), description="secret of the registry's webhook, a call of which makes the service look at once"
     )
 
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")

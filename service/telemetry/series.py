@@ -54,13 +54,13 @@ class Series:
         )
         self.logged_rows = Counter("row_log_rows", "Rows that the row log has written.")
         self.log_dropped = Counter("row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"])
-        self.registry_looks = Counter("registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"])
         self.model_info = Gauge(
             "model_info",
             "The model being served; always 1.",
             ["model", "version", "engine", "run_id", "schema_digest"],
             multiprocess_mode="livemax",
         )
+        self.registry_looks = Counter("registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"])
 
 
 @cache
