@@ -4,9 +4,10 @@ They are computed only while the first class is idle (`idle_turns`), in batches 
 many, as a row alone costs ten times what one of many does. What finds no room is dropped and counted, so that under
 overload nothing is computed and little is kept.
 
-Who arrives meanwhile waits for a batch: it should take no longer than MAX_BATCH_S besides its fixed cost, which is about
-what the cheapest batch took. Its rows double while it takes less than half of that, and are halved if it took more, much
-as TCP's window (Jacobson, 1988): no cost must be known before, and what a busy machine made look slow is tried again.
+Who arrives meanwhile waits for a batch: it should take no longer than MAX_BATCH_S besides its fixed cost, which is
+about what the cheapest batch took. Its rows double while it takes less than half of that, and are halved if it took
+more, much as TCP's window is (Jacobson, 1988): no cost must be known before, and what a busy machine made look slow is
+tried again.
 """
 
 import asyncio
