@@ -86,6 +86,8 @@ def serve_idly(engine: Doubling, scenario: Scenario, champion: Doubling | None =
         finally:
             second.close()
             first.close()
+        threads = [thread for thread in engine.threads if thread is not threading.main_thread()]
+        assert not any(thread.is_alive() for thread in threads)
 
     asyncio.run(main())
 
@@ -124,9 +126,10 @@ def test_whoever_submits_gets_the_answers_to_its_own_rows() -> None:
     ],
 )
 def test_batches_grow_until_a_caller_would_notice(
-    fixed_s: float, row_s: float, batches: list[int], clock: Clock
+    fixed_s: float, row_s: float, batches: list[int], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Timed(clock, fixed_s, row_s)
+    monkeypatch.setattr(background, "PATIENCE_S", FOREVER_S)  # more than a batch may have need not wait for company
 
     async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
         given: list[Answers] = []

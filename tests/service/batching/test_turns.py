@@ -161,6 +161,8 @@ def test_who_is_asked_for_can_wait_as_long_as_the_shortest_queue_that_is_in_use(
         assert turns.backlog_s == 1.0
         turns.leave(calm)
         assert turns.backlog_s == 5.0
+        calm.ask(1)  # that it had taken before
+        assert (turns.backlog_s, computed) == (5.0, ["flooded", "calm", "calm"])
 
     take_turns(scenario)
 
