@@ -19,7 +19,7 @@ class Canary:
         """Take the two versions, the share in 0..1, and what tells this model's canaries from others', its name."""
         self.champion, self.candidate, self.share = champion, candidate, share
         self._hash = blake2b(b"\0".join((key, champion.encode(), candidate.encode(), b"")), digest_size=_BYTES)
-        self._limit = round(share * _PLACES)
+        self._limit: int = round(share * _PLACES)
 
     def place(self, caller: bytes) -> int:
         """Return where a caller's key lies."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ekiben.service.canary.guardrails import Drift, Errors, Guardrail, Seen, Slowness
+from ekiben.service.canary.drift import Drift
+from ekiben.service.canary.guardrails import Errors, Guardrail, Seen
 from ekiben.service.canary.loss import Loss, Losses
+from ekiben.service.canary.slowness import Slowness
 from ekiben.service.canary.tally import DURATIONS, Tally
 
 WINDOW_S = 60.0
@@ -49,8 +51,10 @@ class Judge:
 
     def describe(self) -> Iterator[dict[str, Any]]:
         """Yield the state of each guardrail."""
-        for one in (*self.watchers, self.loss):
-            yield {"name": one.name, "about": (one.__doc__ or "").strip(), "progress": round(one.progress, 3), **one.now}
+        states = [(one.name, one.__doc__, one.progress, one.now) for one in self.watchers]
+        states.append((self.loss.name, self.loss.__doc__, self.loss.progress, self.loss.now))
+        for name, about, progress, now in states:
+            yield {"name": name, "about": about, "progress": round(progress, 3), **now}
 
     def _phrase(self, name: str, finding: str, since: float) -> Verdict:
         moment = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -102,5 +102,3 @@ def measure_design_effect(groups: Sequence[NDArray[np.float64]]) -> float:
         statistic += float(((observed - expected) ** 2 / expected).sum())
         freedom += (len(present) - 1) * (int(bins.sum()) - 1)
     return max(1.0, statistic / freedom) if freedom else 1.0
-
-
