@@ -111,10 +111,15 @@ class Dataplane:
             raise
         except Exception as error:
             self._record_failure(error, started)
+            if caller is not None and caller.drawn is not None:
+                caller.drawn.note_failure(error)
             raise
-        self._recorder.record_answer(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._recorder.record_answer(seconds)
         if caller is not None:
             caller.prediction_id = caller.own_id or self._ids.next()
+            if caller.drawn is not None:
+                caller.drawn.note_answer(seconds, answers, caller.prediction_id)
         if log is not None:
             prediction_id = self._ids.next() if caller is None else caller.prediction_id
             if work.kept is not None:

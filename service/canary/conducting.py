@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import numpy as np
 from pydantic import ValidationError
 
 from ekiben.contract.errors import UserError
@@ -23,6 +24,7 @@ from ekiben.service.canary.tally import AnswerBins, TallyCounter
 from ekiben.service.errors import BadRequest
 from ekiben.service.lifecycle.agreement import Agreement, CanNotAgree
 
+JOINING_S = 30.0  # until then a worker that has begun a canary has seen all of it
 logger = logging.getLogger("bentoml.service")
 
 
@@ -156,6 +158,8 @@ class Conductor:
         if not same:
             self._pooling.forget()
             self._judge, self.report = None, []
+            if time.time() - state.began < JOINING_S:
+                self._judge = Judge(state.champion, state.candidate, np.zeros_like(counter.read()), state.began)
             asyncio.get_running_loop().call_later(LOOK_S, self._look_regularly, state.began)
         self.run = Run(canary, self._header, counter, memory, self._make_id)
         self._stage.divide(self.run)
@@ -187,9 +191,8 @@ class Conductor:
         if not pool.judging:
             self._judge, self.report = None, pool.report
             return
-        if self._judge is None:
-            just_begun = now - state.began < 2 * LOOK_S  # else another worker has judged what was before
-            self._judge = Judge(state.champion, state.candidate, pool.tally * (not just_begun), now)
+        if self._judge is None:  # another worker has judged what was before
+            self._judge = Judge(state.champion, state.candidate, pool.tally, now)
         verdict = self._judge.look(pool.tally, pool.losses, now, state.changed)
         self.report = list(self._judge.describe())
         if verdict:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.reference.stability import population_stability_index
-from ekiben.service.canary.guardrails import MIN_ANSWERS, Seen
+from ekiben.service.canary.guardrails import Seen, explain_waiting
 from ekiben.service.canary.tally import ANSWERS, measure_design_effect
 
 DRIFTED = 0.1  # a candidate's answers may be that much apart, as PSI, beyond chance: "moderate" begins there
 CHANCE_NORMAL = 5.135  # the normal quantile of 1 - 1 / MAX_FORTUNE
-MIN_GROUPS = 14  # of callers, of each version: the answers to fewer say more of the callers than of the versions
 
 
 @dataclass
@@ -27,17 +26,11 @@ class Drift:
 
     def look(self, seen: Seen) -> str:
         answers = seen.total[:, :, ANSWERS]
-        groups = (answers.sum(axis=2) > 0).sum(axis=1)
-        champion, candidate = answers.sum(axis=1)
-        fewest = min(champion.sum(), candidate.sum())
         self.progress = 0.0
-        if fewest < MIN_ANSWERS:
-            self.now = {"waits for": f"{MIN_ANSWERS} answers of each version, there are {fewest:.0f}"}
+        if waiting := explain_waiting(answers.sum(axis=2)):
+            self.now = {"waits for": waiting}
             return ""
-        if groups.min() < MIN_GROUPS:
-            self.now = {"waits for": f"more callers: those of one version are in {groups.min()} of {answers.shape[1]}"
-                        f" groups, {MIN_GROUPS} are needed"}  # fmt: skip
-            return ""
+        champion, candidate = answers.sum(axis=1)
         effect = measure_design_effect(list(answers))
         moved = population_stability_index(champion / effect, candidate / effect)
         limit = DRIFTED + _find_chance(champion, candidate, effect)

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ekiben.service.canary.choosing import GROUPS
 from ekiben.service.canary.evidence import Detector, Rate, bet_on_rates
 from ekiben.service.canary.tally import DURATIONS, FAILED, Tally
 
@@ -14,6 +18,7 @@ WATCHERS = 3
 MAX_FORTUNE = WATCHERS * 86_400 / LOOK_S / FALSE_STEP_BACKS  # a chance of 1 in 6,900,000 a look
 ADDED_ERRORS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.9)
 MIN_ANSWERS = 200  # of each version, to know a percentile or a distribution
+MIN_GROUPS = 14  # of callers, of each version: the answers to fewer say more of the callers than of the versions
 PRIOR = Rate(0.5, 500.0)  # what is known of a rate before anything is
 
 
@@ -67,6 +72,16 @@ class Errors:
         return f"{say(candidate)} requests to {{candidate}} failed, {say(champion)} to {{champion}}"
 
 
+def explain_waiting(requests: NDArray[np.float64]) -> str:
+    """Return what is still needed to compare two versions' callers, "" if nothing; the requests are by arm and group."""
+    fewest, groups = requests.sum(axis=1).min(), (requests > 0).sum(axis=1).min()
+    if fewest < MIN_ANSWERS:
+        return f"{MIN_ANSWERS} answers of each version: there are {fewest:.0f}"
+    if groups < MIN_GROUPS:
+        return f"more callers: those of one version are in {groups} of {GROUPS} groups, {MIN_GROUPS} are needed"
+    return ""
+
+
 def _rate_errors(arm: Any) -> Rate:
     failed = float(arm[:, FAILED].sum())
     return Rate(failed, failed + float(arm[:, DURATIONS].sum()))
@@ -78,6 +93,7 @@ def guess(rate: Rate) -> float:
 
 
 def say(rate: Rate) -> str:
+    """Return it for people."""
     return f"{rate.hits:,.0f} of {rate.total:,.0f}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ekiben.service.canary.evidence import Detector, Rate, bet_above, bet_on_rates
-from ekiben.service.canary.guardrails import MAX_FORTUNE, MIN_ANSWERS, Seen, guess, say
+from ekiben.service.canary.guardrails import MAX_FORTUNE, MIN_ANSWERS, Seen, explain_waiting, guess, say
 from ekiben.service.canary.tally import DURATIONS, count_above, find_quantile_s, measure_design_effect
 
 TAIL = 0.01  # above the 99th percentile
@@ -27,14 +27,15 @@ class Slowness:
     since: float = 0.0
 
     def look(self, seen: Seen) -> str:
-        durations = seen.recent[:, :, DURATIONS]
         champion, candidate = seen.total[:, :, DURATIONS].sum(axis=1)
-        if champion.sum() >= MIN_ANSWERS and candidate.sum() >= MIN_ANSWERS:
-            self.now = {
-                "champion_ms": round(1000 * find_quantile_s(champion, 1 - TAIL), 2),
-                "candidate_ms": round(1000 * find_quantile_s(candidate, 1 - TAIL), 2),
-            }
-        before = durations[0].sum(axis=0)
+        before = seen.recent[0, :, DURATIONS].sum(axis=0)
+        if waiting := explain_waiting(seen.total[:, :, DURATIONS].sum(axis=2)):
+            self.now = {"waits for": waiting}
+            return ""
+        self.now = {
+            "champion_ms": round(1000 * find_quantile_s(champion, 1 - TAIL), 2),
+            "candidate_ms": round(1000 * find_quantile_s(candidate, 1 - TAIL), 2),
+        }
         if before.sum() < MIN_ANSWERS:
             return ""
         limit_s = _bound_p99_s(before)

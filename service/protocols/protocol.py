@@ -1,10 +1,11 @@
 """What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import CallerGone, DeadlineExceeded
 from ekiben.service.http.messages import Request, Response
@@ -53,6 +54,8 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     own_id: bytes = b""  # that the caller gave its prediction
     prediction_id: bytes = b""  # of the answer, if it is one to rows
+    drawn: Drawn | None = None  # if a canary has chosen the version that answers
+    metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
@@ -62,6 +65,12 @@ class Call:
         if left_s <= 0:
             raise DeadlineExceeded
         return left_s
+
+    def read_header(self, name: bytes) -> bytes:
+        """Return the metadata of that name, b"" if there is none."""
+        wanted = name.decode()
+        given = next((value for key, value in self.metadata() or () if key == wanted), b"")
+        return given.encode() if isinstance(given, str) else given
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: here, or off the event loop if the call is large."""
