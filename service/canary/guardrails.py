@@ -73,7 +73,7 @@ class Errors:
 
 
 def explain_waiting(requests: NDArray[np.float64]) -> str:
-    """Return what is still needed to compare two versions' callers, "" if nothing; the requests are by arm and group."""
+    """Return what is needed to compare two versions' callers, "" if nothing; the requests are by arm and group."""
     fewest, groups = requests.sum(axis=1).min(), (requests > 0).sum(axis=1).min()
     if fewest < MIN_ANSWERS:
         return f"{MIN_ANSWERS} answers of each version: there are {fewest:.0f}"

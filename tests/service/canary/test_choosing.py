@@ -1,5 +1,7 @@
 """Who gets the candidate: an even share, always the same callers, and all of them again at a larger share."""
 
+import itertools
+
 import pytest
 
 from ekiben.service.canary.choosing import GROUPS, Canary, find_group
@@ -21,7 +23,7 @@ def test_a_share_is_that_share_of_the_callers(share: float) -> None:
 
 def test_who_is_in_stays_in_as_the_share_grows() -> None:
     chosen = [choose(share) for share in SHARES]
-    assert all(smaller < larger for smaller, larger in zip(chosen, chosen[1:], strict=False))
+    assert all(smaller < larger for smaller, larger in itertools.pairwise(chosen))
     assert choose(0.1) == chosen[1]
 
 

@@ -135,7 +135,8 @@ def test_a_candidate_that_fails_steps_back_and_a_person_may_begin_again(hurried:
         assert "version 3 gave its 50% of the callers back to version 2" in state.reason
         assert stage.held == set()
         await begin(stage, conductor)
-        assert conductor.state and conductor.state.reason == ""
+        assert conductor.state
+        assert conductor.state.reason == ""
         assert conductor.state.step_backs == {"errors": 1}
 
     play(scenario)
@@ -173,7 +174,8 @@ def test_stop_gives_everyone_back() -> None:
         assert conductor.stop() is None
         await begin(stage, conductor)
         stopped = conductor.stop()
-        assert stopped and (stopped.status, stage.run, stage.version) == ("stopped", None, "2")
+        assert stopped
+        assert (stopped.status, stage.run, stage.version) == ("stopped", None, "2")
 
     play(scenario)
 
@@ -189,7 +191,8 @@ def test_what_can_not_begin_changes_nothing(version: str, status: int, sentence:
         with pytest.raises(BadRequest, match=sentence) as caught:
             await conductor.set_share(version, 0.1)
         assert caught.value.status == status
-        assert conductor.state and (conductor.state.candidate, conductor.state.share) == ("3", 0.5)
+        assert conductor.state
+        assert (conductor.state.candidate, conductor.state.share) == ("3", 0.5)
 
     play(scenario)
 
@@ -200,9 +203,8 @@ def test_another_champion_ends_it(hurried: None) -> None:
         await begin(stage, conductor)
         stage.version = "4"
         await wait_for(lambda: stage.run is None)
-        assert conductor.state and conductor.state.reason == (
-            "version 4 took the place of 2, beside which version 3 was tried"
-        )
+        assert conductor.state
+        assert conductor.state.reason == ("version 4 took the place of 2, beside which version 3 was tried")
 
     play(scenario)
 
@@ -220,8 +222,9 @@ def test_workers_agree_and_add_up(hurried: None, tmp_path: Path, monkeypatch: py
         for stage in stages:
             ask(stage, 60, failing="3", key="failing")
         await wait_for(lambda: all(stage.run is None for stage in stages))
-        assert [conductor.state for conductor in conductors][0] == conductors[1].state
-        assert conductors[0].state and conductors[0].state.guardrail == "errors"
+        assert next(conductor.state for conductor in conductors) == conductors[1].state
+        assert conductors[0].state
+        assert conductors[0].state.guardrail == "errors"
         late_stage, late = make(tmp_path)
         assert late.state == conductors[0].state
         assert late_stage.run is None
