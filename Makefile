@@ -29,9 +29,10 @@ audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the ima
 ui: $(VENV)/training ## Show runs and registered models in the browser
 	@$(VENV)/bin/mlflow ui
 
-# Two processes of tests, each with a model and a service of its own. What they run is measured, servers are not.
+# Two processes of tests, each with a model and a service of its own; a file's tests share what they start (groups of
+# pytest-xdist 3.8 do nothing under pytest 9.2). What the tests run is measured, servers are not.
 test: check ## Run every check and test, and print how much of the code they run
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	@echo "coverage: $$($(PYTHON) -m coverage report --format=total)% of the lines," \
 		"without what runs in servers and commands that the tests start ($(PYTHON) -m coverage report)"
 

@@ -29,6 +29,10 @@ from ekiben.service.lifecycle.memory import GARBAGE_OBJECTS
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
+from ekiben.service.row_log.logs import Logs
+from ekiben.service.servings.dispatch import unite
+from ekiben.service.servings.serving import Serving
+from ekiben.service.servings.servings import Servings
 from ekiben.service.settings import Settings, read_settings
 
 FORMATS = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, INVOCATIONS, OIP_RAW, OIP_TYPED, TFS_GRPC)
@@ -85,7 +89,8 @@ def start_dataplane(settings: Settings, model: PackedModel, reference: Reference
 
 def open_routes(settings: Settings, dataplane: Dataplane) -> tuple[Router, Mapping[str, Mapping[str, Method]]]:
     """Return the service's routes, and its gRPC methods by service."""
-    protocols = [build(dataplane, settings) for build in PROTOCOLS]
+    serving = Serving(dataplane.model, dataplane, Logs(), tuple(build(dataplane, settings) for build in PROTOCOLS))
+    protocols = unite(Servings([serving]), serving.protocols)
     router = Router()
     mount(router, protocols, settings)
     return router, {name: methods for protocol in protocols for name, methods in protocol.services.items()}

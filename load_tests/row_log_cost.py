@@ -76,7 +76,7 @@ async def measure_turn(
         while not count or time.process_time() - began < seconds:
             await asyncio.gather(*map(ask, cases))
             count += len(cases)
-        await logs.close()
+        await logs.close_rows()
         cost_us = 1e6 * (time.process_time() - began) / count
         assert not share or any(Path(folder).iterdir())
     return cost_us

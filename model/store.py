@@ -16,6 +16,7 @@ from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import PackedModel, open_model
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
+VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
@@ -39,25 +40,36 @@ def usable_home() -> Iterator[None]:
         raise StoreUnusable(f"the BentoML store {home} can't be used ({error.strerror or error}): {advice}") from None
 
 
-def find_model(name: str) -> bentoml.Model:
+def find_model(name: str, version: str = "") -> bentoml.Model:
     """Return the newest model of that name in the BentoML store, or of the only name there if none is given.
 
-    Raises InvalidModel if there is none, or several to choose from.
+    With `version` that very one. Raises InvalidModel if there is none, or several to choose from.
     """
     name = name or _find_name()
     try:
-        if not NAME.fullmatch(name):
+        if not NAME.fullmatch(name) or (version and not VERSION.fullmatch(version)):
             raise NotFound(name)
         with usable_home():
-            return bentoml.models.get(f"{name}:latest")
+            return bentoml.models.get(f"{name}:{version or 'latest'}")
     except NotFound:
         shown = shorten(name)
+        if version:
+            sentence = f"there is no version {shorten(version)} of `{shown}` in the BentoML store: pack it with"
+            raise InvalidModel(f"{sentence} `ekiben promote`") from None
         raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
     except InvalidModel:
         raise
     except Exception as error:  # BentoML's own, or of the packages that it reads the file with
         reason = str(error).splitlines()[0]
         raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({reason}): {MEND}") from None
+
+
+def read_latest(name: str) -> str | None:
+    """Return which version of a model the store names as its newest, None if it can't be read."""
+    try:
+        return (find_home() / "models" / name.lower() / "latest").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return None
 
 
 def _find_name() -> str:

@@ -35,7 +35,7 @@ def build_service(settings: Settings, model: PackedModel) -> Any:
     Raises UserError if there is no folder that metrics can be written to.
     """
     prepare_process(settings.workers)
-    worker = Worker(settings, model)
+    worker = Worker(settings, [model])
     decorate = bentoml.service(
         name="ekiben",
         workers=settings.workers,
@@ -53,7 +53,7 @@ def build_service(settings: Settings, model: PackedModel) -> Any:
 
 def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
     """Return the class that BentoML makes a service of, which `get_service` returns; its pages speak of the model."""
-    model, settings = worker.model, worker.settings
+    model, settings = worker.models[0], worker.settings
     Row, Predictions = row_type(model.schema), predictions_type(model.schema)
 
     class Ekiben:
@@ -71,7 +71,8 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
         @bentoml.on_startup
         async def open(self) -> None:
             service = get_service()
-            await worker.open(service.openapi_spec.asdict())
+            document = service.openapi_spec.asdict()
+            await worker.open(lambda model: document)
             # After what BentoML still has to say.
             asyncio.get_running_loop().call_soon(announce, service.url, settings, model)
 
@@ -80,7 +81,7 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
             await worker.close()
 
         def __is_ready__(self) -> bool:
-            return worker.dataplane.ready
+            return worker.servings.ready
 
         @bentoml.api(route=predict.PATH)
         async def predict(self, rows: list[Row]) -> Predictions:  # type: ignore[valid-type]
@@ -114,10 +115,11 @@ def verify_start(settings: Settings, model: PackedModel) -> None:
 async def predict_rows(worker: Worker, rows: list[Any]) -> dict[str, Any]:
     """Answer rows that were handed to the service object."""
     try:
-        prediction = await worker.dataplane.predict(rows, worker.settings.request_timeout_s, PYTHON)
+        dataplane = worker.servings.default.current.dataplane
+        prediction = await dataplane.predict(rows, worker.settings.request_timeout_s, PYTHON)
     except InvalidInput as error:
         raise InvalidArgument(str(error)) from None
     except RequestRejected as error:
         metrics.count_rejected(PYTHON, error.reason)
         raise ServiceUnavailable(str(error)) from None
-    return predict.encode_prediction(worker.dataplane, prediction)
+    return predict.encode_prediction(dataplane, prediction)

@@ -13,9 +13,9 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.reference.counting import RowCounter
 from ekiben.contract.reference.reference import Reference
-from ekiben.contract.validation import show, validate_rows
+from ekiben.contract.validation import validate_rows
 from ekiben.model.engine import Engine
-from ekiben.model.package import CHAMPION, PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.work import Work
@@ -53,11 +53,12 @@ class RowRecorder(Protocol):
 
 
 class Dataplane:
-    """Serves one model; belongs to one event loop."""
+    """Answers the rows of one version of a model; belongs to one event loop."""
 
     def __init__(
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
+        ids: PredictionIds | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
@@ -68,13 +69,10 @@ class Dataplane:
         self._coalescer = RequestCoalescer(encoder, self.queue)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
-        self._ids = PredictionIds()
+        self._ids = ids or PredictionIds()
         self.row_log: RowRecorder | None = None
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
-        metrics.set_model_info(model)
-        self.count_unread: Callable[[], int] = lambda: 0  # requests that wait before they are read
-        metrics.flush_regularly(lambda: self.queue.waiting_rows + self.count_unread())
 
     async def predict(
         self,
@@ -155,15 +153,6 @@ class Dataplane:
         if rows > self._max_request_rows:
             raise BadRequest(413, f"{rows} rows are more than {self._max_request_rows}: send them in several requests")
 
-    def check_model(self, name: str, version: str = "") -> None:
-        """Raise BadRequest unless that is the model served here; `version` may be its alias, or none."""
-        model = self.model
-        if name != model.name:
-            raise BadRequest(404, f"model {show(name)} is not served here: `{model.name}` is")
-        if version and version not in (model.version, CHAMPION):
-            sentence = f"version {show(version)} of `{name}` is not served here: {model.version} ({CHAMPION}) is"
-            raise BadRequest(404, sentence)
-
     def stop_being_ready(self) -> None:
         """Report not ready to probes; requests are still answered."""
         self.ready = False
@@ -172,6 +161,8 @@ class Dataplane:
         """Take no new work and stop the engine."""
         self.ready = self.accepting = False
         self.queue.close()
+        if self.monitor is not None:
+            self.monitor.close()
 
     async def _wait_for(self, work: Work, gone: Callable[[], Awaitable[None]]) -> Answers:
         """Wait for the answers, or for the caller to go: then the queue drops its rows."""

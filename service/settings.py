@@ -29,6 +29,12 @@ class Settings(BaseModel):
 
     model_name: str = Field("", description="model in the BentoML store to serve; optional if the store has only one")
     model_digest: str = Field("", description="required manifest digest of the model; the first start logs it")
+    reload: bool | None = Field(
+        None,
+        description="1: another version may take the served one's place while it serves: as `ekiben promote` and "
+        "`rollback` choose it, at SIGHUP, and by the repository API. Default: 1 on a machine, 0 in an image and with "
+        "`MODEL_DIGEST`, where the model stays what was signed",
+    )
     host: str = Field(
         "0.0.0.0", description="IP address that both ports listen on; `::` is every address, IPv4 included"
     )
@@ -86,6 +92,13 @@ class Settings(BaseModel):
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")
+
+    @property
+    def reloads(self) -> bool:
+        """Whether another version may take the served one's place."""
+        if self.reload is None:
+            return not (self.model_digest or os.environ.get("BENTOML_CONTAINERIZED"))
+        return self.reload
 
     @property
     def ssl(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A worker: one model behind one queue, with all protocols, over HTTP and gRPC. Belongs to one event loop."""
+"""A worker: models and their versions behind all protocols, over HTTP and gRPC. Belongs to one event loop."""
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,27 +16,24 @@ from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
-from ekiben.service.dataplane import Dataplane
 from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
-from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup
+from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup, reload_on_hangup
 from ekiben.service.lifecycle.memory import tune_garbage
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
-from ekiben.service.monitoring.alarms import DailyAlarms
-from ekiben.service.monitoring.overview import Overview
-from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
-from ekiben.service.monitoring.series import prepare_series
-from ekiben.service.pages.swagger_ui import page
-from ekiben.service.protocols import PROTOCOLS
+from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
-from ekiben.service.protocols.openapi import document
-from ekiben.service.protocols.protocol import Protocol
-from ekiben.service.row_log.feedback import build_feedback
-from ekiben.service.row_log.logs import Logs, open_logs
+from ekiben.service.servings.dispatch import unite
+from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.reloading import Reloader
+from ekiben.service.servings.repository import build_repository
+from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.store_watch import watch_store
 from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
 
@@ -47,20 +44,18 @@ CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
 class Worker:
     """What the parts of a worker share, and its life: `open`, answer, `stop_being_ready`, `close`."""
 
-    dataplane: Dataplane
+    servings: Servings
     grpc: GrpcServer
-    logs: Logs
-    overview: Overview | None = None  # of what was answered, if that is counted
-    _prepare_series: Callable[[], Callable[[], bytes]] | None = None
 
-    def __init__(self, settings: Settings, model: PackedModel) -> None:
+    def __init__(self, settings: Settings, models: Sequence[PackedModel]) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
         self.settings = settings
-        self.model = model
+        self.models = models
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
         self.authenticator = Authenticator(settings.auth_token.get_secret_value())
-        limit = find_byte_limit(read_limits(), settings.workers, model.manifest.engine, settings.max_body_bytes)
+        engine = "tensorflow" if any(model.manifest.engine == "tensorflow" for model in models) else "litert"
+        limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes)
         # A request has at least one row: so no more of them wait than rows may.
         self.http = HttpState(
             settings.max_head_bytes,
@@ -69,55 +64,54 @@ class Worker:
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
         )
         self._grpc_socket = GrpcSocket() if settings.grpc_on_main_port else None
+        self._watching: list[asyncio.Task[None]] = []
         if self._grpc_socket:
             use_protocol(partial(ProtocolDetector, self.http, self._grpc_socket))
         else:
             use_protocol(partial(AdmissionConnection, self.http))
 
-    async def open(self, base_document: Mapping[str, Any]) -> None:
-        """Start the engine and answer on all routes and over gRPC."""
+    async def open(self, describe: Callable[[PackedModel], Mapping[str, Any]]) -> None:
+        """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
         settings, admission = self.settings, self.http.admission
-        limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
-        reference = self.model.reference if settings.monitoring else None
-        self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference)
-        self.logs = open_logs(settings, self.model)
-        self.dataplane.row_log = self.logs.rows
-        self.dataplane.count_unread = admission.count_waiting
-        admission.backlog_s = lambda: self.dataplane.queue.backlog_s
-        keep = self.logs.labels.keep if self.logs.labels else None
-        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
-        protocols += [build_feedback(keep, self.dataplane, settings), self._watch_rows()]
-        described = document(base_document, protocols, self.model)
-        mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
-        max_values = settings.max_request_rows * len(self.model.schema.features)
+        folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
+        factory = ServingFactory(settings, self.http.budget, PredictionIds(), describe, folder)
+        self.servings = Servings([factory.build(model, model.start_engine()) for model in self.models])
+        admission.backlog_s = lambda: self.servings.backlog_s
+        for model in self.models:
+            metrics.set_model_info(model)
+        metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
+        reloader = Reloader(self.servings, factory)
+        protocols = [
+            exposition(self._prepare_series),
+            build_repository(self.servings, reloader, settings),
+            *unite(self.servings, self.servings.default.current.protocols),
+        ]
+        mount(self.router, protocols, settings)
+        features = max(len(model.schema.features) for model in self.models)
         self.grpc = GrpcServer(
-            protocols, settings, self.authenticator, self.http.budget, max_values, note_call=admission.share
+            protocols,
+            settings,
+            self.authenticator,
+            self.http.budget,
+            settings.max_request_rows * features,
+            note_call=admission.share,
         )
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
         logger.info(describe_routes(protocols))
-        self._watch_signals()
+        self._watch_signals(reloader)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
 
-    def _watch_rows(self) -> Protocol:
-        """Return the protocol that shows what is answered, if it is counted."""
-        silence = explain_silence(self.settings.monitoring, self.model)
-        monitor, reference = self.dataplane.monitor, self.model.reference
-        if monitor is None or reference is None:
-            logger.info(silence)
-            return build_silence(silence)
-        self.overview = Overview(self.model, monitor)
-        alarms = DailyAlarms(self.overview, reference, self.settings.false_alarms)
-        self._prepare_series = prepare_series(self.overview, reference, alarms)
-        if self.settings.workers > 1:
-            self.overview.share(Path(os.environ[METRICS_FOLDER]))
-        return build_monitoring(self.overview, reference, alarms)
+    def _prepare_series(self) -> Callable[[], bytes]:
+        """Return what makes the series of what the versions see that answer."""
+        prepared = [serving.prepare_series() for serving in self.servings if serving.prepare_series]
+        return lambda: b"".join(make() for make in prepared)
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""
         self.drain.begun = self.http.admission.draining = True
-        self.dataplane.stop_being_ready()
+        self.servings.stop_being_ready()
         self.grpc.stop_being_ready()
 
     def finish(self, left_s: float = CLOSING_S) -> None:
@@ -125,16 +119,19 @@ class Worker:
         self.grpc.stop(left_s)
 
     async def close(self) -> None:
-        """Stop gRPC and the engine."""
+        """Stop gRPC and the engines."""
+        for task in self._watching:
+            task.cancel()
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
-        self.dataplane.close()
-        await self.logs.close()
-        if self.overview:
-            self.overview.publish()
+        await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
 
-    def _watch_signals(self) -> None:
+    def _watch_signals(self, reloader: Reloader) -> None:
         start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)
-        ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
+        if not self.settings.reloads:
+            ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
+            return
+        self._watching = [asyncio.ensure_future(watch_store(model.name, reloader.load)) for model in self.models]
+        reload_on_hangup(reloader.load_newest)

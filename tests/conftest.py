@@ -34,24 +34,15 @@ from tests.http_client import HTTP  # noqa: E402
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
 START_TIMEOUT_S = 60
-LONGEST = {"deploy", "test_wheel.py"}  # folders and files whose tests take minutes
+LONGEST = ("test_any_table.py", "training/test_commands.py", "test_architecture.py", "deploy/test_container.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the quick tests come first, and the tests of a file, or of the image, share what they start.
-
-    What takes longest begins first of the slow ones, so that both processes end at about the same time.
-    """
-    items.sort(
-        key=lambda item: (
-            item.get_closest_marker("slow") is not None,
-            not {item.path.name, item.path.parent.name} & LONGEST,
-        )
-    )
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        slow = "slow" if item.get_closest_marker("slow") else "quick"
-        shared = item.path.parent if item.path.parent.name == "deploy" else item.path
-        item.add_marker(pytest.mark.xdist_group(f"{shared}, {slow}"))
+    """Let the quick tests come first; where files are dealt out to processes, the longest of these."""
+    if config.getoption("dist", "no") == "no" and not hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    else:
+        items.sort(key=lambda item: not str(item.path).endswith(LONGEST))
 
 
 def pytest_sessionfinish() -> None:

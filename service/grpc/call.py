@@ -19,6 +19,7 @@ from ekiben.service.error_status import ErrorResponse, hide_details, to_error_re
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import MessageReceiver
+from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.offload import LARGE_BYTES
 from ekiben.service.prediction_ids import METADATA
@@ -27,6 +28,7 @@ from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
+VERSION_METADATA = MODEL_VERSION_HEADER.decode()
 CALL_S = 0.0002  # the least that a call costs the event loop, whatever the queue makes of it
 MIN_CALL_LIMIT = 100  # under way that are never too many
 
@@ -91,7 +93,8 @@ async def _answer(state: ServerState, method: Method, protocol: str, context: An
         del body  # its rows are in the request
         answered = await method.answer(request, call)
         if call.prediction_id:
-            context.set_trailing_metadata(((METADATA, call.prediction_id.decode()),))
+            by = (VERSION_METADATA, call.model_version.decode())
+            context.set_trailing_metadata(((METADATA, call.prediction_id.decode()), by))
         return bytes(answered.SerializeToString())
     finally:
         call.gone = True

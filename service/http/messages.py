@@ -27,6 +27,7 @@ Header = tuple[bytes, bytes]
 JSON_TYPE = b"application/json"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
 REQUEST_ID_HEADER = b"x-request-id"
+MODEL_VERSION_HEADER = b"x-model-version"
 RANDOM_ID_BYTES = 16
 MAX_TIMEOUT_MS = 86_400_000  # a day
 
@@ -54,6 +55,7 @@ class Request:
         self.own_id = find_usable(self.given_id)
         self.prediction_id = b""  # of the answer, if it is one to rows
         self.drawn: Drawn | None = None  # if a canary has chosen the version that answers
+        self.model_version = b""  # that answers
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s
@@ -154,7 +156,7 @@ def _read_header_s(text: bytes) -> float:
 async def respond(send: Send, request: Request, response: Response) -> None:
     """Send one whole answer; it carries the request's id if the caller gave one or it is an error.
 
-    Predictions carry theirs.
+    Predictions carry theirs, and the version of the model that they are by.
     """
     body = response.body
     sent = [(b"content-type", response.content_type), (b"content-length", b"%d" % len(body)), *response.headers]
@@ -162,6 +164,7 @@ async def respond(send: Send, request: Request, response: Response) -> None:
         sent.append((REQUEST_ID_HEADER, request.id))
     if request.prediction_id and response.status == 200:
         sent.append((PREDICTION_ID_HEADER, request.prediction_id))
+        sent.append((MODEL_VERSION_HEADER, request.model_version))
     await send({"type": "http.response.start", "status": response.status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
 

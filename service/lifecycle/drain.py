@@ -8,8 +8,9 @@ called only after the drain delay.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FrameType
+from typing import Any
 
 logger = logging.getLogger("bentoml.service")
 FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
@@ -45,8 +46,21 @@ def drain_on_sigterm(
     return start_draining
 
 
+def reload_on_hangup(load: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """At SIGHUP call `load` on this event loop."""
+    loop = asyncio.get_running_loop()
+    loading: set[asyncio.Task[None]] = set()
+
+    def start() -> None:
+        if not loading:  # a terminal that closes sends it, and the supervisor passes it on
+            task = asyncio.ensure_future(load())
+            loading.add(task)
+            task.add_done_callback(loading.discard)
+
+    signal.signal(signal.SIGHUP, lambda number, frame: loop.call_soon_threadsafe(start))
+
+
 def ignore_hangup(schedule: Callable[..., object]) -> None:
     """Go on at SIGHUP, when a terminal closes or somebody asks for a reload; `schedule` calls on the event loop."""
-    signal.signal(
-        signal.SIGHUP, lambda number, frame: schedule(logger.info, "SIGHUP is ignored: the service keeps running")
-    )
+    sentence = "SIGHUP is ignored: the service keeps running, with the model it was started with"
+    signal.signal(signal.SIGHUP, lambda number, frame: schedule(logger.info, sentence))

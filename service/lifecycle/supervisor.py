@@ -19,7 +19,6 @@ from bentoml.exceptions import BentoMLException
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING  # type: ignore[import-untyped]
 
 from ekiben.service.lifecycle import lifeline
-from ekiben.service.lifecycle.drain import ignore_hangup
 
 logger = logging.getLogger("bentoml.service")
 RETRY_S = 0.1
@@ -40,7 +39,7 @@ class Supervisor(circus.Arbiter):
         super().__init__(watchers, **{**named, **endpoints})
         self.exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
         self._replaced_at = deque([-WITHIN_S] * AT_ONCE, maxlen=AT_ONCE)
-        ignore_hangup(self.loop.add_callback_from_signal)
+        signal.signal(signal.SIGHUP, self.pass_on)
         signal.signal(signal.SIGCHLD, self.notice_child)
 
     def start(self, cb: Any = None) -> None:
@@ -65,6 +64,15 @@ class Supervisor(circus.Arbiter):
             then = "another one starts" if watcher.respawn else "the service stops"
             logger.error("worker %d %s: %s", process_pid, describe_end(exit_code), then)
         return True
+
+    def pass_on(self, number: int, frame: FrameType | None) -> None:
+        """Let the workers have a signal too: who asks for a reload knows this process."""
+        self.loop.add_callback_from_signal(self.signal_workers, number)
+
+    def signal_workers(self, number: int) -> None:
+        """Send a signal to every worker."""
+        for watcher in self.watchers:
+            watcher.send_signal_processes(number)
 
     def notice_child(self, number: int, frame: FrameType | None) -> None:
         self.loop.add_callback_from_signal(self.replace_dead)

@@ -74,6 +74,7 @@ class Monitor:
         self.spent_s = 0.0  # CPU time that went into counting
         self._ticked = time.perf_counter(), time.process_time(), self.spent_s
         self._scheduled = self._was_dear = False
+        self._ticking: asyncio.TimerHandle
         self._tick()
 
     def record(self, encoded: Encoded, answers: Answers) -> None:
@@ -103,6 +104,11 @@ class Monitor:
         while self._pending:
             self._count(self._take())
         self._add_rows()
+
+    def close(self) -> None:
+        """Count what is left, and no more after it."""
+        self.count_all()
+        self._ticking.cancel()
 
     def _count_some(self) -> None:
         """Count some rows, unless others wait for the event loop; even then as many as are too many to keep."""
@@ -163,7 +169,7 @@ class Monitor:
         elif share < LOW_SHARE and self.every > 1:
             self.every //= 2
         self._ticked = now
-        self.loop.call_later(TICK_S, self._tick)
+        self._ticking = self.loop.call_later(TICK_S, self._tick)
 
 
 def _own(values: NDArray[Any]) -> NDArray[Any]:

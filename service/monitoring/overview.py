@@ -1,5 +1,6 @@
 """What all workers of a service saw, as snapshots."""
 
+import asyncio
 import logging
 import os
 import time
@@ -29,7 +30,10 @@ class Overview:
         self.model = model
         self.monitor = monitor
         self._folder: Path | None = None  # where workers publish, if there are several
+        self._kind = f"monitoring_{model.name}_{model.version}"
+        self._file = f"{self._kind}_{os.getpid()}.json"
         self._published = True  # at the last attempt
+        self._publishing: asyncio.TimerHandle | None = None
 
     def snapshot(self, span: Span, latest: int = 0) -> Snapshot:
         """Return the windows of one length, or only the latest so many of each worker."""
@@ -44,17 +48,23 @@ class Overview:
     def share(self, folder: Path) -> None:
         """Publish in a folder, every PUBLISH_S on this event loop, and read there what other workers published."""
         self._folder = folder
-        dead = sorted(filter(is_dead, folder.glob("monitoring_*.json")), key=lambda path: path.stat().st_mtime)
+        dead = sorted(filter(is_dead, folder.glob(f"{self._kind}_*.json")), key=lambda path: path.stat().st_mtime)
         for path in dead[:-MAX_DEAD]:
             path.unlink(missing_ok=True)
         self._publish_regularly()
+
+    def close(self) -> None:
+        """Publish for the last time."""
+        if self._publishing:
+            self._publishing.cancel()
+        self.publish()
 
     def publish(self) -> None:
         """Write what this worker counted; on a full disk it is kept in memory alone, until there is room again."""
         if self._folder is None:
             return
         self.monitor.count_all()
-        path = self._folder / f"monitoring_{os.getpid()}.json"
+        path = self._folder / self._file
         unfinished = path.with_suffix(".part")
         try:
             unfinished.write_bytes(SNAPSHOTS.dump_json([self._describe(span) for span in LENGTHS]))
@@ -73,7 +83,7 @@ class Overview:
         started = time.perf_counter()
         self.publish()
         pause_s = max(PUBLISH_S, MIN_PAUSES * (time.perf_counter() - started))
-        self.monitor.loop.call_later(pause_s, self._publish_regularly)
+        self._publishing = self.monitor.loop.call_later(pause_s, self._publish_regularly)
 
     def _describe(self, span: Span, latest: int = 0) -> Snapshot:
         tallies = self.monitor.windows.list(span)[-latest:]
@@ -101,9 +111,8 @@ class Overview:
 
     def _read_others(self, span: Span) -> Iterator[tuple[str, Snapshot]]:
         """Yield what the other workers published of this model: one that began later may have found the next."""
-        own = f"monitoring_{os.getpid()}.json"
-        for path in sorted(self._folder.glob("monitoring_*.json")) if self._folder else ():
-            if path.name == own:
+        for path in sorted(self._folder.glob(f"{self._kind}_*.json")) if self._folder else ():
+            if path.name == self._file:
                 continue
             try:
                 published = SNAPSHOTS.validate_json(path.read_bytes())

@@ -26,6 +26,7 @@ HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+PAGES = tuple(f"{PATH}/{part}" for part in (*SPANS, "alarms", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
 WINDOWS = Operation("The same by windows of five minutes, hours or days")
@@ -68,7 +69,7 @@ def build_silence(sentence: str) -> Protocol:
     async def reject(request: Request) -> Response:
         raise BadRequest(404, sentence)
 
-    return Protocol(PROTOCOL, (Route("GET", f"{PATH}[/{{rest:path}}]", reject),))
+    return Protocol(PROTOCOL, tuple(Route("GET", path, reject) for path in (PATH, *PAGES)))
 
 
 def explain_silence(enabled: bool, model: PackedModel) -> str:

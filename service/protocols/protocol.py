@@ -27,13 +27,34 @@ class Operation:
     statuses: Mapping[int, str] = field(default_factory=dict)  # besides 200 and errors: a probe's 503
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The model that a call names, perhaps with one of its versions or with a version's label."""
+
+    model: str
+    version: str = ""
+    label: str = ""
+
+
+def select_by_path(parameters: Mapping[str, str]) -> Named | None:
+    """Return what the parts of a path name."""
+    if "model" not in parameters:
+        return None
+    return Named(parameters["model"], parameters.get("version", ""), parameters.get("label", ""))
+
+
+def select_default(request: Any) -> Named | None:
+    """Return what a message names that names no model."""
+    return None
+
+
 @dataclass(frozen=True)
 class Route:
     """One operation over HTTP.
 
     In its path `{name}` takes one part, `{name:path}` all that is left, and `[...]` may be left
     out. `probe`: it needs no token. `page`: a browser gets the page for people there instead. Without
-    an `operation` the OpenAPI document is silent about it.
+    an `operation` the OpenAPI document is silent about it. `select` reads which model the path names.
     """
 
     method: str
@@ -42,6 +63,7 @@ class Route:
     probe: bool = False
     page: bool = False
     operation: Operation | None = None
+    select: Callable[[Mapping[str, str]], Named | None] = select_by_path
 
 
 @dataclass
@@ -56,6 +78,7 @@ class Call:
     prediction_id: bytes = b""  # of the answer, if it is one to rows
     drawn: Drawn | None = None  # if a canary has chosen the version that answers
     metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
+    model_version: bytes = b""  # that answers
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
@@ -89,11 +112,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Method:
-    """One operation over gRPC, from message to message; `probe` as in Route."""
+    """One operation over gRPC, from message to message; `probe` and `select` as in Route."""
 
     request: Any  # the message's class
     answer: Callable[[Any, Call], Awaitable[Any]]
     probe: bool = False
+    select: Callable[[Any], Named | None] = select_default
 
 
 def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:

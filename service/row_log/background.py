@@ -15,7 +15,7 @@ class Background:
     """The thread; a process need not wait for it to end."""
 
     def __init__(self, name: str) -> None:
-        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, function: Callable[..., object], *arguments: Any) -> None:
@@ -23,10 +23,11 @@ class Background:
         self._tasks.put((function, arguments))
 
     async def finish(self, seconds: float) -> bool:
-        """Wait until all that was submitted is done; return whether it was within that time."""
+        """Wait until all that was submitted is done, and end; return whether it was within that time."""
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         self.submit(loop.call_soon_threadsafe, done.set)
+        self._tasks.put(None)
         try:
             async with asyncio.timeout(seconds):
                 await done.wait()
@@ -35,10 +36,10 @@ class Background:
         return True
 
     def _run(self) -> None:
-        while True:
-            function, arguments = self._tasks.get()
+        while task := self._tasks.get():
+            function, arguments = task
             try:
                 function(*arguments)
             except Exception:
                 logger.exception("%s failed", threading.current_thread().name)
-            del function, arguments  # what they hold must not wait for the next
+            del task, function, arguments  # what they hold must not wait for the next

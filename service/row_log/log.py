@@ -38,7 +38,10 @@ CLOSING_S = 2.0
 class RowLog:
     """Logs for one process; belongs to one event loop."""
 
-    def __init__(self, schema: Schema, columns: RowColumns, share: float, folder: Folder, names: PartNames) -> None:
+    def __init__(
+        self, schema: Schema, columns: RowColumns, share: float, folder: Folder, names: PartNames,
+        ids: IdsSeen | None = None,
+    ) -> None:  # fmt: skip
         self._waiting = Waiting(MAX_WAITING_BYTES)
         self._picker, self._large_picker = (Picker(schema, share, self._waiting) for _ in range(2))
         self.wants = self._picker.wants  # every request asks
@@ -53,7 +56,8 @@ class RowLog:
         self._size, self._began = 0, 0.0
         self._failing = False  # the last file could not be written
         self._told_slow = False
-        self.ids = IdsSeen()
+        self._ticking: asyncio.TimerHandle
+        self.ids = ids or IdsSeen()
         self._tick()
 
     def pick_large(self, rows: Rows) -> Picked | None:
@@ -93,6 +97,7 @@ class RowLog:
 
     async def close(self) -> None:
         """Write what is left; what a slow disk doesn't take in CLOSING_S is lost."""
+        self._ticking.cancel()
         self._hand_over()
         self._background.submit(self._write)
         if not await self._background.finish(CLOSING_S):
@@ -117,7 +122,7 @@ class RowLog:
         self._hand_over()
         self._background.submit(self._write_old)
         self._report_dropped()
-        self._loop.call_later(TICK_S, self._tick)
+        self._ticking = self._loop.call_later(TICK_S, self._tick)
 
     def _report_dropped(self) -> None:
         """Count the rows for which there was no memory, and say so once."""

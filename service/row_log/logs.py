@@ -26,10 +26,13 @@ class Logs:
     rows: RowLog | None = None
     labels: LabelLog | None = None
 
-    async def close(self) -> None:
-        """Write what is left."""
+    async def close_rows(self) -> None:
+        """Write the rows that are left."""
         if self.rows:
             await self.rows.close()
+
+    async def close_labels(self) -> None:
+        """Write the labels that are left; all versions of a model share their log."""
         if self.labels:
             await self.labels.close()
 
@@ -39,8 +42,11 @@ def is_logging(settings: Settings) -> bool:
     return bool(settings.log_sample or settings.log_folder)
 
 
-def open_logs(settings: Settings, model: PackedModel) -> Logs:
-    """Return the logs that are on; raise FolderUnusable if nothing here could write to the folder."""
+def open_logs(settings: Settings, model: PackedModel, before: Logs | None = None) -> Logs:
+    """Return the logs that are on; raise FolderUnusable if nothing here could write to the folder.
+
+    Labels come long after their answers: those that a version `before` gave go into the same log.
+    """
     if not is_logging(settings):
         return Logs()
     # arro3 takes 8 MiB, which a service without a log does without.
@@ -54,7 +60,10 @@ def open_logs(settings: Settings, model: PackedModel) -> Logs:
         key = settings.log_hash_key.get_secret_value().encode()
         columns = RowColumns(model.schema, model.version, settings.log_sample, key)
         names = PartNames(f"rows-{re.sub(r'[^0-9A-Za-z_.]', '_', model.version)}")
-        rows = RowLog(model.schema, columns, settings.log_sample, folder, names)
+        seen = before.rows.ids if before and before.rows else None
+        rows = RowLog(model.schema, columns, settings.log_sample, folder, names, seen)
+    if before and before.labels:
+        return Logs(rows, before.labels)
     logger.info("log: labels and %.3g%% of the rows, in %s", 100 * settings.log_sample, folder)
     seen = rows.ids if rows else IdsSeen()
     return Logs(rows, LabelLog(model.schema.target, folder, PartNames("labels"), seen))

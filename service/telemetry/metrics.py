@@ -88,10 +88,15 @@ def observe_batch(rows: int, seconds: float) -> None:
     computed.observe(seconds)
 
 
-def set_model_info(model: PackedModel) -> None:
-    """Record which model this process serves."""
+def set_model_info(model: PackedModel, served: int = 1) -> None:
+    """Record which model this process serves, or with 0 that it does no more."""
     labels = model.name, model.version, model.manifest.engine, model.manifest.run_id, model.schema.digest
-    get_series().model_info.labels(*labels).set(1)
+    get_series().model_info.labels(*labels).set(served)
+
+
+def count_reload(result: str) -> None:
+    """Count a version that took another's place, or was to."""
+    get_series().reloads.labels(result).inc()
 
 
 def flush_regularly(read_waiting_rows: Callable[[], int]) -> None:

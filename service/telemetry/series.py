@@ -54,9 +54,10 @@ class Series:
         )
         self.logged_rows = Counter("row_log_rows", "Rows that the row log has written.")
         self.log_dropped = Counter("row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"])
+        self.reloads = Counter("model_reloads", "Versions that took another's place, or failed to.", ["result"])
         self.model_info = Gauge(
             "model_info",
-            "The model being served; always 1.",
+            "The model being served: 1; one that was served before: 0.",
             ["model", "version", "engine", "run_id", "schema_digest"],
             multiprocess_mode="livemax",
         )

@@ -21,6 +21,7 @@ from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
+from tests.service.one_serving import assemble, hold, list_methods
 
 SCHEMA = Schema(
     name="kinds",
@@ -60,16 +61,11 @@ class Service:
         settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
         self.dataplane = Dataplane(model, Sums(), settings.max_waiting_rows, settings.max_request_rows)
-        protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
+        protocols = assemble(hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS]), settings)
         router = Router()
         mount(router, protocols, settings)
         self._door = FrontDoor(_not_found, router, Authenticator(""), Drain())
-        self.methods: dict[str, Method] = {
-            f"{service}/{name}": method
-            for protocol in protocols
-            for service, methods in protocol.services.items()
-            for name, method in methods.items()
-        }
+        self.methods: dict[str, Method] = list_methods(protocols)
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of an HTTP answer."""

@@ -11,8 +11,8 @@ from ekiben.service.protocols.open_inference.decode import read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Selection
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
-from ekiben.service.protocols.open_inference.triton import describe_config, describe_index, describe_statistics
-from ekiben.service.protocols.protocol import Call, Method
+from ekiben.service.protocols.open_inference.triton import describe_config
+from ekiben.service.protocols.protocol import Call, Method, Named
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 
@@ -30,15 +30,28 @@ def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Ma
         "ServerMetadata": api.describe_server,
         "ModelMetadata": api.describe,
         "ModelConfig": api.configure,
-        "ModelStatistics": api.count,
-        "RepositoryIndex": api.index,
     }
     requests = {"ModelInfer": InferRequest}
     probes = ("ServerLive", "ServerReady", "ModelReady")
     return {
-        name: Method(requests.get(name) or message(f"inference.{name}Request"), answer, probe=name in probes)
+        name: Method(
+            requests.get(name) or message(f"inference.{name}Request"),
+            answer,
+            probe=name in probes,
+            select=select_infer if name == "ModelInfer" else select_model,
+        )
         for name, answer in answers.items()
     }
+
+
+def select_infer(request: Any) -> Named | None:
+    """Return the model that is to answer."""
+    return Named(request.model_name, request.model_version)
+
+
+def select_model(request: Any) -> Named | None:
+    """Return the model that a question is about; some are about none."""
+    return Named(request.name, request.version) if hasattr(request, "name") else None
 
 
 class Api:
@@ -53,7 +66,6 @@ class Api:
         self._selection = Selection(dataplane.model.schema.target)
 
     async def infer(self, request: Any, call: Call) -> Any:
-        self._dataplane.check_model(request.model_name, request.model_version)
         outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
         requested = self._selection.read(outputs, binary=False)
         if request.parameters:
@@ -70,30 +82,17 @@ class Api:
         return message("inference.ServerReadyResponse")(ready=self._dataplane.ready)
 
     async def model_ready(self, request: Any, call: Call) -> Any:
-        self._dataplane.check_model(request.name, request.version)
         return message("inference.ModelReadyResponse")(ready=self._dataplane.ready)
 
     async def describe_server(self, request: Any, call: Call) -> Any:
         return message("inference.ServerMetadataResponse")(**describe_server())
 
     async def describe(self, request: Any, call: Call) -> Any:
-        self._dataplane.check_model(request.name, request.version)
         return message("inference.ModelMetadataResponse")(**describe_model(self._model))
 
     async def configure(self, request: Any, call: Call) -> Any:
-        self._dataplane.check_model(request.name, request.version)
         config = describe_config(self._model, self._settings)
         return ParseDict({"config": config}, message("inference.ModelConfigResponse")())
-
-    async def count(self, request: Any, call: Call) -> Any:
-        if request.name:
-            self._dataplane.check_model(request.name, request.version)
-        counted = describe_statistics(self._model, self._dataplane.statistics())
-        return ParseDict(counted, message("inference.ModelStatisticsResponse")())
-
-    async def index(self, request: Any, call: Call) -> Any:
-        models = describe_index(self._dataplane, request.ready)
-        return message("inference.RepositoryIndexResponse")(models=models)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,11 @@
 """The routes of the Open Inference Protocol."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import orjson
-
-from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
-from ekiben.service.http.json_parsing import parse_json
-from ekiben.service.http.messages import Request, Response, encode_json, read_timeout_s
+from ekiben.service.http.messages import Request, Response, encode_json
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
-from ekiben.service.protocols.open_inference.triton import (
-    NO_LOADING,
-    describe_config,
-    describe_index,
-    describe_statistics,
-)
+from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Operation, Route
 from ekiben.service.settings import Settings
 
@@ -55,7 +43,6 @@ INFER = Operation(
         }
     },
 )
-MAX_INDEX_BYTES = 4096  # of a question about the repository
 NOT_READY = {503: "not ready: starting or shutting down"}
 
 
@@ -64,7 +51,6 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
     api = Api(dataplane, settings, protocol)
     return (
         Route("POST", f"{MODEL}/infer", api.infer, operation=INFER),
-        Route("GET", "/v2/models/stats", api.count, operation=Operation("Statistics of the requests answered so far")),
         Route("GET", MODEL, api.describe, operation=Operation("Metadata of the model: its input and output tensors")),
         Route(
             "GET",
@@ -88,14 +74,9 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
             operation=Operation("Metadata of the server: name, version and extensions"),
         ),
         Route("GET", "/v2/", api.describe_server),
-        Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
-        Route("GET", f"{MODEL}/stats", api.count, operation=Operation("Statistics of the requests answered so far")),
         Route(
             "GET", f"{MODEL}/config", api.configure, operation=Operation("Configuration of the model, in Triton's form")
         ),
-        Route("POST", "/v2/repository/index", api.index),
-        Route("POST", "/v2/repository/models/{model}/load", api.load),
-        Route("POST", "/v2/repository/models/{model}/unload", api.load),
         *(Route(method, "/v2/{rest:path}", api.answer_not_found) for method in ("GET", "POST")),
     )
 
@@ -107,18 +88,12 @@ class Api:
         self._dataplane = dataplane
         self._model = dataplane.model
         self._settings = settings
-        self._inference = Inference(dataplane, settings, protocol)
-
-    async def infer(self, request: Request) -> Response:
-        self._check(request.parameters)
-        return await self._inference.answer(request)
+        self.infer = Inference(dataplane, settings, protocol).answer
 
     async def describe(self, request: Request) -> bytes:
-        self._check(request.parameters)
         return encode_json(describe_model(self._model))
 
     async def check_model(self, request: Request) -> Response:
-        self._check(request.parameters)
         ready = self._dataplane.ready
         return Response(encode_json({"name": self._model.name, "ready": ready}), status=200 if ready else 503)
 
@@ -132,33 +107,11 @@ class Api:
     async def describe_server(self, request: Request) -> bytes:
         return encode_json(describe_server())
 
-    async def list_models(self, request: Request) -> bytes:
-        return encode_json({"models": [self._model.name]})
-
-    async def count(self, request: Request) -> bytes:
-        if "model" in request.parameters:
-            self._check(request.parameters)
-        return encode_json(describe_statistics(self._model, self._dataplane.statistics()))
-
     async def configure(self, request: Request) -> bytes:
-        self._check(request.parameters)
         return encode_json(describe_config(self._model, self._settings))
-
-    async def index(self, request: Request) -> bytes:
-        timeout_s = read_timeout_s(request, self._settings)
-        body = await request.read_body(MAX_INDEX_BYTES, timeout_s, ByteBudget(MAX_INDEX_BYTES))
-        wanted: Any = parse_json(body) if body.strip() else {}
-        only_ready = isinstance(wanted, dict) and wanted.get("ready") is True
-        return orjson.dumps(describe_index(self._dataplane, only_ready))
-
-    async def load(self, request: Request) -> bytes:
-        raise BadRequest(501, NO_LOADING)
 
     async def answer_not_found(self, request: Request) -> bytes:
         name = self._model.name
         raise BadRequest(
             404, f"nothing answers there: `POST /v2/models/{name}/infer` does, `GET /v2/models/{name}` too"
         )
-
-    def _check(self, parameters: Mapping[str, str]) -> None:
-        self._dataplane.check_model(parameters["model"], parameters.get("version", ""))

@@ -1,17 +1,14 @@
-"""What Triton's extensions tell of the model: configuration, statistics and the repository's index."""
+"""What Triton's extensions tell of the model: configuration and statistics."""
 
 from typing import Any
 
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
 from ekiben.model.engine import MAX_BATCH_ROWS
 from ekiben.model.package import PackedModel
-from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.metadata import SERVER, name_platform
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry.statistics import DurationTotal, Statistics
-
-NO_LOADING = "models are not loaded or unloaded here: deploy the service with another model"
 
 
 def describe_config(model: PackedModel, settings: Settings) -> dict[str, Any]:
@@ -28,11 +25,11 @@ def describe_config(model: PackedModel, settings: Settings) -> dict[str, Any]:
 
 
 def describe_statistics(model: PackedModel, statistics: Statistics) -> dict[str, Any]:
-    """Return what was answered; with several workers each process counts for itself."""
+    """Return what one version has answered; with several workers each process counts for itself."""
     names = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
     durations = {name: _describe_duration(getattr(statistics, name)) for name in names}
     nothing = _describe_duration(DurationTotal())
-    described = {
+    return {
         "name": model.name,
         "version": model.version,
         "last_inference": statistics.last_inference_ms,
@@ -49,16 +46,6 @@ def describe_statistics(model: PackedModel, statistics: Statistics) -> dict[str,
             for rows, durations in statistics.batches.items()
         ],
     }
-    return {"model_stats": [described]}
-
-
-def describe_index(dataplane: Dataplane, only_ready: bool) -> list[dict[str, str]]:
-    """Return the only model, unless it is not ready and just such are asked for."""
-    model = dataplane.model
-    state = ("READY", "") if dataplane.ready else ("UNAVAILABLE", "the service is shutting down")
-    if only_ready and not dataplane.ready:
-        return []
-    return [{"name": model.name, "version": model.version, "state": state[0], "reason": state[1]}]
 
 
 def _describe_tensor(spec: TensorSpec) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ekiben.service.protocols.tensorflow_serving.examples import (
     to_classifications,
     to_regressions,
 )
-from ekiben.service.protocols.tensorflow_serving.model_spec import SIGNATURE, check_spec
+from ekiben.service.protocols.tensorflow_serving.model_spec import SIGNATURE, check_signature, read_spec
 from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature
 from ekiben.service.protocols.tensorflow_serving.tensor_proto import read_tensors, write_tensor
 from ekiben.service.protos import enum, message
@@ -40,12 +40,14 @@ def build_services(dataplane: Dataplane, protocol: str) -> Mapping[str, Mapping[
     api = Api(dataplane, protocol)
     return {
         f"{PACKAGE}.PredictionService": {
-            "Predict": Method(PredictRequest, api.predict),
-            "Classify": Method(ClassificationRequest, api.classify),
-            "Regress": Method(RegressionRequest, api.regress),
-            "GetModelMetadata": Method(GetModelMetadataRequest, api.describe),
+            "Predict": Method(PredictRequest, api.predict, select=read_spec),
+            "Classify": Method(ClassificationRequest, api.classify, select=read_spec),
+            "Regress": Method(RegressionRequest, api.regress, select=read_spec),
+            "GetModelMetadata": Method(GetModelMetadataRequest, api.describe, select=read_spec),
         },
-        f"{PACKAGE}.ModelService": {"GetModelStatus": Method(GetModelStatusRequest, api.report_status, probe=True)},
+        f"{PACKAGE}.ModelService": {
+            "GetModelStatus": Method(GetModelStatusRequest, api.report_status, probe=True, select=read_spec)
+        },
     }
 
 
@@ -70,7 +72,7 @@ class Api:
 
     def read_predict(self, request: Any) -> Columns:
         """Return the rows of a request, not checked yet."""
-        check_spec(self._dataplane, request)
+        check_signature(request.model_spec.signature_name)
         for name in request.output_filter:
             if name not in self._outputs:
                 known = ", ".join(self._outputs)
@@ -110,7 +112,7 @@ class Api:
         return response
 
     async def describe(self, request: Any, call: Call) -> Any:
-        check_spec(self._dataplane, request)
+        check_signature(request.model_spec.signature_name)
         if set(request.metadata_field) != {SIGNATURE_DEF}:
             given = ", ".join(map(show, request.metadata_field)) or "none"
             raise BadRequest(400, f"metadata_field: expected `{SIGNATURE_DEF}`, got {given}")
@@ -120,7 +122,7 @@ class Api:
         return response
 
     async def report_status(self, request: Any, call: Call) -> Any:
-        check_spec(self._dataplane, request)
+        check_signature(request.model_spec.signature_name)
         response = GetModelStatusResponse()
         state = STATES["AVAILABLE" if self._dataplane.ready else "UNLOADING"]
         status = response.model_version_status.add(version=self._spec.version.value, state=state)
@@ -128,7 +130,7 @@ class Api:
         return response
 
     async def _answer_examples(self, request: Any, call: Call, method: str) -> Prediction:
-        check_spec(self._dataplane, request)
+        check_signature(request.model_spec.signature_name)
         check_task(self._schema.target, method)
         rows = await call.read_rows(self._dataplane.prepare, self._examples.read_messages, request.input, call.left_s)
         return await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)

@@ -1,42 +1,35 @@
 """Which model, version and signature a request is for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ekiben.contract.validation import show
-from ekiben.model.package import CHAMPION
-from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
+from ekiben.service.protocols.protocol import Named, select_by_path
 
 SIGNATURE = "serving_default"
 MAX_VERSION = 2**63 - 1  # an int64
 MAX_DIGITS = 19
 
 
-def check_path(dataplane: Dataplane, parameters: Mapping[str, str]) -> None:
-    """Raise BadRequest unless the parts of a path name the model that is served."""
-    version = parameters.get("version")
-    dataplane.check_model(parameters["model"], "" if version is None else _read_version(version))
-    if "label" in parameters:
-        check_label(parameters["label"])
+def read_path(parameters: Mapping[str, str]) -> Named | None:
+    """Return what the parts of a path name; raise BadRequest if its version is no number."""
+    named = select_by_path(parameters)
+    return replace(named, version=_read_version(named.version)) if named and "version" in parameters else named
 
 
-def check_spec(dataplane: Dataplane, request: Any) -> None:
-    """Raise BadRequest unless a message's `model_spec` names the model that is served."""
+def read_spec(request: Any) -> Named:
+    """Return what a message's `model_spec` names; raise BadRequest if it names no model."""
     spec = request.model_spec
     if not spec.name:
-        raise BadRequest(400, f"the request names no model: set model_spec.name to {show(dataplane.model.name)}")
+        raise BadRequest(400, "the request names no model: set model_spec.name")
     choice = spec.WhichOneof("version_choice")
-    dataplane.check_model(spec.name, str(spec.version.value) if choice == "version" else "")
-    if choice == "version_label":
-        check_label(spec.version_label)
-    check_signature(spec.signature_name)
-
-
-def check_label(label: str) -> None:
-    """Raise BadRequest unless that is the served version's label."""
-    if label != CHAMPION:
-        raise BadRequest(404, f"label {show(label)} is not known here: {CHAMPION} is the only one")
+    return Named(
+        spec.name,
+        str(spec.version.value) if choice == "version" else "",
+        spec.version_label if choice == "version_label" else "",
+    )
 
 
 def check_signature(name: Any) -> None:

@@ -18,7 +18,7 @@ from ekiben.service.protocols.tensorflow_serving.examples import (
     to_classifications,
     to_regressions,
 )
-from ekiben.service.protocols.tensorflow_serving.model_spec import check_path
+from ekiben.service.protocols.tensorflow_serving.model_spec import read_path
 from ekiben.service.protocols.tensorflow_serving.predict import build_predict
 from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature, to_json
 from ekiben.service.settings import Settings
@@ -31,14 +31,14 @@ Answer = Callable[[Request], Awaitable[bytes | Response]]
 def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
     """Return every route; what is under /v1/models and none of them is a 404."""
     api = Api(dataplane, settings, protocol)
-    routes = [Route("GET", "/v1/models", api.list_models)]
+    routes = []
     for path in MODEL_PATHS:
         routes += [
-            Route("POST", f"{path}:predict", api.predict),
-            Route("POST", f"{path}:classify", api.classify),
-            Route("POST", f"{path}:regress", api.regress),
-            Route("GET", path, api.report_status, probe=True),
-            Route("GET", f"{path}/metadata", api.describe),
+            Route("POST", f"{path}:predict", api.predict, select=read_path),
+            Route("POST", f"{path}:classify", api.classify, select=read_path),
+            Route("POST", f"{path}:regress", api.regress, select=read_path),
+            Route("GET", path, api.report_status, probe=True, select=read_path),
+            Route("GET", f"{path}/metadata", api.describe, select=read_path),
         ]
     routes.append(Route("POST", f"{MODEL}:explain", api.explain))
     return (*routes, *(Route(method, "/v1/models/{rest:path}", api.answer_not_found) for method in ("GET", "POST")))
@@ -52,15 +52,11 @@ class Api:
         self._settings = settings
         self._protocol = protocol
         self._bodies = BodyReader(dataplane, settings)
-        self._predict = build_predict(dataplane, settings, protocol)
+        self.predict = build_predict(dataplane, settings, protocol)
         schema = dataplane.model.schema
         self._target = schema.target
         self._examples = ExampleReader(schema, dataplane.check_count)
         self._signature = to_json(describe_signature(schema))
-
-    async def predict(self, request: Request) -> bytes:
-        check_path(self._dataplane, request.parameters)
-        return await self._predict(request)
 
     async def classify(self, request: Request) -> bytes:
         prediction = await self._answer_examples(request, "classify")
@@ -71,15 +67,9 @@ class Api:
         return orjson.dumps({"results": to_regressions(prediction.answers)})
 
     async def explain(self, request: Request) -> bytes:
-        check_path(self._dataplane, request.parameters)
         raise BadRequest(501, "explanations are not computed here: use :predict")
 
-    async def list_models(self, request: Request) -> bytes:
-        name = self._dataplane.model.name
-        return encode_json({"models": [name], "object": "list", "data": [{"id": name, "object": "model"}]})
-
     async def report_status(self, request: Request) -> Response:
-        check_path(self._dataplane, request.parameters)
         model, ready = self._dataplane.model, self._dataplane.ready
         status: dict[str, Any] = {
             "version": model.version,
@@ -90,7 +80,6 @@ class Api:
         return Response(encode_json(content), status=200 if ready else 503)
 
     async def describe(self, request: Request) -> bytes:
-        check_path(self._dataplane, request.parameters)
         model = self._dataplane.model
         spec = {"name": model.name, "signature_name": "", "version": model.version}
         return encode_json({"model_spec": spec, "metadata": {SIGNATURE_DEF: self._signature}})
@@ -102,7 +91,6 @@ class Api:
         )
 
     async def _answer_examples(self, request: Request, call: str) -> Prediction:
-        check_path(self._dataplane, request.parameters)
         check_task(self._target, call)
         timeout_s = read_timeout_s(request, self._settings)
         rows, _ = await self._bodies.read(request, timeout_s, self._decode_examples)

@@ -32,6 +32,7 @@ from ekiben.service.protocols.open_inference.messages import MessageReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
+from tests.service.one_serving import assemble, hold, list_methods
 
 FEATURES = (
     Number(name="متراژ (m²)", low=-1e6, high=1e6, nullable=True, example=1.0),
@@ -76,12 +77,13 @@ class Service:
         schema = Schema(name="kinds", features=features, target=target)
         model = PackedModel(path=None, schema=schema, manifest=manifest)  # type: ignore[arg-type]
         self.dataplane = Dataplane(model, Shares(len(target.outputs)), 1000, 1000)
-        protocols = [
-            build(self.dataplane, SETTINGS) for build in (predict.build_protocol, open_inference.build_protocol)
-        ]
+        builders = predict.build_protocol, open_inference.build_protocol
+        self.servings = hold(self.dataplane, [build(self.dataplane, SETTINGS) for build in builders])
+        protocols = assemble(self.servings, SETTINGS)
         router = Router()
         mount(router, protocols, SETTINGS)
-        self.methods: dict[str, Method] = dict(protocols[1].services["inference.GRPCInferenceService"])
+        found = list_methods(protocols)
+        self.methods: dict[str, Method] = {path.partition("/")[2]: method for path, method in found.items()}
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
                 FrontDoor(not_found, router, Authenticator(""), Drain()), raise_app_exceptions=True
@@ -376,7 +378,7 @@ def test_a_server_that_stops_is_alive_but_not_ready() -> None:
         for path, body in (("/v2/health/ready", "ready"), ("/v2/models/kinds/ready", "ready")):
             answered = await service.http.get(path)
             assert (answered.status_code, answered.json()[body]) == (200, True)
-        service.dataplane.stop_being_ready()
+        service.servings.stop_being_ready()
         for path in ("/v2/health/ready", "/v2/models/kinds/ready", "/v2/models/kinds/versions/7/ready"):
             answered = await service.http.get(path)
             assert (answered.status_code, answered.json()["ready"]) == (503, False)

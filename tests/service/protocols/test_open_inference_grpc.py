@@ -279,9 +279,11 @@ def test_what_is_not_served_is_not_found(model: PackedModel, rows: list[Any], st
         assert rejection(lambda call=call, kind=kind: call(kind), NOT_FOUND).startswith(
             "model 'other' is not served here"
         )
-    assert rejection(
-        lambda: stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest()), grpc.StatusCode.UNIMPLEMENTED
-    )
+    for load, request in (
+        (stub.RepositoryModelLoad, service_pb2.RepositoryModelLoadRequest(model_name="other")),
+        (stub.RepositoryModelUnload, service_pb2.RepositoryModelUnloadRequest(model_name="other")),
+    ):
+        assert "model 'other' is not served" in rejection(lambda load=load, request=request: load(request), NOT_FOUND)
 
 
 def test_bytes_that_are_no_message_are_rejected(server: Server) -> None:

@@ -392,8 +392,8 @@ def test_raw_tensors_need_the_header_and_one_input(server: Server, model: Packed
         ("POST", f"/v2/models/{NAME}/generate", 404, "nothing answers there"),
         ("GET", INFER, 405, "GET is not allowed here: use POST"),
         ("POST", "/v2/health/live", 405, "POST is not allowed here: use GET"),
-        ("POST", f"/v2/repository/models/{NAME}/load", 501, "models are not loaded or unloaded here"),
-        ("POST", f"/v2/repository/models/{NAME}/unload", 501, "models are not loaded or unloaded here"),
+        ("POST", "/v2/repository/models/x/load", 404, "model 'x' is not served here"),
+        ("POST", f"/v2/repository/models/{NAME}/unload", 409, "answers here: load another one instead"),
         ("POST", "/v2/systemsharedmemory/region/x/register", 404, "nothing answers there"),
     ],
 )

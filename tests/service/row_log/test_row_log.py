@@ -74,7 +74,7 @@ def with_log(
         assert logs.rows is not None
         service.dataplane.row_log = logs.rows
         await scenario(service, logs.rows)
-        await logs.close()
+        await logs.close_rows()
         assert logs.rows._waiting.taken == 0
 
     asyncio.run(main())

@@ -1,0 +1,50 @@
+"""Puts one set of routes and gRPC methods before all versions: each call goes to the version that it names.
+
+A protocol is built once for each version, since much of it follows from the schema: how tensors are read, what the
+outputs are called. What it registers has the same paths in every version, so the first one's stand for all.
+"""
+
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.protocols.protocol import Call, Method, Protocol, Route
+from ekiben.service.servings.servings import Servings
+
+
+def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
+    """Return protocols of one version with all versions behind them."""
+    return [
+        replace(
+            protocol,
+            routes=tuple(_forward_route(servings, route) for route in protocol.routes),
+            services={
+                service: {name: _forward_method(servings, service, name, method) for name, method in methods.items()}
+                for service, methods in protocol.services.items()
+            },
+        )
+        for protocol in protocols
+    ]
+
+
+def _forward_route(servings: Servings, route: Route) -> Route:
+    key, select = (route.method, route.path), route.select
+
+    async def answer(request: Request) -> bytes | Response:
+        serving = servings.pick(select(request.parameters), request)
+        return await serving.answer(key, request)
+
+    def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
+        return servings.default.pick(request).answer(key, request)
+
+    return replace(route, answer=answer_unnamed if "{model}" not in route.path else answer)
+
+
+def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:
+    key, select = (service, name), method.select
+
+    async def answer(request: Any, call: Call) -> Any:
+        return await servings.pick(select(request), call).answer_call(key, request, call)
+
+    return replace(method, answer=answer)

@@ -1,0 +1,68 @@
+"""Makes what answers out of a packed model and its engine."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ekiben.model.engine import Engine
+from ekiben.model.package import PackedModel
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.monitoring.alarms import DailyAlarms
+from ekiben.service.monitoring.overview import Overview
+from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
+from ekiben.service.monitoring.series import prepare_series
+from ekiben.service.pages.swagger_ui import page
+from ekiben.service.prediction_ids import PredictionIds
+from ekiben.service.protocols import PROTOCOLS
+from ekiben.service.protocols.openapi import document
+from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.row_log.feedback import build_feedback
+from ekiben.service.row_log.logs import open_logs
+from ekiben.service.servings.serving import Serving
+from ekiben.service.settings import Settings
+
+logger = logging.getLogger("bentoml.service")
+
+
+@dataclass
+class ServingFactory:
+    """What the versions of a worker share; belongs to one event loop."""
+
+    settings: Settings
+    budget: ByteBudget  # of bodies under way
+    ids: PredictionIds
+    describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
+    folder: Path | None  # where workers publish what they saw, if there are several
+
+    def build(self, model: PackedModel, engine: Engine, before: Serving | None = None) -> Serving:
+        """Return a version that is ready to answer; it knows the labels that the one `before` it would take."""
+        settings = self.settings
+        dataplane = Dataplane(
+            model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
+            model.reference if settings.monitoring else None, self.ids,
+        )  # fmt: skip
+        logs = open_logs(settings, model, before.logs if before else None)
+        dataplane.row_log = logs.rows
+        overview, prepare, monitoring = self._watch_rows(model, dataplane)
+        protocols = [build(dataplane, settings) for build in PROTOCOLS]
+        protocols += [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        described = document(self.describe(model), protocols, model)
+        return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
+
+    def _watch_rows(
+        self, model: PackedModel, dataplane: Dataplane
+    ) -> tuple[Overview | None, Callable[[], Callable[[], bytes]] | None, Protocol]:
+        """Return what shows what is answered: nothing but the reason if it is not counted."""
+        monitor, reference = dataplane.monitor, model.reference
+        if monitor is None or reference is None:
+            silence = explain_silence(self.settings.monitoring, model)
+            logger.info(silence)
+            return None, None, build_silence(silence)
+        overview = Overview(model, monitor)
+        alarms = DailyAlarms(overview, reference, self.settings.false_alarms)
+        if self.folder:
+            overview.share(self.folder)
+        return overview, prepare_series(overview, reference, alarms), build_monitoring(overview, reference, alarms)

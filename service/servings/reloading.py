@@ -1,0 +1,87 @@
+"""Lets another version of a model take the served one's place, if it is fit to; else what is served stays."""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+
+from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.model.package import PackedModel
+from ekiben.model.store import DIGEST_LABEL, find_model, open_stored
+from ekiben.service.errors import BadRequest, Overloaded
+from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.serving import Serving
+from ekiben.service.servings.servings import Servings
+from ekiben.service.telemetry import metrics
+
+logger = logging.getLogger("bentoml.service")
+MAX_WAITING = 16  # loads; each waits for those before it
+RETRY_S = 1
+
+
+class Reloader:
+    """Loads one version after the other; belongs to one event loop."""
+
+    def __init__(self, servings: Servings, factory: ServingFactory) -> None:
+        self._servings = servings
+        self._factory = factory
+        self._turn = asyncio.Lock()
+        self._waiting: Counter[str] = Counter()
+
+    async def load(self, name: str, version: str = "", force: bool = False) -> Serving:
+        """Let a version of the store answer: the newest, if none is named; return it once it does.
+
+        `force`: though it refuses what callers of the version before may send. Raises BadRequest with the reason for
+        which what is served stays.
+        """
+        if self._waiting.total() >= MAX_WAITING:
+            raise Overloaded(RETRY_S)
+        self._waiting[name] += 1
+        try:
+            async with self._turn:
+                return await self._load(name, version, force)
+        finally:
+            self._waiting[name] -= 1
+
+    async def load_newest(self) -> None:
+        """Let the newest version of each model answer; what can't stays, and the log says why."""
+        for versions in list(self._servings.models):
+            with contextlib.suppress(BadRequest, Overloaded):
+                await self.load(versions.current.model.name)
+
+    async def _load(self, name: str, version: str, force: bool) -> Serving:
+        current = self._servings.find_model(name).current
+        self._check_allowed()
+        try:
+            model = await asyncio.to_thread(_open, name, version, current.model)
+            if model is None:
+                return current
+            serving = await self._build(model, current)
+        except UserError as error:
+            metrics.count_reload("failed")
+            logger.warning("%s version %s serves on: %s", name, current.model.version, error)
+            raise BadRequest(404 if isinstance(error, InvalidModel) else 500, str(error)) from None
+        self._servings.replace(serving)
+        metrics.count_reload("served")
+        metrics.set_model_info(current.model, 0)
+        metrics.set_model_info(model)
+        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
+        return serving
+
+    async def _build(self, model: PackedModel, current: Serving) -> Serving:
+        engine = await asyncio.to_thread(model.start_engine)
+        return self._factory.build(model, engine, current)
+
+    def _check_allowed(self) -> None:
+        if not self._factory.settings.reloads:
+            raise BadRequest(
+                409, "the service stays with the model it was started with: start it with RELOAD=1 to load another"
+            )
+
+
+def _open(name: str, version: str, served: PackedModel) -> PackedModel | None:
+    """Return the version as the store has it, None if it is the served one."""
+    stored = find_model(name, version)
+    if stored.info.labels.get(DIGEST_LABEL) == served.digest:
+        return None
+    return open_stored(stored)

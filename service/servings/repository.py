@@ -1,0 +1,181 @@
+"""What is served, and the model repository API: the Open Inference Protocol's extension as Triton has it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from google.protobuf.json_format import ParseDict
+
+from ekiben.contract.validation import shorten, show, suggest
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.errors import BadRequest
+from ekiben.service.http.json_parsing import parse_json
+from ekiben.service.http.messages import Request, encode_json, read_timeout_s
+from ekiben.service.protocols.open_inference import PROTOCOL
+from ekiben.service.protocols.open_inference.grpc import SERVICE, read_parameters
+from ekiben.service.protocols.open_inference.http import MODEL
+from ekiben.service.protocols.open_inference.triton import describe_statistics
+from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
+from ekiben.service.protos import message
+from ekiben.service.servings.reloading import Reloader
+from ekiben.service.servings.serving import Serving
+from ekiben.service.servings.servings import Servings
+from ekiben.service.settings import Settings
+
+MAX_BODY_BYTES = 4096
+VERSION, FORCE = "version", "force"
+PARAMETERS = {
+    "type": "object",
+    "properties": {
+        "parameters": {
+            "type": "object",
+            "properties": {VERSION: {"type": "string"}, FORCE: {"type": "boolean"}},
+        }
+    },
+}
+STATISTICS = Operation("Statistics of the requests answered so far")
+LOAD = Operation(
+    "Let another version answer from now on: the newest of the store, or the one that `version` names",
+    {"application/json": PARAMETERS},
+)
+UNLOAD = Operation("End a version that is held beside the one that answers", {"application/json": PARAMETERS})
+
+
+def build_repository(servings: Servings, reloader: Reloader, settings: Settings) -> Protocol:
+    """Return what the repository registers."""
+    api = Api(servings, reloader, settings)
+    repository = "/v2/repository/models/{model}"
+    routes = (
+        Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
+        Route("GET", "/v1/models", api.list_objects),
+        Route("GET", "/v2/models/stats", api.count, operation=STATISTICS),
+        Route("GET", f"{MODEL}/stats", api.count, operation=STATISTICS),
+        Route("POST", "/v2/repository/index", api.index),
+        Route("POST", f"{repository}/load", api.load, operation=LOAD),
+        Route("POST", f"{repository}/unload", api.unload, operation=UNLOAD),
+    )
+    answers = {
+        "ModelStatistics": api.count_call,
+        "RepositoryIndex": api.index_call,
+        "RepositoryModelLoad": api.load_call,
+        "RepositoryModelUnload": api.unload_call,
+    }
+    methods = {name: Method(message(f"inference.{name}Request"), answer) for name, answer in answers.items()}
+    return Protocol(PROTOCOL, routes, {SERVICE: methods})
+
+
+class Api:
+    """Answers the calls, over HTTP and, with `_call` in their names, over gRPC."""
+
+    def __init__(self, servings: Servings, reloader: Reloader, settings: Settings) -> None:
+        self._servings = servings
+        self._reloader = reloader
+        self._settings = settings
+
+    async def list_models(self, request: Request) -> bytes:
+        return encode_json({"models": self._list_names()})
+
+    async def list_objects(self, request: Request) -> bytes:
+        names = self._list_names()
+        return encode_json(
+            {"models": names, "object": "list", "data": [{"id": name, "object": "model"} for name in names]}
+        )
+
+    async def count(self, request: Request) -> bytes:
+        named = select_by_path(request.parameters)
+        return encode_json(self._count(named.model, named.version) if named else self._count("", ""))
+
+    async def count_call(self, request: Any, call: Call) -> Any:
+        return ParseDict(self._count(request.name, request.version), message("inference.ModelStatisticsResponse")())
+
+    async def index(self, request: Request) -> bytes:
+        wanted = await self._read(request)
+        return orjson.dumps(self._describe_index(isinstance(wanted, dict) and wanted.get("ready") is True))
+
+    async def index_call(self, request: Any, call: Call) -> Any:
+        return message("inference.RepositoryIndexResponse")(models=self._describe_index(request.ready))
+
+    async def load(self, request: Request) -> bytes:
+        parameters = read_request(await self._read(request))
+        return encode_json(describe(await self._load(request.parameters["model"], parameters)))
+
+    async def load_call(self, request: Any, call: Call) -> Any:
+        await self._load(request.model_name, read_parameters(request.parameters))
+        return message("inference.RepositoryModelLoadResponse")()
+
+    async def unload(self, request: Request) -> bytes:
+        parameters = read_request(await self._read(request))
+        self._unload(request.parameters["model"], parameters)
+        return b"{}"
+
+    async def unload_call(self, request: Any, call: Call) -> Any:
+        self._unload(request.model_name, read_parameters(request.parameters))
+        return message("inference.RepositoryModelUnloadResponse")()
+
+    async def _load(self, name: str, parameters: Mapping[str, Any]) -> Serving:
+        check_parameters(parameters, (VERSION, FORCE))
+        return await self._reloader.load(name, read_version(parameters), parameters.get(FORCE) is True)
+
+    def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
+        check_parameters(parameters, (VERSION, "unload_dependents"))
+        serving = self._servings.find_model(name).find(read_version(parameters))
+        if serving is self._servings.find_model(name).current:
+            raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
+        self._servings.release(name, serving.model.version)
+
+    def _list_names(self) -> list[str]:
+        return [versions.current.model.name for versions in self._servings.models]
+
+    def _count(self, name: str, version: str) -> dict[str, Any]:
+        if not name:
+            counted = list(self._servings)
+        else:
+            versions = self._servings.find_model(name)
+            counted = [versions.find(version)] if version else list(versions)
+        return {"model_stats": [describe_statistics(one.model, one.dataplane.statistics()) for one in counted]}
+
+    def _describe_index(self, only_ready: bool) -> list[dict[str, str]]:
+        """Return what is served, unless only what is ready is asked for and nothing is."""
+        ready = self._servings.ready
+        state, reason = ("READY", "") if ready else ("UNAVAILABLE", "the service is shutting down")
+        listed = self._servings if ready or not only_ready else ()
+        return [
+            {"name": one.model.name, "version": one.model.version, "state": state, "reason": reason} for one in listed
+        ]
+
+    async def _read(self, request: Request) -> Any:
+        timeout_s = read_timeout_s(request, self._settings)
+        body = await request.read_body(MAX_BODY_BYTES, timeout_s, ByteBudget(MAX_BODY_BYTES))
+        return parse_json(body) if body.strip() else {}
+
+
+def describe(serving: Serving) -> dict[str, str]:
+    """Return what a call to load answers."""
+    return {"name": serving.model.name, "version": serving.model.version, "state": "READY"}
+
+
+def read_request(content: Any) -> Mapping[str, Any]:
+    """Return the parameters of a body."""
+    parameters = content.get("parameters", {}) if isinstance(content, dict) else None
+    if not isinstance(parameters, dict):
+        raise BadRequest(400, f'expected an object such as {{"parameters": {{"version": "2"}}}}, got {show(content)}')
+    return parameters
+
+
+def check_parameters(parameters: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raise BadRequest if there is another parameter, or one of the wrong type."""
+    for name in parameters:
+        if name not in known:
+            raise BadRequest(400, f"parameters.{shorten(name)}: unknown parameter{suggest(name, known)}")
+    if not isinstance(parameters.get(FORCE, False), bool):
+        raise BadRequest(400, f"parameters.{FORCE}: expected true or false, got {show(parameters[FORCE])}")
+
+
+def read_version(parameters: Mapping[str, Any]) -> str:
+    """Return the version that is named, "" if none."""
+    version = parameters.get(VERSION, "")
+    if isinstance(version, int) and not isinstance(version, bool):
+        return str(version)
+    if not isinstance(version, str):
+        raise BadRequest(400, f'parameters.{VERSION}: expected a version such as "2", got {show(version)}')
+    return version

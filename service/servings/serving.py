@@ -1,0 +1,102 @@
+"""One version of a model as it answers: its rows' way to the engine, and its handlers in every protocol."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ekiben.model.package import PackedModel
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.monitoring.overview import Overview
+from ekiben.service.protocols.protocol import Call, Protocol
+from ekiben.service.row_log.logs import Logs
+
+AnswerRequest = Callable[[Request], Awaitable[bytes | Response]]
+AnswerCall = Callable[[Any, Call], Awaitable[Any]]
+Key = tuple[str, str]  # of a route, its method and path; of a gRPC method, its service and name
+
+
+class Calls:
+    """Counts the calls that a version still has to answer."""
+
+    __slots__ = ("_then", "under_way")
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self._then: Callable[[], None] | None = None
+
+    def leave(self) -> None:
+        """Count one less."""
+        self.under_way -= 1
+        if self._then is not None and not self.under_way:
+            self._end()
+
+    def after_last(self, then: Callable[[], None]) -> None:
+        """Call `then` once no call is under way; there must come no more."""
+        self._then = then
+        if not self.under_way:
+            self._end()
+
+    def _end(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+
+@dataclass(frozen=True, eq=False)
+class Serving:
+    """An immutable value: a call that has got it is answered by it to its end, whatever takes its place meanwhile.
+
+    So rows that one version has encoded never meet the engine of another: each has its own queue.
+    """
+
+    model: PackedModel
+    dataplane: Dataplane
+    logs: Logs
+    protocols: tuple[Protocol, ...]
+    overview: Overview | None = None  # of what it has answered, if that is counted
+    prepare_series: Callable[[], Callable[[], bytes]] | None = None
+    calls: Calls = field(default_factory=Calls)
+    requests: Mapping[Key, AnswerRequest] = field(init=False)
+    methods: Mapping[Key, AnswerCall] = field(init=False)
+    version: bytes = field(init=False)  # as headers carry it
+
+    def __post_init__(self) -> None:
+        # What stands first wins, as in the router.
+        requests = [((route.method, route.path), route.answer) for one in self.protocols for route in one.routes]
+        methods = [
+            ((service, name), method.answer)
+            for one in self.protocols
+            for service, methods in one.services.items()
+            for name, method in methods.items()
+        ]
+        object.__setattr__(self, "requests", dict(reversed(requests)))
+        object.__setattr__(self, "methods", dict(methods))
+        object.__setattr__(self, "version", self.model.version.encode())
+
+    async def answer(self, key: Key, request: Request) -> bytes | Response:
+        """Answer a request over HTTP."""
+        request.model_version = self.version
+        calls = self.calls
+        calls.under_way += 1
+        try:
+            return await self.requests[key](request)
+        finally:
+            calls.leave()
+
+    async def answer_call(self, key: Key, request: Any, call: Call) -> Any:
+        """Answer a call over gRPC."""
+        call.model_version = self.version
+        calls = self.calls
+        calls.under_way += 1
+        try:
+            return await self.methods[key](request, call)
+        finally:
+            calls.leave()
+
+    async def close(self) -> None:
+        """Stop the engine and write what is left; no call may be under way."""
+        self.dataplane.close()
+        await self.logs.close_rows()
+        if self.overview:
+            self.overview.close()

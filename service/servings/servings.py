@@ -1,0 +1,133 @@
+"""The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+
+from ekiben.contract.validation import show
+from ekiben.model.package import CHAMPION
+from ekiben.service.errors import BadRequest
+from ekiben.service.http.messages import Request
+from ekiben.service.protocols.protocol import Call, Named
+from ekiben.service.servings.serving import Serving
+
+logger = logging.getLogger("bentoml.service")
+
+
+class Versions:
+    """The versions of one model: the one that answers whoever names none, and others that are held beside it."""
+
+    def __init__(self, current: Serving) -> None:
+        self.current = current
+        self.held: dict[str, Serving] = {}
+
+    def __iter__(self) -> Iterator[Serving]:
+        yield self.current
+        yield from self.held.values()
+
+    def pick(self, caller: Request | Call) -> Serving:
+        """Return the version that answers a caller who names none."""
+        return self.current
+
+    def find(self, version: str) -> Serving:
+        """Return the version of that number or alias; raise BadRequest if it is not held."""
+        if version in (self.current.model.version, CHAMPION):
+            return self.current
+        if version in self.held:
+            return self.held[version]
+        others = "".join(f", {number}" for number in self.held)
+        name, served = self.current.model.name, self.current.model.version
+        are = "are" if others else "is"
+        sentence = f"version {show(version)} of `{name}` is not served here: {served} ({CHAMPION}){others} {are}"
+        raise BadRequest(404, sentence)
+
+
+class Servings:
+    """All that a worker serves; belongs to one event loop."""
+
+    def __init__(self, servings: Iterable[Serving]) -> None:
+        """Serve these, each of another model; the first answers whoever names none."""
+        self._models = {serving.model.name: Versions(serving) for serving in servings}
+        self.default = next(iter(self._models.values()))
+        self._closing: set[asyncio.Task[None]] = set()
+        self.ready = True  # false once the service is asked to stop
+
+    def __iter__(self) -> Iterator[Serving]:
+        for versions in self._models.values():
+            yield from versions
+
+    @property
+    def models(self) -> Iterable[Versions]:
+        """The versions by model, in the order they are listed in."""
+        return self._models.values()
+
+    def find_model(self, name: str) -> Versions:
+        """Return the versions of a model; raise BadRequest if it is not served."""
+        versions = self._models.get(name)
+        if versions is None:
+            served = ", ".join(f"`{one}`" for one in self._models)
+            are = "is" if len(self._models) == 1 else "are"
+            raise BadRequest(404, f"model {show(name)} is not served here: {served} {are}")
+        return versions
+
+    def pick(self, named: Named | None, caller: Request | Call) -> Serving:
+        """Return what answers a caller; raise BadRequest if it names what is not served."""
+        if named is None:
+            return self.default.pick(caller)
+        versions = self.find_model(named.model)
+        if named.label and named.label != CHAMPION:
+            raise BadRequest(404, f"label {show(named.label)} is not known here: {CHAMPION} is the only one")
+        return versions.find(named.version) if named.version else versions.pick(caller)
+
+    def replace(self, serving: Serving) -> None:
+        """Let a version answer whoever names none; the one before ends after its last answer."""
+        versions = self._models[serving.model.name]
+        before, versions.current = versions.current, serving
+        versions.held.pop(serving.model.version, None)
+        serving.dataplane.ready = self.ready
+        self._retire(before)
+
+    def hold(self, serving: Serving) -> None:
+        """Let a version answer those who name it, beside the one that answers the others."""
+        held = self._models[serving.model.name].held
+        before = held.get(serving.model.version)
+        held[serving.model.version] = serving
+        if before is not None:
+            self._retire(before)
+
+    def release(self, name: str, version: str) -> None:
+        """End a version that is held, after its last answer."""
+        self._retire(self.find_model(name).held.pop(version))
+
+    def stop_being_ready(self) -> None:
+        """Report not ready to probes; requests are still answered."""
+        self.ready = False
+        for serving in self:
+            serving.dataplane.stop_being_ready()
+
+    @property
+    def backlog_s(self) -> float:
+        """What the rows that wait for an engine will take."""
+        return sum([serving.dataplane.queue.backlog_s for serving in self])
+
+    @property
+    def waiting_rows(self) -> int:
+        """The rows that wait for an engine."""
+        return sum([serving.dataplane.queue.waiting_rows for serving in self])
+
+    async def close(self) -> None:
+        """Stop all engines."""
+        for serving in self:
+            await serving.close()
+        for versions in self.models:
+            await versions.current.logs.close_labels()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _retire(self, serving: Serving) -> None:
+        def close() -> None:
+            task = asyncio.ensure_future(serving.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+        serving.calls.after_last(close)
