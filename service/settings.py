@@ -89,6 +89,13 @@ class Settings(BaseModel):
         SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'
     )
 
+    canary_header: str = Field(
+        "x-canary-key",
+        pattern=r"^[0-9A-Za-z._-]+$",
+        description="header, over gRPC metadata, whose value names a caller to whom a canary always gives the same "
+        "version; without it `X-Request-Id` does",
+    )
+
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")

@@ -96,6 +96,20 @@ class Conductor:
             return self.state
         return self._agree(self.state.end("stopped", "stopped by a person", time.time()))
 
+    def is_trying(self, version: str) -> bool:
+        """Return whether that version is the candidate."""
+        return self.state is not None and self.state.running and self.state.candidate == version
+
+    def note_served(self, version: str) -> None:
+        """Hear which version answers everyone now, whatever made it: what was agreed on before may be over."""
+        state = self.state
+        if state is None or state.status not in ("running", "promoted") or version == state.champion:
+            return
+        if version != state.candidate:
+            self._propose(state.end("stopped", _describe_replaced(state, version), time.time()))
+        elif state.running:
+            self._propose(state.end("promoted", f"version {version} answers everyone", time.time()))
+
     async def _promote(self, version: str, force: bool) -> CanaryState:
         now, champion = time.time(), self._stage.version
         if version != champion:
@@ -121,6 +135,8 @@ class Conductor:
             logger.warning("canary: %r is of another version of this service", value)
             return
         before, self.state = self.state, state
+        if before and before.running and before.candidate not in (state.candidate, state.champion):
+            self._stage.release(before.candidate)
         if not state.running:
             self._end(state)
         if state.running or state.status == "promoted":
@@ -148,8 +164,6 @@ class Conductor:
     def _begin(self, before: CanaryState | None, state: CanaryState) -> None:
         bins = AnswerBins(self._stage.target, self._stage.reference)
         same = self.run is not None and before is not None and before.began == state.began
-        if before and before.candidate not in (state.candidate, state.champion):
-            self._stage.release(before.candidate)
         counter = self.run.counter if same and self.run else TallyCounter(bins)
         memory = AnswerMemory(self._stage.target)
         if same and self.run and before and before.changed == state.changed:
@@ -184,8 +198,7 @@ class Conductor:
     def _look(self, run: Run, state: CanaryState) -> None:
         number, now = self._agreement.number, time.time()
         if self._stage.version != state.champion:
-            ended = state.end("stopped", _describe_replaced(state, self._stage.version), now)
-            self._agreement.propose(ended.model_dump(), number)
+            self.note_served(self._stage.version)
             return
         pool = self._pooling.exchange(state, run.counter.read(), run.memory.losses, self.report)
         if not pool.judging:
@@ -197,6 +210,12 @@ class Conductor:
         self.report = list(self._judge.describe())
         if verdict:
             self._step_back(state, verdict, number, now)
+
+    def _propose(self, state: CanaryState) -> None:
+        try:
+            self._agreement.propose(state.model_dump(), self._agreement.number)
+        except CanNotAgree as error:
+            logger.error("canary: %s: %s", state.reason, error)
 
     def _step_back(self, state: CanaryState, verdict: Verdict, number: int, now: float) -> None:
         ended = state.step_back(verdict.guardrail, _describe_step_back(state, verdict, now), now)

@@ -10,13 +10,13 @@ from ekiben.service.canary.memory import AnswerMemory
 from ekiben.service.canary.tally import TallyCounter
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 
+REQUEST_ID_HEADER = b"x-request-id"
 FAULTLESS = (InvalidInput, BadRequest, CallerGone, NotReady)  # of neither version: the caller's, or the service ends
 
 
 class KeyedCaller(Protocol):
     """A request over HTTP or a call over gRPC, as far as the choice needs it."""
 
-    own_id: bytes
     drawn: "Drawn | None"
 
     def read_header(self, name: bytes) -> bytes:
@@ -54,7 +54,8 @@ class Run:
 
     def choose(self, caller: KeyedCaller) -> bool:
         """Return whether the candidate answers this caller, who is counted from now on."""
-        place = self.canary.place(caller.read_header(self._header) or caller.own_id or self._make_id())
+        key = caller.read_header(self._header) or caller.read_header(REQUEST_ID_HEADER) or self._make_id()
+        place = self.canary.place(key)
         chosen = self.canary.takes(place)
         caller.drawn = Drawn(self, int(chosen), find_group(place))
         return chosen

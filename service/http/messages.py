@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ekiben.service.canary.run import Drawn
+from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
@@ -26,7 +26,6 @@ Header = tuple[bytes, bytes]
 
 JSON_TYPE = b"application/json"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
-REQUEST_ID_HEADER = b"x-request-id"
 MODEL_VERSION_HEADER = b"x-model-version"
 RANDOM_ID_BYTES = 16
 MAX_TIMEOUT_MS = 86_400_000  # a day

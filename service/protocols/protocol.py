@@ -112,12 +112,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Method:
-    """One operation over gRPC, from message to message; `probe` and `select` as in Route."""
+    """One operation over gRPC, from message to message; `probe` and `select` as in Route.
+
+    `rows`: it answers rows, so a canary may choose the version that does.
+    """
 
     request: Any  # the message's class
     answer: Callable[[Any, Call], Awaitable[Any]]
     probe: bool = False
     select: Callable[[Any], Named | None] = select_default
+    rows: bool = False
 
 
 def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:

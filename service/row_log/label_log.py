@@ -57,7 +57,7 @@ class LabelLog:
         self._latest = LatestLabels()  # the thread's, as all that follows
         self._batches: list[RecordBatch] = []
         self._name, self._began = "", 0.0
-        self.watchers: list[Callable[[Labels], None]] = []  # are given labels that were kept, on the event loop
+        self.watchers: dict[str, Callable[[Labels], None]] = {}  # by who wants to be given labels that were kept
 
     async def keep(self, labels: Labels) -> Receipt:
         """Keep labels; raise Overloaded if too many wait already, BadRequest if they can't be written."""
@@ -127,7 +127,7 @@ class LabelLog:
         for one, receipt in zip(arrived, receipts, strict=True):
             self._waiting -= len(one.labels)
             if error is None:
-                for watcher in self.watchers:
+                for watcher in self.watchers.values():
                     watcher(one.labels)
             if one.future.done():
                 continue

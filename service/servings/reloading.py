@@ -43,6 +43,14 @@ class Reloader:
         finally:
             self._waiting[name] -= 1
 
+    async def hold(self, name: str, version: str, force: bool = False) -> None:
+        """Have a version of the store ready beside the one that answers; raises as `load` does."""
+        async with self._turn:
+            serving = await self._prepare(name, version, force)
+            if serving is not None:
+                self._servings.hold(serving)
+                metrics.set_model_info(serving.model)
+
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
         for versions in list(self._servings.models):
@@ -50,23 +58,33 @@ class Reloader:
                 await self.load(versions.current.model.name)
 
     async def _load(self, name: str, version: str, force: bool) -> Serving:
+        serving = await self._prepare(name, version, force)
+        if serving is None:
+            return self._servings.find_model(name).current
+        self.replace(serving)
+        return serving
+
+    def replace(self, serving: Serving) -> None:
+        """Let a version that is ready answer whoever names none."""
+        name, model = serving.model.name, serving.model
+        before = self._servings.find_model(name).current.model
+        self._servings.replace(serving)
+        metrics.count_reload("served")
+        metrics.set_model_info(before, 0)
+        metrics.set_model_info(model)
+        logger.info("%s version %s takes the place of version %s", name, model.version, before.version)
+
+    async def _prepare(self, name: str, version: str, force: bool) -> Serving | None:
+        """Return a version that is ready to answer, None if it answers already."""
         current = self._servings.find_model(name).current
         self._check_allowed()
         try:
             model = await asyncio.to_thread(_open, name, version, current.model)
-            if model is None:
-                return current
-            serving = await self._build(model, current)
+            return None if model is None else await self._build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
             raise BadRequest(404 if isinstance(error, InvalidModel) else 500, str(error)) from None
-        self._servings.replace(serving)
-        metrics.count_reload("served")
-        metrics.set_model_info(current.model, 0)
-        metrics.set_model_info(model)
-        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
-        return serving
 
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
         engine = await asyncio.to_thread(model.start_engine)
