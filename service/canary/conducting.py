@@ -21,7 +21,7 @@ from ekiben.service.canary.pooling import Pooling
 from ekiben.service.canary.run import Run
 from ekiben.service.canary.state import EVERYONE, CanaryState, set_share
 from ekiben.service.canary.tally import AnswerBins, TallyCounter
-from ekiben.service.errors import BadRequest
+from ekiben.service.errors import BadRequest, RequestRejected
 from ekiben.service.lifecycle.agreement import Agreement, CanNotAgree
 
 JOINING_S = 30.0  # until then a worker that has begun a canary has seen all of it
@@ -82,19 +82,24 @@ class Conductor:
 
         Raises BadRequest with the reason for which all stays as it is.
         """
-        champion = self._stage.version
-        if share >= EVERYONE:
-            return await self._promote(version, force)
-        if version == champion:
+        await self._catch_up()
+        if version != self._stage.version:
+            await self._stage.hold(version, force)
+            await self._catch_up()  # loading takes its time
+        elif share < EVERYONE:
             raise BadRequest(409, f"version {version} answers everyone already: name another version, or no share")
-        await self._stage.hold(version, force)
-        return self._agree(set_share(self.state, champion, version, share, time.time()))
+        state, now = set_share(self.state, self._stage.version, version, share, time.time()), time.time()
+        if share >= EVERYONE:
+            state = state.end("promoted", f"version {version} answers everyone", now)
+        self._agree(state)
+        await self._catch_up()
+        return state
 
-    def stop(self) -> CanaryState | None:
-        """Let the champion answer everyone; return the state, None if there has been no canary."""
-        if self.state is None or not self.state.running:
-            return self.state
-        return self._agree(self.state.end("stopped", "stopped by a person", time.time()))
+    async def stop(self) -> None:
+        """Let the champion answer everyone."""
+        await self._catch_up()
+        if self.state is not None and self.state.running:
+            self._agree(self.state.end("stopped", "stopped by a person", time.time()))
 
     def is_trying(self, version: str) -> bool:
         """Return whether that version is the candidate."""
@@ -102,64 +107,74 @@ class Conductor:
 
     def note_served(self, version: str) -> None:
         """Hear which version answers everyone now, whatever made it: what was agreed on before may be over."""
-        state = self.state
-        if state is None or state.status not in ("running", "promoted") or version == state.champion:
+        state, now = self.state, time.time()
+        if state is None or version == state.served:
             return
-        if version != state.candidate:
-            self._propose(state.end("stopped", _describe_replaced(state, version), time.time()))
-        elif state.running:
-            self._propose(state.end("promoted", f"version {version} answers everyone", time.time()))
+        if state.running and version == state.candidate:
+            ended = state.end("promoted", f"version {version} answers everyone", now)
+        else:
+            ended = state.end("stopped", f"version {version} took the place of {state.served}", now)
+            ended = ended.model_copy(update={"champion": version})
+        self._propose(ended, self._agreement.number)
 
-    async def _promote(self, version: str, force: bool) -> CanaryState:
-        now, champion = time.time(), self._stage.version
-        if version != champion:
-            await self._stage.hold(version, force)
-        state = set_share(self.state, champion, version, EVERYONE, now)
-        agreed = self._agree(state.end("promoted", f"version {version} answers everyone", now))
-        await asyncio.gather(*self._tasks)
-        return agreed
+    async def _catch_up(self) -> None:
+        """Do first what was agreed on already."""
+        self._agreement.read()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
-    def _agree(self, state: CanaryState) -> CanaryState:
+    def _agree(self, state: CanaryState) -> None:
         try:
             if self._agreement.propose(state.model_dump(), self._agreement.number):
-                return state
+                return
         except CanNotAgree as error:
             raise BadRequest(503, str(error)) from None
         raise BadRequest(409, "another worker was told otherwise just now: look at /monitoring/canary and ask again")
 
+    def _propose(self, state: CanaryState, number: int) -> None:
+        """Let the workers agree on this, unless something else was agreed on after that number."""
+        try:
+            self._agreement.propose(state.model_dump(), number)
+        except CanNotAgree as error:
+            logger.error("canary: %s: %s", state.reason, error)
+            self._stage.divide(None)  # here at least; the next look tries again to tell the others
+
     def _take(self, value: Any) -> None:
-        """Do what the workers agree on."""
+        """Do what the workers agree on: what is over at once, the rest once it is loaded."""
         try:
             state = CanaryState.model_validate(value)
         except ValidationError:
             logger.warning("canary: %r is of another version of this service", value)
             return
         before, self.state = self.state, state
-        if before and before.running and before.candidate not in (state.candidate, state.champion):
-            self._stage.release(before.candidate)
         if not state.running:
-            self._end(state)
-        if state.running or state.status == "promoted":
-            task = asyncio.ensure_future(self._follow(before, state))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._stage.divide(None)
+            self.run = None
+            logger.info("canary: %s", state.reason)
+        task = asyncio.ensure_future(self._follow(before, state))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _follow(self, before: CanaryState | None, state: CanaryState) -> None:
-        """Load what has to be loaded, and let it answer."""
+        """Load what has to be loaded and let it answer; end what answers no more."""
         async with self._turn:
+            if state is not self.state:
+                return  # something else has been agreed on meanwhile
             try:
-                if state is not self.state or self._stage.version != state.champion:
-                    return  # something else has been agreed on meanwhile, or the champion is another
-                if state.status == "promoted":
-                    if state.candidate != state.champion:
-                        await self._stage.serve(state.candidate, force=True)  # who was asked has checked it
-                    return
-                await self._stage.hold(state.candidate, force=True)
-            except (UserError, BadRequest) as error:
-                logger.warning("canary: version %s answers nobody in this worker: %s", state.candidate, error)
+                if self._stage.version != state.served:
+                    await self._stage.serve(state.served, force=True)  # who was asked has checked it
+                if state.running:
+                    await self._stage.hold(state.candidate, force=True)
+            except (UserError, BadRequest, RequestRejected) as error:
+                logger.warning("canary: this worker stays with version %s: %s", self._stage.version, error)
                 return
-            if state is self.state:
+            if state.running and state is self.state:
                 self._begin(before, state)
+            for version in {before.candidate, before.champion} if before else ():
+                if version not in (self._stage.version, state.candidate if state.running else ""):
+                    self._stage.release(version)
+            if not state.running and state.candidate != self._stage.version:
+                self._stage.release(state.candidate)
 
     def _begin(self, before: CanaryState | None, state: CanaryState) -> None:
         bins = AnswerBins(self._stage.target, self._stage.reference)
@@ -179,13 +194,6 @@ class Conductor:
         self._stage.divide(self.run)
         logger.info("canary: version %s answers %.3g%% of the callers", state.candidate, 100 * state.share)
 
-    def _end(self, state: CanaryState) -> None:
-        self._stage.divide(None)
-        self.run = None
-        if state.status != "promoted":
-            self._stage.release(state.candidate)
-        logger.info("canary: %s", state.reason)
-
     def _look_regularly(self, began: float) -> None:
         if self.run is None or self.state is None or self.state.began != began:
             return
@@ -197,9 +205,6 @@ class Conductor:
 
     def _look(self, run: Run, state: CanaryState) -> None:
         number, now = self._agreement.number, time.time()
-        if self._stage.version != state.champion:
-            self.note_served(self._stage.version)
-            return
         pool = self._pooling.exchange(state, run.counter.read(), run.memory.losses, self.report)
         if not pool.judging:
             self._judge, self.report = None, pool.report
@@ -209,28 +214,11 @@ class Conductor:
         verdict = self._judge.look(pool.tally, pool.losses, now, state.changed)
         self.report = list(self._judge.describe())
         if verdict:
-            self._step_back(state, verdict, number, now)
-
-    def _propose(self, state: CanaryState) -> None:
-        try:
-            self._agreement.propose(state.model_dump(), self._agreement.number)
-        except CanNotAgree as error:
-            logger.error("canary: %s: %s", state.reason, error)
-
-    def _step_back(self, state: CanaryState, verdict: Verdict, number: int, now: float) -> None:
-        ended = state.step_back(verdict.guardrail, _describe_step_back(state, verdict, now), now)
-        try:
-            self._agreement.propose(ended.model_dump(), number)
-        except CanNotAgree as error:
-            logger.error("canary: %s: %s", ended.reason, error)
-            self._stage.divide(None)  # here at least; the next look tries again to tell the others
+            reason = _describe_step_back(state, verdict, now)
+            self._propose(state.step_back(verdict.guardrail, reason, now), number)
 
 
 def _describe_step_back(state: CanaryState, verdict: Verdict, now: float) -> str:
     moment = datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S")
     given = f"its {100 * state.share:.3g}% of the callers"
     return f"{verdict.sentence}; at {moment} version {state.candidate} gave {given} back to version {state.champion}"
-
-
-def _describe_replaced(state: CanaryState, version: str) -> str:
-    return f"version {version} took the place of {state.champion}, beside which version {state.candidate} was tried"

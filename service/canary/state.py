@@ -35,6 +35,11 @@ class CanaryState(BaseModel):
         return ended.model_copy(update={"guardrail": guardrail, "step_backs": counted})
 
     @property
+    def served(self) -> str:
+        """The version that answers everyone else, or everyone."""
+        return self.candidate if self.status == "promoted" else self.champion
+
+    @property
     def running(self) -> bool:
         """Whether two versions answer."""
         return self.status == "running"

@@ -34,8 +34,7 @@ class Agreement:
         self._folder = folder
         self._changed: Callable[[Any], None] = lambda value: None
         self.number, self.value = 0, None
-        if folder:
-            self._read()
+        self.read()
 
     def watch(self, changed: Callable[[Any], None]) -> None:
         """Call `changed` with each new value, whoever proposed it, and now if there is one already."""
@@ -50,20 +49,19 @@ class Agreement:
 
         Raises CanNotAgree.
         """
-        if self._folder:
-            self._read()
+        self.read()
         if number != self.number or (self._folder and not self._write(self._folder, value, number + 1)):
             return False
         self._take(number + 1, value)
         return True
 
     def _look(self) -> None:
-        self._read()
+        self.read()
         asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
-    def _read(self) -> None:
-        assert self._folder
-        paths = sorted(self._folder.glob(f"{self._prefix}*.json"))
+    def read(self) -> None:
+        """Take what others have proposed."""
+        paths = sorted(self._folder.glob(f"{self._prefix}*.json")) if self._folder else []
         if not paths:
             return
         number = int(paths[-1].stem.removeprefix(self._prefix))
@@ -86,7 +84,7 @@ class Agreement:
             unfinished.write_bytes(orjson.dumps(value))
             os.link(unfinished, folder / f"{self._prefix}{number:09d}.json")
         except FileExistsError:
-            self._read()
+            self.read()
             return False
         except OSError as error:
             sentence = (

@@ -115,11 +115,11 @@ class Api:
 
     async def unload(self, request: Request) -> bytes:
         parameters = read_request(await self._read(request))
-        self._unload(request.parameters["model"], parameters)
+        await self._unload(request.parameters["model"], parameters)
         return b"{}"
 
     async def unload_call(self, request: Any, call: Call) -> Any:
-        self._unload(request.model_name, read_parameters(request.parameters))
+        await self._unload(request.model_name, read_parameters(request.parameters))
         return message("inference.RepositoryModelUnloadResponse")()
 
     async def _load(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,21 +130,21 @@ class Api:
         if conductor is None or (share is None and not version):  # of a model that isn't served, or the newest version
             return describe(await self._reloader.load(name, version, force))
         if share == 0:
-            conductor.stop()
+            await conductor.stop()
             return describe(self._servings.find_model(name).current)
         if not version:
             raise BadRequest(400, f"parameters.{SHARE}: name the version that answers so many, as parameters.{VERSION}")
         state = await conductor.set_share(version, EVERYONE if share is None else share, force)
         return {"name": name, "version": version, "state": "READY", SHARE: state.share}
 
-    def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
+    async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))
         serving = self._servings.find_model(name).find(read_version(parameters))
         if serving is self._servings.find_model(name).current:
             raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
         conductor = self._conductors.get(name)
         if conductor and conductor.is_trying(serving.model.version):
-            conductor.stop()
+            await conductor.stop()
             return
         self._servings.release(name, serving.model.version)
 

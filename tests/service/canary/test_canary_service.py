@@ -1,5 +1,6 @@
 """A canary on a running service, over HTTP and gRPC: callers stay with their version, and an evil one steps back."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import tritonclient.grpc as triton
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Category, Feature, Number
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.integrity import digest_file
+from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.packaging import (
     choose_golden,
@@ -34,6 +37,8 @@ SCHEMA = Schema(name="tries", features=FEATURES, target=Target(name="y", classes
 SHIFTS = {"2": 0.0, "3": 0.05, "4": 4.0}  # of each version's logits
 LOAD = "/v2/repository/models/tries/load"
 CALLERS = [f"caller {number}" for number in range(60)]
+DRAWN = np.random.default_rng(1)
+SETTLED_S = 2.0  # workers look once a second
 Ask = Callable[[Server, str, float], tuple[str, float]]
 
 
@@ -59,7 +64,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bentoml"
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+def compute(home: Path, version: str, numbers: list[float]) -> Any:
+    """Return what a version's engine says, alone and without a service."""
+    folder = home / "models" / "tries" / version
+    engine = open_model(folder, digest_file(folder / MANIFEST_FILE)).start_engine()
+    return engine.run(Encoder(SCHEMA).encode_rows([{"x": x, "c": "a"} for x in numbers]))[:, 0]
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
 def server(home: Path, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     workers = str(request.param)
     with serve(tmp_path_factory.mktemp("canary"), BENTOML_HOME=str(home), WORKERS=workers) as server:
@@ -97,11 +109,17 @@ def read_state(server: Server) -> Any:
 
 
 def settle(server: Server, version: str, share: float) -> None:
-    """Wait until each worker does what was said: connections go to either."""
+    """Wait until each worker has done for a while what was said: connections go to either."""
     wanted = {1.0: {version}, 0.0: {"2"}}.get(share, {"2", version})
+    answers: dict[str, str] = {}
+    since = time.monotonic()
 
     def is_settled() -> bool:
-        return all({ask_http(server, key, 1.0)[0] for key in CALLERS[:20]} == wanted for _ in range(3))
+        nonlocal answers, since
+        fresh = {key: ask_http(server, key, float(DRAWN.uniform(-9, 9)))[0] for key in CALLERS[:20]}
+        if fresh != answers or set(fresh.values()) != wanted:
+            answers, since = fresh, time.monotonic()
+        return time.monotonic() - since > SETTLED_S
 
     wait_until(is_settled, 20, server.log.read_text)
 
@@ -116,41 +134,40 @@ def champion(server: Server) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("ask", [ask_http, ask_grpc])
-def test_callers_stay_with_their_version_as_the_share_grows(champion: Server, ask: Ask) -> None:
+def test_callers_stay_with_their_version_as_the_share_grows(home: Path, champion: Server, ask: Ask) -> None:
     load(champion, version="3", share=0.5)
     settle(champion, "3", 0.5)
-    first = [ask(champion, key, 1.0)[0] for key in CALLERS]
+    numbers = DRAWN.uniform(-9, 9, len(CALLERS)).astype(np.float32).tolist()
+    wanted = {version: compute(home, version, numbers) for version in ("2", "3")}
+    assert np.abs(wanted["2"] - wanted["3"]).min() > 1e-3
+    rounds = [[ask(champion, key, x) for key, x in zip(CALLERS, numbers, strict=True)] for _ in range(2)]
+    first, second = [[version for version, _ in answers] for answers in rounds]
+    assert first == second
     assert 15 < first.count("3") < 45
-    for x in (1.0, -3.0):
-        answers = [ask(champion, key, x) for key in CALLERS]
-        assert [version for version, _ in answers] == first
-        by_version = {version: {round(value, 5) for one, value in answers if one == version} for version in ("2", "3")}
-        assert [len(values) for values in by_version.values()] == [1, 1]
-        assert by_version["2"] != by_version["3"]
+    for index, (version, answer) in enumerate(rounds[0]):
+        assert answer == pytest.approx(wanted[version][index], abs=1e-5)
     load(champion, version="3", share=0.9)
-    wait_until(lambda: read_state(champion)["share"] == 0.9, 10)
-    wait_until(
-        lambda: [ask(champion, key, 1.0)[0] for key in CALLERS[:30]].count("3") > first[:30].count("3"), 20,
-        champion.log.read_text,
-    )  # fmt: skip
-    grown = [ask(champion, key, 1.0)[0] for key in CALLERS]
+    settle(champion, "3", 0.9)
+    grown = [ask(champion, key, x)[0] for key, x in zip(CALLERS, numbers, strict=True)]
     assert all(new == "3" for old, new in zip(first, grown, strict=True) if old == "3")
 
 
 def test_who_has_no_key_gets_either(champion: Server) -> None:
     load(champion, version="3", share=0.5)
     settle(champion, "3", 0.5)
-    assert {ask(champion, "", 1.0)[0] for ask in (ask_http, ask_grpc) for _ in range(30)} == {"2", "3"}
+    assert {ask(champion, "", float(DRAWN.uniform(-9, 9)))[0] for ask in (ask_http, ask_grpc) for _ in range(30)} == {
+        "2",
+        "3",
+    }
 
 
 def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(champion: Server) -> None:
     state = load(champion, version="4", share=0.5)
     assert state == {"name": "tries", "version": "4", "state": "READY", "share": 0.5}
-    drawn = np.random.default_rng(1)
 
     def has_stepped_back() -> bool:
-        for x in drawn.uniform(-9, 9, 50):
-            ask_http(champion, f"caller {drawn.integers(10_000)}", float(x))
+        for x in DRAWN.uniform(-9, 9, 50):
+            ask_http(champion, f"caller {DRAWN.integers(10_000)}", float(x))
         return bool(read_state(champion)["status"] == "stepped back")
 
     wait_until(has_stepped_back, 60, lambda: str(read_state(champion)))

@@ -170,9 +170,11 @@ def test_who_has_no_key_is_chosen_anew_each_time() -> None:
 def test_stop_gives_everyone_back() -> None:
     async def scenario() -> None:
         stage, conductor = make()
-        assert conductor.stop() is None
+        await conductor.stop()
+        assert conductor.state is None
         await begin(stage, conductor)
-        stopped = conductor.stop()
+        await conductor.stop()
+        stopped = conductor.state
         assert stopped
         assert (stopped.status, stage.run, stage.version) == ("stopped", None, "2")
 
@@ -201,9 +203,36 @@ def test_another_champion_ends_it(hurried: None) -> None:
         stage, conductor = make()
         await begin(stage, conductor)
         stage.version = "4"
-        await wait_for(lambda: stage.run is None)
+        conductor.note_served("4")
+        await wait_for(lambda: stage.run is None and not stage.held)
         assert conductor.state
-        assert conductor.state.reason == ("version 4 took the place of 2, beside which version 3 was tried")
+        assert conductor.state.reason == "version 4 took the place of 2"
+
+    play(scenario)
+
+
+def test_a_candidate_that_is_promoted_otherwise_has_won() -> None:
+    async def scenario() -> None:
+        stage, conductor = make()
+        await begin(stage, conductor)
+        stage.version = "3"
+        conductor.note_served("3")
+        assert conductor.state
+        assert (conductor.state.status, conductor.state.served, stage.run) == ("promoted", "3", None)
+
+    play(scenario)
+
+
+def test_a_worker_that_is_late_follows(hurried: None, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        (stage, conductor), (late_stage, late) = make(tmp_path), make(tmp_path)
+        for version in ("3", "4"):
+            await conductor.set_share(version, 1.0)
+        await conductor.set_share("5", 0.5)
+        await wait_for(lambda: late_stage.run is not None)
+        assert (late_stage.version, late_stage.held) == (stage.version, stage.held) == ("4", {"5"})
+        await late.set_share("2", 1.0)
+        await wait_for(lambda: stage.version == "2" and not stage.held)
 
     play(scenario)
 
