@@ -38,7 +38,7 @@ SHIFTS = {"2": 0.0, "3": 0.05, "4": 4.0}  # of each version's logits
 LOAD = "/v2/repository/models/tries/load"
 CALLERS = [f"caller {number}" for number in range(60)]
 DRAWN = np.random.default_rng(1)
-SETTLED_S = 2.0  # workers look once a second
+SETTLED_S = 1.5  # workers look once a second
 Ask = Callable[[Server, str, float], tuple[str, float]]
 
 
@@ -71,10 +71,9 @@ def compute(home: Path, version: str, numbers: list[float]) -> Any:
     return engine.run(Encoder(SCHEMA).encode_rows([{"x": x, "c": "a"} for x in numbers]))[:, 0]
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
-def server(home: Path, request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    workers = str(request.param)
-    with serve(tmp_path_factory.mktemp("canary"), BENTOML_HOME=str(home), WORKERS=workers) as server:
+@pytest.fixture(scope="module")
+def server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("canary"), BENTOML_HOME=str(home), WORKERS="2") as server:
         yield server
         assert "Traceback" not in server.log.read_text()
 
@@ -146,8 +145,8 @@ def test_callers_stay_with_their_version_as_the_share_grows(home: Path, champion
     assert 15 < first.count("3") < 45
     for index, (version, answer) in enumerate(rounds[0]):
         assert answer == pytest.approx(wanted[version][index], abs=1e-5)
-    load(champion, version="3", share=0.9)
-    settle(champion, "3", 0.9)
+    load(champion, version="3", share=0.7)
+    settle(champion, "3", 0.7)
     grown = [ask(champion, key, x)[0] for key, x in zip(CALLERS, numbers, strict=True)]
     assert all(new == "3" for old, new in zip(first, grown, strict=True) if old == "3")
 
@@ -190,19 +189,19 @@ def test_everyone_and_back_is_one_call_each(champion: Server) -> None:
     settle(champion, "2", 1.0)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "status", "sentence"),
-    [
-        ({"version": "3", "share": 1.5}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got 1.5"),
-        ({"version": "3", "share": True}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got true"),
-        ({"share": 0.5}, 400, "parameters.share: name the version that answers so many, as parameters.version"),
-        ({"version": "9", "share": 0.5}, 404, "there is no version 9 of `tries` in the BentoML store"),
-        ({"version": "2", "share": 0.5}, 409, "version 2 answers everyone already"),
-    ],
-)
-def test_what_can_not_begin_is_said(champion: Server, parameters: Any, status: int, sentence: str) -> None:
-    assert sentence in load(champion, status, **parameters)["error"]
-    assert read_state(champion)["status"] in ("none", "promoted")
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    ({"version": "3", "share": 1.5}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got 1.5"),
+    ({"version": "3", "share": True}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got true"),
+    ({"share": 0.5}, 400, "parameters.share: name the version that answers so many, as parameters.version"),
+    ({"version": "9", "share": 0.5}, 404, "there is no version 9 of `tries` in the BentoML store"),
+    ({"version": "2", "share": 0.5}, 409, "version 2 answers everyone already"),
+]
+
+
+def test_what_can_not_begin_is_said(champion: Server) -> None:
+    for parameters, status, sentence in REFUSED:
+        assert sentence in load(champion, status, **parameters)["error"]
+    assert read_state(champion)["status"] == "promoted"
 
 
 def test_share_0_and_unload_stop_it(champion: Server) -> None:
