@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from operator import ne
 from typing import Any
@@ -46,9 +47,13 @@ class TensorDecoder:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._converters = [(f.name, convert) for f in schema.features for convert in find_converters(f)]
-        self._cell_readers = {feature.name: cell_reader(feature) for feature in schema.features}
         self._transposer = Transposer(schema.names)
         self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    @cached_property
+    def _cell_readers(self) -> Mapping[str, Callable[[str | None], Value]]:
+        """What reads the cells of a column; made when the first caller sends any."""
+        return {feature.name: cell_reader(feature) for feature in self._schema.features}
 
     def to_columns(self, given: Mapping[str, Column], nans: bool = False) -> Columns:
         """Return the columns in the features' order; raise InvalidInput if their lengths differ.

@@ -63,6 +63,7 @@ def add_commands(commands: "Commands") -> None:
     instead = cost.add_mutually_exclusive_group()
     instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
+    add(commands, "loading", run_loading, "measure what loading a version costs the requests beside it")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
 
@@ -189,6 +190,13 @@ def run_cost(options: argparse.Namespace) -> int:
 
     measure = monitoring_cost if options.monitoring else row_log_cost if options.log else request_cost
     return int(measure.run(options.seconds))
+
+
+def run_loading(_: argparse.Namespace) -> int:
+    """Load versions beside one that serves, in this process."""
+    from ekiben.load_tests.reloads import stalls
+
+    return stalls.run()
 
 
 def run_parquet(options: argparse.Namespace) -> int:

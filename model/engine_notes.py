@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +14,7 @@ def drop_engine_notes() -> Iterator[None]:
     """Hold back what is written to standard error inside, and write it out after, but for LiteRT's note."""
     sys.stderr.flush()
     shown = os.dup(STDERR)
-    with tempfile.TemporaryFile() as held:
+    with open(os.memfd_create("stderr"), "w+b") as held:  # a full disk must not keep a model from being loaded
         os.dup2(held.fileno(), STDERR)
         try:
             yield

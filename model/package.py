@@ -12,7 +12,8 @@ from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
-from ekiben.model.integrity import find_changes, is_inside
+from ekiben.model.integrity import find_change, is_inside
+from ekiben.model.steps import Step, Steps, finish
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
 
 SCHEMA_FILE = "schema.json"
@@ -84,8 +85,13 @@ class PackedModel:
 
     def start_engine(self) -> Engine:
         """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers."""
+        return finish(self.start_engine_in_steps())
+
+    def start_engine_in_steps(self) -> Steps[Engine]:
+        """Do the same in steps; TensorFlow takes seconds for the first."""
+        yield Step.BRIEF if self.manifest.engine == "litert" else Step.UNLOCKED
         engine = load_engine(self.manifest.engine, self.path / LITERT_FILE, self.path / SAVED_MODEL_FOLDER)
-        difference = replay_golden(self.path / GOLDEN_FILE, self.schema, engine)
+        difference = yield from replay_golden(self.path / GOLDEN_FILE, self.schema, engine)
         if not difference <= MAX_GOLDEN_DIFFERENCE:  # NaN is no agreement either
             raise InvalidModel(
                 f"the model in {self.path} answers its golden rows up to {difference:.2g} away from what it "
@@ -99,10 +105,17 @@ def open_model(path: Path, digest: str) -> PackedModel:
 
     Raise InvalidModel naming the file that is missing, not as it was packed, or was not packed at all.
     """
+    return finish(open_model_in_steps(path, digest))
+
+
+def open_model_in_steps(path: Path, digest: str) -> Steps[PackedModel]:
+    """Do the same in steps."""
+    yield Step.UNLOCKED
     manifest = _read_manifest(path / MANIFEST_FILE)
-    change = next(find_changes(path, {**manifest.files, MANIFEST_FILE: digest}), None)
+    change = yield from find_change(path, {**manifest.files, MANIFEST_FILE: digest})
     if change:
         raise InvalidModel(f"{change}: {MEND}")
+    yield Step.BRIEF
     return PackedModel(path, load_schema(path / SCHEMA_FILE), manifest, digest)
 
 

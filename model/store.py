@@ -20,6 +20,10 @@ VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
+class VersionMissing(InvalidModel):
+    """The store has no such version of the model."""
+
+
 def check_writable() -> None:
     """Raise StoreUnusable if no model can be put into the store."""
     home = find_home()
@@ -55,7 +59,7 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
         shown = shorten(name)
         if version:
             sentence = f"there is no version {shorten(version)} of `{shown}` in the BentoML store: pack it with"
-            raise InvalidModel(f"{sentence} `ekiben promote`") from None
+            raise VersionMissing(f"{sentence} `ekiben promote`") from None
         raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
     except InvalidModel:
         raise
@@ -87,12 +91,18 @@ def open_stored(stored: bentoml.Model, expected_digest: str = "") -> PackedModel
 
     With `expected_digest` its manifest must be that very one: who can write the store can change its labels too.
     """
-    digest = stored.info.labels.get(DIGEST_LABEL)
-    if digest is None:
-        raise InvalidModel(f"{stored.path} was packed before its manifest's digest was kept with it: {MEND}")
+    digest = read_digest(stored)
     if expected_digest and digest != expected_digest:
         remedy = "serve the model that it is of, or set it to this digest if you packed this model"
         raise InvalidModel(
             f"{stored.path} has the manifest digest {digest}, but MODEL_DIGEST={expected_digest}: {remedy}"
         )
     return open_model(Path(stored.path), digest)
+
+
+def read_digest(stored: bentoml.Model) -> str:
+    """Return the manifest digest that a model was packed with; raise InvalidModel if that was not kept."""
+    digest: str | None = stored.info.labels.get(DIGEST_LABEL)
+    if digest is None:
+        raise InvalidModel(f"{stored.path} was packed before its manifest's digest was kept with it: {MEND}")
+    return digest

@@ -16,8 +16,12 @@ from ekiben.contract.reference.reference import Reference
 from ekiben.contract.validation import validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
+from ekiben.model.steps import finish
 from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
+from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.batching.warm_up import measure_cost
 from ekiben.service.batching.work import Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
@@ -58,14 +62,15 @@ class Dataplane:
     def __init__(
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
-        ids: PredictionIds | None = None,
+        ids: PredictionIds | None = None, turns: EngineTurns | None = None,
+        cost: CostModel | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self._recorder = Recorder()
-        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
-        self.queue.warm_up(encoder.encode_rows([model.schema.example]))
+        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
+        self.queue.cost = cost or finish(measure_cost(engine, model.schema))
         self._coalescer = RequestCoalescer(encoder, self.queue)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ekiben.model.package import PackedModel
+from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.description import render_series
 from ekiben.service.canary.protocol import build_canary
@@ -79,20 +81,18 @@ class Worker:
         """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
-        factory = ServingFactory(settings, self.http.budget, PredictionIds(), describe, folder)
-        self.servings = Servings([factory.build(model, model.start_engine()) for model in self.models])
-        admission.backlog_s = lambda: self.servings.backlog_s
+        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), describe, folder)
+        self.servings = Servings([finish(factory.build(model, model.start_engine())) for model in self.models])
+        admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
         reloader = Reloader(self.servings, factory)
         self.conductors = conduct_canaries(self.servings, reloader, settings.canary_header, factory.ids, folder)
-        protocols = [
-            exposition(self._prepare_series),
-            build_repository(self.servings, reloader, settings, self.conductors),
-            build_canary(self.conductors),
-            *unite(self.servings, self.servings.default.current.protocols),
-        ]
+        versions = unite(self.servings, self.servings.default.current.protocols)
+        repository = build_repository(self.servings, reloader, settings, self.conductors)
+        canary = build_canary(self.conductors)
+        protocols = [exposition(self._prepare_series), repository, canary, *versions]
         mount(self.router, protocols, settings)
         features = max(len(model.schema.features) for model in self.models)
         self.grpc = GrpcServer(
@@ -104,7 +104,7 @@ class Worker:
             note_call=admission.share,
         )
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
-        logger.info(describe_routes(protocols))
+        logger.info(describe_routes([*versions, repository]))
         self._watch_signals(reloader)
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,26 @@ def copied_store(model: PackedModel, tmp_path: Path) -> Path:
     home = tmp_path / "bentoml"
     shutil.copytree(os.environ["BENTOML_HOME"], home)
     return home
+
+
+@pytest.fixture(scope="session")
+def two_versions(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of stores with the trained model as version 1, which answers, and a weaker version 2; to be copied."""
+    folder = tmp_path_factory.mktemp("versions")
+    shutil.copytree(os.environ["BENTOML_HOME"], folder / "bentoml")
+    with sqlite3.connect(STATE / "mlflow.db") as source, sqlite3.connect(folder / "mlflow.db") as copy:
+        source.backup(copy)
+    stores = stores_in(folder)
+    run("-m", "ekiben.training", "train", "--rows", "5000", "--epochs", "1", "--seed", "1", **stores)
+    run("-m", "ekiben.training", "promote", "2", **stores)
+    run("-m", "ekiben.training", "rollback", **stores)
+    return folder
+
+
+@pytest.fixture
+def versions(two_versions: Path, tmp_path: Path) -> Path:
+    """A BentoML home of this test's own with two versions of the model; the first answers."""
+    return Path(shutil.copytree(two_versions / "bentoml", tmp_path / "bentoml"))
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ BentoML runs circus for that, which looks after its workers every 10 s. Meanwhil
 connections that nobody will read. Here a worker's death is noticed at once.
 """
 
+import contextlib
 import logging
+import os
 import shutil
 import signal
 import socket
@@ -71,8 +73,9 @@ class Supervisor(circus.Arbiter):
 
     def signal_workers(self, number: int) -> None:
         """Send a signal to every worker."""
-        for watcher in self.watchers:
-            watcher.send_signal_processes(number)
+        for process in [process for watcher in self.watchers for process in watcher.processes.values()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
     def notice_child(self, number: int, frame: FrameType | None) -> None:
         self.loop.add_callback_from_signal(self.replace_dead)

@@ -8,6 +8,9 @@ from typing import Any
 
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
+from ekiben.model.steps import Step, Steps
+from ekiben.service.batching.cost_model import CostModel
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.monitoring.alarms import DailyAlarms
@@ -34,21 +37,31 @@ class ServingFactory:
     settings: Settings
     budget: ByteBudget  # of bodies under way
     ids: PredictionIds
+    turns: EngineTurns
     describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
     folder: Path | None  # where workers publish what they saw, if there are several
 
-    def build(self, model: PackedModel, engine: Engine, before: Serving | None = None) -> Serving:
-        """Return a version that is ready to answer; it knows the labels that the one `before` it would take."""
+    def build(
+        self, model: PackedModel, engine: Engine, cost: CostModel | None = None, before: Serving | None = None
+    ) -> Steps[Serving]:
+        """Return a version that is ready to answer, and keeps labels where the one `before` it does, in short steps."""
+        yield Step.BRIEF
         settings = self.settings
+        reference = model.reference if settings.monitoring else None
+        yield Step.BRIEF
         dataplane = Dataplane(
             model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
-            model.reference if settings.monitoring else None, self.ids,
+            reference, self.ids, self.turns, cost,
         )  # fmt: skip
         logs = open_logs(settings, model, before.logs if before else None)
         dataplane.row_log = logs.rows
+        yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
-        protocols = [build(dataplane, settings) for build in PROTOCOLS]
-        protocols += [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        protocols = [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        for build in reversed(PROTOCOLS):
+            yield Step.BRIEF
+            protocols.insert(0, build(dataplane, settings))
+        yield Step.BRIEF
         described = document(self.describe(model), protocols, model)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
 

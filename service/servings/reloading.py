@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from pathlib import Path
 
-from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
-from ekiben.model.store import DIGEST_LABEL, find_model, open_stored
+from ekiben.model.store import VersionMissing, find_model, read_digest
 from ekiben.service.errors import BadRequest, Overloaded
 from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.loading import drive, load_engine_gently, measure_cost_gently, open_model_gently
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.telemetry import metrics
@@ -79,16 +81,20 @@ class Reloader:
         current = self._servings.find_model(name).current
         self._check_allowed()
         try:
-            model = await asyncio.to_thread(_open, name, version, current.model)
-            return None if model is None else await self._build(model, current)
+            stored, digest = await asyncio.to_thread(find, name, version)
+            if digest == current.model.digest:
+                logger.info("%s version %s is served already", name, current.model.version)
+                return None
+            return await self._build(await open_model_gently(stored, digest), current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
-            raise BadRequest(404 if isinstance(error, InvalidModel) else 500, str(error)) from None
+            raise BadRequest(404 if isinstance(error, VersionMissing) else 400, str(error)) from None
 
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
-        engine = await asyncio.to_thread(model.start_engine)
-        return self._factory.build(model, engine, current)
+        engine = await load_engine_gently(model)
+        cost = await measure_cost_gently(engine, model)
+        return await drive(self._factory.build(model, engine, cost, current))
 
     def _check_allowed(self) -> None:
         if not self._factory.settings.reloads:
@@ -97,9 +103,7 @@ class Reloader:
             )
 
 
-def _open(name: str, version: str, served: PackedModel) -> PackedModel | None:
-    """Return the version as the store has it, None if it is the served one."""
+def find(name: str, version: str) -> tuple[Path, str]:
+    """Return where the store has a version, and the digest of its manifest."""
     stored = find_model(name, version)
-    if stored.info.labels.get(DIGEST_LABEL) == served.digest:
-        return None
-    return open_stored(stored)
+    return Path(stored.path), read_digest(stored)

@@ -139,8 +139,9 @@ class Api:
 
     async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))
-        serving = self._servings.find_model(name).find(read_version(parameters))
-        if serving is self._servings.find_model(name).current:
+        versions, version = self._servings.find_model(name), read_version(parameters)
+        serving = versions.find(version) if version else versions.current
+        if serving is versions.current:
             raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
         conductor = self._conductors.get(name)
         if conductor and conductor.is_trying(serving.model.version):

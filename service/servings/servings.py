@@ -116,11 +116,6 @@ class Servings:
             serving.dataplane.stop_being_ready()
 
     @property
-    def backlog_s(self) -> float:
-        """What the rows that wait for an engine will take."""
-        return sum([serving.dataplane.queue.backlog_s for serving in self])
-
-    @property
     def waiting_rows(self) -> int:
         """The rows that wait for an engine."""
         return sum([serving.dataplane.queue.waiting_rows for serving in self])

@@ -150,7 +150,7 @@ def test_too_few_golden_answers_are_rejected(folder: Path) -> None:
     golden["answers"].pop()
     (folder / GOLDEN_FILE).write_text(json.dumps(golden))
     sign(folder, GOLDEN_FILE)
-    with pytest.raises(InvalidModel, match="answers of shape"):
+    with pytest.raises(InvalidModel, match="has 255 answers to 256 rows"):
         reopen(folder).start_engine()
 
 

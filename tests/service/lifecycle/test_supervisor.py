@@ -87,12 +87,12 @@ def test_workers_end_with_their_supervisor(model: PackedModel, tmp_path: Path, c
         assert "Traceback" not in log
 
 
-def test_a_hangup_changes_nothing(model: PackedModel, tmp_path: Path) -> None:
+def test_a_hangup_without_a_new_version_changes_nothing(model: PackedModel, tmp_path: Path) -> None:
     with serve(tmp_path) as server, httpx.Client() as client:
         (worker,) = workers(server)
         for told, process in enumerate((server.process.pid, worker.pid), 1):
             os.kill(process, signal.SIGHUP)
-            wait_until(lambda told=told: server.log.read_text().count("SIGHUP is ignored") == told, NOTICED_S)  # type: ignore[misc]
+            wait_until(lambda told=told: server.log.read_text().count("version 1 is served already") == told, NOTICED_S)  # type: ignore[misc]
             assert client.get(f"{server.url}/readyz").status_code == 200  # on the connection there was before
         assert workers(server) == [worker]
         assert "Traceback" not in server.log.read_text()

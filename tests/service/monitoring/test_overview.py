@@ -16,6 +16,7 @@ from tests.doubling import MANIFEST, SCHEMA, Doubling, ask, rows, serve
 from tests.waiting import wait_for
 
 FILES = MANIFEST.files | {REFERENCE_FILE: "ab"}
+KIND = f"monitoring_{SCHEMA.name}_{MANIFEST.version}"
 MODEL = PackedModel(None, SCHEMA, MANIFEST.model_copy(update={"files": FILES}))  # type: ignore[arg-type]
 
 
@@ -26,9 +27,9 @@ def watch(dataplane: Dataplane) -> Overview:
 
 def pretend_other(folder: Path, **changes: Any) -> None:
     """Rewrite what this worker published as another's, changed."""
-    own = folder / f"monitoring_{os.getpid()}.json"
+    own = folder / f"{KIND}_{os.getpid()}.json"
     snapshots = SNAPSHOTS.validate_json(own.read_bytes())
-    (folder / "monitoring_1.json").write_bytes(SNAPSHOTS.dump_json([rename(one, **changes) for one in snapshots]))
+    (folder / f"{KIND}_1.json").write_bytes(SNAPSHOTS.dump_json([rename(one, **changes) for one in snapshots]))
 
 
 def rename(snapshot: Snapshot, **changes: Any) -> Snapshot:
@@ -67,7 +68,7 @@ def test_a_damaged_file_is_left_out(reference: Reference, tmp_path: Path) -> Non
         await ask(dataplane, rows(1.0))
         overview.share(tmp_path)
         pretend_other(tmp_path)
-        other = tmp_path / "monitoring_1.json"
+        other = tmp_path / f"{KIND}_1.json"
         other.write_bytes(other.read_bytes()[:-9])
         assert overview.snapshot("days").rows == 1
 
@@ -79,7 +80,7 @@ def test_on_a_full_disk_it_counts_on_says_so_once_and_publishes_when_there_is_ro
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "PUBLISH_S", 0.001)
-    own = tmp_path / f"monitoring_{os.getpid()}.json"
+    own = tmp_path / f"{KIND}_{os.getpid()}.json"
     unfinished = own.with_suffix(".part")
     unfinished.symlink_to("/dev/full")
 

@@ -1,0 +1,231 @@
+"""A version takes another's place while the service answers: nothing is lost, and each answer says who gave it."""
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from ekiben.contract.encoding import Encoder
+from ekiben.model.package import GOLDEN_FILE, MANIFEST_FILE, PackedModel, open_model
+from tests.callers import triton_inputs
+from tests.conftest import NAME, Server, serve, wait_until
+from tests.http_client import HTTP
+
+pytestmark = pytest.mark.slow
+
+LOAD = f"/v2/repository/models/{NAME}/load"
+UNLOAD = f"/v2/repository/models/{NAME}/unload"
+VERSION = "x-model-version"
+CALLERS = 6  # half of them over gRPC
+Rows = list[dict[str, Any]]
+Wanted = dict[str, NDArray[np.float32]]
+
+
+def open_version(home: Path, version: str) -> PackedModel:
+    folder = home / "models" / NAME / version
+    return open_model(folder, sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest())
+
+
+@pytest.fixture(scope="module")
+def rows(model: PackedModel) -> Rows:
+    golden: Rows = json.loads((model.path / GOLDEN_FILE).read_text())["rows"]
+    return golden[:16]
+
+
+@pytest.fixture(scope="module")
+def wanted(two_versions: Path, rows: Rows) -> Wanted:
+    """What each version's engine says of the rows, alone and without a service."""
+    models = [open_version(two_versions / "bentoml", version) for version in ("1", "2")]
+    return {one.version: one.start_engine().run(Encoder(one.schema).encode_rows(rows))[:, 0] for one in models}
+
+
+@pytest.fixture
+def service(versions: Path, tmp_path: Path) -> Iterator[Server]:
+    """A service of this test's own, with two versions in its store; the first answers."""
+    with serve(tmp_path, BENTOML_HOME=str(versions)) as running:
+        yield running
+
+
+def choose(home: Path, version: str) -> None:
+    """Let the store name a version as its newest, as `ekiben promote` does in the end."""
+    (home / "models" / NAME / "latest").write_text(version)
+
+
+def load(server: Server, status: int = 200, **parameters: Any) -> Any:
+    body = {"parameters": parameters} if parameters else None
+    answered = HTTP.post(server.url + LOAD, json=body, timeout=30)
+    assert answered.status_code == status, answered.text
+    return answered.json()
+
+
+def ask(server: Server, rows: Rows, path: str = "/predict") -> tuple[str, list[float]]:
+    """Return the version that answered over HTTP, and what."""
+    answered = HTTP.post(server.url + path, json={"rows": rows}, timeout=30)
+    assert answered.status_code == 200, answered.text
+    content = answered.json()
+    assert content["version"] == answered.headers[VERSION]
+    return content["version"], [one["probability"] for one in content["predictions"]]
+
+
+class UnderLoad:
+    """Callers over HTTP and gRPC that ask until they are told to stop; every answer is checked."""
+
+    def __init__(self, server: Server, schema: Any, rows: Rows, wanted: Wanted) -> None:
+        self._server, self._rows, self._wanted = server, rows, wanted
+        self._inputs = triton_inputs(triton_grpc, schema, rows)
+        self._going = True
+        self.versions: Counter[str] = Counter()
+        self.latest = ""
+        self._pool = ThreadPoolExecutor(CALLERS)
+        asks = (self._ask_http, self._ask_grpc)
+        self._running = [self._pool.submit(self._go_on, asks[caller % 2]) for caller in range(CALLERS)]
+
+    def __enter__(self) -> "UnderLoad":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._going = False
+        self._pool.shutdown()
+        for caller in self._running:
+            caller.result()
+
+    def wait_for(self, version: str) -> None:
+        wait_until(lambda: self.latest == version or self._failed(), 30, self._server.log.read_text)
+
+    def _failed(self) -> bool:
+        return any(caller.done() for caller in self._running)
+
+    def _go_on(self, ask_once: Callable[[ExitStack], Callable[[], tuple[str, Any]]]) -> None:
+        with ExitStack() as clients:
+            ask_again = ask_once(clients)
+            while self._going:
+                version, answers = ask_again()
+                np.testing.assert_allclose(answers, self._wanted[version], atol=1e-5)
+                self.versions[version] += 1
+                self.latest = version
+
+    def _ask_http(self, clients: ExitStack) -> Callable[[], tuple[str, Any]]:
+        client, body = clients.enter_context(httpx.Client(timeout=30)), {"rows": self._rows}
+
+        def again() -> tuple[str, Any]:
+            answered = client.post(f"{self._server.url}/predict", json=body)
+            assert answered.status_code == 200, answered.text
+            return answered.headers[VERSION], [one["probability"] for one in answered.json()["predictions"]]
+
+        return again
+
+    def _ask_grpc(self, clients: ExitStack) -> Callable[[], tuple[str, Any]]:
+        client = clients.enter_context(closing(triton_grpc.InferenceServerClient(self._server.grpc)))
+
+        def again() -> tuple[str, Any]:
+            result = client.infer(NAME, self._inputs)
+            return result.get_response().model_version, result.as_numpy("probability").ravel()
+
+        return again
+
+
+def test_a_promoted_version_answers_at_once_and_no_answer_is_lost(
+    service: Server, versions: Path, model: PackedModel, rows: Rows, wanted: Wanted
+) -> None:
+    with UnderLoad(service, model.schema, rows, wanted) as load_on:
+        load_on.wait_for("1")
+        choose(versions, "2")
+        load_on.wait_for("2")
+        choose(versions, "1")  # what `ekiben rollback` does
+        load_on.wait_for("1")
+    assert set(load_on.versions) == {"1", "2"}
+    assert service.metric('model_reloads_total{result="served"}') == 2
+    assert service.metric(f'model_info{{engine="litert",model="{NAME}"') in (0, 1)
+
+
+def test_tritons_clients_load_a_version_and_go_back(service: Server, rows: Rows, wanted: Wanted) -> None:
+    assert load(service, version="2") == {"name": NAME, "version": "2", "state": "READY"}
+    version, answers = ask(service, rows)
+    assert version == "2"
+    np.testing.assert_allclose(answers, wanted["2"], atol=1e-5)
+    with closing(triton_http.InferenceServerClient(service.url.removeprefix("http://"))) as client:
+        client.load_model(NAME)  # the store's newest
+    assert ask(service, rows)[0] == "1"
+    with closing(triton_grpc.InferenceServerClient(service.grpc)) as client:
+        client.load_model(NAME)
+        assert [one.version for one in client.get_model_repository_index().models] == ["1"]
+        assert client.get_model_metadata(NAME).versions == ["1"]
+        with pytest.raises(InferenceServerException, match="version 1 of `flight_delay` answers here"):
+            client.unload_model(NAME)
+
+
+def test_a_hangup_loads_what_the_store_names(service: Server, versions: Path, rows: Rows) -> None:
+    choose(versions, "2")
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: ask(service, rows)[0] == "2", 30, service.log.read_text)
+
+
+def test_what_names_a_version_gets_it_or_hears_which_there_is(service: Server, rows: Rows) -> None:
+    assert HTTP.get(f"{service.url}/v2/models/{NAME}/versions/1/ready").status_code == 200
+    load(service, version="2")
+    answered = HTTP.get(f"{service.url}/v2/models/{NAME}/versions/1/ready")
+    assert answered.status_code == 404
+    assert answered.json()["error"] == f"version '1' of `{NAME}` is not served here: 2 (champion) is"
+    assert (
+        HTTP.get(f"{service.url}/v1/models/{NAME}/labels/champion").json()["model_version_status"][0]["version"] == "2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: (folder / "model.tflite").write_bytes(b"no network"), "is not the file that was packed"),
+        (lambda folder: (folder / MANIFEST_FILE).unlink(), "is missing or damaged"),
+        (lambda folder: (folder / "schema.json").unlink(), "schema.json"),
+    ],
+    ids=["another network", "no manifest", "no schema"],
+)
+def test_a_damaged_version_leaves_the_served_one(
+    service: Server, versions: Path, rows: Rows, damage: Callable[[Path], None], sentence: str
+) -> None:
+    damage(versions / "models" / NAME / "2")
+    answered = load(service, 400, version="2")
+    assert sentence in answered["error"]
+    assert ask(service, rows)[0] == "1"
+    assert HTTP.get(f"{service.url}/readyz").status_code == 200
+    assert service.metric('model_reloads_total{result="failed"}') == 1
+
+
+def test_a_store_that_is_gone_leaves_the_served_version(service: Server, versions: Path, rows: Rows) -> None:
+    versions.rename(versions.with_name("elsewhere"))
+    assert "there is no" in load(service, 400)["error"]
+    assert ask(service, rows)[0] == "1"
+    versions.with_name("elsewhere").rename(versions)
+    choose(versions, "2")
+    wait_until(lambda: ask(service, rows)[0] == "2", 30, service.log.read_text)
+
+
+def test_many_loads_at_once_take_turns(service: Server, rows: Rows) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        loaded = list(pool.map(lambda turn: load(service, version=str(1 + turn % 2))["version"], range(8)))
+    assert loaded == [str(1 + turn % 2) for turn in range(8)]
+    assert ask(service, rows)[0] in loaded
+
+
+def test_an_image_stays_with_its_model(versions: Path, tmp_path: Path, rows: Rows) -> None:
+    with serve(tmp_path, BENTOML_HOME=str(versions), RELOAD="0") as server:
+        assert "start it with RELOAD=1" in load(server, 409, version="2")["error"]
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "SIGHUP is ignored" in server.log.read_text(), 10, server.log.read_text)
+        choose(versions, "2")
+        time.sleep(4)  # longer than the store is left alone
+        assert ask(server, rows)[0] == "1"
