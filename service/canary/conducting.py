@@ -5,59 +5,24 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.reference.reference import Reference
-from ekiben.contract.schema import Target
 from ekiben.service.canary.choosing import Canary
 from ekiben.service.canary.guardrails import LOOK_S
-from ekiben.service.canary.judge import Judge, Verdict
-from ekiben.service.canary.memory import AnswerMemory
+from ekiben.service.canary.judge import Verdict
 from ekiben.service.canary.pooling import Pooling
 from ekiben.service.canary.run import Run
+from ekiben.service.canary.stage import Stage
 from ekiben.service.canary.state import EVERYONE, CanaryState, set_share
-from ekiben.service.canary.tally import AnswerBins, TallyCounter
+from ekiben.service.canary.tally import AnswerBins
+from ekiben.service.canary.watching import Watch
 from ekiben.service.errors import BadRequest, RequestRejected
 from ekiben.service.lifecycle.agreement import Agreement, CanNotAgree
 
-JOINING_S = 30.0  # until then a worker that has begun a canary has seen all of it
 logger = logging.getLogger("bentoml.service")
-
-
-class Stage(Protocol):
-    """One model's versions, as far as a canary needs them."""
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-
-    @property
-    def version(self) -> str:
-        """The version that answers whoever names none."""
-
-    @property
-    def target(self) -> Target:
-        """What it predicts."""
-
-    @property
-    def reference(self) -> Reference | None:
-        """What training saw."""
-
-    async def hold(self, version: str, force: bool) -> None:
-        """Have a version ready beside it; raises BadRequest if there is none, or it doesn't fit."""
-
-    async def serve(self, version: str, force: bool) -> None:
-        """Let a version answer whoever names none, from now on; raises as `hold` does."""
-
-    def release(self, version: str) -> None:
-        """End a version that is held beside it."""
-
-    def divide(self, run: Run | None) -> None:
-        """Let a canary choose who answers, or nobody."""
 
 
 class Conductor:
@@ -71,11 +36,15 @@ class Conductor:
         self._header, self._make_id = header.lower().encode(), make_id
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._judge: Judge | None = None
+        self._held: set[str] = set()  # versions that may be candidates
+        self._watch: Watch | None = None
         self.state: CanaryState | None = None
-        self.run: Run | None = None
-        self.report: list[dict[str, Any]] = []
         agreement.watch(self._take)
+
+    @property
+    def report(self) -> list[dict[str, Any]]:
+        """What each guardrail has seen, of the last canary."""
+        return self._watch.report if self._watch else []
 
     async def set_share(self, version: str, share: float, force: bool = False) -> CanaryState:
         """Let a version answer that share of the callers, or everyone; a person's word, which counts whatever was.
@@ -84,7 +53,7 @@ class Conductor:
         """
         await self._catch_up()
         if version != self._stage.version:
-            await self._stage.hold(version, force)
+            await self._hold(version, force)
             await self._catch_up()  # loading takes its time
         elif share < EVERYONE:
             raise BadRequest(409, f"version {version} answers everyone already: name another version, or no share")
@@ -146,16 +115,15 @@ class Conductor:
         except ValidationError:
             logger.warning("canary: %r is of another version of this service", value)
             return
-        before, self.state = self.state, state
+        self.state = state
         if not state.running:
             self._stage.divide(None)
-            self.run = None
             logger.info("canary: %s", state.reason)
-        task = asyncio.ensure_future(self._follow(before, state))
+        task = asyncio.ensure_future(self._follow(state))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _follow(self, before: CanaryState | None, state: CanaryState) -> None:
+    async def _follow(self, state: CanaryState) -> None:
         """Load what has to be loaded and let it answer; end what answers no more."""
         async with self._turn:
             if state is not self.state:
@@ -164,61 +132,46 @@ class Conductor:
                 if self._stage.version != state.served:
                     await self._stage.serve(state.served, force=True)  # who was asked has checked it
                 if state.running:
-                    await self._stage.hold(state.candidate, force=True)
+                    await self._hold(state.candidate, force=True)
             except (UserError, BadRequest, RequestRejected) as error:
                 logger.warning("canary: this worker stays with version %s: %s", self._stage.version, error)
                 return
             if state.running and state is self.state:
-                self._begin(before, state)
-            for version in {before.candidate, before.champion} if before else ():
-                if version not in (self._stage.version, state.candidate if state.running else ""):
-                    self._stage.release(version)
-            if not state.running and state.candidate != self._stage.version:
-                self._stage.release(state.candidate)
+                self._begin(state)
+            for version in self._held - ({state.candidate} if state.running else set()):
+                self._stage.release(version)
+                self._held.discard(version)
 
-    def _begin(self, before: CanaryState | None, state: CanaryState) -> None:
-        bins = AnswerBins(self._stage.target, self._stage.reference)
-        same = self.run is not None and before is not None and before.began == state.began
-        counter = self.run.counter if same and self.run else TallyCounter(bins)
-        memory = AnswerMemory(self._stage.target)
-        if same and self.run and before and before.changed == state.changed:
-            memory = self.run.memory
-        canary = Canary(state.champion, state.candidate, state.share, self._stage.model.encode())
-        if not same:
-            self._pooling.forget()
-            self._judge, self.report = None, []
-            if time.time() - state.began < JOINING_S:
-                self._judge = Judge(state.champion, state.candidate, np.zeros_like(counter.read()), state.began)
-            asyncio.get_running_loop().call_later(LOOK_S, self._look_regularly, state.began)
-        self.run = Run(canary, self._header, counter, memory, self._make_id)
-        self._stage.divide(self.run)
+    async def _hold(self, version: str, force: bool) -> None:
+        await self._stage.hold(version, force)
+        self._held.add(version)
+
+    def _begin(self, state: CanaryState) -> None:
+        stage = self._stage
+        if self._watch is None or self._watch.began != state.began:
+            bins = AnswerBins(stage.target, stage.reference)
+            self._watch = Watch(state, bins, stage.target, self._pooling)
+            asyncio.get_running_loop().call_later(LOOK_S, self._look, self._watch)
+        self._watch.note_share(state)
+        canary = Canary(state.champion, state.candidate, state.share, stage.model.encode())
+        stage.divide(Run(canary, self._header, self._watch.counter, self._watch.memory, self._make_id))
         logger.info("canary: version %s answers %.3g%% of the callers", state.candidate, 100 * state.share)
 
-    def _look_regularly(self, began: float) -> None:
-        if self.run is None or self.state is None or self.state.began != began:
+    def _look(self, watch: Watch) -> None:
+        """Judge what was counted, and again in a while, until another canary begins or this one ends."""
+        if watch is not self._watch or self.state is None or not self.state.running:
             return
+        number, state = self._agreement.number, self.state
         try:
-            self._look(self.run, self.state)
+            if verdict := watch.look(state):
+                now = time.time()
+                self._propose(state.step_back(verdict.guardrail, _describe(state, verdict, now), now), number)
         except Exception:  # the boundary: the next look may go well
             logger.exception("canary: the guardrails failed")
-        asyncio.get_running_loop().call_later(LOOK_S, self._look_regularly, began)
-
-    def _look(self, run: Run, state: CanaryState) -> None:
-        number, now = self._agreement.number, time.time()
-        pool = self._pooling.exchange(state, run.counter.read(), run.memory.losses, self.report)
-        if not pool.judging:
-            self._judge, self.report = None, pool.report
-            return
-        if self._judge is None:  # another worker has judged what was before
-            self._judge = Judge(state.champion, state.candidate, pool.tally, now)
-        verdict = self._judge.look(pool.tally, pool.losses, now, state.changed)
-        self.report = list(self._judge.describe())
-        if verdict:
-            reason = _describe_step_back(state, verdict, now)
-            self._propose(state.step_back(verdict.guardrail, reason, now), number)
+        asyncio.get_running_loop().call_later(LOOK_S, self._look, watch)
 
 
-def _describe_step_back(state: CanaryState, verdict: Verdict, now: float) -> str:
+def _describe(state: CanaryState, verdict: Verdict, now: float) -> str:
     moment = datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S")
     given = f"its {100 * state.share:.3g}% of the callers"
     return f"{verdict.sentence}; at {moment} version {state.candidate} gave {given} back to version {state.champion}"

@@ -19,7 +19,7 @@ CANARY = "canary"
 
 
 class VersionStage:
-    """One model's versions, as `ekiben.service.canary.conducting.Stage` has them."""
+    """One model's versions, as `ekiben.service.canary.stage.Stage` has them."""
 
     def __init__(self, model: str, servings: Servings, reloader: Reloader) -> None:
         self.model = model

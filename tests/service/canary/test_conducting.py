@@ -261,15 +261,14 @@ def test_workers_agree_and_add_up(hurried: None, tmp_path: Path, monkeypatch: py
 
 
 def pretend_process(monkeypatch: pytest.MonkeyPatch, conductors: tuple[Any, ...]) -> None:
-    """Let each conductor publish under a process id of its own."""
+    """Let each conductor's watch publish under a process id of its own."""
     real = os.getpid()
-    numbers = {id(one): real + index for index, one in enumerate(conductors)}
-    for conductor in conductors:
-        look = conductor._look
+    for index, conductor in enumerate(conductors):
+        watch = conductor._watch
 
-        def look_as(run: Run, state: Any, look: Any = look, number: int = numbers[id(conductor)]) -> None:
+        def look_as(state: Any, look: Any = watch.look, number: int = real + index) -> Any:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(os, "getpid", lambda: number)
-                look(run, state)
+                return look(state)
 
-        monkeypatch.setattr(conductor, "_look", look_as)
+        monkeypatch.setattr(watch, "look", look_as)
