@@ -72,6 +72,12 @@ def predictions_type(schema: Schema) -> type[BaseModel]:
     )
 
 
+def describe_types(schema: Schema) -> dict[str, Any]:
+    """Return the JSON Schemas of a row and of a prediction, by the names that the OpenAPI document has for them."""
+    predictions = predictions_type(schema).model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"Row": row_type(schema).model_json_schema(), "Prediction": predictions["$defs"]["Prediction"]}
+
+
 def _outputs(target: Target) -> dict[str, Any]:
     """Return the fields of a prediction, those that `ekiben.contract.answers` fills."""
     if target.task == "regression":

@@ -71,8 +71,7 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
         @bentoml.on_startup
         async def open(self) -> None:
             service = get_service()
-            document = service.openapi_spec.asdict()
-            await worker.open(lambda model: document)
+            await worker.open(service.openapi_spec.asdict())
             # After what BentoML still has to say.
             asyncio.get_running_loop().call_soon(announce, service.url, settings, model)
 

@@ -77,11 +77,11 @@ class Worker:
         else:
             use_protocol(partial(AdmissionConnection, self.http))
 
-    async def open(self, describe: Callable[[PackedModel], Mapping[str, Any]]) -> None:
-        """Start the engines and answer on all routes and over gRPC; `describe` gives BentoML's document of a model."""
+    async def open(self, base_document: Mapping[str, Any]) -> None:
+        """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
-        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), describe, folder)
+        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), base_document, folder)
         self.servings = Servings([finish(factory.build(model, model.start_engine())) for model in self.models])
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:

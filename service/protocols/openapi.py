@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ekiben.contract.openapi_types import describe_types
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.http.messages import Request, encode_json
 from ekiben.service.protocols.protocol import JsonSchema, Operation, Protocol, Route
@@ -44,7 +45,9 @@ def describe_service(base: Mapping[str, Any], protocols: Iterable[Protocol], mod
                 paths.setdefault(path, {})[route.method.lower()] = described
     about = escape_markup(model.schema.target.description or model.schema.target.name)
     info = {"title": model.name, "version": model.version, "description": f"Predicts {about}. {IDS}"}
-    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(base["components"])}
+    # BentoML's are of the model that the service was started with.
+    components = {**base["components"], "schemas": base["components"]["schemas"] | describe_types(model.schema)}
+    return {**base, "info": info, "paths": paths, "components": _escape_descriptions(components)}
 
 
 def escape_markup(text: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
@@ -27,8 +27,7 @@ class Operation:
     statuses: Mapping[int, str] = field(default_factory=dict)  # besides 200 and errors: a probe's 503
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """The model that a call names, perhaps with one of its versions or with a version's label."""
 
     model: str

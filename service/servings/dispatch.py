@@ -33,9 +33,9 @@ def _forward_route(servings: Servings, route: Route, predicts: bool) -> Route:
     """Return a route before all versions; a canary chooses among those that answer rows, which are posted."""
     key, select, rows = (route.method, route.path), route.select, predicts and route.method == "POST"
 
-    async def answer(request: Request) -> bytes | Response:
-        serving = servings.pick(select(request.parameters), request if rows else None)
-        return await serving.answer(key, request)
+    # No coroutine of its own: each costs a quarter of a microsecond.
+    def answer(request: Request) -> Awaitable[bytes | Response]:
+        return servings.pick(select(request.parameters), request if rows else None).answer(key, request)
 
     def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
         return servings.default.pick(request if rows else None).answer(key, request)
@@ -46,7 +46,7 @@ def _forward_route(servings: Servings, route: Route, predicts: bool) -> Route:
 def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:
     key, select, rows = (service, name), method.select, method.rows
 
-    async def answer(request: Any, call: Call) -> Any:
-        return await servings.pick(select(request), call if rows else None).answer_call(key, request, call)
+    def answer(request: Any, call: Call) -> Awaitable[Any]:
+        return servings.pick(select(request), call if rows else None).answer_call(key, request, call)
 
     return replace(method, answer=answer)

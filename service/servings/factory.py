@@ -38,7 +38,7 @@ class ServingFactory:
     budget: ByteBudget  # of bodies under way
     ids: PredictionIds
     turns: EngineTurns
-    describe: Callable[[PackedModel], Mapping[str, Any]]  # BentoML's OpenAPI document of a model
+    document: Mapping[str, Any]  # BentoML's OpenAPI document
     folder: Path | None  # where workers publish what they saw, if there are several
 
     def build(
@@ -62,7 +62,7 @@ class ServingFactory:
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, settings))
         yield Step.BRIEF
-        described = document(self.describe(model), protocols, model)
+        described = document(self.document, protocols, model)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
 
     def _watch_rows(

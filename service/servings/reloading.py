@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from ekiben.contract.compatibility import find_differences, read_spans
 from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
 from ekiben.model.store import VersionMissing, find_model, read_digest
@@ -19,6 +20,11 @@ from ekiben.service.telemetry import metrics
 logger = logging.getLogger("bentoml.service")
 MAX_WAITING = 16  # loads; each waits for those before it
 RETRY_S = 1
+MAX_DIFFERENCES = 5  # that are named
+
+
+class CallersRefused(UserError):
+    """A version would reject what callers of the served one send."""
 
 
 class Reloader:
@@ -84,12 +90,29 @@ class Reloader:
             stored, digest = await asyncio.to_thread(find, name, version)
             if digest == current.model.digest:
                 logger.info("%s version %s is served already", name, current.model.version)
+<<<<<<< HEAD
                 return None
             return await self._build(await open_model_gently(stored, digest), current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
             raise BadRequest(404 if isinstance(error, VersionMissing) else 400, str(error)) from None
+=======
+                return current
+            model = await open_model_gently(stored, digest)
+            check_callers(current.model, model, force)
+            serving = await self._build(model, current)
+        except UserError as error:
+            metrics.count_reload("failed")
+            logger.warning("%s version %s serves on: %s", name, current.model.version, error)
+            raise BadRequest(STATUSES.get(type(error), 400), str(error)) from None
+        self._servings.replace(serving)
+        metrics.count_reload("served")
+        metrics.set_model_info(current.model, 0)
+        metrics.set_model_info(model)
+        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
+        return serving
+>>>>>>> serving
 
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
         engine = await load_engine_gently(model)
@@ -103,7 +126,29 @@ class Reloader:
             )
 
 
+def check_callers(served: PackedModel, model: PackedModel, force: bool) -> None:
+    """Raise CallersRefused if a version would reject, or misread, what callers of the served one send.
+
+    Who goes back to an older version wants just that, and at once: then the differences are only said.
+    """
+    seen = read_spans(served.reference) if served.reference else None
+    differences = find_differences(served.schema, model.schema, seen)
+    if not differences:
+        return
+    sentence = f"version {model.version} does not take what callers of version {served.version} send: "
+    sentence += "; ".join(differences[:MAX_DIFFERENCES])
+    if len(differences) > MAX_DIFFERENCES:
+        sentence += f"; and {len(differences) - MAX_DIFFERENCES} more"
+    if force or int(model.version) < int(served.version):
+        logger.warning("%s", sentence)
+    else:
+        raise CallersRefused(f"{sentence}. To serve it all the same, load it with `force`")
+
+
 def find(name: str, version: str) -> tuple[Path, str]:
     """Return where the store has a version, and the digest of its manifest."""
     stored = find_model(name, version)
     return Path(stored.path), read_digest(stored)
+
+
+STATUSES: dict[type[UserError], int] = {VersionMissing: 404, CallersRefused: 409}

@@ -1,7 +1,6 @@
 """The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from ekiben.contract.validation import show
@@ -11,8 +10,6 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
-
-logger = logging.getLogger("bentoml.service")
 
 
 class Versions:
@@ -80,10 +77,11 @@ class Servings:
         """Return what answers a caller; raise BadRequest if it names what is not served."""
         if named is None:
             return self.default.pick(caller)
-        versions = self.find_model(named.model)
-        if named.label and named.label != CHAMPION:
-            raise BadRequest(404, f"label {show(named.label)} is not known here: {CHAMPION} is the only one")
-        return versions.find(named.version) if named.version else versions.pick(caller)
+        model, version, label = named
+        versions = self.find_model(model)
+        if label and label != CHAMPION:
+            raise BadRequest(404, f"label {show(label)} is not known here: {CHAMPION} is the only one")
+        return versions.find(version) if version else versions.pick(caller)
 
     def replace(self, serving: Serving) -> None:
         """Let a version answer whoever names none; the one before ends after its last answer."""

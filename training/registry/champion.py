@@ -82,7 +82,7 @@ def _promote(name: str, version: str) -> None:
         known = f"it has {', '.join(versions)}" if versions else "train it first with `ekiben train`"
         raise NoSuchVersion(f"the registry has no version {version} of {name}: {known}")
     install(name, version)
-    print(f"version {version} is the champion of {name}: the service started next serves it")
+    print(f"version {version} is the champion of {name}: services of this store answer with it in seconds")
 
 
 def roll_back(name: str) -> None:

@@ -1,7 +1,6 @@
 """Which model, version and signature a request is for."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ekiben.contract.validation import show
@@ -16,7 +15,9 @@ MAX_DIGITS = 19
 def read_path(parameters: Mapping[str, str]) -> Named | None:
     """Return what the parts of a path name; raise BadRequest if its version is no number."""
     named = select_by_path(parameters)
-    return replace(named, version=_read_version(named.version)) if named and "version" in parameters else named
+    if named is None or "version" not in parameters:
+        return named
+    return named._replace(version=_read_version(named.version))
 
 
 def read_spec(request: Any) -> Named:
