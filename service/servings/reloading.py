@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ekiben.contract.compatibility import find_differences, read_spans
@@ -42,18 +43,12 @@ class Reloader:
         `force`: though it refuses what callers of the version before may send. Raises BadRequest with the reason for
         which what is served stays.
         """
-        if self._waiting.total() >= MAX_WAITING:
-            raise Overloaded(RETRY_S)
-        self._waiting[name] += 1
-        try:
-            async with self._turn:
-                return await self._load(name, version, force)
-        finally:
-            self._waiting[name] -= 1
+        async with self._take_turn(name):
+            return await self._load(name, version, force)
 
     async def hold(self, name: str, version: str, force: bool = False) -> None:
         """Have a version of the store ready beside the one that answers; raises as `load` does."""
-        async with self._turn:
+        async with self._take_turn(name):
             serving = await self._prepare(name, version, force)
             if serving is not None:
                 self._servings.hold(serving)
@@ -64,6 +59,18 @@ class Reloader:
         for versions in list(self._servings.models):
             with contextlib.suppress(BadRequest, Overloaded):
                 await self.load(versions.current.model.name)
+
+    @contextlib.asynccontextmanager
+    async def _take_turn(self, name: str) -> AsyncIterator[None]:
+        """Wait for the loads before this one; raise Overloaded if they are too many."""
+        if self._waiting.total() >= MAX_WAITING:
+            raise Overloaded(RETRY_S)
+        self._waiting[name] += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting[name] -= 1
 
     async def _load(self, name: str, version: str, force: bool) -> Serving:
         serving = await self._prepare(name, version, force)
@@ -90,29 +97,14 @@ class Reloader:
             stored, digest = await asyncio.to_thread(find, name, version)
             if digest == current.model.digest:
                 logger.info("%s version %s is served already", name, current.model.version)
-<<<<<<< HEAD
                 return None
-            return await self._build(await open_model_gently(stored, digest), current)
-        except UserError as error:
-            metrics.count_reload("failed")
-            logger.warning("%s version %s serves on: %s", name, current.model.version, error)
-            raise BadRequest(404 if isinstance(error, VersionMissing) else 400, str(error)) from None
-=======
-                return current
             model = await open_model_gently(stored, digest)
             check_callers(current.model, model, force)
-            serving = await self._build(model, current)
+            return await self._build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
             raise BadRequest(STATUSES.get(type(error), 400), str(error)) from None
-        self._servings.replace(serving)
-        metrics.count_reload("served")
-        metrics.set_model_info(current.model, 0)
-        metrics.set_model_info(model)
-        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
-        return serving
->>>>>>> serving
 
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
         engine = await load_engine_gently(model)
