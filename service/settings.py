@@ -90,6 +90,12 @@ class Settings(BaseModel):
         SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'
     )
 
+    canary_header: str = Field(
+        "x-canary-key",
+        pattern=r"^[0-9A-Za-z._-]+$",
+        description="header, over gRPC metadata, whose value names a caller to whom a canary always gives the same "
+        "version; without it `X-Request-Id` does",
+    )
     model_source: str = Field(
         "",
         description="`models:/NAME@ALIAS` of the MLflow registry at `MLFLOW_TRACKING_URI`: the version that the alias "

@@ -12,6 +12,9 @@ from ekiben.model.package import PackedModel
 from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.canary.conducting import Conductor
+from ekiben.service.canary.description import render_series
+from ekiben.service.canary.protocol import build_canary
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
@@ -33,6 +36,7 @@ from ekiben.service.servings.factory import ServingFactory
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
 from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.staging import conduct_canaries
 from ekiben.service.servings.store_watch import watch_store
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
@@ -47,6 +51,7 @@ class Worker:
     """What the parts of a worker share, and its life: `open`, answer, `stop_being_ready`, `close`."""
 
     servings: Servings
+    conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
 
     def __init__(self, settings: Settings, models: Sequence[PackedModel]) -> None:
@@ -83,9 +88,11 @@ class Worker:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
         reloader = Reloader(self.servings, factory)
+        self.conductors = conduct_canaries(self.servings, reloader, settings.canary_header, factory.ids, folder)
         versions = unite(self.servings, self.servings.default.current.protocols)
-        repository = build_repository(self.servings, reloader, settings)
-        protocols = [exposition(self._prepare_series), repository, *versions]
+        repository = build_repository(self.servings, reloader, settings, self.conductors)
+        canary = build_canary(self.conductors)
+        protocols = [exposition(self._prepare_series), repository, canary, *versions]
         mount(self.router, protocols, settings)
         features = max(len(model.schema.features) for model in self.models)
         self.grpc = GrpcServer(
@@ -106,7 +113,8 @@ class Worker:
     def _prepare_series(self) -> Callable[[], bytes]:
         """Return what makes the series of what the versions see that answer."""
         prepared = [serving.prepare_series() for serving in self.servings if serving.prepare_series]
-        return lambda: b"".join(make() for make in prepared)
+        states = {model: conductor.state for model, conductor in self.conductors.items() if conductor.state}
+        return lambda: b"".join([*(make() for make in prepared), render_series(states) if states else b""])
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""

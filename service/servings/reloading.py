@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ekiben.contract.compatibility import find_differences, read_spans
@@ -42,14 +43,16 @@ class Reloader:
         `force`: though it refuses what callers of the version before may send. Raises BadRequest with the reason for
         which what is served stays.
         """
-        if self._waiting.total() >= MAX_WAITING:
-            raise Overloaded(RETRY_S)
-        self._waiting[name] += 1
-        try:
-            async with self._turn:
-                return await self._load(name, version, force)
-        finally:
-            self._waiting[name] -= 1
+        async with self._take_turn(name):
+            return await self._load(name, version, force)
+
+    async def hold(self, name: str, version: str, force: bool = False) -> None:
+        """Have a version of the store ready beside the one that answers; raises as `load` does."""
+        async with self._take_turn(name):
+            serving = await self._prepare(name, version, force)
+            if serving is not None:
+                self._servings.hold(serving)
+                metrics.set_model_info(serving.model)
 
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
@@ -57,27 +60,51 @@ class Reloader:
             with contextlib.suppress(BadRequest, Overloaded):
                 await self.load(versions.current.model.name)
 
+    @contextlib.asynccontextmanager
+    async def _take_turn(self, name: str) -> AsyncIterator[None]:
+        """Wait for the loads before this one; raise Overloaded if they are too many."""
+        if self._waiting.total() >= MAX_WAITING:
+            raise Overloaded(RETRY_S)
+        self._waiting[name] += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting[name] -= 1
+
     async def _load(self, name: str, version: str, force: bool) -> Serving:
+        serving = await self._prepare(name, version, force)
+        if serving is None:
+            return self._servings.find_model(name).current
+        self.replace(serving)
+        return serving
+
+    def replace(self, serving: Serving) -> None:
+        """Let a version that is ready answer whoever names none."""
+        name, model = serving.model.name, serving.model
+        before = self._servings.find_model(name).current.model
+        self._servings.replace(serving)
+        metrics.count_reload("served")
+        metrics.set_model_info(before, 0)
+        metrics.set_model_info(model)
+        logger.info("%s version %s takes the place of version %s", name, model.version, before.version)
+
+    async def _prepare(self, name: str, version: str, force: bool) -> Serving | None:
+        """Return a version that is ready to answer, None if it answers already."""
         current = self._servings.find_model(name).current
         self._check_allowed()
         try:
             stored, digest = await asyncio.to_thread(find, name, version)
             if digest == current.model.digest:
                 logger.info("%s version %s is served already", name, current.model.version)
-                return current
+                return None
             model = await open_model_gently(stored, digest)
             check_callers(current.model, model, force)
-            serving = await self._build(model, current)
+            return await self._build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
             raise BadRequest(STATUSES.get(type(error), 400), str(error)) from None
-        self._servings.replace(serving)
-        metrics.count_reload("served")
-        metrics.set_model_info(current.model, 0)
-        metrics.set_model_info(model)
-        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
-        return serving
 
     async def _build(self, model: PackedModel, current: Serving) -> Serving:
         engine = await load_engine_gently(model)

@@ -1,10 +1,11 @@
 """The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ekiben.contract.validation import show
 from ekiben.model.package import CHAMPION
+from ekiben.service.canary.run import Run
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
 from ekiben.service.protocols.protocol import Call, Named
@@ -17,14 +18,19 @@ class Versions:
     def __init__(self, current: Serving) -> None:
         self.current = current
         self.held: dict[str, Serving] = {}
+        self.run: Run | None = None  # a canary, which chooses who is answered by a version that is held
+        self.replaced: Callable[[str], None] = lambda version: None  # is called with the version that answers now
 
     def __iter__(self) -> Iterator[Serving]:
         yield self.current
         yield from self.held.values()
 
-    def pick(self, caller: Request | Call) -> Serving:
-        """Return the version that answers a caller who names none."""
-        return self.current
+    def pick(self, caller: Request | Call | None) -> Serving:
+        """Return the version that answers a caller who names none; only one with rows is given, for a canary."""
+        run = self.run
+        if run is None or caller is None or not run.choose(caller):
+            return self.current
+        return self.held.get(run.canary.candidate, self.current)
 
     def find(self, version: str) -> Serving:
         """Return the version of that number or alias; raise BadRequest if it is not held."""
@@ -67,7 +73,7 @@ class Servings:
             raise BadRequest(404, f"model {show(name)} is not served here: {served} {are}")
         return versions
 
-    def pick(self, named: Named | None, caller: Request | Call) -> Serving:
+    def pick(self, named: Named | None, caller: Request | Call | None) -> Serving:
         """Return what answers a caller; raise BadRequest if it names what is not served."""
         if named is None:
             return self.default.pick(caller)
@@ -81,14 +87,18 @@ class Servings:
         """Let a version answer whoever names none; the one before ends after its last answer."""
         versions = self._models[serving.model.name]
         before, versions.current = versions.current, serving
-        versions.held.pop(serving.model.version, None)
+        held = versions.held.pop(serving.model.version, None)
         serving.dataplane.ready = self.ready
         self._retire(before)
+        if held is not None and held is not serving:
+            self._retire(held)
+        versions.replaced(serving.model.version)
 
     def hold(self, serving: Serving) -> None:
         """Let a version answer those who name it, beside the one that answers the others."""
         held = self._models[serving.model.name].held
         before = held.get(serving.model.version)
+        serving.dataplane.ready = self.ready
         held[serving.model.version] = serving
         if before is not None:
             self._retire(before)

@@ -23,7 +23,7 @@ def assemble(servings: Servings, settings: Settings) -> list[Protocol]:
     """Return the protocols with the repository's; it loads nothing."""
     no_factory: Any = None
     return [
-        build_repository(servings, Reloader(servings, no_factory), settings),
+        build_repository(servings, Reloader(servings, no_factory), settings, {}),
         *unite(servings, servings.default.current.protocols),
     ]
 
