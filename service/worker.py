@@ -1,6 +1,5 @@
 """A worker: models and their versions behind all protocols, over HTTP and gRPC. Belongs to one event loop."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
-from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup, reload_on_hangup
+from ekiben.service.lifecycle.drain import drain_on_sigterm
 from ekiben.service.lifecycle.memory import tune_garbage
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
@@ -37,7 +36,7 @@ from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
 from ekiben.service.servings.servings import Servings
 from ekiben.service.servings.staging import conduct_canaries
-from ekiben.service.servings.store_watch import watch_store
+from ekiben.service.servings.watching import VersionWatch
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.exposition import exposition
@@ -51,6 +50,7 @@ class Worker:
     """What the parts of a worker share, and its life: `open`, answer, `stop_being_ready`, `close`."""
 
     servings: Servings
+    watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
 
@@ -71,7 +71,6 @@ class Worker:
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
         )
         self._grpc_socket = GrpcSocket() if settings.grpc_on_main_port else None
-        self._watching: list[asyncio.Task[None]] = []
         if self._grpc_socket:
             use_protocol(partial(ProtocolDetector, self.http, self._grpc_socket))
         else:
@@ -92,7 +91,8 @@ class Worker:
         versions = unite(self.servings, self.servings.default.current.protocols)
         repository = build_repository(self.servings, reloader, settings, self.conductors)
         canary = build_canary(self.conductors)
-        protocols = [exposition(self._prepare_series), repository, canary, *versions]
+        self.watch = VersionWatch(settings, self.servings, reloader)
+        protocols = [exposition(self._prepare_series), repository, self.watch.webhook, canary, *versions]
         mount(self.router, protocols, settings)
         features = max(len(model.schema.features) for model in self.models)
         self.grpc = GrpcServer(
@@ -105,7 +105,8 @@ class Worker:
         )
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
         logger.info(describe_routes([*versions, repository]))
-        self._watch_signals(reloader)
+        self._watch_signals()
+        self.watch.begin()
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
@@ -128,18 +129,12 @@ class Worker:
 
     async def close(self) -> None:
         """Stop gRPC and the engines."""
-        for task in self._watching:
-            task.cancel()
+        self.watch.end()
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
 
-    def _watch_signals(self, reloader: Reloader) -> None:
+    def _watch_signals(self) -> None:
         start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)
-        if not self.settings.reloads:
-            ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
-            return
-        self._watching = [asyncio.ensure_future(watch_store(model.name, reloader.load)) for model in self.models]
-        reload_on_hangup(reloader.load_newest)

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 from ekiben.contract.compatibility import find_differences, read_spans
@@ -44,12 +45,19 @@ class Reloader:
         which what is served stays.
         """
         async with self._take_turn(name):
-            return await self._load(name, version, force)
+            self._check_allowed()
+            return self._serve(name, await self._prepare(name, partial(find, name, version), force))
+
+    async def load_folder(self, name: str, folder: Path, digest: str) -> Serving:
+        """Let the version in a folder answer, whose manifest has that digest; raises as `load` does."""
+        async with self._take_turn(name):
+            return self._serve(name, await self._prepare(name, lambda: (folder, digest), force=False))
 
     async def hold(self, name: str, version: str, force: bool = False) -> None:
         """Have a version of the store ready beside the one that answers; raises as `load` does."""
         async with self._take_turn(name):
-            serving = await self._prepare(name, version, force)
+            self._check_allowed()
+            serving = await self._prepare(name, partial(find, name, version), force)
             if serving is not None:
                 self._servings.hold(serving)
                 metrics.set_model_info(serving.model)
@@ -72,8 +80,7 @@ class Reloader:
         finally:
             self._waiting[name] -= 1
 
-    async def _load(self, name: str, version: str, force: bool) -> Serving:
-        serving = await self._prepare(name, version, force)
+    def _serve(self, name: str, serving: Serving | None) -> Serving:
         if serving is None:
             return self._servings.find_model(name).current
         self.replace(serving)
@@ -89,16 +96,15 @@ class Reloader:
         metrics.set_model_info(model)
         logger.info("%s version %s takes the place of version %s", name, model.version, before.version)
 
-    async def _prepare(self, name: str, version: str, force: bool) -> Serving | None:
-        """Return a version that is ready to answer, None if it answers already."""
+    async def _prepare(self, name: str, locate: Callable[[], tuple[Path, str]], force: bool) -> Serving | None:
+        """Return a version that is ready to answer, None if it answers already; `locate` may take its time."""
         current = self._servings.find_model(name).current
-        self._check_allowed()
         try:
-            stored, digest = await asyncio.to_thread(find, name, version)
+            folder, digest = await asyncio.to_thread(locate)
             if digest == current.model.digest:
                 logger.info("%s version %s is served already", name, current.model.version)
                 return None
-            model = await open_model_gently(stored, digest)
+            model = await open_model_gently(folder, digest)
             check_callers(current.model, model, force)
             return await self._build(model, current)
         except UserError as error:

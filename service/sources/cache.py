@@ -12,6 +12,7 @@ from pathlib import Path
 from ekiben.contract.errors import InvalidModel
 from ekiben.model.home import find_home
 from ekiben.service.servings.loading import open_model_gently
+from ekiben.service.sources.address import ModelSource
 from ekiben.service.sources.download import download
 from ekiben.service.sources.registry import Registered, Registry, RegistryFailed
 
@@ -23,12 +24,17 @@ MAX_PACKAGE_BYTES = 2**30
 DOWNLOAD_S = 300.0  # for all files
 
 
+def find_folder(source: ModelSource) -> Path:
+    """Return where the versions of a registered model are kept."""
+    return find_home() / FOLDER / source.name
+
+
 class Cache:
     """The downloaded versions of one model; several workers share it."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.folder = find_home() / FOLDER / registry.source.name
+        self.folder = find_folder(registry.source)
 
     async def fetch(self, registered: Registered, served: Path | None) -> Path:
         """Return the folder of a version, whose files are as they were packed; raise RegistryFailed if it can't be had.
