@@ -10,6 +10,7 @@ from ekiben.contract.version import VERSION
 from ekiben.deploy.image import command as image
 from ekiben.load_tests import commands as load_tests
 from ekiben.monitoring import commands as monitoring
+from ekiben.monitoring.canary import commands as canary
 from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.process import STOPPED
@@ -69,6 +70,7 @@ GROUPS = (
     Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),
     Group("it answers", add_one("image", BUILDING, image.add_options, image.run)),
     Group("it is watched", monitoring.add_commands),
+    Group("it is watched", canary.add_commands),
     Group("it is watched", truth.add_commands),
     Group("it is watched", alarms.add_commands),
     Group("it is measured", load_tests.add_commands, extra="load"),

@@ -2,14 +2,13 @@
 
 import argparse
 import itertools
-import os
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.load_tests.arguments import PORT, count, port, positive
+from ekiben.load_tests.arguments import count, positive
+from ekiben.load_tests.command import add, add_port
+from ekiben.load_tests.reloads import commands as reloads
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -42,6 +41,7 @@ def add_commands(commands: "Commands") -> None:
     soak = add(commands, "soak", run_soak, "load every protocol at once for long, with bad, slow and leaving callers")
     add_port(soak)
     soak.add_argument("--minutes", type=positive, default=10.0, help="how long (%(default)s)")
+    reloads.add_commands(commands)
     hostile = add(commands, "hostile", run_hostile, "attack it in every way that is known, beside good callers")
     add_port(hostile)
     hostile.add_argument("--only", nargs="+", default=(), metavar="NAME", help="attacks whose names begin like this")
@@ -67,33 +67,8 @@ def add_commands(commands: "Commands") -> None:
     instead = cost.add_mutually_exclusive_group()
     instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
-    add(commands, "loading", run_loading, "measure what loading a version costs the requests beside it")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-
-
-def add(
-    commands: "Commands", name: str, run: Callable[[argparse.Namespace], int], about: str
-) -> argparse.ArgumentParser:
-    """Add a command."""
-    parser = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-    parser.set_defaults(run=partial(run_here, run))
-    return parser
-
-
-def run_here(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Run a load test on the model of this folder's problem, as `ekiben serve` does; without one, on the store's."""
-    from ekiben.training.home import find_problem_file
-    from ekiben.training.problem import choose_model
-
-    if find_problem_file().exists():
-        os.environ["MODEL_NAME"] = choose_model(None)
-    return run(options)
-
-
-def add_port(parser: argparse.ArgumentParser) -> None:
-    """Add where the service that is started here listens."""
-    parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
 
 
 def add_rounds(parser: argparse.ArgumentParser) -> None:
@@ -201,13 +176,6 @@ def run_cost(options: argparse.Namespace) -> int:
 
     measure = monitoring_cost if options.monitoring else row_log_cost if options.log else request_cost
     return int(measure.run(options.seconds))
-
-
-def run_loading(_: argparse.Namespace) -> int:
-    """Load versions beside one that serves, in this process."""
-    from ekiben.load_tests.reloads import stalls
-
-    return stalls.run()
 
 
 def run_parquet(options: argparse.Namespace) -> int:

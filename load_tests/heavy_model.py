@@ -60,7 +60,7 @@ def pack(model: PackedModel) -> None:
         store_package(folder, "1", {"run_id": "heavy"})
 
 
-def write_network(model: PackedModel, folder: Path) -> Path:
+def write_network(model: PackedModel, folder: Path, width: int = WIDTH) -> Path:
     """Write a network of two wide layers on the packed model's encoded rows, and return its file."""
     import keras  # heavy, and only here
     import tensorflow as tf
@@ -69,7 +69,7 @@ def write_network(model: PackedModel, folder: Path) -> Path:
     codes = keras.Input((len(model.schema.categories),), name="codes", dtype="int32")
     hidden = keras.layers.Concatenate()([keras.ops.nan_to_num(numbers), keras.ops.cast(codes, "float32")])
     for _ in range(2):
-        hidden = keras.layers.Dense(WIDTH, activation="relu")(hidden)
+        hidden = keras.layers.Dense(width, activation="relu")(hidden)
     outputs = keras.layers.Dense(len(model.schema.target.outputs), activation="sigmoid")(hidden)
     network = keras.Model([numbers, codes], outputs)
     file = folder / LITERT_FILE

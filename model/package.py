@@ -21,6 +21,7 @@ GOLDEN_FILE = "golden.json"
 LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
+PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
 
 

@@ -21,6 +21,7 @@ from ekiben.service.lifecycle.startup_report import announce, report_start
 from ekiben.service.protocols import predict
 from ekiben.service.row_log.folder import open_folder
 from ekiben.service.row_log.logs import is_logging
+from ekiben.service.servings.watching import check_source
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.multiprocess import mark_complete
@@ -100,6 +101,7 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
     from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
 
     try:
+        check_source(settings, models)
         for model in models:
             model.start_engine()
         ports = choose_ports(settings)

@@ -113,11 +113,9 @@ class Dataplane:
             metrics.count_rejected(protocol, CallerGone.reason)
             raise
         except Exception as error:
-            self._record_failure(error, started)
+            self._record_failure(error, started, caller)
             raise
-        self._recorder.record_answer(time.monotonic() - started)
-        if caller is not None:
-            caller.prediction_id = caller.own_id or self._ids.next()
+        self._record_answer(answers, started, caller)
         if log is not None:
             prediction_id = self._ids.next() if caller is None else caller.prediction_id
             if work.kept is not None:
@@ -139,8 +137,18 @@ class Dataplane:
             prepared.picked = self.row_log.pick_large(rows)
         return prepared
 
-    def _record_failure(self, error: Exception, started: float) -> None:
+    def _record_answer(self, answers: Answers, started: float, caller: Caller | None) -> None:
+        seconds = time.monotonic() - started
+        self._recorder.record_answer(seconds)
+        if caller is not None:
+            caller.prediction_id = caller.own_id or self._ids.next()
+            if caller.drawn is not None:
+                caller.drawn.note_answer(seconds, answers, caller.prediction_id)
+
+    def _record_failure(self, error: Exception, started: float, caller: Caller | None = None) -> None:
         self._recorder.record_failure(time.monotonic() - started)
+        if caller is not None and caller.drawn is not None:
+            caller.drawn.note_failure(error)
         if self.monitor is not None and isinstance(error, InvalidInput):
             self.monitor.reject(error.field_errors)
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from ekiben.service.canary.run import Drawn
+
 HEADER = b"x-prediction-id"
 METADATA = HEADER.decode()  # over gRPC
 MAX_ID_BYTES = 128
@@ -26,6 +28,7 @@ class Caller(Protocol):
 
     own_id: bytes  # that the caller gave, b"" if none
     prediction_id: bytes  # that the answer has, once there is one
+    drawn: Drawn | None  # if a canary has chosen the version that answers
 
 
 class PredictionIds:

@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
+from ekiben.service.sources.address import parse_source
+from ekiben.service.tls_files import check_pair
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
@@ -107,6 +108,22 @@ class Settings(BaseModel):
         SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'
     )
 
+    canary_header: str = Field(
+        "x-canary-key",
+        pattern=r"^[0-9A-Za-z._-]+$",
+        description="header, over gRPC metadata, whose value names a caller to whom a canary always gives the same "
+        "version; without it `X-Request-Id` does",
+    )
+    model_source: str = Field(
+        "",
+        description="`models:/NAME@ALIAS` of the MLflow registry at `MLFLOW_TRACKING_URI`: the version that the alias "
+        "names takes the served one's place, whenever it moves",
+    )
+    registry_poll_s: float = Field(30.0, ge=1, le=86_400, description="time between two looks at it, seconds")
+    registry_secret: SecretStr = Field(
+        SecretStr(""), description="secret of the registry's webhook, a call of which makes the service look at once"
+    )
+
     auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")
@@ -129,6 +146,14 @@ class Settings(BaseModel):
         if self.tls_cert_file is None:
             return {"enabled": False}
         return {"enabled": True, "certfile": str(self.tls_cert_file), "keyfile": str(self.tls_key_file)}
+
+    @field_validator("model_source")
+    @classmethod
+    def check_source(cls, source: str) -> str:
+        """Reject what names no alias of a registered model."""
+        if source:
+            parse_source(source)
+        return source
 
     @field_validator("host")
     @classmethod
@@ -156,7 +181,7 @@ class Settings(BaseModel):
         if self.tls_cert_file and self.grpc_on_main_port:
             raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
         if self.tls_cert_file and self.tls_key_file:
-            _check_pair(self.tls_cert_file, self.tls_key_file)
+            check_pair(self.tls_cert_file, self.tls_key_file)
         return self
 
     @model_validator(mode="after")
@@ -176,29 +201,6 @@ class Settings(BaseModel):
                 f"MAX_WAITING_ROWS={self.max_waiting_rows} must be at least MAX_REQUEST_ROWS={self.max_request_rows}"
             )
         return self
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Raise ValueError unless TLS can be spoken with these files."""
-    for name, path in (("TLS_CERT_FILE", certificate), ("TLS_KEY_FILE", key)):
-        if not (path.is_file() and os.access(path, os.R_OK)):
-            raise ValueError(f"{name}={str(path)!r} can't be read: name a PEM file that this user may read")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_verify_locations(certificate)
-    except ssl.SSLError:
-        raise ValueError(f"TLS_CERT_FILE={str(certificate)!r} holds no PEM certificate") from None
-    try:
-        context.load_cert_chain(certificate, key, password=_reject_password)
-    except ssl.SSLError as error:
-        fault = "holds no PEM private key"
-        if error.reason == "KEY_VALUES_MISMATCH":
-            fault = f"is not the key of the certificate in TLS_CERT_FILE={str(certificate)!r}"
-        raise ValueError(f"TLS_KEY_FILE={str(key)!r} {fault}") from None
-
-
-def _reject_password() -> str:
-    raise ValueError("TLS_KEY_FILE is encrypted with a passphrase: decrypt it first (openssl pkey -in … -out …)")
 
 
 def read_settings() -> Settings:

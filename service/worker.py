@@ -12,6 +12,9 @@ from ekiben.model.package import PackedModel
 from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.canary.conducting import Conductor
+from ekiben.service.canary.description import render_series as render_canaries
+from ekiben.service.canary.protocol import build_canary
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
@@ -22,7 +25,7 @@ from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
-from ekiben.service.lifecycle.drain import drain_on_sigterm, ignore_hangup, reload_on_hangup
+from ekiben.service.lifecycle.drain import drain_on_sigterm
 from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
 from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
@@ -37,8 +40,9 @@ from ekiben.service.servings.repository import build_repository
 from ekiben.service.servings.room import Room
 from ekiben.service.servings.sagemaker import build_sagemaker
 from ekiben.service.servings.serving import Serving
-from ekiben.service.servings.servings import Servings
-from ekiben.service.servings.store_watch import watch_store
+from ekiben.service.servings.servings import Origin, Servings, Versions
+from ekiben.service.servings.staging import conduct_canary
+from ekiben.service.servings.watching import VersionWatch
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.exposition import exposition
@@ -52,6 +56,8 @@ class Worker:
     """What the parts of a worker share, and its life: `open`, answer, `stop_being_ready`, `close`."""
 
     servings: Servings
+    watch: VersionWatch
+    conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
 
     def __init__(self, settings: Settings, models: Sequence[PackedModel]) -> None:
@@ -71,7 +77,6 @@ class Worker:
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
         )
         self._grpc_socket = GrpcSocket() if settings.grpc_on_main_port else None
-        self._watching: list[asyncio.Task[None]] = []
         if self._grpc_socket:
             use_protocol(partial(ProtocolDetector, self.http, self._grpc_socket))
         else:
@@ -91,18 +96,23 @@ class Worker:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
         reloader = Reloader(self.servings, factory)
-        on_demand = OnDemand(self.servings, reloader, room, self._allow_features)
+        self._conduct = partial(conduct_canary, self.servings, reloader, settings.canary_header, factory.ids, folder)
+        self.conductors = {versions.name: self._conduct(versions) for versions in self.servings.models}
+        on_demand = OnDemand(self.servings, reloader, room, self._welcome, self._forget)
         versions = unite(self.servings, self.servings.default.current.protocols)
-        repository = build_repository(self.servings, on_demand, settings)
+        repository = build_repository(self.servings, on_demand, settings, self.conductors)
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
-        protocols = [exposition(self._prepare_series), repository, sagemaker, *versions]
+        canary = build_canary(self.conductors)
+        self.watch = VersionWatch(settings, self.servings, reloader)
+        protocols = [exposition(self._prepare_series), repository, sagemaker, self.watch.webhook, canary, *versions]
         mount(self.router, protocols, settings)
         self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
         for model in self.models:
             self._allow_features(model)
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
         logger.info(describe_routes([*versions, repository, sagemaker]))
-        self._watch_signals(reloader)
+        self._watch_signals()
+        self.watch.begin()
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
@@ -119,6 +129,15 @@ class Worker:
         """Let gRPC's messages hold as many rows of this model as they may."""
         self.grpc.allow_values(self.settings.max_request_rows * len(model.schema.features))
 
+    def _welcome(self, versions: Versions) -> None:
+        """Note a model that was loaded on demand; one of a folder has no other versions."""
+        self._allow_features(versions.current.model)
+        if versions.origin is not Origin.FOLDER:
+            self.conductors[versions.name] = self._conduct(versions)
+
+    def _forget(self, name: str) -> None:
+        self.conductors.pop(name, None)
+
     def _list_others(self) -> list[str]:
         """Return the names of the models that calls which name none don't get."""
         return [versions.name for versions in self.servings.models if versions is not self.servings.default]
@@ -130,7 +149,8 @@ class Worker:
             if prepare := versions.current.prepare_series:
                 judges[versions.name] = prepare()
                 await asyncio.sleep(0)  # of fifty models it would be 20 ms in which nobody gets an answer
-        return partial(render_series, judges)
+        states = {model: conductor.state for model, conductor in self.conductors.items() if conductor.state}
+        return lambda: render_series(judges) + (render_canaries(states) if states else b"")
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""
@@ -144,18 +164,12 @@ class Worker:
 
     async def close(self) -> None:
         """Stop gRPC and the engines."""
-        for task in self._watching:
-            task.cancel()
+        self.watch.end()
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
 
-    def _watch_signals(self, reloader: Reloader) -> None:
+    def _watch_signals(self) -> None:
         start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)
-        if not self.settings.reloads:
-            ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
-            return
-        self._watching = [asyncio.ensure_future(watch_store(self.servings.list_stored, reloader.load))]
-        reload_on_hangup(reloader.load_newest)

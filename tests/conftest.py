@@ -78,7 +78,7 @@ def two_versions(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -
     with sqlite3.connect(STATE / "mlflow.db") as source, sqlite3.connect(folder / "mlflow.db") as copy:
         source.backup(copy)
     stores = stores_in(folder)
-    run("-m", "ekiben.training", "train", "--rows", "5000", "--epochs", "1", "--seed", "1", **stores)
+    run("-m", "ekiben.training", "train", "--rows", str(ROWS), "--epochs", "1", "--seed", "1", **stores)
     run("-m", "ekiben.training", "promote", "2", **stores)
     run("-m", "ekiben.training", "rollback", **stores)
     return folder

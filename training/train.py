@@ -11,6 +11,7 @@ import numpy as np
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.schema import Schema
+from ekiben.model.package import PACKAGE
 from ekiben.model.store import check_writable
 from ekiben.model.training_scores import EVALUATION_FILE
 from ekiben.training.checks.alarms.learning import learn_alarms
@@ -37,6 +38,7 @@ from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
+from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
 from ekiben.training.registry.saved_model import check_raw_answers
 from ekiben.training.registry.scores_packing import describe_scores
@@ -112,12 +114,13 @@ def train(
         target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
         log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
         groups = log_fairness(problem, target, test, labels, trained.answers)
-        package = Path(scratch) / tracking.PACKAGE
+        package = Path(scratch) / PACKAGE
         package.mkdir()
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained, problem.split.time)
         version = tracking.register(problem.name, model_uri, lineage)
+        publish_package(package, version, run.info.run_id)
     with tracking.deciding():  # the run is complete, whatever comes of this
         promote_if_better(prepared.schema, test, labels, version, trained.scores)
     return version
@@ -183,7 +186,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) 
         step("MLflow model")
         model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
-        mlflow.log_artifacts(str(package), tracking.PACKAGE)
+        mlflow.log_artifacts(str(package), PACKAGE)
     return model_uri
 
 

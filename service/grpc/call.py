@@ -80,7 +80,7 @@ async def _answer(state: ServerState, method: Method, protocol: str, context: An
         check_token(state.authenticator, context)
         if state.in_progress >= state.max_in_progress:
             raise Overloaded(RETRY_AFTER_S)
-    call = Call(_timeout_s(context, state.settings))
+    call = Call(_timeout_s(context, state.settings), metadata=context.invocation_metadata)
     body = await state.receiver.receive(context, call.timeout_s)
     size = len(body)
     state.in_progress += 1

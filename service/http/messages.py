@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
@@ -25,7 +26,6 @@ Header = tuple[bytes, bytes]
 
 JSON_TYPE = b"application/json"
 TIMEOUT_HEADER = b"x-request-timeout-ms"
-REQUEST_ID_HEADER = b"x-request-id"
 MODEL_VERSION_HEADER = b"x-model-version"
 RANDOM_ID_BYTES = 16
 MAX_TIMEOUT_MS = 86_400_000  # a day
@@ -54,6 +54,7 @@ class Request:
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)
         self.own_id = find_usable(self.given_id)
         self.prediction_id = b""  # of the answer, if it is one to rows
+        self.drawn: Drawn | None = None  # if a canary has chosen the version that answers
         self.model_version = b""  # that answers
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
@@ -64,6 +65,10 @@ class Request:
     def id(self) -> bytes:
         """The caller's request id if it is usable, else one of ours."""
         return find_usable(self.given_id) or os.urandom(RANDOM_ID_BYTES).hex().encode()
+
+    def read_header(self, name: bytes) -> bytes:
+        """Return a header, b"" if there is none."""
+        return self.headers.get(name, b"")
 
     def left_s(self, timeout_s: float) -> float:
         """Return the seconds that are left of those since the request arrived; raise DeadlineExceeded if none are."""

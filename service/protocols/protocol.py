@@ -1,10 +1,11 @@
 """What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import CallerGone, DeadlineExceeded
 from ekiben.service.http.messages import Request, Response
@@ -80,6 +81,8 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     own_id: bytes = b""  # that the caller gave its prediction
     prediction_id: bytes = b""  # of the answer, if it is one to rows
+    drawn: Drawn | None = None  # if a canary has chosen the version that answers
+    metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
     model_version: bytes = b""  # that answers
 
     def left_s(self) -> float:
@@ -90,6 +93,12 @@ class Call:
         if left_s <= 0:
             raise DeadlineExceeded
         return left_s
+
+    def read_header(self, name: bytes) -> bytes:
+        """Return the metadata of that name, b"" if there is none."""
+        wanted = name.decode()
+        given = next((value for key, value in self.metadata() or () if key == wanted), b"")
+        return given.encode() if isinstance(given, str) else given
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function: here, or off the event loop if the call is large."""
@@ -108,12 +117,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Method:
-    """One operation over gRPC, from message to message; `probe` and `select` as in Route."""
+    """One operation over gRPC, from message to message; `probe` and `select` as in Route.
+
+    `rows`: it answers rows, so a canary may choose the version that does.
+    """
 
     request: Any  # the message's class
     answer: Callable[[Any, Call], Awaitable[Any]]
     probe: bool = False
     select: Callable[[Any], Named | None] = select_default
+    rows: bool = False
 
 
 def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
+from ekiben.service.row_log.feedback import PROTOCOL as FEEDBACK
 from ekiben.service.servings.servings import Servings
 
 
@@ -18,7 +19,7 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
     return [
         replace(
             protocol,
-            routes=tuple(_forward_route(servings, route) for route in protocol.routes),
+            routes=tuple(_forward_route(servings, route, protocol.name != FEEDBACK) for route in protocol.routes),
             services={
                 service: {name: _forward_method(servings, service, name, method) for name, method in methods.items()}
                 for service, methods in protocol.services.items()
@@ -28,19 +29,22 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
     ]
 
 
-def _forward_route(servings: Servings, route: Route) -> Route:
-    key, select, header = (route.method, route.path), route.select, route.header
+def _forward_route(servings: Servings, route: Route, predicts: bool) -> Route:
+    """Return a route before all versions; a canary chooses among those that answer rows, which are posted."""
+    key, select, rows = (route.method, route.path), route.select, predicts and route.method == "POST"
+    header = route.header
 
     # No coroutine of its own: each costs a quarter of a microsecond.
     def answer(request: Request) -> Awaitable[bytes | Response]:
-        return servings.pick(select(request.parameters), request).answer(key, request)
+        return servings.pick(select(request.parameters), request if rows else None).answer(key, request)
 
     def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
-        return servings.default.pick(request).answer(key, request)
+        return servings.default.pick(request if rows else None).answer(key, request)
 
     def answer_by_header(request: Request) -> Awaitable[bytes | Response]:
         value = request.headers.get(header)
-        return servings.pick(select_by_header(value) if value else None, request).answer(key, request)
+        named = select_by_header(value) if value else None
+        return servings.pick(named, request if rows else None).answer(key, request)
 
     if "{model}" in route.path:
         return replace(route, answer=answer)
@@ -48,9 +52,9 @@ def _forward_route(servings: Servings, route: Route) -> Route:
 
 
 def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:
-    key, select = (service, name), method.select
+    key, select, rows = (service, name), method.select, method.rows
 
     def answer(request: Any, call: Call) -> Awaitable[Any]:
-        return servings.pick(select(request), call).answer_call(key, request, call)
+        return servings.pick(select(request), call if rows else None).answer_call(key, request, call)
 
     return replace(method, answer=answer)

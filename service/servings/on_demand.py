@@ -20,7 +20,7 @@ from ekiben.service.servings.loading import open_model_gently
 from ekiben.service.servings.reloading import Reloader, find
 from ekiben.service.servings.room import Room
 from ekiben.service.servings.serving import Serving
-from ekiben.service.servings.servings import Origin, Servings
+from ekiben.service.servings.servings import Origin, Servings, Versions
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
@@ -32,13 +32,18 @@ class OnDemand:
     """Adds models to those that are served, and takes them away; belongs to one event loop."""
 
     def __init__(
-        self, servings: Servings, reloader: Reloader, room: Room, note_model: Callable[[PackedModel], None]
+        self,
+        servings: Servings,
+        reloader: Reloader,
+        room: Room,
+        welcome: Callable[[Versions], None],
+        forget: Callable[[str], None],
     ) -> None:
-        """`note_model` is called with each model before it answers."""
+        """`welcome` is called with each model that has been loaded, `forget` with the name of each that ends."""
         self._servings = servings
         self._reloader = reloader
         self._room = room
-        self._note_model = note_model
+        self._welcome, self._forget = welcome, forget
 
     async def load(self, name: str, version: str = "", force: bool = False) -> Serving:
         """Let a version of the store answer, the newest if none is named; return it once it does.
@@ -64,10 +69,13 @@ class OnDemand:
     async def unload(self, name: str) -> None:
         """End a model after its last answer; raise BadRequest if it is not served, or has to stay."""
         async with self._reloader.line.take():  # it may be just getting another version
-            if self._servings.find_model(name) is self._servings.default:
+            versions = self._servings.find_model(name)
+            if versions is self._servings.default:
                 raise BadRequest(
                     409, f"`{name}` answers the calls that name no model, so it stays: load another version instead"
                 )
+            if versions.run is not None:
+                raise BadRequest(409, f"`{name}` has a canary: stop it first")
             self._remove(name)
         logger.info("%s is unloaded", name)
 
@@ -81,8 +89,7 @@ class OnDemand:
             metrics.count_reload("failed")
             logger.warning("%s can't be loaded: %s", name, error)
             raise BadRequest(404 if isinstance(error, ModelMissing) else 400, str(error)) from None
-        self._note_model(model)
-        self._servings.add(serving, origin)
+        self._welcome(self._servings.add(serving, origin))
         self._room.take(model, read_resident_bytes() - before)
         metrics.count_reload("served")
         metrics.set_model_info(model)
@@ -101,7 +108,8 @@ class OnDemand:
     def _make_room(self, name: str, evict: bool) -> None:
         """End models until another one fits; raise BadRequest if they may not be ended, or there are none."""
         while lack := self._room.find_lack():
-            candidates = [one for one in self._servings.models if one.origin is not Origin.NAMED] if evict else []
+            loaded = [one for one in self._servings.models if one.origin is not Origin.NAMED and one.run is None]
+            candidates = loaded if evict else []
             if not candidates:
                 advice = "unload one first, or give the service more with MAX_MODELS, MODELS_MIB or memory"
                 raise BadRequest(INSUFFICIENT_STORAGE, f"there is no room for {show(name)}: {lack}; {advice}")
@@ -114,6 +122,7 @@ class OnDemand:
         for serving in self._servings.find_model(name):
             metrics.set_model_info(serving.model, 0)
         self._servings.remove(name)
+        self._forget(name)
         self._room.give(name)
 
     def check_allowed(self) -> None:

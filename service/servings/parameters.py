@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.validation import shorten, show, suggest
+from ekiben.service.canary.protocol import SHARE
 from ekiben.service.errors import BadRequest
 
 VERSION, FORCE = "version", "force"
@@ -12,7 +13,11 @@ PARAMETERS = {
     "properties": {
         "parameters": {
             "type": "object",
-            "properties": {VERSION: {"type": "string"}, FORCE: {"type": "boolean"}},
+            "properties": {
+                VERSION: {"type": "string"},
+                FORCE: {"type": "boolean"},
+                SHARE: {"type": "number", "minimum": 0, "maximum": 1},
+            },
         }
     },
 }

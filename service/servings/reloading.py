@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from ekiben.contract.compatibility import find_differences, read_spans
 from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
 from ekiben.model.store import VersionMissing, find_model, read_digest
@@ -18,6 +21,11 @@ from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
+MAX_DIFFERENCES = 5  # that are named
+
+
+class CallersRefused(UserError):
+    """A version would reject what callers of the served one send."""
 
 
 class Reloader:
@@ -35,7 +43,22 @@ class Reloader:
         which what is served stays.
         """
         async with self.line.take():
-            return await self._load(name, version, force)
+            self.check_allowed()
+            return self._serve(name, await self._prepare(name, partial(find, name, version), force))
+
+    async def load_folder(self, name: str, folder: Path, digest: str) -> Serving:
+        """Let the version in a folder answer, whose manifest has that digest; raises as `load` does."""
+        async with self.line.take():
+            return self._serve(name, await self._prepare(name, lambda: (folder, digest), force=False))
+
+    async def hold(self, name: str, version: str, force: bool = False) -> None:
+        """Have a version of the store ready beside the one that answers; raises as `load` does."""
+        async with self.line.take():
+            self.check_allowed()
+            serving = await self._prepare(name, partial(find, name, version), force)
+            if serving is not None:
+                self._servings.hold(serving)
+                metrics.set_model_info(serving.model)
 
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
@@ -43,26 +66,37 @@ class Reloader:
             with contextlib.suppress(BadRequest, Overloaded):
                 await self.load(name)
 
-    async def _load(self, name: str, version: str, force: bool) -> Serving:
+    def _serve(self, name: str, serving: Serving | None) -> Serving:
+        if serving is None:
+            return self._servings.find_model(name).current
+        self.replace(serving)
+        return serving
+
+    def replace(self, serving: Serving) -> None:
+        """Let a version that is ready answer whoever names none."""
+        name, model = serving.model.name, serving.model
+        before = self._servings.find_model(name).current.model
+        self._servings.replace(serving)
+        metrics.count_reload("served")
+        metrics.set_model_info(before, 0)
+        metrics.set_model_info(model)
+        logger.info("%s version %s takes the place of version %s", name, model.version, before.version)
+
+    async def _prepare(self, name: str, locate: Callable[[], tuple[Path, str]], force: bool) -> Serving | None:
+        """Return a version that is ready to answer, None if it answers already; `locate` may take its time."""
         current = self._servings.find_model(name).current
-        self.check_allowed()
         try:
-            stored, digest = await asyncio.to_thread(find, name, version)
+            folder, digest = await asyncio.to_thread(locate)
             if digest == current.model.digest:
                 logger.info("%s version %s is served already", name, current.model.version)
-                return current
-            model = await open_model_gently(stored, digest)
-            serving = await self.build(model, current)
+                return None
+            model = await open_model_gently(folder, digest)
+            check_callers(current.model, model, force)
+            return await self.build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
-            raise BadRequest(404 if isinstance(error, VersionMissing) else 400, str(error)) from None
-        self._servings.replace(serving)
-        metrics.count_reload("served")
-        metrics.set_model_info(current.model, 0)
-        metrics.set_model_info(model)
-        logger.info("%s version %s takes the place of version %s", name, model.version, current.model.version)
-        return serving
+            raise BadRequest(STATUSES.get(type(error), 400), str(error)) from None
 
     @property
     def settings(self) -> Settings:
@@ -83,7 +117,29 @@ class Reloader:
             )
 
 
+def check_callers(served: PackedModel, model: PackedModel, force: bool) -> None:
+    """Raise CallersRefused if a version would reject, or misread, what callers of the served one send.
+
+    Who goes back to an older version wants just that, and at once: then the differences are only said.
+    """
+    seen = read_spans(served.reference) if served.reference else None
+    differences = find_differences(served.schema, model.schema, seen)
+    if not differences:
+        return
+    sentence = f"version {model.version} does not take what callers of version {served.version} send: "
+    sentence += "; ".join(differences[:MAX_DIFFERENCES])
+    if len(differences) > MAX_DIFFERENCES:
+        sentence += f"; and {len(differences) - MAX_DIFFERENCES} more"
+    if force or int(model.version) < int(served.version):
+        logger.warning("%s", sentence)
+    else:
+        raise CallersRefused(f"{sentence}. To serve it all the same, load it with `force`")
+
+
 def find(name: str, version: str) -> tuple[Path, str]:
     """Return where the store has a version, and the digest of its manifest."""
     stored = find_model(name, version)
     return Path(stored.path), read_digest(stored)
+
+
+STATUSES: dict[type[UserError], int] = {VersionMissing: 404, CallersRefused: 409}

@@ -8,7 +8,11 @@ import orjson
 from google.protobuf.json_format import ParseDict
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.validation import show
 from ekiben.model.store import list_names, read_latest
+from ekiben.service.canary.conducting import Conductor
+from ekiben.service.canary.protocol import SHARE, read_share
+from ekiben.service.canary.state import EVERYONE
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
@@ -26,9 +30,11 @@ from ekiben.service.servings.servings import Servings
 from ekiben.service.settings import Settings
 
 MAX_BODY_BYTES = 4096
+Conductors = Mapping[str, Conductor]  # of canaries, by model
 STATISTICS = Operation("Statistics of the requests answered so far")
 LOAD = Operation(
-    "Let a model answer, or another version of it: the newest of the store, or the one that `version` names",
+    "Let a model answer, or another version of it: the newest of the store, or the one that `version` names; with "
+    "`share` only so large a share of the callers, as a canary",
     {"application/json": PARAMETERS},
 )
 UNLOAD = Operation(
@@ -37,9 +43,9 @@ UNLOAD = Operation(
 )
 
 
-def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings) -> Protocol:
+def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings, conductors: Conductors) -> Protocol:
     """Return what the repository registers."""
-    api = Api(servings, on_demand, settings)
+    api = Api(servings, on_demand, settings, conductors)
     repository = "/v2/repository/models/{model}"
     routes = (
         Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
@@ -63,7 +69,8 @@ def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings
 class Api:
     """Answers the calls, over HTTP and, with `_call` in their names, over gRPC."""
 
-    def __init__(self, servings: Servings, on_demand: OnDemand, settings: Settings) -> None:
+    def __init__(self, servings: Servings, on_demand: OnDemand, settings: Settings, conductors: Conductors) -> None:
+        self._conductors = conductors
         self._servings = servings
         self._on_demand = on_demand
         self._settings = settings
@@ -93,7 +100,7 @@ class Api:
 
     async def load(self, request: Request) -> bytes:
         parameters = read_request(await self._read(request))
-        return encode_json(describe(await self._load(request.parameters["model"], parameters)))
+        return encode_json(await self._load(request.parameters["model"], parameters))
 
     async def load_call(self, request: Any, call: Call) -> Any:
         await self._load(request.model_name, read_parameters(request.parameters))
@@ -108,9 +115,23 @@ class Api:
         await self._unload(request.model_name, read_parameters(request.parameters))
         return message("inference.RepositoryModelUnloadResponse")()
 
-    async def _load(self, name: str, parameters: Mapping[str, Any]) -> Serving:
-        check_parameters(parameters, (VERSION, FORCE))
-        return await self._on_demand.load(name, read_version(parameters), parameters.get(FORCE) is True)
+    async def _load(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Let a version answer everyone, or a share of the callers; return what did."""
+        check_parameters(parameters, (VERSION, FORCE, SHARE))
+        share, version, force = read_share(parameters), read_version(parameters), parameters.get(FORCE) is True
+        conductor = self._conductors.get(name)
+        if share is not None and conductor is None:
+            self._servings.find_model(name)
+            raise BadRequest(409, f"{show(name)} was loaded from a folder: it has no other versions")
+        if conductor is None or (share is None and not version):  # of a model that isn't served, or the newest version
+            return describe(await self._on_demand.load(name, version, force))
+        if share == 0:
+            await conductor.stop()
+            return describe(self._servings.find_model(name).current)
+        if not version:
+            raise BadRequest(400, f"parameters.{SHARE}: name the version that answers so many, as parameters.{VERSION}")
+        state = await conductor.set_share(version, EVERYONE if share is None else share, force)
+        return {"name": name, "version": version, "state": "READY", SHARE: state.share, "changed": state.changed}
 
     async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))
@@ -122,6 +143,10 @@ class Api:
         serving = versions.find(version) if version else versions.current
         if serving is versions.current:
             raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
+        conductor = self._conductors.get(name)
+        if conductor and conductor.is_trying(serving.model.version):
+            await conductor.stop()
+            return
         self._servings.release(name, serving.model.version)
 
     def _list_names(self) -> list[str]:

@@ -1,22 +1,19 @@
 """The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 from ekiben.contract.validation import show
 from ekiben.model.package import CHAMPION
+from ekiben.service.canary.run import Run
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
 from ekiben.service.telemetry import metrics
-
-logger = logging.getLogger("bentoml.service")
-
 
 MAX_LISTED = 10  # models, in a sentence
 
@@ -37,6 +34,8 @@ class Versions:
         self.origin = origin
         self._since = time.time()
         self.held: dict[str, Serving] = {}
+        self.run: Run | None = None  # a canary, which chooses who is answered by a version that is held
+        self.replaced: Callable[[str], None] = lambda version: None  # is called with the version that answers now
 
     @property
     def name(self) -> str:
@@ -52,9 +51,12 @@ class Versions:
         yield self.current
         yield from self.held.values()
 
-    def pick(self, caller: Request | Call) -> Serving:
-        """Return the version that answers a caller who names none."""
-        return self.current
+    def pick(self, caller: Request | Call | None) -> Serving:
+        """Return the version that answers a caller who names none; only one with rows is given, for a canary."""
+        run = self.run
+        if run is None or caller is None or not run.choose(caller):
+            return self.current
+        return self.held.get(run.canary.candidate, self.current)
 
     def find(self, version: str) -> Serving:
         """Return the version of that number or alias; raise BadRequest if it is not held."""
@@ -107,7 +109,7 @@ class Servings:
             raise BadRequest(404, f"model {show(name)} is not served here: {served} {are}")
         return versions
 
-    def pick(self, named: Named | None, caller: Request | Call) -> Serving:
+    def pick(self, named: Named | None, caller: Request | Call | None) -> Serving:
         """Return what answers a caller; raise BadRequest if it names what is not served."""
         if named is None:
             return self.default.pick(caller)
@@ -121,14 +123,18 @@ class Servings:
         """Let a version answer whoever names none; the one before ends after its last answer."""
         versions = self._models[serving.model.name]
         before, versions.current = versions.current, serving
-        versions.held.pop(serving.model.version, None)
+        held = versions.held.pop(serving.model.version, None)
         serving.dataplane.ready = self.ready
         self._retire(before)
+        if held is not None and held is not serving:
+            self._retire(held)
+        versions.replaced(serving.model.version)
 
-    def add(self, serving: Serving, origin: Origin) -> None:
+    def add(self, serving: Serving, origin: Origin) -> Versions:
         """Serve one more model."""
         serving.dataplane.ready = self.ready
-        self._models[serving.model.name] = Versions(serving, origin)
+        versions = self._models[serving.model.name] = Versions(serving, origin)
+        return versions
 
     def remove(self, name: str) -> None:
         """End a model, each version after its last answer."""
@@ -140,6 +146,7 @@ class Servings:
         """Let a version answer those who name it, beside the one that answers the others."""
         held = self._models[serving.model.name].held
         before = held.get(serving.model.version)
+        serving.dataplane.ready = self.ready
         held[serving.model.version] = serving
         if before is not None:
             self._retire(before)

@@ -122,6 +122,11 @@ def count_reload(result: str) -> None:
     get_series().reloads.labels(result).inc()
 
 
+def count_registry_look(result: str) -> None:
+    """Count a look at the registry that MODEL_SOURCE names."""
+    get_series().registry_looks.labels(result).inc()
+
+
 def flush_regularly(read_waiting_rows: Callable[[], int], count_models: Callable[[], None]) -> None:
     """Hand everything to Prometheus now and every FLUSH_S on this event loop; `count_models` calls `count_model`."""
     flush()

@@ -71,6 +71,7 @@ class Series:
             ["model", "version", "engine", "run_id", "schema_digest"],
             multiprocess_mode="livemax",
         )
+        self.registry_looks = Counter("registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"])
 
 
 @cache

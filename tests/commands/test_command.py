@@ -18,7 +18,20 @@ from tests.conftest import run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image", "drift", "score-live", "alarms"),
+    *(
+        "init",
+        "train",
+        "compare",
+        "promote",
+        "rollback",
+        "predict",
+        "serve",
+        "image",
+        "drift",
+        "canary",
+        "score-live",
+        "alarms",
+    ),
     *(
         "capacity",
         "overload",

@@ -23,9 +23,9 @@ def hold(dataplane: Dataplane, protocols: Iterable[Protocol]) -> Servings:
 def assemble(servings: Servings, settings: Settings) -> list[Protocol]:
     """Return the protocols with the repository's; it loads nothing."""
     nothing: Any = None
-    on_demand = OnDemand(servings, Reloader(servings, nothing), nothing, nothing)
+    on_demand = OnDemand(servings, Reloader(servings, nothing), nothing, nothing, nothing)
     return [
-        build_repository(servings, on_demand, settings),
+        build_repository(servings, on_demand, settings, {}),
         *unite(servings, servings.default.current.protocols),
     ]
 

@@ -1,6 +1,5 @@
 """Decides which registered version is the champion, and packs it into the BentoML store."""
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +17,15 @@ from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
 from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
+from ekiben.model.package import LITERT_FILE, PACKAGE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
 from ekiben.model.store import find_model, open_stored
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import promotion_metric, score
 from ekiben.training.refusals import explain
 from ekiben.training.registry import tracking
 from ekiben.training.registry.packaging import store_package
-
-NOT_FOUND = 404
-SAYS_GONE = re.compile(r"\b404\b|NoSuchKey")  # of a server's artifacts, and of S3's
+from ekiben.training.registry.publishing import publish_again
+from ekiben.training.registry.reasons import says_gone
 
 
 class NoSuchVersion(UserError):
@@ -105,9 +103,11 @@ def _roll_back(name: str) -> None:
 def install(name: str, version: str) -> str:
     """Put a registered version into the BentoML store, if it is not there, and make it the champion."""
     registered = tracking.get_version(name, version)
-    if find_stored(registered) is None:
+    stored = find_stored(registered)
+    if stored is None:
         with open_package(registered) as package:
-            _store(package, registered)
+            stored = _store(package, registered)
+    publish_again(registered, stored)
     tracking.set_champion(name, version)
     return version
 
@@ -163,26 +163,17 @@ def find_stored(registered: ModelVersion) -> PackedModel | None:
 
 def _download(registered: ModelVersion, folder: str) -> Path | None:
     """Return the package that was logged with a run, or None if it is not there any more."""
-    uri = f"runs:/{registered.run_id}/{tracking.PACKAGE}"
+    uri = f"runs:/{registered.run_id}/{PACKAGE}"
     try:
         package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
     except (MlflowException, requests.HTTPError, OSError) as error:
-        if not _says_gone(error):
+        if not says_gone(error):
             raise
         return None
     return package if (package / SCHEMA_FILE).is_file() else None
 
 
-def _says_gone(error: Exception) -> bool:
-    """Return whether an artifact store says that nothing is there, and not that it can't be asked."""
-    if isinstance(error, MlflowException):
-        return error.error_code == "RESOURCE_DOES_NOT_EXIST" or SAYS_GONE.search(str(error)) is not None
-    if isinstance(error, requests.HTTPError):
-        return error.response is not None and error.response.status_code == NOT_FOUND
-    return isinstance(error, FileNotFoundError)
-
-
-def _store(package: Path, registered: ModelVersion) -> None:
+def _store(package: Path, registered: ModelVersion) -> PackedModel:
     """Put a package into the BentoML store; raise StoreUnusable, with what to do then, if that is impossible."""
     version = str(registered.version)
     lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
@@ -194,3 +185,4 @@ def _store(package: Path, registered: ModelVersion) -> None:
             f"({explain(error)}): make room or set BENTOML_HOME to another folder, then `ekiben promote {version}`"
         ) from None
     print(f"packed as {stored.tag}")
+    return open_stored(stored)

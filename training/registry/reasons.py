@@ -6,6 +6,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 import mlflow
+import requests
+from mlflow.exceptions import MlflowException
 
 LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 STATUSES = {
@@ -14,6 +16,7 @@ STATUSES = {
     404: "no MLflow server answers at this address (404 Not Found): check the address and its path",
 }
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+SAYS_GONE = re.compile(r"\b404\b|NoSuchKey")  # of a server's artifacts, and of S3's
 DRIVER = re.compile(r"\((?:\w+\.)+\w+\) ")  # such as (sqlite3.OperationalError), before its words
 
 
@@ -25,6 +28,15 @@ def find_reason(error: Exception) -> str:
             return explain(found)
     line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return DRIVER.sub("", line, count=1)
+
+
+def says_gone(error: Exception) -> bool:
+    """Return whether an artifact store says that nothing is there, and not that it can't be asked."""
+    if isinstance(error, MlflowException):
+        return error.error_code == "RESOURCE_DOES_NOT_EXIST" or SAYS_GONE.search(str(error)) is not None
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code == HTTPStatus.NOT_FOUND
+    return isinstance(error, FileNotFoundError)
 
 
 def _explain_status(found: re.Match[str]) -> str:

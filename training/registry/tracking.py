@@ -31,7 +31,6 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
 HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to
-PACKAGE = "package"  # the run's artifact folder that holds what is packed
 
 
 def connect() -> bool:

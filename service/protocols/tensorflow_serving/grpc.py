@@ -40,9 +40,9 @@ def build_services(dataplane: Dataplane, protocol: str) -> Mapping[str, Mapping[
     api = Api(dataplane, protocol)
     return {
         f"{PACKAGE}.PredictionService": {
-            "Predict": Method(PredictRequest, api.predict, select=read_spec),
-            "Classify": Method(ClassificationRequest, api.classify, select=read_spec),
-            "Regress": Method(RegressionRequest, api.regress, select=read_spec),
+            "Predict": Method(PredictRequest, api.predict, select=read_spec, rows=True),
+            "Classify": Method(ClassificationRequest, api.classify, select=read_spec, rows=True),
+            "Regress": Method(RegressionRequest, api.regress, select=read_spec, rows=True),
             "GetModelMetadata": Method(GetModelMetadataRequest, api.describe, select=read_spec),
         },
         f"{PACKAGE}.ModelService": {

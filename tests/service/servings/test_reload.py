@@ -24,6 +24,7 @@ from ekiben.model.package import GOLDEN_FILE, MANIFEST_FILE, PackedModel, open_m
 from tests.callers import triton_inputs
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.http_client import HTTP
+from tests.service.servings.repack import rename_feature, sign
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +154,8 @@ def test_a_promoted_version_answers_at_once_and_no_answer_is_lost(
 
 
 def test_tritons_clients_load_a_version_and_go_back(service: Server, rows: Rows, wanted: Wanted) -> None:
-    assert load(service, version="2") == {"name": NAME, "version": "2", "state": "READY"}
+    loaded = load(service, version="2")
+    assert (loaded["name"], loaded["version"], loaded["state"]) == (NAME, "2", "READY")
     version, answers = ask(service, rows)
     assert version == "2"
     np.testing.assert_allclose(answers, wanted["2"], atol=1e-5)
@@ -229,3 +231,30 @@ def test_an_image_stays_with_its_model(versions: Path, tmp_path: Path, rows: Row
         choose(versions, "2")
         time.sleep(4)  # longer than the store is left alone
         assert ask(server, rows)[0] == "1"
+
+
+def test_a_version_that_callers_cannot_call_is_refused_with_the_differences(
+    versions: Path, tmp_path: Path, rows: Rows
+) -> None:
+    rename_feature(versions, "2", "carrier", "airline")
+    with serve(tmp_path, BENTOML_HOME=str(versions)) as server:
+        refused = load(server, 409, version="2")["error"]
+        assert refused.startswith("version 2 does not take what callers of version 1 send: `airline` is required")
+        assert "`carrier` is an unknown field, callers send it" in refused
+        assert ask(server, rows)[0] == "1"
+        assert load(server, version="2", force=True)["version"] == "2"
+        assert HTTP.post(f"{server.url}/predict", json={"rows": rows}).status_code == 400
+        page = HTTP.get(f"{server.url}/docs.json").json()
+        assert "airline" in page["components"]["schemas"]["Row"]["properties"]
+        load(server, version="1")  # going back is never refused
+        assert ask(server, rows)[0] == "1"
+
+
+def test_a_version_with_other_golden_answers_is_refused(service: Server, versions: Path, rows: Rows) -> None:
+    folder = versions / "models" / NAME / "2"
+    golden = json.loads((folder / GOLDEN_FILE).read_text())
+    golden["answers"][0][0] += 0.1
+    (folder / GOLDEN_FILE).write_text(json.dumps(golden))
+    sign(folder)
+    assert "away from what it answered in training" in load(service, 400, version="2")["error"]
+    assert ask(service, rows)[0] == "1"

@@ -1,0 +1,56 @@
+"""Remembers answers by their ids until labels come for them, and adds up what each version has lost.
+
+Labels may come hours later, when more was answered than can be remembered. So what is kept is an even sample of all
+answers since the share last changed: ids whose hash lies below a limit, which is halved when there are too many.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import orjson
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.schema import Target
+from ekiben.service.canary.loss import Losses, measure_losses
+from ekiben.service.canary.tally import ARMS
+
+MAX_KEPT = 2**15  # requests: 10 MB
+MAX_ROWS = 100  # of a request; the answers to larger ones aren't kept
+ALL = 2**32
+
+
+class AnswerMemory:
+    """The answers of one process to requests of one canary at one share."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._classes = {orjson.dumps(one).decode(): float(index) for index, one in enumerate(target.classes)}
+        self._kept: dict[bytes, tuple[int, int, Answers]] = {}  # by id: the hash, the arm and the answers
+        self._limit = ALL
+        self.losses: Losses = np.zeros((ARMS, 3))
+
+    def keep(self, prediction_id: bytes, arm: int, answers: Answers) -> None:
+        """Keep the answers to one request, unless they are left out of the sample."""
+        place = hash(prediction_id) % ALL
+        if place >= self._limit or len(answers) > MAX_ROWS:
+            return
+        self._kept[prediction_id] = place, arm, answers.copy()  # a view would keep its whole batch
+        if len(self._kept) > MAX_KEPT:
+            self._limit //= 2
+            self._kept = {key: one for key, one in self._kept.items() if one[0] < self._limit}
+
+    def add_labels(self, labels: Iterable[tuple[str, str | float]]) -> None:
+        """Take labels by their rows' ids, as they are kept: classes as JSON, or numbers; each row's first counts."""
+        for row_id, label in labels:
+            request_id, _, row = row_id.partition("/")
+            position = label if isinstance(label, float) else self._classes.get(label)
+            kept = self._kept.get(request_id.encode())
+            index = int(row) if row.isdecimal() else 0
+            if kept is None or position is None or index >= len(kept[2]):
+                continue
+            _, arm, answers = kept
+            if np.isnan(answers[index, 0]):
+                continue
+            loss = float(measure_losses(self._target, answers[index : index + 1], np.array([position]))[0])
+            answers[index] = np.nan
+            self.losses[arm] += (1.0, loss, loss**2)

@@ -1,0 +1,1 @@
+"""Where a model comes from that is not in the store yet: an MLflow registry, asked over HTTP."""

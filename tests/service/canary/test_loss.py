@@ -1,0 +1,80 @@
+"""Live loss: labels find their answers, and a candidate that loses more steps back, an honest one rarely."""
+
+import numpy as np
+import pytest
+
+from ekiben.contract.schema import Target
+from ekiben.service.canary import memory as module
+from ekiben.service.canary.loss import FALSE_STEP_BACKS, Loss, measure_losses
+from ekiben.service.canary.memory import AnswerMemory
+
+BINARY = Target(name="y", classes=(False, True))
+CLASSES = Target(name="y", task="multiclass", classes=("a", "b", "c"))
+NUMBER = Target(name="y", task="regression", scale=10.0)
+
+
+def look(random: np.random.Generator, means: tuple[float, float], looks: int) -> tuple[str, int]:
+    """Return what is found, and after how many labels of each version."""
+    losses, guardrail = np.zeros((2, 3)), Loss()
+    for _ in range(looks):
+        for arm, mean in enumerate(means):
+            fresh = random.exponential(mean, random.poisson(20))
+            losses[arm] += len(fresh), fresh.sum(), (fresh**2).sum()
+        if found := guardrail.look(losses, 0.0):
+            return found, int(losses[1, 0])
+    return "", 0
+
+
+def test_a_greater_loss_is_found_and_a_smaller_one_is_fine() -> None:
+    random = np.random.default_rng(1)
+    found, labels = look(random, (0.5, 0.7), 1000)
+    assert "the mean loss of {candidate} is 0." in found
+    assert labels < 2000
+    assert look(random, (0.7, 0.5), 1000) == ("", 0)
+
+
+def test_an_honest_candidate_steps_back_as_rarely_as_stated() -> None:
+    random = np.random.default_rng(2)
+    runs = 200
+    false = sum(look(random, (0.5, 0.5), 100)[0] != "" for _ in range(runs))
+    assert false <= max(1, 3 * FALSE_STEP_BACKS * runs)
+
+
+@pytest.mark.parametrize(
+    ("target", "answers", "label", "kept", "loss"),
+    [
+        (BINARY, [0.8], 1, "true", -np.log(0.8)),
+        (BINARY, [0.8], 0, "false", -np.log(0.2)),
+        (BINARY, [1.0], 0, "false", -np.log(1e-4)),
+        (CLASSES, [0.1, 0.2, 0.7], 1, '"b"', -np.log(0.2)),
+        (NUMBER, [5.0, 1.0, 9.0], 8.0, 8.0, 0.3),
+    ],
+)
+def test_a_label_finds_its_answer(
+    target: Target, answers: list[float], label: float, kept: str | float, loss: float
+) -> None:
+    given = np.array([answers], np.float32)
+    assert measure_losses(target, given, np.array([label]))[0] == pytest.approx(loss, abs=1e-6)
+    memory = AnswerMemory(target)
+    memory.keep(b"id", 1, given)
+    memory.add_labels([("id", kept), ("id", kept), ("other", kept), ("id/1", kept)])
+    assert memory.losses.tolist() == [[0, 0, 0], pytest.approx([1, loss, loss**2], abs=1e-5)]
+
+
+def test_rows_of_a_request_have_labels_of_their_own() -> None:
+    memory = AnswerMemory(NUMBER)
+    memory.keep(b"id", 0, np.array([[1.0], [2.0], [3.0]], np.float32))
+    memory.add_labels([("id/0", 11.0), ("id/2", 23.0), ("id/7", 1.0), ("id/x", 1.0)])
+    assert memory.losses[0].tolist() == pytest.approx([2, 3, 5])
+
+
+def test_what_is_kept_is_bounded_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_KEPT", 256)
+    memory, answer = AnswerMemory(NUMBER), np.zeros((1, 3), np.float32)
+    for number in range(4000):
+        memory.keep(b"%d" % number, 0, answer)
+    memory.add_labels([(str(number), 1.0) for number in range(2000)])
+    first = memory.losses[0, 0]
+    memory.add_labels([(str(number), 1.0) for number in range(2000, 4000)])
+    assert 30 < first < 256
+    assert 0.5 < first / (memory.losses[0, 0] - first) < 2
