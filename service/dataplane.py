@@ -18,6 +18,7 @@ from ekiben.model.engine import Engine
 from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
 from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
@@ -58,12 +59,13 @@ class Dataplane:
     def __init__(
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
+        turns: EngineTurns | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self._recorder = Recorder()
-        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s)
+        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
         self.queue.warm_up(encoder.encode_rows([model.schema.example]))
         self._coalescer = RequestCoalescer(encoder, self.queue)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)

@@ -14,6 +14,7 @@ from ekiben.contract.feature import Category, Number
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.dataplane import Dataplane, Prediction
 
 POISON = -666.0
@@ -57,6 +58,19 @@ def rows(*numbers: float) -> list[Any]:
     return [{"x": float(number), "c": "a"} for number in numbers]
 
 
+def start(
+    engine: Doubling,
+    max_waiting_rows: int = 10_000,
+    reference: Reference | None = None,
+    turns: EngineTurns | None = None,
+) -> Dataplane:
+    """Return a dataplane on this engine, whose batches so far were only to warm it up; the caller closes it."""
+    model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
+    dataplane = Dataplane(model, engine, max_waiting_rows, max_waiting_rows, reference=reference, turns=turns)
+    engine.batches.clear()
+    return dataplane
+
+
 def serve(
     engine: Doubling,
     scenario: Callable[[Dataplane], Awaitable[None]],
@@ -66,9 +80,7 @@ def serve(
     """Run a scenario against a dataplane on this engine; afterwards nothing may be left in the queue."""
 
     async def main() -> None:
-        model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
-        dataplane = Dataplane(model, engine, max_waiting_rows, max_waiting_rows, reference=reference)
-        engine.batches.clear()
+        dataplane = start(engine, max_waiting_rows, reference)
         try:
             async with asyncio.timeout(20):
                 await scenario(dataplane)

@@ -1,12 +1,14 @@
-"""One batch: the rows of several requests, merged, computed, and given back to whom they belong.
+"""One batch: the rows of several requests, taken, merged, computed, and given back to whom they belong.
 
 If the engine fails on a batch, its halves are computed, and theirs, until only the requests that it fails on are left:
 one of n costs some 2 log2(n) batches more, and the others get their answers (Dorfman's group testing, 1943).
 """
 
 import logging
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +16,12 @@ import numpy as np
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
 from ekiben.model.engine import Engine
-from ekiben.service.batching.work import Part
+from ekiben.service.batching.work import Part, Work
 from ekiben.service.errors import EngineFailed
 
 logger = logging.getLogger("bentoml.service")
 
+DEADLINE_MARGIN = 1.25  # batches of one size differ by about that much
 Result = Answers | EngineFailed  # of one part
 
 
@@ -28,21 +31,56 @@ class Computed:
 
     results: Sequence[Result]  # of each part
     answers: Answers | None = None  # of the whole batch, (rows, outputs); None if it had to be halved
-    seconds: float = 0.0  # that the engine took for it
+    seconds: float = 0.0  # that the engine took for it, and for its halves
+
+
+def take(waiting: deque[Work], most_rows: int, now: float, predict: Callable[[int], float]) -> tuple[list[Part], int]:
+    """Take the oldest live rows, as many as keep the earliest deadline among them.
+
+    Returns also how many rows wait no longer; those whose callers are gone or too late are among them.
+    """
+    parts: list[Part] = []
+    rows, gone, earliest = 0, 0, math.inf
+    while waiting and rows < most_rows:
+        work = waiting[0]
+        start = work.next
+        left = work.stop - start
+        if work.expire(now):
+            waiting.popleft()
+            gone += left
+            continue
+        taking = min(left, most_rows - rows)
+        earliest = min(earliest, work.deadline)
+        if parts and now + DEADLINE_MARGIN * predict(rows + taking) > earliest:
+            break
+        parts.append((work, start, start + taking))
+        work.next += taking
+        rows += taking
+        waiting.popleft()
+        if taking < left:  # the rest waits behind the others: they need not wait for all of it
+            waiting.append(work)
+    return parts, rows + gone
 
 
 def compute(engine: Engine, parts: Sequence[Part], merged: Encoded) -> Computed:
     """Return each part's answers and the seconds they took."""
     started = time.perf_counter()
     try:
-        answers = engine.run(merged)
-        if len(answers) != len(merged):
-            raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
-        return Computed(_split(answers, parts), answers, time.perf_counter() - started)
+        return compute_whole(engine, parts, merged)
     except Exception:
         if len(parts) == 1:
             logger.exception("the engine failed on a request of %d rows", len(merged))
-    return Computed(_compute_halves(engine, parts))
+    results = _compute_halves(engine, parts)
+    return Computed(results, None, time.perf_counter() - started)
+
+
+def compute_whole(engine: Engine, parts: Sequence[Part], merged: Encoded) -> Computed:
+    """Return the same; raise whatever the engine does."""
+    started = time.perf_counter()
+    answers = engine.run(merged)
+    if len(answers) != len(merged):
+        raise RuntimeError(f"the engine gave {len(answers)} answers for {len(merged)} rows")
+    return Computed(_split(answers, parts), answers, time.perf_counter() - started)
 
 
 def _compute_halves(engine: Engine, parts: Sequence[Part]) -> Sequence[Result]:

@@ -1,12 +1,14 @@
 """One request's rows on their way through the queue."""
 
 import asyncio
+import math
 import time
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import FieldError
+from ekiben.service.errors import DeadlineExceeded
 
 
 class Work:
@@ -47,6 +49,19 @@ class Work:
         self.source = source
         self.start = self.next = start
         self.stop = stop
+
+    def expire(self, now: float) -> bool:
+        """Return whether the caller is gone or its deadline has passed; fail the future in that case."""
+        if not self.future.done() and now >= self.deadline:
+            self.future.set_exception(DeadlineExceeded())
+        return self.future.done()
+
+    def expire_in_time(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer at the deadline even if the engine is still busy then."""
+        if self.timer is None:
+            left_s = self.deadline - time.monotonic()
+            timer = self.timer = loop.call_later(left_s, self.expire, math.inf)
+            self.future.add_done_callback(lambda _: timer.cancel())
 
 
 Part = tuple[Work, int, int]  # the rows of one request that go into one batch: work, start, stop in its source

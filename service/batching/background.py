@@ -1,0 +1,166 @@
+"""The queue's second class: rows for which nobody waits, or not urgently, such as those that a challenger is to score.
+
+They are computed only while the first class is idle (`idle_turns`), in batches of MIN_ROWS or more where there are so
+many, as a row alone costs ten times what one of many does. A batch takes MAX_BATCH_S at most, besides its fixed cost:
+who arrives meanwhile waits for that. What finds no room is dropped and counted, so that under overload nothing is
+computed and little is kept.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import NO_ROWS
+from ekiben.contract.encoding import Encoded
+from ekiben.model.engine import MAX_BATCH_ROWS, Engine
+from ekiben.service.batching.batch import Computed, compute_whole, deliver, merge, take
+from ekiben.service.batching.cost_model import CostModel
+from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.batching.work import Part, Work
+from ekiben.service.errors import EngineFailed
+
+logger = logging.getLogger("bentoml.service")
+
+MIN_ROWS = 512
+MAX_BATCH_S = 0.001
+PATIENCE_S = 1.0  # fewer rows wait for company that long
+
+
+class BackgroundQueue:
+    """Computes rows with one engine while nobody else computes; belongs to one event loop."""
+
+    def __init__(self, engine: Engine, turns: EngineTurns, max_rows: int) -> None:
+        self._engine = engine
+        self._turns = turns
+        self._max_rows = max_rows
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Work] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._largest = 0  # of the batches so far, in rows: the next may be twice as large, so no cost is guessed
+        self._paused = self._closed = self._failing = False
+        self.waiting_rows = 0
+        self.dropped_rows = 0  # for which there was no room, or on whose batch the engine failed
+        self.cost = CostModel()
+        turns.join_idle(self)
+
+    def submit(self, encoded: Encoded, deliver: Callable[[Answers], None]) -> bool:
+        """Queue rows for which nobody waits; return False if there is no room: they are dropped.
+
+        `deliver` is called with their answers, (rows, outputs), on the event loop; never if the engine fails on them or
+        the queue is closed. The rows' arrays must not change until then.
+        """
+        if not self._has_room(len(encoded)):
+            return False
+        work = Work(NO_ROWS, math.inf, self._loop)
+        work.set_encoded(encoded, 0, len(encoded))
+        work.future.add_done_callback(partial(_hand_over, deliver))
+        return self.add(work)
+
+    def add(self, work: Work) -> bool:
+        """Queue work whose future gets the answers, DeadlineExceeded or EngineFailed; return False if there is no room.
+
+        It is skipped if its future is cancelled before. With a deadline somebody waits: then it waits for no company.
+        """
+        rows = work.stop - work.start
+        if not self._has_room(rows):
+            return False
+        self._waiting.append(work)
+        self.waiting_rows += rows
+        if work.deadline < math.inf:
+            work.expire_in_time(self._loop)
+            self._line_up()
+        else:
+            self._gather()
+        return True
+
+    def pause(self) -> None:
+        """Compute nothing until `resume`; rows are taken while there is room."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._paused = False
+        self._line_up()
+
+    def close(self) -> None:
+        """Drop what waits, deliver nothing any more, and let go of the engine's thread."""
+        self._closed = True
+        while self._waiting:
+            self._waiting.popleft().future.cancel()
+        self.waiting_rows = 0
+        if self._timer:
+            self._timer.cancel()
+        self._turns.leave(self)
+
+    def compute_next(self) -> None:
+        """Compute a short batch, if there still are rows: nobody else has any."""
+        if self._paused:
+            return
+        parts, rows = take(self._waiting, self._count_most(), time.monotonic(), self.cost.predict)
+        self.waiting_rows -= rows
+        if parts:
+            merged = merge(parts)
+            self._turns.run(
+                self.cost.predict(len(merged)),
+                partial(self._compute, parts, merged),
+                partial(self._finish, parts),
+            )
+
+    def _has_room(self, rows: int) -> bool:
+        room = not self._closed and self.waiting_rows + rows <= self._max_rows
+        if not room:
+            self.dropped_rows += rows
+        return room
+
+    def _gather(self) -> None:
+        """Line up if there are rows enough, or else once they have waited for long enough."""
+        if self.waiting_rows >= min(MIN_ROWS, self._count_most()):
+            self._line_up()
+        elif self._waiting and self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE_S, self._line_up)
+
+    def _line_up(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and not self._paused:
+            self._turns.idle_turns.wait(self)
+
+    def _count_most(self) -> int:
+        """Return how many rows the next batch may have."""
+        return max(1, min(int(self.cost.rows_in(MAX_BATCH_S)), 2 * self._largest, MAX_BATCH_ROWS))
+
+    def _compute(self, parts: Sequence[Part], merged: Encoded) -> Computed:
+        """Return the answers; if the engine fails, to none: to look for the guilty row would take too long."""
+        try:
+            computed = compute_whole(self._engine, parts, merged)
+            self._failing = False
+        except Exception:
+            if not self._failing:  # the first of many
+                logger.exception("the engine failed on %d rows that nobody waits for", len(merged))
+            self._failing = True
+            computed = Computed([EngineFailed() for _ in parts])
+        return computed
+
+    def _finish(self, parts: Sequence[Part], computed: Computed) -> None:
+        if computed.answers is not None:
+            rows = len(computed.answers)
+            self.cost.observe(rows, computed.seconds)
+            self._largest = max(self._largest, rows)
+        else:
+            self.dropped_rows += sum([work.stop - work.start for work, _, _ in parts if not work.future.done()])
+        if self._closed:
+            for work, _, _ in parts:
+                work.future.cancel()
+        deliver(parts, computed.results)
+        self._gather()
+
+
+def _hand_over(deliver: Callable[[Answers], None], future: "asyncio.Future[Answers]") -> None:
+    if not future.cancelled() and future.exception() is None:
+        deliver(future.result())
