@@ -21,6 +21,7 @@ LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
+CHALLENGER = "challenger"  # of one that is packed beside it, to be compared with it
 
 
 class Manifest(BaseModel):

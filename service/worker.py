@@ -10,6 +10,7 @@ from typing import Any
 
 from ekiben.model.package import PackedModel
 from ekiben.service.auth import Authenticator
+from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
@@ -37,6 +38,7 @@ from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.row_log.feedback import build_feedback
 from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.settings import Settings
+from ekiben.service.shadow.opening import Challenger, open_challenger
 from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
 
@@ -50,6 +52,7 @@ class Worker:
     dataplane: Dataplane
     grpc: GrpcServer
     logs: Logs
+    challenger: Challenger
     overview: Overview | None = None  # of what was answered, if that is counted
     _prepare_series: Callable[[], Callable[[], bytes]] | None = None
 
@@ -79,16 +82,19 @@ class Worker:
         settings, admission = self.settings, self.http.admission
         limits = settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s
         reference = self.model.reference if settings.monitoring else None
-        self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference)
+        turns = EngineTurns()
+        self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference, turns)
         self.logs = open_logs(settings, self.model)
         self.dataplane.row_log = self.logs.rows
         self.dataplane.count_unread = admission.count_waiting
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
-        keep = self.logs.labels.keep if self.logs.labels else None
+        folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
+        self.challenger = open_challenger(settings.challenger, self.dataplane, turns, folder)
+        keep = self.challenger.join_labels(self.logs.labels.keep if self.logs.labels else None)
         protocols = [build(self.dataplane, settings) for build in PROTOCOLS]
-        protocols += [build_feedback(keep, self.dataplane, settings), self._watch_rows()]
+        protocols += [build_feedback(keep, self.dataplane, settings), self.challenger.protocol, self._watch_rows()]
         described = document(base_document, protocols, self.model)
-        mount(self.router, [described, page(self.model), exposition(self._prepare_series), *protocols], settings)
+        mount(self.router, [described, page(self.model), exposition(self._prepare_all_series), *protocols], settings)
         max_values = settings.max_request_rows * len(self.model.schema.features)
         self.grpc = GrpcServer(
             protocols, settings, self.authenticator, self.http.budget, max_values, note_call=admission.share
@@ -114,6 +120,11 @@ class Worker:
             self.overview.share(Path(os.environ[METRICS_FOLDER]))
         return build_monitoring(self.overview, reference, alarms)
 
+    def _prepare_all_series(self) -> Callable[[], bytes]:
+        """Return what makes the series of what was seen, and of the comparison."""
+        prepared = [self.challenger.prepare_series(), *([self._prepare_series()] if self._prepare_series else [])]
+        return lambda: b"".join(make() for make in prepared)
+
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""
         self.drain.begun = self.http.admission.draining = True
@@ -127,6 +138,7 @@ class Worker:
     async def close(self) -> None:
         """Stop gRPC and the engine."""
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
+        self.challenger.close()
         self.dataplane.close()
         await self.logs.close()
         if self.overview:

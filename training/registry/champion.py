@@ -1,41 +1,30 @@
 """Decides which registered version is the champion, and packs it into the BentoML store."""
 
-import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import mlflow
 import numpy as np
 import pandas as pd
-import requests
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.contract.errors import UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
-from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
-from ekiben.model.store import find_model, open_stored
+from ekiben.model.package import (
+    CHALLENGER,
+    CHAMPION,
+    LITERT_FILE,
+    SAVED_MODEL_FOLDER,
+    SCHEMA_FILE,
+    engine_kind,
+)
+from ekiben.model.store import keep_newest
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import promotion_metric, score
-from ekiben.training.refusals import explain
 from ekiben.training.registry import tracking
-from ekiben.training.registry.packaging import store_package
-
-NOT_FOUND = 404
-SAYS_GONE = re.compile(r"\b404\b|NoSuchKey")  # of a server's artifacts, and of S3's
+from ekiben.training.registry.version_packages import PackageGone, find_stored, open_package, store_version
 
 
 class NoSuchVersion(UserError):
     """The registry has no version that could be promoted."""
-
-
-class PackageGone(UserError):
-    """A registered version has lost the package that was logged with its run."""
 
 
 def promote_if_better(
@@ -66,8 +55,9 @@ def promote_if_better(
         print(f"{comparison}: the new one becomes the champion")
         return install(schema.name, version)
     print(f"{comparison}: not better, the champion stays")
-    tracking.set_alias(schema.name, tracking.CHALLENGER, version)
-    return install(schema.name, str(champion.version))
+    installed = install(schema.name, str(champion.version))
+    pack_challenger(schema.name, version)
+    return installed
 
 
 def promote(name: str, version: str) -> None:
@@ -107,9 +97,18 @@ def install(name: str, version: str) -> str:
     registered = tracking.get_version(name, version)
     if find_stored(registered) is None:
         with open_package(registered) as package:
-            _store(package, registered)
+            store_version(package, registered, CHAMPION)
     tracking.set_champion(name, version)
     return version
+
+
+def pack_challenger(name: str, version: str) -> None:
+    """Put a registered version into the BentoML store beside the champion, which stays the one that is served."""
+    tracking.set_alias(name, CHALLENGER, version)
+    registered = tracking.get_version(name, version)
+    with open_package(registered) as package, keep_newest(name):
+        store_version(package, registered, CHALLENGER)
+    print("`CHALLENGER=challenger ekiben serve` compares it with the champion on what callers send")
 
 
 def score_version(
@@ -130,67 +129,3 @@ def fits(schema: Schema, target: Target, table: pd.DataFrame) -> bool:
     its = schema.target
     same_target = (its.name, its.task, its.classes) == (target.name, target.task, target.classes)
     return same_target and all(f.name in table and KINDS[f.kind](table[f.name]) for f in schema.features)
-
-
-@contextmanager
-def open_package(registered: ModelVersion) -> Iterator[Path]:
-    """Fetch the packed folder of a registered version from its run, or else from the BentoML store.
-
-    Raises PackageGone if neither has it.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        package = _download(registered, scratch)
-        if package is None:
-            stored = find_stored(registered)
-            if stored is None:
-                raise PackageGone(
-                    f"the package of version {registered.version} of {registered.name} is gone from its run in MLflow: "
-                    "`ekiben promote` another version, or `ekiben train` a new one"
-                )
-            package = stored.path
-        yield package
-
-
-def find_stored(registered: ModelVersion) -> PackedModel | None:
-    """Return the store's newest model if it is that version and no file of it was altered."""
-    try:
-        newest = find_model(registered.name)
-        packed = open_stored(newest)
-    except InvalidModel:
-        return None
-    return packed if newest.info.labels.get("run_id") == registered.run_id else None
-
-
-def _download(registered: ModelVersion, folder: str) -> Path | None:
-    """Return the package that was logged with a run, or None if it is not there any more."""
-    uri = f"runs:/{registered.run_id}/{tracking.PACKAGE}"
-    try:
-        package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-    except (MlflowException, requests.HTTPError, OSError) as error:
-        if not _says_gone(error):
-            raise
-        return None
-    return package if (package / SCHEMA_FILE).is_file() else None
-
-
-def _says_gone(error: Exception) -> bool:
-    """Return whether an artifact store says that nothing is there, and not that it can't be asked."""
-    if isinstance(error, MlflowException):
-        return error.error_code == "RESOURCE_DOES_NOT_EXIST" or SAYS_GONE.search(str(error)) is not None
-    if isinstance(error, requests.HTTPError):
-        return error.response is not None and error.response.status_code == NOT_FOUND
-    return isinstance(error, FileNotFoundError)
-
-
-def _store(package: Path, registered: ModelVersion) -> None:
-    """Put a package into the BentoML store; raise StoreUnusable, with what to do then, if that is impossible."""
-    version = str(registered.version)
-    lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
-    try:
-        stored = store_package(package, version, lineage)
-    except OSError as error:
-        raise StoreUnusable(
-            f"version {version} is registered, but can't be packed into the BentoML store {find_home()} "
-            f"({explain(error)}): make room or set BENTOML_HOME to another folder, then `ekiben promote {version}`"
-        ) from None
-    print(f"packed as {stored.tag}")

@@ -1,0 +1,89 @@
+"""Opens the challenger that the settings ask for; whatever is wrong with it, the champion serves."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ekiben.contract.comparison.parts import Timing
+from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.model.package import PackedModel
+from ekiben.model.store import find_challenger, open_stored
+from ekiben.service.batching.background import BackgroundQueue
+from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.shadow.labels import Keep, ShadowLabels
+from ekiben.service.shadow.overview import Overview
+from ekiben.service.shadow.protocol import build_absence, build_challenger
+from ekiben.service.shadow.series import prepare_series
+from ekiben.service.shadow.shadow import MAX_ROWS, Shadow
+from ekiben.service.shadow.timed_engine import TimedEngine
+from ekiben.service.shadow.waiting_rows import CHUNK_ROWS
+
+logger = logging.getLogger("bentoml.service")
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """What a worker has of its challenger: nothing but the reason, where there is none."""
+
+    protocol: Protocol
+    overview: Overview | None = None
+    queue: BackgroundQueue | None = None
+
+    def join_labels(self, keep: Keep | None) -> Keep | None:
+        """Return what keeps labels: the label log, if there is one, and the comparison."""
+        if self.overview is None:
+            return keep
+        return ShadowLabels(self.overview.shadow.champion.schema.target, self.overview, keep).keep
+
+    def prepare_series(self) -> Callable[[], bytes]:
+        """Return what makes the series, in any thread."""
+        return prepare_series(self.overview) if self.overview else lambda: b""
+
+    def close(self) -> None:
+        """Compare nothing more."""
+        if self.overview and self.queue:
+            self.overview.close()
+            self.queue.close()
+
+
+def open_challenger(version: str, dataplane: Dataplane, turns: EngineTurns, folder: Path | None) -> Challenger:
+    """Let a version of the BentoML store answer in the shadow of the dataplane's model.
+
+    `folder`: where the workers of a service publish, if there are several.
+    """
+    if not version:
+        return Challenger(build_absence())
+    champion = dataplane.model
+    try:
+        model = open_stored(find_challenger(champion.name, version))
+        if model.digest == champion.digest:
+            raise InvalidModel(f"version {model.version} is the champion itself: name another version")
+        return _open(model, dataplane, turns, folder)
+    except UserError as error:
+        sentence = f"CHALLENGER={version!r} can't be compared with version {champion.version}: {error}"
+        logger.warning("%s; the champion serves on", sentence)
+        return Challenger(build_absence(sentence))
+
+
+def _open(model: PackedModel, dataplane: Dataplane, turns: EngineTurns, folder: Path | None) -> Challenger:
+    champion = dataplane.model
+    engine = TimedEngine(model.start_engine(), len(champion.schema.target.outputs))
+    queue = BackgroundQueue(engine, turns, max_rows=MAX_ROWS + CHUNK_ROWS)
+
+    def read_timings() -> tuple[Timing, Timing]:
+        return dataplane.time_engine(), engine.timing
+
+    try:
+        shadow = Shadow(champion, model, queue, read_timings)
+    except UserError:
+        queue.close()
+        raise
+    overview = Overview(shadow)
+    dataplane.shadow = shadow
+    if folder:
+        overview.share(folder)
+    logger.info("challenger: version %s answers in the shadow of version %s", model.version, champion.version)
+    return Challenger(build_challenger(overview), overview, queue)
