@@ -14,8 +14,8 @@ CLASSES = {"better": "", "worse": "large", "no evidence yet": "moderate"}
 def render_page(judgement: Judgement) -> str:
     """Return the comparison as HTML; whatever names and values hold is text in it."""
     decision = f'<p class="{CLASSES[judgement.decision]}"><b>{escape(describe_decision(judgement))}</b></p>'
-    tables = "\n".join(render_table(*table) for table in tabulate(judgement))
-    body = f"{decision}\n{render_lines(describe(judgement))}\n{_draw(judgement)}\n{tables}"
+    histogram, *slices = (render_table(*table) for table in tabulate(judgement))
+    body = "\n".join([decision, render_lines(describe(judgement)), histogram, _draw(judgement), *slices])
     return render_document(name_comparison(judgement), body)
 
 

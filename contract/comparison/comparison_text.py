@@ -34,12 +34,9 @@ def describe_decision(judgement: Judgement) -> str:
     labels = f"{judgement.labels:,} labels"
     if not judgement.labels:
         return "no evidence yet: no label has found its pair of answers"
-    if judgement.decision != "no evidence yet":
-        smaller, least, most = ("smaller", low, high) if mean > 0 else ("larger", -high, -low)
-        held = f"{least:.3g} to {most:.3g}, {HELD}"
-        return f"{judgement.decision}: its {loss} is {smaller} by {abs(mean):.3g}{unit} ({held}), over {labels}"
-    known = f"no evidence yet: its {loss} is smaller by {mean:+.3g}{unit} ({low:+.3g} to {high:+.3g}, {HELD})"
-    return f"{known}, over {labels}; {_describe_more(judgement)}"
+    held = f"({_change(low)} to {_change(high)}, {HELD})"
+    known = f"{judgement.decision}: its {loss} is {_change(mean, f' {unit}')} {held}, over {labels}"
+    return f"{known}; {_describe_more(judgement)}" if judgement.decision == "no evidence yet" else known
 
 
 def describe(judgement: Judgement) -> Iterator[str]:
@@ -53,9 +50,8 @@ def describe(judgement: Judgement) -> Iterator[str]:
         if rows:
             yield f"{rows:,} rows not compared: {DROPPED[reason]}."
     if total.compared:
-        other = (
-            f"differ by more than {FAR:g} standard deviations" if target.task == "regression" else "get other labels"
-        )
+        far = f"differ by more than {FAR:g} standard deviations"
+        other = far if target.task == "regression" else "get another label"
         yield f"{total.disagreed:,} rows, {total.disagreed / total.compared:.2%}, {other}."
     if total.challenger.rows:
         champion, challenger = total.champion, total.challenger
@@ -68,7 +64,7 @@ def describe(judgement: Judgement) -> Iterator[str]:
 
 def name_loss(target: Target) -> tuple[str, str]:
     """Return the loss that labels are judged by, and its unit."""
-    return ("absolute error", " standard deviations") if target.task == "regression" else ("log loss", " nats")
+    return ("absolute error", "standard deviations") if target.task == "regression" else ("log loss", "nats")
 
 
 def tabulate(judgement: Judgement) -> Iterator[Table]:
@@ -93,11 +89,15 @@ def render_text(judgement: Judgement) -> str:
     return "\n".join(map(printable, lines))
 
 
+def _change(gain: float, unit: str = "") -> str:
+    return f"{abs(gain):.3g}{unit} {'larger' if gain < 0 else 'smaller'}"
+
+
 def _describe_more(judgement: Judgement) -> str:
     if judgement.labels < MIN_LABELS:
         return f"from {MIN_LABELS} on it is estimated how many more will tell"
     if judgement.more is None:
-        return f"{MAX_MORE:,} more would hardly tell: the two are as good as each other"
+        return f"{MAX_MORE:,} more that are like these would not tell"
     return f"about {_round(judgement.more):,} more labels will tell, if they are like these"
 
 
@@ -111,7 +111,7 @@ def _describe_labels(judgement: Judgement) -> Iterator[str]:
     if judgement.labels:
         loss, unit = name_loss(judgement.comparison.target)
         challenger = judgement.loss - judgement.gain.mean
-        yield f"Over them the champion's {loss} is {judgement.loss:.4g}, the challenger's {challenger:.4g}{unit}."
+        yield f"Over them the champion's {loss} is {judgement.loss:.4g}, the challenger's {challenger:.4g} {unit}."
 
 
 def _share(rows: int, of: int) -> str:

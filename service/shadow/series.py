@@ -32,7 +32,7 @@ class ComparisonCollector(Collector):
         labels = "Labels that found their pair of answers."
         yield CounterMetricFamily("challenger_labels", labels, value=judgement.labels)
         loss, unit = name_loss(judgement.comparison.target)
-        gain = f"By how much the challenger's mean {loss} is smaller,{unit}: the mean, and the 95% bounds at any time."
+        gain = f"By how much the challenger's mean {loss} is smaller, {unit}: the mean, and the 95% bounds at any time."
         family = GaugeMetricFamily("challenger_gain", gain, labels=["bound"])
         for bound, value in judgement.gain._asdict().items():
             family.add_metric([bound], value)

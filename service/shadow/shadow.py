@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.comparison.counting import PairCounter
@@ -123,7 +122,7 @@ class Shadow:
         self._scoring = False
         if self._closed:
             return
-        finite: NDArray[np.bool_] = np.isfinite(np.hstack([champion, challenger])).all(axis=1)
+        finite = np.asarray(np.isfinite(np.hstack([champion, challenger])).all(axis=1))
         self.counter.drop("failed", scored - int(finite.sum()))
         self.counter.compare(encoded.codes[finite], champion[finite], challenger[finite])
         self._pairs.add(pieces, champion, challenger, finite)
