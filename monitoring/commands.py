@@ -58,8 +58,8 @@ def add_challenger(commands: "Commands") -> None:
     )
     _add_report(challenger)
     challenger.epilog = (
-        "AUTH_TOKEN is sent to services, if it is set. The exit code is 0 if the challenger is better, 3 if it is worse "
-        "and 4 if there is no evidence yet."
+        "AUTH_TOKEN is sent to services, if it is set. The exit code is 0 if the challenger is better, 3 if it is "
+        "worse, and 4 if there is no evidence yet."
     )
     challenger.set_defaults(run=run_challenger)
 

@@ -45,7 +45,7 @@ class Pairs:
         self._open[places], self._labelled[places] = finite, False
         for piece in pieces:
             key: Key = (piece.prediction_id, piece.chunk) if piece.chunk else piece.prediction_id
-            rows = len(piece)
+            rows = piece.rows
             self._places[key] = self._end, rows, piece.single
             self._end += rows
             self._order.append((key, self._end - rows, self._end))
@@ -85,7 +85,7 @@ class Pairs:
                 wanted.append(piece.prediction_id)
             elif piece.prediction_id in bases:
                 first = piece.chunk * CHUNK_ROWS
-                wanted += [b"%b/%d" % (piece.prediction_id, row) for row in range(first, first + len(piece))]
+                wanted += [b"%b/%d" % (piece.prediction_id, row) for row in range(first, first + piece.rows)]
         found = [one for one in wanted if one in self._early]
         return found, [self._early.pop(one) for one in found]
 

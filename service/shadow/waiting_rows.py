@@ -30,7 +30,9 @@ class Piece(NamedTuple):
     stop: int
     answers: Answers  # (rows, outputs)
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
+        """How many these are."""
         return self.stop - self.start
 
 
@@ -60,9 +62,9 @@ class WaitingRows:
         """Return the oldest pieces: one at least, if there is any, and others while they have no more rows together."""
         rows = count = 0
         for piece in self._pieces[:MAX_PIECES]:
-            if count and rows + len(piece) > max_rows:
+            if count and rows + piece.rows > max_rows:
                 break
-            rows += len(piece)
+            rows += piece.rows
             count += 1
         taken = self._pieces[:count]
         del self._pieces[:count]
@@ -72,14 +74,14 @@ class WaitingRows:
 
     def _add(self, piece: Piece) -> None:
         self._offered += 1
-        if self.rows + len(piece) <= self._max_rows:
-            self.rows += len(piece)
+        if self.rows + piece.rows <= self._max_rows:
+            self.rows += piece.rows
             self._pieces.append(piece)
             return
         place = int(random.random() * self._offered)
-        rows = len(piece)
+        rows = piece.rows
         if place < len(self._pieces):
-            replaced = len(self._pieces[place])
+            replaced = self._pieces[place].rows
             if self.rows - replaced + rows <= self._max_rows:
                 self._pieces[place] = _own(piece)
                 self.rows += rows - replaced
