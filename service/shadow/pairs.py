@@ -35,7 +35,7 @@ class Pairs:
         self._labelled = np.zeros(self.size, bool)
         self._end = 0  # how many rows were ever added
         self._places: dict[Key, tuple[int, int, bool]] = {}  # where a piece begins, its rows, and whether it is single
-        self._order: deque[tuple[Key, int, int]] = deque()  # the same keys, the oldest first, and where they end
+        self._order: deque[tuple[Key, int]] = deque()  # the same keys and beginnings, the oldest first
         self._early: dict[bytes, float] = {}  # labels by id
 
     def add(self, pieces: Sequence[Piece], champion: Answers, challenger: Answers, finite: NDArray[np.bool_]) -> None:
@@ -43,15 +43,17 @@ class Pairs:
         places = np.arange(self._end, self._end + len(finite)) % self.size
         self._answers[0, places], self._answers[1, places] = champion, challenger
         self._open[places], self._labelled[places] = finite, False
-        for piece in pieces:
-            key: Key = (piece.prediction_id, piece.chunk) if piece.chunk else piece.prediction_id
-            rows = piece.rows
-            self._places[key] = self._end, rows, piece.single
-            self._end += rows
-            self._order.append((key, self._end - rows, self._end))
+        end, known, order = self._end, self._places, self._order
+        for name, chunk, single, _, start, stop, _ in pieces:
+            key: Key = (name, chunk) if chunk else name
+            rows = stop - start
+            known[key] = end, rows, single
+            order.append((key, end))
+            end += rows
+        self._end = end
         oldest = self._end - self.size
         while self._order[0][1] < oldest:
-            key, begin, _ = self._order.popleft()
+            key, begin = self._order.popleft()
             if self._places.get(key, (-1,))[0] == begin:  # an id of a caller's own may have come again
                 del self._places[key]
 

@@ -1,8 +1,9 @@
 """The rows that the champion has answered and the challenger has not yet.
 
-While there is room a request costs its tuple in a list. Once there is none, as under overload, every request still has
-the same chance to be compared: of the k-th since there was room, 1 in k places that are taken becomes its own (Vitter's
-algorithm R, 1985). Then its rows are copied, as the arrays they lie in are shared with others that go.
+While there is room a request costs its tuple in a list. Once there is none, as under overload, those that are here
+become a sample of all that came: the k-th takes one of n places with a chance of n / k (Vitter's algorithm R, 1985).
+Then its rows are copied, as the arrays they lie in are shared with others that go. Where some of the rows are scored, as
+many requests are copied in the long run as are: at most a quarter of all.
 """
 
 import random
@@ -43,7 +44,7 @@ class WaitingRows:
         """`values`: of a row, its answers included."""
         self._max_rows = max(CHUNK_ROWS, min(MAX_ROWS, MAX_VALUES // values))
         self._pieces: list[Piece] = []
-        self._offered = 0  # pieces, of which those that are here are a sample
+        self._offered = 0.0  # pieces, of which those that are here are a sample
         self.rows = 0
         self.dropped = 0  # rows for which there was no room
 
@@ -67,9 +68,10 @@ class WaitingRows:
             rows += piece.rows
             count += 1
         taken = self._pieces[:count]
+        if count:
+            self._offered *= 1 - count / len(self._pieces)
         del self._pieces[:count]
         self.rows -= rows
-        self._offered = len(self._pieces)
         return taken
 
     def _add(self, piece: Piece) -> None:
