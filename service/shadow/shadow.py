@@ -8,7 +8,8 @@ next one. So whatever else the service has to do, nothing of the challenger's bu
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +22,6 @@ from ekiben.contract.comparison.slices import Slicer
 from ekiben.contract.comparison.transcoding import Transcoder
 from ekiben.contract.encoding import Encoded
 from ekiben.model.package import PackedModel
-from ekiben.service.batching.work import Work
 from ekiben.service.shadow.pairs import Pairs
 from ekiben.service.shadow.waiting_rows import Piece, WaitingRows, gather
 
@@ -54,19 +54,13 @@ class Shadow:
         slicer = Slicer(schema, champion.reference, tuple(scores.slices) if scores else ())
         self.counter = PairCounter(schema.target, slicer, os.urandom(8).hex())
         self._pairs = Pairs(self._outputs)
-        self.waiting = WaitingRows(len(schema.number_names) + len(schema.categories) + self._outputs)
         self._queue, self._read_timings = queue, read_timings
-        self._scoring = self._closed = False
+        self._scoring = self._closed = self._failed = False
         self.loop = asyncio.get_running_loop()
+        values = len(schema.number_names) + len(schema.categories) + self._outputs
+        self.waiting = WaitingRows(values, MIN_ROWS, self._schedule)
+        self.record = self.waiting.add  # every request calls it
         self._tick()
-
-    def record(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
-        """Take the rows of a request that was answered."""
-        self.counter.answer(work.stop - work.start)
-        self.waiting.add(prediction_id, work, answers)
-        if not self._scoring and self.waiting.rows >= MIN_ROWS:
-            self._scoring = True
-            self.loop.call_soon(self._score)
 
     def take_labels(self, ids: Sequence[bytes], labels: Sequence[float]) -> list[int]:
         """Take labels, as positions of classes or numbers; return the positions of those that found no pair."""
@@ -79,7 +73,7 @@ class Shadow:
 
     def describe(self) -> Part:
         """Return what was compared so far."""
-        self._count_dropped()
+        self._count_waiting()
         champion, challenger = self._read_timings()
         return self.counter.describe(champion, challenger)
 
@@ -89,12 +83,11 @@ class Shadow:
 
     def _score(self) -> None:
         """Hand the oldest rows to the challenger."""
-        try:
+        with self._isolated():
             pieces = self.waiting.take(MAX_ROWS)
-            self._scoring = bool(pieces) and self._submit(pieces)
-        except Exception:  # the boundary: whatever is wrong with the challenger, the champion serves on
-            self._scoring = False
-            logger.exception("rows can't be compared")
+            if pieces and self._submit(pieces):
+                return
+        self._end()
 
     def _submit(self, pieces: list[Piece]) -> bool:
         encoded, champion = gather(pieces)
@@ -106,9 +99,13 @@ class Shadow:
             return False
 
         def deliver(answers: Answers) -> None:
-            challenger = np.full((len(kept), self._outputs), np.nan, np.float32)
-            challenger[kept] = answers
-            self._compare(pieces, encoded, champion, challenger, int(kept.sum()))
+            if self._closed:
+                return
+            with self._isolated():
+                challenger = np.full((len(kept), self._outputs), np.nan, np.float32)
+                challenger[kept] = answers
+                self._compare(pieces, encoded, champion, challenger, len(answers))
+            self._end()
 
         taken = self._queue.submit(done.encoded, deliver)
         if not taken:
@@ -119,27 +116,42 @@ class Shadow:
         self, pieces: list[Piece], encoded: Encoded, champion: Answers, challenger: Answers, scored: int
     ) -> None:
         """Take the answers to a batch."""
-        self._scoring = False
-        if self._closed:
-            return
         finite = np.asarray(np.isfinite(np.hstack([champion, challenger])).all(axis=1))
         self.counter.drop("failed", scored - int(finite.sum()))
         self.counter.compare(encoded.codes[finite], champion[finite], challenger[finite])
         self._pairs.add(pieces, champion, challenger, finite)
         self.take_labels(*self._pairs.take_early(pieces))
-        if self.waiting.rows >= MIN_ROWS:
+
+    @contextmanager
+    def _isolated(self) -> Iterator[None]:
+        """Log whatever goes wrong inside, the first time."""
+        try:
+            yield
+        except Exception:  # the boundary: whatever is wrong with the comparison, the champion serves on
+            if not self._failed:
+                self._failed = True
+                logger.exception("rows can't be compared; the champion serves on")
+
+    def _schedule(self) -> None:
+        if not self._scoring:
             self._scoring = True
             self.loop.call_soon(self._score)
 
-    def _count_dropped(self) -> None:
-        self.counter.drop("waiting", self.waiting.dropped)
-        self.waiting.dropped = 0
+    def _end(self) -> None:
+        """Go on with the next batch, once there are rows enough."""
+        self._scoring = False
+        self.waiting.wait()
+
+    def _count_waiting(self) -> None:
+        waiting = self.waiting
+        self.counter.answer(waiting.answered)
+        self.counter.drop("waiting", waiting.dropped)
+        waiting.answered = waiting.dropped = 0
 
     def _tick(self) -> None:
         """Hand over what is left of a quiet second."""
         if self._closed:
             return
-        if not self._scoring and self.waiting.rows:
-            self._scoring = True
-            self._score()
+        if self.waiting.rows:
+            self._schedule()
         self.loop.call_later(TICK_S, self._tick)

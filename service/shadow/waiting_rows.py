@@ -1,12 +1,14 @@
 """The rows that the champion has answered and the challenger has not yet.
 
-While there is room a request costs its tuple in a list. Once there is none, as under overload, those that are here
-become a sample of all that came: the k-th takes one of n places with a chance of n / k (Vitter's algorithm R, 1985).
-Then its rows are copied, as the arrays they lie in are shared with others that go. Where some of the rows are scored, as
-many requests are copied in the long run as are: at most a quarter of all.
+While there is room a request costs a tuple in a list. Once there is none, as under overload, a random sixteenth of what
+comes takes random places of what is here: so this becomes a sample of the latest requests (Aggarwal's biased reservoir,
+VLDB 2006) and not the oldest ones. Only of that sixteenth the rows are copied, as the arrays they lie in are shared
+with others that go; to copy those of every request would be a quarter of what it costs.
 """
 
+import math
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +16,11 @@ import numpy as np
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
 from ekiben.service.batching.work import Work
+from ekiben.service.row_log.sampling import Sampler
 
 MAX_ROWS, MAX_VALUES = 65_536, 2**21  # 8 MiB
 CHUNK_ROWS = 2048  # of a larger request each chunk is compared by itself
+SAMPLED = 1 / 16  # of the requests for which there is no room
 MAX_PIECES = 512  # that are put together at once: a third of a millisecond
 
 
@@ -37,58 +41,82 @@ class Piece(NamedTuple):
         return self.stop - self.start
 
 
+_Fields = tuple[bytes, int, bool, Encoded, int, int, Answers]  # a piece's; to name them takes as long as all the rest
+
+
 class WaitingRows:
     """Keeps pieces while there is room; belongs to one event loop."""
 
-    def __init__(self, values: int) -> None:
-        """`values`: of a row, its answers included."""
+    def __init__(self, values: int, min_rows: int, ready: Callable[[], None]) -> None:
+        """`values`: of a row, its answers included; `ready` is called, once, when so many rows wait."""
         self._max_rows = max(CHUNK_ROWS, min(MAX_ROWS, MAX_VALUES // values))
-        self._pieces: list[Piece] = []
-        self._offered = 0.0  # pieces, of which those that are here are a sample
+        self._pieces: list[_Fields] = []
+        self._sampler = Sampler(SAMPLED)
+        self._min_rows, self._ready = min_rows, ready
+        self._wanted: float = min_rows
         self.rows = 0
-        self.dropped = 0  # rows for which there was no room
+        self.answered = 0  # rows that came
+        self.dropped = 0  # of them, for which there was no room
 
     def add(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
         """Keep the rows of an answered request, if there is room or it is drawn."""
-        rows = work.stop - work.start
-        if rows <= CHUNK_ROWS:
-            self._add(Piece(prediction_id, 0, rows == 1, work.source, work.start, work.stop, answers))
-            return
-        for chunk, first in enumerate(range(0, rows, CHUNK_ROWS)):
-            start, stop = work.start + first, work.start + min(first + CHUNK_ROWS, rows)
-            some = answers[first : first + CHUNK_ROWS]
-            self._add(Piece(prediction_id, chunk, False, work.source, start, stop, some))
+        start, stop = work.start, work.stop
+        rows = stop - start
+        self.answered += rows
+        after = self.rows + rows
+        if rows > CHUNK_ROWS:
+            self._add_chunks(prediction_id, work, answers)
+        elif after > self._max_rows:
+            self._replace(rows, (prediction_id, 0, rows == 1, work.source, start, stop, answers))
+        else:
+            self.rows = after
+            self._pieces.append((prediction_id, 0, rows == 1, work.source, start, stop, answers))
+        if self.rows >= self._wanted:
+            self._wanted = math.inf
+            self._ready()
+
+    def wait(self) -> None:
+        """Call `ready` again, when there are rows enough or now."""
+        self._wanted = self._min_rows
+        if self.rows >= self._wanted:
+            self._wanted = math.inf
+            self._ready()
 
     def take(self, max_rows: int) -> list[Piece]:
         """Return the oldest pieces: one at least, if there is any, and others while they have no more rows together."""
-        rows = count = 0
-        for piece in self._pieces[:MAX_PIECES]:
-            if count and rows + piece.rows > max_rows:
+        rows = 0
+        taken: list[Piece] = []
+        for piece in map(Piece._make, self._pieces[:MAX_PIECES]):
+            if taken and rows + piece.rows > max_rows:
                 break
             rows += piece.rows
-            count += 1
-        taken = self._pieces[:count]
-        if count:
-            self._offered *= 1 - count / len(self._pieces)
-        del self._pieces[:count]
+            taken.append(piece)
+        del self._pieces[: len(taken)]
         self.rows -= rows
         return taken
 
-    def _add(self, piece: Piece) -> None:
-        self._offered += 1
-        if self.rows + piece.rows <= self._max_rows:
-            self.rows += piece.rows
-            self._pieces.append(piece)
-            return
-        place = int(random.random() * self._offered)
-        rows = piece.rows
-        if place < len(self._pieces):
-            replaced = self._pieces[place].rows
+    def _add_chunks(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
+        for chunk, first in enumerate(range(work.start, work.stop, CHUNK_ROWS)):
+            stop = min(first + CHUNK_ROWS, work.stop)
+            some = answers[first - work.start : stop - work.start]
+            fields = (prediction_id, chunk, False, work.source, first, stop, some)
+            if self.rows + stop - first > self._max_rows:
+                self._replace(stop - first, fields)
+            else:
+                self.rows += stop - first
+                self._pieces.append(fields)
+
+    def _replace(self, rows: int, fields: _Fields) -> None:
+        """Let rows for which there is no room take the place of others, if they are drawn."""
+        dropped = rows
+        if self._sampler.pick_one():
+            place = random.randrange(len(self._pieces))
+            replaced = Piece._make(self._pieces[place]).rows
             if self.rows - replaced + rows <= self._max_rows:
-                self._pieces[place] = _own(piece)
+                self._pieces[place] = _own(Piece._make(fields))
                 self.rows += rows - replaced
-                rows = replaced
-        self.dropped += rows
+                dropped = replaced
+        self.dropped += dropped
 
 
 def gather(pieces: list[Piece]) -> tuple[Encoded, Answers]:

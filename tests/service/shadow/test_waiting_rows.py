@@ -18,6 +18,10 @@ def make(first: int, rows: int, before: int = 0) -> tuple[Work, np.ndarray]:
     return work, numbers[before:] * 2
 
 
+def make_waiting(values: int) -> WaitingRows:
+    return WaitingRows(values, 512, lambda: None)
+
+
 def fill(waiting: WaitingRows, requests: int, rows: int = 1) -> None:
     for number in range(requests):
         waiting.add(b"%d" % number, *make(number * rows, rows, before=3))
@@ -31,7 +35,7 @@ def take_all(waiting: WaitingRows) -> list[Piece]:
 
 
 def test_rows_come_out_in_order_with_their_answers() -> None:
-    waiting = WaitingRows(values=3)
+    waiting = make_waiting(3)
     for first, rows in ((0, 1), (1, 5), (6, 1), (7, 300)):
         waiting.add(b"id", *make(first, rows, before=first % 3))
     encoded, answers = gather(take_all(waiting))
@@ -40,8 +44,21 @@ def test_rows_come_out_in_order_with_their_answers() -> None:
     assert (waiting.rows, waiting.dropped, waiting.take(9)) == (0, 0, [])
 
 
+def test_it_says_once_when_there_are_rows_enough_until_it_is_to_say_so_again() -> None:
+    calls: list[int] = []
+    waiting = WaitingRows(3, 5, lambda: calls.append(waiting.rows))
+    fill(waiting, 12)
+    assert calls == [5]
+    waiting.take(8)
+    waiting.wait()
+    fill(waiting, 3)
+    assert calls == [5, 5]
+    waiting.wait()
+    assert calls == [5, 5, 7]
+
+
 def test_a_batch_is_bounded_in_rows_and_pieces() -> None:
-    waiting = WaitingRows(values=3)
+    waiting = make_waiting(3)
     fill(waiting, 2 * MAX_PIECES)
     assert len(waiting.take(4096)) == MAX_PIECES
     assert len(waiting.take(100)) == 100
@@ -51,7 +68,7 @@ def test_a_batch_is_bounded_in_rows_and_pieces() -> None:
 
 
 def test_a_large_request_comes_in_chunks() -> None:
-    waiting = WaitingRows(values=3)
+    waiting = make_waiting(3)
     waiting.add(b"id", *make(0, 2 * CHUNK_ROWS + 5, before=1))
     pieces = take_all(waiting)
     assert [(piece.chunk, piece.rows, piece.single) for piece in pieces] == [
@@ -64,7 +81,7 @@ def test_a_large_request_comes_in_chunks() -> None:
 
 @pytest.mark.parametrize(("values", "limit"), [(1, MAX_ROWS), (10_000, CHUNK_ROWS), (100, MAX_VALUES // 100)])
 def test_rows_are_bounded_and_what_is_dropped_is_counted(values: int, limit: int) -> None:
-    waiting = WaitingRows(values)
+    waiting = make_waiting(values)
     fill(waiting, 2 * limit // 64 + 1, rows=64)
     assert limit - 64 < waiting.rows <= limit
     rows = waiting.rows
@@ -72,14 +89,15 @@ def test_rows_are_bounded_and_what_is_dropped_is_counted(values: int, limit: int
     assert sum(piece.rows for piece in take_all(waiting)) == rows
 
 
-def test_what_is_kept_is_a_fair_sample_of_all_that_came() -> None:
+def test_what_is_kept_becomes_a_sample_of_the_latest() -> None:
+    """A place survives n of the sampled requests with a chance of exp(-n / places)."""
     random.seed(19)
-    waiting = WaitingRows(values=1024)
-    fill(waiting, 20 * CHUNK_ROWS)
+    waiting = make_waiting(1024)
+    fill(waiting, 33 * CHUNK_ROWS)
     numbers = gather_all(waiting)
     assert len(set(numbers)) == CHUNK_ROWS
-    quarters = np.histogram(numbers, 4, (0, 20 * CHUNK_ROWS))[0]
-    assert np.abs(quarters - CHUNK_ROWS / 4).max() < 5 * np.sqrt(CHUNK_ROWS / 4)
+    halves = np.histogram(numbers, [0, CHUNK_ROWS, 17 * CHUNK_ROWS, 33 * CHUNK_ROWS])[0] / CHUNK_ROWS
+    assert halves == pytest.approx([np.exp(-2), np.exp(-1) - np.exp(-2), 1 - np.exp(-1)], abs=0.06)
 
 
 def gather_all(waiting: WaitingRows) -> list[float]:
@@ -90,15 +108,15 @@ def gather_all(waiting: WaitingRows) -> list[float]:
 
 
 def test_once_there_is_no_room_no_stranger_is_kept_alive() -> None:
-    waiting = WaitingRows(values=1024)
-    fill(waiting, 4 * CHUNK_ROWS)
+    waiting = make_waiting(1024)
+    fill(waiting, 8 * CHUNK_ROWS)
     late = [piece for piece in take_all(waiting) if int(piece.prediction_id) >= CHUNK_ROWS]
     assert late
     assert {len(piece.source) for piece in late} == {1}
 
 
 def test_a_request_for_which_a_place_is_too_small_is_dropped() -> None:
-    waiting = WaitingRows(values=1024)
+    waiting = make_waiting(1024)
     fill(waiting, CHUNK_ROWS)
     waiting.add(b"large", *make(0, 100))
     assert (waiting.rows, waiting.dropped) == (CHUNK_ROWS, 100)
