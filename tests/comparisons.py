@@ -48,8 +48,6 @@ def compare(source: str, rows: int = 1000, seed: int = 0, target: Target = CLASS
     schema = make_schema(target)
     counter = PairCounter(target, Slicer(schema, None), source)
     champion, challenger = draw_answers(target, rows, seed)
-    counter.answer(rows + 7)
-    counter.drop("waiting", 7)
     counter.compare(draw_codes(rows, seed), champion, challenger)
     if labels:
         true = (np.random.default_rng(seed).random(labels) < challenger[:labels, 0]).astype(float)
@@ -57,7 +55,9 @@ def compare(source: str, rows: int = 1000, seed: int = 0, target: Target = CLASS
             true = challenger[:labels, 0].astype(float)
         counter.receive(labels)
         counter.judge(compare_losses(target, champion[:labels], challenger[:labels], true))
-    part = counter.describe(Timing(rows=rows, batches=rows, seconds=0.01), Timing(rows=rows, batches=2, seconds=0.001))
+    part = counter.describe(
+        rows + 7, 7, Timing(rows=rows, batches=rows, seconds=0.01), Timing(rows=rows, batches=2, seconds=0.001)
+    )
     return Comparison(
         model=schema.name, target=target, champion=Version(version="1", digest="a"),
         challenger=Version(version="2", digest="b"), edges=counter.edges, slices=dict(counter.slicer.names),

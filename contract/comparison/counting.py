@@ -26,14 +26,10 @@ class PairCounter:
         self._edges = np.array(self.edges)
         self._differences = np.zeros(len(self.edges) + 1, np.int64)
         self._slices = [np.zeros((2, len(names)), np.int64) for names in slicer.names.values()]
-        self._answered = self._compared = self._disagreed = 0
+        self._compared = self._disagreed = 0
         self._dropped: dict[Reason, int] = {}
         self._received = self._repeated = self._loss = 0
         self._evidence = NOTHING
-
-    def answer(self, rows: int) -> None:
-        """Count rows that the champion answered."""
-        self._answered += rows
 
     def drop(self, reason: Reason, rows: int) -> None:
         """Count rows that are not compared."""
@@ -64,16 +60,17 @@ class PairCounter:
         self._loss += int(losses.champion.sum())
         self._evidence = add_up([self._evidence, weigh(losses)])
 
-    def describe(self, champion: Timing, challenger: Timing) -> Part:
-        """Return all that was counted so far."""
+    def describe(self, answered: int, waiting: int, champion: Timing, challenger: Timing) -> Part:
+        """Return all that was counted so far: of so many answered rows, of which so many found no idle time."""
         rows, gained, squares = self._evidence
+        dropped = waiting + self._dropped.get("waiting", 0)
         return Part(
             source=self._source,
             since=self._since,
             until=datetime.now(UTC),
-            answered=self._answered,
+            answered=answered,
             compared=self._compared,
-            dropped=self._dropped,
+            dropped=self._dropped | ({"waiting": dropped} if dropped else {}),
             differences=_to_tuple(self._differences),
             disagreed=self._disagreed,
             slices=self._describe_slices(),

@@ -73,9 +73,7 @@ class Shadow:
 
     def describe(self) -> Part:
         """Return what was compared so far."""
-        self._count_waiting()
-        champion, challenger = self._read_timings()
-        return self.counter.describe(champion, challenger)
+        return self.counter.describe(self.waiting.answered, self.waiting.dropped, *self._read_timings())
 
     def close(self) -> None:
         """Compare nothing more."""
@@ -141,12 +139,6 @@ class Shadow:
         """Go on with the next batch, once there are rows enough."""
         self._scoring = False
         self.waiting.wait()
-
-    def _count_waiting(self) -> None:
-        waiting = self.waiting
-        self.counter.answer(waiting.answered)
-        self.counter.drop("waiting", waiting.dropped)
-        waiting.answered = waiting.dropped = 0
 
     def _tick(self) -> None:
         """Hand over what is left of a quiet second."""

@@ -1,9 +1,9 @@
 """The rows that the champion has answered and the challenger has not yet.
 
-While there is room a request costs a tuple in a list. Once there is none, as under overload, a random sixteenth of what
-comes takes random places of what is here: so this becomes a sample of the latest requests (Aggarwal's biased reservoir,
-VLDB 2006) and not the oldest ones. Only of that sixteenth the rows are copied, as the arrays they lie in are shared
-with others that go; to copy those of every request would be a quarter of what it costs.
+While there is room a request costs a tuple in a list. Once there is none, as under overload, one in 64 requests takes
+random places of what is here: so this becomes a sample of the latest requests (Aggarwal's biased reservoir, VLDB 2006)
+and not the oldest ones. Only of those the rows are copied, as the arrays they lie in are shared with others that go; to
+copy those of every request would be a quarter of what it costs.
 """
 
 import math
@@ -20,7 +20,7 @@ from ekiben.service.row_log.sampling import Sampler
 
 MAX_ROWS, MAX_VALUES = 65_536, 2**21  # 8 MiB
 CHUNK_ROWS = 2048  # of a larger request each chunk is compared by itself
-SAMPLED = 1 / 16  # of the requests for which there is no room
+SAMPLED = 1 / 64  # of the requests for which there is no room
 MAX_PIECES = 512  # that are put together at once: a third of a millisecond
 
 
@@ -55,32 +55,36 @@ class WaitingRows:
         self._min_rows, self._ready = min_rows, ready
         self._wanted: float = min_rows
         self.rows = 0
-        self.answered = 0  # rows that came
-        self.dropped = 0  # of them, for which there was no room
+        self.dropped = 0  # rows for which there was no room
+        self._taken = 0
+
+    @property
+    def answered(self) -> int:
+        """How many rows ever came."""
+        return self._taken + self.rows + self.dropped
 
     def add(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
         """Keep the rows of an answered request, if there is room or it is drawn."""
         start, stop = work.start, work.stop
         rows = stop - start
-        self.answered += rows
         after = self.rows + rows
         if rows > CHUNK_ROWS:
             self._add_chunks(prediction_id, work, answers)
-        elif after > self._max_rows:
-            self._replace(rows, (prediction_id, 0, rows == 1, work.source, start, stop, answers))
-        else:
+        elif after <= self._max_rows:
             self.rows = after
             self._pieces.append((prediction_id, 0, rows == 1, work.source, start, stop, answers))
-        if self.rows >= self._wanted:
-            self._wanted = math.inf
-            self._ready()
+            if after >= self._wanted:
+                self._call()
+        elif self._sampler.pick_one():
+            self._replace(rows, (prediction_id, 0, rows == 1, work.source, start, stop, answers))
+        else:
+            self.dropped += rows
 
     def wait(self) -> None:
         """Call `ready` again, when there are rows enough or now."""
         self._wanted = self._min_rows
         if self.rows >= self._wanted:
-            self._wanted = math.inf
-            self._ready()
+            self._call()
 
     def take(self, max_rows: int) -> list[Piece]:
         """Return the oldest pieces: one at least, if there is any, and others while they have no more rows together."""
@@ -93,30 +97,38 @@ class WaitingRows:
             taken.append(piece)
         del self._pieces[: len(taken)]
         self.rows -= rows
+        self._taken += rows
         return taken
+
+    def _call(self) -> None:
+        self._wanted = math.inf
+        self._ready()
 
     def _add_chunks(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
         for chunk, first in enumerate(range(work.start, work.stop, CHUNK_ROWS)):
             stop = min(first + CHUNK_ROWS, work.stop)
             some = answers[first - work.start : stop - work.start]
             fields = (prediction_id, chunk, False, work.source, first, stop, some)
-            if self.rows + stop - first > self._max_rows:
-                self._replace(stop - first, fields)
-            else:
+            if self.rows + stop - first <= self._max_rows:
                 self.rows += stop - first
                 self._pieces.append(fields)
+            elif self._sampler.pick_one():
+                self._replace(stop - first, fields)
+            else:
+                self.dropped += stop - first
+        if self.rows >= self._wanted:
+            self._call()
 
     def _replace(self, rows: int, fields: _Fields) -> None:
-        """Let rows for which there is no room take the place of others, if they are drawn."""
-        dropped = rows
-        if self._sampler.pick_one():
-            place = random.randrange(len(self._pieces))
-            replaced = Piece._make(self._pieces[place]).rows
-            if self.rows - replaced + rows <= self._max_rows:
-                self._pieces[place] = _own(Piece._make(fields))
-                self.rows += rows - replaced
-                dropped = replaced
-        self.dropped += dropped
+        """Let rows for which there is no room take the place of others, if that is large enough."""
+        place = random.randrange(len(self._pieces))
+        replaced = Piece._make(self._pieces[place]).rows
+        if self.rows - replaced + rows <= self._max_rows:
+            self._pieces[place] = _own(Piece._make(fields))
+            self.rows += rows - replaced
+            self.dropped += replaced
+        else:
+            self.dropped += rows
 
 
 def gather(pieces: list[Piece]) -> tuple[Encoded, Answers]:

@@ -7,6 +7,7 @@ import pytest
 
 from ekiben.contract.encoding import Encoded
 from ekiben.service.batching.work import Work
+from ekiben.service.shadow import waiting_rows as module
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, MAX_PIECES, MAX_ROWS, MAX_VALUES, Piece, WaitingRows, gather
 
 
@@ -89,8 +90,9 @@ def test_rows_are_bounded_and_what_is_dropped_is_counted(values: int, limit: int
     assert sum(piece.rows for piece in take_all(waiting)) == rows
 
 
-def test_what_is_kept_becomes_a_sample_of_the_latest() -> None:
+def test_what_is_kept_becomes_a_sample_of_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A place survives n of the sampled requests with a chance of exp(-n / places)."""
+    monkeypatch.setattr(module, "SAMPLED", 1 / 16)
     random.seed(19)
     waiting = make_waiting(1024)
     fill(waiting, 33 * CHUNK_ROWS)
