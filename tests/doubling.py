@@ -38,12 +38,14 @@ class Doubling:
         self.seconds = seconds
         self.row_seconds = row_seconds
         self.batches: list[int] = []
+        self.order: list[Doubling] = []  # whose batches these were, if several engines share the list
         self.threads: list[threading.Thread] = []  # that the batches ran in
         self.gate: threading.Event | None = None
         self.short = False
 
     def run(self, encoded: Encoded) -> NDArray[np.float32]:
         self.batches.append(len(encoded))
+        self.order.append(self)
         self.threads.append(threading.current_thread())
         if self.gate:
             self.gate.wait(timeout=10)

@@ -1,9 +1,13 @@
 """The queue's second class: rows for which nobody waits, or not urgently, such as those that a challenger is to score.
 
 They are computed only while the first class is idle (`idle_turns`), in batches of MIN_ROWS or more where there are so
-many, as a row alone costs ten times what one of many does. A batch takes MAX_BATCH_S at most, besides its fixed cost:
-who arrives meanwhile waits for that. What finds no room is dropped and counted, so that under overload nothing is
-computed and little is kept.
+many, as a row alone costs ten times what one of many does. What finds no room is dropped and counted, so that under
+overload nothing is computed and little is kept.
+
+Who arrives meanwhile waits for a batch: it should take no longer than MAX_BATCH_S besides its fixed cost, which is
+about what the cheapest batch took. Its rows double while it takes less than half of that, and are halved if it took
+more, much as TCP's window is (Jacobson, 1988): no cost must be known before, and what a busy machine made look slow is
+tried again.
 """
 
 import asyncio
@@ -41,7 +45,8 @@ class BackgroundQueue:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._largest = 0  # of the batches so far, in rows: the next may be twice as large, so no cost is guessed
+        self._most_rows = 1  # of the next batch
+        self._cheapest_s = math.inf
         self._paused = self._closed = self._failing = False
         self.waiting_rows = 0
         self.dropped_rows = 0  # for which there was no room, or on whose batch the engine failed
@@ -101,7 +106,7 @@ class BackgroundQueue:
         """Compute a short batch, if there still are rows: nobody else has any."""
         if self._paused:
             return
-        parts, rows = take(self._waiting, self._count_most(), time.monotonic(), self.cost.predict)
+        parts, rows = take(self._waiting, self._most_rows, time.monotonic(), self.cost.predict)
         self.waiting_rows -= rows
         if parts:
             merged = merge(parts)
@@ -119,7 +124,7 @@ class BackgroundQueue:
 
     def _gather(self) -> None:
         """Line up if there are rows enough, or else once they have waited for long enough."""
-        if self.waiting_rows >= min(MIN_ROWS, self._count_most()):
+        if self.waiting_rows >= min(MIN_ROWS, self._most_rows):
             self._line_up()
         elif self._waiting and self._timer is None:
             self._timer = self._loop.call_later(PATIENCE_S, self._line_up)
@@ -131,9 +136,14 @@ class BackgroundQueue:
         if self._waiting and not self._paused:
             self._turns.idle_turns.wait(self)
 
-    def _count_most(self) -> int:
-        """Return how many rows the next batch may have."""
-        return max(1, min(int(self.cost.rows_in(MAX_BATCH_S)), 2 * self._largest, MAX_BATCH_ROWS))
+    def _learn(self, rows: int, seconds: float) -> None:
+        """Take into account what a batch took."""
+        self.cost.observe(rows, seconds)
+        self._cheapest_s = min(self._cheapest_s, seconds)
+        if seconds - self._cheapest_s <= MAX_BATCH_S / 2:
+            self._most_rows = max(self._most_rows, min(2 * rows, MAX_BATCH_ROWS))
+        elif seconds - self._cheapest_s > MAX_BATCH_S:
+            self._most_rows = max(rows // 2, 1)
 
     def _compute(self, parts: Sequence[Part], merged: Encoded) -> Computed:
         """Return the answers; if the engine fails, to none: to look for the guilty row would take too long."""
@@ -149,9 +159,7 @@ class BackgroundQueue:
 
     def _finish(self, parts: Sequence[Part], computed: Computed) -> None:
         if computed.answers is not None:
-            rows = len(computed.answers)
-            self.cost.observe(rows, computed.seconds)
-            self._largest = max(self._largest, rows)
+            self._learn(len(computed.answers), computed.seconds)
         else:
             self.dropped_rows += sum([work.stop - work.start for work, _, _ in parts if not work.future.done()])
         if self._closed:

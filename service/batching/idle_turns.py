@@ -3,7 +3,8 @@
 That no row waits says little: on a busy event loop the next requests are in their sockets, and are read once it turns.
 So it must turn QUIET_TURNS times, and none of them may bring a row: whatever was in a socket by then has been read. A
 loop that has nothing else to do turns in microseconds; a busy one shows in the first turns that it is, and is left
-alone for LOOK_AGAIN_S, so that looking costs next to nothing.
+alone for LOOK_AGAIN_S, so that looking costs next to nothing. Only gRPC's core keeps calls where no turn shows them:
+when it is busy a batch or two a second slip in.
 
 Once nobody waits, nothing can fall due; who arrives meanwhile waits for one batch, which its queue keeps short.
 """

@@ -12,6 +12,7 @@ Short batches run on the event loop and are charged as well. The second class is
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from typing import Protocol, TypeVar
 
 from ekiben.service.batching.idle_turns import IdleTurns
 
+RECENT_S = 60.0
 Computed = TypeVar("Computed")
 
 
@@ -48,7 +50,7 @@ class EngineTurns:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._members: set[object] = set()  # of both classes: the last that leaves ends the thread
-        self._queues: list[Queue] = []
+        self._queues: dict[Queue, float] = {}  # when each began its last turn
         self._line: list[Queue] = []
         self._virtual_time = 0.0
         self._computing = self._scheduled = False  # the thread; the next turn
@@ -63,12 +65,13 @@ class EngineTurns:
 
     @property
     def backlog_s(self) -> float:
-        """How far the queue is behind that is least so: a request may be for that one."""
-        return min([queue.backlog_s for queue in self._queues], default=0.0)
+        """How far the queue is behind that is least so, of those used lately: the next request may be for that one."""
+        since = time.monotonic() - RECENT_S
+        return min([queue.backlog_s for queue, began in self._queues.items() if began >= since], default=0.0)
 
     def join(self, queue: Queue) -> None:
         """Let a queue take turns with the others."""
-        self._queues.append(queue)
+        self._queues[queue] = -math.inf
         self._members.add(queue)
 
     def join_idle(self, queue: object) -> None:
@@ -78,7 +81,7 @@ class EngineTurns:
     def leave(self, queue: object) -> None:
         """Forget a queue that takes no more rows; stop the thread, after its batch, if that was the last."""
         self._members.discard(queue)
-        self._queues = [other for other in self._queues if other is not queue]
+        self._queues = {other: began for other, began in self._queues.items() if other is not queue}
         if not self._members:
             self._thread.shutdown(wait=True)
 
@@ -88,6 +91,8 @@ class EngineTurns:
             if self._computing or self._find_next(queue) is not queue:
                 return False
             self._leave_line(queue)
+        if queue in self._queues:  # it may have left, and still have rows
+            self._queues[queue] = time.monotonic()
         self._virtual_time = max(self._virtual_time, queue.finish_tag)
         return True
 

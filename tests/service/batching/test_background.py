@@ -11,7 +11,7 @@ import pytest
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import NO_ROWS
 from ekiben.contract.encoding import Encoded, Encoder
-from ekiben.service.batching import background
+from ekiben.service.batching import background, batch
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Work
@@ -21,13 +21,41 @@ from tests.doubling import POISON, SCHEMA, Doubling, ask, rows, start
 from tests.waiting import wait_for
 
 FOREVER_S = 1e6
-LARGEST = 1250
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows wait hardly at all, unless a test says otherwise."""
     monkeypatch.setattr(background, "PATIENCE_S", 0.001)
+
+
+class Clock:
+    """What batches are measured with."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Timed(Doubling):
+    """An engine that takes just as long as it is said to."""
+
+    def __init__(self, clock: Clock, fixed_s: float, row_s: float) -> None:
+        super().__init__()
+        self.clock, self.fixed_s, self.row_s = clock, fixed_s, row_s
+
+    def run(self, encoded: Encoded) -> Answers:
+        self.clock.now += self.fixed_s + self.row_s * len(encoded)
+        return super().run(encoded)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Batches take no time, unless their engine takes it."""
+    clock = Clock()
+    monkeypatch.setattr(batch, "time", clock)
+    return clock
 
 
 def encode(*numbers: float) -> Encoded:
@@ -45,20 +73,21 @@ Scenario = Callable[[Dataplane, BackgroundQueue], Awaitable[None]]
 
 
 def serve_idly(engine: Doubling, scenario: Scenario, champion: Doubling | None = None, max_rows: int = 10_000) -> None:
-    """Run a scenario against a first class and a second, which knows what a row costs."""
+    """Run a scenario against a first class and a second."""
 
     async def main() -> None:
         turns = EngineTurns()
         first = start(champion or Doubling(), turns=turns)
         first.queue.cost.fixed_s = first.queue.cost.row_s = 0.0
         second = BackgroundQueue(engine, turns, max_rows)
-        second.cost.row_s = background.MAX_BATCH_S / LARGEST
         try:
             async with asyncio.timeout(20):
                 await scenario(first, second)
         finally:
             second.close()
             first.close()
+        threads = [thread for thread in engine.threads if thread is not threading.main_thread()]
+        assert not any(thread.is_alive() for thread in threads)
 
     asyncio.run(main())
 
@@ -87,25 +116,53 @@ def test_whoever_submits_gets_the_answers_to_its_own_rows() -> None:
     assert len(engine.batches) < 50
 
 
-def test_batches_grow_to_what_can_be_computed_while_a_caller_hardly_notices() -> None:
-    engine = Doubling()
+@pytest.mark.parametrize(
+    ("fixed_s", "row_s", "batches"),
+    [
+        (0.0, 1e-6, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512]),
+        (0.0, 1e-4, [1, 2, 4, 8, 8, 8]),
+        (0.005, 1e-4, [1, 2, 4, 8, 8, 8]),
+        (0.0, 4e-4, [1, 2, 4, 2, 4, 2]),
+    ],
+)
+def test_batches_grow_until_a_caller_would_notice(
+    fixed_s: float, row_s: float, batches: list[int], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Timed(clock, fixed_s, row_s)
+    monkeypatch.setattr(background, "PATIENCE_S", FOREVER_S)  # more than a batch may have need not wait for company
 
     async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
-        second.cost.row_s = background.MAX_BATCH_S / 10
         given: list[Answers] = []
-        second.submit(encode(*range(55)), given.append)
+        count = sum(batches)
+        second.submit(encode(*range(count)), given.append)
         await wait_for(lambda: bool(given))
-        assert given[0][:, 0].tolist() == [2.0 * number for number in range(55)]
+        assert given[0][:, 0].tolist() == [2.0 * number for number in range(count)]
 
     serve_idly(engine, scenario)
-    assert engine.batches == [1, 2, 4, 8, 10, 10, 10, 10]
+    assert engine.batches == batches
     assert engine.threads[-1] is not threading.main_thread()
+
+
+def test_a_batch_that_took_too_long_makes_the_next_ones_smaller_for_a_while(clock: Clock) -> None:
+    engine = Timed(clock, 0.0, 1e-6)
+
+    async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
+        await learn(second)
+        engine.batches.clear()
+        given: list[Answers] = []
+        for engine.row_s in (1e-5, 1e-6):
+            second.submit(encode(*range(960)), given.append)
+            await wait_for(lambda: len(given) == 1)
+            given.clear()
+
+    serve_idly(engine, scenario)
+    assert engine.batches == [512, 256, 128, 64, 64, 128, 256, 512]
 
 
 async def learn(second: BackgroundQueue) -> None:
     """Let the queue find out that it may compute large batches."""
     given: list[Answers] = []
-    second.submit(encode(*range(2 * background.MIN_ROWS)), given.append)
+    second.submit(encode(*range(background.MIN_ROWS)), given.append)
     await wait_for(lambda: bool(given))
 
 
@@ -120,9 +177,9 @@ def test_few_rows_wait_for_company_but_not_for_ever(monkeypatch: pytest.MonkeyPa
         second.submit(encode(1, 2), given.append)
         await asyncio.sleep(0.03)
         assert engine.batches == []
-        second.submit(encode(*range(background.MIN_ROWS)), given.append)
+        second.submit(encode(*range(background.MIN_ROWS - 2)), given.append)
         await wait_for(lambda: len(given) == 2)
-        assert engine.batches == [background.MIN_ROWS + 2]
+        assert engine.batches == [background.MIN_ROWS]
         monkeypatch.setattr(background, "PATIENCE_S", 0.001)
         second.submit(encode(3), given.append)
         await wait_for(lambda: len(given) == 3)
@@ -199,17 +256,19 @@ def test_a_caller_waits_for_one_batch_of_the_second_class() -> None:
 
 def test_several_take_turns() -> None:
     engine, other = Doubling(), Doubling()
+    order = engine.order = other.order
 
     async def scenario(first: Dataplane, second: BackgroundQueue) -> None:
         third = BackgroundQueue(other, first.queue._turns, 10_000)
         given: list[Answers] = []
         for queue in (second, third):
-            queue.submit(encode(*range(100)), given.append)
+            queue.submit(encode(*range(7)), given.append)
         await wait_for(lambda: len(given) == 2)
         third.close()
 
     serve_idly(engine, scenario)
-    assert engine.batches == other.batches == [1, 2, 4, 8, 16, 32, 37]
+    assert engine.batches == other.batches == [1, 2, 4]
+    assert order == 3 * [engine, other]
 
 
 def test_whom_somebody_waits_for_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,14 +334,18 @@ def test_a_receiver_that_fails_does_not_stop_the_others() -> None:
 def test_paused_it_computes_nothing_until_it_goes_on() -> None:
     engine = Doubling()
 
-    async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
+    async def scenario(first: Dataplane, second: BackgroundQueue) -> None:
         given: list[Answers] = []
-        second.pause()
+        first.queue.waiting_rows += 1
         assert second.submit(encode(1), given.append)
+        await asyncio.sleep(0.03)  # it has lined up by then
+        second.pause()
+        first.queue.waiting_rows -= 1
+        assert second.submit(encode(2), given.append)
         await asyncio.sleep(0.03)
         assert engine.batches == []
         second.resume()
-        await wait_for(lambda: bool(given))
+        await wait_for(lambda: len(given) == 2)
 
     serve_idly(engine, scenario)
 
@@ -293,8 +356,8 @@ def test_closed_while_it_computes_it_delivers_nothing_and_the_first_class_goes_o
     async def scenario(first: Dataplane, second: BackgroundQueue) -> None:
         given: list[Answers] = []
         engine.gate = threading.Event()
-        second.submit(encode(*range(10)), given.append)
         second.submit(encode(1), given.append)
+        second.submit(encode(*range(10)), given.append)
         await wait_for(lambda: bool(engine.batches))
         second.close()
         assert not second.submit(encode(2), given.append)
