@@ -14,7 +14,7 @@ which that of a paired difference is. So the order of the labels does not matter
 up, to the last digit.
 
 Nobody knows the best λ, so the capital is spread over powers of two. A row's own bound c, known before its label, is
-rounded up to a power of two as well; the stakes with λc ≥ 1 are lost as the row comes, so few labels of rows on which
+rounded up to a power of √2; the stakes with λc ≥ 1 are lost as the row comes, so few labels of rows on which
 the models are far apart cost the large stakes, which find small differences soon. Nothing is assumed of the rows: they
 may drift, and depend on each other. What is estimated is the mean gain to be expected on these very rows, each given
 all before it, as Choe and Ramdas compare forecasters (Operations Research, 2024).
@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from ekiben.contract.comparison.losses import MAX_BOUND, STEPS, Losses
 
 ALPHA = 0.05  # of both mistakes together: to call a worse challenger better, or a better one worse
-LEAST, LARGEST = -10, 5  # of the stakes, as powers of two: a mean gain of some 0.1%, or of half of what a row can gain
+LEAST, LARGEST = -10, 5  # of the stakes, as powers of two; the best one is about the mean gain over its variance
 STAKES = np.exp2(np.arange(LEAST, LARGEST + 1))  # (stakes,) float64
-BOUNDS = np.exp2(np.arange(-LARGEST - 1, math.log2(MAX_BOUND) + 1))  # (bounds,): the least allows every stake
+BOUNDS = np.exp2(np.arange(-LARGEST - 1, math.log2(MAX_BOUND) + 0.5, 0.5))  # (bounds,): the least allows every stake
 MAX_MORE = 10_000_000  # labels that are worth an estimate
 HALVINGS = 60
 Floats = NDArray[np.float64]
@@ -143,4 +143,4 @@ def _log_capital(gained: Floats, charges: Floats) -> Floats:
 
 STAKED = STAKES[:, None] * BOUNDS  # (stakes, bounds)
 LOST = (STAKED >= 1).astype(np.float64)
-COSTS = (1 - LOST) * (-np.log1p(-np.minimum(STAKED, 0.5)) - STAKED) / BOUNDS**2  # ψ; all below 1 are 1/2 or less
+COSTS = (1 - LOST) * (-np.log1p(-np.where(LOST, 0, STAKED)) - STAKED) / BOUNDS**2  # ψ where it is defined

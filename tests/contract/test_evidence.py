@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ekiben.contract.comparison.evidence import (
     ALPHA,
@@ -23,42 +22,10 @@ from ekiben.contract.comparison.evidence import (
 )
 from ekiben.contract.comparison.losses import MAX_BOUND, STEPS, Losses, compare_losses
 from ekiben.contract.schema import Target
+from tests.forecasts import LABELS, draw_forecasts, find_fair, judge_rows, look_after_every_label
 
-BINARY = Target(name="y", classes=(False, True))
 MULTICLASS = Target(name="y", task="multiclass", classes=("a", "b", "c"))
 NUMBER = Target(name="y", task="regression", scale=10.0)
-LABELS = 10_000
-Floats = NDArray[np.float64]
-
-
-def draw_forecasts(random: np.random.Generator, spread: float, other: float) -> tuple[Floats, Floats, Floats]:
-    """Return what is true, and what two models say of it, (LABELS,) each."""
-    true = random.beta(2, 6, LABELS)
-    return (true, *(np.clip(true + random.normal(0, width, LABELS), 0.01, 0.99) for width in (spread, other)))
-
-
-def find_fair(champion: Floats, challenger: Floats) -> Floats:
-    """Return the probabilities under which the difference of the log losses has a mean of 0 on every row."""
-    yes, no = np.log(challenger / champion), np.log((1 - challenger) / (1 - champion))
-    apart = np.where(challenger == champion, 1.0, yes - no)
-    return np.clip(-no / apart, 0, 1)
-
-
-def judge_rows(random: np.random.Generator, true: Floats, champion: Floats, challenger: Floats) -> Losses:
-    labels = (random.random(len(true)) < true).astype(float)
-    ours, theirs = (said.astype(np.float32)[:, None] for said in (champion, challenger))
-    return compare_losses(BINARY, ours, theirs, labels)
-
-
-def look_after_every_label(losses: Losses, sign: int = 1) -> int | None:
-    """Return the label after which it is first proved that the challenger is better, or worse."""
-    bound = np.searchsorted(BOUNDS * STEPS, losses.bound)
-    rows = np.zeros((len(bound), len(BOUNDS)))
-    rows[np.arange(len(bound)), bound] = 1
-    gained = losses.gained / STEPS
-    charges = charge(rows.cumsum(axis=0), (rows * gained[:, None] ** 2).cumsum(axis=0))
-    proved = is_proved(sign * gained.cumsum(), charges)
-    return int(proved.argmax()) + 1 if proved.any() else None
 
 
 @pytest.mark.slow
