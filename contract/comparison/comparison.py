@@ -39,6 +39,11 @@ class Comparison(Frozen):
     parts: tuple[Part, ...]
     summary: dict[str, object] = Field(default_factory=dict)  # for whom reads it; it follows from the rest
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What two comparisons that add up have in common."""
+        return self.model, self.champion.digest, self.challenger.digest, self.edges, sorted(self.slices.items())
+
     def add_up(self) -> Part:
         """Return all parts as one."""
         return sum_parts(self.parts, len(self.edges) + 1, {name: len(names) for name, names in self.slices.items()})
@@ -51,7 +56,7 @@ def merge_comparisons(comparisons: Mapping[str, Comparison]) -> Comparison:
     """
     (name, first), *others = comparisons.items()
     for other, comparison in others:
-        if _identify(comparison) != _identify(first):
+        if comparison.identity != first.identity:
             raise InvalidComparison(
                 f"{name} compares {_describe(first)}, {other} {_describe(comparison)}: only comparisons of the same "
                 "two versions add up"
@@ -83,13 +88,6 @@ def parse_comparison(content: bytes, source: str) -> Comparison:
     if not comparison.parts:
         raise InvalidComparison(f"{source} holds no part: save it again")
     return comparison
-
-
-def _identify(comparison: Comparison) -> tuple[object, ...]:
-    return (
-        comparison.model, comparison.champion.digest, comparison.challenger.digest, comparison.edges,
-        sorted(comparison.slices.items()),
-    )  # fmt: skip
 
 
 def _describe(comparison: Comparison) -> str:

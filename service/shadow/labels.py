@@ -23,15 +23,18 @@ class ShadowLabels:
         self._overview, self._keep = overview, keep
 
     async def keep(self, labels: Labels) -> Receipt:
-        """Take labels; without a log the receipt counts those as unknown whose pair is not here, or not yet."""
+        """Take labels; without a log the receipt is of pairs: which had a label, and which are not here, or not yet."""
         receipt = await self._keep(labels) if self._keep else None
-        unknown = 0
+        repeated = unknown = 0
         for first in range(0, len(labels), AT_ONCE):
             part = slice(first, first + AT_ONCE)
             ids = [one.encode() for one in labels.ids[part]]
-            unknown += self._overview.receive(ids, [self._to_number(value) for value in labels.values[part]])
+            matched = self._overview.receive(ids, [self._to_number(value) for value in labels.values[part]])
+            repeated += matched.repeated
+            unknown += len(matched.unplaced)
             await asyncio.sleep(0)
-        return receipt or Receipt(len(labels), labels.given - len(labels), unknown, 0)
+        added = len(labels) - repeated
+        return receipt or Receipt(added, labels.given - added, unknown, 0)
 
     def _to_number(self, value: Kept) -> float:
         return self._positions[value] if isinstance(value, str) else value

@@ -62,8 +62,9 @@ def open_challenger(version: str, dataplane: Dataplane, turns: EngineTurns, fold
         if model.digest == champion.digest:
             raise InvalidModel(f"version {model.version} is the champion itself: name another version")
         return _open(model, dataplane, turns, folder)
-    except UserError as error:
-        sentence = f"CHALLENGER={version!r} can't be compared with version {champion.version}: {error}"
+    except Exception as error:  # the boundary: a package that its engine needs may be missing, too
+        reason = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        sentence = f"CHALLENGER={version!r} can't be compared with version {champion.version}: {reason}"
         logger.warning("%s; the champion serves on", sentence)
         return Challenger(build_absence(sentence))
 
@@ -78,7 +79,7 @@ def _open(model: PackedModel, dataplane: Dataplane, turns: EngineTurns, folder: 
 
     try:
         shadow = Shadow(champion, model, queue, read_timings)
-    except UserError:
+    except BaseException:
         queue.close()
         raise
     overview = Overview(shadow)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ekiben.contract.comparison.comparison import Comparison, InvalidComparison, Version, merge_comparisons
+from ekiben.contract.comparison.comparison import Comparison, Version, merge_comparisons
 from ekiben.contract.comparison.judgement import Judgement, judge
 from ekiben.model.package import PackedModel
 from ekiben.service.shadow.exchange import Exchange
+from ekiben.service.shadow.pairs import Matched
 from ekiben.service.shadow.shadow import Shadow
 
 KIND = "challenger"
@@ -45,21 +46,21 @@ class Overview:
     def compare(self) -> Comparison:
         """Return the comparison of all workers, the others' as of PUBLISH_S ago."""
         own = self._describe()
-        others = {name: published.comparison for name, published in self._read_others()}
+        others = {name: published.comparison for name, published in self._read_others(own)}
         return merge_comparisons({"this worker": own, **others})
 
     def judge(self) -> Judgement:
         """Return what it says."""
         return judge(self.compare())
 
-    def receive(self, ids: Sequence[bytes], labels: Sequence[float]) -> int:
-        """Take labels that were sent to this worker; return for how many no pair is here, or not yet."""
+    def receive(self, ids: Sequence[bytes], labels: Sequence[float]) -> Matched:
+        """Take labels that were sent to this worker."""
         self.shadow.counter.receive(len(ids))
-        unplaced = self.shadow.take_labels(ids, labels)
+        matched = self.shadow.take_labels(ids, labels)
         if self._exchange:
-            self._handed += [(ids[position], labels[position]) for position in unplaced]
-            self._count += len(unplaced)
-        return len(unplaced)
+            self._handed += [(ids[position], labels[position]) for position in matched.unplaced]
+            self._count += len(matched.unplaced)
+        return matched
 
     def share(self, folder: Path) -> None:
         """Publish in a folder, every PUBLISH_S on this event loop, and read there what other workers published."""
@@ -70,15 +71,15 @@ class Overview:
         """Write what this worker compared, and take the labels that others handed on."""
         if self._exchange is None:
             return
-        handed = list(self._handed)
+        own, handed = self._describe(), list(self._handed)
         published = Published(
-            comparison=self._describe(),
+            comparison=own,
             first=self._count - len(handed),
             ids=[one.decode() for one, _ in handed],
             labels=[label for _, label in handed],
         )
         self._exchange.write(published.model_dump_json().encode())
-        for name, other in self._read_others():
+        for name, other in self._read_others(own):
             self._take_labels(name, other)
 
     def close(self) -> None:
@@ -110,16 +111,16 @@ class Overview:
             parts=(shadow.describe(),),
         )
 
-    def _read_others(self) -> list[tuple[str, Published]]:
+    def _read_others(self, own: Comparison) -> list[tuple[str, Published]]:
         """Return what the other workers published of these two models: one that began later may have found others."""
         found = []
         for name, content in self._exchange.read_others() if self._exchange else ():
             try:
                 published = Published.model_validate_json(content)
-                merge_comparisons({"this worker": self._describe(), name: published.comparison})
-            except (ValidationError, InvalidComparison):
-                continue
-            found.append((name, published))
+            except ValidationError:
+                continue  # another version of this code wrote it
+            if published.comparison.identity == own.identity:
+                found.append((name, published))
         return found
 
 

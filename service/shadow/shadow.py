@@ -22,7 +22,7 @@ from ekiben.contract.comparison.slices import Slicer
 from ekiben.contract.comparison.transcoding import Transcoder
 from ekiben.contract.encoding import Encoded
 from ekiben.model.package import PackedModel
-from ekiben.service.shadow.pairs import Pairs
+from ekiben.service.shadow.pairs import Matched, Pairs
 from ekiben.service.shadow.waiting_rows import Piece, WaitingRows, gather
 
 logger = logging.getLogger("bentoml.service")
@@ -62,14 +62,14 @@ class Shadow:
         self.record = self.waiting.add  # every request calls it
         self._tick()
 
-    def take_labels(self, ids: Sequence[bytes], labels: Sequence[float]) -> list[int]:
-        """Take labels, as positions of classes or numbers; return the positions of those that found no pair."""
+    def take_labels(self, ids: Sequence[bytes], labels: Sequence[float]) -> Matched:
+        """Take labels, as positions of classes or numbers."""
         matched = self._pairs.match(ids, labels)
         self.counter.repeat(matched.repeated)
         if len(matched.places):
             answers = self._pairs.read(matched.places)
             self.counter.judge(compare_losses(self._target, *answers, matched.labels))
-        return matched.unplaced
+        return matched
 
     def describe(self) -> Part:
         """Return what was compared so far."""

@@ -122,12 +122,13 @@ def test_labels_find_their_pairs_before_and_after_these_are_there() -> None:
     async def scenario(scene: Scene) -> None:
         names = [f"one-{index}".encode() for index in range(30)] + [f"many/{index}".encode() for index in range(10)]
         early = scene.shadow.take_labels(names[20:35], labels[20:35].tolist())
-        assert early == list(range(15))
+        assert early.unplaced == list(range(15))
         for index in range(30):
             await scene.ask(float(numbers[index]), own_id=f"one-{index}")
         await scene.ask(*numbers[30:].tolist(), own_id="many")
         await scene.score()
-        assert scene.shadow.take_labels([*names, b"stranger"], [*labels, 1.0]) == [40]
+        late = scene.shadow.take_labels([*names, b"stranger"], [*labels, 1.0])
+        assert (late.unplaced, late.repeated) == ([40], 15)
         part = scene.shadow.describe()
         champion = numbers[:, None] * 2
         wanted = weigh(compare_losses(SCHEMA.target, champion, champion * np.float32(1.5), labels))
@@ -189,7 +190,7 @@ def test_rows_are_transcoded_and_what_cannot_be_is_counted() -> None:
         part = scene.shadow.describe()
         assert (part.compared, part.dropped) == (2, {"rejected": 1, "unknown": 1})
         assert part.slices["c"].rows[:2] == (1, 1)
-        assert scene.shadow.take_labels([b"two/0", b"two/1"], [1.0, 1.0]) == []
+        assert scene.shadow.take_labels([b"two/0", b"two/1"], [1.0, 1.0]).unplaced == []
         assert sum(scene.shadow.describe().labels.rows) == 1
 
     play(scenario, challenger)
