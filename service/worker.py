@@ -115,6 +115,7 @@ class Worker:
         """Return what makes the series of what the versions see that answer."""
         prepared = [serving.prepare_series() for serving in self.servings if serving.prepare_series]
         states = {model: conductor.state for model, conductor in self.conductors.items() if conductor.state}
+        prepared += [serving.challenger.prepare_series() for serving in self.servings if serving.challenger]
         return lambda: b"".join([*(make() for make in prepared), render_series(states) if states else b""])
 
     def stop_being_ready(self) -> None:

@@ -10,6 +10,7 @@ from ekiben.service.http.messages import Request, Response
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
+from ekiben.service.shadow.opening import Challenger
 
 AnswerRequest = Callable[[Request], Awaitable[bytes | Response]]
 AnswerCall = Callable[[Any, Call], Awaitable[Any]]
@@ -54,6 +55,7 @@ class Serving:
     dataplane: Dataplane
     logs: Logs
     protocols: tuple[Protocol, ...]
+    challenger: Challenger | None = None  # that answers in its shadow
     overview: Overview | None = None  # of what it has answered, if that is counted
     prepare_series: Callable[[], Callable[[], bytes]] | None = None
     calls: Calls = field(default_factory=Calls)
@@ -95,7 +97,9 @@ class Serving:
             calls.leave()
 
     async def close(self) -> None:
-        """Stop the engine and write what is left; no call may be under way."""
+        """Stop the engines and write what is left; no call may be under way."""
+        if self.challenger:
+            self.challenger.close()
         self.dataplane.close()
         await self.logs.close_rows()
         if self.overview:

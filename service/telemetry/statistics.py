@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ekiben.contract.comparison.parts import Timing
 from ekiben.service.telemetry import metrics
 
 
@@ -40,6 +41,7 @@ class Recorder:
         self._answered = self._failed = 0
         self._answered_s = self._failed_s = 0.0
         self._batches: dict[int, list[float]] = defaultdict(lambda: [0, 0.0])
+        self._rows = 0  # of all batches
 
     def record_answer(self, seconds: float) -> None:
         """Count a request that got its answers."""
@@ -57,6 +59,12 @@ class Recorder:
         spent = self._batches[1 << (rows - 1).bit_length()]
         spent[0] += 1
         spent[1] += seconds
+        self._rows += rows
+
+    def time_engine(self) -> Timing:
+        """Return what the engine has taken so far."""
+        counts, seconds = zip((0, 0.0), *self._batches.values(), strict=True)
+        return Timing(rows=self._rows, batches=int(sum(counts)), seconds=sum(seconds))
 
     def read(self) -> Statistics:
         """Return the sums so far."""
