@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from ekiben.contract.schema import INTERVAL, Label, Target
 
 DECISION_THRESHOLD = 0.5
+# Where float32 ends: a wrong answer that is certain must not cost more than it can tell from certain.
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 Answers = NDArray[np.float32]  # (rows, outputs)
 
 

@@ -66,6 +66,7 @@ def add_commands(commands: "Commands") -> None:
     cost.add_argument("--seconds", type=positive, default=1.0, help="CPU time of one measurement (%(default)s)")
     instead = cost.add_mutually_exclusive_group()
     instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
+    instead.add_argument("--shadow", action="store_true", help="what a challenger in the shadow adds to it, instead")
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
@@ -171,10 +172,11 @@ def run_batching(options: argparse.Namespace) -> int:
 
 
 def run_cost(options: argparse.Namespace) -> int:
-    """Measure what a request costs in each protocol, or what counting or logging adds."""
-    from ekiben.load_tests import monitoring_cost, request_cost, row_log_cost
+    """Measure what a request costs in each protocol, or what counting, logging or a challenger adds."""
+    from ekiben.load_tests import monitoring_cost, request_cost, row_log_cost, shadow_cost
 
-    measure = monitoring_cost if options.monitoring else row_log_cost if options.log else request_cost
+    others = ((options.monitoring, monitoring_cost), (options.log, row_log_cost), (options.shadow, shadow_cost))
+    measure = next((module for chosen, module in others if chosen), request_cost)
     return int(measure.run(options.seconds))
 
 

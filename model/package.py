@@ -23,6 +23,7 @@ SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
 PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
+CHALLENGER = "challenger"  # of one that is packed beside it, to be compared with it
 
 
 class Manifest(BaseModel):

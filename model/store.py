@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import bentoml
@@ -13,10 +14,11 @@ from ekiben.contract.errors import InvalidModel
 from ekiben.contract.validation import shorten
 from ekiben.model.golden import MEND
 from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.package import PackedModel, open_model
+from ekiben.model.package import CHALLENGER, PackedModel, open_model
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
 VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
+ALIAS_LABEL = "alias"  # in the BentoML store: champion or challenger, as it was packed
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
@@ -51,14 +53,15 @@ def usable_home() -> Iterator[None]:
 def find_model(name: str, version: str = "") -> bentoml.Model:
     """Return the newest model of that name in the BentoML store, or of the only name there if none is given.
 
-    With `version` that very one. Raises InvalidModel if there is none, or several to choose from.
+    One that was packed as a challenger is not the newest. With `version` that very one. Raises InvalidModel if there is
+    none, or several to choose from.
     """
     name = name or _find_name()
     try:
         if not NAME.fullmatch(name) or (version and not VERSION.fullmatch(version)):
             raise NotFound(name)
         with usable_home():
-            return bentoml.models.get(f"{name}:{version or 'latest'}")
+            return bentoml.models.get(f"{name}:{version}") if version else _find_newest(name)
     except NotFound:
         shown = shorten(name)
         if version:
@@ -75,9 +78,54 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
 def read_latest(name: str) -> str | None:
     """Return which version of a model the store names as its newest, None if it can't be read."""
     try:
-        return (find_home() / "models" / name.lower() / "latest").read_text(encoding="utf-8").strip()
+        return _find_latest(name).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return None
+
+
+def find_challenger(name: str, version: str) -> bentoml.Model:
+    """Return that version of a model, or of `challenger` the newest that was packed as one; raise InvalidModel."""
+    if version != CHALLENGER:
+        return find_model(name, version)
+    with usable_home():
+        found = [stored for stored in bentoml.models.list(name) if _is_challenger(stored)]
+    if not found:
+        raise InvalidModel(
+            f"no version of `{shorten(name)}` is packed as its challenger: `ekiben train` packs one that is not better "
+            "than the champion, or name a version"
+        )
+    return max(found, key=_tell_age)
+
+
+@contextmanager
+def keep_newest(name: str) -> Iterator[None]:
+    """Let the newest version of a model stay what it was, whatever is put into the store inside."""
+    before = read_latest(name)
+    yield
+    if before is not None and read_latest(name) != before:
+        _find_latest(name).write_text(before, encoding="utf-8")
+
+
+def _find_newest(name: str) -> bentoml.Model:
+    newest = bentoml.models.get(f"{name}:latest")
+    if not _is_challenger(newest):
+        return newest
+    others = [stored for stored in bentoml.models.list(name) if not _is_challenger(stored)]
+    if not others:
+        raise NotFound(name)
+    return max(others, key=_tell_age)
+
+
+def _is_challenger(stored: bentoml.Model) -> bool:
+    return bool(stored.info.labels.get(ALIAS_LABEL) == CHALLENGER)
+
+
+def _tell_age(stored: bentoml.Model) -> datetime:
+    return stored.creation_time
+
+
+def _find_latest(name: str) -> Path:
+    return find_home() / "models" / name.lower() / "latest"
 
 
 def list_names() -> list[str]:

@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 ALARM = 3  # the exit code
+DECISIONS = {"better": 0, "worse": 3, "no evidence yet": 4}  # the exit codes of a comparison
 
 
 def add_commands(commands: "Commands") -> None:
     """Add every command of this room."""
+    add_drift(commands)
+    add_challenger(commands)
+
+
+def add_drift(commands: "Commands") -> None:
+    """Add the command that looks at one model."""
     about = "compare what services saw with what training saw"
     description = f"{about[0].upper()}{about[1:]}."
     drift = commands.add_parser("drift", help=about, description=description, allow_abbrev=False)
     drift.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a service's URL, or a file saved from its /monitoring"
     )
-    drift.add_argument("--format", choices=("text", "html", "json"), default="text", help="(default: %(default)s)")
-    drift.add_argument("-o", "--output", type=Path, help="write the report to this file (default: print it)")
+    _add_report(drift)
     drift.add_argument(
         "--reference", type=Path, help="the model's reference.json (default: a named service's, or the BentoML store's)"
     )
@@ -34,20 +40,53 @@ def add_commands(commands: "Commands") -> None:
 
 def run_drift(options: argparse.Namespace) -> int:
     """Print or write the report; the exit code says whether there is an alarm."""
-    from ekiben.contract.errors import UserError
     from ekiben.monitoring.drift import compare_sources, judge_sources, render
 
     report = compare_sources(options.sources, options.reference)
     alarms = judge_sources(options.sources, options.reference, options.false_alarms)
-    rendered = render(report, alarms, options.format) + "\n"
-    code = ALARM if alarms.alarms else 0
-    if options.output is None:
-        sys.stdout.write(rendered)
-        return code
+    _write(render(report, alarms, options.format), options.output)
+    return ALARM if alarms.alarms else 0
+
+
+def add_challenger(commands: "Commands") -> None:
+    """Add the command that looks at two."""
+    about = "compare what a champion and its challenger answered to the same rows"
+    description = f"{about[0].upper()}{about[1:]}."
+    challenger = commands.add_parser("challenger", help=about, description=description, allow_abbrev=False)
+    challenger.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a service's URL, or a file saved from its /monitoring/challenger"
+    )
+    _add_report(challenger)
+    challenger.epilog = (
+        "AUTH_TOKEN is sent to services, if it is set. The exit code is 0 if the challenger is better, 3 if it is "
+        "worse, and 4 if there is no evidence yet."
+    )
+    challenger.set_defaults(run=run_challenger)
+
+
+def run_challenger(options: argparse.Namespace) -> int:
+    """Print or write the comparison; the exit code says what it decides."""
+    from ekiben.monitoring.comparison import judge_sources, render
+
+    judgement = judge_sources(options.sources)
+    _write(render(judgement, options.format), options.output)
+    return DECISIONS[judgement.decision]
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=("text", "html", "json"), default="text", help="(default: %(default)s)")
+    command.add_argument("-o", "--output", type=Path, help="write the report to this file (default: print it)")
+
+
+def _write(rendered: str, output: Path | None) -> None:
+    """Print a report or write it to a file."""
+    from ekiben.contract.errors import UserError
+
+    if output is None:
+        sys.stdout.write(f"{rendered}\n")
+        return
     try:
-        options.output.write_text(rendered, encoding="utf-8")
+        output.write_text(f"{rendered}\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(
-            f"{options.output} can't be written ({os.strerror(error.errno or 0)}): name another file"
-        ) from None
-    return code
+        reason = os.strerror(error.errno or 0)
+        raise UserError(f"{output} can't be written ({reason}): name another file") from None

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
+from ekiben.contract.comparison.parts import Timing
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.reference.counting import RowCounter
@@ -56,6 +57,13 @@ class RowRecorder(Protocol):
         """Take rows that were picked of a large request once it is answered."""
 
 
+class ShadowRecorder(Protocol):
+    """Is given what was answered, encoded, for a challenger to answer too."""
+
+    def record(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
+        """Take the rows of a request, by reference, once it is answered."""
+
+
 class Dataplane:
     """Answers the rows of one version of a model; belongs to one event loop."""
 
@@ -76,6 +84,7 @@ class Dataplane:
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self._ids = ids or PredictionIds()
         self.row_log: RowRecorder | None = None
+        self.shadow: ShadowRecorder | None = None
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
 
@@ -116,13 +125,19 @@ class Dataplane:
             self._record_failure(error, started, caller)
             raise
         self._record_answer(answers, started, caller)
+        if self.shadow is not None:
+            self.shadow.record(b"" if caller is None else caller.prediction_id, work, answers)
         if log is not None:
-            prediction_id = self._ids.next() if caller is None else caller.prediction_id
-            if work.kept is not None:
-                log.record(prediction_id, work.kept, answers)
-            elif isinstance(rows, PreparedRows) and rows.picked is not None:
-                log.record_large(prediction_id, rows.picked, answers)
+            self._log(log, rows, work, answers, self._ids.next() if caller is None else caller.prediction_id)
         return Prediction(answers, work.unseen)
+
+    def _log(
+        self, log: RowRecorder, rows: Rows | PreparedRows, work: Work, answers: Answers, prediction_id: bytes
+    ) -> None:
+        if work.kept is not None:
+            log.record(prediction_id, work.kept, answers)
+        elif isinstance(rows, PreparedRows) and rows.picked is not None:
+            log.record_large(prediction_id, rows.picked, answers)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
@@ -164,6 +179,10 @@ class Dataplane:
     def last_used(self) -> float:
         """When the last request was answered, in seconds since 1970; 0 if none was."""
         return self._recorder.last
+
+    def time_engine(self) -> Timing:
+        """Return what the engine has taken for rows so far."""
+        return self._recorder.time_engine()
 
     def check_count(self, rows: int) -> None:
         """Raise BadRequest if that many rows are too many for one request."""

@@ -98,6 +98,12 @@ class Settings(BaseModel):
         description="false alarms a month that are put up with; more of them make alarms earlier",
     )
 
+    challenger: str = Field(
+        "",
+        description="version in the BentoML store that answers in the shadow of the served one, to compare them; "
+        "`challenger`: the one that `ekiben train` packed last as not better",
+    )
+
     log_sample: float = Field(0.0, ge=0, le=1, description="share of the answered rows that the row log keeps")
     log_folder: str = Field(
         "",

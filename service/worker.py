@@ -1,9 +1,8 @@
 """A worker: models and their versions behind all protocols, over HTTP and gRPC. Belongs to one event loop."""
 
-import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
-from ekiben.service.canary.description import render_series as render_canaries
 from ekiben.service.canary.protocol import build_canary
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
@@ -29,7 +27,6 @@ from ekiben.service.lifecycle.drain import drain_on_sigterm
 from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
 from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
-from ekiben.service.monitoring.series import Judge, render_series
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.servings.dispatch import unite
@@ -39,6 +36,7 @@ from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
 from ekiben.service.servings.room import Room
 from ekiben.service.servings.sagemaker import build_sagemaker
+from ekiben.service.servings.series import prepare_series
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Origin, Servings, Versions
 from ekiben.service.servings.staging import conduct_canary
@@ -104,7 +102,14 @@ class Worker:
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader)
-        protocols = [exposition(self._prepare_series), repository, sagemaker, self.watch.webhook, canary, *versions]
+        protocols = [
+            exposition(partial(prepare_series, self.servings, self.conductors)),
+            repository,
+            sagemaker,
+            self.watch.webhook,
+            canary,
+            *versions,
+        ]
         mount(self.router, protocols, settings)
         self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
         for model in self.models:
@@ -141,16 +146,6 @@ class Worker:
     def _list_others(self) -> list[str]:
         """Return the names of the models that calls which name none don't get."""
         return [versions.name for versions in self.servings.models if versions is not self.servings.default]
-
-    async def _prepare_series(self) -> Callable[[], bytes]:
-        """Return what makes the series of what the models see, each one's by the version that answers."""
-        judges: dict[str, Judge] = {}
-        for versions in list(self.servings.models):
-            if prepare := versions.current.prepare_series:
-                judges[versions.name] = prepare()
-                await asyncio.sleep(0)  # of fifty models it would be 20 ms in which nobody gets an answer
-        states = {model: conductor.state for model, conductor in self.conductors.items() if conductor.state}
-        return lambda: render_series(judges) + (render_canaries(states) if states else b"")
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""

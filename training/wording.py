@@ -1,18 +1,12 @@
 """How names, shares and probabilities are written in a report."""
 
+from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import shorten
-
-JOINERS = frozenset("\u200c\u200d")  # part of Persian words and of emoji, though Python doesn't print them
 
 
 def quote(name: str) -> str:
     """Return a column's name for a terminal: on one line, shortened, and no command to the terminal."""
     return f"`{printable(shorten(name))}`"
-
-
-def printable(text: str) -> str:
-    """Return a string with what can't be printed written as an escape."""
-    return "".join(c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode() for c in text)
 
 
 def format_rows(rows: int, of: int) -> str:

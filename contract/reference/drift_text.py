@@ -7,6 +7,7 @@ from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.drift import DriftReport, Shift
 from ekiben.contract.reference.reference import Distribution
 from ekiben.contract.reference.snapshot import LENGTHS, Snapshot
+from ekiben.contract.text_lines import printable
 
 MAX_MOVES = 3
 NOTABLE = 0.005  # a share of the rows
@@ -67,13 +68,8 @@ def render_text(report: DriftReport, alarms: AlarmReport) -> str:
     for title, shifts in (("answers", report.answers), ("features, the worst first", report.features)):
         lines.append(f"{title}:")
         lines += map(_render_line, shifts)
-    return "\n".join(map(_printable, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _render_line(shift: Shift) -> str:
     return f"  {shift.then.name:{NAME_WIDTH}} {'; '.join(describe_shift(shift))}"
-
-
-def _printable(line: str) -> str:
-    """Return a line that a name in it can't make another one or colour."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)

@@ -9,25 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ekiben.contract.reference.drift_page import POLICY, STYLE
+from ekiben.contract.page import render_document
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.state import CanaryState
-
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>canary</title>
-<style>{style}</style>
-</head>
-<body>
-{sections}
-</body>
-</html>
-"""
 
 
 def describe(model: str, conductor: Conductor) -> dict[str, Any]:
@@ -40,7 +24,7 @@ def describe(model: str, conductor: Conductor) -> dict[str, Any]:
 
 def render_page(canaries: Iterable[Mapping[str, Any]]) -> str:
     """Return the canaries that `describe` describes as HTML; whatever reasons hold is text in it."""
-    return PAGE.format(policy=escape(POLICY), style=STYLE, sections="\n".join(map(_render_canary, canaries)))
+    return render_document("canary", "\n".join(map(_render_canary, canaries)))
 
 
 def _render_canary(canary: Mapping[str, Any]) -> str:

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Awaitable, Callable
 
+from ekiben.contract.page import POLICY
 from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
-from ekiben.contract.reference.drift_page import POLICY, render_page
+from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.reference.snapshot import Span
 from ekiben.model.package import PackedModel

@@ -26,6 +26,7 @@ from ekiben.service.row_log.feedback import build_feedback
 from ekiben.service.row_log.logs import open_logs
 from ekiben.service.servings.serving import Serving
 from ekiben.service.settings import Settings
+from ekiben.service.shadow.opening import open_challenger
 
 logger = logging.getLogger("bentoml.service")
 
@@ -58,13 +59,16 @@ class ServingFactory:
         dataplane.row_log = logs.rows
         yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
-        protocols = [build_feedback(logs.labels.keep if logs.labels else None, dataplane, settings), monitoring]
+        challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)
+        yield Step.BRIEF
+        keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
+        protocols = [build_feedback(keep, dataplane, settings), challenger.protocol, monitoring]
         for build in reversed(PROTOCOLS):
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, settings))
         yield Step.BRIEF
         described = document(self.document, protocols, model, self.list_others)
-        return Serving(model, dataplane, logs, (described, page(model), *protocols), overview, prepare)
+        return Serving(model, dataplane, logs, (described, page(model), *protocols), challenger, overview, prepare)
 
     def _watch_rows(
         self, model: PackedModel, dataplane: Dataplane

@@ -131,7 +131,8 @@ class Api:
         if not version:
             raise BadRequest(400, f"parameters.{SHARE}: name the version that answers so many, as parameters.{VERSION}")
         state = await conductor.set_share(version, EVERYONE if share is None else share, force)
-        return {"name": name, "version": version, "state": "READY", SHARE: state.share, "changed": state.changed}
+        said = {} if share is None else {SHARE: state.share, "changed": state.changed}
+        return {"name": name, "version": version, "state": "READY", **said}
 
     async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))

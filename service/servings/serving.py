@@ -11,6 +11,7 @@ from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.series import Judge
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
+from ekiben.service.shadow.opening import Challenger
 from ekiben.service.telemetry import metrics
 
 AnswerRequest = Callable[[Request], Awaitable[bytes | Response]]
@@ -56,6 +57,7 @@ class Serving:
     dataplane: Dataplane
     logs: Logs
     protocols: tuple[Protocol, ...]
+    challenger: Challenger | None = None  # that answers in its shadow
     overview: Overview | None = None  # of what it has answered, if that is counted
     prepare_series: Callable[[], Judge] | None = None
     calls: Calls = field(default_factory=Calls)
@@ -97,7 +99,9 @@ class Serving:
             calls.leave()
 
     async def close(self) -> None:
-        """Stop the engine and write what is left; no call may be under way."""
+        """Stop the engines and write what is left; no call may be under way."""
+        if self.challenger:
+            self.challenger.close()
         self.dataplane.close()
         metrics.count_model(self.model.name, self.dataplane.take_counts())
         await self.logs.close_rows()

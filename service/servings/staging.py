@@ -14,6 +14,7 @@ from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.row_log.labels import Labels
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.servings import Servings, Versions
+from ekiben.service.telemetry import metrics
 
 CANARY = "canary"
 
@@ -50,8 +51,10 @@ class VersionStage:
             self._reloader.replace(held)
 
     def release(self, version: str) -> None:
-        if version in self.versions.held:
+        held = self.versions.held.get(version)
+        if held is not None:
             self._servings.release(self.model, version)
+            metrics.set_model_info(held.model, 0)
 
     def divide(self, run: Run | None) -> None:
         self.versions.run = run

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ekiben.contract.comparison.parts import Timing
+
 
 @dataclass(frozen=True)
 class DurationTotal:
@@ -80,6 +82,11 @@ class Recorder:
         spent = self._batches[1 << (rows - 1).bit_length()]
         spent[0] += 1
         spent[1] += seconds
+
+    def time_engine(self) -> Timing:
+        """Return what the engine has taken so far."""
+        batches = int(sum(count for count, _ in self._batches.values()))
+        return Timing(rows=self._rows, batches=batches, seconds=self._computed_s)
 
     @property
     def last(self) -> float:

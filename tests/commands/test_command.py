@@ -18,20 +18,8 @@ from tests.conftest import run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    *(
-        "init",
-        "train",
-        "compare",
-        "promote",
-        "rollback",
-        "predict",
-        "serve",
-        "image",
-        "drift",
-        "canary",
-        "score-live",
-        "alarms",
-    ),
+    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
+    *("drift", "canary", "challenger", "score-live", "alarms"),
     *(
         "capacity",
         "overload",

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from ekiben.contract.page import STYLE
 from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.bins import CategoryBins, NumberBins
 from ekiben.contract.reference.drift import DriftReport, report_drift
-from ekiben.contract.reference.drift_page import STYLE, render_page
+from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.drift_text import render_text
 from ekiben.contract.reference.reference import Distribution, Reference
 from ekiben.contract.reference.snapshot import Snapshot, Window

@@ -12,7 +12,8 @@ from bentoml._internal.models.model import ModelStore
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.store import check_writable, find_model
+from ekiben.model.package import CHALLENGER, CHAMPION
+from ekiben.model.store import ALIAS_LABEL, check_writable, find_challenger, find_model, keep_newest
 from tests.conftest import run
 
 HOME = "set BENTOML_HOME to a folder that can be written to"
@@ -32,6 +33,50 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_model_is_found(folder: Path) -> None:
     assert str(find_model("shop").tag) == "shop:1"
+
+
+def store(tag: str, alias: str) -> None:
+    with bentoml.models.create(tag, labels={ALIAS_LABEL: alias}):
+        pass
+
+
+def test_a_challenger_is_not_the_newest(folder: Path) -> None:
+    with keep_newest("shop"):
+        store("shop:2", CHALLENGER)
+    assert (folder / "latest").read_text() == "1"
+    store("shop:3", CHALLENGER)  # whoever it was that moved the pointer
+    assert (folder / "latest").read_text() == "3"
+    assert str(find_model("shop").tag) == "shop:1"
+    store("shop:4", CHAMPION)
+    assert str(find_model("shop").tag) == "shop:4"
+
+
+def test_a_challenger_is_found_by_its_version_or_as_the_newest(folder: Path) -> None:
+    for version in ("2", "3"):
+        store(f"shop:{version}", CHALLENGER)
+    assert str(find_challenger("shop", CHALLENGER).tag) == "shop:3"
+    assert str(find_challenger("shop", "2").tag) == "shop:2"
+    assert str(find_challenger("shop", "1").tag) == "shop:1"
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        (CHALLENGER, "no version of `shop` is packed as its challenger: `ekiben train` packs one"),
+        ("9", "there is no version 9 of `shop` in the BentoML store"),
+        ("champion", "there is no version champion of `shop`"),
+    ],
+)
+def test_a_challenger_that_is_not_there_is_one_sentence(version: str, sentence: str, folder: Path) -> None:
+    with pytest.raises(InvalidModel, match=f"^{sentence}"):
+        find_challenger("shop", version)
+
+
+def test_where_only_challengers_are_there_is_no_model(folder: Path) -> None:
+    bentoml.models.delete("shop:1")
+    store("shop:2", CHALLENGER)
+    with pytest.raises(InvalidModel, match="there is no model `shop`"):
+        find_model("shop")
 
 
 @pytest.mark.parametrize("name", ["shops", "a:b", "../shop", "shop:1", "a b", "é", "x" * 300, "\0"])

@@ -17,7 +17,7 @@ from ekiben.training.checks.skew import to_skew
 from ekiben.training.home import find_data
 from ekiben.training.problem import NUL, ProblemConfig
 from ekiben.training.registry import tracking
-from ekiben.training.registry.champion import PackageGone, open_package
+from ekiben.training.registry.version_packages import PackageGone, open_package
 from ekiben.training.sources import describe_absent
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import quote

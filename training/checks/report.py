@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema
+from ekiben.contract.text_lines import printable
 from ekiben.training.checks.drift import Drift, find_drifts
 from ekiben.training.checks.reference_learning import share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
 from ekiben.training.tables.conversion import ParseFailure
-from ekiben.training.wording import count, format_change, format_p_value, format_share, printable, quote
+from ekiben.training.wording import count, format_change, format_p_value, format_share, quote
 
 MAX_SHOWN = 20  # lines of each sort in the terminal; the page has all of them
 DUPLICATES_NOTED = 0.05  # of the rows, more than there were

@@ -15,9 +15,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import minimize
 
-from ekiben.contract.answers import DECISION_THRESHOLD
+from ekiben.contract.answers import DECISION_THRESHOLD, SMALLEST_PROBABILITY
 from ekiben.contract.schema import Target
-from ekiben.training.evaluate.probabilities import SMALLEST
 from ekiben.training.evaluate.weights import Weights
 
 Calibration = tuple[float, float]  # the scale of the log-odds, and their shift
@@ -36,7 +35,7 @@ def learn_calibration(target: Target, labels: np.ndarray, answers: np.ndarray) -
     def loss(calibration: np.ndarray) -> float:
         given = _give_classes(target, answers, (calibration[0], calibration[1]))[np.arange(len(truth)), truth]
         change = calibration - UNCHANGED
-        return float(-np.log(np.clip(given, SMALLEST, 1)).mean() + PRIOR * change @ change)
+        return float(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1)).mean() + PRIOR * change @ change)
 
     found = minimize(loss, UNCHANGED, method="BFGS")
     scale, shift = found.x
@@ -55,7 +54,7 @@ def estimate(
     said = _give_classes(target, answers, UNCHANGED)  # as the model has it
     weight = np.ones(len(answers)) if weights is None else weights
     decided = (answers[:, 0] >= DECISION_THRESHOLD).astype(int) if target.task == "binary" else said.argmax(axis=1)
-    loss = (likely * np.log(1 / np.clip(said, SMALLEST, 1))).sum(axis=1)
+    loss = (likely * np.log(1 / np.clip(said, SMALLEST_PROBABILITY, 1))).sum(axis=1)
     confusion = np.zeros((likely.shape[1], likely.shape[1]))  # (true, decided), in expected rows
     np.add.at(confusion.T, decided, likely * weight[:, None])
     estimated = {"log_loss": float(np.average(loss, weights=weight)), **_score_confusion(target, confusion)}
@@ -83,7 +82,7 @@ def _give_classes(target: Target, answers: np.ndarray, calibration: Calibration)
     if calibration == UNCHANGED:
         return given
     scale, shift = calibration
-    scores = scale * np.log(np.clip(given, SMALLEST, 1))
+    scores = scale * np.log(np.clip(given, SMALLEST_PROBABILITY, 1))
     if target.task == "binary":
         scores[:, 1] += shift
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -3,17 +3,15 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ekiben.contract.answers import SMALLEST_PROBABILITY
 from ekiben.training.evaluate.bins import bin_rates
 from ekiben.training.evaluate.drawing import add_legend, new_plot
 from ekiben.training.evaluate.weights import Weights, mean
 
-# Where float32 ends: a wrong answer that is certain must not cost more than it can tell from certain.
-SMALLEST = float(np.finfo(np.float32).eps)
-
 
 def log_loss(given: np.ndarray, weights: Weights = None) -> float:
     """Return the mean log loss, in nats, of the probabilities, (rows,), given to what then was the case."""
-    return mean(np.log(1 / np.clip(given, SMALLEST, 1)), weights)
+    return mean(np.log(1 / np.clip(given, SMALLEST_PROBABILITY, 1)), weights)
 
 
 def calibration_error(happened: np.ndarray, probabilities: np.ndarray, weights: Weights = None) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import show
 from ekiben.training.home import find_problem_file, make_home
 from ekiben.training.problem import InvalidProblem
@@ -15,7 +16,6 @@ from ekiben.training.proposal.propose import Proposal, propose
 from ekiben.training.proposal.target import ProposedTarget
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import NOTHING, find_source
-from ekiben.training.wording import printable
 
 LONGEST_NAME = 40
 SHOWN = 12  # names in a line, and lines of a kind

@@ -1,39 +1,31 @@
 """Decides which registered version is the champion, and packs it into the BentoML store."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import mlflow
 import numpy as np
 import pandas as pd
-import requests
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import InvalidModel, UserError
+from ekiben.contract.errors import UserError
 from ekiben.contract.schema import Schema, Target, load_schema
 from ekiben.model.engine import load_engine
-from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.package import LITERT_FILE, PACKAGE, SAVED_MODEL_FOLDER, SCHEMA_FILE, PackedModel, engine_kind
-from ekiben.model.store import find_model, open_stored
+from ekiben.model.package import (
+    CHALLENGER,
+    CHAMPION,
+    LITERT_FILE,
+    SAVED_MODEL_FOLDER,
+    SCHEMA_FILE,
+    engine_kind,
+)
+from ekiben.model.store import keep_newest
 from ekiben.training.dataset.schema_learning import KINDS
 from ekiben.training.evaluate import promotion_metric, score
-from ekiben.training.refusals import explain
 from ekiben.training.registry import tracking
-from ekiben.training.registry.packaging import store_package
 from ekiben.training.registry.publishing import publish_again
-from ekiben.training.registry.reasons import says_gone
+from ekiben.training.registry.version_packages import PackageGone, find_stored, open_package, store_version
 
 
 class NoSuchVersion(UserError):
     """The registry has no version that could be promoted."""
-
-
-class PackageGone(UserError):
-    """A registered version has lost the package that was logged with its run."""
 
 
 def promote_if_better(
@@ -64,8 +56,9 @@ def promote_if_better(
         print(f"{comparison}: the new one becomes the champion")
         return install(schema.name, version)
     print(f"{comparison}: not better, the champion stays")
-    tracking.set_alias(schema.name, tracking.CHALLENGER, version)
-    return install(schema.name, str(champion.version))
+    installed = install(schema.name, str(champion.version))
+    pack_challenger(schema.name, version)
+    return installed
 
 
 def promote(name: str, version: str) -> None:
@@ -106,10 +99,19 @@ def install(name: str, version: str) -> str:
     stored = find_stored(registered)
     if stored is None:
         with open_package(registered) as package:
-            stored = _store(package, registered)
+            stored = store_version(package, registered, CHAMPION)
     publish_again(registered, stored)
     tracking.set_champion(name, version)
     return version
+
+
+def pack_challenger(name: str, version: str) -> None:
+    """Put a registered version into the BentoML store beside the champion, which stays the one that is served."""
+    tracking.set_alias(name, CHALLENGER, version)
+    registered = tracking.get_version(name, version)
+    with open_package(registered) as package, keep_newest(name):
+        store_version(package, registered, CHALLENGER)
+    print("`CHALLENGER=challenger ekiben serve` compares it with the champion on what callers send")
 
 
 def score_version(
@@ -130,59 +132,3 @@ def fits(schema: Schema, target: Target, table: pd.DataFrame) -> bool:
     its = schema.target
     same_target = (its.name, its.task, its.classes) == (target.name, target.task, target.classes)
     return same_target and all(f.name in table and KINDS[f.kind](table[f.name]) for f in schema.features)
-
-
-@contextmanager
-def open_package(registered: ModelVersion) -> Iterator[Path]:
-    """Fetch the packed folder of a registered version from its run, or else from the BentoML store.
-
-    Raises PackageGone if neither has it.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        package = _download(registered, scratch)
-        if package is None:
-            stored = find_stored(registered)
-            if stored is None:
-                raise PackageGone(
-                    f"the package of version {registered.version} of {registered.name} is gone from its run in MLflow: "
-                    "`ekiben promote` another version, or `ekiben train` a new one"
-                )
-            package = stored.path
-        yield package
-
-
-def find_stored(registered: ModelVersion) -> PackedModel | None:
-    """Return the store's newest model if it is that version and no file of it was altered."""
-    try:
-        newest = find_model(registered.name)
-        packed = open_stored(newest)
-    except InvalidModel:
-        return None
-    return packed if newest.info.labels.get("run_id") == registered.run_id else None
-
-
-def _download(registered: ModelVersion, folder: str) -> Path | None:
-    """Return the package that was logged with a run, or None if it is not there any more."""
-    uri = f"runs:/{registered.run_id}/{PACKAGE}"
-    try:
-        package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-    except (MlflowException, requests.HTTPError, OSError) as error:
-        if not says_gone(error):
-            raise
-        return None
-    return package if (package / SCHEMA_FILE).is_file() else None
-
-
-def _store(package: Path, registered: ModelVersion) -> PackedModel:
-    """Put a package into the BentoML store; raise StoreUnusable, with what to do then, if that is impossible."""
-    version = str(registered.version)
-    lineage = {**registered.tags, "version": version, "alias": tracking.CHAMPION}
-    try:
-        stored = store_package(package, version, lineage)
-    except OSError as error:
-        raise StoreUnusable(
-            f"version {version} is registered, but can't be packed into the BentoML store {find_home()} "
-            f"({explain(error)}): make room or set BENTOML_HOME to another folder, then `ekiben promote {version}`"
-        ) from None
-    print(f"packed as {stored.tag}")
-    return open_stored(stored)

@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ekiben.model.package import CHAMPION
 from ekiben.training.home import DATA, find_data, find_home, make_folder
 from ekiben.training.redaction import redact
 from ekiben.training.registry.creation import SQLITE, alone, find_file, make_tables
@@ -27,7 +28,6 @@ from ekiben.training.registry.store import (
     read_uri,
 )
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
 HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to

@@ -6,8 +6,8 @@ from typing import Protocol
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import shorten, suggest
-from ekiben.training.wording import printable
 
 MAX_COLUMNS = 2000
 BATCH_ROWS = 1 << 16

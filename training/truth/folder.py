@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyarrow import fs, parquet
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import shorten
 from ekiben.training.redaction import redact, redact_uri
-from ekiben.training.wording import printable
 
 ROWS, LABELS = "rows-*.parquet", "labels-*.parquet"
 MAX_NOTED = 3  # parts left out that are named; the others are counted

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.page import POLICY
 from ekiben.contract.reference.counting import RowCounter
-from ekiben.contract.reference.drift_page import POLICY
 from ekiben.contract.reference.reference import REFERENCE_FILE
 from ekiben.contract.reference.snapshot import Snapshot, merge_snapshots, parse_snapshot
 from ekiben.model.package import GOLDEN_FILE, PackedModel

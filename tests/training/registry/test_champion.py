@@ -14,10 +14,10 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.tracking import MlflowClient
 
 from ekiben.model.home import StoreUnusable
-from ekiben.model.package import PACKAGE, SCHEMA_FILE
+from ekiben.model.package import CHAMPION, PACKAGE, SCHEMA_FILE
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.registry import champion, tracking
-from ekiben.training.registry.champion import PackageGone, open_package
+from ekiben.training.registry.version_packages import PackageGone, open_package
 from tests.small_disk import small_disk
 
 NAME = "gone"
@@ -36,7 +36,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     client.log_artifact(run.info.run_id, str(tmp_path / SCHEMA_FILE), PACKAGE)
     client.create_registered_model(NAME)
     client.create_model_version(NAME, f"runs:/{run.info.run_id}/{PACKAGE}", run.info.run_id)
-    client.set_registered_model_alias(NAME, tracking.CHAMPION, "1")
+    client.set_registered_model_alias(NAME, CHAMPION, "1")
     yield tmp_path / "artifacts" / run.info.run_id / "artifacts" / PACKAGE
     mlflow.set_tracking_uri(before)
 

@@ -1,0 +1,47 @@
+"""What the workers of a service tell each other, in files of a folder: each writes its own, and reads the others'."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ekiben.service.telemetry.metric_inheritance import is_dead
+
+logger = logging.getLogger("bentoml.service")
+MAX_DEAD = 8  # files of workers that have ended; what is in an older one is lost
+
+
+class Exchange:
+    """One worker's file, and the others'."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder, self._kind = folder, kind
+        self._own = folder / f"{kind}_{os.getpid()}.json"
+        self._written = True  # at the last attempt
+        dead = sorted(filter(is_dead, folder.glob(f"{kind}_*.json")), key=lambda path: path.stat().st_mtime)
+        for path in dead[:-MAX_DEAD]:
+            path.unlink(missing_ok=True)
+
+    def write(self, content: bytes) -> None:
+        """Replace this worker's file; where the disk is full that is said once, and tried again the next time."""
+        unfinished = self._own.with_suffix(".part")
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(self._own)
+        except OSError as error:
+            if self._written:
+                sentence = "%s can't be written (%s): other workers don't show what this one sees; make room"
+                logger.warning(sentence, self._own, error.strerror)
+            self._written = False
+        else:
+            self._written = True
+
+    def read_others(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and the content of every other worker's file."""
+        for path in sorted(self._folder.glob(f"{self._kind}_*.json")):
+            if path == self._own:
+                continue
+            try:
+                yield path.name, path.read_bytes()
+            except OSError:
+                continue  # it is just being removed

@@ -1,0 +1,110 @@
+"""The latest pairs of answers by prediction id, so that a label that comes later finds its own."""
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ekiben.contract.answers import Answers
+from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, Piece
+
+MAX_PAIRS, MAX_VALUES = 2**17, 2**21  # rows: with their ids 30 MiB; the values of both answers, 8 MiB
+MAX_EARLY = 2**14  # labels that wait for their pair: of rows that are still to be scored, or gone, or another worker's
+Key = bytes | tuple[bytes, int]
+
+
+class Matched(NamedTuple):
+    """What became of labels."""
+
+    places: NDArray[np.intp]  # of the pairs that they are for
+    labels: NDArray[np.float64]  # of those
+    repeated: int  # had a label before: each pair gets its first one only
+    unplaced: list[int]  # the positions of those that found no pair
+
+
+class Pairs:
+    """A ring of pairs; belongs to one event loop."""
+
+    def __init__(self, outputs: int) -> None:
+        self.size = max(CHUNK_ROWS, min(MAX_PAIRS, MAX_VALUES // (2 * outputs)))  # rows
+        self._answers = np.zeros((2, self.size, outputs), np.float32)  # the champion's and the challenger's
+        self._open = np.zeros(self.size, bool)  # both have a finite answer, and no label came
+        self._labelled = np.zeros(self.size, bool)
+        self._end = 0  # how many rows were ever added
+        self._places: dict[Key, tuple[int, int, bool]] = {}  # where a piece begins, its rows, and whether it is single
+        self._order: deque[tuple[Key, int]] = deque()  # the same keys and beginnings, the oldest first
+        self._early: dict[bytes, float] = {}  # labels by id
+
+    def add(self, pieces: Sequence[Piece], champion: Answers, challenger: Answers, finite: NDArray[np.bool_]) -> None:
+        """Take the answers to all pieces, (rows, outputs) each; `finite`, (rows,), are those that can be compared."""
+        places = np.arange(self._end, self._end + len(finite)) % self.size
+        self._answers[0, places], self._answers[1, places] = champion, challenger
+        self._open[places], self._labelled[places] = finite, False
+        end, known, order = self._end, self._places, self._order
+        for name, chunk, single, _, start, stop, _ in pieces:
+            key: Key = (name, chunk) if chunk else name
+            rows = stop - start
+            known[key] = end, rows, single
+            order.append((key, end))
+            end += rows
+        self._end = end
+        oldest = self._end - self.size
+        while self._order[0][1] < oldest:
+            key, begin = self._order.popleft()
+            if self._places.get(key, (-1,))[0] == begin:  # an id of a caller's own may have come again
+                del self._places[key]
+
+    def match(self, ids: Sequence[bytes], labels: Sequence[float]) -> Matched:
+        """Give labels to their pairs; what finds none waits for it, the latest MAX_EARLY of them."""
+        places, values, repeated = [], [], 0
+        unplaced: list[int] = []
+        for position, (one, label) in enumerate(zip(ids, labels, strict=True)):
+            place = self._find(one)
+            if place is None:
+                self._early.setdefault(one, label)
+                unplaced.append(position)
+            elif self._open[place]:
+                self._open[place], self._labelled[place] = False, True
+                places.append(place)
+                values.append(label)
+            elif self._labelled[place]:
+                repeated += 1
+        for one in list(islice(self._early, max(len(self._early) - MAX_EARLY, 0))):
+            del self._early[one]
+        return Matched(np.array(places, np.intp), np.array(values, np.float64), repeated, unplaced)
+
+    def take_early(self, pieces: Sequence[Piece]) -> tuple[list[bytes], list[float]]:
+        """Return the labels that were here before these pieces."""
+        if not self._early:
+            return [], []
+        bases = {one.rpartition(b"/")[0] for one in self._early}
+        wanted: list[bytes] = []
+        for piece in pieces:
+            if piece.single:
+                wanted.append(piece.prediction_id)
+            elif piece.prediction_id in bases:
+                first = piece.chunk * CHUNK_ROWS
+                wanted += [b"%b/%d" % (piece.prediction_id, row) for row in range(first, first + piece.rows)]
+        found = [one for one in wanted if one in self._early]
+        return found, [self._early.pop(one) for one in found]
+
+    def read(self, places: NDArray[np.intp]) -> tuple[Answers, Answers]:
+        """Return the champion's and the challenger's answers."""
+        return self._answers[0, places], self._answers[1, places]
+
+    def _find(self, one: bytes) -> int | None:
+        """Return the place of a row's pair, None if it is not there."""
+        found = self._places.get(one)
+        if found is not None and found[2]:
+            return found[0] % self.size
+        request, _, number = one.rpartition(b"/")
+        if not (number.isdigit() and len(number) <= 9):
+            return None
+        chunk, row = divmod(int(number), CHUNK_ROWS)
+        found = self._places.get((request, chunk) if chunk else request)
+        if found is None or found[2] or row >= found[1] or str(int(number)).encode() != number:
+            return None
+        return (found[0] + row) % self.size
