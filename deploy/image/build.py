@@ -51,10 +51,9 @@ def open_one(name: str) -> PackedModel:
     """Open the model that the image gets; raise InvalidModel if several are named."""
     models = open_models(name)
     if len(models) > 1:
-        raise InvalidModel(
-            f"an image holds one model, but {', '.join(model.name for model in models)} are named: build one of each with "
-            "--model, or serve them all from a store that is mounted at BENTOML_HOME"
-        )
+        names = ", ".join(model.name for model in models)
+        advice = "build one of each with --model, or serve them all from a store that is mounted at BENTOML_HOME"
+        raise InvalidModel(f"an image holds one model, but {names} are named: {advice}")
     return models[0]
 
 
