@@ -12,17 +12,18 @@ from ekiben.service.target import TARGET
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add which model is served."""
     parser.add_argument(
-        "--model", help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder)"
+        "--model",
+        help="its name in the BentoML store, or several: a,b,c or de_* (default: MODEL_NAME, or this folder's problem)",
     )
     parser.set_defaults(passed_on=[])
 
 
 def run(options: argparse.Namespace) -> None:
     """Serve until a signal ends it; raise InvalidModel before if there is no such model."""
-    from ekiben.model.store import find_model
+    from ekiben.model.selection import find_models, join_names
     from ekiben.training.problem import choose_model
 
-    os.environ["MODEL_NAME"] = find_model(choose_model(options.model)).tag.name
+    os.environ["MODEL_NAME"] = join_names(find_models(choose_model(options.model)))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
     sys.argv = ["bentoml", "serve", TARGET, *options.passed_on]

@@ -54,6 +54,10 @@ def add_commands(commands: "Commands") -> None:
     add_rounds(bench)
     peers = add(commands, "peers", run_peers, "measure other servers with the same model beside ours")
     add_rounds(peers)
+    models = add(commands, "models", run_models, "measure many models in one service beside a service with one")
+    add_port(models)
+    models.add_argument("--count", type=count, default=50, help="models (%(default)s)")
+    add_rounds(models)
     batching = add(
         commands, "batching", run_batching, "measure what the queue buys, for a light and for a heavy network"
     )
@@ -151,6 +155,13 @@ def run_peers(options: argparse.Namespace) -> int:
     from ekiben.load_tests.comparison import peers
 
     return peers.run(options.seconds, options.rounds)
+
+
+def run_models(options: argparse.Namespace) -> int:
+    """Measure copies of the packed model in one service."""
+    from ekiben.load_tests.many import run as many
+
+    return many.run(options.count, options.port, options.seconds, options.rounds)
 
 
 def run_batching(options: argparse.Namespace) -> int:

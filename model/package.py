@@ -56,10 +56,11 @@ class PackedModel:
     schema: Schema
     manifest: Manifest
     digest: str = ""  # the manifest's SHA-256
+    alias: str = ""  # that it is served under, if not its own name
 
     @cached_property
     def name(self) -> str:
-        return self.schema.name
+        return self.alias or self.schema.name
 
     @cached_property
     def version(self) -> str:

@@ -22,7 +22,11 @@ ALIAS_LABEL = "alias"  # in the BentoML store: champion or challenger, as it was
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
 
-class VersionMissing(InvalidModel):
+class ModelMissing(InvalidModel):
+    """The store has no such model."""
+
+
+class VersionMissing(ModelMissing):
     """The store has no such version of the model."""
 
 
@@ -63,7 +67,7 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
         if version:
             sentence = f"there is no version {shorten(version)} of `{shown}` in the BentoML store: pack it with"
             raise VersionMissing(f"{sentence} `ekiben promote`") from None
-        raise InvalidModel(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
+        raise ModelMissing(f"there is no model `{shown}` in the BentoML store: run `ekiben train` first") from None
     except InvalidModel:
         raise
     except Exception as error:  # BentoML's own, or of the packages that it reads the file with
@@ -124,13 +128,19 @@ def _find_latest(name: str) -> Path:
     return find_home() / "models" / name.lower() / "latest"
 
 
-def _find_name() -> str:
+def list_names() -> list[str]:
+    """Return the names of the models that were packed into the BentoML store."""
     with usable_home():
-        names = sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+        return sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+
+
+def _find_name() -> str:
+    names = list_names()
     if not names:
         raise InvalidModel("there is no model in the BentoML store: run `ekiben train` first")
     if len(names) > 1:
-        raise InvalidModel(f"the BentoML store has {', '.join(names)}: choose one with MODEL_NAME={names[0]}")
+        choices = f"choose one with MODEL_NAME={names[0]}, or several: {','.join(names)}"
+        raise InvalidModel(f"the BentoML store has {', '.join(names)}: {choices}")
     return names[0]
 
 

@@ -1,6 +1,7 @@
 """Reads snapshots from services and files, and the reference that they were counted in."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from ekiben.contract.reference.snapshot import Snapshot, parse_snapshot
 from ekiben.monitoring.fetching import add_path, is_url, read, read_all
 
 PATH = "/monitoring"
+NAMED = re.compile(r"/models/[^/]+")  # after it, one of several models of a service
 
 
 def read_snapshots(sources: Sequence[str]) -> dict[str, Snapshot]:
@@ -28,7 +30,7 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
         return _check(read(str(file)), str(file), wanted)
     for source in snapshots:
         if is_url(source):
-            url = f"{_find_base(source)}{PATH}/reference"
+            url = f"{_find_root(source)}/reference"
             return _check(read(url), url, wanted)
     return _find_stored(next(iter(snapshots.values())))
 
@@ -62,5 +64,10 @@ def _check(content: bytes, source: str, wanted: str) -> Reference:
     return parse_reference(content, source)
 
 
-def _find_base(url: str) -> str:
-    return url.partition(PATH)[0].rstrip("/") if PATH in urlsplit(url).path else url.rstrip("/")
+def _find_root(url: str) -> str:
+    """Return where a service has the monitoring of the model that the URL names, or of its first."""
+    if PATH not in urlsplit(url).path:
+        return url.rstrip("/") + PATH
+    before, _, after = url.partition(PATH)
+    named = NAMED.match(after)
+    return before.rstrip("/") + PATH + (named[0] if named else "")

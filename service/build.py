@@ -1,10 +1,10 @@
-"""Builds the Bento service of a model: what BentoML serves, and how it starts, answers and stops."""
+"""Builds the Bento service of models: what BentoML serves, and how it starts, answers and stops."""
 # mypy: disallow-untyped-decorators=False
 # BentoML's decorators are untyped.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bentoml
@@ -30,13 +30,13 @@ from ekiben.service.worker import Worker
 PYTHON = "python"  # in the metrics, for rows that did not come over a network
 
 
-def build_service(settings: Settings, model: PackedModel) -> Any:
-    """Return the Bento service of a model of the BentoML store; a process has one.
+def build_service(settings: Settings, models: Sequence[PackedModel]) -> Any:
+    """Return the Bento service of models of the BentoML store; a process has one.
 
     Raises UserError if there is no folder that metrics can be written to.
     """
     prepare_process(settings.workers)
-    worker = Worker(settings, [model])
+    worker = Worker(settings, models)
     decorate = bentoml.service(
         name="ekiben",
         workers=settings.workers,
@@ -53,28 +53,27 @@ def build_service(settings: Settings, model: PackedModel) -> Any:
 
 
 def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
-    """Return the class that BentoML makes a service of, which `get_service` returns; its pages speak of the model."""
-    model, settings = worker.models[0], worker.settings
+    """Return the class that BentoML makes a service of, which `get_service` returns; its page is the first model's."""
+    models, settings = worker.models, worker.settings
+    model = models[0]
     Row, Predictions = row_type(model.schema), predictions_type(model.schema)
 
     class Ekiben:
-        """Serves one model."""
+        """Serves models."""
 
         __doc__ = f"Predicts {model.schema.target.name}: {model.schema.target.description}."
-
-        reference = bentoml.models.BentoModel(f"{model.name}:{model.version}".lower())  # as the store has it
 
         @bentoml.on_deployment
         @staticmethod
         def verify() -> None:
-            verify_start(settings, model)
+            verify_start(settings, models)
 
         @bentoml.on_startup
         async def open(self) -> None:
             service = get_service()
             await worker.open(service.openapi_spec.asdict())
             # After what BentoML still has to say.
-            asyncio.get_running_loop().call_soon(announce, service.url, settings, model)
+            asyncio.get_running_loop().call_soon(announce, service.url, settings, models)
 
         @bentoml.on_shutdown
         async def close(self) -> None:
@@ -91,16 +90,20 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
             given: list[Any] = [row.model_dump(by_alias=True) for row in rows]  # type: ignore[attr-defined]
             return Predictions.model_validate(await predict_rows(worker, given))
 
+    for index, one in enumerate(models):  # BentoML looks for them among the class's attributes
+        reference = bentoml.models.BentoModel(f"{one.name}:{one.version}".lower())  # as the store has it
+        setattr(Ekiben, f"reference_{index}", reference)
     return Ekiben
 
 
-def verify_start(settings: Settings, model: PackedModel) -> None:
+def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
     """Reject to start with a wrong model or on a taken port, before a worker does."""
     from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
 
     try:
-        check_source(settings, [model])
-        model.start_engine()
+        check_source(settings, models)
+        for model in models:
+            model.start_engine()
         ports = choose_ports(settings)
         ports.check()
         os.environ["HOST"] = ports.host.value  # the workers' gRPC follows the command line too
@@ -108,7 +111,7 @@ def verify_start(settings: Settings, model: PackedModel) -> None:
             open_folder(settings.log_folder)
         supervise()
         mark_complete()
-        report_start(settings.model_copy(update={"port": ports.http.value}), model)
+        report_start(settings.model_copy(update={"port": ports.http.value}), models)
     except UserError as error:
         raise BentoMLException(str(error)) from None
 

@@ -30,7 +30,7 @@ from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
-from ekiben.service.telemetry.statistics import Recorder, Statistics
+from ekiben.service.telemetry.statistics import Counts, Recorder, Statistics
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -79,7 +79,7 @@ class Dataplane:
         self._recorder = Recorder()
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
-        self._coalescer = RequestCoalescer(encoder, self.queue)
+        self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self._ids = ids or PredictionIds()
@@ -170,6 +170,15 @@ class Dataplane:
     def statistics(self) -> Statistics:
         """Return what this process has answered so far."""
         return self._recorder.read()
+
+    def take_counts(self) -> Counts:
+        """Return what was answered since the last call."""
+        return self._recorder.take()
+
+    @property
+    def last_used(self) -> float:
+        """When the last request was answered, in seconds since 1970; 0 if none was."""
+        return self._recorder.last
 
     def time_engine(self) -> Timing:
         """Return what the engine has taken for rows so far."""

@@ -37,6 +37,7 @@ GRPC_CODES: Mapping[int, StatusCode] = {
     501: StatusCode.UNIMPLEMENTED,
     503: StatusCode.UNAVAILABLE,
     504: StatusCode.DEADLINE_EXCEEDED,
+    507: StatusCode.RESOURCE_EXHAUSTED,
 }
 
 

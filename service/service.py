@@ -1,19 +1,19 @@
 """The Bento service of this process. Run `bentoml serve` in the project's root.
 
 BentoML imports a module and serves what stands in it under a name, so there is one that does work at its import: this.
-It reads the settings and opens the model; everything else is made by `build_service` and handed down.
+It reads the settings and opens the models; everything else is made by `build_service` and handed down.
 """
 
 from bentoml.exceptions import BentoMLException
 
 from ekiben.contract.errors import UserError
-from ekiben.model.store import find_model, open_stored
+from ekiben.model.selection import open_models
 from ekiben.service.build import build_service
 from ekiben.service.settings import read_settings
 
 try:
     settings = read_settings()
-    Ekiben = build_service(settings, open_stored(find_model(settings.model_name), settings.model_digest))
+    Ekiben = build_service(settings, open_models(settings.model_name, settings.model_digest))
 except UserError as error:
     raise BentoMLException(str(error)) from None  # bentoml prints it as one sentence
 # BentoML looks for the service's name in the module that called its decorator.

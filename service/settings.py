@@ -28,13 +28,31 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model_name: str = Field("", description="model in the BentoML store to serve; optional if the store has only one")
-    model_digest: str = Field("", description="required manifest digest of the model; the first start logs it")
+    model_name: str = Field(
+        "",
+        description="models in the BentoML store to serve, `a,b,c` or patterns such as `de_*`; the first answers calls "
+        "that name none; optional if the store has only one",
+    )
+    model_digest: str = Field(
+        "", description="required manifest digest of each model, in that order; the first start logs them"
+    )
     reload: bool | None = Field(
         None,
         description="1: another version may take the served one's place while it serves: as `ekiben promote` and "
         "`rollback` choose it, at SIGHUP, and by the repository API. Default: 1 on a machine, 0 in an image and with "
         "`MODEL_DIGEST`, where the model stays what was signed",
+    )
+    max_models: int = Field(
+        100,
+        ge=1,
+        description="models served at once; loading one more ends the one that was loaded on demand and not asked for "
+        "longest, or is rejected with 507",
+    )
+    models_mib: int = Field(
+        0, ge=0, description="memory of all models besides the first, MiB; default: what the container has for them"
+    )
+    models_folder: Path = Field(
+        Path("/opt/ml/models"), description="folder that `POST /models` loads packed models from, as SageMaker does"
     )
     host: str = Field(
         "0.0.0.0", description="IP address that both ports listen on; `::` is every address, IPv4 included"
@@ -122,6 +140,11 @@ class Settings(BaseModel):
         if self.reload is None:
             return not (self.model_digest or os.environ.get("BENTOML_CONTAINERIZED"))
         return self.reload
+
+    @property
+    def loads_folders(self) -> bool:
+        """Whether models may be loaded as SageMaker does, which sets a variable where it is to."""
+        return self.reloads or os.environ.get("SAGEMAKER_MULTI_MODEL") == "true"
 
     @property
     def ssl(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from ekiben.model.steps import finish
 from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
-from ekiben.service.canary.description import render_series
 from ekiben.service.canary.protocol import build_canary
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.admission_connection import AdmissionConnection
@@ -25,17 +24,22 @@ from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
 from ekiben.service.lifecycle.drain import drain_on_sigterm
-from ekiben.service.lifecycle.memory import tune_garbage
-from ekiben.service.lifecycle.resource_limits import read_limits
+from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
+from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.on_demand import OnDemand
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
-from ekiben.service.servings.servings import Servings
-from ekiben.service.servings.staging import conduct_canaries
+from ekiben.service.servings.room import Room
+from ekiben.service.servings.sagemaker import build_sagemaker
+from ekiben.service.servings.series import prepare_series
+from ekiben.service.servings.serving import Serving
+from ekiben.service.servings.servings import Origin, Servings, Versions
+from ekiben.service.servings.staging import conduct_canary
 from ekiben.service.servings.watching import VersionWatch
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
@@ -61,8 +65,8 @@ class Worker:
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
         self.authenticator = Authenticator(settings.auth_token.get_secret_value())
-        engine = "tensorflow" if any(model.manifest.engine == "tensorflow" for model in models) else "litert"
-        limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes)
+        self._engine = engine = find_engine(model.manifest.engine for model in models)
+        limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes, len(models))
         # A request has at least one row: so no more of them wait than rows may.
         self.http = HttpState(
             settings.max_head_bytes,
@@ -80,43 +84,68 @@ class Worker:
         """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
-        factory = ServingFactory(settings, self.http.budget, PredictionIds(), EngineTurns(), base_document, folder)
-        self.servings = Servings([finish(factory.build(model, model.start_engine())) for model in self.models])
+        factory = ServingFactory(
+            settings, self.http.budget, PredictionIds(), EngineTurns(), base_document, self._list_others, folder
+        )
+        room = Room(settings, read_limits(), self._engine, self.http.budget)
+        self.servings = Servings(self._start(factory, room))
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
-        metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting())
+        metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
         reloader = Reloader(self.servings, factory)
-        self.conductors = conduct_canaries(self.servings, reloader, settings.canary_header, factory.ids, folder)
+        self._conduct = partial(conduct_canary, self.servings, reloader, settings.canary_header, factory.ids, folder)
+        self.conductors = {versions.name: self._conduct(versions) for versions in self.servings.models}
+        on_demand = OnDemand(self.servings, reloader, room, self._welcome, self._forget)
         versions = unite(self.servings, self.servings.default.current.protocols)
-        repository = build_repository(self.servings, reloader, settings, self.conductors)
+        repository = build_repository(self.servings, on_demand, settings, self.conductors)
+        sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader)
-        protocols = [exposition(self._prepare_series), repository, self.watch.webhook, canary, *versions]
+        protocols = [
+            exposition(partial(prepare_series, self.servings, self.conductors)),
+            repository,
+            sagemaker,
+            self.watch.webhook,
+            canary,
+            *versions,
+        ]
         mount(self.router, protocols, settings)
-        features = max(len(model.schema.features) for model in self.models)
-        self.grpc = GrpcServer(
-            protocols,
-            settings,
-            self.authenticator,
-            self.http.budget,
-            settings.max_request_rows * features,
-            note_call=admission.share,
-        )
+        self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
+        for model in self.models:
+            self._allow_features(model)
         await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
-        logger.info(describe_routes([*versions, repository]))
+        logger.info(describe_routes([*versions, repository, sagemaker]))
         self._watch_signals()
         self.watch.begin()
         # uvicorn formats an access line for every request unless its logger leads nowhere.
         logging.getLogger("uvicorn.access").propagate = False
         tune_garbage()
 
-    def _prepare_series(self) -> Callable[[], bytes]:
-        """Return what makes the series of what the versions see that answer."""
-        prepared = [serving.prepare_series() for serving in self.servings if serving.prepare_series]
-        states = {model: conductor.state for model, conductor in self.conductors.items() if conductor.state}
-        prepared += [serving.challenger.prepare_series() for serving in self.servings if serving.challenger]
-        return lambda: b"".join([*(make() for make in prepared), render_series(states) if states else b""])
+    def _start(self, factory: ServingFactory, room: Room) -> Iterator[Serving]:
+        """Start each model's engine, and note what it takes."""
+        for index, model in enumerate(self.models):
+            before = read_resident_bytes()
+            yield finish(factory.build(model, model.start_engine()))
+            if index:  # the first one's memory is part of what any worker takes
+                room.take(model, read_resident_bytes() - before)
+
+    def _allow_features(self, model: PackedModel) -> None:
+        """Let gRPC's messages hold as many rows of this model as they may."""
+        self.grpc.allow_values(self.settings.max_request_rows * len(model.schema.features))
+
+    def _welcome(self, versions: Versions) -> None:
+        """Note a model that was loaded on demand; one of a folder has no other versions."""
+        self._allow_features(versions.current.model)
+        if versions.origin is not Origin.FOLDER:
+            self.conductors[versions.name] = self._conduct(versions)
+
+    def _forget(self, name: str) -> None:
+        self.conductors.pop(name, None)
+
+    def _list_others(self) -> list[str]:
+        """Return the names of the models that calls which name none don't get."""
+        return [versions.name for versions in self.servings.models if versions is not self.servings.default]
 
     def stop_being_ready(self) -> None:
         """Report not ready to all probes, and close each connection after its next answer."""

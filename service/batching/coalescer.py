@@ -21,6 +21,7 @@ from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.work import Work
 from ekiben.service.row_log.picking import Picked
 from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.statistics import Recorder
 
 logger = logging.getLogger("bentoml.service")
 
@@ -43,7 +44,8 @@ class PreparedRows:
 class RequestCoalescer:
     """Turns rows into queued work; belongs to one event loop."""
 
-    def __init__(self, encoder: Encoder, queue: BatchQueue) -> None:
+    def __init__(self, encoder: Encoder, queue: BatchQueue, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._encoder = encoder
         self._queue = queue
         self._arrivals: list[Work] = []
@@ -120,7 +122,9 @@ class RequestCoalescer:
         columns = [work for work in arrivals if isinstance(work.rows, Columns)]
         self._encode([work for work in arrivals if isinstance(work.rows, list)])
         self._encode(columns)
-        metrics.encoded.observe(time.perf_counter() - started)
+        encoded_s = time.perf_counter() - started
+        metrics.encoded.observe(encoded_s)
+        self._recorder.record_encoding(encoded_s)
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:

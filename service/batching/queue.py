@@ -155,7 +155,9 @@ class BatchQueue:
         else:
             parts = self._take_some(now)
         if parts:
-            metrics.waited.observe(now - parts[0][0].arrived, len(parts))
+            waited_s = now - parts[0][0].arrived
+            metrics.waited.observe(waited_s, len(parts))
+            self._recorder.record_wait(waited_s, len(parts))
         return parts
 
     def _take_all(self, now: float) -> list[Part]:

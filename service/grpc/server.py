@@ -42,7 +42,7 @@ class GrpcServer:
     ) -> None:  # fmt: skip
         """`max_values`: of one field of a message, rows times features; `note_call` is called with each call."""
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
-        state = ServerState(
+        state = self._state = ServerState(
             settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values, note_call
         )
         self._stopping: asyncio.Task[None] | None = None
@@ -66,6 +66,10 @@ class GrpcServer:
             self._server.add_insecure_port(address)
         _listen(self._server, settings)
         await self._server.start()
+
+    def allow_values(self, max_values: int) -> None:
+        """Let a field of a message hold so many values, or more if it could."""
+        self._state.max_values = max(self._state.max_values, max_values)
 
     def stop_being_ready(self) -> None:
         """Report not ready to probes; requests are still answered."""

@@ -48,6 +48,7 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.raw_path: bytes = scope.get("raw_path", b"")  # as it came: percent-encoded
+        self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.parameters: Mapping[str, str] = scope.get("path_params", {})  # of the route's template
         self.given_id: bytes | None = self.headers.get(REQUEST_ID_HEADER)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED_BYTES = 2**60
 MIB = 2**20
 SUPERVISOR_MIB = 120
-WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load
+WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load, with one model
+MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: what `ekiben models` prints, and half as much again
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class Limits:
     def threads(self) -> int:
         """How many threads can compute at the same time."""
         return max(1, int(self.cpus)) if self.cpus else len(os.sched_getaffinity(0))
+
+
+def find_engine(engines: Iterable[str]) -> str:
+    """Return the heavier engine of those that models need."""
+    return max(engines, key=lambda engine: WORKER_MIB[engine])
+
+
+def find_worker_mib(engine: str, models: int) -> int:
+    """Return what a worker with so many models takes under load."""
+    return WORKER_MIB[engine] + (models - 1) * MODEL_MIB[engine]
 
 
 def read_limits(root: Path = CGROUPS) -> Limits:

@@ -4,7 +4,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
@@ -12,7 +12,14 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION
 from ekiben.service.connections.ports import in_url
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
-from ekiben.service.lifecycle.resource_limits import MIB, SUPERVISOR_MIB, WORKER_MIB, Limits, read_limits
+from ekiben.service.lifecycle.resource_limits import (
+    MIB,
+    SUPERVISOR_MIB,
+    Limits,
+    find_engine,
+    find_worker_mib,
+    read_limits,
+)
 from ekiben.service.protocols import predict
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
@@ -21,27 +28,28 @@ logger = logging.getLogger("bentoml.service")
 VERTEX_ROUTES = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")
 
 
-def report_start(settings: Settings, model: PackedModel) -> None:
+def report_start(settings: Settings, models: Sequence[PackedModel]) -> None:
     """Log what was recognised, once, and every misconfiguration as a warning."""
     platform, limits = recognise_platform(os.environ, sys.orig_argv), read_limits()
-    for line in describe(settings, model, platform, limits):
+    for line in describe(settings, models, platform, limits):
         logger.info(line)
-    for problem in find_misconfigurations(settings, model, platform, limits, os.environ):
+    for problem in find_misconfigurations(settings, models, platform, limits, os.environ):
         logger.warning(problem)
 
 
-def describe(settings: Settings, model: PackedModel, platform: Platform, limits: Limits) -> Iterator[str]:
+def describe(settings: Settings, models: Sequence[PackedModel], platform: Platform, limits: Limits) -> Iterator[str]:
     """Say where the service runs, and with what."""
     yield f"platform: {platform.name}" + (f" ({platform.reason})" if platform.reason else "")
     yield f"ports: HTTP {settings.port}, gRPC {describe_grpc(settings, platform)}"
     cpus = f"{limits.cpus:g} CPUs (cgroup quota)" if limits.cpus else "CPUs without quota"
     memory = f"{limits.memory_bytes // MIB} MiB" if limits.memory_bytes else "no limit"
-    threads = 1 if model.manifest.engine == "litert" else limits.threads
-    yield (
-        f"engine: {model.manifest.engine}; workers: {settings.workers}, threads of each: {threads}; "
-        f"{cpus}; memory: {memory}"
-    )
-    yield f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
+    engine = find_engine(model.manifest.engine for model in models)
+    threads = 1 if engine == "litert" else limits.threads
+    yield (f"engine: {engine}; workers: {settings.workers}, threads of each: {threads}; {cpus}; memory: {memory}")
+    for model in models:
+        yield (
+            f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
+        )
 
 
 def describe_grpc(settings: Settings, platform: Platform) -> str:
@@ -59,11 +67,12 @@ def describe_routes(protocols: Iterable[Protocol]) -> str:
     return "routes: POST " + ", ".join(dict.fromkeys(paths))
 
 
-def announce(url: str, settings: Settings, model: PackedModel) -> None:
+def announce(url: str, settings: Settings, models: Sequence[PackedModel]) -> None:
     """Print the address and a request that can be pasted into a terminal."""
     url = url.replace(settings.host, in_url(settings.host), 1)  # BentoML leaves out the brackets
-    body = orjson.dumps({"rows": [model.schema.example]}).decode()
-    logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
+    body = orjson.dumps({"rows": [models[0].schema.example]}).decode()
+    for model in models:
+        logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
     token = '-H "authorization: Bearer $AUTH_TOKEN" ' if settings.auth_token.get_secret_value() else ""
     options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
     # For a person's terminal, without a log's prefix.
@@ -71,11 +80,15 @@ def announce(url: str, settings: Settings, model: PackedModel) -> None:
 
 
 def find_misconfigurations(
-    settings: Settings, model: PackedModel, platform: Platform, limits: Limits, environment: Mapping[str, str]
+    settings: Settings,
+    models: Sequence[PackedModel],
+    platform: Platform,
+    limits: Limits,
+    environment: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield one sentence for each thing that is set wrong but doesn't keep the service from starting."""
     yield from find_port_conflicts(environment)
-    yield from find_limit_conflicts(settings, model, limits)
+    yield from find_limit_conflicts(settings, models, limits)
     yield from find_platform_conflicts(settings, platform, environment)
 
 
@@ -88,17 +101,19 @@ def find_port_conflicts(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}={value} is ignored: {used}={environment[used]} goes before it"
 
 
-def find_limit_conflicts(settings: Settings, model: PackedModel, limits: Limits) -> Iterator[str]:
+def find_limit_conflicts(settings: Settings, models: Sequence[PackedModel], limits: Limits) -> Iterator[str]:
     """Yield where the container is too small for what it is to run."""
     if limits.cpus and limits.cpus < 1:
         yield f"a quota of {limits.cpus:g} CPUs stops the service for part of every 100 ms: give it 1 or more"
     if limits.cpus and settings.workers > max(1, limits.cpus):
         yield f"WORKERS={settings.workers} share {limits.cpus:g} CPUs: use one worker a CPU, or more replicas"
-    needed = SUPERVISOR_MIB + settings.workers * WORKER_MIB[model.manifest.engine]
+    engine = find_engine(model.manifest.engine for model in models)
+    needed = SUPERVISOR_MIB + settings.workers * find_worker_mib(engine, len(models))
     given = (limits.memory_bytes or 0) // MIB
     bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
     if limits.memory_bytes and given < needed:
-        yield f"{given} MiB of memory may not do: {settings.workers} × {model.manifest.engine} needs about {needed}"
+        served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
+        yield f"{given} MiB of memory may not do: {settings.workers} × {served} needs about {needed}"
     elif limits.memory_bytes and given < needed + bodies:
         yield (
             f"{given} MiB of memory may not do for a body of MAX_BODY_BYTES={settings.max_body_bytes}: give "

@@ -18,7 +18,8 @@ from ekiben.service.offload import offload
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
 PROTOCOL = "monitoring"
-PATH = "/monitoring"
+PATH = "/monitoring"  # of the model that answers calls which name none
+NAMED_PATH = f"{PATH}/models/{{model}}"
 SPANS: tuple[Span, ...] = ("minutes", "hours", "days")
 HTML = b"text/html; charset=utf-8"
 HEADERS: tuple[Header, ...] = (
@@ -27,7 +28,7 @@ HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-PAGES = tuple(f"{PATH}/{part}" for part in (*SPANS, "alarms", "reference", "page"))
+PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
 WINDOWS = Operation("The same by windows of five minutes, hours or days")
@@ -54,13 +55,16 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
         page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
         return Response(page, HEADERS, content_type=HTML)
 
-    routes = [
-        Route("GET", PATH, _answer_snapshot(overview, "days", LATEST_DAYS), operation=COUNTS),
-        *(Route("GET", f"{PATH}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
-        Route("GET", f"{PATH}/alarms", list_alarms, operation=ALARMS),
-        Route("GET", f"{PATH}/reference", read_reference, operation=REFERENCE),
-        Route("GET", f"{PATH}/page", show, operation=SHOWN),
-    ]
+    latest = _answer_snapshot(overview, "days", LATEST_DAYS)
+    routes: list[Route] = []
+    for path in (PATH, NAMED_PATH):
+        routes += [
+            Route("GET", path, latest, operation=COUNTS),
+            *(Route("GET", f"{path}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
+            Route("GET", f"{path}/alarms", list_alarms, operation=ALARMS),
+            Route("GET", f"{path}/reference", read_reference, operation=REFERENCE),
+            Route("GET", f"{path}/page", show, operation=SHOWN),
+        ]
     return Protocol(PROTOCOL, tuple(routes))
 
 
@@ -70,7 +74,9 @@ def build_silence(sentence: str) -> Protocol:
     async def reject(request: Request) -> Response:
         raise BadRequest(404, sentence)
 
-    return Protocol(PROTOCOL, tuple(Route("GET", path, reject) for path in (PATH, *PAGES)))
+    return Protocol(
+        PROTOCOL, tuple(Route("GET", path + page, reject) for path in (PATH, NAMED_PATH) for page in ("", *PAGES))
+    )
 
 
 def explain_silence(enabled: bool, model: PackedModel) -> str:

@@ -1,9 +1,10 @@
-"""The few series of drift that Prometheus reads: of the present hour and the one before, of all workers.
+"""The few series of drift that Prometheus reads: of the present hour and the one before, of all models and workers.
 
 They are made as they are asked for: a gauge of each worker's own could not be added up.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -17,68 +18,93 @@ from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 
 LATEST_HOURS = 2
-MAX_FEATURES = 50  # the worst: each is up to five series
+# Features, the worst: each is up to five series. All models share them, but each has a few.
+MAX_FEATURES, MIN_FEATURES, ALL_FEATURES = 50, 5, 250
+MOVED = "Population stability index of {} against training's; 0.25 is a large change."
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to report of one model."""
+
+    report: DriftReport
+    alarms: AlarmReport
+
+
+Judge = Callable[[], Seen]  # may be called in any thread
 
 
 class DriftCollector(Collector):
-    """Gives a report's numbers."""
+    """Gives the reports' numbers: a name may stand only once in what Prometheus reads, so all models' together."""
 
-    def __init__(self, report: DriftReport, alarms: AlarmReport) -> None:
-        self._report, self._alarms = report, alarms
+    def __init__(self, seen: Mapping[str, Seen]) -> None:
+        """`seen`: by the model's name."""
+        self._seen = seen
+        self._features = min(MAX_FEATURES, max(MIN_FEATURES, ALL_FEATURES // max(len(seen), 1)))
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the rows, how far features and answers have moved, and the shares of missing and unknown values."""
-        report = self._report
-        features = [shift for shift in report.features[:MAX_FEATURES] if shift.rows]
-        rows = "Rows answered in this hour and the one before, which the other monitoring series are of."
-        yield GaugeMetricFamily("monitoring_rows", rows, value=report.snapshot.rows)
-        moved = "Population stability index of {} against training's; 0.25 is a large change."
-        psi = [(shift.then.name, shift.psi) for shift in features]
-        yield _family("monitoring_drift", moved.format("a feature"), "feature", psi)
-        answers = [(shift.then.name, shift.psi) for shift in report.answers if shift.rows]
-        yield _family("monitoring_answer_drift", moved.format("the answers"), "answer", answers)
-        yield from _list_shares("monitoring", "the rows", [shift.now for shift in features])
-        yield from _list_shares("monitoring_training", "training's rows", [shift.then for shift in features])
+        about = "Rows answered in this hour and the one before, which the other monitoring series are of."
+        rows = _family("monitoring_rows", about)
+        features = _family("monitoring_drift", MOVED.format("a feature"), "feature")
+        answers = _family("monitoring_answer_drift", MOVED.format("the answers"), "answer")
+        now, then = _make_shares("monitoring", "the rows"), _make_shares("monitoring_training", "training's rows")
+        for model, seen in self._seen.items():
+            rows.add_metric([model], seen.report.snapshot.rows)
+            for shift in seen.report.features[: self._features]:
+                if shift.rows:
+                    features.add_metric([model, shift.then.name], shift.psi)
+                    _add_shares(now, model, shift.now)
+                    _add_shares(then, model, shift.then)
+            for answer in seen.report.answers:
+                if answer.rows:
+                    answers.add_metric([model, answer.then.name], answer.psi)
+        yield from (rows, features, answers, *now, *then)
         yield from self._collect_alarms()
 
     def _collect_alarms(self) -> Iterator[GaugeMetricFamily]:
-        alarms = self._alarms.alarms
-        total = "Features that were not as in training, in the last whole day and the one before."
-        yield GaugeMetricFamily("monitoring_alarms", total, value=len(alarms))
-        score = "How far each of them is beyond training's own days: it is an alarm from about 1 on."
-        family = GaugeMetricFamily("monitoring_alarm", score, labels=["feature", "statistic"])
-        for one in alarms[:MAX_FEATURES]:
-            family.add_metric([one.feature, one.edge.statistic], one.score)
-        yield family
+        about = "Features that were not as in training, in the last whole day and the one before."
+        total = _family("monitoring_alarms", about)
+        about = "How far each of them is beyond training's own days: it is an alarm from about 1 on."
+        scores = _family("monitoring_alarm", about, "feature", "statistic")
+        for model, seen in self._seen.items():
+            total.add_metric([model], len(seen.alarms.alarms))
+            for one in seen.alarms.alarms[: self._features]:
+                scores.add_metric([model, one.feature, one.edge.statistic], one.score)
+        yield from (total, scores)
 
 
-def _list_shares(prefix: str, of: str, features: Sequence[Distribution]) -> Iterator[GaugeMetricFamily]:
-    missing = [(one.name, one.missing) for one in features]
-    yield _family(f"{prefix}_missing_share", f"Share of {of} without a feature.", "feature", missing)
-    unseen = [(one.name, one.unseen) for one in features if isinstance(one.bins, CategoryBins)]
-    yield _family(f"{prefix}_unseen_share", f"Share of {of} with a category not in training.", "feature", unseen)
+def prepare_series(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Callable[[], Judge]:
+    """Return what takes a snapshot, on the event loop, and returns what judges it, anywhere."""
 
-
-def prepare_series(overview: Overview, reference: Reference, alarms: DailyAlarms) -> Callable[[], Callable[[], bytes]]:
-    """Return what takes a snapshot, on the event loop, and returns what makes the series of it, anywhere."""
-
-    def prepare() -> Callable[[], bytes]:
+    def prepare() -> Judge:
         snapshot = overview.snapshot("hours", LATEST_HOURS)
         judge = alarms.prepare()
-        return lambda: render_series(report_drift(reference, snapshot), judge())
+        return lambda: Seen(report_drift(reference, snapshot), judge())
 
     return prepare
 
 
-def render_series(report: DriftReport, alarms: AlarmReport) -> bytes:
-    """Return the series as Prometheus reads them."""
+def render_series(judges: Mapping[str, Judge]) -> bytes:
+    """Return the series of models, by their names, as Prometheus reads them."""
     registry = CollectorRegistry()
-    registry.register(DriftCollector(report, alarms))
+    registry.register(DriftCollector({model: judge() for model, judge in judges.items()}))
     return generate_latest(registry)
 
 
-def _family(name: str, about: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, about, labels=[label])
-    for labelled, value in values:
-        family.add_metric([labelled], value)
-    return family
+def _make_shares(prefix: str, of: str) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+    return (
+        _family(f"{prefix}_missing_share", f"Share of {of} without a feature.", "feature"),
+        _family(f"{prefix}_unseen_share", f"Share of {of} with a category not in training.", "feature"),
+    )
+
+
+def _add_shares(shares: tuple[GaugeMetricFamily, GaugeMetricFamily], model: str, one: Distribution) -> None:
+    missing, unseen = shares
+    missing.add_metric([model, one.name], one.missing)
+    if isinstance(one.bins, CategoryBins):
+        unseen.add_metric([model, one.name], one.unseen)
+
+
+def _family(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, labels=["model", *labels])

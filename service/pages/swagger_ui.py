@@ -10,6 +10,7 @@ from ekiben.service.http.messages import Header, Message, Request, Response, Sen
 from ekiben.service.protocols.protocol import Protocol, Route
 
 PATH, SCRIPT_PATH = "/docs.html", "/docs.js"  # beside /docs.json; a browser that asks for / gets the page too
+NAMED_PATH = "/docs/{model}.html"
 HTML, SCRIPT = b"text/html; charset=utf-8", b"text/javascript; charset=utf-8"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -27,20 +28,22 @@ PAGE = """\
   <head>
     <meta charset="utf-8">
     <title>{title}</title>
-    <link rel="stylesheet" href="./static_content/swagger-ui.css">
-    <link rel="stylesheet" href="./static_content/index.css">
-    <link rel="icon" type="image/png" href="./static_content/favicon-light-32x32.png">
+    <link rel="stylesheet" href="{root}/static_content/swagger-ui.css">
+    <link rel="stylesheet" href="{root}/static_content/index.css">
+    <link rel="icon" type="image/png" href="{root}/static_content/favicon-light-32x32.png">
   </head>
   <body>
     <div id="swagger-ui"></div>
-    <script src="./static_content/swagger-ui-bundle.js" charset="utf-8"></script>
-    <script src=".{script}"></script>
+    <script src="{root}/static_content/swagger-ui-bundle.js" charset="utf-8"></script>
+    <script src="{root}{script}"></script>
   </body>
 </html>
 """
+# A page docs/NAME.html shows docs/NAME.json; every other one, such as /, that of the first model.
 START = """\
+const named = location.pathname.match(/\\/docs\\/([^/]+)\\.html$/);
 SwaggerUIBundle({
-  url: "./docs.json",
+  url: named ? `./${named[1]}.json` : "./docs.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
@@ -51,15 +54,20 @@ SwaggerUIBundle({
 def page(model: PackedModel) -> Protocol:
     """Return the protocol that serves the page."""
     title = html.escape(f"{model.name} {model.version}")
-    content = PAGE.format(title=title, script=SCRIPT_PATH).encode()
+    content, below = (PAGE.format(title=title, script=SCRIPT_PATH, root=root).encode() for root in (".", ".."))
 
     async def show(request: Request) -> Response:
         return Response(content, HEADERS, content_type=HTML)
 
+    async def show_named(request: Request) -> Response:
+        return Response(below, HEADERS, content_type=HTML)
+
     async def start(request: Request) -> Response:
         return Response(START.encode(), HEADERS, content_type=SCRIPT)
 
-    return Protocol("page", (Route("GET", PATH, show), Route("GET", SCRIPT_PATH, start)))
+    return Protocol(
+        "page", (Route("GET", PATH, show), Route("GET", NAMED_PATH, show_named), Route("GET", SCRIPT_PATH, start))
+    )
 
 
 def restrict(send: Send) -> Send:

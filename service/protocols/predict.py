@@ -1,4 +1,4 @@
-"""Ekiben's own protocol: POST /predict, {"rows": [...]} → {"predictions": [...]}."""
+"""Ekiben's own protocol: POST /predict[/MODEL], {"rows": [...]} → {"predictions": [...]}."""
 
 from typing import Any
 
@@ -13,12 +13,36 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
-from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.protocols.openapi import PREDICTION, ROW
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
-PROTOCOL = "predict"
+PROTOCOL, JSON = "predict", JSON_TYPE.decode()
 PATH = "/predict"
+NAMED_PATH = f"{PATH}/{{model}}"
 ENVELOPE = ("rows",)
+PREDICT = Operation(
+    "Predict each row with the model of that name; the predictions come in the rows' order",
+    {
+        JSON: {
+            "type": "object",
+            "required": ["rows"],
+            "properties": {"rows": {"type": "array", "items": ROW}},
+        }
+    },
+    {
+        JSON: {
+            "type": "object",
+            "required": ["predictions", "model", "version", "warnings"],
+            "properties": {
+                "predictions": {"type": "array", "items": PREDICTION},
+                "model": {"type": "string"},
+                "version": {"type": "string"},
+                "warnings": {"type": "array", "items": {"type": "string"}},
+            },
+        }
+    },
+)
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
@@ -33,7 +57,8 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone, request)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
-    return Protocol(PROTOCOL, (Route("POST", PATH, answer),), error_body=error_body)
+    routes = Route("POST", PATH, answer), Route("POST", NAMED_PATH, answer, operation=PREDICT)
+    return Protocol(PROTOCOL, routes, error_body=error_body)
 
 
 def error_body(error_response: ErrorResponse) -> dict[str, Any]:

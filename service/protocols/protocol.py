@@ -42,6 +42,11 @@ def select_by_path(parameters: Mapping[str, str]) -> Named | None:
     return Named(parameters["model"], parameters.get("version", ""), parameters.get("label", ""))
 
 
+def select_by_header(value: bytes) -> Named:
+    """Return what a header names: a model, or as SageMaker has it an archive such as `/folder/model.tar.gz`."""
+    return Named(value.decode("latin-1").strip().rpartition("/")[2].removesuffix(".tar.gz"))
+
+
 def select_default(request: Any) -> Named | None:
     """Return what a message names that names no model."""
     return None
@@ -63,6 +68,7 @@ class Route:
     page: bool = False
     operation: Operation | None = None
     select: Callable[[Mapping[str, str]], Named | None] = select_by_path
+    header: bytes = b""  # by which a caller may name the model, if the path doesn't
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Takes labels over HTTP and gRPC: POST /feedback, ekiben.v1.Feedback/Send."""
+"""Takes labels over HTTP and gRPC: POST /feedback[/MODEL], ekiben.v1.Feedback/Send."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
-from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route
+from ekiben.service.protocols.protocol import Call, Method, Named, Operation, Protocol, Route
 from ekiben.service.protos import message
 from ekiben.service.row_log.labels import LabelReader, Labels, Receipt
 from ekiben.service.settings import Settings
 
 PROTOCOL = "feedback"
-PATH = "/feedback"
+PATH, NAMED_PATH = "/feedback", "/feedback/{model}"
 SERVICE = "ekiben.v1.Feedback"
 OFF = "no labels are kept here: start the service with LOG_FOLDER, or with LOG_SAMPLE above 0"
 COUNT = {"type": "integer", "minimum": 0}
@@ -51,8 +51,14 @@ def build_feedback(keep: Keep | None, dataplane: Dataplane, settings: Settings) 
     """Return what labels register; without `keep` every call is answered with the reason."""
     api = Api(keep, dataplane, settings)
     operation = SEND if keep else None
-    methods = {"Send": Method(FeedbackRequest, api.send)}
-    return Protocol(PROTOCOL, (Route("POST", PATH, api.post, operation=operation),), {SERVICE: methods})
+    methods = {"Send": Method(FeedbackRequest, api.send, select=select_model)}
+    routes = tuple(Route("POST", path, api.post, operation=operation) for path in (PATH, NAMED_PATH))
+    return Protocol(PROTOCOL, routes, {SERVICE: methods})
+
+
+def select_model(request: Any) -> Named | None:
+    """Return the model that a message names, if it names one."""
+    return Named(request.model) if request.model else None
 
 
 class Api:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.protocols.protocol import Call, Method, Protocol, Route
+from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
 from ekiben.service.row_log.feedback import PROTOCOL as FEEDBACK
 from ekiben.service.servings.servings import Servings
 
@@ -32,6 +32,7 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
 def _forward_route(servings: Servings, route: Route, predicts: bool) -> Route:
     """Return a route before all versions; a canary chooses among those that answer rows, which are posted."""
     key, select, rows = (route.method, route.path), route.select, predicts and route.method == "POST"
+    header = route.header
 
     # No coroutine of its own: each costs a quarter of a microsecond.
     def answer(request: Request) -> Awaitable[bytes | Response]:
@@ -40,7 +41,14 @@ def _forward_route(servings: Servings, route: Route, predicts: bool) -> Route:
     def answer_unnamed(request: Request) -> Awaitable[bytes | Response]:
         return servings.default.pick(request if rows else None).answer(key, request)
 
-    return replace(route, answer=answer_unnamed if "{model}" not in route.path else answer)
+    def answer_by_header(request: Request) -> Awaitable[bytes | Response]:
+        value = request.headers.get(header)
+        named = select_by_header(value) if value else None
+        return servings.pick(named, request if rows else None).answer(key, request)
+
+    if "{model}" in route.path:
+        return replace(route, answer=answer)
+    return replace(route, answer=answer_by_header if header else answer_unnamed)
 
 
 def _forward_method(servings: Servings, service: str, name: str, method: Method) -> Method:

@@ -1,7 +1,7 @@
 """Makes what answers out of a packed model and its engine."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
-from ekiben.service.monitoring.series import prepare_series
+from ekiben.service.monitoring.series import Judge, prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols import PROTOCOLS
@@ -40,6 +40,7 @@ class ServingFactory:
     ids: PredictionIds
     turns: EngineTurns
     document: Mapping[str, Any]  # BentoML's OpenAPI document
+    list_others: Callable[[], Sequence[str]]  # the names of the models besides the first
     folder: Path | None  # where workers publish what they saw, if there are several
 
     def build(
@@ -66,12 +67,12 @@ class ServingFactory:
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, settings))
         yield Step.BRIEF
-        described = document(self.document, protocols, model)
+        described = document(self.document, protocols, model, self.list_others)
         return Serving(model, dataplane, logs, (described, page(model), *protocols), challenger, overview, prepare)
 
     def _watch_rows(
         self, model: PackedModel, dataplane: Dataplane
-    ) -> tuple[Overview | None, Callable[[], Callable[[], bytes]] | None, Protocol]:
+    ) -> tuple[Overview | None, Callable[[], Judge] | None, Protocol]:
         """Return what shows what is answered: nothing but the reason if it is not counted."""
         monitor, reference = dataplane.monitor, model.reference
         if monitor is None or reference is None:

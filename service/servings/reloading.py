@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +13,14 @@ from ekiben.model.package import PackedModel
 from ekiben.model.store import VersionMissing, find_model, read_digest
 from ekiben.service.errors import BadRequest, Overloaded
 from ekiben.service.servings.factory import ServingFactory
+from ekiben.service.servings.load_line import LoadLine
 from ekiben.service.servings.loading import drive, load_engine_gently, measure_cost_gently, open_model_gently
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
+from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
-MAX_WAITING = 16  # loads; each waits for those before it
-RETRY_S = 1
 MAX_DIFFERENCES = 5  # that are named
 
 
@@ -35,8 +34,7 @@ class Reloader:
     def __init__(self, servings: Servings, factory: ServingFactory) -> None:
         self._servings = servings
         self._factory = factory
-        self._turn = asyncio.Lock()
-        self._waiting: Counter[str] = Counter()
+        self.line = LoadLine()
 
     async def load(self, name: str, version: str = "", force: bool = False) -> Serving:
         """Let a version of the store answer: the newest, if none is named; return it once it does.
@@ -44,19 +42,19 @@ class Reloader:
         `force`: though it refuses what callers of the version before may send. Raises BadRequest with the reason for
         which what is served stays.
         """
-        async with self._take_turn(name):
-            self._check_allowed()
+        async with self.line.take():
+            self.check_allowed()
             return self._serve(name, await self._prepare(name, partial(find, name, version), force))
 
     async def load_folder(self, name: str, folder: Path, digest: str) -> Serving:
         """Let the version in a folder answer, whose manifest has that digest; raises as `load` does."""
-        async with self._take_turn(name):
+        async with self.line.take():
             return self._serve(name, await self._prepare(name, lambda: (folder, digest), force=False))
 
     async def hold(self, name: str, version: str, force: bool = False) -> None:
         """Have a version of the store ready beside the one that answers; raises as `load` does."""
-        async with self._take_turn(name):
-            self._check_allowed()
+        async with self.line.take():
+            self.check_allowed()
             serving = await self._prepare(name, partial(find, name, version), force)
             if serving is not None:
                 self._servings.hold(serving)
@@ -64,21 +62,9 @@ class Reloader:
 
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
-        for versions in list(self._servings.models):
+        for name in self._servings.list_stored():
             with contextlib.suppress(BadRequest, Overloaded):
-                await self.load(versions.current.model.name)
-
-    @contextlib.asynccontextmanager
-    async def _take_turn(self, name: str) -> AsyncIterator[None]:
-        """Wait for the loads before this one; raise Overloaded if they are too many."""
-        if self._waiting.total() >= MAX_WAITING:
-            raise Overloaded(RETRY_S)
-        self._waiting[name] += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._waiting[name] -= 1
+                await self.load(name)
 
     def _serve(self, name: str, serving: Serving | None) -> Serving:
         if serving is None:
@@ -106,19 +92,26 @@ class Reloader:
                 return None
             model = await open_model_gently(folder, digest)
             check_callers(current.model, model, force)
-            return await self._build(model, current)
+            return await self.build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s version %s serves on: %s", name, current.model.version, error)
             raise BadRequest(STATUSES.get(type(error), 400), str(error)) from None
 
-    async def _build(self, model: PackedModel, current: Serving) -> Serving:
+    @property
+    def settings(self) -> Settings:
+        """The service's."""
+        return self._factory.settings
+
+    async def build(self, model: PackedModel, before: Serving | None = None) -> Serving:
+        """Return a version that is ready to answer, perhaps in the place of one `before` it."""
         engine = await load_engine_gently(model)
         cost = await measure_cost_gently(engine, model)
-        return await drive(self._factory.build(model, engine, cost, current))
+        return await drive(self._factory.build(model, engine, cost, before))
 
-    def _check_allowed(self) -> None:
-        if not self._factory.settings.reloads:
+    def check_allowed(self) -> None:
+        """Raise BadRequest unless models may change while the service runs."""
+        if not self.settings.reloads:
             raise BadRequest(
                 409, "the service stays with the model it was started with: start it with RELOAD=1 to load another"
             )

@@ -1,12 +1,15 @@
 """What is served, and the model repository API: the Open Inference Protocol's extension as Triton has it."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from google.protobuf.json_format import ParseDict
 
-from ekiben.contract.validation import shorten, show, suggest
+from ekiben.contract.errors import UserError
+from ekiben.contract.validation import show
+from ekiben.model.store import list_names, read_latest
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import SHARE, read_share
 from ekiben.service.canary.state import EVERYONE
@@ -20,39 +23,29 @@ from ekiben.service.protocols.open_inference.http import MODEL
 from ekiben.service.protocols.open_inference.triton import describe_statistics
 from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
 from ekiben.service.protos import message
-from ekiben.service.servings.reloading import Reloader
+from ekiben.service.servings.on_demand import OnDemand
+from ekiben.service.servings.parameters import FORCE, PARAMETERS, VERSION, check_parameters, read_request, read_version
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.settings import Settings
 
 MAX_BODY_BYTES = 4096
-VERSION, FORCE = "version", "force"
 Conductors = Mapping[str, Conductor]  # of canaries, by model
-PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "parameters": {
-            "type": "object",
-            "properties": {
-                VERSION: {"type": "string"},
-                FORCE: {"type": "boolean"},
-                SHARE: {"type": "number", "minimum": 0, "maximum": 1},
-            },
-        }
-    },
-}
 STATISTICS = Operation("Statistics of the requests answered so far")
 LOAD = Operation(
-    "Let another version answer from now on: the newest of the store, or the one that `version` names; with `share` "
-    "only so large a share of the callers, as a canary",
+    "Let a model answer, or another version of it: the newest of the store, or the one that `version` names; with "
+    "`share` only so large a share of the callers, as a canary",
     {"application/json": PARAMETERS},
 )
-UNLOAD = Operation("End a version that is held beside the one that answers", {"application/json": PARAMETERS})
+UNLOAD = Operation(
+    "End a model, or a version that is held beside the one that answers, after its last answer",
+    {"application/json": PARAMETERS},
+)
 
 
-def build_repository(servings: Servings, reloader: Reloader, settings: Settings, conductors: Conductors) -> Protocol:
+def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings, conductors: Conductors) -> Protocol:
     """Return what the repository registers."""
-    api = Api(servings, reloader, settings, conductors)
+    api = Api(servings, on_demand, settings, conductors)
     repository = "/v2/repository/models/{model}"
     routes = (
         Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
@@ -76,10 +69,10 @@ def build_repository(servings: Servings, reloader: Reloader, settings: Settings,
 class Api:
     """Answers the calls, over HTTP and, with `_call` in their names, over gRPC."""
 
-    def __init__(self, servings: Servings, reloader: Reloader, settings: Settings, conductors: Conductors) -> None:
+    def __init__(self, servings: Servings, on_demand: OnDemand, settings: Settings, conductors: Conductors) -> None:
         self._conductors = conductors
         self._servings = servings
-        self._reloader = reloader
+        self._on_demand = on_demand
         self._settings = settings
 
     async def list_models(self, request: Request) -> bytes:
@@ -100,10 +93,10 @@ class Api:
 
     async def index(self, request: Request) -> bytes:
         wanted = await self._read(request)
-        return orjson.dumps(self._describe_index(isinstance(wanted, dict) and wanted.get("ready") is True))
+        return orjson.dumps(await self._describe_index(isinstance(wanted, dict) and wanted.get("ready") is True))
 
     async def index_call(self, request: Any, call: Call) -> Any:
-        return message("inference.RepositoryIndexResponse")(models=self._describe_index(request.ready))
+        return message("inference.RepositoryIndexResponse")(models=await self._describe_index(request.ready))
 
     async def load(self, request: Request) -> bytes:
         parameters = read_request(await self._read(request))
@@ -127,8 +120,11 @@ class Api:
         check_parameters(parameters, (VERSION, FORCE, SHARE))
         share, version, force = read_share(parameters), read_version(parameters), parameters.get(FORCE) is True
         conductor = self._conductors.get(name)
+        if share is not None and conductor is None:
+            self._servings.find_model(name)
+            raise BadRequest(409, f"{show(name)} was loaded from a folder: it has no other versions")
         if conductor is None or (share is None and not version):  # of a model that isn't served, or the newest version
-            return describe(await self._reloader.load(name, version, force))
+            return describe(await self._on_demand.load(name, version, force))
         if share == 0:
             await conductor.stop()
             return describe(self._servings.find_model(name).current)
@@ -141,6 +137,10 @@ class Api:
     async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))
         versions, version = self._servings.find_model(name), read_version(parameters)
+        if not version and versions is not self._servings.default:
+            self._on_demand.check_allowed()
+            await self._on_demand.unload(name)
+            return
         serving = versions.find(version) if version else versions.current
         if serving is versions.current:
             raise BadRequest(409, f"version {serving.model.version} of `{name}` answers here: load another one instead")
@@ -151,7 +151,7 @@ class Api:
         self._servings.release(name, serving.model.version)
 
     def _list_names(self) -> list[str]:
-        return [versions.current.model.name for versions in self._servings.models]
+        return [versions.name for versions in self._servings.models]
 
     def _count(self, name: str, version: str) -> dict[str, Any]:
         if not name:
@@ -161,14 +161,17 @@ class Api:
             counted = [versions.find(version)] if version else list(versions)
         return {"model_stats": [describe_statistics(one.model, one.dataplane.statistics()) for one in counted]}
 
-    def _describe_index(self, only_ready: bool) -> list[dict[str, str]]:
-        """Return what is served, unless only what is ready is asked for and nothing is."""
+    async def _describe_index(self, only_ready: bool) -> list[dict[str, str]]:
+        """Return what is served and, unless only what is ready is asked for, what could be loaded from the store."""
         ready = self._servings.ready
         state, reason = ("READY", "") if ready else ("UNAVAILABLE", "the service is shutting down")
         listed = self._servings if ready or not only_ready else ()
-        return [
+        served = [
             {"name": one.model.name, "version": one.model.version, "state": state, "reason": reason} for one in listed
         ]
+        if only_ready or not self._settings.reloads:
+            return served
+        return served + await asyncio.to_thread(list_unloaded, set(self._list_names()))
 
     async def _read(self, request: Request) -> Any:
         timeout_s = read_timeout_s(request, self._settings)
@@ -176,33 +179,18 @@ class Api:
         return parse_json(body) if body.strip() else {}
 
 
+def list_unloaded(served: set[str]) -> list[dict[str, str]]:
+    """Return the store's other models, as the index lists them; none if the store can't be read."""
+    try:
+        names = [name for name in list_names() if name not in served]
+    except UserError:
+        return []
+    return [
+        {"name": name, "version": read_latest(name) or "", "state": "UNAVAILABLE", "reason": "not loaded"}
+        for name in names
+    ]
+
+
 def describe(serving: Serving) -> dict[str, str]:
     """Return what a call to load answers."""
     return {"name": serving.model.name, "version": serving.model.version, "state": "READY"}
-
-
-def read_request(content: Any) -> Mapping[str, Any]:
-    """Return the parameters of a body."""
-    parameters = content.get("parameters", {}) if isinstance(content, dict) else None
-    if not isinstance(parameters, dict):
-        raise BadRequest(400, f'expected an object such as {{"parameters": {{"version": "2"}}}}, got {show(content)}')
-    return parameters
-
-
-def check_parameters(parameters: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    """Raise BadRequest if there is another parameter, or one of the wrong type."""
-    for name in parameters:
-        if name not in known:
-            raise BadRequest(400, f"parameters.{shorten(name)}: unknown parameter{suggest(name, known)}")
-    if not isinstance(parameters.get(FORCE, False), bool):
-        raise BadRequest(400, f"parameters.{FORCE}: expected true or false, got {show(parameters[FORCE])}")
-
-
-def read_version(parameters: Mapping[str, Any]) -> str:
-    """Return the version that is named, "" if none."""
-    version = parameters.get(VERSION, "")
-    if isinstance(version, int) and not isinstance(version, bool):
-        return str(version)
-    if not isinstance(version, str):
-        raise BadRequest(400, f'parameters.{VERSION}: expected a version such as "2", got {show(version)}')
-    return version

@@ -8,9 +8,11 @@ from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.monitoring.overview import Overview
+from ekiben.service.monitoring.series import Judge
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
 from ekiben.service.shadow.opening import Challenger
+from ekiben.service.telemetry import metrics
 
 AnswerRequest = Callable[[Request], Awaitable[bytes | Response]]
 AnswerCall = Callable[[Any, Call], Awaitable[Any]]
@@ -57,7 +59,7 @@ class Serving:
     protocols: tuple[Protocol, ...]
     challenger: Challenger | None = None  # that answers in its shadow
     overview: Overview | None = None  # of what it has answered, if that is counted
-    prepare_series: Callable[[], Callable[[], bytes]] | None = None
+    prepare_series: Callable[[], Judge] | None = None
     calls: Calls = field(default_factory=Calls)
     requests: Mapping[Key, AnswerRequest] = field(init=False)
     methods: Mapping[Key, AnswerCall] = field(init=False)
@@ -101,6 +103,7 @@ class Serving:
         if self.challenger:
             self.challenger.close()
         self.dataplane.close()
+        metrics.count_model(self.model.name, self.dataplane.take_counts())
         await self.logs.close_rows()
         if self.overview:
             self.overview.close()

@@ -1,25 +1,51 @@
 """The versions that answer, by the names of their models; one takes another's place between two turns of the loop."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 
 from ekiben.contract.validation import show
 from ekiben.model.package import CHAMPION
 from ekiben.service.canary.run import Run
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request
+from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.protocols.protocol import Call, Named
 from ekiben.service.servings.serving import Serving
+from ekiben.service.telemetry import metrics
+
+MAX_LISTED = 10  # models, in a sentence
+
+
+class Origin(Enum):
+    """Where a model came from."""
+
+    NAMED = "MODEL_NAME"  # it stays
+    STORE = "store"
+    FOLDER = "folder"  # somebody named, under a name of their own
 
 
 class Versions:
     """The versions of one model: the one that answers whoever names none, and others that are held beside it."""
 
-    def __init__(self, current: Serving) -> None:
+    def __init__(self, current: Serving, origin: Origin = Origin.NAMED) -> None:
         self.current = current
+        self.origin = origin
+        self._since = time.time()
         self.held: dict[str, Serving] = {}
         self.run: Run | None = None  # a canary, which chooses who is answered by a version that is held
         self.replaced: Callable[[str], None] = lambda version: None  # is called with the version that answers now
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.current.model.name
+
+    @property
+    def last_used(self) -> float:
+        """When it answered last, or else when it began to, in seconds since 1970."""
+        return max([self._since, *[one.dataplane.last_used for one in self]])
 
     def __iter__(self) -> Iterator[Serving]:
         yield self.current
@@ -64,11 +90,21 @@ class Servings:
         """The versions by model, in the order they are listed in."""
         return self._models.values()
 
+    def holds(self, name: str) -> bool:
+        """Return whether a model is served."""
+        return name in self._models
+
+    def list_stored(self) -> list[str]:
+        """Return the names of the models that are in the BentoML store under these names."""
+        return [name for name, versions in self._models.items() if versions.origin is not Origin.FOLDER]
+
     def find_model(self, name: str) -> Versions:
         """Return the versions of a model; raise BadRequest if it is not served."""
         versions = self._models.get(name)
         if versions is None:
-            served = ", ".join(f"`{one}`" for one in self._models)
+            listed = [f"`{one}`" for one in list(self._models)[:MAX_LISTED]]
+            more = [f"{len(self._models) - MAX_LISTED} more"] if len(self._models) > MAX_LISTED else []
+            served = ", ".join([*listed, *more])
             are = "is" if len(self._models) == 1 else "are"
             raise BadRequest(404, f"model {show(name)} is not served here: {served} {are}")
         return versions
@@ -94,6 +130,18 @@ class Servings:
             self._retire(held)
         versions.replaced(serving.model.version)
 
+    def add(self, serving: Serving, origin: Origin) -> Versions:
+        """Serve one more model."""
+        serving.dataplane.ready = self.ready
+        versions = self._models[serving.model.name] = Versions(serving, origin)
+        return versions
+
+    def remove(self, name: str) -> None:
+        """End a model, each version after its last answer."""
+        versions = self._models.pop(name)
+        for serving in versions:
+            self._retire(serving, labels=serving is versions.current)
+
     def hold(self, serving: Serving) -> None:
         """Let a version answer those who name it, beside the one that answers the others."""
         held = self._models[serving.model.name].held
@@ -118,6 +166,13 @@ class Servings:
         """The rows that wait for an engine."""
         return sum([serving.dataplane.queue.waiting_rows for serving in self])
 
+    def count(self) -> None:
+        """Hand on what the models have answered."""
+        for versions in self.models:
+            for serving in versions:
+                metrics.count_model(versions.name, serving.dataplane.take_counts())
+            metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
+
     async def close(self) -> None:
         """Stop all engines."""
         for serving in self:
@@ -127,9 +182,17 @@ class Servings:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _retire(self, serving: Serving) -> None:
+    def _retire(self, serving: Serving, labels: bool = False) -> None:
+        """Close a version once it has answered, with the log of labels unless other versions have the same."""
+
+        async def end() -> None:
+            await serving.close()
+            if labels:
+                await serving.logs.close_labels()
+            trim_soon()
+
         def close() -> None:
-            task = asyncio.ensure_future(serving.close())
+            task = asyncio.ensure_future(end())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

@@ -13,7 +13,7 @@ from ekiben.service.lifecycle.agreement import Agreement
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.row_log.labels import Labels
 from ekiben.service.servings.reloading import Reloader
-from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.servings import Servings, Versions
 from ekiben.service.telemetry import metrics
 
 CANARY = "canary"
@@ -65,19 +65,15 @@ class VersionStage:
                 labels.watchers[CANARY] = partial(_add_labels, run.memory)
 
 
-def conduct_canaries(
-    servings: Servings, reloader: Reloader, header: str, ids: PredictionIds, folder: Path | None
-) -> dict[str, Conductor]:
-    """Return what conducts each model's canary; `folder`: that the workers share, if there are several."""
-    conductors = {}
-    for versions in servings.models:
-        model = versions.current.model.name
-        stage = VersionStage(model, servings, reloader)
-        agreement, pooling = Agreement(f"{CANARY}_{model}", folder), Pooling(model, folder)
-        conductor = Conductor(stage, agreement, pooling, header, lambda: ids.next())
-        versions.replaced = conductor.note_served
-        conductors[model] = conductor
-    return conductors
+def conduct_canary(
+    servings: Servings, reloader: Reloader, header: str, ids: PredictionIds, folder: Path | None, versions: Versions
+) -> Conductor:
+    """Return what conducts a model's canary; `folder`: that the workers share, if there are several."""
+    stage = VersionStage(versions.name, servings, reloader)
+    agreement, pooling = Agreement(f"{CANARY}_{versions.name}", folder), Pooling(versions.name, folder)
+    conductor = Conductor(stage, agreement, pooling, header, lambda: ids.next())
+    versions.replaced = conductor.note_served
+    return conductor
 
 
 def _add_labels(memory: AnswerMemory, labels: Labels) -> None:

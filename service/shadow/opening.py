@@ -1,7 +1,6 @@
 """Opens the challenger that the settings ask for; whatever is wrong with it, the champion serves."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.shadow.labels import Keep, ShadowLabels
 from ekiben.service.shadow.overview import Overview
 from ekiben.service.shadow.protocol import build_absence, build_challenger
-from ekiben.service.shadow.series import prepare_series
 from ekiben.service.shadow.shadow import MAX_ROWS, Shadow
 from ekiben.service.shadow.timed_engine import TimedEngine
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS
@@ -38,10 +36,6 @@ class Challenger:
         if self.overview is None:
             return keep
         return ShadowLabels(self.overview.shadow.champion.schema.target, self.overview, keep).keep
-
-    def prepare_series(self) -> Callable[[], bytes]:
-        """Return what makes the series, in any thread."""
-        return prepare_series(self.overview) if self.overview else lambda: b""
 
     def close(self) -> None:
         """Compare nothing more."""

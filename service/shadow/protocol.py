@@ -4,15 +4,14 @@ from ekiben.contract.comparison.comparison_page import render_page
 from ekiben.contract.comparison.judgement import judge, summarize
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.monitoring.protocol import HEADERS, HTML
+from ekiben.service.monitoring.protocol import HEADERS, HTML, NAMED_PATH
 from ekiben.service.monitoring.protocol import PATH as MONITORING
 from ekiben.service.offload import offload
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.shadow.overview import Overview
 
 PROTOCOL = "challenger"
-PATH = f"{MONITORING}/challenger"
-PAGE = f"{PATH}/page"
+PATHS = (f"{MONITORING}/challenger", f"{NAMED_PATH}/challenger")
 OFF = "no challenger is compared here: start the service with CHALLENGER=challenger, or a version of the BentoML store"
 COMPARED = Operation("What a challenger answers to the same rows, in counts and sums that add up with other replicas'")
 SHOWN = Operation("The same as a page: is the challenger better?", {}, {"text/html": {"type": "string"}})
@@ -29,9 +28,9 @@ def build_challenger(overview: Overview) -> Protocol:
         comparison = overview.compare()
         return Response(await offload(lambda: render_page(judge(comparison)).encode()), HEADERS, content_type=HTML)
 
-    return Protocol(
-        PROTOCOL, (Route("GET", PATH, answer, operation=COMPARED), Route("GET", PAGE, show, operation=SHOWN))
-    )
+    routes = [Route("GET", path, answer, operation=COMPARED) for path in PATHS]
+    routes += [Route("GET", f"{path}/page", show, operation=SHOWN) for path in PATHS]
+    return Protocol(PROTOCOL, tuple(routes))
 
 
 def build_absence(sentence: str = OFF) -> Protocol:
@@ -40,4 +39,4 @@ def build_absence(sentence: str = OFF) -> Protocol:
     async def reject(request: Request) -> Response:
         raise BadRequest(404, sentence)
 
-    return Protocol(PROTOCOL, (Route("GET", PATH, reject), Route("GET", PAGE, reject)))
+    return Protocol(PROTOCOL, tuple(Route("GET", f"{path}{page}", reject) for path in PATHS for page in ("", "/page")))

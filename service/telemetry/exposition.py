@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from bentoml._internal.configuration.containers import BentoMLContainer  # there is no public way
 
@@ -12,12 +12,13 @@ from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.telemetry.metrics import FLUSH_S
 
 PATH = "/metrics"
+Prepare = Callable[[], Awaitable[Callable[[], bytes]]]
 
 
 class Exposition:
     """All metrics as Prometheus reads them, no older than FLUSH_S; belongs to one event loop."""
 
-    def __init__(self, generate: Callable[[], bytes], prepare: Callable[[], Callable[[], bytes]] | None = None) -> None:
+    def __init__(self, generate: Callable[[], bytes], prepare: Prepare | None = None) -> None:
         """Take what makes them in any thread, and what prepares others here, of which a thread makes the rest."""
         self._generate = generate
         self._prepare = prepare
@@ -28,13 +29,16 @@ class Exposition:
         """Return the metrics; all who ask in the same second wait for, and get, one answer."""
         now = time.monotonic()
         if self._made is None or now >= self._made_at + FLUSH_S:
-            parts = [self._generate, *([self._prepare()] if self._prepare else [])]
             self._made_at = now
-            self._made = asyncio.create_task(asyncio.to_thread(lambda: b"".join(make() for make in parts)))
+            self._made = asyncio.create_task(self._make())
         return await asyncio.shield(self._made)  # a caller that goes takes nothing from the others
 
+    async def _make(self) -> bytes:
+        parts = [self._generate, *([await self._prepare()] if self._prepare else [])]
+        return await asyncio.to_thread(lambda: b"".join(make() for make in parts))
 
-def exposition(prepare: Callable[[], Callable[[], bytes]] | None = None) -> Protocol:
+
+def exposition(prepare: Prepare | None = None) -> Protocol:
     """Return the protocol that serves the metrics, with others after them that `prepare` prepares."""
     client = BentoMLContainer.metrics_client.get()
     metrics = Exposition(client.generate_latest, prepare)

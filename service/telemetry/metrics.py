@@ -13,25 +13,18 @@ from collections.abc import Callable, Sequence
 
 from ekiben.model.package import PackedModel
 from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, BulkHistogram, get_series
+from ekiben.service.telemetry.statistics import Counts
 
 FLUSH_S = 1.0
+MAX_MODELS, OTHERS = 200, "_others"  # with series of their own; no model's name begins like that
 
 
 class BufferedHistogram:
-    """Observations buffered for a histogram; `count` and `total` are those since the process began."""
+    """Observations buffered for a histogram."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
-        self._flushed_count, self._flushed_total = 0, 0.0
         self._reset()
-
-    @property
-    def count(self) -> int:
-        return self._flushed_count + sum(self._counts)
-
-    @property
-    def total(self) -> float:
-        return self._flushed_total + self._total
 
     def observe(self, value: float, times: int = 1) -> None:
         self._counts[bisect_left(self._bounds, value)] += times
@@ -40,7 +33,6 @@ class BufferedHistogram:
     def flush(self, histogram: BulkHistogram) -> None:
         if any(self._counts):
             histogram.add(self._counts, self._total)
-            self._flushed_count, self._flushed_total = self.count, self.total
             self._reset()
 
     def _reset(self) -> None:
@@ -51,6 +43,8 @@ class BufferedHistogram:
 _request_counts: Counter[tuple[str, int | str]] = Counter()
 _rejected_counts: Counter[tuple[str, str]] = Counter()
 _log_counts: Counter[str] = Counter()  # rows that were written, "", and dropped, by reason
+_models: set[str] = set()  # that have series of their own
+_waiting: set[str] = set()  # those of which rows have waited
 _duration_of: dict[str, BufferedHistogram] = {}
 waited = BufferedHistogram(DURATIONS_S)
 encoded = BufferedHistogram(COMPUTE_S)
@@ -91,7 +85,36 @@ def observe_batch(rows: int, seconds: float) -> None:
 def set_model_info(model: PackedModel, served: int = 1) -> None:
     """Record which model this process serves, or with 0 that it does no more."""
     labels = model.name, model.version, model.manifest.engine, model.manifest.run_id, model.schema.digest
-    get_series().model_info.labels(*labels).set(served)
+    if label_model(model.name) != OTHERS:
+        get_series().model_info.labels(*labels).set(served)
+
+
+def label_model(name: str) -> str:
+    """Return what stands for a model in the series: who loads thousands, one after the other, gets no more of them."""
+    if name not in _models and len(_models) >= MAX_MODELS:
+        return OTHERS
+    _models.add(name)
+    return name
+
+
+def count_model(name: str, counts: Counts) -> None:
+    """Count what a model has answered since it was counted last."""
+    series, label = get_series(), label_model(name)
+    for result, requests in (("answered", counts.answered), ("failed", counts.failed)):
+        if requests:
+            series.model_requests.labels(label, result).inc(requests)
+    if counts.answered_s:
+        series.model_request_seconds.labels(label).inc(counts.answered_s)
+    if counts.rows:
+        series.model_rows.labels(label).inc(counts.rows)
+        series.model_compute_seconds.labels(label).inc(counts.computed_s)
+
+
+def set_model_waiting(name: str, rows: int) -> None:
+    """Record how many rows of a model wait."""
+    if rows or name in _waiting:  # what never waited has no series
+        get_series().model_waiting_rows.labels(label_model(name)).set(rows)
+        _waiting.add(name)
 
 
 def count_reload(result: str) -> None:
@@ -104,11 +127,12 @@ def count_registry_look(result: str) -> None:
     get_series().registry_looks.labels(result).inc()
 
 
-def flush_regularly(read_waiting_rows: Callable[[], int]) -> None:
-    """Hand everything to Prometheus now and every FLUSH_S on this event loop."""
+def flush_regularly(read_waiting_rows: Callable[[], int], count_models: Callable[[], None]) -> None:
+    """Hand everything to Prometheus now and every FLUSH_S on this event loop; `count_models` calls `count_model`."""
     flush()
+    count_models()
     get_series().waiting_rows.set(read_waiting_rows())
-    asyncio.get_running_loop().call_later(FLUSH_S, flush_regularly, read_waiting_rows)
+    asyncio.get_running_loop().call_later(FLUSH_S, flush_regularly, read_waiting_rows, count_models)
 
 
 def flush() -> None:

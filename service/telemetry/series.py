@@ -54,6 +54,16 @@ class Series:
         )
         self.logged_rows = Counter("row_log_rows", "Rows that the row log has written.")
         self.log_dropped = Counter("row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"])
+        # Of each model few, for there may be fifty: the series above are of all together.
+        self.model_requests = Counter("model_requests", "Requests for a model's answers.", ["model", "result"])
+        self.model_request_seconds = Counter(
+            "model_request_seconds", "Time from the rows to the answers of all requests that got them.", ["model"]
+        )
+        self.model_rows = Counter("model_rows", "Rows that a model has answered.", ["model"])
+        self.model_compute_seconds = Counter("model_compute_seconds", "Time that the engine took for them.", ["model"])
+        self.model_waiting_rows = Gauge(
+            "model_waiting_rows", "Rows in a model's queue now.", ["model"], multiprocess_mode="livesum"
+        )
         self.reloads = Counter("model_reloads", "Versions that took another's place, or failed to.", ["result"])
         self.model_info = Gauge(
             "model_info",

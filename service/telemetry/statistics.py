@@ -1,4 +1,4 @@
-"""What this process has answered so far, in the terms of Triton's statistics extension."""
+"""What one version of a model has answered so far, in the terms of Triton's statistics extension."""
 
 import time
 from collections import defaultdict
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ekiben.contract.comparison.parts import Timing
-from ekiben.service.telemetry import metrics
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,27 @@ class Statistics:
     batches: Mapping[int, DurationTotal]  # by rows, rounded up to a power of two
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests with and without answers, rows and seconds; of all time, or since they were taken last."""
+
+    answered: int = 0
+    failed: int = 0
+    answered_s: float = 0.0
+    rows: int = 0
+    computed_s: float = 0.0
+
+
 class Recorder:
     """Counts requests and batches as they end."""
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._answered = self._failed = 0
-        self._answered_s = self._failed_s = 0.0
+        self._answered = self._failed = self._waited = self._encoded = 0
+        self._answered_s = self._failed_s = self._waited_s = self._encoded_s = 0.0
+        self._rows, self._computed_s = 0, 0.0
+        self._taken = Counts()
         self._batches: dict[int, list[float]] = defaultdict(lambda: [0, 0.0])
-        self._rows = 0  # of all batches
 
     def record_answer(self, seconds: float) -> None:
         """Count a request that got its answers."""
@@ -54,31 +65,61 @@ class Recorder:
         self._failed += 1
         self._failed_s += seconds
 
+    def record_wait(self, seconds: float, requests: int) -> None:
+        """Count requests that waited in the queue, as long as the oldest of them."""
+        self._waited += requests
+        self._waited_s += requests * seconds
+
+    def record_encoding(self, seconds: float) -> None:
+        """Count the time that it took to check and encode what arrived together."""
+        self._encoded += 1
+        self._encoded_s += seconds
+
     def record_batch(self, rows: int, seconds: float) -> None:
         """Count a batch and the engine's time for it."""
+        self._rows += rows
+        self._computed_s += seconds
         spent = self._batches[1 << (rows - 1).bit_length()]
         spent[0] += 1
         spent[1] += seconds
-        self._rows += rows
 
     def time_engine(self) -> Timing:
         """Return what the engine has taken so far."""
-        counts, seconds = zip((0, 0.0), *self._batches.values(), strict=True)
-        return Timing(rows=self._rows, batches=int(sum(counts)), seconds=sum(seconds))
+        batches = int(sum(count for count, _ in self._batches.values()))
+        return Timing(rows=self._rows, batches=batches, seconds=self._computed_s)
+
+    @property
+    def last(self) -> float:
+        """When the last request was answered, in seconds since 1970; 0 if none was."""
+        return self._last
+
+    def take(self) -> Counts:
+        """Return what was counted since the last call."""
+        before = self._taken
+        now = self._taken = Counts(self._answered, self._failed, self._answered_s, self._rows, self._computed_s)
+        return Counts(
+            now.answered - before.answered,
+            now.failed - before.failed,
+            now.answered_s - before.answered_s,
+            now.rows - before.rows,
+            now.computed_s - before.computed_s,
+        )
 
     def read(self) -> Statistics:
         """Return the sums so far."""
+        batches = {rows: _total(int(count), seconds) for rows, (count, seconds) in sorted(self._batches.items())}
+        computed = _total(sum(one.count for one in batches.values()), self._computed_s)
         return Statistics(
             last_inference_ms=int(1000 * self._last),
-            inference_count=int(metrics.batched.total),
-            execution_count=metrics.batched.count,
+            inference_count=self._rows,
+            execution_count=computed.count,
             success=_total(self._answered, self._answered_s),
             fail=_total(self._failed, self._failed_s),
-            queue=_total(metrics.waited.count, metrics.waited.total),
-            compute_input=_total(metrics.encoded.count, metrics.encoded.total),
-            compute_infer=_total(metrics.computed.count, metrics.computed.total),
+            queue=_total(self._waited, self._waited_s),
+            compute_input=_total(self._encoded, self._encoded_s),
+            compute_infer=computed,
             compute_output=DurationTotal(),
-            batches={rows: _total(int(count), seconds) for rows, (count, seconds) in sorted(self._batches.items())},
+            batches=batches,
         )
 
 

@@ -60,7 +60,7 @@ def list_series(alert: str, write: Values, rows: int) -> list[dict[str, str]]:
     name, label, calm, faulty = SERIES[alert]
     exported = {}
     for replica in ("a", "b"):
-        target = f'job="ekiben",instance="{replica}"'
+        target = f'job="ekiben",instance="{replica}",model="flights"'
         exported[f"monitoring_rows{{{target}}}"] = f"{rows}x{LENGTH}"
         for labelled, values in (("gate", write(calm, faulty)), ("calm", f"{calm}x{LENGTH}")):
             labels = f'{{{target},{label}="{labelled}"}}'
@@ -70,7 +70,7 @@ def list_series(alert: str, write: Values, rows: int) -> list[dict[str, str]]:
 
 
 def describe(alert: str, hours: float, rings: bool) -> dict[str, Any]:
-    labels = {"severity": "warning", SERIES[alert][1]: "gate"}
+    labels = {"severity": "warning", "model": "flights", SERIES[alert][1]: "gate"}
     minute = BEGINS * STEP_MIN + int(60 * hours)
     return {"alertname": alert, "eval_time": f"{minute}m", "exp_alerts": [{"exp_labels": labels}] if rings else []}
 

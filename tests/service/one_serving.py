@@ -7,6 +7,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.row_log.logs import Logs
 from ekiben.service.servings.dispatch import unite
+from ekiben.service.servings.on_demand import OnDemand
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.repository import build_repository
 from ekiben.service.servings.serving import Serving
@@ -21,9 +22,10 @@ def hold(dataplane: Dataplane, protocols: Iterable[Protocol]) -> Servings:
 
 def assemble(servings: Servings, settings: Settings) -> list[Protocol]:
     """Return the protocols with the repository's; it loads nothing."""
-    no_factory: Any = None
+    nothing: Any = None
+    on_demand = OnDemand(servings, Reloader(servings, nothing), nothing, nothing, nothing)
     return [
-        build_repository(servings, Reloader(servings, no_factory), settings, {}),
+        build_repository(servings, on_demand, settings, {}),
         *unite(servings, servings.default.current.protocols),
     ]
 

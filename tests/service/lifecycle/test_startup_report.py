@@ -18,13 +18,14 @@ def problems(
     platform: Platform = UNKNOWN,
     limits: Limits = Limits(),  # noqa: B008 — frozen
     environment: dict[str, str] | None = None,
+    models: int = 1,
     **settings: Any,
 ) -> list[str]:
-    return list(find_misconfigurations(Settings(**settings), MODEL, platform, limits, environment or {}))
+    return list(find_misconfigurations(Settings(**settings), [MODEL] * models, platform, limits, environment or {}))
 
 
 def test_it_says_platform_ports_engine_limits_and_model() -> None:
-    lines = list(describe(Settings(port=80), MODEL, CLOUD_RUN, Limits(1.5, 512 * MIB)))
+    lines = list(describe(Settings(port=80), [MODEL], CLOUD_RUN, Limits(1.5, 512 * MIB)))
     assert lines == [
         "platform: Cloud Run or Knative (K_SERVICE is set)",
         "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
@@ -34,7 +35,7 @@ def test_it_says_platform_ports_engine_limits_and_model() -> None:
 
 
 def test_on_one_port_grpc_is_reached_through_it() -> None:
-    lines = list(describe(Settings(grpc_on_main_port=True), MODEL, CLOUD_RUN, Limits()))
+    lines = list(describe(Settings(grpc_on_main_port=True), [MODEL], CLOUD_RUN, Limits()))
     assert lines[1] == "ports: HTTP 8080, gRPC 8080 and 9000"
 
 
@@ -60,6 +61,10 @@ def test_nothing_is_wrong_with_the_defaults() -> None:
         ("a quota of 0.5 CPUs stops the service", {"limits": Limits(0.5)}),
         ("WORKERS=4 share 2 CPUs", {"limits": Limits(2.0), "workers": 4}),
         ("128 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 128 * MIB)}),
+        (
+            "512 MiB of memory may not do: 1 × litert with 50 models needs about 692",
+            {"limits": Limits(None, 512 * MIB), "models": 50},
+        ),
         (
             "384 MiB of memory may not do for a body of MAX_BODY_BYTES=8388608: give 396 MiB, or set "
             "MAX_BODY_BYTES=7340032",

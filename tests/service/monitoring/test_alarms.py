@@ -1,10 +1,12 @@
 """A service judges its whole days at most once a minute, and exports what rings."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from ekiben.contract.reference.alarms.judging import report_alarms
 from ekiben.contract.reference.drift import report_drift
@@ -12,7 +14,7 @@ from ekiben.contract.reference.snapshot import Snapshot, Window
 from ekiben.service.monitoring import alarms as module
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
-from ekiben.service.monitoring.series import render_series
+from ekiben.service.monitoring.series import Seen, render_series
 from tests.alarm_days import DAYS, FAULTS, count_days, learn, make_days, make_snapshot
 
 
@@ -52,14 +54,22 @@ def test_days_are_judged_at_most_once_a_minute(monkeypatch: pytest.MonkeyPatch) 
 def test_prometheus_gets_how_many_alarms_there_are_and_of_which_features() -> None:
     reference, windows = learn()[1], make_windows()
     snapshot = make_snapshot(windows)
+
+    def judge(now: datetime) -> Seen:
+        return Seen(report_drift(reference, snapshot), report_alarms(reference, snapshot, now))
+
     rendered = [
-        render_series(report_drift(reference, snapshot), report_alarms(reference, snapshot, now)).decode()
+        render_series({"one": partial(judge, now), "other": partial(judge, windows[0].start)}).decode()
         for now in (datetime.now(UTC), windows[0].start)
     ]
-    assert "\nmonitoring_alarms 1.0\n" in rendered[0]
-    assert '\nmonitoring_alarm{feature="heat",statistic="' in rendered[0]
-    assert "\nmonitoring_alarms 0.0\n" in rendered[1]
+    assert '\nmonitoring_alarms{model="one"} 1.0\n' in rendered[0]
+    assert '\nmonitoring_alarms{model="other"} 0.0\n' in rendered[0]
+    assert '\nmonitoring_alarm{feature="heat",model="one",statistic="' in rendered[0]
+    assert '\nmonitoring_alarms{model="one"} 0.0\n' in rendered[1]
     assert "monitoring_alarm{" not in rendered[1]
+    for text in rendered:  # a name may stand only once in what Prometheus reads
+        names = [family.name for family in text_string_to_metric_families(text)]
+        assert len(names) == len(set(names)) == text.count("# TYPE ")
 
 
 def test_a_day_whose_rows_were_all_rejected_is_judged() -> None:

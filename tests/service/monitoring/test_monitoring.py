@@ -120,7 +120,7 @@ def test_alarms_are_of_days_that_are_over(model: PackedModel, replicas: tuple[Se
     listed = httpx.get(f"{one.url}/monitoring/alarms").json()
     assert listed == {"day": None, "silence": NO_DAY, "threshold": 0.0, "alarms": [], "notes": []}
     assert NO_DAY in httpx.get(f"{one.url}/monitoring/page").text
-    assert one.metric("monitoring_alarms ") == 0
+    assert one.metric(f'monitoring_alarms{{model="{NAME}"}}') == 0
     assert "monitoring_alarm{" not in httpx.get(f"{one.url}/metrics").text
 
 
@@ -137,13 +137,13 @@ def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> No
 def test_prometheus_reads_a_few_series(replicas: tuple[Server, Server], model: PackedModel, honest: Rows) -> None:
     one, _ = replicas
     send(one, honest)
-    wait_until(lambda: one.metric("monitoring_rows ") == read(one, "/monitoring/hours").rows, 10)
-    assert one.metric('monitoring_drift{feature="pressure"}') > 0
-    assert one.metric('monitoring_answer_drift{answer="probability"}') > 0
-    assert 0 < one.metric('monitoring_missing_share{feature="pressure"}') < 1
+    wait_until(lambda: one.metric(f'monitoring_rows{{model="{NAME}"}}') == read(one, "/monitoring/hours").rows, 10)
+    assert one.metric(f'monitoring_drift{{feature="pressure",model="{NAME}"}}') > 0
+    assert one.metric(f'monitoring_answer_drift{{answer="probability",model="{NAME}"}}') > 0
+    assert 0 < one.metric(f'monitoring_missing_share{{feature="pressure",model="{NAME}"}}') < 1
     assert model.reference is not None
     (pressure,) = (then for then in model.reference.distributions if then.name == "pressure")
-    assert one.metric('monitoring_training_missing_share{feature="pressure"}') == pressure.missing > 0
+    assert one.metric(f'monitoring_training_missing_share{{feature="pressure",model="{NAME}"}}') == pressure.missing > 0
     lines = httpx.get(f"{one.url}/metrics").text.splitlines()
     for name in ("monitoring_unseen_share", "monitoring_training_unseen_share"):
         assert sum(line.startswith(f"{name}{{") for line in lines) == 3

@@ -6,66 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from ekiben.contract.encoding import Encoder
-from ekiben.contract.feature import Category, Feature, Number, Timestamp
-from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE
-from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.registry.packaging import (
-    choose_golden,
-    predict_encoded,
-    store_package,
-    write_golden,
-    write_package,
-)
-from tests.conftest import Server, serve, using_stores
+from tests.conftest import Server, serve
 from tests.http_client import HTTP
-from tests.untrained_network import build_network
+from tests.packed_tasks import FEATURES, PRICE, ROW, STARS, store
 
 pytestmark = pytest.mark.slow
-
-FEATURES: tuple[Feature, ...] = (
-    Number(name="متراژ (m²)", low=0, high=500, nullable=True, example=80),
-    Category(name="floor", vocabulary=("1", "2", "3"), integers=True, example=2),
-    Timestamp(name="sold at", format="%d.%m.%Y", example="2013-07-04"),
-)
-STARS = Target(name="stars", task="multiclass", classes=(1, 3, 5))
-PRICE = Target(name="price", task="regression", scale=1000.0, unit="EUR")
-ROW = {"متراژ (m²)": 80.5, "floor": 2, "sold at": "04.07.2013"}
-
-
-def make_table() -> pd.DataFrame:
-    random = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "متراژ (m²)": random.uniform(0, 500, 50).astype(np.float32),
-            "floor": pd.Categorical(random.choice(["1", "2", "3"], 50)),
-            "sold at": pd.date_range("2013-01-01", periods=50).astype("datetime64[s]"),
-        }
-    )
-
-
-def write(folder: Path, target: Target) -> None:
-    """Pack a network that was not trained."""
-    folder.mkdir()
-    schema = Schema(name=target.name, features=FEATURES, target=target)
-    network, table = build_network(schema), make_table()
-    write_package(folder, schema, network, build_raw_model(schema, network))
-    rows, indices = choose_golden(schema, table)
-    write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BentoML home of this module's own, with both models."""
     folder = tmp_path_factory.mktemp("tasks")
-    with using_stores(folder):
-        for target in (STARS, PRICE):
-            write(folder / target.name, target)
-            store_package(folder / target.name, "1", {"run_id": "made"})
+    store(folder, (STARS, PRICE))
     return folder
 
 

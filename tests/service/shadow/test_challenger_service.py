@@ -150,9 +150,10 @@ def test_the_page_and_the_series_show_it(challenged: Server, rows: Rows) -> None
     page = HTTP.get(f"{challenged.url}{PATH}/page")
     assert page.headers["content-security-policy"].startswith(POLICY)
     assert "<h1>flight_delay: version 2 in the shadow of version 1</h1>" in page.text
-    wait_until(lambda: challenged.metric("challenger_rows_total") > 0, 20)
-    assert challenged.metric('challenger_dropped_rows_total{reason="failed"}') == 0
-    assert challenged.metric('challenger_gain{bound="low"}') <= challenged.metric('challenger_gain{bound="high"}')
+    wait_until(lambda: challenged.metric(f'challenger_rows_total{{model="{NAME}"}}') > 0, 20)
+    assert challenged.metric(f'challenger_dropped_rows_total{{model="{NAME}",reason="failed"}}') == 0
+    low, high = (challenged.metric(f'challenger_gain{{bound="{bound}",model="{NAME}"}}') for bound in ("low", "high"))
+    assert low <= high
     described = HTTP.get(f"{challenged.url}/docs.json").json()
     assert {PATH, f"{PATH}/page", "/feedback"} <= described["paths"].keys()
 

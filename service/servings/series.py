@@ -1,0 +1,32 @@
+"""What Prometheus reads of all models: of each name there may be one list of series, so they are made together."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from ekiben.contract.comparison.comparison import Comparison
+from ekiben.service.canary.conducting import Conductor
+from ekiben.service.canary.description import render_series as render_canaries
+from ekiben.service.monitoring.series import Judge
+from ekiben.service.monitoring.series import render_series as render_monitoring
+from ekiben.service.servings.servings import Servings
+from ekiben.service.shadow.series import render_series as render_challengers
+
+
+async def prepare_series(servings: Servings, conductors: Mapping[str, Conductor]) -> Callable[[], bytes]:
+    """Return what makes the series, in any thread, of what is seen by the version of each model that answers."""
+    judges: dict[str, Judge] = {}
+    compared: dict[str, Comparison] = {}
+    for versions in list(servings.models):
+        serving = versions.current
+        if serving.prepare_series:
+            judges[versions.name] = serving.prepare_series()
+        if serving.challenger and serving.challenger.overview:
+            compared[versions.name] = serving.challenger.overview.compare()
+        await asyncio.sleep(0)  # of fifty models it would be 20 ms in which nobody gets an answer
+    states = {model: conductor.state for model, conductor in conductors.items() if conductor.state}
+
+    def render() -> bytes:
+        canaries = render_canaries(states) if states else b""
+        return render_monitoring(judges) + canaries + (render_challengers(compared) if compared else b"")
+
+    return render
