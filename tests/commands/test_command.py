@@ -19,19 +19,8 @@ from tests.conftest import run
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image", "drift", "score-live", "alarms"),
-    *(
-        "capacity",
-        "overload",
-        "soak",
-        "hostile",
-        "bench",
-        "peers",
-        "batching",
-        "cost",
-        "loading",
-        "parquet",
-        "completion",
-    ),
+    *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "batching", "cost"),
+    *("parquet", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 
