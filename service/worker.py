@@ -81,7 +81,7 @@ class Worker:
         reference = self.model.reference if settings.monitoring else None
         self.dataplane = Dataplane(self.model, self.model.start_engine(), *limits, self.http.budget, reference)
         self.logs = open_logs(settings, self.model)
-        self.dataplane.row_log = self.logs.rows
+        self.dataplane.log_rows(self.logs.rows)
         self.dataplane.count_unread = admission.count_waiting
         admission.backlog_s = lambda: self.dataplane.queue.backlog_s
         keep = self.logs.labels.keep if self.logs.labels else None

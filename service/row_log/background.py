@@ -15,12 +15,16 @@ class Background:
     """The thread; a process need not wait for it to end."""
 
     def __init__(self, name: str) -> None:
-        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function once all before it are done."""
         self._tasks.put((function, arguments))
+
+    def end(self) -> None:
+        """Let the thread end once all that was submitted is done."""
+        self._tasks.put(None)
 
     async def finish(self, seconds: float) -> bool:
         """Wait until all that was submitted is done; return whether it was within that time."""
@@ -35,10 +39,10 @@ class Background:
         return True
 
     def _run(self) -> None:
-        while True:
-            function, arguments = self._tasks.get()
+        while task := self._tasks.get():
+            function, arguments = task
             try:
                 function(*arguments)
             except Exception:
                 logger.exception("%s failed", threading.current_thread().name)
-            del function, arguments  # what they hold must not wait for the next
+            del task, function, arguments  # what they hold must not wait for the next
