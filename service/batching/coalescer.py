@@ -163,4 +163,5 @@ class RequestCoalescer:
             self._queue.submit(work)
             start = stop
         if self.keep is not None:
-            self.keep(works, rows)
+            self.keep(works, self._encoder.keep_doubles(rows, encoded) if isinstance(rows, Columns) else rows)
+        encoded.doubles = None
