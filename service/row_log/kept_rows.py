@@ -127,6 +127,8 @@ class Layout:
         self.numbers = [index for index, one in features if isinstance(one, Number) and not one.log]
         self.others = [index for index, one in features if one.log != "drop" and index not in self.numbers]
 
+        self.row_bytes = ROW_BYTES + 8 * len(self.numbers) + 4 * len(self.others)
+
     def copy(self, columns: Columns, select: Select | None, dictionary: Dictionary, waiting: Waiting) -> KeptRows:
         """Copy the rows that are selected, or all."""
         values = columns.values

@@ -1,9 +1,8 @@
 """The row log: a share of the answered rows, as they came, with their answers and ids.
 
-Rows are copied as they are encoded and stay so until there are a thousand, of which columns are made at once, on the
-event loop: another thread would hold Python's lock for as long. A thread writes a file when there are 4 MiB or the
-oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond that, and where a file can't be written,
-rows are dropped and counted. Answers go on.
+Rows are copied as they are encoded and stay so until there are some thousands: of these a thread makes columns, and it
+writes a file when there are 4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond
+that, and where a file can't be written, rows are dropped and counted. Answers go on.
 """
 
 import asyncio
@@ -23,15 +22,15 @@ from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.kept_rows import Kept, Layout
 from ekiben.service.row_log.parts import write_part
-from ekiben.service.row_log.picking import FEW_ROWS, Picker
-from ekiben.service.row_log.row_columns import Block, RowColumns
+from ekiben.service.row_log.picking import Picker
+from ekiben.service.row_log.row_columns import RowColumns
 from ekiben.service.row_log.waiting import Waiting
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 MAX_WAITING_BYTES = 8 * 2**20
 PART_BYTES = MAX_WAITING_BYTES // 2  # as much may arrive while it is written
-BLOCK_ROWS = 1024  # made columns of at once: half a millisecond
+BLOCK_ROWS, BLOCK_BYTES = 4096, 2 * 2**20  # made columns of at once: of fewer it costs twice as much a row
 TICK_S = 1.0
 MAX_AGE_S = 60.0
 CLOSING_S = 2.0
@@ -50,6 +49,7 @@ class RowLog:
         self._background = Background("row log")
         self._fresh: list[Kept] = []  # answered, in no block yet
         self._fresh_rows = 0
+        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // layout.row_bytes))
         self._batches: list[RecordBatch] = []  # of the next file; the thread's
         self._size, self._began = 0, 0.0
         self._failing = False  # the last file could not be written
@@ -74,18 +74,14 @@ class RowLog:
 
     def record(self, prediction_id: bytes, kept: Kept, answers: Answers) -> None:
         """Take the rows of a request that were kept, once it is answered: (rows, outputs) of all its rows."""
-        rows = len(kept)
         try:
             kept.answer(prediction_id, answers)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
             logger.exception("rows can't be logged")
             return
-        if rows > FEW_ROWS:
-            self._background.submit(self._store_large, [kept])
-            return
         self._fresh.append(kept)
-        self._fresh_rows += rows
-        if self._fresh_rows >= BLOCK_ROWS:
+        self._fresh_rows += len(kept)
+        if self._fresh_rows >= self._block_rows:
             self._hand_over()
 
     async def rest(self) -> bool:
@@ -105,14 +101,9 @@ class RowLog:
         self._large_picker.forget()
 
     def _hand_over(self) -> None:
-        fresh, rows = self._fresh, self._fresh_rows
-        self._fresh, self._fresh_rows = [], 0
-        try:
-            if fresh:
-                self._background.submit(self._store, self._make_blocks(fresh), fresh[0].answered)
-        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
-            logger.exception("rows can't be logged")
-            metrics.count_log_dropped("failed", rows)
+        if self._fresh:
+            fresh, self._fresh, self._fresh_rows = self._fresh, [], 0
+            self._background.submit(self._store, fresh)
 
     def _tick(self) -> None:
         self._hand_over()
@@ -132,23 +123,23 @@ class RowLog:
             limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
             logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
 
-    def _make_blocks(self, kept: Sequence[Kept]) -> list[Block]:
-        blocks = self._columns.to_blocks(kept)
-        self._waiting.give(-sum(block.batch.nbytes for block in blocks))
-        return blocks
-
-    def _store_large(self, kept: list[Kept]) -> None:
-        """Make columns of rows that are too many for the event loop: in the thread, as all that follows."""
-        began, blocks = kept[0].answered, self._make_blocks(kept)
-        kept.clear()
-        self._store(blocks, began)
-
-    def _store(self, blocks: Sequence[Block], began: float) -> None:
+    def _store(self, kept: list[Kept]) -> None:
+        """Make columns of rows; the thread does so, as all that follows."""
+        rows, began = sum(map(len, kept)), kept[0].answered
+        try:
+            blocks = self._columns.to_blocks(kept)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+            self._loop.call_soon_threadsafe(metrics.count_log_dropped, "failed", rows)
+            return
+        finally:
+            kept.clear()
         self._began = self._began if self._batches else began
         for block in blocks:
             self.ids.add(block.ids)
             self._size += block.batch.nbytes
             self._batches.append(block.batch)
+        self._waiting.give(-sum(block.batch.nbytes for block in blocks))
         if self._size >= PART_BYTES:
             self._write()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ekiben.contract.columns import Columns, Rows, Transposer
 from ekiben.contract.schema import Schema
 from ekiben.service.batching.work import Work
-from ekiben.service.row_log.kept_rows import ROW_BYTES, Dictionary, Kept, KeptRows, Layout, select_rows
+from ekiben.service.row_log.kept_rows import Dictionary, Kept, KeptRows, Layout, select_rows
 from ekiben.service.row_log.sampling import Sampler
 from ekiben.service.row_log.waiting import Waiting
 
@@ -71,7 +71,7 @@ class Picker:
         else:
             columns = rows
         kept, dictionary = self._layout.copy(columns, select, self._dictionary, self._waiting), self._dictionary
-        size = kept.numbers.nbytes + kept.indices.nbytes + ROW_BYTES * len(indices)
+        size = self._layout.row_bytes * len(indices)
         growth = dictionary.size - dictionary.taken
         if not self._waiting.take(size + growth):
             self.dropped += len(indices)

@@ -14,6 +14,7 @@ from ekiben.contract.log_columns import ID, SHARE, TIME, VERSION, name_answers, 
 from ekiben.contract.schema import Schema
 from ekiben.contract.timestamps import NAT, to_seconds
 from ekiben.service.row_log.kept_rows import Dictionary, Kept, KeptRows, Layout
+from ekiben.service.row_log.patience import Patience
 
 HASH_DIGITS = 16
 MICROSECONDS = 10**6
@@ -53,10 +54,12 @@ class RowColumns:
         groups: dict[Dictionary, list[Kept]] = {}
         for one in kept:
             groups.setdefault(one.rows.dictionary, []).append(one)
-        return [self._to_block(dictionary, group) for dictionary, group in groups.items()]
+        patience = Patience()
+        return [self._to_block(dictionary, group, patience) for dictionary, group in groups.items()]
 
-    def _to_block(self, dictionary: Dictionary, kept: Sequence[Kept]) -> Block:
+    def _to_block(self, dictionary: Dictionary, kept: Sequence[Kept], patience: Patience) -> Block:
         numbers, indices = _unite(kept)
+        patience.pause()
         ids = [one for some in kept for one in some.list_ids()]
         answers = np.frombuffer(b"".join([one.answers for one in kept]), np.float32).reshape(len(ids), -1)
         times = np.repeat([int(MICROSECONDS * one.answered) for one in kept], list(map(len, kept)))
@@ -66,8 +69,10 @@ class RowColumns:
             VERSION: Array([self._version], TEXT).take(Array.from_numpy(np.zeros(len(ids), np.int32))),
             SHARE: Array.from_numpy(np.full(len(ids), self._share)),
         }
+        patience.pause()
         columns |= dict(zip([name for _, name in self._numbers], _to_columns(numbers), strict=True))
         for (feature, name), row, distinct in zip(self._others, indices, dictionary.features, strict=True):
+            patience.pause()
             columns[name] = self._to_array(feature, list(distinct)).take(Array.from_numpy(row))
         for index, name in enumerate(self._answers):
             columns[name] = Array.from_numpy(answers[:, index].astype(np.float64))
