@@ -1,8 +1,8 @@
 """Compares what a request costs in one service's ways of answering it: with counting and without, say.
 
 On a machine that others use, the CPU time of the same request differs by a tenth from one second to the next. So the
-ways alternate, a twentieth of a second each, there and back again, and only what lies side by side is compared: a turn is
-some such slices of each way, and gives one ratio. Of the turns' ratios the median counts, and the interval that holds
+ways alternate, a twentieth of a second each, there and back again, and only what lies side by side is compared: a turn
+is some such slices of each way, and gives one ratio. Of the ratios the median counts, and the interval that holds
 the true median in 95% of runs, whatever the noise is like: each ratio lies below it as a tossed coin falls, so few runs
 have it beyond all but the outermost ones (Thompson, 1936). A way that is the same as the first shows what noise alone
 makes of a difference.
