@@ -88,7 +88,8 @@ def train(
     check_writable()  # now rather than after an hour
     contract = find_contract(problem.name)
     schema = contract.schema if contract else None
-    problem, logged = open_logged(problem, schema, log, accept_change) if log else (problem, None)
+    reference = contract.reference if contract else None
+    problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
     table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:

@@ -56,7 +56,7 @@ class ServingFactory:
             reference, self.ids, self.turns, cost,
         )  # fmt: skip
         logs = open_logs(settings, model, before.logs if before else None)
-        dataplane.row_log = logs.rows
+        dataplane.log_rows(logs.rows)
         yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
         challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)
