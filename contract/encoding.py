@@ -44,8 +44,7 @@ class Encoder:
         plain = [feature.name for feature in schema.plain]
         self._numbers = [(i, plain.index(f.name)) for i, f in enumerate(schema.features) if isinstance(f, Number)]
         self._codes = {feature.name: number_codes(feature) for feature in schema.categories}
-        lows, highs = _bounds(schema)
-        self._lows, self._highs = lows, highs  # (numbers,) float32
+        self._lows, self._highs = _bounds(schema)  # (numbers,) float32
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
         wide |= {feature.name: 1 for feature in schema.plain}
         self._nullable = [(i, wide[f.name]) for i, f in enumerate(schema.features) if f.nullable and f.name in wide]

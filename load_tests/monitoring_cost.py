@@ -27,9 +27,10 @@ from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching.queue import BatchQueue
+from ekiben.service.environment import read_settings
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.monitoring.protocol import explain_silence
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.settings import Settings
 
 FORMATS = (PREDICT, OIP_BINARY)
 SETTLE_S = 3.0

@@ -17,9 +17,10 @@ from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.environment import read_settings
 from ekiben.service.row_log.log import RowLog
 from ekiben.service.row_log.logs import open_logs
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.settings import Settings
 
 FORMATS = (PREDICT, OIP_BINARY)
 SHARES = (0.0, 0.0, 0.1, 1.0)

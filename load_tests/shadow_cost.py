@@ -30,7 +30,8 @@ from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.environment import read_settings
+from ekiben.service.settings import Settings
 from ekiben.service.shadow.shadow import MAX_ROWS, Shadow
 from ekiben.service.shadow.timed_engine import TimedEngine
 

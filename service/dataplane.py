@@ -3,9 +3,8 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
@@ -28,7 +27,7 @@ from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
-from ekiben.service.row_log.kept_rows import Kept
+from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Counts, Recorder, Statistics
 
@@ -39,26 +38,6 @@ class Prediction:
 
     answers: Answers  # (rows, outputs)
     warnings: list[FieldError]
-
-
-class RowRecorder(Protocol):
-    """Is given what was answered, as it came."""
-
-    def keep(self, works: Sequence[Work], rows: Rows) -> None:
-        """Keep rows of requests that were encoded together: `kept` of those that are to be recorded."""
-
-    def pick_large(self, rows: Rows) -> Kept | None:
-        """Return the rows of a large request to keep once it is answered; called off the event loop."""
-
-    def record(self, prediction_id: bytes, kept: Kept, answers: Answers) -> None:
-        """Take what was kept of a request, once it is answered."""
-
-
-class ShadowRecorder(Protocol):
-    """Is given what was answered, encoded, for a challenger to answer too."""
-
-    def record(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
-        """Take the rows of a request, by reference, once it is answered."""
 
 
 class Dataplane:

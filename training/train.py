@@ -115,8 +115,7 @@ def train(
         target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
         log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
         groups = log_fairness(problem, target, test, labels, trained.answers)
-        package = Path(scratch) / PACKAGE
-        package.mkdir()
+        (package := Path(scratch) / PACKAGE).mkdir()
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained, problem.split.time)

@@ -28,7 +28,7 @@ from ekiben.load_tests.servers.start import GRPC_OFFSET
 from ekiben.model.golden import Golden
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 SIZES, CASES = (1, 1, 1, 8, 64), 40
 SETTLE_S = 3.0  # before anything counts
