@@ -78,4 +78,4 @@ def test_what_moves_without_an_alarm_is_silent(tmp_path: Path) -> None:
         f'monitoring_{name}{{job="ekiben",instance="a",feature="gate"}}': "0.01x96 3x480"
         for name in ("drift", "missing_share", "unseen_share", "answer_drift")
     }
-    ring(tmp_path, last(export("a"), 0, 12) | moved, dict.fromkeys((1, 2.5, 3, 5, 10), []))
+    ring(tmp_path, last(export("a"), 0, 12) | moved, {days: [] for days in (1, 2.5, 3, 5, 10)})
