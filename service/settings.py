@@ -103,8 +103,9 @@ class Settings(BaseModel):
     log_sample: float = Field(0.0, ge=0, le=1, description="share of the answered rows that the row log keeps")
     log_folder: str = Field(
         "",
-        description="folder of logged rows and labels, or `s3://…`, `gs://…`, `abfs://…` if fsspec's library for it is "
-        "installed; default: `data/log` here or in `EKIBEN_HOME`",
+        description="folder of logged rows and labels, of models besides the first in folders of their names in it; or "
+        "`s3://…`, `gs://…`, `abfs://…` if fsspec's library for it is installed; default: `data/log` here or in "
+        "`EKIBEN_HOME`",
     )
     log_hash_key: SecretStr = Field(
         SecretStr(""), description='key of the hashes that the log keeps of features with `log = "hash"`'

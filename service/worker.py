@@ -85,7 +85,14 @@ class Worker:
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
         factory = ServingFactory(
-            settings, self.http.budget, PredictionIds(), EngineTurns(), base_document, self._list_others, folder
+            settings,
+            self.http.budget,
+            PredictionIds(),
+            EngineTurns(),
+            base_document,
+            self.models[0].name,
+            self._list_others,
+            folder,
         )
         room = Room(settings, read_limits(), self._engine, self.http.budget)
         self.servings = Servings(self._start(factory, room))

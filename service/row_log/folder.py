@@ -72,11 +72,14 @@ class RemoteFolder:
             file.write(content)
 
 
-def open_folder(given: str) -> Folder:
-    """Return the folder of that name, or the default; raise FolderUnusable if nothing here could write to it."""
+def open_folder(given: str, inside: str = "") -> Folder:
+    """Return the folder of that name, or the default; raise FolderUnusable if nothing here could write to it.
+
+    With `inside` the folder of that name in it.
+    """
     if "://" in given:
-        return RemoteFolder(given)
-    return LocalFolder(Path(given).absolute() if given else find_log())
+        return RemoteFolder(f"{given.rstrip('/')}/{inside}" if inside else given)
+    return LocalFolder((Path(given).absolute() if given else find_log()) / inside)
 
 
 class PartNames:

@@ -42,10 +42,11 @@ def is_logging(settings: Settings) -> bool:
     return bool(settings.log_sample or settings.log_folder)
 
 
-def open_logs(settings: Settings, model: PackedModel, before: Logs | None = None) -> Logs:
+def open_logs(settings: Settings, model: PackedModel, before: Logs | None = None, inside: str = "") -> Logs:
     """Return the logs that are on; raise FolderUnusable if nothing here could write to the folder.
 
-    Labels come long after their answers: those that a version `before` gave go into the same log.
+    Labels come long after their answers: those that a version `before` gave go into the same log. `inside`: a folder in
+    the log's, for what reads a log expects one model's.
     """
     if not is_logging(settings):
         return Logs()
@@ -54,7 +55,7 @@ def open_logs(settings: Settings, model: PackedModel, before: Logs | None = None
     from ekiben.service.row_log.log import RowLog
     from ekiben.service.row_log.row_columns import RowColumns
 
-    folder = open_folder(settings.log_folder)
+    folder = open_folder(settings.log_folder, inside)
     rows = None
     if settings.log_sample:
         key = settings.log_hash_key.get_secret_value().encode()

@@ -40,6 +40,7 @@ class ServingFactory:
     ids: PredictionIds
     turns: EngineTurns
     document: Mapping[str, Any]  # BentoML's OpenAPI document
+    first: str  # the name of the model that answers calls which name none
     list_others: Callable[[], Sequence[str]]  # the names of the models besides the first
     folder: Path | None  # where workers publish what they saw, if there are several
 
@@ -55,7 +56,8 @@ class ServingFactory:
             model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
             reference, self.ids, self.turns, cost,
         )  # fmt: skip
-        logs = open_logs(settings, model, before.logs if before else None)
+        inside = "" if model.name == self.first else model.name
+        logs = open_logs(settings, model, before.logs if before else None, inside)
         dataplane.log_rows(logs.rows)
         yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)

@@ -33,7 +33,8 @@ PATHS = {PREDICT.name: NAMED_PATH, INVOCATIONS.name: INVOKE}  # of dialects that
 def server(many_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     names = f"{NAME},stars,price,de_*"
-    with serve(folder, BENTOML_HOME=str(many_models), MODEL_NAME=names, LOG_FOLDER=str(folder / "log")) as running:
+    environment = {"BENTOML_HOME": str(many_models), "MODEL_NAME": names}
+    with serve(folder, **environment, LOG_FOLDER=str(folder / "log"), LOG_SAMPLE="1") as running:
         yield running
 
 
@@ -131,11 +132,15 @@ def test_lists_and_pages_show_all_models(server: Server) -> None:
     assert HTTP.get(f"{server.url}/docs/nowhere.json").status_code == 404
 
 
-def test_each_model_has_its_own_labels(server: Server, models: dict[str, PackedModel]) -> None:
+def test_each_model_has_its_own_log(server: Server, models: dict[str, PackedModel]) -> None:
     case = write_case(models["stars"].schema, read_golden(models["stars"]), PREDICT, 1)
     prediction_id = send(server, "/predict/stars", case).headers["x-prediction-id"]
     label = {"id": prediction_id, "label": 3}
-    assert HTTP.post(f"{server.url}/feedback/stars", json=label).json()["added"] == 1
+    assert HTTP.post(f"{server.url}/feedback/stars", json=label).json() == {
+        "added": 1, "known": 0, "unknown": 0, "late": 0
+    }  # fmt: skip
+    assert list((server.log.parent / "log" / "stars").glob("labels-*.parquet"))
+    assert not list((server.log.parent / "log").glob("labels-*.parquet"))
     assert "expected one of false, true" in HTTP.post(f"{server.url}/feedback", json=label).json()["error"]
     request = message("ekiben.v1.FeedbackRequest")
     response = message("ekiben.v1.FeedbackResponse")
