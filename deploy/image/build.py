@@ -52,7 +52,7 @@ def open_one(name: str) -> PackedModel:
     models = open_models(name)
     if len(models) > 1:
         raise InvalidModel(
-            f"an image holds one model, but {', '.join(model.name for model in models)} are named: build one of each with "
+            f"an image holds one model, but {', '.join(one.name for one in models)} are named: build one of each with "
             "--model, or serve them all from a store that is mounted at BENTOML_HOME"
         )
     return models[0]
