@@ -24,6 +24,7 @@ class Encoded:
 
     numbers: NDArray[np.float32]  # (rows, numbers), NaN where missing
     codes: NDArray[np.int32]  # (rows, categories), 0 where the value was never seen
+    doubles: NDArray[np.float64] | None = None  # (plain, rows), as they came, if they came as Python's
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -40,9 +41,10 @@ class Encoder:
         self._transposer = Transposer(schema.names)
         self._accepted = [accepted_types(feature) for feature in schema.features]
         self._arrays = [isinstance(feature, Number) for feature in schema.features]  # that may be one
+        plain = [feature.name for feature in schema.plain]
+        self._numbers = [(i, plain.index(f.name)) for i, f in enumerate(schema.features) if isinstance(f, Number)]
         self._codes = {feature.name: number_codes(feature) for feature in schema.categories}
-        lows, highs = _bounds(schema)
-        self._lows, self._highs = lows, highs  # (numbers,) float32
+        self._lows, self._highs = _bounds(schema)  # (numbers,) float32
         wide = {feature.name: 2 * len(feature.cycles) for feature in schema.timestamps}
         wide |= {feature.name: 1 for feature in schema.plain}
         self._nullable = [(i, wide[f.name]) for i, f in enumerate(schema.features) if f.nullable and f.name in wide]
@@ -53,15 +55,14 @@ class Encoder:
         numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
         codes = np.empty((rows, len(self.schema.categories)), np.int32)
         index = len(self.schema.plain)
-        if index:
-            _fill(numbers[:, :index], [columns[feature.name] for feature in self.schema.plain])
+        doubles = _fill(numbers[:, :index], [columns[feature.name] for feature in self.schema.plain]) if index else None
         for moment in self.schema.timestamps:
             end = index + 2 * len(moment.cycles)
             numbers[:, index:end] = encode_cycles(to_seconds(moment, columns[moment.name]), moment.cycles)
             index = end
         for index, category in enumerate(self.schema.categories):
             codes[:, index] = self._encode_category(category, columns[category.name])
-        return Encoded(numbers, codes)
+        return Encoded(numbers, codes, doubles)
 
     def encode_rows(self, rows: Rows, check_time: Callable[[], object] = lambda: None) -> Encoded:
         """Encode a caller's rows; raise InvalidInput naming every row and field of a block that doesn't fit.
@@ -109,6 +110,15 @@ class Encoder:
             return None
         return encoded
 
+    def keep_doubles(self, columns: Columns, encoded: Encoded) -> Columns:
+        """Return columns that were encoded with arrays in place of their numbers, where encoding has made such."""
+        if encoded.doubles is None:
+            return columns
+        values = list(columns.values)
+        for index, position in self._numbers:
+            values[index] = encoded.doubles[position]
+        return Columns(columns.names, values, columns.rows)
+
     def find_out_of_range(self, encoded: Encoded) -> NDArray[np.bool_]:
         """Return which numbers, (rows, numbers), are out of their range; a missing one is not."""
         beyond: NDArray[np.bool_] = (encoded.numbers < self._lows) | (encoded.numbers > self._highs)
@@ -153,14 +163,19 @@ def _count_nulls(column: Column) -> int:
     return column.count(None)
 
 
-def _fill(numbers: NDArray[np.float32], columns: Sequence[Any]) -> None:
-    """Write columns side by side into an array, (rows, columns); an infinity is found to be out of range later."""
+def _fill(numbers: NDArray[np.float32], columns: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Write columns side by side into an array, (rows, columns); an infinity is found to be out of range later.
+
+    Returns what Python's numbers became on the way, (columns, rows).
+    """
     with np.errstate(over="ignore"):
         if all(isinstance(column, tuple | list) for column in columns):
-            numbers[:] = np.array(columns, np.float32).T  # None becomes NaN
-            return
+            doubles = np.array(columns, np.float64)  # None becomes NaN
+            numbers[:] = doubles.T
+            return doubles
         for index, column in enumerate(columns):
             numbers[:, index] = _to_floats(column)
+    return None
 
 
 def _to_floats(column: Any) -> NDArray[Any]:

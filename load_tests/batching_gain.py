@@ -28,7 +28,7 @@ from ekiben.service.batching import queue
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.work import Part
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 CALLERS = (1, 16, 256)
 TIMEOUT_S = 60.0

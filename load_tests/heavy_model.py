@@ -21,7 +21,7 @@ from ekiben.model.engine import LiteRTEngine
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SCHEMA_FILE, PackedModel, open_model
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 WIDTH = 2048  # of the network's two hidden layers
 

@@ -15,8 +15,8 @@ import pandas as pd
 from ekiben.contract.schema import Schema
 from ekiben.load_tests.machine import describe_machine
 from ekiben.model.store import find_model, open_stored
+from ekiben.service.environment import read_settings
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from ekiben.service.settings import read_settings
 
 ROWS = (1, 64, 5_000)
 TIMEOUT_S = 60.0

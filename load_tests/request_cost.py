@@ -22,6 +22,7 @@ from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SAVED_MODEL_FOLDER, PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.environment import read_settings
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.http.messages import Message, Scope
 from ekiben.service.http.router import Router
@@ -33,7 +34,7 @@ from ekiben.service.row_log.logs import Logs
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.settings import Settings
 
 FORMATS = (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, INVOCATIONS, OIP_RAW, OIP_TYPED, TFS_GRPC)
 LOADS = ((1, 64), (64, 16))  # (rows a request, requests that arrive together)

@@ -1,40 +1,61 @@
 """Measures what logging rows adds to a request: `python -m ekiben.load_tests cost --log`.
 
 One service answers the same requests without sockets, with the log off, off again, which shows the noise, and on, by
-turns. The CPU time is that of all its threads, and a turn ends once its rows are written.
+turns (`paired_cost`). The CPU time is that of all its threads: a slice ends once its thread has done what it was given,
+and a turn once its rows are in a file.
 """
 
-import asyncio
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
-from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.monitoring_cost import describe
-from ekiben.load_tests.request_cost import (
-    LOADS,
-    Ask,
-    find_ask,
-    open_routes,
-    read_golden,
-    run_as_service,
-    start_dataplane,
-)
-from ekiben.load_tests.requests.http_dialects import PREDICT
-from ekiben.load_tests.requests.request_case import RequestCase, write_case
+from ekiben.load_tests.paired_cost import Way, compare, describe_turns, find_difference
+from ekiben.load_tests.request_cost import LOADS, find_ask, open_routes, read_golden, run_as_service, start_dataplane
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, PREDICT
+from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.environment import read_settings
+from ekiben.service.row_log.log import RowLog
 from ekiben.service.row_log.logs import open_logs
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.settings import Settings
 
-TURNS = 9
+FORMATS = (PREDICT, OIP_BINARY)
 SHARES = (0.0, 0.0, 0.1, 1.0)
+GOAL = 0.05
 HEADER = """
-| rows | together | off, CPU µs/req | off again | 10% logged | all logged |
-|--:|--:|--:|--:|--:|--:|"""
+| dialect | rows | together | off, CPU µs/req | off again | 10% logged | ≤ 5%? | all logged |
+|---|--:|--:|--:|--:|--:|---|--:|"""
+
+
+class Logging(Way):
+    """Log a share of the rows, none of them if that is 0."""
+
+    def __init__(self, dataplane: Dataplane, model: PackedModel, settings: Settings, share: float) -> None:
+        self._dataplane, self._model, self._share = dataplane, model, share
+        self._folder = tempfile.TemporaryDirectory()
+        self._settings = settings.model_copy(update={"log_sample": share, "log_folder": self._folder.name})
+        self._log: RowLog | None = None
+
+    async def begin(self) -> None:
+        """Let the service log, into a file for each turn."""
+        if self._share and self._log is None:
+            self._log = open_logs(self._settings, self._model).rows
+        self._dataplane.log_rows(self._log)
+
+    async def end_slice(self) -> None:
+        """Wait for what its thread does."""
+        if self._log is not None:
+            await self._log.rest()
+
+    async def end_turn(self) -> None:
+        """Write the file."""
+        if self._log is not None:
+            log, self._log = self._log, None
+            await log.close()
+            assert any(Path(self._folder.name).iterdir())
 
 
 def run(seconds: float) -> int:
@@ -44,39 +65,19 @@ def run(seconds: float) -> int:
 
 
 async def measure_all(seconds: float) -> None:
-    """Measure /predict with the golden rows of the model of the store."""
+    """Measure JSON's rows and binary columns with the golden rows of the model of the store."""
     settings = read_settings()
     model = open_stored(find_model(settings.model_name))
     golden, dataplane = read_golden(model), start_dataplane(settings, model)
-    ask = find_ask(*open_routes(settings, dataplane), PREDICT)
-    print(f"\n{describe_machine()}; {TURNS} turns of {seconds:g} s; median (quartiles)\n{HEADER}")
-    for rows, together in LOADS:
-        cases = [write_case(model.schema, golden, PREDICT, rows, first) for first in range(together)]
-        costs_us: list[list[float]] = [[] for _ in SHARES]
-        for turn in range(TURNS):
-            for index in np.roll(range(len(SHARES)), turn):
-                costs_us[index].append(
-                    await measure_turn(dataplane, model, settings, SHARES[index], ask, cases, seconds)
-                )
-        off, *others = np.array(costs_us)
-        print(f"| {rows} | {together} | {np.median(off):.1f} | {' | '.join(describe(one / off) for one in others)} |")
+    routes = open_routes(settings, dataplane)
+    ways = [Logging(dataplane, model, settings, share) for share in SHARES]
+    print(f"\n{describe_turns(seconds)}\n{HEADER}")
+    for request_format in FORMATS:
+        for rows, together in LOADS:
+            cases = [write_case(model.schema, golden, request_format, rows, first) for first in range(together)]
+            off, again, *on = (await compare(ways, find_ask(*routes, request_format), cases, seconds)).T
+            tenth, every = (find_difference(2 * one / (off + again)) for one in on)
+            noise = find_difference(again / off)
+            load = f"{request_format.name} | {rows} | {together} | {np.median(off):.1f} | {noise}"
+            print(f"| {load} | {tenth} | {tenth.judge(GOAL)} | {every} |")
     dataplane.close()
-
-
-async def measure_turn(
-    dataplane: Dataplane, model: PackedModel, settings: Settings, share: float, ask: Ask, cases: list[RequestCase],
-    seconds: float,
-) -> float:  # fmt: skip
-    """Return the CPU µs of a request, of those that arrive together, with that share of rows logged."""
-    with tempfile.TemporaryDirectory() as folder:
-        logs = open_logs(settings.model_copy(update={"log_sample": share, "log_folder": folder}), model)
-        dataplane.row_log = logs.rows
-        await asyncio.gather(*map(ask, cases))
-        count, began = 0, time.process_time()
-        while not count or time.process_time() - began < seconds:
-            await asyncio.gather(*map(ask, cases))
-            count += len(cases)
-        await logs.close_rows()
-        cost_us = 1e6 * (time.process_time() - began) / count
-        assert not share or any(Path(folder).iterdir())
-    return cost_us

@@ -11,9 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.monitoring_cost import describe
 from ekiben.load_tests.request_cost import (
     LOADS,
     Ask,
@@ -30,7 +30,8 @@ from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.environment import read_settings
+from ekiben.service.settings import Settings
 from ekiben.service.shadow.shadow import MAX_ROWS, Shadow
 from ekiben.service.shadow.timed_engine import TimedEngine
 
@@ -73,6 +74,12 @@ async def measure_all(seconds: float) -> None:
             print(f"| {rows} | {together} | {name} | {np.median(off):.1f} | {more} | {compared:.0%} |", flush=True)
     shadow.close()
     dataplane.close()
+
+
+def describe(ratios: NDArray[np.float64]) -> str:
+    """Return how much more than 1 they are, in the median and between the quartiles."""
+    low, median, high = 100 * (np.quantile(ratios, (0.25, 0.5, 0.75)) - 1)
+    return f"{median:+.1f}% ({low:+.1f} … {high:+.1f})"
 
 
 def start(settings: Settings, model: PackedModel) -> tuple[Dataplane, Shadow]:

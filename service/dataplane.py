@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
@@ -28,7 +27,7 @@ from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
-from ekiben.service.row_log.picking import Picked
+from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Counts, Recorder, Statistics
 
@@ -39,29 +38,6 @@ class Prediction:
 
     answers: Answers  # (rows, outputs)
     warnings: list[FieldError]
-
-
-class RowRecorder(Protocol):
-    """Is given what was answered, as it came."""
-
-    def pick_large(self, rows: Rows) -> Picked | None:
-        """Return the rows of a large request to keep once it is answered; called off the event loop."""
-
-    def wants(self, rows: int) -> bool:
-        """Return whether a request of so many rows is to be recorded, at least some of them."""
-
-    def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
-        """Take the rows of such a request once it is answered."""
-
-    def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
-        """Take rows that were picked of a large request once it is answered."""
-
-
-class ShadowRecorder(Protocol):
-    """Is given what was answered, encoded, for a challenger to answer too."""
-
-    def record(self, prediction_id: bytes, work: Work, answers: Answers) -> None:
-        """Take the rows of a request, by reference, once it is answered."""
 
 
 class Dataplane:
@@ -83,10 +59,15 @@ class Dataplane:
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self._ids = ids or PredictionIds()
-        self.row_log: RowRecorder | None = None
+        self._row_log: RowRecorder | None = None
         self.shadow: ShadowRecorder | None = None
         self.ready = True  # false once the service is asked to stop
         self.accepting = True  # false once it takes no new work
+
+    def log_rows(self, row_log: RowRecorder | None) -> None:
+        """Let a log keep rows from now on, or none."""
+        self._row_log = row_log
+        self._coalescer.keep = None if row_log is None else row_log.keep
 
     async def predict(
         self,
@@ -109,11 +90,7 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 validate_rows(self.model.schema, ())
-            log = self.row_log
-            logged = log is not None and not isinstance(rows, PreparedRows) and log.wants(len(rows))
-            work = self._coalescer.submit(  # over gRPC nobody watches
-                rows, started + timeout_s, wait_for_more=gone is None, logged=logged
-            )
+            work = self._coalescer.submit(rows, started + timeout_s, wait_for_more=gone is None)  # gRPC: nobody watches
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
@@ -127,17 +104,10 @@ class Dataplane:
         self._record_answer(answers, started, caller)
         if self.shadow is not None:
             self.shadow.record(b"" if caller is None else caller.prediction_id, work, answers)
-        if log is not None:
-            self._log(log, rows, work, answers, self._ids.next() if caller is None else caller.prediction_id)
+        if work.kept is not None and self._row_log is not None:
+            prediction_id = self._ids.next() if caller is None else caller.prediction_id
+            self._row_log.record(prediction_id, work.kept, answers)
         return Prediction(answers, work.unseen)
-
-    def _log(
-        self, log: RowRecorder, rows: Rows | PreparedRows, work: Work, answers: Answers, prediction_id: bytes
-    ) -> None:
-        if work.kept is not None:
-            log.record(prediction_id, work.kept, answers)
-        elif isinstance(rows, PreparedRows) and rows.picked is not None:
-            log.record_large(prediction_id, rows.picked, answers)
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
@@ -148,8 +118,8 @@ class Dataplane:
         except Exception as error:
             self._record_failure(error, started)
             raise
-        if self.row_log is not None:
-            prepared.picked = self.row_log.pick_large(rows)
+        if self._row_log is not None:
+            prepared.kept = self._row_log.pick_large(rows)
         return prepared
 
     def _record_answer(self, answers: Answers, started: float, caller: Caller | None) -> None:

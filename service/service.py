@@ -9,7 +9,7 @@ from bentoml.exceptions import BentoMLException
 from ekiben.contract.errors import UserError
 from ekiben.model.selection import open_models
 from ekiben.service.build import build_service
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 try:
     settings = read_settings()

@@ -2,19 +2,15 @@
 
 import ipaddress
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.service.sources.address import parse_source
 from ekiben.service.tls_files import check_pair
-
-# Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
-PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
 
 ADDRESSES = "give an address of this machine; 0.0.0.0 is every IPv4 address, :: is every address"
 
@@ -192,46 +188,14 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def check_timeouts(self) -> Self:
-        """Reject a default deadline that no caller would get."""
+    def check_limits(self) -> Self:
+        """Reject a default deadline that no caller would get, and a queue that the largest request never fits into."""
         if self.request_timeout_s > self.max_timeout_s:
             raise ValueError(
                 f"REQUEST_TIMEOUT_S={self.request_timeout_s:g} must be at most MAX_TIMEOUT_S={self.max_timeout_s:g}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def check_room(self) -> Self:
-        """Reject a queue that the largest request would never fit into."""
         if self.max_waiting_rows < self.max_request_rows:
             raise ValueError(
                 f"MAX_WAITING_ROWS={self.max_waiting_rows} must be at least MAX_REQUEST_ROWS={self.max_request_rows}"
             )
         return self
-
-
-def read_settings() -> Settings:
-    """Read the settings from the environment; raise InvalidSettings naming the variable that is wrong."""
-    given = {name: os.environ[name.upper()] for name in Settings.model_fields if os.environ.get(name.upper())}
-    port_variable = find_port_variable(os.environ)
-    if port_variable:
-        given["port"] = os.environ[port_variable]
-    try:
-        return Settings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # two settings that don't go together
-            raise InvalidSettings(reason) from None
-        name = str(first["loc"][0])
-        variable = port_variable if name == "port" else name.upper()
-        raise InvalidSettings(f"{variable}={given.get(name, 'default')!r}: {reason}") from None
-
-
-def find_port_variable(environment: Mapping[str, str]) -> str:
-    """Return the first variable of PORT_VARIABLES that is set, or "".
-
-    Vertex AI's counts only where its AIP_MODE is set as well.
-    """
-    present = (name for name in PORT_VARIABLES if environment.get(name))
-    return next((name for name in present if name != "AIP_HTTP_PORT" or environment.get("AIP_MODE")), "")

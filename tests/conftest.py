@@ -34,6 +34,8 @@ from tests.http_client import HTTP  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
+# Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
+FEW_ROWS = 1551
 START_TIMEOUT_S = 60
 LONGEST = ("test_any_table.py", "training/test_commands.py", "test_architecture.py", "deploy/test_container.py")
 
@@ -60,6 +62,25 @@ def training_output() -> str:
 def model(training_output: str) -> PackedModel:
     """The packed model that training left in the BentoML store."""
     return open_stored(find_model(NAME))
+
+
+@dataclass(frozen=True)
+class SecondTraining:
+    """A training that was not better than the first: what it printed, and the variables of stores with both."""
+
+    output: str
+    stores: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def second_training(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> SecondTraining:
+    """The training of a challenger, in copies of the stores."""
+    folder = tmp_path_factory.mktemp("second")
+    shutil.copytree(os.environ["BENTOML_HOME"], folder / "bentoml")
+    shutil.copy(STATE / "mlflow.db", folder)
+    few = ["--rows", str(FEW_ROWS), "--epochs", "1", "--seed", "1"]
+    done = run("-m", "ekiben.training", "train", *few, **stores_in(folder))
+    return SecondTraining(done.stdout, stores_in(folder))
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
     command.add_argument("--labels", metavar="TABLE", help=f"of --from-log: {LABEL_TABLE}")
     command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
+    command.add_argument("--force", action="store_true", help="with --from-log: train on days with alarms, too")
     command.add_argument(
         "--accept-schema-change", action="store_true", help="train on a table unlike the champion's, on purpose"
     )
@@ -99,8 +100,8 @@ def train(options: argparse.Namespace) -> None:
     from ekiben.training.problem import load_problem
 
     problem = load_problem(options.problem)
-    if options.from_log is None and (options.labels or options.query):
-        raise UserError("--labels and --query go with --from-log")
+    if options.from_log is None and (options.labels or options.query or options.force):
+        raise UserError("--labels, --query and --force go with --from-log")
     if options.if_missing and is_stored(problem):
         return
     began = time.monotonic()
@@ -111,7 +112,7 @@ def train(options: argparse.Namespace) -> None:
     from ekiben.training.truth.training_table import LogTable
 
     fit = FitOptions(seed=options.seed, epochs=options.epochs)
-    log = LogTable(options.from_log, options.labels, options.query) if options.from_log else None
+    log = LogTable(options.from_log, options.labels, options.query, options.force) if options.from_log else None
     try:
         with as_user_error():
             run(problem, fit, options.rows, options.accept_schema_change, log)

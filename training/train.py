@@ -88,7 +88,8 @@ def train(
     check_writable()  # now rather than after an hour
     contract = find_contract(problem.name)
     schema = contract.schema if contract else None
-    problem, logged = open_logged(problem, schema, log, accept_change) if log else (problem, None)
+    reference = contract.reference if contract else None
+    problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
     table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
@@ -114,8 +115,7 @@ def train(
         target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
         log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
         groups = log_fairness(problem, target, test, labels, trained.answers)
-        package = Path(scratch) / PACKAGE
-        package.mkdir()
+        (package := Path(scratch) / PACKAGE).mkdir()
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained, problem.split.time)

@@ -51,9 +51,10 @@ def open_one(name: str) -> PackedModel:
     """Open the model that the image gets; raise InvalidModel if several are named."""
     models = open_models(name)
     if len(models) > 1:
-        names = ", ".join(model.name for model in models)
-        advice = "build one of each with --model, or serve them all from a store that is mounted at BENTOML_HOME"
-        raise InvalidModel(f"an image holds one model, but {names} are named: {advice}")
+        raise InvalidModel(
+            f"an image holds one model, but {', '.join(one.name for one in models)} are named: build one of each with "
+            "--model, or serve them all from a store that is mounted at BENTOML_HOME"
+        )
     return models[0]
 
 

@@ -27,7 +27,7 @@ from ekiben.load_tests.machine import describe_machine
 from ekiben.model.integrity import STORE_FILE, digest_file
 from ekiben.model.package import MANIFEST_FILE, PackedModel
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 MIB = 2**20
 PORT = 18980

@@ -25,7 +25,7 @@ from ekiben.load_tests.servers.start import MLSERVER, PEERS, REQUEST_FORMATS, Pe
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 FIRST_PORT = 18100
 BODIES = 200  # different ones, so that no answer is asked for twice in a row

@@ -24,8 +24,8 @@ from ekiben.load_tests.servers.start import EKIBEN, Running, start
 from ekiben.model.golden import Golden
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
+from ekiben.service.environment import read_settings
 from ekiben.service.protocols.predict import NAMED_PATH
-from ekiben.service.settings import read_settings
 
 BODIES = 200  # different ones, so that no answer is asked for twice in a row
 CONNECTIONS = (1, 64)

@@ -29,7 +29,7 @@ from ekiben.load_tests.requests.service_under_test import find_source, write_cal
 from ekiben.load_tests.servers.own_service import describe_wait, serve, wait_setting
 from ekiben.load_tests.servers.process import memory_mib
 from ekiben.load_tests.servers.start import CHANNEL_OPTIONS, GRPC_OFFSET
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 FACTOR = 5  # times the peak
 CALLS = 200

@@ -23,12 +23,12 @@ from ekiben.load_tests.reloads.versions import VERSIONS, pack_versions, read_ans
 from ekiben.load_tests.requests.http_message import http_request, read_answer
 from ekiben.load_tests.requests.service_under_test import Service
 from ekiben.load_tests.servers.own_service import serve
-from ekiben.load_tests.servers.process import memory_mib
+from ekiben.load_tests.servers.process import cpu_seconds, memory_mib
 from ekiben.load_tests.servers.start import GRPC_OFFSET
 from ekiben.model.golden import Golden
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 SIZES, CASES = (1, 1, 1, 8, 64), 40
 SETTLE_S = 3.0  # before anything counts
@@ -61,15 +61,21 @@ async def measure(
     callers.start({one: write_cases(model.schema, answers, one, SIZES, CASES) for one in FORMATS})
     await asyncio.sleep(SETTLE_S)
     done = Reloads(callers.answered)
-    done.began = time.monotonic()
+    done.began = mark(process, done)
     await asyncio.sleep(seconds)
-    done.first_reload = time.monotonic()
+    done.first_reload = mark(process, done)
     await reload_in_turn(service, process, model.name, reloads, done)
-    done.last_reload = time.monotonic()
+    done.last_reload = mark(process, done)
     await asyncio.sleep(seconds)
-    done.ended = time.monotonic()
+    done.ended = mark(process, done)
     await callers.stop()
     return done
+
+
+def mark(process: psutil.Process, done: Reloads) -> float:
+    """Note the service's CPU time, and return the moment."""
+    done.cpu_s.append(cpu_seconds(process))
+    return time.monotonic()
 
 
 async def reload_in_turn(service: Service, process: psutil.Process, name: str, reloads: int, done: Reloads) -> None:

@@ -26,8 +26,8 @@ from ekiben.model.package import PackedModel, open_model_in_steps
 from ekiben.model.steps import Steps, finish
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching.warm_up import measure_cost
+from ekiben.service.environment import read_settings
 from ekiben.service.servings.loading import load_engine_gently, measure_cost_gently, open_model_gently
-from ekiben.service.settings import read_settings
 
 CALLERS = 16
 LOADS = 50

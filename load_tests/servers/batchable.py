@@ -16,7 +16,7 @@ from ekiben.contract.schema import load_schema
 from ekiben.load_tests.servers.packed_model import TensorFlowNetwork
 from ekiben.model.package import SAVED_MODEL_FOLDER, SCHEMA_FILE
 from ekiben.model.store import find_model
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 stored = find_model(read_settings().model_name)
 schema = load_schema(Path(stored.path) / SCHEMA_FILE)

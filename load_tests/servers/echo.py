@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import uvloop
 
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 
 async def serve(port: int) -> None:

@@ -15,8 +15,8 @@ import uvicorn
 from ekiben.contract.encoding import Encoder
 from ekiben.model.engine import Engine
 from ekiben.model.store import find_model, open_stored
+from ekiben.service.environment import read_settings
 from ekiben.service.http.messages import App, Receive, Scope, Send
-from ekiben.service.settings import read_settings
 
 
 class Floor:

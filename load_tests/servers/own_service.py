@@ -13,7 +13,7 @@ from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.requests.service_under_test import Service, find_service
 from ekiben.load_tests.servers.start import EKIBEN, NOTHING, start
 from ekiben.model.store import find_model, open_stored
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 
 
 @contextmanager

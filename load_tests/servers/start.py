@@ -23,7 +23,7 @@ from ekiben.load_tests.servers import environment, packed_model
 from ekiben.load_tests.servers.process import end, family
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
 from ekiben.model.store import find_model
-from ekiben.service.settings import read_settings
+from ekiben.service.environment import read_settings
 from ekiben.service.target import TARGET
 
 START_TIMEOUT_S = 60

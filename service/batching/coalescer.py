@@ -19,13 +19,12 @@ from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.work import Work
-from ekiben.service.row_log.picking import Picked
+from ekiben.service.row_log.kept_rows import Kept
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder
 
 logger = logging.getLogger("bentoml.service")
 
-MIN_SLICED_ROWS = 8
 COALESCE_S = 0.002  # once, when callers have left; 64 calls arrive within that
 
 
@@ -35,7 +34,7 @@ class PreparedRows:
 
     encoded: Encoded
     unseen: list[FieldError]
-    picked: Picked | None = None  # of the rows as they came, those that the row log keeps
+    kept: Kept | None = None  # those for the row log
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -53,6 +52,7 @@ class RequestCoalescer:
         self._seen_last_tick = 0  # of the arrivals, by the turn before
         self._expected = 1  # as many gRPC calls came together the last time
         self._timer: asyncio.TimerHandle | None = None
+        self.keep: Callable[[Sequence[Work], Rows], None] | None = None  # is given what was encoded together
         self._flush_scheduled = False  # the next turn encodes, whoever is still expected
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
@@ -60,18 +60,16 @@ class RequestCoalescer:
         encoded = self._encoder.encode_rows(rows, check_time)
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
-    def submit(
-        self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool = False, logged: bool = False
-    ) -> Work:
+    def submit(self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool = False) -> Work:
         """Take one request's rows; its future gets the answers, an InvalidInput or a RequestRejected.
 
-        `wait_for_more`: others may be about to arrive that have been sent already; `logged`: the work keeps the rows.
+        `wait_for_more`: others may be about to arrive that have been sent already.
         Raises Overloaded if the queue has no room for the rows.
         """
         self._queue.admit(len(rows), deadline)
         if isinstance(rows, PreparedRows):
             return self._submit_prepared(rows, deadline)
-        work = Work(rows, deadline, self._loop, logged)
+        work = Work(rows, deadline, self._loop)
         self._arrivals.append(work)
         if not wait_for_more:
             if not self._flush_scheduled:
@@ -85,7 +83,7 @@ class RequestCoalescer:
     def _submit_prepared(self, prepared: PreparedRows, deadline: float) -> Work:
         work = Work(NO_ROWS, deadline, self._loop)
         work.set_encoded(prepared.encoded, 0, len(prepared))
-        work.unseen = prepared.unseen
+        work.unseen, work.kept = prepared.unseen, prepared.kept
         self._queue.submit(work)
         self._loop.call_soon(self._queue.dispatch)
         return work
@@ -139,7 +137,7 @@ class RequestCoalescer:
         except Exception:
             logger.exception("encoding failed")
             encoded = None
-        if encoded is not None:
+        if encoded is not None and columns is not None:
             self._enqueue(works, encoded, columns)
             return
         middle = len(works) // 2
@@ -155,9 +153,9 @@ class RequestCoalescer:
             if not work.future.done():
                 work.future.set_exception(error)
         else:
-            self._enqueue((work,), encoded)
+            self._enqueue((work,), encoded, work.rows)
 
-    def _enqueue(self, works: Sequence[Work], encoded: Encoded, columns: Columns | None = None) -> None:
+    def _enqueue(self, works: Sequence[Work], encoded: Encoded, rows: Rows) -> None:
         all_seen = bool(encoded.codes.all())
         start = 0
         for work in works:
@@ -165,8 +163,9 @@ class RequestCoalescer:
             work.set_encoded(encoded, start, stop)
             if not all_seen:
                 work.unseen = self._encoder.unseen(work.rows, encoded[start:stop])
-            if columns is not None and work.kept is not None and stop - start >= MIN_SLICED_ROWS:
-                work.kept = columns[start:stop]  # they have been transposed: that is a third of what logging costs
             work.rows = NO_ROWS  # a row is a kilobyte, encoded it is a tenth of that
             self._queue.submit(work)
             start = stop
+        if self.keep is not None:
+            self.keep(works, self._encoder.keep_doubles(rows, encoded) if isinstance(rows, Columns) else rows)
+        encoded.doubles = None

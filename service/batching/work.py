@@ -9,6 +9,7 @@ from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import FieldError
 from ekiben.service.errors import DeadlineExceeded
+from ekiben.service.row_log.kept_rows import Kept
 
 
 class Work:
@@ -34,9 +35,9 @@ class Work:
     stop: int
     next: int  # the first row that no batch has taken yet
 
-    def __init__(self, rows: Rows, deadline: float, loop: asyncio.AbstractEventLoop, logged: bool = False) -> None:
+    def __init__(self, rows: Rows, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
         self.rows = rows  # as they came
-        self.kept = rows if logged else None  # as they came too, or in columns, for the row log
+        self.kept: Kept | None = None  # those for the row log
         self.arrived = time.monotonic()
         self.deadline = deadline  # as time.monotonic() counts; uvloop's own clock only knows milliseconds
         self.future: asyncio.Future[Answers] = loop.create_future()

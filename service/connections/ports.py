@@ -10,7 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ekiben.service.settings import ADDRESSES, InvalidSettings, Settings, find_port_variable
+from ekiben.service.environment import find_port_variable
+from ekiben.service.settings import ADDRESSES, InvalidSettings, Settings
 
 MAX_PORT = 65535
 OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)  # another port would do; any other reason is the address's

@@ -8,7 +8,8 @@ from http.client import HTTPException
 
 from ekiben.contract.errors import UserError
 from ekiben.service.connections.ports import in_url
-from ekiben.service.settings import Settings, read_settings
+from ekiben.service.environment import read_settings
+from ekiben.service.settings import Settings
 
 PATH = "/readyz"
 TIMEOUT_S = 2.0

@@ -11,6 +11,7 @@ import orjson
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION
 from ekiben.service.connections.ports import in_url
+from ekiben.service.environment import PORT_VARIABLES, find_port_variable
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import (
     MIB,
@@ -22,7 +23,7 @@ from ekiben.service.lifecycle.resource_limits import (
 )
 from ekiben.service.protocols import predict
 from ekiben.service.protocols.protocol import Protocol
-from ekiben.service.settings import PORT_VARIABLES, Settings, find_port_variable
+from ekiben.service.settings import Settings
 
 logger = logging.getLogger("bentoml.service")
 VERTEX_ROUTES = ("AIP_PREDICT_ROUTE", "AIP_HEALTH_ROUTE")

@@ -22,12 +22,15 @@ class Background:
         """Call a function once all before it are done."""
         self._tasks.put((function, arguments))
 
+    def end(self) -> None:
+        """Let the thread end once all that was submitted is done."""
+        self._tasks.put(None)
+
     async def finish(self, seconds: float) -> bool:
-        """Wait until all that was submitted is done, and end; return whether it was within that time."""
+        """Wait until all that was submitted is done; return whether it was within that time."""
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         self.submit(loop.call_soon_threadsafe, done.set)
-        self._tasks.put(None)
         try:
             async with asyncio.timeout(seconds):
                 await done.wait()

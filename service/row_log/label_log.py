@@ -74,6 +74,8 @@ class LabelLog:
     async def close(self) -> None:
         """Wait for what is being written."""
         await self._background.finish(CLOSING_S)
+        self._background.end()
+        self._background.end()
 
     def _keep_arrived(self) -> None:
         arrived, self._arrived = self._arrived, []

@@ -1,9 +1,8 @@
 """The row log: a share of the answered rows, as they came, with their answers and ids.
 
-Rows are kept until a few hundred are there, which are then made columns of at once, on the event loop: another thread
-would hold Python's lock for as long, and fetch each value from this core's cache. A thread writes a file when there are
-4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond that, and where a file can't
-be written, rows are dropped and counted. Answers go on.
+Rows are copied as they are encoded and stay so until there are some thousands: of these a thread makes columns, and it
+writes a file when there are 4 MiB or the oldest row is a minute old. What waits for a slow disk may take 8 MiB; beyond
+that, and where a file can't be written, rows are dropped and counted. Answers go on.
 """
 
 import asyncio
@@ -17,19 +16,21 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
 from ekiben.contract.log_columns import SCHEMA_KEY, TARGET_KEY
 from ekiben.contract.schema import Schema
+from ekiben.service.batching.work import Work
 from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
-from ekiben.service.row_log.gathered_rows import Gathered, GatheredRows
 from ekiben.service.row_log.ids_seen import IdsSeen
+from ekiben.service.row_log.kept_rows import Kept, Layout
 from ekiben.service.row_log.parts import write_part
-from ekiben.service.row_log.picking import FEW_ROWS, Picked, Picker, Waiting
-from ekiben.service.row_log.row_columns import Block, RowColumns
+from ekiben.service.row_log.picking import Picker
+from ekiben.service.row_log.row_columns import RowColumns
+from ekiben.service.row_log.waiting import Waiting
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 MAX_WAITING_BYTES = 8 * 2**20
 PART_BYTES = MAX_WAITING_BYTES // 2  # as much may arrive while it is written
-BLOCK_ROWS, BLOCK_BYTES = 256, 2**20  # made columns of at once: half a millisecond
+BLOCK_ROWS, BLOCK_BYTES = 4096, 2 * 2**20  # made columns of at once: of fewer it costs twice as much a row
 TICK_S = 1.0
 MAX_AGE_S = 60.0
 CLOSING_S = 2.0
@@ -43,24 +44,31 @@ class RowLog:
         ids: IdsSeen | None = None,
     ) -> None:  # fmt: skip
         self._waiting = Waiting(MAX_WAITING_BYTES)
-        self._picker, self._large_picker = (Picker(schema, share, self._waiting) for _ in range(2))
-        self.wants = self._picker.wants  # every request asks
+        layout = Layout(schema)
+        self._picker, self._large_picker = (Picker(schema, layout, share, self._waiting) for _ in range(2))
         self._metadata = {SCHEMA_KEY: schema.digest, TARGET_KEY: schema.target.name}
         self._columns, self._folder, self._names = columns, folder, names
         self._loop = asyncio.get_running_loop()
         self._background = Background("row log")
-        self._fresh: list[Picked] = []  # in no columns yet
-        self._gathered = GatheredRows(schema, self._waiting)  # nor these
-        self._fresh_rows = self._fresh_bytes = 0
+        self._fresh: list[Kept] = []  # answered, in no block yet
+        self._fresh_rows = 0
+        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // layout.row_bytes))
         self._batches: list[RecordBatch] = []  # of the next file; the thread's
         self._size, self._began = 0, 0.0
         self._failing = False  # the last file could not be written
         self._told_slow = False
-        self._ticking: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle
         self.ids = ids or IdsSeen()
         self._tick()
 
-    def pick_large(self, rows: Rows) -> Picked | None:
+    def keep(self, works: Sequence[Work], rows: Rows) -> None:
+        """Keep a share of the rows of requests that were encoded together, for when they are answered."""
+        try:
+            self._picker.keep(works, rows)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+
+    def pick_large(self, rows: Rows) -> Kept | None:
         """Return the rows of a large request that will be logged once it is answered; the decoder's thread calls it."""
         try:
             return self._large_picker.pick(rows)
@@ -68,66 +76,49 @@ class RowLog:
             logger.exception("rows can't be logged")
             return None
 
-    def record(self, prediction_id: bytes, rows: Rows, answers: Answers) -> None:
-        """Take the rows of such a request once it is answered."""
+    def record(self, prediction_id: bytes, kept: Kept, answers: Answers) -> None:
+        """Take the rows of a request that were kept, once it is answered: (rows, outputs) of all its rows."""
         try:
-            if isinstance(rows, list) and len(rows) <= FEW_ROWS:
-                self._gathered.add(prediction_id, rows, answers)
-                if len(self._gathered) >= BLOCK_ROWS or self._gathered.size >= BLOCK_BYTES:
-                    self._hand_over()
-                return
-            picked = self._picker.take(rows)
+            kept.answer(prediction_id, answers)
         except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
             logger.exception("rows can't be logged")
-        else:
-            if picked is not None:
-                self.record_large(prediction_id, picked, answers)
-
-    def record_large(self, prediction_id: bytes, picked: Picked, answers: Answers) -> None:
-        """Take rows that were picked, perhaps of a large request, once it is answered."""
-        picked.answer(prediction_id, answers)
-        if len(picked) > FEW_ROWS:
-            self._background.submit(self._store_large, [picked])
             return
-        self._fresh.append(picked)
-        self._fresh_rows += len(picked)
-        self._fresh_bytes += picked.size
-        if self._fresh_rows >= BLOCK_ROWS or self._fresh_bytes >= BLOCK_BYTES:
+        self._fresh.append(kept)
+        self._fresh_rows += len(kept)
+        if self._fresh_rows >= self._block_rows:
             self._hand_over()
 
+    async def rest(self) -> bool:
+        """Wait until its thread has nothing to do; return whether it was within CLOSING_S."""
+        return await self._background.finish(CLOSING_S)
+
     async def close(self) -> None:
-        """Write what is left; what a slow disk doesn't take in CLOSING_S is lost."""
-        self._ticking.cancel()
+        """Write what is left, and end; what a slow disk doesn't take in CLOSING_S is lost."""
+        self._timer.cancel()
         self._hand_over()
         self._background.submit(self._write)
-        if not await self._background.finish(CLOSING_S):
+        if not await self.rest():
             logger.warning("the row log could not be written to %s in time: its last rows are lost", self._folder)
+        self._background.end()
         self._report_dropped()
+        self._picker.forget()
+        self._large_picker.forget()
 
     def _hand_over(self) -> None:
-        picks, gathered, rows = self._fresh, None, self._fresh_rows + len(self._gathered)
-        self._fresh, self._fresh_rows, self._fresh_bytes = [], 0, 0
-        try:
-            gathered = self._gathered.take()
-            if picks or gathered:
-                began = min([picked.answered for picked in picks[:1]] + (gathered.times[:1] if gathered else []))
-                self._background.submit(self._store, self._make_blocks(picks, gathered), began)
-        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
-            logger.exception("rows can't be logged")
-            metrics.count_log_dropped("failed", rows)
-        finally:
-            self._waiting.give(gathered.size if gathered else 0)
+        if self._fresh:
+            fresh, self._fresh, self._fresh_rows = self._fresh, [], 0
+            self._background.submit(self._store, fresh)
 
     def _tick(self) -> None:
         self._hand_over()
         self._background.submit(self._write_old)
         self._report_dropped()
-        self._ticking = self._loop.call_later(TICK_S, self._tick)
+        self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def _report_dropped(self) -> None:
         """Count the rows for which there was no memory, and say so once."""
-        dropped = self._picker.dropped + self._large_picker.dropped + self._gathered.dropped
-        self._picker.dropped = self._large_picker.dropped = self._gathered.dropped = 0
+        dropped = self._picker.dropped + self._large_picker.dropped
+        self._picker.dropped = self._large_picker.dropped = 0
         if not dropped:
             return
         metrics.count_log_dropped("waiting", dropped)
@@ -136,25 +127,23 @@ class RowLog:
             limit = f"{MAX_WAITING_BYTES >> 20} MiB wait for {self._folder}"
             logger.warning("%s: the row log drops rows; answers go on. Lower LOG_SAMPLE or find a faster disk", limit)
 
-    def _make_blocks(self, picks: Sequence[Picked], gathered: Gathered | None = None) -> list[Block]:
-        blocks = self._columns.to_blocks(picks)
-        if gathered:
-            blocks.append(self._columns.to_block(gathered.ids, gathered.times, gathered.rows, gathered.answers))
-        self._waiting.give(-sum(block.batch.nbytes for block in blocks))
-        return blocks
-
-    def _store_large(self, picks: list[Picked]) -> None:
-        """Make columns of rows that are too many for the event loop: in the thread, as all that follows."""
-        began, blocks = picks[0].answered, self._make_blocks(picks)
-        picks.clear()
-        self._store(blocks, began)
-
-    def _store(self, blocks: Sequence[Block], began: float) -> None:
+    def _store(self, kept: list[Kept]) -> None:
+        """Make columns of rows; the thread does so, as all that follows."""
+        rows, began = sum(map(len, kept)), kept[0].answered
+        try:
+            blocks = self._columns.to_blocks(kept)
+        except Exception:  # the boundary: whatever is wrong with the log, the rows are answered
+            logger.exception("rows can't be logged")
+            self._loop.call_soon_threadsafe(metrics.count_log_dropped, "failed", rows)
+            return
+        finally:
+            kept.clear()
         self._began = self._began if self._batches else began
         for block in blocks:
             self.ids.add(block.ids)
             self._size += block.batch.nbytes
             self._batches.append(block.batch)
+        self._waiting.give(-sum(block.batch.nbytes for block in blocks))
         if self._size >= PART_BYTES:
             self._write()
 

@@ -5,30 +5,28 @@ go after a millisecond, for row groups are small. In one piece 10,000 rows were 
 """
 
 import io
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arro3.core import RecordBatch, Table
 from arro3.io import write_parquet
 
+from ekiben.service.row_log.patience import Patience
+
 GROUP_ROWS = 2048
-HELD_S, PAUSE_S = 0.001, 0.00005  # enough for a thread that waits for the lock to get it
 
 
 class PatientBuffer(io.BytesIO):
-    """Lets other threads run after a write, if they have waited."""
+    """Lets other threads run after a write."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._paused = time.perf_counter()
+        self._patience = Patience()
 
     def write(self, content: Any) -> int:
         """Keep the bytes and let go of Python's lock."""
         written = super().write(content)
-        if time.perf_counter() - self._paused > HELD_S:
-            time.sleep(PAUSE_S)
-            self._paused = time.perf_counter()
+        self._patience.pause()
         return written
 
 

@@ -9,18 +9,17 @@ import numpy as np
 from arro3.core import Array, DataType, RecordBatch
 from numpy.typing import NDArray
 
-from ekiben.contract.answers import Answers
-from ekiben.contract.columns import Column, Columns, Transposer, merge, to_list
-from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp
+from ekiben.contract.feature import Boolean, Category, Feature, Timestamp
 from ekiben.contract.log_columns import ID, SHARE, TIME, VERSION, name_answers, name_columns
 from ekiben.contract.schema import Schema
 from ekiben.contract.timestamps import NAT, to_seconds
-from ekiben.service.row_log.picking import Picked
+from ekiben.service.row_log.kept_rows import Dictionary, Kept, KeptRows, Layout
+from ekiben.service.row_log.patience import Patience
 
 HASH_DIGITS = 16
 MICROSECONDS = 10**6
-TEXT, REAL, WHOLE, TRUTH, MOMENT = (
-    DataType.string(), DataType.float64(), DataType.int64(), DataType.bool(), DataType.timestamp("us")
+TEXT, WHOLE, INDEX, TRUTH, MOMENT = (
+    DataType.string(), DataType.int64(), DataType.int32(), DataType.bool(), DataType.timestamp("us")
 )  # fmt: skip
 UTC_MICROSECONDS = DataType.timestamp("us", tz="UTC")
 
@@ -38,70 +37,56 @@ class RowColumns:
     def __init__(self, schema: Schema, version: str, share: float, key: bytes) -> None:
         """`key`: of the hashes; an empty one makes plain SHA-256."""
         self._answers = name_answers(schema.target)
-        kept = [feature for feature in schema.features if feature.log != "drop"]
-        names = name_columns(schema)
-        self._features = [(one, names[one.name], schema.names.index(one.name)) for one in kept]
-        self._transposer = Transposer(schema.names)
+        named, layout = name_columns(schema), Layout(schema)
+        self._numbers, self._others = (
+            [(schema.features[index], named[schema.names[index]]) for index in indices]
+            for indices in (layout.numbers, layout.others)
+        )
+        features = [named[feature.name] for feature in schema.features if feature.log != "drop"]
+        self._names = (ID, TIME, VERSION, SHARE, *features, *self._answers)
         self._schema: Any = None  # of the columns: to find it is a tenth of what a block costs
         self._version, self._share, self._key = version, share, key
-        repeated = [name for feature, name, _ in self._features if isinstance(feature, Category | Boolean)]
+        repeated = [name for feature, name in self._others if isinstance(feature, Category | Boolean)]
         self.repeated = (VERSION, SHARE, *repeated)  # columns whose values are worth a dictionary
 
-    def to_blocks(self, picks: Sequence[Picked]) -> list[Block]:
-        """Return the rows of all that was picked: those that came as rows, and those that came as columns."""
-        blocks, rows, columns = [], [], []
-        listed = [picked for picked in picks if isinstance(picked.rows, list)]
-        for picked in picks:
-            if isinstance(picked.rows, Columns):
-                columns.append(picked.rows)
-            else:
-                rows += picked.rows
-        if rows:
-            transposed = self._transposer.transpose(rows)
-            assert transposed is not None  # they fit the schema
-            blocks.append(self._to_block(listed, transposed))
-        if columns:
-            others = [picked for picked in picks if isinstance(picked.rows, Columns)]
-            blocks.append(self._to_block(others, merge(columns)))
-        return blocks
+    def to_blocks(self, kept: Sequence[Kept]) -> list[Block]:
+        """Return all rows that were kept: in a block for each dictionary."""
+        groups: dict[Dictionary, list[Kept]] = {}
+        for one in kept:
+            groups.setdefault(one.rows.dictionary, []).append(one)
+        patience = Patience()
+        return [self._to_block(dictionary, group, patience) for dictionary, group in groups.items()]
 
-    def _to_block(self, picks: Sequence[Picked], rows: Columns) -> Block:
-        ids = [one for picked in picks for one in picked.list_ids()]
-        times = np.repeat([picked.answered for picked in picks], list(map(len, picks)))
-        return self.to_block(ids, times, rows, np.concatenate([picked.answers for picked in picks]))
-
-    def to_block(
-        self, ids: list[str], answered: Sequence[float] | NDArray[Any], rows: Columns, answers: Answers
-    ) -> Block:
-        """Return rows as a block: their ids, when they were answered in seconds since 1970, (rows, outputs)."""
-        times = (MICROSECONDS * np.array(answered)).astype(np.int64)
+    def _to_block(self, dictionary: Dictionary, kept: Sequence[Kept], patience: Patience) -> Block:
+        numbers, indices = _unite(kept)
+        patience.pause()
+        ids = [one for some in kept for one in some.list_ids()]
+        answers = np.frombuffer(b"".join([one.answers for one in kept]), np.float32).reshape(len(ids), -1)
+        times = np.repeat([int(MICROSECONDS * one.answered) for one in kept], list(map(len, kept)))
         columns: dict[str, Any] = {
             ID: Array(ids, TEXT),
             TIME: Array.from_numpy(times).cast(UTC_MICROSECONDS),
-            VERSION: Array([self._version] * len(ids), TEXT),
+            VERSION: Array([self._version], TEXT).take(Array.from_numpy(np.zeros(len(ids), np.int32))),
             SHARE: Array.from_numpy(np.full(len(ids), self._share)),
         }
-        for feature, name, index in self._features:
-            columns[name] = self._to_array(feature, rows.values[index])
+        patience.pause()
+        columns |= dict(zip([name for _, name in self._numbers], _to_columns(numbers), strict=True))
+        for (feature, name), row, distinct in zip(self._others, indices, dictionary.features, strict=True):
+            patience.pause()
+            columns[name] = self._to_array(feature, list(distinct)).take(Array.from_numpy(row))
         for index, name in enumerate(self._answers):
             columns[name] = Array.from_numpy(answers[:, index].astype(np.float64))
-        if self._schema is None:
-            self._schema = RecordBatch.from_pydict(columns).schema
-        return Block(ids, RecordBatch.from_arrays(list(columns.values()), schema=self._schema))
+        batch = RecordBatch.from_arrays([columns[name] for name in self._names], schema=self._find_schema(columns))
+        return Block(ids, batch)
 
-    def _to_array(self, feature: Feature, column: Column) -> Array:
-        if isinstance(column, np.ndarray) and isinstance(feature, Number) and not feature.log:
-            missing = np.isnan(column)
-            if not missing.any():
-                return Array.from_numpy(column.astype(np.float64))
-            nullable = column.astype(object)
-            nullable[missing] = None
-            return Array(nullable.tolist(), REAL)
-        values = to_list(column)
+    def _find_schema(self, columns: dict[str, Any]) -> Any:
+        if self._schema is None:
+            self._schema = RecordBatch.from_pydict({name: columns[name] for name in self._names}).schema
+        return self._schema
+
+    def _to_array(self, feature: Feature, values: Sequence[Any]) -> Array:
         if feature.log == "hash":
             return Array([None if value is None else self._hash(value) for value in values], TEXT)
-        if isinstance(feature, Number):
-            return Array(values, REAL)
         if isinstance(feature, Boolean):
             return Array(values, TRUTH)
         if isinstance(feature, Timestamp):
@@ -109,11 +94,44 @@ class RowColumns:
         return _to_strings(values)
 
     def _hash(self, value: Any) -> str:
-        text = f"{float(value):.17g}" if type(value) in (int, float) else str(value)
+        text = f"{float(value) + 0.0:.17g}" if type(value) in (int, float) else str(value)
         content = text.encode("utf-8", "surrogatepass")
         if self._key:
             return hmac.new(self._key, content, hashlib.sha256).hexdigest()[:HASH_DIGITS]
         return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+
+
+def _unite(kept: Sequence[Kept]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return the numbers and the indices of all rows, (features, rows)."""
+    first: dict[KeptRows, int] = {}
+    count = 0
+    for one in kept:
+        if one.rows not in first:
+            first[one.rows] = count
+            count += len(one.rows)
+    numbers = np.concatenate([rows.numbers for rows in first], axis=1)
+    indices = np.concatenate([rows.indices for rows in first], axis=1)
+    sizes = np.array(list(map(len, kept)))
+    ends = np.cumsum(sizes)
+    passed_over = np.array([first[one.rows] + one.start for one in kept]) - ends + sizes
+    if ends[-1] == count and not passed_over.any():
+        return numbers, indices
+    order = np.arange(ends[-1]) + np.repeat(passed_over, sizes)  # requests got no answer, or not in order
+    return numbers.take(order, axis=1), indices.take(order, axis=1)
+
+
+def _to_columns(numbers: NDArray[np.float64]) -> list[Array]:
+    """Return numbers, (features, rows), as columns with null where NaN stands.
+
+    arro3 makes nulls of Python's values alone, in ten times the time. But a NaN becomes null where it is cast to an
+    integer, and what is taken from the index null is null.
+    """
+    features, rows = numbers.shape
+    every, missing = Array.from_numpy(numbers.ravel()), np.isnan(numbers).ravel()
+    if missing.any():
+        indices = np.where(missing, np.nan, np.arange(numbers.size))
+        every = every.take(Array.from_numpy(indices).cast(INDEX))
+    return [every.slice(rows * feature, rows) for feature in range(features)]
 
 
 def _to_moments(feature: Timestamp, values: Sequence[Any]) -> Array:

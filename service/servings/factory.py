@@ -58,7 +58,7 @@ class ServingFactory:
         )  # fmt: skip
         inside = "" if model.name == self.first else model.name
         logs = open_logs(settings, model, before.logs if before else None, inside)
-        dataplane.row_log = logs.rows
+        dataplane.log_rows(logs.rows)
         yield Step.BRIEF
         overview, prepare, monitoring = self._watch_rows(model, dataplane)
         challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)

@@ -64,7 +64,8 @@ class Overview:
 
     def share(self, folder: Path) -> None:
         """Publish in a folder, every PUBLISH_S on this event loop, and read there what other workers published."""
-        self._exchange = Exchange(folder, KIND)
+        champion = self.shadow.champion
+        self._exchange = Exchange(folder, f"{KIND}_{champion.name}_{champion.version}")
         self._publish_regularly()
 
     def publish(self) -> None:

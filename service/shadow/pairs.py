@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ekiben.contract.answers import Answers
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, Piece
 
-MAX_PAIRS, MAX_VALUES = 2**17, 2**21  # rows: with their ids 30 MiB; the values of both answers, 8 MiB
+MAX_PAIRS, MAX_VALUES = 2**17, 2**21  # rows: with their ids 38 MiB; the values of both answers, 8 MiB
 MAX_EARLY = 2**14  # labels that wait for their pair: of rows that are still to be scored, or gone, or another worker's
 Key = bytes | tuple[bytes, int]
 

@@ -18,7 +18,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.service.batching.work import Work
 from ekiben.service.row_log.sampling import Sampler
 
-MAX_ROWS, MAX_VALUES = 65_536, 2**21  # 8 MiB
+MAX_ROWS, MAX_VALUES = 65_536, 2**21  # 8 MiB of values; of single rows the objects around them take twice as much
 CHUNK_ROWS = 2048  # of a larger request each chunk is compared by itself
 SAMPLED = 1 / 64  # of the requests for which there is no room
 MAX_PIECES = 512  # that are put together at once: a third of a millisecond

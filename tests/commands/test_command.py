@@ -19,20 +19,9 @@ from tests.conftest import run
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
-    *("drift", "canary", "challenger", "score-live", "alarms"),
-    *(
-        "capacity",
-        "overload",
-        "soak",
-        "hostile",
-        "bench",
-        "peers",
-        "batching",
-        "cost",
-        "loading",
-        "parquet",
-        "completion",
-    ),
+    *("drift", "challenger", "canary", "score-live", "alarms"),
+    *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "batching", "cost"),
+    *("parquet", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 

@@ -80,12 +80,12 @@ def ask(server: Server, model: PackedModel) -> None:
 
 @pytest.fixture(scope="module")
 def exported(server: Server, model: PackedModel) -> Labels:
-    """The labels of every sample that the service exports, and of Prometheus' own `up`."""
+    """The labels of every sample that the service exports, of Prometheus' own `up`, and of alarms: there are none."""
     ask(server, model)
     wait_until(
         lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0, 10
     )
-    found: dict[str, set[str]] = {"up": set()}
+    found: dict[str, set[str]] = {"up": set(), "monitoring_alarm": {"feature", "statistic"}}
     for family in text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.service.settings import InvalidSettings, find_port_variable, read_settings
+from ekiben.service.environment import find_port_variable, read_settings
+from ekiben.service.settings import InvalidSettings
 
 
 @pytest.fixture(autouse=True)

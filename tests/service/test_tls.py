@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.settings import InvalidSettings, read_settings
+from ekiben.service.environment import read_settings
+from ekiben.service.settings import InvalidSettings
 from tests.certificates import Pair, write_pair
 from tests.conftest import Server, free_port, run, serve
 from tests.http_client import HTTP

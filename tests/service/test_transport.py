@@ -9,7 +9,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ekiben.model.package import PackedModel
-from ekiben.service.settings import InvalidSettings, find_port_variable, read_settings
+from ekiben.service.environment import find_port_variable, read_settings
+from ekiben.service.settings import InvalidSettings
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, serve, wait_until
 from tests.http_client import HTTP

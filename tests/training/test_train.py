@@ -4,7 +4,6 @@ import json
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,10 +26,8 @@ from ekiben.training.__main__ import main, parse
 from ekiben.training.registry import tracking
 from ekiben.training.registry.store import StoreUnreachable
 from ekiben.training.tables.write import open_writer
-from tests.conftest import NAME, run, stores_in
+from tests.conftest import NAME, SecondTraining, run, stores_in
 
-# Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
-FEW_ROWS = 1551
 UNREACHABLE = "sqlite:////proc/nowhere/mlflow.db"
 
 LOAD_ELSEWHERE = """
@@ -267,19 +264,19 @@ def test_the_champion_can_be_loaded_where_the_project_is_not(model: PackedModel,
 
 
 @pytest.mark.slow
-def test_a_worse_model_becomes_the_challenger(copied_store: Path, own_stores: dict[str, str]) -> None:
-    session = Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"))
-    copied = Path(own_stores["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"))
-    shutil.copy(session, copied)
-    stores = own_stores | {"BENTOML_HOME": str(copied_store)}
-    few = ["--rows", str(FEW_ROWS), "--epochs", "1", "--seed", "1"]
-    printed = run("-m", "ekiben.training", "train", *few, **stores).stdout
+def test_a_worse_model_becomes_the_challenger(second_training: SecondTraining) -> None:
     verdict = r"log_loss ([\d.]+) of version 2 against ([\d.]+) of the champion, version 1: not better, .* stays"
-    found = re.fullmatch(verdict, printed.splitlines()[-2])
+    *_, judged, packed, advice, _ = second_training.output.splitlines()
+    found = re.fullmatch(verdict, judged)
     assert found
     assert float(found[1]) >= float(found[2])
+    assert packed == f"packed as {NAME}:2"
+    assert advice.startswith("`CHALLENGER=challenger ekiben serve` compares it")
+    stores = second_training.stores
     assert aliases(MlflowClient(stores["MLFLOW_TRACKING_URI"])) == {"champion": "1", "challenger": "2"}
-    assert [path.name for path in (copied_store / "models" / NAME).iterdir() if path.is_dir()] == ["1"]
+    stored = Path(stores["BENTOML_HOME"]) / "models" / NAME
+    assert sorted(path.name for path in stored.iterdir() if path.is_dir()) == ["1", "2"]
+    assert (stored / "latest").read_text() == "1"
 
 
 @pytest.mark.slow

@@ -100,3 +100,10 @@ def _unquote(text: str) -> str:
     except ValueError:
         return text
     return read if isinstance(read, str) else text
+
+
+def write_labels(target: Target, values: np.ndarray) -> pa.Array:
+    """Return labels as a table has them: numbers, or the classes in their type."""
+    if target.task == "regression":
+        return pa.array(values)
+    return pa.array(list(target.classes)).take(pa.array(values.astype(np.int64)))

@@ -6,6 +6,7 @@ of it is read by a column's spelling again. What the network saw is what the nex
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ekiben.contract.log_columns import SHARE, TIME, name_columns
+from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.problem import Fairness, ProblemConfig
 from ekiben.training.source_config import FileSource, SqlSource
+from ekiben.training.truth.alarmed_days import AlarmedDays, find_alarmed_days
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
+from ekiben.training.truth.label_values import write_labels
 from ekiben.training.truth.labels import Labels
 from ekiben.training.truth.lost_features import are_hashes, find_lost
 from ekiben.training.truth.matching import describe_matches, match
@@ -33,6 +37,7 @@ class LogTable:
     folder: str
     labels: str | None = None  # a table, in place of the labels in the folder
     query: str | None = None
+    force: bool = False  # train on days with alarms, too
 
 
 @dataclass
@@ -49,6 +54,7 @@ class LoggedTable:
     notes: tuple[str, ...] = ()
     rows: int | None = None
     typed: bool = True
+    alarmed: AlarmedDays | None = None  # whose rows are left out
     _known: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,16 +70,27 @@ class LoggedTable:
 
     def batches(self, columns: Sequence[str], report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:
         """Yield the labelled rows of each part; of rows with one id only the first that is found."""
-        rows, repeats, shares = 0, 0, [1.0]
-        for part, found in match(self._read_parts(report), self.labels):
+        rows, repeats, faulty, shares = 0, 0, 0, [1.0]
+        for part, found in match(self.read_parts(report), self.labels):
             first = self._take_first(found)
             rows += len(found)
             repeats += int(np.count_nonzero(found >= 0) - len(first))
             shares += pc.unique(part[SHARE]).to_pylist()
-            yield self._to_batch(part.take(first), found[first], columns)
+            kept = first if self.alarmed is None else first[~self.alarmed.find(part)[first]]
+            faulty += len(first) - len(kept)
+            yield self._to_batch(part.take(kept), found[kept], columns)
         self.notes = tuple(self._describe(rows, repeats, min(shares), max(shares[1:], default=1.0)))
+        if faulty and self.alarmed:
+            self.notes += self._describe_faulty(self.alarmed, faulty)
 
-    def _read_parts(self, report: Callable[[float], None]) -> Iterator[pa.Table]:
+    def _describe_faulty(self, alarmed: AlarmedDays, faulty: int) -> tuple[str, ...]:
+        said = f"{count(faulty, 'labelled row')} of {alarmed.describe()}"
+        if faulty == int(self._known.sum()):
+            raise InvalidLog(f"all that could be trained on is {said}: --force trains on them, if the change is meant")
+        return (f"left out: {said}; --force trains on them, if the change is meant",)
+
+    def read_parts(self, report: Callable[[float], None]) -> Iterator[pa.Table]:
+        """Yield all rows of each part that holds the features as they came; others are left out and said."""
         for number, path in enumerate(self.folder.rows, 1):
             part = read_part(self.target, self.folder, path, tuple(self.features.values()))
             if part is not None and not self._holds_hashes(path, part):
@@ -130,20 +147,18 @@ class LoggedTable:
             yield f"the log holds {kept} of the rows that were answered: each counts once in training"
 
 
-def write_labels(target: Target, values: np.ndarray) -> pa.Array:
-    """Return labels as a table has them: numbers, or the classes in their type."""
-    if target.task == "regression":
-        return pa.array(values)
-    return pa.array(list(target.classes)).take(pa.array(values.astype(np.int64)))
-
-
 def open_logged(
-    problem: ProblemConfig, schema: Schema | None, log: LogTable, accept_change: bool
+    problem: ProblemConfig,
+    schema: Schema | None,
+    log: LogTable,
+    accept_change: bool,
+    reference: Reference | None = None,
 ) -> tuple[ProblemConfig, LoggedTable]:
     """Return the problem as the log allows it, and the source to read in place of its own.
 
-    `schema` is that of the champion, whose classes the labels are. Raises InvalidLog if there is none, or if a feature
-    was dropped or hashed and that is not accepted as a change of the schema.
+    `schema` is that of the champion, whose classes the labels are, and `reference` what it was trained on: days that
+    have alarms beside it are left out, unless the user forces them in. Raises InvalidLog if there is none, or if a
+    feature was dropped or hashed and that is not accepted as a change of the schema.
     """
     if schema is None:
         raise InvalidLog(f"a log is read by its model's schema, and `{problem.name}` has no champion: train on a table")
@@ -163,7 +178,12 @@ def open_logged(
         zoned |= {time}
     labels = read_labels(schema, problem, folder, log.labels, log.query)
     kept = {name: columns.get(name, name) for name in changed.features}
-    return changed, LoggedTable(folder, schema.target, labels, kept, vocabularies, time, zoned)
+    logged = LoggedTable(folder, schema.target, labels, kept, vocabularies, time, zoned)
+    if reference is not None and reference.alarms is not None and not log.force:
+        judged = {name: kept[name] for name in schema.names if name in kept}
+        parts = logged.read_parts(lambda _: None)
+        logged.alarmed = find_alarmed_days(schema, reference, parts, judged, datetime.now(UTC))
+    return changed, logged
 
 
 def fit_problem(problem: ProblemConfig, folder: LogFolder, path: str, lost: Collection[str]) -> ProblemConfig:

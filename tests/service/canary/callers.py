@@ -24,6 +24,7 @@ class Behaviour:
     failing: float = 0.0
     slower: float = 1.0
     shifted: float = 0.0
+    late: float = 0.0  # this part takes half a second
 
 
 HONEST = Behaviour()
@@ -43,6 +44,7 @@ class Traffic:
             groups = self.random.integers(0, GROUPS, count)
             failed = self.random.binomial(count, behaviour.failing)
             seconds = behaviour.slower * np.exp(self.random.normal(np.log(0.002), 0.5, count - failed))
+            seconds[self.random.random(len(seconds)) < behaviour.late] = 0.5
             answers = self.random.beta(SHAPE[0] + behaviour.shifted, SHAPE[1], count - failed)
             np.add.at(self.tally[arm, :, FAILED], groups[:failed], 1)
             count_requests(self.tally[arm], groups[failed:], seconds, answers)
@@ -56,10 +58,10 @@ def count_requests(arm: NDArray[np.float64], groups: NDArray[np.int64], seconds:
 def judge(
     traffic: Traffic, candidate: Behaviour, looks: int, honest_looks: int = 0, champion: Behaviour = HONEST
 ) -> tuple[Verdict, float] | None:
-    """Return the verdict, and how many seconds after the fault began, if there is one within so many looks."""
+    """Return the verdict, and how many seconds after they ceased to be honest, if there is one within so many looks."""
     judging = Judge("2", "3", traffic.tally.copy(), BEGAN)
     for look in range(1, honest_looks + looks + 1):
-        traffic.add((champion, candidate if look > honest_looks else champion))
+        traffic.add((champion, candidate) if look > honest_looks else (HONEST, HONEST))
         now = BEGAN + look * LOOK_S
         verdict = judging.look(traffic.tally.copy(), NO_LOSSES, now, BEGAN)
         if verdict:

@@ -37,6 +37,7 @@ FEATURES: tuple[Feature, ...] = (
 )
 SCHEMA = Schema(name="tries", features=FEATURES, target=Target(name="y", classes=(False, True)))
 SHIFTS = {"2": 0.0, "3": 0.05, "4": 4.0}  # of each version's logits
+ROW = {"x": 1.0, "c": "a"}
 LOAD = "/v2/repository/models/tries/load"
 CALLERS = [f"caller {number}" for number in range(60)]
 DRAWN = np.random.default_rng(1)
@@ -75,7 +76,8 @@ def compute(home: Path, version: str, numbers: list[float]) -> Any:
 
 @pytest.fixture(scope="module")
 def server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("canary"), BENTOML_HOME=str(home), WORKERS="2") as server:
+    folder = tmp_path_factory.mktemp("canary")
+    with serve(folder, BENTOML_HOME=str(home), WORKERS="2", LOG_FOLDER=str(folder / "log")) as server:
         yield server
         assert "Traceback" not in server.log.read_text()
 
@@ -122,7 +124,7 @@ def settle(server: Server, version: str, share: float) -> None:
             answers, since = fresh, time.monotonic()
         return time.monotonic() - since > SETTLED_S
 
-    wait_until(is_settled, 20, server.log.read_text)
+    wait_until(is_settled, 60, server.log.read_text)
 
 
 @pytest.fixture
@@ -175,7 +177,7 @@ def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(
         heard.append(read_state(champion))
         return bool(heard[-1]["status"] == "stepped back")
 
-    wait_until(has_stepped_back, 60, lambda: str(heard))
+    wait_until(has_stepped_back, 120, lambda: str(heard))
     state = heard[-1]
     assert (state["share"], state["guardrail"]) == (0.0, "answers"), state
     assert state["step_backs"]["answers"] == 1
@@ -189,6 +191,24 @@ def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(
     page = HTTP.get(f"{champion.url}/monitoring/canary/page").text
     assert "stepped back, " in page
     assert "PSI" in page
+
+
+def test_labels_count_for_the_version_that_answered(champion: Server) -> None:
+    load(champion, version="3", share=0.5)
+    settle(champion, "3", 0.5)
+
+    def has_labels() -> bool:
+        ids = []
+        for key in CALLERS[:20]:
+            answered = HTTP.post(f"{champion.url}/predict", json={"rows": [ROW]}, headers={"x-canary-key": key})
+            ids.append(answered.headers["x-prediction-id"])
+        told = HTTP.post(f"{champion.url}/feedback", json=[{"id": one, "label": True} for one in ids])
+        assert told.status_code == 200, told.text
+        state = read_state(champion)
+        losses = [one for one in state.get("guardrails", []) if one["name"] == "loss"]
+        return bool(losses) and not losses[0]["waits for"].endswith("there are 0")
+
+    wait_until(has_labels, 60, lambda: str(read_state(champion)))
 
 
 def test_everyone_and_back_is_one_call_each(champion: Server) -> None:

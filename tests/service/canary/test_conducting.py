@@ -248,7 +248,7 @@ def test_workers_agree_and_add_up(hurried: None, tmp_path: Path, monkeypatch: py
         assert versions[0] == versions[1]
         pretend_process(monkeypatch, conductors)
         for stage in stages:
-            ask(stage, 60, failing="3", key="failing")
+            ask(stage, 40, failing="3", key="failing")
         await wait_for(lambda: all(stage.run is None for stage in stages))
         assert next(conductor.state for conductor in conductors) == conductors[1].state
         assert conductors[0].state

@@ -50,9 +50,17 @@ def test_a_better_candidate_goes_on() -> None:
 
 
 def test_what_makes_both_slow_is_no_reason() -> None:
-    traffic = busy(1)
-    assert judge(traffic, Behaviour(), HOUR // 6) is None
-    assert judge(traffic, SLOW, HOUR // 6, champion=SLOW) is None
+    jammed = Behaviour(slower=10)
+    assert judge(busy(1), jammed, HOUR // 6, honest_looks=WINDOW, champion=jammed) is None
+
+
+def test_a_few_late_answers_are_no_reason() -> None:
+    """The limit is for the 99th percentile: the champion has no such answers, but half a percent may be so late."""
+    champion, candidate = Behaviour(), Behaviour(late=0.005)
+    assert judge(busy(1), candidate, HOUR // 3, champion=champion) is None
+    found = judge(busy(1), Behaviour(late=0.03), HOUR // 6, champion=champion)
+    assert found
+    assert found[0].guardrail == "p99"
 
 
 @pytest.mark.parametrize("callers", [3, 30, 100, 300])

@@ -12,8 +12,9 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.ports import Chosen, Ports, check_port
+from ekiben.service.environment import read_settings
 from ekiben.service.lifecycle.healthcheck import check_readiness
-from ekiben.service.settings import InvalidSettings, read_settings
+from ekiben.service.settings import InvalidSettings
 from tests.conftest import ROOT, START_TIMEOUT_S, free_port, run, wait_until
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "::1")  # the second is only reached where every IPv4 address is

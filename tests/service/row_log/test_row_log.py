@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from ekiben.contract.columns import Transposer
 from ekiben.contract.log_columns import name_features
 from ekiben.contract.schema import Schema
 from ekiben.load_tests.request_cost import FORMATS
@@ -25,12 +27,13 @@ from ekiben.model.package import PackedModel
 from ekiben.service.protocols.protocol import Call
 from ekiben.service.row_log import log as module
 from ekiben.service.row_log.folder import FolderUnusable, open_folder
-from ekiben.service.row_log.gathered_rows import GatheredRows
+from ekiben.service.row_log.kept_rows import Dictionary, Kept, Layout
 from ekiben.service.row_log.log import RowLog
 from ekiben.service.row_log.logs import open_logs
-from ekiben.service.row_log.picking import Picker, Waiting
+from ekiben.service.row_log.picking import FEW_ROWS, Picker
 from ekiben.service.row_log.row_columns import RowColumns
 from ekiben.service.row_log.sampling import Sampler
+from ekiben.service.row_log.waiting import Waiting
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from tests.conftest import run
@@ -62,6 +65,15 @@ class Slow:
         self.written.append(content)
 
 
+@dataclass
+class Requested:
+    """A request that was encoded, as far as the log sees it."""
+
+    start: int
+    stop: int
+    kept: Kept | None = None
+
+
 def with_log(
     folder: Path | str, scenario: Callable[[Service, RowLog], Awaitable[None]], share: float = 1.0, **settings: Any
 ) -> None:
@@ -72,7 +84,7 @@ def with_log(
         chosen = Settings(log_sample=share, log_folder=str(folder), **settings)
         logs = open_logs(chosen, service.dataplane.model)
         assert logs.rows is not None
-        service.dataplane.row_log = logs.rows
+        service.dataplane.log_rows(logs.rows)
         await scenario(service, logs.rows)
         await logs.close_rows()
         assert logs.rows._waiting.taken == 0
@@ -157,10 +169,10 @@ def test_columns_are_hashed_or_dropped(tmp_path: Path) -> None:
     schema = Schema(name=SCHEMA.name, features=tuple(features), target=SCHEMA.target)
     waiting = Waiting(2**20)
     for key in (b"", b"secret"):
-        picked = Picker(schema, 1.0, waiting).pick([ROW, EMPTY])
-        assert picked is not None
-        picked.answer(b"id", np.ones((2, 3), np.float32))
-        ((_, table),) = RowColumns(schema, "7", 1.0, key).to_blocks([picked])
+        kept = Picker(schema, Layout(schema), 1.0, waiting).pick([ROW, EMPTY])
+        assert kept is not None
+        kept.answer(b"id", np.ones((2, 3), np.float32))
+        ((_, table),) = RowColumns(schema, "7", 1.0, key).to_blocks([kept])
         assert "code" not in table.schema.names
         wanted = hmac.new(key, b"b", hashlib.sha256) if key else hashlib.sha256(b"b")
         hashed = [one.as_py() for one in table["city with spaces"]]
@@ -169,32 +181,54 @@ def test_columns_are_hashed_or_dropped(tmp_path: Path) -> None:
         assert [one.as_py() for one in table["yes"]] == [False, None]
 
 
-@pytest.mark.parametrize("kept", [slice(0, 1), slice(1, 2), slice(0, 5)], ids=["one column", "another", "all"])
-def test_rows_are_gathered_as_they_came(kept: slice) -> None:
-    schema = Schema(name=SCHEMA.name, features=SCHEMA.features[kept], target=SCHEMA.target)
+@pytest.mark.parametrize("features", [slice(0, 1), slice(1, 2), slice(0, 5)], ids=["one number", "one category", "all"])
+def test_what_is_kept_of_requests_is_what_was_answered_of_them(features: slice) -> None:
+    schema = Schema(name=SCHEMA.name, features=SCHEMA.features[features], target=SCHEMA.target)
     waiting = Waiting(2**20)
-    gathered = GatheredRows(schema, waiting)
-    assert gathered.take() is None
-    answers = np.arange(63, dtype=np.float32).reshape(21, 3)
-    for index in range(20):
-        gathered.add(b"%d" % index, [ROW], answers[index : index + 1])
-    gathered.add(b"two", [ROW, EMPTY], answers[:2])
-    assert len(gathered) == 22
-    taken = gathered.take()
-    assert taken is not None
-    wanted = [{name: row[name] for name in schema.names} for row in [ROW] * 21 + [EMPTY]]
-    assert taken.rows.to_rows() == wanted
-    assert taken.ids == [*map(str, range(20)), "two/0", "two/1"]
-    assert taken.answers.tolist() == [*answers[:20].tolist(), *answers[:2].tolist()]
-    assert (len(taken.times), taken.size, len(gathered)) == (22, waiting.taken, 0)
+    picker, answers = Picker(schema, Layout(schema), 1.0, waiting), np.arange(90, dtype=np.float32).reshape(30, 3)
+    asked = [[ROW, EMPTY], [NEW], [ROW], [NEW, NEW], [EMPTY]]
+    kept = [picker.pick([{name: row[name] for name in schema.names} for row in rows]) for rows in asked]
+    answered = []
+    for number in (4, 1, 3, 0):  # the third gets no answer
+        one = kept[number]
+        assert one is not None
+        one.answer(b"%d" % number, answers[number : number + len(one)])
+        answered.append(one)
+    ((ids, batch),) = RowColumns(schema, "7", 1.0, b"").to_blocks(answered)
+    assert ids == ["4", "1", "3/0", "3/1", "0/0", "0/1"]
+    assert batch["answer.red"].to_pylist() == [12.0, 3.0, 9.0, 12.0, 0.0, 3.0]
+    xs = {"x": [None, -7.0, -7.0, -7.0, 1.5, None]}
+    cities = {"city with spaces": [None, "never seen", "never seen", "never seen", "b", None]}
+    for name, values in ((xs | cities) if features.stop == 5 else xs if features.start == 0 else cities).items():
+        assert batch[name].to_pylist() == values
+    del kept, answered, one, picker
+    assert waiting.taken == 0
 
 
-def test_rows_for_which_there_is_no_memory_are_not_gathered() -> None:
-    gathered = GatheredRows(SCHEMA, Waiting(2**16))
-    gathered.add(b"large", [ROW | {"city with spaces": "z" * 2**16}], np.zeros((1, 3), np.float32))
-    assert (gathered.dropped, gathered.take()) == (1, None)
-    gathered.add(b"small", [ROW], np.zeros((1, 3), np.float32))
-    assert gathered.take() is not None
+def test_rows_for_which_there_is_no_memory_are_not_kept() -> None:
+    waiting = Waiting(2**16)
+    picker = Picker(SCHEMA, Layout(SCHEMA), 1.0, waiting)
+    assert picker.pick([ROW | {"city with spaces": "z" * 2**16}]) is None
+    assert (picker.dropped, waiting.taken) == (1, 0)
+    assert picker.pick([ROW]) is not None
+
+
+def test_a_dictionary_ends_before_it_holds_what_no_row_has() -> None:
+    waiting = Waiting(2**24)
+    picker = Picker(SCHEMA, Layout(SCHEMA), 1.0, waiting)
+    kept: list[Kept] = []
+    for first in range(0, 3000, 100):
+        one = picker.pick([ROW | {"city with spaces": f"{number}"} for number in range(first, first + 100)])
+        assert one is not None
+        one.answer(b"%d" % first, np.zeros((100, 3), np.float32))
+        kept.append(one)
+    blocks = RowColumns(SCHEMA, "7", 1.0, b"").to_blocks(kept)
+    assert len(blocks) == 3
+    cities = [city for _, batch in blocks for city in batch["city with spaces"].to_pylist()]
+    assert cities == list(map(str, range(3000)))
+    kept.clear()
+    del one
+    assert waiting.taken == picker._dictionary.taken
 
 
 def test_a_schema_without_such_columns_is_the_file_it_was() -> None:
@@ -225,7 +259,8 @@ def test_rows_that_get_no_answer_are_not_logged(tmp_path: Path) -> None:
         service.dataplane.accepting = False
         assert await predict(service, many) == 503
         assert await predict(service, [ROW]) == 503
-        await wait_for(lambda: rows._waiting.taken == 0)
+        pickers = rows._picker, rows._large_picker
+        await wait_for(lambda: rows._waiting.taken == sum(picker._dictionary.taken for picker in pickers))
 
     with_log(tmp_path, scenario)
     assert list(tmp_path.iterdir()) == []
@@ -274,6 +309,25 @@ def test_every_row_has_the_same_chance(size: int) -> None:
     assert Sampler(1e-300).pick(size) == ()
 
 
+@pytest.mark.parametrize("sizes", [[1] * 64, [64] * 16, [1, 300, 2, 256, 257, 3]], ids=["single", "many", "mixed"])
+def test_every_request_of_those_that_arrive_together_has_the_same_chance(sizes: list[int]) -> None:
+    picker = Picker(SCHEMA, Layout(SCHEMA), 0.5, Waiting(2**30))
+    ends = np.cumsum(sizes).tolist()
+    rows = [ROW] * ends[-1]
+    columns = Transposer(SCHEMA.names).transpose(rows)
+    assert columns is not None
+    counts, rounds = np.zeros(len(sizes)), 400
+    for _ in range(rounds):
+        works = [Requested(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        picker.keep(works, columns)
+        for index, work in enumerate(works):
+            if work.kept is not None:
+                counts[index] += len(work.kept)
+                assert sizes[index] > FEW_ROWS or len(work.kept) == sizes[index]
+    shares = counts / np.array(sizes) / rounds
+    assert abs(shares - 0.5).max() < 6 * 0.5 / rounds**0.5
+
+
 # What keeps it from being written
 
 
@@ -302,7 +356,7 @@ def test_what_waits_for_a_slow_disk_is_bounded(
 ) -> None:
     monkeypatch.setattr(module, "MAX_WAITING_BYTES", 200_000)
     monkeypatch.setattr(module, "PART_BYTES", 50_000)
-    monkeypatch.setattr(module, "BLOCK_BYTES", 50_000)
+    monkeypatch.setattr(module, "BLOCK_ROWS", 50)
     slow = Slow()
     monkeypatch.setattr("ekiben.service.row_log.logs.open_folder", lambda given: slow)
     dropped: dict[str, int] = {}
@@ -358,15 +412,16 @@ def test_a_fault_of_the_log_costs_no_answer(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("a fault")
 
     said: list[str] = []
-    monkeypatch.setattr(RowColumns, "to_block", fail)
-    monkeypatch.setattr("ekiben.service.row_log.picking.compact", fail)
+    monkeypatch.setattr(RowColumns, "to_blocks", fail)
     monkeypatch.setattr(module.logger, "exception", said.append)
 
     async def scenario(service: Service, _: RowLog) -> None:
+        monkeypatch.setattr(module, "BLOCK_ROWS", 1)
         assert await predict(service, [ROW] * 256) == 200
-        assert await predict(service, [ROW | {"city with spaces": "z" * 100}] * 900) == 200
+        monkeypatch.setattr(Kept, "answer", fail)
         assert await predict(service, [ROW]) == 200
-        monkeypatch.setattr(GatheredRows, "add", fail)
+        monkeypatch.setattr(Dictionary, "find", fail)
+        assert await predict(service, [ROW | {"city with spaces": "z" * 100}] * 900) == 200
         assert await predict(service, [ROW]) == 200
 
     with_log(tmp_path, scenario)

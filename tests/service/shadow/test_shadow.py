@@ -33,6 +33,7 @@ class Caller:
 
     def __init__(self, own_id: str) -> None:
         self.own_id = own_id.encode()
+        self.drawn = None
         self.prediction_id = b""
 
 

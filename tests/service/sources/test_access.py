@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.service.settings import InvalidSettings, read_settings
+from ekiben.service.environment import read_settings
+from ekiben.service.settings import InvalidSettings
 from ekiben.service.sources.access import read_access
 from ekiben.service.sources.address import ModelSource, parse_source
 

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from ekiben.model.home import StoreUnusable
 from ekiben.model.package import CHAMPION, PACKAGE, SCHEMA_FILE
 from ekiben.training.checks.gate import find_contract
-from ekiben.training.registry import champion, tracking
+from ekiben.training.registry import champion, tracking, version_packages
 from ekiben.training.registry.version_packages import PackageGone, open_package
 from tests.small_disk import small_disk
 
@@ -117,7 +117,8 @@ def test_a_full_disk_says_which_version_is_registered(
     with small_disk(tmp_path / "disk", 65536) as disk:
         (package / "large").write_bytes(bytes(2**20))
         monkeypatch.setenv("BENTOML_HOME", str(disk))
-        monkeypatch.setattr(champion, "store_package", lambda folder, *_: shutil.copytree(folder, disk / "model"))
+        fill = disk / "model"
+        monkeypatch.setattr(version_packages, "store_package", lambda folder, *_: shutil.copytree(folder, fill))
         with pytest.raises(StoreUnusable) as caught:
             champion.promote(NAME, "1")
     assert str(caught.value) == (

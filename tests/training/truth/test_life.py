@@ -118,7 +118,7 @@ def test_training_compares_the_groups(model: PackedModel) -> None:
 
 def test_labels_without_a_log(home: Path, capsys: Capture) -> None:
     assert main(["train", "--labels", "labels.csv", "--problem", str(home / "problem.toml")]) == 2
-    assert capsys.readouterr().err == "error: --labels and --query go with --from-log\n"
+    assert capsys.readouterr().err == "error: --labels, --query and --force go with --from-log\n"
 
 
 def test_a_folder_without_a_log(home: Path, tmp_path: Path, capsys: Capture) -> None:
