@@ -42,20 +42,20 @@ def make_table() -> pd.DataFrame:
     )
 
 
-def write(folder: Path, target: Target) -> None:
-    """Pack a network that was not trained."""
+def write(folder: Path, target: Target, units: int = 8) -> None:
+    """Pack a network that was not trained, of so wide a layer."""
     folder.mkdir()
     schema = Schema(name=target.name, features=FEATURES, target=target)
-    network, table = build_network(schema), make_table()
+    network, table = build_network(schema, units), make_table()
     write_package(folder, schema, network, build_raw_model(schema, network))
     rows, indices = choose_golden(schema, table)
     write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])
 
 
-def store(home: Path, targets: Iterable[Target]) -> Path:
+def store(home: Path, targets: Iterable[Target], units: int = 8) -> Path:
     """Put a model of each target into the BentoML store in a folder, under the target's name; return the store."""
     with using_stores(home):
         for target in targets:
-            write(home / target.name, target)
+            write(home / target.name, target, units)
             store_package(home / target.name, "1", {"run_id": "made"})
     return home / "bentoml"

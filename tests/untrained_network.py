@@ -10,10 +10,10 @@ from ekiben.training.network.scaling import scale_numbers, scale_target
 LABELS = {"binary": [0, 1], "multiclass": [0, 1, 2], "regression": [1000.0, 2000.0, 3000.0]}
 
 
-def build_network(schema: Schema) -> keras.Model:
-    """A network that was not trained, but of which every input changes the answer."""
+def build_network(schema: Schema, units: int = 8) -> keras.Model:
+    """A network that was not trained, but of which every input changes the answer; `units`: the width of its layer."""
     keras.utils.set_random_seed(3)
     scale = scale_target(schema.target, np.repeat(LABELS[schema.target.task], 3))
     numbers = np.random.default_rng(3).normal(size=(100, len(schema.number_names))).astype(np.float32)
-    towers = build_towers(schema, scale_numbers(numbers, bins=0), scale, Shape(units=(8,), towers=1))
+    towers = build_towers(schema, scale_numbers(numbers, bins=0), scale, Shape(units=(units,), towers=1))
     return average_towers(towers, schema.target, scale)
