@@ -2,12 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, SCHEMA_FILE, PackedModel
@@ -41,10 +39,10 @@ def _describe(folder: Path, **changes: str) -> None:
     manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8")) | changes
     manifest["files"][SCHEMA_FILE] = digest_file(folder / SCHEMA_FILE)
     _write(folder / MANIFEST_FILE, json.dumps(manifest))
-    known: dict[str, Any] = yaml.safe_load((folder / BENTOML_FILE).read_text(encoding="utf-8"))
-    known |= {"metadata": manifest, **changes}
-    known["labels"][DIGEST_LABEL] = digest_file(folder / MANIFEST_FILE)
-    _write(folder / BENTOML_FILE, yaml.safe_dump(known))
+    known = (folder / BENTOML_FILE).read_text(encoding="utf-8")
+    for key, value in (changes | {DIGEST_LABEL: digest_file(folder / MANIFEST_FILE)}).items():
+        known = re.sub(rf"^( *{key}: ).*$", rf"\g<1>'{value}'", known, flags=re.MULTILINE)
+    _write(folder / BENTOML_FILE, known)
 
 
 def _write(path: Path, content: str) -> None:
