@@ -33,7 +33,7 @@ from ekiben.service.monitoring.protocol import explain_silence
 from ekiben.service.settings import Settings
 
 FORMATS = (PREDICT, OIP_BINARY)
-SETTLE_S = 3.0
+STEADY_S, SETTLE_S = 5.0, 30.0
 GOAL = 0.03
 HEADER = """
 | dialect | rows | together | off, CPU µs/req | off again | on | ≤ 3%? | counting | counted, 1 of |
@@ -60,12 +60,13 @@ class Counting(Way):
         self.counting_s = self.spent_s = self._before_s = self._began = 0.0  # CPU time
 
     async def settle(self, ask: Ask, cases: list[RequestCase]) -> None:
-        """Let the service be busy for SETTLE_S."""
+        """Let the service be busy until it has counted the same share of its batches for STEADY_S, or for SETTLE_S."""
         self._queue.record = self._monitor.record
-        ends = time.monotonic() + SETTLE_S
-        while time.monotonic() < ends:
+        began = changed = time.monotonic()
+        while time.monotonic() < min(changed + STEADY_S, began + SETTLE_S):
             await asyncio.gather(*map(ask, cases))
-        self.every = self._monitor.every
+            if self.every != self._monitor.every:
+                self.every, changed = self._monitor.every, time.monotonic()
         self.counting_s = self.spent_s = 0.0
 
     async def begin(self) -> None:

@@ -22,7 +22,8 @@ from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema
 from ekiben.service.row_log.waiting import Waiting
 
-ROW_BYTES = 400  # of its id, time and answers, and of the objects that hold them
+REQUEST_BYTES = 300  # its id, time and answers, and the objects that hold them
+ANSWER_BYTES = 4
 ENTRY_BYTES = 100  # of a dictionary, besides the value
 MAX_ENTRIES, MAX_DICTIONARY_BYTES = 1024, 2**20
 SUFFIXES = tuple(f"/{index}" for index in range(256))
@@ -127,7 +128,7 @@ class Layout:
         self.numbers = [index for index, one in features if isinstance(one, Number) and not one.log]
         self.others = [index for index, one in features if one.log != "drop" and index not in self.numbers]
 
-        self.row_bytes = ROW_BYTES + 8 * len(self.numbers) + 4 * len(self.others)
+        self.row_bytes = 8 * len(self.numbers) + 4 * len(self.others) + ANSWER_BYTES * len(schema.target.outputs)
 
     def copy(self, columns: Columns, select: Select | None, dictionary: Dictionary, waiting: Waiting) -> KeptRows:
         """Copy the rows that are selected, or all."""

@@ -20,7 +20,7 @@ from ekiben.service.batching.work import Work
 from ekiben.service.row_log.background import Background
 from ekiben.service.row_log.folder import Folder, PartNames
 from ekiben.service.row_log.ids_seen import IdsSeen
-from ekiben.service.row_log.kept_rows import Kept, Layout
+from ekiben.service.row_log.kept_rows import REQUEST_BYTES, Kept, Layout
 from ekiben.service.row_log.parts import write_part
 from ekiben.service.row_log.picking import Picker
 from ekiben.service.row_log.row_columns import RowColumns
@@ -52,7 +52,7 @@ class RowLog:
         self._background = Background("row log")
         self._fresh: list[Kept] = []  # answered, in no block yet
         self._fresh_rows = 0
-        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // layout.row_bytes))
+        self._block_rows = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (REQUEST_BYTES + layout.row_bytes)))
         self._batches: list[RecordBatch] = []  # of the next file; the thread's
         self._size, self._began = 0, 0.0
         self._failing = False  # the last file could not be written

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ekiben.contract.columns import Columns, Rows, Transposer
 from ekiben.contract.schema import Schema
 from ekiben.service.batching.work import Work
-from ekiben.service.row_log.kept_rows import Dictionary, Kept, KeptRows, Layout, select_rows
+from ekiben.service.row_log.kept_rows import REQUEST_BYTES, Dictionary, Kept, KeptRows, Layout, select_rows
 from ekiben.service.row_log.sampling import Sampler
 from ekiben.service.row_log.waiting import Waiting
 
@@ -53,7 +53,7 @@ class Picker:
         for group in self._requests.pick(-(-len(works) // together)):
             picked = works[group * together : (group + 1) * together]
             first = picked[0].start
-            kept = self._take(rows, range(first, picked[-1].stop))
+            kept = self._take(rows, range(first, picked[-1].stop), len(picked))
             if kept is not None:
                 for work in picked:
                     work.kept = Kept(kept, work.start - first, work.stop - first, work.stop - work.start)
@@ -63,7 +63,7 @@ class Picker:
         kept = self._take(rows, [start + index for index in chosen]) if chosen else None
         return None if kept is None else Kept(kept, 0, len(chosen), stop - start, chosen)
 
-    def _take(self, rows: Rows, indices: Sequence[int]) -> KeptRows | None:
+    def _take(self, rows: Rows, indices: Sequence[int], requests: int = 1) -> KeptRows | None:
         select = None if len(indices) == len(rows) else select_rows(indices)
         if isinstance(rows, list):
             columns = self._transpose(rows if select is None else select(rows))
@@ -71,7 +71,7 @@ class Picker:
         else:
             columns = rows
         kept, dictionary = self._layout.copy(columns, select, self._dictionary, self._waiting), self._dictionary
-        size = self._layout.row_bytes * len(indices)
+        size = self._layout.row_bytes * len(indices) + REQUEST_BYTES * requests
         growth = dictionary.size - dictionary.taken
         if not self._waiting.take(size + growth):
             self.dropped += len(indices)

@@ -186,14 +186,16 @@ def test_what_is_kept_of_requests_is_what_was_answered_of_them(features: slice) 
     schema = Schema(name=SCHEMA.name, features=SCHEMA.features[features], target=SCHEMA.target)
     waiting = Waiting(2**20)
     picker, answers = Picker(schema, Layout(schema), 1.0, waiting), np.arange(90, dtype=np.float32).reshape(30, 3)
-    asked = [[ROW, EMPTY], [NEW], [ROW], [NEW, NEW], [EMPTY]]
-    kept = [picker.pick([{name: row[name] for name in schema.names} for row in rows]) for rows in asked]
+    asked = [ROW, EMPTY, NEW, ROW, NEW, NEW, EMPTY]
+    ends = (2, 3, 4, 6, 7)
+    works = [Requested(start, stop) for start, stop in zip((0, *ends), ends, strict=False)]
+    picker.keep(works, [{name: row[name] for name in schema.names} for row in asked])
     answered = []
     for number in (4, 1, 3, 0):  # the third gets no answer
-        one = kept[number]
-        assert one is not None
-        one.answer(b"%d" % number, answers[number : number + len(one)])
-        answered.append(one)
+        kept = works[number].kept
+        assert kept is not None
+        kept.answer(b"%d" % number, answers[number : number + len(kept)])
+        answered.append(kept)
     ((ids, batch),) = RowColumns(schema, "7", 1.0, b"").to_blocks(answered)
     assert ids == ["4", "1", "3/0", "3/1", "0/0", "0/1"]
     assert batch["answer.red"].to_pylist() == [12.0, 3.0, 9.0, 12.0, 0.0, 3.0]
@@ -201,7 +203,7 @@ def test_what_is_kept_of_requests_is_what_was_answered_of_them(features: slice) 
     cities = {"city with spaces": [None, "never seen", "never seen", "never seen", "b", None]}
     for name, values in ((xs | cities) if features.stop == 5 else xs if features.start == 0 else cities).items():
         assert batch[name].to_pylist() == values
-    del kept, answered, one, picker
+    del kept, answered, works, picker
     assert waiting.taken == 0
 
 
@@ -360,13 +362,15 @@ def test_what_waits_for_a_slow_disk_is_bounded(
     slow = Slow()
     monkeypatch.setattr("ekiben.service.row_log.logs.open_folder", lambda given: slow)
     dropped: dict[str, int] = {}
-    monkeypatch.setattr(metrics, "count_log_dropped", lambda reason, rows: dropped.update({reason: rows}))
+    monkeypatch.setattr(
+        metrics, "count_log_dropped", lambda why, rows: dropped.update({why: dropped.get(why, 0) + rows})
+    )
 
     async def scenario(service: Service, rows: RowLog) -> None:
         logging.disable(logging.NOTSET)
-        long = ROW | {"city with spaces": "z" * 300}
-        for _ in range(40):
-            assert await predict(service, [long] * 50) == 200
+        for number in range(40):
+            cities = (f"{number}.{index}" + "z" * 300 for index in range(50))
+            assert await predict(service, [ROW | {"city with spaces": city} for city in cities]) == 200
             await asyncio.sleep(0)
             assert rows._waiting.taken < 300_000
         assert await predict(service, [ROW | {"city with spaces": "z" * 60_000}]) == 200  # alone it is too much
