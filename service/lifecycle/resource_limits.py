@@ -12,7 +12,7 @@ UNLIMITED_BYTES = 2**60
 MIB = 2**20
 SUPERVISOR_MIB = 120
 WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load, with one model
-MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: what `ekiben models` prints, and half as much again
+MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: twice what `ekiben models` prints
 
 
 @dataclass(frozen=True)
