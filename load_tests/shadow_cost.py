@@ -79,7 +79,7 @@ async def measure_all(seconds: float) -> None:
 def describe(ratios: NDArray[np.float64]) -> str:
     """Return how much more than 1 they are, in the median and between the quartiles."""
     low, median, high = 100 * (np.quantile(ratios, (0.25, 0.5, 0.75)) - 1)
-    return f"{median:+.1f}% ({low:+.1f} … {high:+.1f})"
+    return f"{median:+.1f}% ({low:+.1f} to {high:+.1f})"
 
 
 def start(settings: Settings, model: PackedModel) -> tuple[Dataplane, Shadow]:

@@ -46,13 +46,13 @@ class GrpcServer:
             settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values, note_call
         )
         self._stopping: asyncio.Task[None] | None = None
-        names = []
+        names: dict[str, None] = {}  # in their order; several protocols may share a service
         for protocol in protocols:
             for name, methods in protocol.services.items():
                 label = f"{protocol.name}_grpc"
                 handlers = {path: handle_call(state, method, label) for path, method in methods.items()}
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-                names.append(name)
+                names[name] = None
         self._health = Health(names)
         # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
         # look at each with every call.

@@ -26,7 +26,8 @@ async def prepare_series(servings: Servings, conductors: Mapping[str, Conductor]
     states = {model: conductor.state for model, conductor in conductors.items() if conductor.state}
 
     def render() -> bytes:
+        seen = render_monitoring(judges) if judges else b""
         canaries = render_canaries(states) if states else b""
-        return render_monitoring(judges) + canaries + (render_challengers(compared) if compared else b"")
+        return seen + canaries + (render_challengers(compared) if compared else b"")
 
     return render

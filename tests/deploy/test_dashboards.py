@@ -85,7 +85,7 @@ def exported(server: Server, model: PackedModel) -> Labels:
     wait_until(
         lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0, 10
     )
-    found: dict[str, set[str]] = {"up": set(), "monitoring_alarm": {"feature", "statistic"}}
+    found: dict[str, set[str]] = {"up": set(), "monitoring_alarm": {"model", "feature", "statistic"}}
     for family in text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)

@@ -15,7 +15,7 @@ from ekiben.contract.reference.alarms.calibration import Edge
 from ekiben.contract.reference.alarms.findings import AlarmReport, Finding
 from ekiben.contract.reference.drift import DriftReport
 from ekiben.contract.reference.snapshot import Snapshot
-from ekiben.service.monitoring.series import render_series
+from ekiben.service.monitoring.series import Seen, render_series
 from tests.conftest import ROOT
 
 ALERTS = ROOT / "deploy" / "compose" / "alerts.yml"
@@ -58,8 +58,8 @@ def export(instance: str, *features: str) -> dict[str, str]:
     snapshot = Snapshot(model="m", version="1", reference="", span="hours", windows=())
     found = tuple(Finding(name, EDGE, 1.0, 5.0, 0.1, lasting=True) for name in features)
     report = AlarmReport(datetime(2026, 11, 2, tzinfo=UTC), 1.0, found)
-    judged = DriftReport(snapshot=snapshot, features=(), answers=()), report
-    exposed = render_series({"m": lambda: judged}).decode()
+    seen = Seen(DriftReport(snapshot=snapshot, features=(), answers=()), report)
+    exposed = render_series({"m": lambda: seen}).decode()
     lines = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", exposed, re.MULTILINE)
     target = f'job="ekiben",instance="{instance}"'
     return {f"{name}{{{','.join(filter(None, (target, labels)))}}}": value for name, labels, value in lines}

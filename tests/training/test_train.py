@@ -131,7 +131,7 @@ def test_the_first_version_is_the_champion(client: MlflowClient, registered: Mod
 
 @pytest.mark.slow
 def test_the_version_says_where_it_comes_from(registered: ModelVersion, model: PackedModel) -> None:
-    assert set(registered.tags) == {"run_id", "data_digest", "git_commit", "schema_digest"}
+    assert set(registered.tags) == {"run_id", "data_digest", "git_commit", "schema_digest", "manifest_digest"}
     assert registered.tags["run_id"] == registered.run_id
     assert registered.tags["schema_digest"] == model.schema.digest
     assert re.fullmatch(r"[0-9a-f]{16,}", registered.tags["data_digest"])

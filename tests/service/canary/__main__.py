@@ -12,8 +12,7 @@ from ekiben.service.canary.guardrails import LOOK_S
 from ekiben.service.canary.memory import AnswerMemory
 from ekiben.service.canary.run import Run
 from ekiben.service.canary.tally import AnswerBins, TallyCounter
-from tests.service.canary.callers import HONEST, Behaviour, Traffic, judge, simulate_sticky
-from tests.service.canary.test_conducting import Caller
+from tests.service.canary.callers import HONEST, Behaviour, Caller, Traffic, judge, simulate_sticky
 
 FAULTS = {
     "1% fail": Behaviour(failing=0.01),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ekiben.service.canary.choosing import GROUPS, Canary, find_group
 from ekiben.service.canary.guardrails import LOOK_S
 from ekiben.service.canary.judge import Judge, Verdict
+from ekiben.service.canary.run import Drawn
 from ekiben.service.canary.tally import ANSWERS, ARMS, BOUNDS_S, DURATIONS, FAILED, Tally
 
 BINS = 20
@@ -90,3 +91,14 @@ def simulate_sticky(callers: int, share: float, looks: int, seed: int) -> Verdic
         if verdict:
             return verdict
     return None
+
+
+class Caller:
+    """Somebody who calls with a key, or without."""
+
+    def __init__(self, key: bytes = b"") -> None:
+        self.key = key
+        self.drawn: Drawn | None = None
+
+    def read_header(self, name: bytes) -> bytes:
+        return self.key if name == b"x-canary-key" else b""

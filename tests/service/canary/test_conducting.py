@@ -15,10 +15,11 @@ from ekiben.contract.schema import Target
 from ekiben.service.canary import conducting as module
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.pooling import Pooling
-from ekiben.service.canary.run import Drawn, Run
+from ekiben.service.canary.run import Run
 from ekiben.service.errors import BadRequest, CallerGone, EngineFailed
 from ekiben.service.lifecycle import agreement as agreement_module
 from ekiben.service.lifecycle.agreement import Agreement
+from tests.service.canary.callers import Caller
 from tests.waiting import wait_for
 
 Scenario = Callable[[], Awaitable[None]]
@@ -49,17 +50,6 @@ class FakeStage:
 
     def divide(self, run: Run | None) -> None:
         self.run = run
-
-
-class Caller:
-    """Somebody who calls with a key, or without."""
-
-    def __init__(self, key: bytes = b"") -> None:
-        self.key = key
-        self.drawn: Drawn | None = None
-
-    def read_header(self, name: bytes) -> bytes:
-        return self.key if name == b"x-canary-key" else b""
 
 
 def make(folder: Path | None = None) -> tuple[FakeStage, Conductor]:

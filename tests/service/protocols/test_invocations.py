@@ -35,7 +35,7 @@ from ekiben.service.protocols.invocations.errors import CODES
 from ekiben.service.protocols.invocations.json_forms import JsonReader
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from tests.conftest import Server, serve
+from tests.conftest import NAME, Server, serve
 from tests.http_client import HTTP
 from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
@@ -519,7 +519,7 @@ def test_open_inference_tensors_get_tensors(server: Server, golden: list[dict[st
 @pytest.mark.slow
 def test_sagemaker_may_ask_for_csv(server: Server, golden: list[dict[str, Any]], model: PackedModel) -> None:
     body = pd.DataFrame(golden[:5])[list(model.schema.names)].to_csv(index=False, header=False).encode()
-    ignored = {"x-amzn-sagemaker-target-model": "other.tar.gz", "x-amzn-sagemaker-custom-attributes": "a=b"}
+    ignored = {"x-amzn-sagemaker-target-model": f"{NAME}.tar.gz", "x-amzn-sagemaker-custom-attributes": "a=b"}
     answered = invoke(server, body, CSV, accept=CSV, **ignored)
     assert answered.headers["content-type"] == CSV
     table = pd.read_csv(io.StringIO(answered.text), names=["probability", "label"], float_precision="round_trip")
