@@ -392,7 +392,7 @@ def test_raw_tensors_need_the_header_and_one_input(server: Server, model: Packed
         ("POST", f"/v2/models/{NAME}/generate", 404, "nothing answers there"),
         ("GET", INFER, 405, "GET is not allowed here: use POST"),
         ("POST", "/v2/health/live", 405, "POST is not allowed here: use GET"),
-        ("POST", "/v2/repository/models/x/load", 404, "model 'x' is not served here"),
+        ("POST", "/v2/repository/models/x/load", 404, "there is no model `x` in the BentoML store"),
         ("POST", f"/v2/repository/models/{NAME}/unload", 409, f"version 1 of `{NAME}` answers here: load another"),
         ("POST", "/v2/systemsharedmemory/region/x/register", 404, "nothing answers there"),
     ],

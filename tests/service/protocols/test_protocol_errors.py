@@ -105,7 +105,7 @@ def test_a_wrong_binary_body_is_rejected(
         (INFER, {"inputs": [], "parameters": {"timeout": 0}}, 400, "expected"),
         ("/v2/models/other/infer", {}, 404, "is not served here"),
         (f"/v2/models/{NAME}/versions/9/infer", {}, 404, "version '9'"),
-        ("/v2/repository/models/x/load", {}, 404, "model 'x' is not served here"),
+        ("/v2/repository/models/x/load", {}, 404, "there is no model `x` in the BentoML store"),
         (f"/v2/repository/models/{NAME}/load", [], 400, "expected an object such as"),
         (f"/v2/repository/models/{NAME}/load", {"parameters": {"verion": "1"}}, 400, "did you mean"),
         (f"/v2/repository/models/{NAME}/load", {"parameters": {"version": 1.5}}, 400, "got 1.5"),

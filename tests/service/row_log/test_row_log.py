@@ -360,7 +360,7 @@ def test_what_waits_for_a_slow_disk_is_bounded(
     monkeypatch.setattr(module, "PART_BYTES", 50_000)
     monkeypatch.setattr(module, "BLOCK_ROWS", 50)
     slow = Slow()
-    monkeypatch.setattr("ekiben.service.row_log.logs.open_folder", lambda given: slow)
+    monkeypatch.setattr("ekiben.service.row_log.logs.open_folder", lambda *given: slow)
     dropped: dict[str, int] = {}
     monkeypatch.setattr(
         metrics, "count_log_dropped", lambda why, rows: dropped.update({why: dropped.get(why, 0) + rows})
