@@ -21,7 +21,7 @@ from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.request_cost import Ask
 from ekiben.load_tests.requests.request_case import RequestCase
 
-SLICES, TURNS = 16, 15
+SLICES, TURNS = 16, 17
 CONFIDENCE = 0.95
 GATHERED = 4  # times that all requests are sent, before the clock is read again
 Ratios = NDArray[np.float64]  # (turns,)

@@ -23,11 +23,11 @@ from ekiben.service.row_log.logs import open_logs
 from ekiben.service.settings import Settings
 
 FORMATS = (PREDICT, OIP_BINARY)
-SHARES = (0.0, 0.0, 0.1, 1.0)
+SHARES = (0.0, 0.0, 0.1)
 GOAL = 0.05
 HEADER = """
-| dialect | rows | together | off, CPU µs/req | off again | 10% logged | ≤ 5%? | all logged |
-|---|--:|--:|--:|--:|--:|---|--:|"""
+| dialect | rows | together | off, CPU µs/req | off again | 10% logged | ≤ 5%? |
+|---|--:|--:|--:|--:|--:|---|"""
 
 
 class Logging(Way):
@@ -75,9 +75,9 @@ async def measure_all(seconds: float) -> None:
     for request_format in FORMATS:
         for rows, together in LOADS:
             cases = [write_case(model.schema, golden, request_format, rows, first) for first in range(together)]
-            off, again, *on = (await compare(ways, find_ask(*routes, request_format), cases, seconds)).T
-            tenth, every = (find_difference(2 * one / (off + again)) for one in on)
+            off, again, on = (await compare(ways, find_ask(*routes, request_format), cases, seconds)).T
+            more = find_difference(2 * on / (off + again))
             noise = find_difference(again / off)
             load = f"{request_format.name} | {rows} | {together} | {np.median(off):.1f} | {noise}"
-            print(f"| {load} | {tenth} | {tenth.judge(GOAL)} | {every} |")
+            print(f"| {load} | {more} | {more.judge(GOAL)} |")
     dataplane.close()
