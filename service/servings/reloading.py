@@ -120,8 +120,11 @@ class Reloader:
 def check_callers(served: PackedModel, model: PackedModel, force: bool) -> None:
     """Raise CallersRefused if a version would reject, or misread, what callers of the served one send.
 
-    Who goes back to an older version wants just that, and at once: then the differences are only said.
+    Who goes back to an older version wants just that, and at once: then the differences are only said. Another model
+    never takes this one's place.
     """
+    if model.name != served.name:
+        raise CallersRefused(f"version {model.version} is a model of `{model.name}`, not of `{served.name}`")
     seen = read_spans(served.reference) if served.reference else None
     differences = find_differences(served.schema, model.schema, seen)
     if not differences:

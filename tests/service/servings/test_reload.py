@@ -179,3 +179,16 @@ def test_a_version_with_other_golden_answers_is_refused(service: Server, version
     sign(folder)
     assert "away from what it answered in training" in load(service, 400, version="2")["error"]
     assert ask(service, rows)[0] == "1"
+
+
+def test_another_model_never_takes_a_models_place(versions: Path, tmp_path: Path, rows: Rows) -> None:
+    path = versions / "models" / NAME / "1" / "schema.json"
+    path.write_text(path.read_text().replace(f'"{NAME}"', '"another"'))
+    sign(path.parent)
+    choose(versions, "2")
+    with serve(tmp_path, BENTOML_HOME=str(versions)) as server:
+        for parameters in ({}, {"force": True}):  # it is older, too: which excuses all else
+            refused = load(server, 409, version="1", **parameters)["error"]
+            assert refused == f"version 1 is a model of `another`, not of `{NAME}`"
+        assert ask(server, rows)[0] == "2"
+        assert "Traceback" not in server.log.read_text()
