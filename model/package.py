@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
@@ -22,6 +22,7 @@ LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
 PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
+VERSION = r"[0-9]{1,19}"  # as MLflow numbers them
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
 CHALLENGER = "challenger"  # of one that is packed beside it, to be compared with it
 
@@ -32,7 +33,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    version: str
+    version: str = Field(pattern=f"^{VERSION}$")
     run_id: str
     engine: Literal["litert", "tensorflow"]
     files: dict[str, str]

@@ -14,10 +14,9 @@ from ekiben.contract.errors import InvalidModel
 from ekiben.contract.validation import shorten
 from ekiben.model.golden import MEND
 from ekiben.model.home import StoreUnusable, find_home
-from ekiben.model.package import CHALLENGER, PackedModel, open_model
+from ekiben.model.package import CHALLENGER, VERSION, PackedModel, open_model
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.IGNORECASE)  # as a problem is called; BentoML takes no longer one
-VERSION = re.compile(r"[0-9]{1,19}")  # as MLflow numbers them
 ALIAS_LABEL = "alias"  # in the BentoML store: champion or challenger, as it was packed
 DIGEST_LABEL = "manifest_digest"  # in the BentoML store: the SHA-256 of the manifest as it was packed
 
@@ -58,7 +57,7 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
     """
     name = name or _find_name()
     try:
-        if not NAME.fullmatch(name) or (version and not VERSION.fullmatch(version)):
+        if not NAME.fullmatch(name) or (version and not re.fullmatch(VERSION, version)):
             raise NotFound(name)
         with usable_home():
             return bentoml.models.get(f"{name}:{version}") if version else _find_newest(name)
