@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,24 +53,30 @@ class ServingFactory:
         settings = self.settings
         reference = model.reference if settings.monitoring else None
         yield Step.BRIEF
-        dataplane = Dataplane(
-            model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
-            reference, self.ids, self.turns, cost,
-        )  # fmt: skip
-        inside = "" if model.name == self.first else model.name
-        logs = open_logs(settings, model, before.logs if before else None, inside)
-        dataplane.log_rows(logs.rows)
-        yield Step.BRIEF
-        overview, prepare, monitoring = self._watch_rows(model, dataplane)
-        challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)
-        yield Step.BRIEF
-        keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
-        protocols = [build_feedback(keep, dataplane, settings), challenger.protocol, monitoring]
-        for build in reversed(PROTOCOLS):
+        with ExitStack() as undone:  # what has begun ends, if the rest can't be made
+            dataplane = Dataplane(
+                model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
+                reference, self.ids, self.turns, cost,
+            )  # fmt: skip
+            undone.callback(dataplane.close)
+            inside = "" if model.name == self.first else model.name
+            logs = open_logs(settings, model, before.logs if before else None, inside)
+            dataplane.log_rows(logs.rows)
             yield Step.BRIEF
-            protocols.insert(0, build(dataplane, settings))
-        yield Step.BRIEF
-        described = document(self.document, protocols, model, self.list_others)
+            overview, prepare, monitoring = self._watch_rows(model, dataplane)
+            if overview:
+                undone.callback(overview.close)
+            challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)
+            undone.callback(challenger.close)
+            yield Step.BRIEF
+            keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
+            protocols = [build_feedback(keep, dataplane, settings), challenger.protocol, monitoring]
+            for build in reversed(PROTOCOLS):
+                yield Step.BRIEF
+                protocols.insert(0, build(dataplane, settings))
+            yield Step.BRIEF
+            described = document(self.document, protocols, model, self.list_others)
+            undone.pop_all()
         return Serving(model, dataplane, logs, (described, page(model), *protocols), challenger, overview, prepare)
 
     def _watch_rows(
