@@ -25,6 +25,16 @@ def count(text: str) -> int:
     return int(text)
 
 
+def served_models(text: str) -> int:
+    """Read a number of models that a service serves as it comes."""
+    from ekiben.service.settings import Settings  # pydantic, which the other commands' help does without
+
+    number, most = count(text), Settings.model_fields["max_models"].default
+    if number > most:
+        raise argparse.ArgumentTypeError(f"expected at most {most}, as MAX_MODELS has it, got {text!r}")
+    return number
+
+
 def port(text: str) -> int:
     """Read a port that leaves one for gRPC above it."""
     if not text.isdecimal() or not 0 < int(text) <= LAST_PORT:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.load_tests.arguments import count, positive
+from ekiben.load_tests.arguments import count, positive, served_models
 from ekiben.load_tests.command import add, add_port
 from ekiben.load_tests.reloads import commands as reloads
 
@@ -56,7 +56,7 @@ def add_commands(commands: "Commands") -> None:
     add_rounds(peers)
     models = add(commands, "models", run_models, "measure many models in one service beside a service with one")
     add_port(models)
-    models.add_argument("--count", type=count, default=50, help="models (%(default)s)")
+    models.add_argument("--count", type=served_models, default=50, help="models (%(default)s)")
     add_rounds(models)
     batching = add(
         commands, "batching", run_batching, "measure what the queue buys, for a light and for a heavy network"
