@@ -137,7 +137,8 @@ class RowLog:
             self._loop.call_soon_threadsafe(metrics.count_log_dropped, "failed", rows)
             return
         finally:
-            kept.clear()
+            for one in kept:
+                del one.rows  # whoever still holds the request need not hold these
         self._began = self._began if self._batches else began
         for block in blocks:
             self.ids.add(block.ids)
