@@ -1,29 +1,19 @@
 """Measures what a challenger in the shadow adds to a request: `python -m ekiben.load_tests cost --shadow`.
 
-One service answers the same requests without sockets: without a challenger, again without, which shows the noise, and
-with its own model as its challenger, by turns. `busy`: requests follow each other without a pause, as at the capacity
-and under overload: what the challenger adds then is missing from what the service can answer. `half busy`: each time a
-pause follows that is as long: what it adds then is idle time. The CPU time is that of all threads.
+One service answers the same requests without sockets, without a challenger, without it again, which shows the noise,
+and with its own model as its challenger, by turns (`paired_cost`). Requests follow each other without a pause, as at the
+capacity and under overload: what the challenger adds then is missing from what the service can answer. `compared` is the
+share of the rows that it scored meanwhile, `with pauses` the same where a pause as long follows each time.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.request_cost import (
-    LOADS,
-    Ask,
-    find_ask,
-    measure_round,
-    open_routes,
-    read_golden,
-    run_as_service,
-)
-from ekiben.load_tests.requests.http_dialects import PREDICT
+from ekiben.load_tests.paired_cost import Way, compare, describe_turns, find_difference
+from ekiben.load_tests.request_cost import LOADS, Ask, find_ask, open_routes, read_golden, run_as_service
+from ekiben.load_tests.requests.http_dialects import OIP_BINARY, PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
@@ -35,12 +25,22 @@ from ekiben.service.settings import Settings
 from ekiben.service.shadow.shadow import MAX_ROWS, Shadow
 from ekiben.service.shadow.timed_engine import TimedEngine
 
-TURNS = 9
-ON = (False, False, True)
+FORMATS = (PREDICT, OIP_BINARY)
+GOAL = 0.05
 HEADER = """
-| rows | together | | off, CPU µs/req | off again | with a challenger | rows compared |
-|--:|--:|---|--:|--:|--:|--:|"""
-Measure = Callable[[Ask, list[RequestCase], float], Awaitable[float]]
+| dialect | rows | together | off, CPU µs/req | off again | with a challenger | ≤ 5%? | compared | with pauses |
+|---|--:|--:|--:|--:|--:|---|--:|--:|"""
+
+
+class Shadowing(Way):
+    """Let a challenger answer in the shadow, or nobody."""
+
+    def __init__(self, dataplane: Dataplane, shadow: Shadow | None) -> None:
+        self._dataplane, self._shadow = dataplane, shadow
+
+    async def begin(self) -> None:
+        """Hand it what is answered."""
+        self._dataplane.shadow = self._shadow
 
 
 def run(seconds: float) -> int:
@@ -50,36 +50,30 @@ def run(seconds: float) -> int:
 
 
 async def measure_all(seconds: float) -> None:
-    """Measure /predict with the golden rows of the model of the store."""
+    """Measure JSON's rows and binary columns with the golden rows of the model of the store."""
     settings = read_settings()
     model = open_stored(find_model(settings.model_name))
     golden = read_golden(model)
     dataplane, shadow = start(settings, model)
-    ask = find_ask(*open_routes(settings, dataplane), PREDICT)
-    print(f"\n{describe_machine()}; {TURNS} turns of {seconds:g} s each; median (quartiles)\n{HEADER}")
-    for rows, together in LOADS:
-        cases = [write_case(model.schema, golden, PREDICT, rows, first) for first in range(together)]
-        for name, measure, fill in (("busy", measure_round, True), ("half busy", measure_half_busy, False)):
-            await prepare(dataplane, shadow, ask, cases, fill)
+    routes = open_routes(settings, dataplane)
+    ways = [Shadowing(dataplane, one) for one in (None, None, shadow)]
+    print(f"\n{describe_turns(seconds)}\n{HEADER}")
+    for request_format in FORMATS:
+        ask = find_ask(*routes, request_format)
+        for rows, together in LOADS:
+            cases = [write_case(model.schema, golden, request_format, rows, first) for first in range(together)]
+            calm = await measure_calm(dataplane, shadow, ask, cases, seconds)
+            await fill(dataplane, shadow, ask, cases)
             before = shadow.describe()
-            costs_us: list[list[float]] = [[] for _ in ON]
-            for turn in range(TURNS):
-                for index in np.roll(range(len(ON)), turn):
-                    dataplane.shadow = shadow if ON[index] else None
-                    costs_us[index].append(await measure(ask, cases, seconds))
+            off, again, on = (await compare(ways, ask, cases, seconds)).T
             after = shadow.describe()
             compared = (after.compared - before.compared) / (after.answered - before.answered)
-            off, again, on = map(np.array, costs_us)
-            more = f"{describe(again / off)} | {describe(2 * on / (off + again))}"
-            print(f"| {rows} | {together} | {name} | {np.median(off):.1f} | {more} | {compared:.0%} |", flush=True)
+            more = find_difference(2 * on / (off + again))
+            noise = find_difference(again / off)
+            load = f"{request_format.name} | {rows} | {together} | {np.median(off):.1f} | {noise}"
+            print(f"| {load} | {more} | {more.judge(GOAL)} | {compared:.0%} | {calm:.0%} |", flush=True)
     shadow.close()
     dataplane.close()
-
-
-def describe(ratios: NDArray[np.float64]) -> str:
-    """Return how much more than 1 they are, in the median and between the quartiles."""
-    low, median, high = 100 * (np.quantile(ratios, (0.25, 0.5, 0.75)) - 1)
-    return f"{median:+.1f}% ({low:+.1f} to {high:+.1f})"
 
 
 def start(settings: Settings, model: PackedModel) -> tuple[Dataplane, Shadow]:
@@ -92,22 +86,25 @@ def start(settings: Settings, model: PackedModel) -> tuple[Dataplane, Shadow]:
     return dataplane, Shadow(model, model, queue, lambda: (dataplane.time_engine(), engine.timing))
 
 
-async def prepare(dataplane: Dataplane, shadow: Shadow, ask: Ask, cases: list[RequestCase], fill: bool) -> None:
-    """Let as many rows wait for the challenger as there is room for, or none."""
+async def fill(dataplane: Dataplane, shadow: Shadow, ask: Ask, cases: list[RequestCase]) -> None:
+    """Let as many rows wait for the challenger as there is room for."""
     dataplane.shadow = shadow
     dropped = shadow.waiting.dropped
-    while fill and shadow.waiting.dropped == dropped:
+    while shadow.waiting.dropped == dropped:
         await asyncio.gather(*map(ask, cases))
-    while not fill and shadow.waiting.rows:
+
+
+async def measure_calm(
+    dataplane: Dataplane, shadow: Shadow, ask: Ask, cases: list[RequestCase], seconds: float
+) -> float:
+    """Return the share of the rows that are compared where a pause as long follows all requests, for so long."""
+    dataplane.shadow = shadow
+    while shadow.waiting.rows:
         await asyncio.sleep(0.05)
-
-
-async def measure_half_busy(ask: Ask, cases: list[RequestCase], seconds: float) -> float:
-    """Return the CPU µs of a request where a pause as long follows each time, of so many seconds of CPU time."""
-    count, began = 0, time.process_time()
-    while not count or time.process_time() - began < seconds:
+    before, ends = shadow.describe(), time.perf_counter() + seconds
+    while time.perf_counter() < ends:
         started = time.perf_counter()
         await asyncio.gather(*map(ask, cases))
-        count += len(cases)
         await asyncio.sleep(time.perf_counter() - started)
-    return 1e6 * (time.process_time() - began) / count
+    after = shadow.describe()
+    return (after.compared - before.compared) / (after.answered - before.answered)

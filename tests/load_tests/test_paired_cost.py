@@ -1,4 +1,4 @@
-"""What the row log and counting cost is measured beside the same service without them."""
+"""What the row log, counting and a challenger cost is measured beside the same service without them."""
 
 import re
 
@@ -29,6 +29,7 @@ LOADS = [
     [
         ("row_log_cost", JUDGED),
         ("monitoring_cost", rf"{JUDGED} \| \d+\.\d% \| \d+"),
+        ("shadow_cost", rf"{JUDGED} \| \d+% \| \d+%"),
     ],
 )
 def test_the_table_has_a_line_for_each_load(model: PackedModel, module: str, columns: str) -> None:
