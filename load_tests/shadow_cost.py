@@ -2,8 +2,8 @@
 
 One service answers the same requests without sockets, without a challenger, without it again, which shows the noise,
 and with its own model as its challenger, by turns (`paired_cost`). Requests follow each other without a pause, as at
-the capacity and under overload: what the challenger adds then is missing from what the service can answer. `compared` is
-the share of the rows that it scored meanwhile, `with pauses` the same where a pause as long follows each time.
+the capacity and under overload: what it adds then is missing from what the service can answer. `compared` is the share
+of the rows that it scored meanwhile, `with pauses` the same where a pause as long follows each time.
 """
 
 import asyncio
