@@ -13,6 +13,7 @@ import socket
 import tempfile
 import time
 from collections import deque
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -72,10 +73,11 @@ class Supervisor(circus.Arbiter):
         self.loop.add_callback_from_signal(self.signal_workers, number)
 
     def signal_workers(self, number: int) -> None:
-        """Send a signal to every worker."""
+        """Send a signal to every worker that is ready for it: it would end one that is just starting."""
         for process in [process for watcher in self.watchers for process in watcher.processes.values()]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, number)
+            if handles(process.pid, number):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
 
     def notice_child(self, number: int, frame: FrameType | None) -> None:
         self.loop.add_callback_from_signal(self.replace_dead)
@@ -98,6 +100,16 @@ class Supervisor(circus.Arbiter):
             # Shut a second time, it would stay shut whoever listens.
             if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 listener.shutdown(socket.SHUT_RDWR)
+
+
+def handles(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for a signal, as Linux tells; elsewhere it is taken to have one."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return not Path("/proc/self/status").exists()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def describe_end(exit_code: int) -> str:

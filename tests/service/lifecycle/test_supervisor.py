@@ -157,3 +157,16 @@ def test_no_tcp_port_but_the_services_own(model: PackedModel, tmp_path: Path) ->
             if connection.status == psutil.CONN_LISTEN
         }
         assert ports == {int(address.rpartition(":")[2]) for address in (http_address(server), server.grpc)}
+
+
+def test_a_hangup_while_a_worker_starts_ends_nobody(model: PackedModel, tmp_path: Path) -> None:
+    with serve(tmp_path, WORKERS="2") as server:
+        (first, second) = workers(server)
+        first.kill()
+        wait_until(lambda: len({one.pid for one in workers(server)} - {first.pid, second.pid}) == 1, 20)
+        (fresh,) = {one.pid for one in workers(server)} - {first.pid, second.pid}
+        for _ in range(20):
+            os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: server.log.read_text().count(" is ready") == 3, 60, server.log.read_text)
+        assert {one.pid for one in workers(server)} == {second.pid, fresh}
+        assert "SIGHUP" not in server.log.read_text()
