@@ -10,7 +10,7 @@ from pathlib import Path
 import bentoml
 from bentoml.exceptions import NotFound
 
-from ekiben.contract.errors import InvalidModel
+from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.validation import shorten
 from ekiben.model.golden import MEND
 from ekiben.model.home import StoreUnusable, find_home
@@ -70,14 +70,13 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
     except InvalidModel:
         raise
     except Exception as error:  # BentoML's own, or of the packages that it reads the file with
-        reason = str(error).splitlines()[0]
-        raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({reason}): {MEND}") from None
+        raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({_say(error)}): {MEND}") from None
 
 
 def read_latest(name: str) -> str | None:
     """Return which version of a model the store names as its newest, None if it can't be read."""
     try:
-        return _find_latest(name).read_text(encoding="utf-8").strip()
+        return _find_latest(name).read_text(encoding="utf-8").strip() or None
     except (OSError, ValueError):
         return None
 
@@ -102,7 +101,14 @@ def keep_newest(name: str) -> Iterator[None]:
     before = read_latest(name)
     yield
     if before is not None and read_latest(name) != before:
-        _find_latest(name).write_text(before, encoding="utf-8")
+        path = _find_latest(name)
+        unfinished = path.with_suffix(".part")  # a service that watches the file must not see it empty
+        unfinished.write_text(before, encoding="utf-8")
+        unfinished.replace(path)
+
+
+def _say(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _find_newest(name: str) -> bentoml.Model:
@@ -128,9 +134,17 @@ def _find_latest(name: str) -> Path:
 
 
 def list_names() -> list[str]:
-    """Return the names of the models that were packed into the BentoML store."""
-    with usable_home():
-        return sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+    """Return the names of the models that were packed into the BentoML store; raise InvalidModel if one is damaged."""
+    try:
+        with usable_home():
+            return sorted({model.tag.name for model in bentoml.models.list() if "run_id" in model.info.labels})
+    except UserError:
+        raise
+    except Exception as error:  # BentoML's own, or of the packages that it reads the files with
+        raise InvalidModel(
+            f"a model in {find_home() / 'models'} can't be read ({_say(error)}): remove its folder, or name the models "
+            "to serve in MODEL_NAME"
+        ) from None
 
 
 def _find_name() -> str:

@@ -13,7 +13,7 @@ from bentoml._internal.models.model import ModelStore
 from ekiben.contract.errors import InvalidModel
 from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import CHALLENGER, CHAMPION
-from ekiben.model.store import ALIAS_LABEL, check_writable, find_challenger, find_model, keep_newest
+from ekiben.model.store import ALIAS_LABEL, check_writable, find_challenger, find_model, keep_newest, list_names
 from tests.conftest import run
 
 HOME = "set BENTOML_HOME to a folder that can be written to"
@@ -108,6 +108,18 @@ def test_a_damaged_model_is_one_sentence(kind: str, folder: Path) -> None:
     assert message.startswith("the model `shop` in the BentoML store can't be read (")
     assert message.endswith("): pack it again with `ekiben train`")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [None, "", "name: shop\n"])
+def test_a_damaged_model_among_others_is_one_sentence(folder: Path, content: str | None) -> None:
+    (folder / "2").mkdir()
+    if content is not None:
+        (folder / "2" / "model.yaml").write_text(content)
+    for read in (list_names, lambda: find_model("")):
+        with pytest.raises(
+            InvalidModel, match=rf"^a model in {folder.parent} can't be read \(.+\): remove its folder, or"
+        ):
+            read()
 
 
 def test_a_home_that_can_not_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
