@@ -58,7 +58,6 @@ class Reloader:
             serving = await self._prepare(name, partial(find, name, version), force)
             if serving is not None:
                 self._servings.hold(serving)
-                metrics.set_model_info(serving.model)
 
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""

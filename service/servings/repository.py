@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import show
-from ekiben.model.store import list_names, read_latest
+from ekiben.model.store import find_model, list_names, read_latest
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import SHARE, read_share
 from ekiben.service.canary.state import EVERYONE
@@ -123,8 +123,12 @@ class Api:
         if share is not None and conductor is None:
             self._servings.find_model(name)
             raise BadRequest(409, f"{show(name)} was loaded from a folder: it has no other versions")
-        if conductor is None or (share is None and not version):  # of a model that isn't served, or the newest version
+        if conductor is None:  # of a model that isn't served
             return describe(await self._on_demand.load(name, version, force))
+        if share is None and not version:
+            version = await self._find_newest(name)
+            if version == self._servings.find_model(name).current.model.version:
+                return describe(await self._on_demand.load(name, force=force))
         if share == 0:
             await conductor.stop()
             return describe(self._servings.find_model(name).current)
@@ -133,6 +137,13 @@ class Api:
         state = await conductor.set_share(version, EVERYONE if share is None else share, force)
         said = {} if share is None else {SHARE: state.share, "changed": state.changed}
         return {"name": name, "version": version, "state": "READY", **said}
+
+    async def _find_newest(self, name: str) -> str:
+        """Return the number of the store's newest version: all workers are to load that one."""
+        try:
+            return str((await asyncio.to_thread(find_model, name)).tag.version)
+        except UserError as error:
+            raise BadRequest(400, str(error)) from None
 
     async def _unload(self, name: str, parameters: Mapping[str, Any]) -> None:
         check_parameters(parameters, (VERSION, "unload_dependents"))

@@ -148,12 +148,15 @@ class Servings:
         before = held.get(serving.model.version)
         serving.dataplane.ready = self.ready
         held[serving.model.version] = serving
+        metrics.set_model_info(serving.model)
         if before is not None:
             self._retire(before)
 
     def release(self, name: str, version: str) -> None:
         """End a version that is held, after its last answer."""
-        self._retire(self.find_model(name).held.pop(version))
+        held = self.find_model(name).held.pop(version)
+        metrics.set_model_info(held.model, 0)
+        self._retire(held)
 
     def stop_being_ready(self) -> None:
         """Report not ready to probes; requests are still answered."""
@@ -175,9 +178,9 @@ class Servings:
 
     async def close(self) -> None:
         """Stop all engines."""
-        for serving in self:
+        for serving in list(self):
             await serving.close()
-        for versions in self.models:
+        for versions in list(self.models):
             await versions.current.logs.close_labels()
         if self._closing:
             await asyncio.wait(self._closing)

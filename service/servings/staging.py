@@ -14,7 +14,6 @@ from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.row_log.labels import Labels
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.servings import Servings, Versions
-from ekiben.service.telemetry import metrics
 
 CANARY = "canary"
 
@@ -51,10 +50,8 @@ class VersionStage:
             self._reloader.replace(held)
 
     def release(self, version: str) -> None:
-        held = self.versions.held.get(version)
-        if held is not None:
+        if version in self.versions.held:
             self._servings.release(self.model, version)
-            metrics.set_model_info(held.model, 0)
 
     def divide(self, run: Run | None) -> None:
         self.versions.run = run

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ekiben.model.store import read_latest
 from ekiben.service.errors import BadRequest, Overloaded
@@ -13,13 +13,15 @@ POLL_S = 2.0
 JITTER = 0.5  # of it: replicas that share a store don't all load in the same moment
 
 
-async def watch_store(list_models: Callable[[], Iterable[str]], load: Callable[[str], Awaitable[object]]) -> None:
+async def watch_store(
+    served: Mapping[str, str], list_models: Callable[[], Iterable[str]], load: Callable[[str], Awaitable[object]]
+) -> None:
     """Call `load` with a model's name whenever the store's newest version of it changes; never returns.
 
-    A version that can't be loaded is not tried again until another comes; a store that is away for a time is waited
-    for.
+    `served`: the versions, by name, that were the newest when they were opened. A version that can't be loaded is not
+    tried again until another comes; a store that is away for a time is waited for.
     """
-    seen = await asyncio.to_thread(_read, list(list_models()))
+    seen = dict(served)
     while True:
         await asyncio.sleep(POLL_S * random.uniform(1 - JITTER, 1 + JITTER))
         latest = await asyncio.to_thread(_read, list(list_models()))

@@ -37,11 +37,12 @@ class VersionWatch:
         """Watch from now on."""
         if self._settings.model_source:
             load = partial(self._reloader.load_folder, self._source.name)
-            served = self._servings.find_model(self._source.name).current.model.digest
-            self._start(watch_registry(self._settings, load, served, self._hints))
+            digest = self._servings.find_model(self._source.name).current.model.digest
+            self._start(watch_registry(self._settings, load, digest, self._hints))
             reload_on_hangup(self._look)
         elif self._settings.reloads:
-            self._start(watch_store(self._servings.list_stored, self._reloader.load))
+            served = {one.name: one.current.model.version for one in self._servings.models}
+            self._start(watch_store(served, self._servings.list_stored, self._reloader.load))
             reload_on_hangup(self._reloader.load_newest)
         else:
             ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
