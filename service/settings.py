@@ -50,9 +50,7 @@ class Settings(BaseModel):
     models_folder: Path = Field(
         Path("/opt/ml/models"), description="folder that `POST /models` loads packed models from, as SageMaker does"
     )
-    host: str = Field(
-        "0.0.0.0", description="IP address that both ports listen on; `::` is every address, IPv4 included"
-    )
+    host: str = Field("0.0.0.0", description="IP address that both ports listen on; `::` is every address, also IPv4")
     port: int = Field(8080, ge=1, le=65535, description="HTTP port; the platforms' own variables are listed below")
     grpc_port: int = Field(9000, ge=1, le=65535, description="gRPC port")
     grpc_on_main_port: bool = Field(

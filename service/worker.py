@@ -38,8 +38,9 @@ from ekiben.service.servings.room import Room
 from ekiben.service.servings.sagemaker import build_sagemaker
 from ekiben.service.servings.series import prepare_series
 from ekiben.service.servings.serving import Serving
-from ekiben.service.servings.servings import Origin, Servings, Versions
+from ekiben.service.servings.servings import Servings
 from ekiben.service.servings.staging import conduct_canary
+from ekiben.service.servings.versions import Origin, Versions
 from ekiben.service.servings.watching import VersionWatch
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics

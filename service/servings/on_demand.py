@@ -20,7 +20,8 @@ from ekiben.service.servings.loading import open_model_gently
 from ekiben.service.servings.reloading import Reloader, find
 from ekiben.service.servings.room import Room
 from ekiben.service.servings.serving import Serving
-from ekiben.service.servings.servings import Origin, Servings, Versions
+from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.versions import Origin, Versions
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")

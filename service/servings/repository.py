@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import show
-from ekiben.model.store import find_model, list_names, read_latest
+from ekiben.model.store import find_model
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import SHARE, read_share
 from ekiben.service.canary.state import EVERYONE
@@ -23,6 +23,7 @@ from ekiben.service.protocols.open_inference.http import MODEL
 from ekiben.service.protocols.open_inference.triton import describe_statistics
 from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
 from ekiben.service.protos import message
+from ekiben.service.servings.index import list_served, list_unloaded
 from ekiben.service.servings.on_demand import OnDemand
 from ekiben.service.servings.parameters import FORCE, PARAMETERS, VERSION, check_parameters, read_request, read_version
 from ekiben.service.servings.serving import Serving
@@ -174,32 +175,15 @@ class Api:
 
     async def _describe_index(self, only_ready: bool) -> list[dict[str, str]]:
         """Return what is served and, unless only what is ready is asked for, what could be loaded from the store."""
-        ready = self._servings.ready
-        state, reason = ("READY", "") if ready else ("UNAVAILABLE", "the service is shutting down")
-        listed = self._servings if ready or not only_ready else ()
-        served = [
-            {"name": one.model.name, "version": one.model.version, "state": state, "reason": reason} for one in listed
-        ]
+        listed = list_served(self._servings, only_ready)
         if only_ready or not self._settings.reloads:
-            return served
-        return served + await asyncio.to_thread(list_unloaded, set(self._list_names()))
+            return listed
+        return listed + await asyncio.to_thread(list_unloaded, set(self._list_names()))
 
     async def _read(self, request: Request) -> Any:
         timeout_s = read_timeout_s(request, self._settings)
         body = await request.read_body(MAX_BODY_BYTES, timeout_s, ByteBudget(MAX_BODY_BYTES))
         return parse_json(body) if body.strip() else {}
-
-
-def list_unloaded(served: set[str]) -> list[dict[str, str]]:
-    """Return the store's other models, as the index lists them; none if the store can't be read."""
-    try:
-        names = [name for name in list_names() if name not in served]
-    except UserError:
-        return []
-    return [
-        {"name": name, "version": read_latest(name) or "", "state": "UNAVAILABLE", "reason": "not loaded"}
-        for name in names
-    ]
 
 
 def describe(serving: Serving) -> dict[str, str]:

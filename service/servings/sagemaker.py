@@ -19,7 +19,8 @@ from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import Request, encode_json, read_timeout_s
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.servings.on_demand import OnDemand, check_one_worker
-from ekiben.service.servings.servings import Servings, Versions
+from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.versions import Versions
 from ekiben.service.settings import Settings
 
 PROTOCOL = "sagemaker"

@@ -13,7 +13,8 @@ from ekiben.service.lifecycle.agreement import Agreement
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.row_log.labels import Labels
 from ekiben.service.servings.reloading import Reloader
-from ekiben.service.servings.servings import Servings, Versions
+from ekiben.service.servings.servings import Servings
+from ekiben.service.servings.versions import Versions
 
 CANARY = "canary"
 
