@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers, score_classes
+from ekiben.contract.comparison.losses import MAX_BOUND
 from ekiben.contract.schema import Target
 
 FALSE_STEP_BACKS = 0.0025  # of honest candidates, at each share, whenever one looks
@@ -71,10 +72,11 @@ def estimate_mean(totals: NDArray[np.float64]) -> tuple[float, float]:
 def measure_losses(target: Target, answers: Answers, labels: NDArray[Any]) -> NDArray[np.float64]:
     """Return the loss of each answer: the logarithm, or of a number the absolute error by the target's spread.
 
-    `labels`: the position of the class among the target's, or the number, (rows,).
+    `labels`: the position of the class among the target's, or the number, (rows,). Both losses are cut, so that one
+    label doesn't decide.
     """
     if target.task == "regression":
         errors: NDArray[np.float64] = np.abs(answers[:, 0].astype(np.float64) - labels) / target.scale
-        return errors
+        return np.minimum(errors, MAX_BOUND)
     given = score_classes(target, answers)[np.arange(len(labels)), labels.astype(np.intp)]
     return np.asarray(-np.log(np.maximum(given.astype(np.float64), MIN_PROBABILITY)))

@@ -128,9 +128,6 @@ class LabelLog:
             logger.warning("%s can't be written to (%s): labels are rejected", self._folder, reason)
         for one, receipt in zip(arrived, receipts, strict=True):
             self._waiting -= len(one.labels)
-            if error is None:
-                for watcher in self.watchers.values():
-                    watcher(one.labels)
             if one.future.done():
                 continue
             if error is None:
@@ -138,3 +135,14 @@ class LabelLog:
             else:
                 sentence = "the labels can't be kept now, the log says why: send them again later"
                 one.future.set_exception(BadRequest(503, sentence, (b"retry-after", b"%d" % RETRY_AFTER_S)))
+        if error is None:
+            self._tell(arrived)
+
+    def _tell(self, arrived: Sequence[Arrived]) -> None:
+        """Give the watchers what was kept."""
+        for one in arrived:
+            for name, watcher in self.watchers.items():
+                try:
+                    watcher(one.labels)
+                except Exception:  # the boundary: what was kept is kept, whoever can't use it
+                    logger.exception("%s: labels can't be taken", name)

@@ -48,6 +48,7 @@ def test_an_honest_candidate_steps_back_as_rarely_as_stated() -> None:
         (BINARY, [1.0], 0, "false", -np.log(1e-4)),
         (CLASSES, [0.1, 0.2, 0.7], 1, '"b"', -np.log(0.2)),
         (NUMBER, [5.0, 1.0, 9.0], 8.0, 8.0, 0.3),
+        (NUMBER, [5.0, 1.0, 9.0], 1e300, 1e300, 16.0),
     ],
 )
 def test_a_label_finds_its_answer(

@@ -217,6 +217,23 @@ def test_what_can_t_be_written_is_rejected_and_may_be_sent_again(
     assert "labels are rejected" in caplog.text
 
 
+def test_a_watcher_that_fails_keeps_nobody_waiting(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def fail(labels: Labels) -> None:
+        raise OverflowError
+
+    async def scenario(log: LabelLog) -> None:
+        log.watchers = {"first": fail, "second": lambda labels: seen.extend(labels.ids)}
+        async with asyncio.timeout(10):
+            together = [log.keep(read(PRICE, {"id": one, "label": 1e300})) for one in "ab"]
+            assert [receipt.added for receipt in await asyncio.gather(*together)] == [1, 1]
+        assert seen == ["a", "b"]
+
+    keep_all(tmp_path, scenario, PRICE)
+    assert "first: labels can't be taken" in caplog.text
+
+
 def test_labels_that_wait_for_a_slow_disk_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_log, "MAX_WAITING_LABELS", 3)
     gate = threading.Event()
