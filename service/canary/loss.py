@@ -36,6 +36,7 @@ Losses = NDArray[np.float64]  # (ARMS, GROUPS, requests with labels + sum of los
 class Loss:
     """Has a greater mean loss."""
 
+    why_no_labels: str = ""  # if none come
     name: str = "loss"
     progress: float = 0.0
     now: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +47,7 @@ class Loss:
         self.since, self.progress = since, 0.0
         requests = losses[:, :, 0]
         if waiting := explain_waiting(requests, MIN_LABELLED, "requests with labels"):
-            self.now = {"waits for": waiting}
+            self.now = {"waits for": self.why_no_labels or waiting}
             return ""
         means = map(estimate_mean, losses.sum(axis=1), measure_effects(losses))
         (champion, radius), (candidate, other_radius) = means

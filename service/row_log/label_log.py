@@ -8,7 +8,7 @@ fill the folder otherwise.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,6 @@ class LabelLog:
         self._latest = LatestLabels()  # the thread's, as all that follows
         self._batches: list[RecordBatch] = []
         self._name, self._began = "", 0.0
-        self.watchers: dict[str, Callable[[Labels], None]] = {}  # by who wants to be given labels that were kept
 
     async def keep(self, labels: Labels) -> Receipt:
         """Keep labels; raise Overloaded if too many wait already, BadRequest if they can't be written."""
@@ -135,14 +134,3 @@ class LabelLog:
             else:
                 sentence = "the labels can't be kept now, the log says why: send them again later"
                 one.future.set_exception(BadRequest(503, sentence, (b"retry-after", b"%d" % RETRY_AFTER_S)))
-        if error is None:
-            self._tell(arrived)
-
-    def _tell(self, arrived: Sequence[Arrived]) -> None:
-        """Give the watchers what was kept."""
-        for one in arrived:
-            for name, watcher in self.watchers.items():
-                try:
-                    watcher(one.labels)
-                except Exception:  # the boundary: what was kept is kept, whoever can't use it
-                    logger.exception("%s: labels can't be taken", name)

@@ -19,6 +19,7 @@ from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.label_log import LabelLog
 from ekiben.service.row_log.labels import LabelReader, Labels, Receipt
 from ekiben.service.row_log.latest_labels import LatestLabels
+from ekiben.service.row_log.watched_labels import WatchedLabels
 from tests.service.row_log.log_reading import read_labels, read_latest
 
 LATE = Target(name="late", classes=(False, True))
@@ -224,9 +225,10 @@ def test_a_watcher_that_fails_keeps_nobody_waiting(tmp_path: Path, caplog: pytes
         raise OverflowError
 
     async def scenario(log: LabelLog) -> None:
-        log.watchers = {"first": fail, "second": lambda labels: seen.extend(labels.ids)}
+        watched = WatchedLabels(log.keep)
+        watched.watchers = {"first": fail, "second": lambda labels: seen.extend(labels.ids)}
         async with asyncio.timeout(10):
-            together = [log.keep(read(PRICE, {"id": one, "label": 1e300})) for one in "ab"]
+            together = [watched.keep(read(PRICE, {"id": one, "label": 1e300})) for one in "ab"]
             assert [receipt.added for receipt in await asyncio.gather(*together)] == [1, 1]
         assert seen == ["a", "b"]
 
