@@ -150,7 +150,7 @@ class Conductor:
         stage = self._stage
         if self._watch is None or self._watch.began != state.began:
             bins = AnswerBins(stage.target, stage.reference)
-            self._watch = Watch(state, bins, stage.target, self._pooling)
+            self._watch = Watch(state, bins, stage.target, self._pooling, stage.why_no_labels)
             asyncio.get_running_loop().call_later(LOOK_S, self._look, self._watch)
         self._watch.note_share(state)
         canary = Canary(state.champion, state.candidate, state.share, stage.model.encode())

@@ -72,11 +72,11 @@ class Errors:
         return f"{say(candidate)} requests to {{candidate}} failed, {say(champion)} to {{champion}}"
 
 
-def explain_waiting(requests: NDArray[np.float64]) -> str:
+def explain_waiting(requests: NDArray[np.float64], needed: int = MIN_ANSWERS, what: str = "answers") -> str:
     """Return what is needed to compare two versions' callers, "" if nothing; the requests are by arm and group."""
     fewest, groups = requests.sum(axis=1).min(), (requests > 0).sum(axis=1).min()
-    if fewest < MIN_ANSWERS:
-        return f"{MIN_ANSWERS} answers of each version: there are {fewest:.0f}"
+    if fewest < needed:
+        return f"{needed} {what} of each version: there are {fewest:.0f}"
     if groups < MIN_GROUPS:
         return f"more callers: those of one version are in {groups} of {GROUPS} groups, {MIN_GROUPS} are needed"
     return ""

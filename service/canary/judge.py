@@ -29,10 +29,10 @@ class Verdict:
 class Judge:
     """Judges one canary; its counts may begin at any value but must only grow."""
 
-    def __init__(self, champion: str, candidate: str, tally: Tally, now: float) -> None:
+    def __init__(self, champion: str, candidate: str, tally: Tally, now: float, why_no_labels: str = "") -> None:
         self._versions = {"champion": f"version {champion}", "candidate": f"version {candidate}"}
         self.watchers: tuple[Guardrail, ...] = (Errors(), Slowness(), Drift())
-        self.loss = Loss()
+        self.loss = Loss(why_no_labels)
         self._last, self._looked = tally, now
         self._window, self._before = np.zeros_like(tally), np.zeros_like(tally)
         self._began = self._before_began = now

@@ -5,12 +5,14 @@ answers since the share last changed: ids whose hash lies below a limit, which i
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import orjson
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.schema import Target
+from ekiben.service.canary.choosing import GROUPS
 from ekiben.service.canary.loss import Losses, measure_losses
 from ekiben.service.canary.tally import ARMS
 
@@ -19,25 +21,44 @@ MAX_ROWS = 100  # of a request; the answers to larger ones aren't kept
 ALL = 2**32
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The answers to one request; those that had a label are NaN."""
+
+    place: int
+    arm: int
+    group: int
+    answers: Answers
+    labelled: int = 0
+    loss: float = 0.0  # the mean of those that had a label
+
+    def add_loss(self, loss: float) -> tuple[float, float, float]:
+        """Take a row's loss; return what it adds to the requests with labels, their losses and the squares."""
+        first, before = not self.labelled, self.loss
+        self.labelled += 1
+        self.loss += (loss - before) / self.labelled
+        return float(first), self.loss - before, self.loss**2 - before**2
+
+
 class AnswerMemory:
     """The answers of one process to requests of one canary at one share."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._classes = {orjson.dumps(one).decode(): float(index) for index, one in enumerate(target.classes)}
-        self._kept: dict[bytes, tuple[int, int, Answers]] = {}  # by id: the hash, the arm and the answers
+        self._kept: dict[bytes, _Kept] = {}  # by id
         self._limit = ALL
-        self.losses: Losses = np.zeros((ARMS, 3))
+        self.losses: Losses = np.zeros((ARMS, GROUPS, 3))
 
-    def keep(self, prediction_id: bytes, arm: int, answers: Answers) -> None:
+    def keep(self, prediction_id: bytes, arm: int, group: int, answers: Answers) -> None:
         """Keep the answers to one request, unless they are left out of the sample."""
         place = hash(prediction_id) % ALL
         if place >= self._limit or len(answers) > MAX_ROWS:
             return
-        self._kept[prediction_id] = place, arm, answers.copy()  # a view would keep its whole batch
+        self._kept[prediction_id] = _Kept(place, arm, group, answers.copy())  # a view would keep its whole batch
         if len(self._kept) > MAX_KEPT:
             self._limit //= 2
-            self._kept = {key: one for key, one in self._kept.items() if one[0] < self._limit}
+            self._kept = {key: one for key, one in self._kept.items() if one.place < self._limit}
 
     def add_labels(self, labels: Iterable[tuple[str, str | float]]) -> None:
         """Take labels by their rows' ids, as they are kept: classes as JSON, or numbers; each row's first counts."""
@@ -46,11 +67,8 @@ class AnswerMemory:
             position = label if isinstance(label, float) else self._classes.get(label)
             kept = self._kept.get(request_id.encode())
             index = int(row) if row.isdecimal() else 0
-            if kept is None or position is None or index >= len(kept[2]):
+            if kept is None or position is None or index >= len(kept.answers) or np.isnan(kept.answers[index, 0]):
                 continue
-            _, arm, answers = kept
-            if np.isnan(answers[index, 0]):
-                continue
-            loss = float(measure_losses(self._target, answers[index : index + 1], np.array([position]))[0])
-            answers[index] = np.nan
-            self.losses[arm] += (1.0, loss, loss**2)
+            loss = float(measure_losses(self._target, kept.answers[index : index + 1], np.array([position]))[0])
+            kept.answers[index] = np.nan
+            self.losses[kept.arm, kept.group] += kept.add_loss(loss)

@@ -14,6 +14,7 @@ import orjson
 from ekiben.service.canary.loss import Losses
 from ekiben.service.canary.state import CanaryState
 from ekiben.service.canary.tally import Tally
+from ekiben.service.lifecycle.worker_files import list_files
 from ekiben.service.telemetry.metric_inheritance import is_dead
 
 logger = logging.getLogger("bentoml.service")
@@ -36,7 +37,7 @@ class Pooling:
     def __init__(self, model: str, folder: Path | None) -> None:
         """Take the folder that the workers share, None if there is only one."""
         self._folder = folder
-        self._prefix = f"canary_{model}_"
+        self._kind = f"canary_{model}"
         self._complained = False
 
     def exchange(self, state: CanaryState, tally: Tally, losses: Losses, report: list[dict[str, Any]]) -> Pool:
@@ -59,7 +60,7 @@ class Pooling:
     def _publish(
         self, folder: Path, state: CanaryState, tally: Tally, losses: Losses, report: list[dict[str, Any]]
     ) -> None:
-        path = folder / f"{self._prefix}{os.getpid()}.json"
+        path = folder / f"{self._kind}_{os.getpid()}.json"
         content = {
             "began": state.began, "changed": state.changed, "now": time.time(),
             "tally": tally.ravel().tolist(), "losses": losses.ravel().tolist(), "report": report,
@@ -76,17 +77,16 @@ class Pooling:
 
     def _read_others(self, folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield what other workers of this model have published; what those counted that have ended still counts."""
-        for path in folder.glob(f"{self._prefix}*.json"):
-            process = path.stem.removeprefix(self._prefix)
-            if not process.isdecimal() or int(process) == os.getpid():
+        for process, path in list_files(folder, self._kind):
+            if process == os.getpid():
                 continue
             try:
-                yield int(process), orjson.loads(path.read_bytes())
+                yield process, orjson.loads(path.read_bytes())
             except (OSError, ValueError):
                 continue  # it is just being removed
 
     def forget(self) -> None:
         """Remove what this worker and those that have ended published of the canary before."""
-        for path in self._folder.glob(f"{self._prefix}*.json") if self._folder else ():
-            if is_dead(path) or path.stem == f"{self._prefix}{os.getpid()}":
+        for process, path in list_files(self._folder, self._kind):
+            if is_dead(path) or process == os.getpid():
                 path.unlink(missing_ok=True)

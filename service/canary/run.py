@@ -34,7 +34,7 @@ class Drawn:
     def note_answer(self, seconds: float, answers: Answers, prediction_id: bytes) -> None:
         """Count the answer."""
         self._run.counter.count_answer(self._arm, self._group, seconds, answers)
-        self._run.memory.keep(prediction_id, self._arm, answers)
+        self._run.memory.keep(prediction_id, self._arm, self._group, answers)
 
     def note_failure(self, error: BaseException) -> None:
         """Count a request without an answer, unless that is no version's fault."""

@@ -26,6 +26,10 @@ class Stage(Protocol):
     def reference(self) -> Reference | None:
         """What training saw."""
 
+    @property
+    def why_no_labels(self) -> str:
+        """Why no labels come for its answers, "" if they may."""
+
     async def hold(self, version: str, force: bool) -> None:
         """Have a version ready beside it; raises BadRequest if there is none, or it doesn't fit."""
 

@@ -15,9 +15,11 @@ from typing import Any
 import orjson
 
 from ekiben.contract.errors import UserError
+from ekiben.service.lifecycle.worker_files import list_files
 
 logger = logging.getLogger("bentoml.service")
 LOOK_S = 1.0
+DIGITS = "{9}"  # of a change's number
 KEPT = 16  # of the latest changes: a worker that is late by one must not take an old number for the next
 
 
@@ -30,7 +32,7 @@ class Agreement:
 
     def __init__(self, name: str, folder: Path | None) -> None:
         """Take the folder that the workers share, None if there is only one."""
-        self._prefix = f"agreed_{name}_"
+        self._kind = f"agreed_{name}"
         self._folder = folder
         self._changed: Callable[[Any], None] = lambda value: None
         self.number, self.value = 0, None
@@ -61,16 +63,16 @@ class Agreement:
 
     def read(self) -> None:
         """Take what others have proposed."""
-        paths = sorted(self._folder.glob(f"{self._prefix}*.json")) if self._folder else []
-        if not paths:
+        files = list_files(self._folder, self._kind, DIGITS)
+        if not files:
             return
-        number = int(paths[-1].stem.removeprefix(self._prefix))
+        number, path = files[-1]
         if number <= self.number:
             return
         try:
-            value = orjson.loads(paths[-1].read_bytes())
+            value = orjson.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            logger.warning("%s can't be read (%s)", paths[-1], error)
+            logger.warning("%s can't be read (%s)", path, error)
             return
         self._take(number, value)
 
@@ -79,10 +81,10 @@ class Agreement:
         self._changed(value)
 
     def _write(self, folder: Path, value: Any, number: int) -> bool:
-        unfinished = folder / f"{self._prefix}{os.getpid()}.part"
+        unfinished = folder / f"{self._kind}_{os.getpid()}.part"
         try:
             unfinished.write_bytes(orjson.dumps(value))
-            os.link(unfinished, folder / f"{self._prefix}{number:09d}.json")
+            os.link(unfinished, folder / f"{self._kind}_{number:09d}.json")
         except FileExistsError:
             self.read()
             return False
@@ -93,6 +95,6 @@ class Agreement:
             raise CanNotAgree(sentence) from None
         finally:
             unfinished.unlink(missing_ok=True)
-        for path in sorted(folder.glob(f"{self._prefix}*.json"))[:-KEPT]:
+        for _, path in list_files(folder, self._kind, DIGITS)[:-KEPT]:
             path.unlink(missing_ok=True)
         return True

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ekiben.contract.reference.snapshot import LENGTHS, Snapshot, Span, Window, merge_snapshots
 from ekiben.model.package import PackedModel
+from ekiben.service.lifecycle.worker_files import list_files
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.monitoring.windows import Tally
 from ekiben.service.telemetry.metric_inheritance import is_dead
@@ -48,7 +49,8 @@ class Overview:
     def share(self, folder: Path) -> None:
         """Publish in a folder, every PUBLISH_S on this event loop, and read there what other workers published."""
         self._folder = folder
-        dead = sorted(filter(is_dead, folder.glob(f"{self._kind}_*.json")), key=lambda path: path.stat().st_mtime)
+        paths = [path for _, path in list_files(folder, self._kind)]
+        dead = sorted(filter(is_dead, paths), key=lambda path: path.stat().st_mtime)
         for path in dead[:-MAX_DEAD]:
             path.unlink(missing_ok=True)
         self._publish_regularly()
@@ -111,7 +113,7 @@ class Overview:
 
     def _read_others(self, span: Span) -> Iterator[tuple[str, Snapshot]]:
         """Yield what the other workers published of this model: one that began later may have found the next."""
-        for path in sorted(self._folder.glob(f"{self._kind}_*.json")) if self._folder else ():
+        for _, path in list_files(self._folder, self._kind):
             if path.name == self._file:
                 continue
             try:

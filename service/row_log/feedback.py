@@ -1,7 +1,7 @@
 """Takes labels over HTTP and gRPC: POST /feedback[/MODEL], ekiben.v1.Feedback/Send."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.protocol import Call, Method, Named, Operation, Protocol, Route
 from ekiben.service.protos import message
-from ekiben.service.row_log.labels import LabelReader, Labels, Receipt
+from ekiben.service.row_log.labels import Keep, LabelReader, Receipt
 from ekiben.service.settings import Settings
 
 PROTOCOL = "feedback"
@@ -44,7 +44,6 @@ SEND = Operation(
     {"application/json": {"type": "object", "properties": dict.fromkeys(("added", "known", "unknown", "late"), COUNT)}},
 )
 FeedbackRequest, FeedbackResponse = message("ekiben.v1.FeedbackRequest"), message("ekiben.v1.FeedbackResponse")
-Keep = Callable[[Labels], Awaitable[Receipt]]
 
 
 def build_feedback(keep: Keep | None, dataplane: Dataplane, settings: Settings) -> Protocol:

@@ -8,7 +8,7 @@ fill the folder otherwise.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,6 @@ class LabelLog:
         self._latest = LatestLabels()  # the thread's, as all that follows
         self._batches: list[RecordBatch] = []
         self._name, self._began = "", 0.0
-        self.watchers: dict[str, Callable[[Labels], None]] = {}  # by who wants to be given labels that were kept
 
     async def keep(self, labels: Labels) -> Receipt:
         """Keep labels; raise Overloaded if too many wait already, BadRequest if they can't be written."""
@@ -128,9 +127,6 @@ class LabelLog:
             logger.warning("%s can't be written to (%s): labels are rejected", self._folder, reason)
         for one, receipt in zip(arrived, receipts, strict=True):
             self._waiting -= len(one.labels)
-            if error is None:
-                for watcher in self.watchers.values():
-                    watcher(one.labels)
             if one.future.done():
                 continue
             if error is None:

@@ -1,7 +1,7 @@
 """Labels as callers send them, and what the model's target lets them be."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -41,6 +41,9 @@ class Receipt:
     known: int  # the same as before, or replaced by another in the request
     unknown: int  # of those added: no row of that id was logged here
     late: int  # of those added: their rows are older than this process remembers
+
+
+Keep = Callable[[Labels], Awaitable[Receipt]]  # raises Overloaded or BadRequest if that can't be done
 
 
 class LabelReader:

@@ -25,6 +25,7 @@ from ekiben.service.protocols.openapi import document
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.row_log.feedback import build_feedback
 from ekiben.service.row_log.logs import open_logs
+from ekiben.service.row_log.watched_labels import WatchedLabels
 from ekiben.service.servings.serving import Serving
 from ekiben.service.settings import Settings
 from ekiben.service.shadow.opening import open_challenger
@@ -70,14 +71,20 @@ class ServingFactory:
             undone.callback(challenger.close)
             yield Step.BRIEF
             keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
-            protocols = [build_feedback(keep, dataplane, settings), challenger.protocol, monitoring]
+            labels = WatchedLabels(keep) if keep else None
+            protocols = [
+                build_feedback(labels.keep if labels else None, dataplane, settings),
+                challenger.protocol,
+                monitoring,
+            ]
             for build in reversed(PROTOCOLS):
                 yield Step.BRIEF
                 protocols.insert(0, build(dataplane, settings))
             yield Step.BRIEF
             described = document(self.document, protocols, model, self.list_others)
             undone.pop_all()
-        return Serving(model, dataplane, logs, (described, page(model), *protocols), challenger, overview, prepare)
+        handlers = (described, page(model), *protocols)
+        return Serving(model, dataplane, logs, handlers, challenger, overview, prepare, labels)
 
     def _watch_rows(
         self, model: PackedModel, dataplane: Dataplane

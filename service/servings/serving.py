@@ -11,6 +11,7 @@ from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.series import Judge
 from ekiben.service.protocols.protocol import Call, Protocol
 from ekiben.service.row_log.logs import Logs
+from ekiben.service.row_log.watched_labels import WatchedLabels
 from ekiben.service.shadow.opening import Challenger
 from ekiben.service.telemetry import metrics
 
@@ -60,6 +61,7 @@ class Serving:
     challenger: Challenger | None = None  # that answers in its shadow
     overview: Overview | None = None  # of what it has answered, if that is counted
     prepare_series: Callable[[], Judge] | None = None
+    labels: WatchedLabels | None = None  # if any are taken
     calls: Calls = field(default_factory=Calls)
     requests: Mapping[Key, AnswerRequest] = field(init=False)
     methods: Mapping[Key, AnswerCall] = field(init=False)

@@ -11,6 +11,7 @@ from ekiben.service.canary.pooling import Pooling
 from ekiben.service.canary.run import Run
 from ekiben.service.lifecycle.agreement import Agreement
 from ekiben.service.prediction_ids import PredictionIds
+from ekiben.service.row_log.feedback import OFF
 from ekiben.service.row_log.labels import Labels
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.servings import Servings
@@ -39,6 +40,10 @@ class VersionStage:
     def reference(self) -> Reference | None:
         return self.versions.current.model.reference
 
+    @property
+    def why_no_labels(self) -> str:
+        return "" if self.versions.current.labels else OFF
+
     async def hold(self, version: str, force: bool) -> None:
         if version not in self.versions.held:
             await self._reloader.hold(self.model, version, force)
@@ -56,11 +61,11 @@ class VersionStage:
 
     def divide(self, run: Run | None) -> None:
         self.versions.run = run
-        labels = self.versions.current.logs.labels
-        if labels is not None:
-            labels.watchers.pop(CANARY, None)
-            if run is not None:
-                labels.watchers[CANARY] = partial(_add_labels, run.memory)
+        for serving in self.versions:  # labels may be sent to either version
+            if serving.labels is not None:
+                serving.labels.watchers.pop(CANARY, None)
+                if run is not None:
+                    serving.labels.watchers[CANARY] = partial(_add_labels, run.memory)
 
 
 def conduct_canary(

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ekiben.service.lifecycle.worker_files import list_files
 from ekiben.service.telemetry.metric_inheritance import is_dead
 
 logger = logging.getLogger("bentoml.service")
@@ -18,7 +19,8 @@ class Exchange:
         self._folder, self._kind = folder, kind
         self._own = folder / f"{kind}_{os.getpid()}.json"
         self._written = True  # at the last attempt
-        dead = sorted(filter(is_dead, folder.glob(f"{kind}_*.json")), key=lambda path: path.stat().st_mtime)
+        paths = [path for _, path in list_files(folder, kind)]
+        dead = sorted(filter(is_dead, paths), key=lambda path: path.stat().st_mtime)
         for path in dead[:-MAX_DEAD]:
             path.unlink(missing_ok=True)
 
@@ -38,7 +40,7 @@ class Exchange:
 
     def read_others(self) -> Iterator[tuple[str, bytes]]:
         """Yield the name and the content of every other worker's file."""
-        for path in sorted(self._folder.glob(f"{self._kind}_*.json")):
+        for _, path in list_files(self._folder, self._kind):
             if path == self._own:
                 continue
             try:

@@ -1,16 +1,14 @@
 """Labels as POST /feedback takes them, on their way to the pairs of answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import orjson
 
 from ekiben.contract.schema import Target
-from ekiben.service.row_log.labels import Kept, Labels, Receipt
+from ekiben.service.row_log.labels import Keep, Kept, Labels, Receipt
 from ekiben.service.shadow.overview import Overview
 
 AT_ONCE = 1000  # labels: a millisecond
-Keep = Callable[[Labels], Awaitable[Receipt]]
 
 
 class ShadowLabels:

@@ -13,7 +13,8 @@ from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.protocol import Protocol
-from ekiben.service.shadow.labels import Keep, ShadowLabels
+from ekiben.service.row_log.labels import Keep
+from ekiben.service.shadow.labels import ShadowLabels
 from ekiben.service.shadow.overview import Overview
 from ekiben.service.shadow.protocol import build_absence, build_challenger
 from ekiben.service.shadow.shadow import MAX_ROWS, Shadow

@@ -12,7 +12,7 @@ from ekiben.service.canary.guardrails import LOOK_S
 from ekiben.service.canary.memory import AnswerMemory
 from ekiben.service.canary.run import Run
 from ekiben.service.canary.tally import AnswerBins, TallyCounter
-from tests.service.canary.callers import HONEST, Behaviour, Caller, Traffic, judge, simulate_sticky
+from tests.service.canary.callers import HONEST, Behaviour, Caller, Traffic, judge, simulate_labels, simulate_sticky
 
 FAULTS = {
     "1% fail": Behaviour(failing=0.01),
@@ -54,6 +54,19 @@ def print_false_step_backs() -> None:
     say(f"honest, ten minutes, 60 and 300 callers who differ much: {sum(sticky)} of {len(sticky)} stepped back")
 
 
+def print_losses() -> None:
+    looks = round(3600 / LOOK_S)
+    for callers in (60, 300, 3000):
+        false = [simulate_labels(callers, 0.5, looks, seed, every_s=0.1)[0] != "" for seed in range(CALLERS)]
+        found = [simulate_labels(callers, 0.5, looks, seed, 2.0, every_s=0.1) for seed in range(CALLERS)]
+        labels = [requests for sentence, requests in found if sentence]
+        median = f", after {statistics.median(labels):,.0f} labels in the median" if labels else ""
+        say(
+            f"loss, {callers} callers who differ, an hour: of {CALLERS} honest candidates {sum(false)} stepped back, "
+            f"of {CALLERS} whose logits are off by 2 {len(labels)}{median}"
+        )
+
+
 def print_cost() -> None:
     run = Run(
         Canary("2", "3", 0.1, b"model"), b"x-canary-key", TallyCounter(AnswerBins(TARGET, None)), AnswerMemory(TARGET),
@@ -75,3 +88,4 @@ if __name__ == "__main__":
     print_cost()
     print_delays()
     print_false_step_backs()
+    print_losses()

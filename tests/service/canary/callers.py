@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from ekiben.service.canary.choosing import GROUPS, Canary, find_group
 from ekiben.service.canary.guardrails import LOOK_S
 from ekiben.service.canary.judge import Judge, Verdict
+from ekiben.service.canary.loss import Loss
 from ekiben.service.canary.run import Drawn
 from ekiben.service.canary.tally import ANSWERS, ARMS, BOUNDS_S, DURATIONS, FAILED, Tally
 
 BINS = 20
-NO_LOSSES = np.zeros((ARMS, 3))
+NO_LOSSES = np.zeros((ARMS, GROUPS, 3))
 BEGAN = 1_800_000_000.0
 SHAPE = 2.0, 5.0  # of the beta distribution of the champion's answers
 EDGES = np.quantile(np.random.default_rng(0).beta(*SHAPE, 100_000), np.arange(1, BINS) / BINS)
@@ -91,6 +92,33 @@ def simulate_sticky(callers: int, share: float, looks: int, seed: int) -> Verdic
         if verdict:
             return verdict
     return None
+
+
+def simulate_labels(
+    callers: int, share: float, looks: int, seed: int, worse: float = 0.0, every_s: float = 0.01
+) -> tuple[str, float]:
+    """Return what the loss of two versions' answers shows, and after how many requests with labels.
+
+    Callers stay with their version and differ in how often the rare class comes true for them, of which no version
+    knows. The candidate's logits are off by `worse`.
+    """
+    random = np.random.default_rng(seed)
+    canary = Canary("2", "3", share, b"%d" % seed)
+    places = [canary.place(b"caller %d" % number) for number in range(callers)]
+    arms, groups = np.array(list(map(canary.takes, places)), np.intp), np.array(list(map(find_group, places)))
+    weights, offsets = random.dirichlet(np.full(callers, 0.5)), random.normal(0, 1, callers)
+    losses, guardrail = NO_LOSSES.copy(), Loss()
+    for _ in range(looks):
+        chosen = random.choice(callers, random.poisson(LOOK_S / every_s), p=weights)
+        logits = random.normal(-1, 1, len(chosen))
+        true = random.random(len(chosen)) < 1 / (1 + np.exp(-logits - offsets[chosen]))
+        given = logits + worse * arms[chosen]
+        loss = np.logaddexp(0, np.where(true, -given, given))
+        fresh = np.stack([np.ones(len(loss)), loss, loss**2], axis=1)
+        np.add.at(losses, (arms[chosen], groups[chosen]), fresh)
+        if found := guardrail.look(losses, BEGAN):
+            return found, float(losses[:, :, 0].sum())
+    return "", float(losses[:, :, 0].sum())
 
 
 class Caller:

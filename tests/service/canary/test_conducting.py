@@ -30,6 +30,7 @@ class FakeStage:
 
     model, target = "doubling", Target(name="y", classes=(False, True))
     reference: Reference | None = None
+    why_no_labels = "no labels are kept here"
 
     def __init__(self) -> None:
         self.version = "2"
@@ -127,6 +128,16 @@ def test_a_candidate_that_fails_steps_back_and_a_person_may_begin_again(hurried:
         assert conductor.state
         assert conductor.state.reason == ""
         assert conductor.state.step_backs == {"errors": 1}
+
+    play(scenario)
+
+
+def test_that_no_labels_come_is_said(hurried: None) -> None:
+    async def scenario() -> None:
+        stage, conductor = make()
+        await begin(stage, conductor)
+        await wait_for(lambda: conductor.report != [])
+        assert conductor.report[-1]["waits for"] == stage.why_no_labels
 
     play(scenario)
 

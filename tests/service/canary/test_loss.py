@@ -5,8 +5,10 @@ import pytest
 
 from ekiben.contract.schema import Target
 from ekiben.service.canary import memory as module
+from ekiben.service.canary.choosing import GROUPS
 from ekiben.service.canary.loss import FALSE_STEP_BACKS, Loss, measure_losses
 from ekiben.service.canary.memory import AnswerMemory
+from tests.service.canary.callers import NO_LOSSES, simulate_labels
 
 BINARY = Target(name="y", classes=(False, True))
 CLASSES = Target(name="y", task="multiclass", classes=("a", "b", "c"))
@@ -15,13 +17,14 @@ NUMBER = Target(name="y", task="regression", scale=10.0)
 
 def look(random: np.random.Generator, means: tuple[float, float], looks: int) -> tuple[str, int]:
     """Return what is found, and after how many labels of each version."""
-    losses, guardrail = np.zeros((2, 3)), Loss()
+    losses, guardrail = NO_LOSSES.copy(), Loss()
     for _ in range(looks):
         for arm, mean in enumerate(means):
             fresh = random.exponential(mean, random.poisson(20))
-            losses[arm] += len(fresh), fresh.sum(), (fresh**2).sum()
+            rows = np.stack([np.ones(len(fresh)), fresh, fresh**2], axis=1)
+            np.add.at(losses[arm], random.integers(0, GROUPS, len(fresh)), rows)
         if found := guardrail.look(losses, 0.0):
-            return found, int(losses[1, 0])
+            return found, int(losses[1, :, 0].sum())
     return "", 0
 
 
@@ -40,6 +43,35 @@ def test_an_honest_candidate_steps_back_as_rarely_as_stated() -> None:
     assert false <= max(1, 3 * FALSE_STEP_BACKS * runs)
 
 
+@pytest.mark.parametrize("callers", [60, 300])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_callers_who_differ_are_no_reason(callers: int, share: float) -> None:
+    assert [simulate_labels(callers, share, 120, seed)[0] for seed in range(10)] == [""] * 10
+
+
+def test_a_greater_loss_is_found_among_callers_who_differ() -> None:
+    assert all(simulate_labels(300, 0.5, 120, seed, worse=3.0)[0] for seed in range(5))
+
+
+def test_rows_that_are_alike_in_a_request_are_no_reason() -> None:
+    random, guardrail = np.random.default_rng(3), Loss()
+    memory, answer = AnswerMemory(BINARY), np.full((20, 1), 0.3, np.float32)
+    for number in range(600):
+        memory.keep(b"%d" % number, number % 2, int(random.integers(GROUPS)), answer)
+        label = "true" if random.random() < 0.3 else "false"
+        memory.add_labels([(f"{number}/{row}", label) for row in range(20)])
+        assert guardrail.look(memory.losses, 0.0) == ""
+    assert guardrail.now["labelled"] == 300
+
+
+def test_few_callers_are_too_few() -> None:
+    losses, guardrail = NO_LOSSES.copy(), Loss()
+    losses[:, :3] = 1000, 500, 300
+    losses[1, :, 1] *= 1.5
+    assert guardrail.look(losses, 0.0) == ""
+    assert guardrail.now == {"waits for": "more callers: those of one version are in 3 of 16 groups, 14 are needed"}
+
+
 @pytest.mark.parametrize(
     ("target", "answers", "label", "kept", "loss"),
     [
@@ -48,6 +80,7 @@ def test_an_honest_candidate_steps_back_as_rarely_as_stated() -> None:
         (BINARY, [1.0], 0, "false", -np.log(1e-4)),
         (CLASSES, [0.1, 0.2, 0.7], 1, '"b"', -np.log(0.2)),
         (NUMBER, [5.0, 1.0, 9.0], 8.0, 8.0, 0.3),
+        (NUMBER, [5.0, 1.0, 9.0], 1e300, 1e300, 16.0),
     ],
 )
 def test_a_label_finds_its_answer(
@@ -56,25 +89,28 @@ def test_a_label_finds_its_answer(
     given = np.array([answers], np.float32)
     assert measure_losses(target, given, np.array([label]))[0] == pytest.approx(loss, abs=1e-6)
     memory = AnswerMemory(target)
-    memory.keep(b"id", 1, given)
+    memory.keep(b"id", 1, 7, given)
     memory.add_labels([("id", kept), ("id", kept), ("other", kept), ("id/1", kept)])
-    assert memory.losses.tolist() == [[0, 0, 0], pytest.approx([1, loss, loss**2], abs=1e-5)]
+    assert memory.losses[1, 7].tolist() == pytest.approx([1, loss, loss**2], abs=1e-5)
+    assert memory.losses.sum(axis=(0, 1)).tolist() == memory.losses[1, 7].tolist()
 
 
-def test_rows_of_a_request_have_labels_of_their_own() -> None:
+def test_rows_of_a_request_have_labels_of_their_own_and_count_as_one() -> None:
     memory = AnswerMemory(NUMBER)
-    memory.keep(b"id", 0, np.array([[1.0], [2.0], [3.0]], np.float32))
+    memory.keep(b"id", 0, 0, np.array([[1.0], [2.0], [3.0]], np.float32))
     memory.add_labels([("id/0", 11.0), ("id/2", 23.0), ("id/7", 1.0), ("id/x", 1.0)])
-    assert memory.losses[0].tolist() == pytest.approx([2, 3, 5])
+    assert memory.losses[0, 0].tolist() == pytest.approx([1, 1.5, 2.25])
+    memory.add_labels([("id/1", 5.0), ("id/1", 70.0)])
+    assert memory.losses[0, 0].tolist() == pytest.approx([1, 1.1, 1.21])
 
 
 def test_what_is_kept_is_bounded_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 256)
     memory, answer = AnswerMemory(NUMBER), np.zeros((1, 3), np.float32)
     for number in range(4000):
-        memory.keep(b"%d" % number, 0, answer)
+        memory.keep(b"%d" % number, 0, 0, answer)
     memory.add_labels([(str(number), 1.0) for number in range(2000)])
-    first = memory.losses[0, 0]
+    first = memory.losses[0, 0, 0]
     memory.add_labels([(str(number), 1.0) for number in range(2000, 4000)])
     assert 30 < first < 256
-    assert 0.5 < first / (memory.losses[0, 0] - first) < 2
+    assert 0.5 < first / (memory.losses[0, 0, 0] - first) < 2

@@ -36,6 +36,17 @@ def test_who_comes_later_reads_it(tmp_path: Path) -> None:
     assert (late.number, late.value) == (1, 1)
 
 
+def test_a_name_that_begins_alike_is_another(tmp_path: Path) -> None:
+    share = Agreement("share_de", tmp_path)
+    share.propose(1, 0)
+    for name in ("share_de_2", "share_de_north", "share_de_000000001"):
+        other = Agreement(name, tmp_path)
+        assert all(other.propose(name, number) for number in range(module.KEPT + 1))
+    share.read()
+    late = Agreement("share_de", tmp_path)
+    assert (share.number, share.value) == (late.number, late.value) == (1, 1)
+
+
 def test_few_files_are_kept(tmp_path: Path) -> None:
     agreement = Agreement("share", tmp_path)
     assert all(agreement.propose(number, number) for number in range(100))

@@ -48,6 +48,21 @@ def test_what_others_published_is_added(reference: Reference, tmp_path: Path) ->
     serve(Doubling(), scenario, reference=reference)
 
 
+def test_the_files_of_a_model_whose_name_begins_alike_stay(
+    reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_DEAD", 1)
+    others = [tmp_path / f"{KIND}_{rest}_99999999.json" for rest in ("2", "3", "north")]
+    for path in others:
+        path.write_text("[]")
+
+    async def scenario(dataplane: Dataplane) -> None:
+        watch(dataplane).share(tmp_path)
+
+    serve(Doubling(), scenario, reference=reference)
+    assert all(path.exists() for path in others)
+
+
 @pytest.mark.parametrize("changes", [{"reference": "cd", "version": "2"}, {"model": "another"}])
 def test_a_worker_that_serves_the_next_model_is_left_out(
     reference: Reference, tmp_path: Path, changes: dict[str, str]

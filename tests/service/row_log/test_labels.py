@@ -19,6 +19,7 @@ from ekiben.service.row_log.ids_seen import IdsSeen
 from ekiben.service.row_log.label_log import LabelLog
 from ekiben.service.row_log.labels import LabelReader, Labels, Receipt
 from ekiben.service.row_log.latest_labels import LatestLabels
+from ekiben.service.row_log.watched_labels import WatchedLabels
 from tests.service.row_log.log_reading import read_labels, read_latest
 
 LATE = Target(name="late", classes=(False, True))
@@ -215,6 +216,24 @@ def test_what_can_t_be_written_is_rejected_and_may_be_sent_again(
     keep_all(folder, scenario)
     assert read_labels(folder) == [("logged", "true")]
     assert "labels are rejected" in caplog.text
+
+
+def test_a_watcher_that_fails_keeps_nobody_waiting(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def fail(labels: Labels) -> None:
+        raise OverflowError
+
+    async def scenario(log: LabelLog) -> None:
+        watched = WatchedLabels(log.keep)
+        watched.watchers = {"first": fail, "second": lambda labels: seen.extend(labels.ids)}
+        async with asyncio.timeout(10):
+            together = [watched.keep(read(PRICE, {"id": one, "label": 1e300})) for one in "ab"]
+            assert [receipt.added for receipt in await asyncio.gather(*together)] == [1, 1]
+        assert seen == ["a", "b"]
+
+    keep_all(tmp_path, scenario, PRICE)
+    assert "first: labels can't be taken" in caplog.text
 
 
 def test_labels_that_wait_for_a_slow_disk_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
