@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from ekiben.contract.errors import UserError
@@ -44,33 +45,49 @@ def add_path(source: str, path: str) -> str:
 
 def read(source: str) -> bytes:
     """Return what a URL or a file holds; raise Unreachable, naming it, if it can't be read."""
+    return fetch(source) if is_url(source) else _read_file(source)
+
+
+def fetch(url: str, body: bytes | None = None, timeout_s: float = TIMEOUT_S) -> bytes:
+    """Return what a service answers, to a POST if there is a JSON body; raise Unreachable, naming the URL, if not."""
     try:
-        content = _fetch(source) if is_url(source) else _read_file(Path(source))
+        with urllib.request.urlopen(_build_request(url, body), timeout=timeout_s) as answer:
+            return _read_whole(answer, url)
     except urllib.error.HTTPError as error:
-        raise Unreachable(f"{source} answers {error.code}: {_explain(error)}") from None
+        raise Unreachable(f"{url} answers {error.code}: {_explain(error)}") from None
     except urllib.error.URLError as error:
-        reason = getattr(error.reason, "strerror", None) or error.reason
-        raise Unreachable(f"{source} can't be reached ({reason}): is the service running?") from None
+        raise Unreachable(f"{url} can't be reached ({_name_reason(error)}): is the service running?") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Unreachable(f"{source} can't be read ({reason}): name a service's URL or a file saved from it") from None
+        raise Unreachable(f"{url} gives no answer ({_name_reason(error)}): name a service's URL") from None
+
+
+def _build_request(url: str, body: bytes | None) -> urllib.request.Request:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
+    if token := os.environ.get(TOKEN):
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    return request
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return _read_whole(file, path)
+    except (OSError, ValueError) as error:
+        advice = "name a service's URL or a file saved from it"
+        raise Unreachable(f"{path} can't be read ({_name_reason(error)}): {advice}") from None
+
+
+def _read_whole(stream: IO[bytes], source: str) -> bytes:
+    content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise Unreachable(f"{source} holds more than {MAX_BYTES} bytes: that is none of ours")
     return content
 
 
-def _fetch(url: str) -> bytes:
-    request = urllib.request.Request(url)
-    if token := os.environ.get(TOKEN):
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-        content: bytes = answer.read(MAX_BYTES + 1)
-        return content
-
-
-def _read_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+def _name_reason(error: Exception) -> str:
+    """Return what the system says of an error, else what Python says."""
+    inner = getattr(error, "reason", error)
+    return printable(str(getattr(inner, "strerror", None) or inner))
 
 
 def _explain(error: urllib.error.HTTPError) -> str:
