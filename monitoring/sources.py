@@ -4,12 +4,11 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, parse_reference
 from ekiben.contract.reference.snapshot import Snapshot, parse_snapshot
-from ekiben.monitoring.fetching import add_path, is_url, read, read_all
+from ekiben.monitoring.fetching import add_path, find_path, is_url, read, read_all
 
 PATH = "/monitoring"
 NAMED = re.compile(r"/models/[^/]+")  # after it, one of several models of a service
@@ -37,7 +36,7 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
 
 def add_days(source: str) -> str:
     """Return where a service has all of its days; another source as it is."""
-    return add_path(source, f"{PATH}/days") if PATH not in urlsplit(source).path else source
+    return add_path(source, f"{PATH}/days") if PATH not in find_path(source) else source
 
 
 def _find_stored(snapshot: Snapshot) -> Reference:
@@ -66,7 +65,7 @@ def _check(content: bytes, source: str, wanted: str) -> Reference:
 
 def _find_root(url: str) -> str:
     """Return where a service has the monitoring of the model that the URL names, or of its first."""
-    if PATH not in urlsplit(url).path:
+    if PATH not in find_path(url):
         return url.rstrip("/") + PATH
     before, _, after = url.partition(PATH)
     named = NAMED.match(after)

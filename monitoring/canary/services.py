@@ -1,15 +1,19 @@
 """What a canary needs of a running service: to read its state, and to say a share."""
 
 import json
+import os
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
-from pydantic import AfterValidator, TypeAdapter
+from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ekiben.contract.text_lines import printable
 from ekiben.monitoring.fetching import Unreachable, fetch
 
 LOAD_TIMEOUT_S = 60.0  # loading a version takes its time
+ADVICE = "name the URL of a service of this version"
+T = TypeVar("T")
 Printable = Annotated[str, AfterValidator(printable)]
 
 
@@ -23,14 +27,29 @@ class State:
 
     model: Printable
     status: Printable
-    share: float
-    changed: float = 0.0
+    share: FiniteFloat
+    changed: FiniteFloat = 0.0
     champion: Printable = ""
     candidate: Printable = ""
     reason: Printable = ""
 
 
-STATES = TypeAdapter(list[State])
+@dataclass(frozen=True)
+class States:
+    """The canaries of a service of several models."""
+
+    canaries: Annotated[list[State], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A service's answer to a share."""
+
+    changed: FiniteFloat
+
+
+SHOWN: TypeAdapter[State | States] = TypeAdapter(State | States)
+TAKEN = TypeAdapter(Taken)
 
 
 class Service:
@@ -43,8 +62,8 @@ class Service:
 
     def read(self) -> State:
         """Return the state of its canary; raise ServiceFailed if there is no answer."""
-        answered = self._ask("/monitoring/canary")
-        listed = STATES.validate_python(answered.get("canaries", [answered]))
+        answered = self._ask("/monitoring/canary", SHOWN)
+        listed = answered.canaries if isinstance(answered, States) else [answered]
         found = [one for one in listed if not self._model or one.model == self._model]
         if len(found) != 1:
             names = ", ".join(one.model for one in listed)
@@ -54,22 +73,23 @@ class Service:
     def set_share(self, version: str, share: float, force: bool = False) -> float:
         """Let a version answer a share of the callers; return when it was said. Raises ServiceFailed."""
         parameters = {"version": version, "share": share} | ({"force": True} if force else {})
-        return float(self._load(parameters)["changed"])
+        return self._load(parameters).changed
 
     def stop(self) -> None:
         """Let the champion answer everyone; raises ServiceFailed."""
         self._load({"share": 0})
 
-    def _load(self, parameters: dict[str, Any]) -> Any:
+    def _load(self, parameters: dict[str, Any]) -> Taken:
         self._model = self._model or self.read().model
-        return self._ask(f"/v2/repository/models/{self._model}/load", {"parameters": parameters})
+        name = quote(os.fsencode(self._model), safe="")
+        return self._ask(f"/v2/repository/models/{name}/load", TAKEN, {"parameters": parameters})
 
-    def _ask(self, path: str, body: Any = None) -> Any:
-        """Return what it answers, as JSON."""
+    def _ask(self, path: str, form: TypeAdapter[T], body: Any = None) -> T:
+        """Return what it answers to a path."""
         url, content = self.url + path, None if body is None else json.dumps(body).encode()
         try:
-            return json.loads(fetch(url, content, LOAD_TIMEOUT_S))
+            return form.validate_json(fetch(url, content, LOAD_TIMEOUT_S))
         except Unreachable as error:
             raise ServiceFailed(str(error)) from None
-        except ValueError:
-            raise ServiceFailed(f"{url} answers no JSON: name the URL of a service") from None
+        except ValidationError:
+            raise ServiceFailed(f"{url} answers something else than a canary: {ADVICE}") from None
