@@ -8,6 +8,7 @@ from pathlib import Path
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, parse_reference
 from ekiben.contract.reference.snapshot import Snapshot, parse_snapshot
+from ekiben.contract.text_lines import printable
 from ekiben.monitoring.fetching import add_path, find_path, is_url, read, read_all
 
 PATH = "/monitoring"
@@ -43,16 +44,18 @@ def _find_stored(snapshot: Snapshot) -> Reference:
     """Return the reference of the model in the BentoML store that the snapshot is of."""
     from ekiben.model.store import find_model, open_stored
 
+    wanted = printable(f"{snapshot.model} {snapshot.version}")
     advice = "name a running service of it too, or give its reference.json with --reference"
     try:
         model = open_stored(find_model(snapshot.model))
     except InvalidModel as error:
-        raise InvalidModel(
-            f"the reference of {snapshot.model} {snapshot.version} is needed ({error}): {advice}"
-        ) from None
+        reason = printable(str(error))
+        raise InvalidModel(f"the reference of {wanted} is needed ({reason}): {advice}") from None
     if REFERENCE_FILE not in model.manifest.files or model.reference_digest != snapshot.reference:
         found = f"the BentoML store has {model.name} {model.version}"
-        raise InvalidModel(f"{found}, whose reference is not that of the snapshots' {snapshot.version}: {advice}")
+        raise InvalidModel(
+            f"{found}, whose reference is not that of the snapshots' {printable(snapshot.version)}: {advice}"
+        )
     return _check((model.path / REFERENCE_FILE).read_bytes(), str(model.path / REFERENCE_FILE), snapshot.reference)
 
 
