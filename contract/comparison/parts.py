@@ -51,8 +51,8 @@ NONE = Field((0,) * len(BOUNDS), min_length=len(BOUNDS), max_length=len(BOUNDS))
 class LabelCount(Frozen):
     """What became of the labels, and what they say; sums are whole numbers of `losses.STEPS`."""
 
-    received: Count = 0
-    repeated: Count = 0  # of an id whose label was here before: the first one counts
+    received: Count = 0  # as often as they were sent: one that goes to two replicas comes twice
+    repeated: Count = 0  # of an id that had a label from an earlier request: that one counts
     loss: Sum = 0  # the champion's
     gained: int = Field(0, ge=-MAX_SUM, le=MAX_SUM)  # by how much the challenger's was smaller
     rows: tuple[Count, ...] = NONE

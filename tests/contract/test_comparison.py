@@ -171,6 +171,16 @@ def test_text_and_page_say_the_same_and_names_are_text_in_them() -> None:
     assert POLICY.replace("'", "&#x27;") in page
 
 
+def test_a_label_that_is_sent_to_two_replicas_came_twice_and_counts_once() -> None:
+    parts = []
+    for comparison, received in ((compare("a", labels=100), 100), (compare("b", seed=1), 100)):
+        part = comparison.parts[0]
+        labels = part.labels.model_copy(update={"received": received})
+        parts.append(comparison.model_copy(update={"parts": (part.model_copy(update={"labels": labels}),)}))
+    said = render_text(judge(merge_comparisons(dict(zip("ab", parts, strict=True)))))
+    assert "200 labels came, over all requests and replicas; 100 found a pair of answers" in said
+
+
 def test_slices_are_few_and_of_the_most_frequent_values() -> None:
     names = [f"f{index}" for index in range(12)]
     values = tuple(f"v{index}" for index in range(30))
