@@ -4,12 +4,12 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, parse_reference
 from ekiben.contract.reference.snapshot import Snapshot, parse_snapshot
-from ekiben.monitoring.fetching import add_path, is_url, read, read_all
+from ekiben.contract.text_lines import printable
+from ekiben.monitoring.fetching import add_path, find_path, is_url, read, read_all
 
 PATH = "/monitoring"
 NAMED = re.compile(r"/models/[^/]+")  # after it, one of several models of a service
@@ -37,23 +37,25 @@ def find_reference(snapshots: Mapping[str, Snapshot], file: Path | None) -> Refe
 
 def add_days(source: str) -> str:
     """Return where a service has all of its days; another source as it is."""
-    return add_path(source, f"{PATH}/days") if PATH not in urlsplit(source).path else source
+    return add_path(source, f"{PATH}/days") if PATH not in find_path(source) else source
 
 
 def _find_stored(snapshot: Snapshot) -> Reference:
     """Return the reference of the model in the BentoML store that the snapshot is of."""
     from ekiben.model.store import find_model, open_stored
 
+    wanted = printable(f"{snapshot.model} {snapshot.version}")
     advice = "name a running service of it too, or give its reference.json with --reference"
     try:
         model = open_stored(find_model(snapshot.model))
     except InvalidModel as error:
-        raise InvalidModel(
-            f"the reference of {snapshot.model} {snapshot.version} is needed ({error}): {advice}"
-        ) from None
+        reason = printable(str(error))
+        raise InvalidModel(f"the reference of {wanted} is needed ({reason}): {advice}") from None
     if REFERENCE_FILE not in model.manifest.files or model.reference_digest != snapshot.reference:
         found = f"the BentoML store has {model.name} {model.version}"
-        raise InvalidModel(f"{found}, whose reference is not that of the snapshots' {snapshot.version}: {advice}")
+        raise InvalidModel(
+            f"{found}, whose reference is not that of the snapshots' {printable(snapshot.version)}: {advice}"
+        )
     return _check((model.path / REFERENCE_FILE).read_bytes(), str(model.path / REFERENCE_FILE), snapshot.reference)
 
 
@@ -66,7 +68,7 @@ def _check(content: bytes, source: str, wanted: str) -> Reference:
 
 def _find_root(url: str) -> str:
     """Return where a service has the monitoring of the model that the URL names, or of its first."""
-    if PATH not in urlsplit(url).path:
+    if PATH not in find_path(url):
         return url.rstrip("/") + PATH
     before, _, after = url.partition(PATH)
     named = NAMED.match(after)

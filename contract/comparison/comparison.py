@@ -7,12 +7,13 @@ and counts once, as the later one has it.
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
 from ekiben.contract.comparison.parts import Part, sum_parts
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.bins import Frozen
 from ekiben.contract.schema import Target
+from ekiben.contract.text_lines import printable
 
 
 class InvalidComparison(UserError):
@@ -34,7 +35,7 @@ class Comparison(Frozen):
     target: Target
     champion: Version
     challenger: Version
-    edges: tuple[float, ...]
+    edges: tuple[FiniteFloat, ...] = Field(min_length=1)
     slices: dict[str, tuple[str, ...]]  # the names of each feature's slices
     parts: tuple[Part, ...]
     summary: dict[str, object] = Field(default_factory=dict)  # for whom reads it; it follows from the rest
@@ -45,8 +46,12 @@ class Comparison(Frozen):
         return self.model, self.champion.digest, self.challenger.digest, self.edges, sorted(self.slices.items())
 
     def add_up(self) -> Part:
-        """Return all parts as one."""
-        return sum_parts(self.parts, len(self.edges) + 1, {name: len(names) for name, names in self.slices.items()})
+        """Return all parts as one; raise InvalidComparison if the sums are beyond what a part can hold."""
+        try:
+            return sum_parts(self.parts, len(self.edges) + 1, {name: len(names) for name, names in self.slices.items()})
+        except ValidationError:
+            sentence = f"the counts of {_describe(self)} add up to more than any service counts: save them again"
+            raise InvalidComparison(printable(sentence)) from None
 
 
 def merge_comparisons(comparisons: Mapping[str, Comparison]) -> Comparison:
@@ -57,10 +62,8 @@ def merge_comparisons(comparisons: Mapping[str, Comparison]) -> Comparison:
     (name, first), *others = comparisons.items()
     for other, comparison in others:
         if comparison.identity != first.identity:
-            raise InvalidComparison(
-                f"{name} compares {_describe(first)}, {other} {_describe(comparison)}: only comparisons of the same "
-                "two versions add up"
-            )
+            found = f"{name} compares {_describe(first)}, {other} {_describe(comparison)}"
+            raise InvalidComparison(printable(f"{found}: only comparisons of the same two versions add up"))
     parts: dict[str, Part] = {}
     for part in (part for comparison in comparisons.values() for part in comparison.parts):
         if part.source not in parts or part.weight > parts[part.source].weight:
@@ -76,9 +79,8 @@ def parse_comparison(content: bytes, source: str) -> Comparison:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"]
-        raise InvalidComparison(
-            f"{source} is not a comparison of `GET /monitoring/challenger` ({reason}): save it again"
-        ) from None
+        sentence = f"{source} is not a comparison of `GET /monitoring/challenger` ({reason}): save it again"
+        raise InvalidComparison(printable(sentence)) from None
     sizes = {name: len(names) for name, names in comparison.slices.items()}
     for part in comparison.parts:
         counts = [len(one) for counted in part.slices.values() for one in (counted.rows, counted.disagreed)]

@@ -105,7 +105,8 @@ def _describe_labels(judgement: Judgement) -> Iterator[str]:
     labels = judgement.total.labels
     if not labels.received:
         return
-    yield f"{labels.received:,} labels came, {judgement.labels:,} found a pair of answers that is still kept."
+    came = f"{labels.received:,} labels came, over all requests and replicas"
+    yield f"{came}; {judgement.labels:,} found a pair of answers that is still kept."
     if labels.repeated:
         yield f"{labels.repeated:,} came for rows that had one: the first counts."
     if judgement.labels:

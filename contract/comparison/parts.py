@@ -1,14 +1,16 @@
 """What one process knows of two models on the same rows, in counts and sums, which add up."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, FiniteFloat
 
 from ekiben.contract.comparison.evidence import BOUNDS, Evidence, add_up
 from ekiben.contract.reference.bins import Frozen
 
+MAX_COUNT, MAX_SUM = 2**63, 2**128  # beyond any service; a float holds them
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Sum = Annotated[int, Field(ge=0, le=MAX_SUM)]
 Reason = Literal["waiting", "rejected", "unknown", "failed"]
 DROPPED: Mapping[Reason, str] = {
     "waiting": "no idle time to score them in",
@@ -21,9 +23,9 @@ DROPPED: Mapping[Reason, str] = {
 class Timing(Frozen):
     """What an engine took for rows, in batches of its own."""
 
-    rows: int = 0
-    batches: int = 0
-    seconds: float = 0.0
+    rows: Count = 0
+    batches: Count = 0
+    seconds: FiniteFloat = Field(0.0, ge=0, le=MAX_COUNT)
 
     @property
     def row_us(self) -> float:
@@ -39,8 +41,8 @@ class Timing(Frozen):
 class SliceCount(Frozen):
     """The rows of each of a feature's slices, and those to which both models give different labels."""
 
-    rows: tuple[int, ...]
-    disagreed: tuple[int, ...]
+    rows: tuple[Count, ...]
+    disagreed: tuple[Count, ...]
 
 
 NONE = Field((0,) * len(BOUNDS), min_length=len(BOUNDS), max_length=len(BOUNDS))
@@ -49,12 +51,12 @@ NONE = Field((0,) * len(BOUNDS), min_length=len(BOUNDS), max_length=len(BOUNDS))
 class LabelCount(Frozen):
     """What became of the labels, and what they say; sums are whole numbers of `losses.STEPS`."""
 
-    received: int = Field(0, ge=0)
-    repeated: int = Field(0, ge=0)  # of an id whose label was here before: the first one counts
-    loss: int = 0  # the champion's
-    gained: int = 0  # by how much the challenger's was smaller
-    rows: tuple[int, ...] = NONE
-    squares: tuple[int, ...] = NONE
+    received: Count = 0  # as often as they were sent: one that goes to two replicas comes twice
+    repeated: Count = 0  # of an id that had a label from an earlier request: that one counts
+    loss: Sum = 0  # the champion's
+    gained: int = Field(0, ge=-MAX_SUM, le=MAX_SUM)  # by how much the challenger's was smaller
+    rows: tuple[Count, ...] = NONE
+    squares: tuple[Sum, ...] = NONE
 
     @property
     def evidence(self) -> Evidence:
@@ -66,13 +68,13 @@ class Part(Frozen):
     """What one process compared."""
 
     source: str  # the process
-    since: datetime
-    until: datetime
-    answered: int = Field(0, ge=0)  # rows that the champion answered
-    compared: int = Field(0, ge=0)
-    dropped: dict[Reason, int] = Field(default_factory=dict)
-    differences: tuple[int, ...]  # rows in each bin of the histogram
-    disagreed: int = Field(0, ge=0)
+    since: AwareDatetime
+    until: AwareDatetime
+    answered: Count = 0  # rows that the champion answered
+    compared: Count = 0
+    dropped: dict[Reason, Count] = Field(default_factory=dict)
+    differences: tuple[Count, ...]  # rows in each bin of the histogram
+    disagreed: Count = 0
     slices: dict[str, SliceCount] = Field(default_factory=dict)
     champion: Timing = Timing()
     challenger: Timing = Timing()

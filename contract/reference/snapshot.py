@@ -14,6 +14,7 @@ from ekiben.contract.errors import UserError
 from ekiben.contract.reference.bins import Frozen
 from ekiben.contract.reference.counting import ByName
 from ekiben.contract.reference.reference import Distribution, Reference
+from ekiben.contract.text_lines import printable
 
 Span = Literal["minutes", "hours", "days"]
 LENGTHS: Mapping[Span, timedelta] = {
@@ -106,7 +107,8 @@ def parse_snapshot(content: bytes, source: str) -> Snapshot:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"]
-        raise InvalidSnapshot(f"{source} is not a snapshot of `GET /monitoring` ({reason}): save it again") from None
+        sentence = f"{source} is not a snapshot of `GET /monitoring` ({reason}): save it again"
+        raise InvalidSnapshot(printable(sentence)) from None
 
 
 def merge_snapshots(snapshots: Mapping[str, Snapshot]) -> Snapshot:
@@ -117,10 +119,8 @@ def merge_snapshots(snapshots: Mapping[str, Snapshot]) -> Snapshot:
     (name, first), *others = snapshots.items()
     for other, snapshot in others:
         if (snapshot.model, snapshot.reference) != (first.model, first.reference):
-            raise InvalidSnapshot(
-                f"{name} is of {first.model} {first.version}, {other} of {snapshot.model} {snapshot.version}: "
-                "only snapshots of one model add up"
-            )
+            found = f"{name} is of {first.model} {first.version}, {other} of {snapshot.model} {snapshot.version}"
+            raise InvalidSnapshot(printable(f"{found}: only snapshots of one model add up"))
         if snapshot.span != first.span:
             raise InvalidSnapshot(
                 f"{name} has {first.span}, {other} has {snapshot.span}: take both from the same address, "

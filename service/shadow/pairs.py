@@ -2,17 +2,16 @@
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers
+from ekiben.service.shadow.early_labels import EarlyLabels
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, Piece
 
 MAX_PAIRS, MAX_VALUES = 2**17, 2**21  # rows: with their ids 38 MiB; the values of both answers, 8 MiB
-MAX_EARLY = 2**14  # labels that wait for their pair: of rows that are still to be scored, or gone, or another worker's
 Key = bytes | tuple[bytes, int]
 
 
@@ -36,7 +35,7 @@ class Pairs:
         self._end = 0  # how many rows were ever added
         self._places: dict[Key, tuple[int, int, bool]] = {}  # where a piece begins, its rows, and whether it is single
         self._order: deque[tuple[Key, int]] = deque()  # the same keys and beginnings, the oldest first
-        self._early: dict[bytes, float] = {}  # labels by id
+        self._early = EarlyLabels()
 
     def add(self, pieces: Sequence[Piece], champion: Answers, challenger: Answers, finite: NDArray[np.bool_]) -> None:
         """Take the answers to all pieces, (rows, outputs) each; `finite`, (rows,), are those that can be compared."""
@@ -58,13 +57,12 @@ class Pairs:
                 del self._places[key]
 
     def match(self, ids: Sequence[bytes], labels: Sequence[float]) -> Matched:
-        """Give labels to their pairs; what finds none waits for it, the latest MAX_EARLY of them."""
+        """Give labels to their pairs; what finds none waits for it, the latest of them."""
         places, values, repeated = [], [], 0
         unplaced: list[int] = []
         for position, (one, label) in enumerate(zip(ids, labels, strict=True)):
             place = self._find(one)
             if place is None:
-                self._early.setdefault(one, label)
                 unplaced.append(position)
             elif self._open[place]:
                 self._open[place], self._labelled[place] = False, True
@@ -72,24 +70,12 @@ class Pairs:
                 values.append(label)
             elif self._labelled[place]:
                 repeated += 1
-        for one in list(islice(self._early, max(len(self._early) - MAX_EARLY, 0))):
-            del self._early[one]
+        self._early.add([ids[position] for position in unplaced], [labels[position] for position in unplaced])
         return Matched(np.array(places, np.intp), np.array(values, np.float64), repeated, unplaced)
 
     def take_early(self, pieces: Sequence[Piece]) -> tuple[list[bytes], list[float]]:
         """Return the labels that were here before these pieces."""
-        if not self._early:
-            return [], []
-        bases = {one.rpartition(b"/")[0] for one in self._early}
-        wanted: list[bytes] = []
-        for piece in pieces:
-            if piece.single:
-                wanted.append(piece.prediction_id)
-            elif piece.prediction_id in bases:
-                first = piece.chunk * CHUNK_ROWS
-                wanted += [b"%b/%d" % (piece.prediction_id, row) for row in range(first, first + piece.rows)]
-        found = [one for one in wanted if one in self._early]
-        return found, [self._early.pop(one) for one in found]
+        return self._early.take(pieces)
 
     def read(self, places: NDArray[np.intp]) -> tuple[Answers, Answers]:
         """Return the champion's and the challenger's answers."""

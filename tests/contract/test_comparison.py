@@ -15,6 +15,7 @@ from ekiben.contract.comparison.comparison import (
 from ekiben.contract.comparison.comparison_page import render_page
 from ekiben.contract.comparison.comparison_text import describe_decision, render_text
 from ekiben.contract.comparison.judgement import judge, summarize
+from ekiben.contract.comparison.parts import MAX_SUM
 from ekiben.contract.comparison.slices import MAX_FEATURES, MAX_VALUES, Slicer
 from ekiben.contract.feature import Category
 from ekiben.contract.page import POLICY
@@ -92,13 +93,43 @@ def test_it_survives_json_and_says_its_summary() -> None:
         (lambda known: known["parts"].clear(), "holds no part"),
         (lambda known: known.update(kind="ekiben monitoring"), "is not a comparison of"),
         (lambda known: known["parts"][0]["labels"].update(rows=[1]), "is not a comparison of"),
+        (lambda known: known["parts"][0]["labels"]["squares"].__setitem__(0, 10**400), "labels.squares.0: "),
+        (lambda known: known["parts"][0]["labels"]["squares"].__setitem__(0, -1), "labels.squares.0: "),
+        (lambda known: known["parts"][0]["labels"]["rows"].__setitem__(0, -1), "labels.rows.0: "),
+        (lambda known: known["parts"][0]["labels"]["rows"].__setitem__(0, 10**400), "labels.rows.0: "),
+        (lambda known: known["parts"][0]["labels"].update(gained=-(10**400)), "labels.gained: "),
+        (lambda known: known["parts"][0]["labels"].update(loss=-1), "labels.loss: "),
+        (lambda known: known["parts"][0]["labels"].update(received=10**400), "labels.received: "),
+        (lambda known: known["parts"][0]["differences"].__setitem__(0, -1), "differences.0: "),
+        (lambda known: known["parts"][0]["slices"]["carrier"]["rows"].__setitem__(0, -1), "slices.carrier.rows.0: "),
+        (lambda known: known["parts"][0]["dropped"].update(waiting=-1), "dropped.waiting: "),
+        (lambda known: known["parts"][0].update(since="2026-11-27T10:00:00"), "since: .*timezone"),
+        (lambda known: known["parts"][0].update(until="2026-11-27T10:00:00"), "until: .*timezone"),
+        (lambda known: known["parts"][0]["champion"].update(rows=-1), "champion.rows: "),
+        (lambda known: known["parts"][0]["champion"].update(seconds=float("inf")), "champion.seconds: "),
+        (lambda known: known["edges"].__setitem__(0, float("nan")), "edges.0: "),
+        (lambda known: known.update(edges=[]), "edges: "),
+        (lambda known: known["slices"].update({EVIL: 3}), r"evil.>&\\x1b\[31m"),
     ],
 )
 def test_a_damaged_one_is_named(change: object, words: str) -> None:
     known = json.loads(compare("a").model_dump_json())
     change(known)  # type: ignore[operator]
-    with pytest.raises(InvalidComparison, match=f"^saved.json.*{words}"):
+    with pytest.raises(InvalidComparison, match=f"^saved.json.*{words}") as raised:
         parse_comparison(json.dumps(known).encode(), "saved.json")
+    assert str(raised.value).isprintable()
+
+
+def test_counts_at_their_limits_are_shown_and_sums_beyond_them_are_named() -> None:
+    comparison = compare("a", labels=100)
+    part = comparison.parts[0]
+    labels = part.labels
+    largest = labels.model_copy(update={"squares": (MAX_SUM,) * len(labels.squares), "gained": MAX_SUM})
+    huge = comparison.model_copy(update={"parts": (part.model_copy(update={"labels": largest}),)})
+    assert "of 1,007 answered rows" in render_text(judge(parse_comparison(huge.model_dump_json().encode(), "x")))
+    twice = huge.model_copy(update={"parts": (*huge.parts, huge.parts[0])})
+    with pytest.raises(InvalidComparison, match=r"^the counts of flights 1 with 2 add up to more than any service"):
+        judge(parse_comparison(twice.model_dump_json().encode(), "x"))
 
 
 def test_the_decision_is_a_sentence() -> None:
@@ -138,6 +169,16 @@ def test_text_and_page_say_the_same_and_names_are_text_in_them() -> None:
     assert "\x1b" not in text
     assert "<script" not in page
     assert POLICY.replace("'", "&#x27;") in page
+
+
+def test_a_label_that_is_sent_to_two_replicas_came_twice_and_counts_once() -> None:
+    parts = []
+    for comparison, received in ((compare("a", labels=100), 100), (compare("b", seed=1), 100)):
+        part = comparison.parts[0]
+        labels = part.labels.model_copy(update={"received": received})
+        parts.append(comparison.model_copy(update={"parts": (part.model_copy(update={"labels": labels}),)}))
+    said = render_text(judge(merge_comparisons(dict(zip("ab", parts, strict=True)))))
+    assert "200 labels came, over all requests and replicas; 100 found a pair of answers" in said
 
 
 def test_slices_are_few_and_of_the_most_frequent_values() -> None:

@@ -24,6 +24,7 @@ class Replica:
         self.tokens: set[str | None] = set()
         self.state: dict[str, Any] = {"model": "tries", "status": "none", "share": 0.0}
         self.steps_back_at = self.rejects_at = 2.0
+        self.rejection = "version 2 answers everyone already"
         self.lagging = 0  # answers that are of a worker that hasn't heard yet
 
     def read(self) -> dict[str, Any]:
@@ -38,7 +39,7 @@ class Replica:
         self.told.append(parameters)
         share = parameters["share"]
         if share >= self.rejects_at:
-            return 409, {"error": "version 2 answers everyone already"}
+            return 409, {"error": self.rejection}
         status = {0: "stopped", 1: "promoted"}.get(share, "running")
         changed = self.state.get("changed", 100.0) + 1
         self.state = {
@@ -155,9 +156,20 @@ def test_it_shows_and_stops(replicas: dict[str, Replica], monkeypatch: pytest.Mo
 
 def test_no_service_is_one_sentence(capsys: Capture) -> None:
     assert main(["canary", "http://127.0.0.1:9"]) == 2
-    assert (
-        "http://127.0.0.1:9 can't be reached (Connection refused): is the service running?" in capsys.readouterr().err
-    )
+    sentence = "http://127.0.0.1:9/monitoring/canary can't be reached (Connection refused): is the service running?"
+    assert sentence in capsys.readouterr().err
+
+
+def test_what_a_service_says_is_printable(replicas: dict[str, Replica], capsys: Capture) -> None:
+    evil = "\x1b[31m\nred"
+    first, second = replicas.values()
+    first.state |= {"status": "stepped back", "reason": evil}
+    assert run(replicas) == 0
+    second.rejects_at, second.rejection = 0.1, evil
+    assert run(replicas, "--version", "3", "--share", "10") == 2
+    out, err = capsys.readouterr()
+    assert "stepped back: \\x1b[31m\\nred\n" in out
+    assert "answers 409: \\x1b[31m\\nred\n" in err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from ekiben.contract.encoding import Encoded
 from ekiben.service.shadow import pairs as module
+from ekiben.service.shadow.early_labels import MAX_EARLY
 from ekiben.service.shadow.pairs import Pairs
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, Piece
 
@@ -73,11 +74,35 @@ def test_a_label_that_comes_first_waits_for_its_pair() -> None:
     assert pairs.take_early(pieces) == ([], [])
 
 
+def test_a_label_that_waits_for_an_id_that_comes_twice_is_taken_once() -> None:
+    pairs = Pairs(1)
+    pairs.match([b"a", b"b/1"], [1.0, 2.0])
+    pieces = [piece(b"a"), piece(b"b", 3), piece(b"a"), piece(b"b", 3)]
+    assert pairs.take_early(pieces) == ([b"a", b"b/1"], [1.0, 2.0])
+
+
+def test_labels_that_wait_for_other_requests_are_not_looked_at() -> None:
+    looked: list[bytes] = []
+
+    class Id(bytes):
+        def rpartition(self, separator: object) -> tuple[bytes, bytes, bytes]:
+            looked.append(self)
+            return super().rpartition(b"/")
+
+    pairs = Pairs(1)
+    pairs.match([Id(b"%d/1" % number) for number in range(100)], [1.0] * 100)
+    looked.clear()
+    pieces = [piece(b"%d" % number, 3) for number in range(95, 105)]
+    assert pairs.take_early(pieces) == ([b"%d/1" % number for number in range(95, 100)], [1.0] * 5)
+    assert len(looked) <= 5
+    assert pairs.take_early(pieces) == ([], [])
+
+
 def test_labels_that_wait_are_bounded() -> None:
     pairs = Pairs(1)
-    pairs.match([b"%d" % number for number in range(3 * module.MAX_EARLY)], [0.0] * 3 * module.MAX_EARLY)
-    pieces = [piece(b"%d" % number) for number in range(3 * module.MAX_EARLY)]
-    assert len(pairs.take_early(pieces)[0]) == module.MAX_EARLY
+    pairs.match([b"%d" % number for number in range(3 * MAX_EARLY)], [0.0] * 3 * MAX_EARLY)
+    pieces = [piece(b"%d" % number) for number in range(3 * MAX_EARLY)]
+    assert len(pairs.take_early(pieces)[0]) == MAX_EARLY
     assert pairs.take_early(pieces) == ([], [])
 
 
