@@ -161,6 +161,7 @@ def test_no_tcp_port_but_the_services_own(model: PackedModel, tmp_path: Path) ->
 
 def test_a_hangup_while_a_worker_starts_ends_nobody(model: PackedModel, tmp_path: Path) -> None:
     with serve(tmp_path, WORKERS="2") as server:
+        wait_until(lambda: server.log.read_text().count(" is ready") == 2, START_TIMEOUT_S)
         (first, second) = workers(server)
         first.kill()
         wait_until(lambda: len({one.pid for one in workers(server)} - {first.pid, second.pid}) == 1, 20)
