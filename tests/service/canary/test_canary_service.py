@@ -221,6 +221,7 @@ def test_everyone_and_back_is_one_call_each(champion: Server) -> None:
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"version": "3", "share": 1.5}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got 1.5"),
     ({"version": "3", "share": True}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got true"),
+    ({"version": "3", "share": 10**400}, 400, "expected a number from 0 (nobody) to 1 (everyone), got a huge integer"),
     ({"share": 0.5}, 400, "parameters.share: name the version that answers so many, as parameters.version"),
     ({"version": "9", "share": 0.5}, 404, "there is no version 9 of `tries` in the BentoML store"),
     ({"version": "2", "share": 0.5}, 409, "version 2 answers everyone already"),
