@@ -105,8 +105,9 @@ def test_shares_grow_to_everyone_and_callers_stay(hurried: None) -> None:
         state = await conductor.set_share("3", 1.0)
         assert (stage.version, stage.run, state.status, state.share) == ("3", None, "promoted", 1.0)
         assert state.reason == "version 3 answers everyone"
-        await conductor.set_share("2", 1.0)
+        state = await conductor.set_share("2", 1.0)
         assert stage.version == "2"
+        assert state.began == state.changed  # one word of a person is one moment
 
     play(scenario)
 

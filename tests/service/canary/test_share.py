@@ -25,6 +25,7 @@ def test_a_share_is_read(given: Any, share: float | None) -> None:
         ([1], "a list"),
         ("x", "'x'"),
     ],
+    ids=lambda one: type(one).__name__,
 )
 def test_what_is_no_share_is_one_sentence(given: Any, shown: str) -> None:
     with pytest.raises(BadRequest) as caught:
