@@ -18,7 +18,7 @@ SLOWER, SLOWER_S = 2.0, 0.001  # a candidate may take twice as long, and a milli
 
 @dataclass
 class Slowness:
-    """Answers more than 1% of its callers after twice the champion's 99th percentile, and a millisecond more at least."""
+    """Takes more than twice the champion's 99th percentile, and a millisecond more, for over 1% of its answers."""
 
     name: str = "p99"
     progress: float = 0.0

@@ -234,11 +234,15 @@ def test_what_can_not_begin_is_said(champion: Server) -> None:
     assert read_state(champion)["status"] == "promoted"
 
 
-def test_share_0_and_unload_stop_it(champion: Server) -> None:
-    for stop in (lambda: load(champion, share=0), lambda: unload(champion, version="3")):
+def test_share_0_unload_and_the_command_stop_it(champion: Server) -> None:
+    for stop in (
+        lambda: load(champion, share=0)["version"] != "2",
+        lambda: unload(champion, version="3"),
+        lambda: main(["canary", champion.url, "--stop"]),
+    ):
         load(champion, version="3", share=0.5)
         settle(champion, "3", 0.5)
-        stop()
+        assert not stop()  # the command's exit code
         settle(champion, "3", 0.0)
         assert read_state(champion)["reason"] == "stopped by a person"
 
