@@ -5,6 +5,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ekiben.monitoring.canary.services import Service
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 STEPPED_BACK = 3  # the exit code
@@ -35,7 +37,7 @@ def add_commands(commands: "Commands") -> None:
 def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Say a share, walk up several, stop, or show what there is."""
     from ekiben.monitoring.canary.services import Service
-    from ekiben.monitoring.canary.walk import SteppedBack, Walk, describe_state
+    from ekiben.monitoring.canary.walk import SteppedBack, Walk
 
     shares = options.steps or ([options.share] if options.share else [])
     if bool(shares) != bool(options.version):
@@ -45,14 +47,28 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         try:
             Walk(services, options.version, _say, options.force).go(shares, options.every)
         except SteppedBack as stepped_back:
-            _say(f"{stepped_back}\nversion {options.version} answers nobody any more, on any of the services named")
+            _say(str(stepped_back))
             return STEPPED_BACK
         return 0
-    for service in services:
-        if options.stop:
-            service.stop()
-        _say(f"{service.url}: {describe_state(service.read())}")
+    _show(services, options.stop)
     return 0
+
+
+def _show(services: "list[Service]", stop: bool) -> None:
+    """Show each service's canary, perhaps once it is stopped; raise ServiceFailed, naming those that don't answer."""
+    from ekiben.monitoring.canary.services import ServiceFailed
+    from ekiben.monitoring.canary.walk import describe_state
+
+    failures = []
+    for service in services:
+        try:
+            if stop:
+                service.stop()
+            _say(f"{service.url}: {describe_state(service.read())}")
+        except ServiceFailed as error:  # the others are to be told all the same
+            failures.append(str(error))
+    if failures:
+        raise ServiceFailed("; ".join(failures))
 
 
 def read_share(text: str) -> float:

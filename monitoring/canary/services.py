@@ -50,6 +50,7 @@ class Taken:
 
 SHOWN: TypeAdapter[State | States] = TypeAdapter(State | States)
 TAKEN = TypeAdapter(Taken)
+STOPPED = TypeAdapter(dict[str, Any])  # the version that answers
 
 
 class Service:
@@ -73,16 +74,16 @@ class Service:
     def set_share(self, version: str, share: float, force: bool = False) -> float:
         """Let a version answer a share of the callers; return when it was said. Raises ServiceFailed."""
         parameters = {"version": version, "share": share} | ({"force": True} if force else {})
-        return self._load(parameters).changed
+        return self._load(parameters, TAKEN).changed
 
     def stop(self) -> None:
         """Let the champion answer everyone; raises ServiceFailed."""
-        self._load({"share": 0})
+        self._load({"share": 0}, STOPPED)
 
-    def _load(self, parameters: dict[str, Any]) -> Taken:
+    def _load(self, parameters: dict[str, Any], form: TypeAdapter[T]) -> T:
         self._model = self._model or self.read().model
         name = quote(os.fsencode(self._model), safe="")
-        return self._ask(f"/v2/repository/models/{name}/load", TAKEN, {"parameters": parameters})
+        return self._ask(f"/v2/repository/models/{name}/load", form, {"parameters": parameters})
 
     def _ask(self, path: str, form: TypeAdapter[T], body: Any = None) -> T:
         """Return what it answers to a path."""

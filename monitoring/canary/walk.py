@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ekiben.monitoring.canary.services import Service, ServiceFailed, State
 
@@ -23,13 +24,15 @@ class Walk:
     say: Callable[[str], None]
     force: bool = False
     sleep: Callable[[float], None] = time.sleep
+    _asked: list[Service] = field(default_factory=list)  # in that order; one that gave no answer may have taken a share
     _said: dict[str, float] = field(default_factory=dict)  # by URL, when its share was said
     _heard: dict[str, float] = field(default_factory=dict)  # by URL, when it last was as it should be
 
     def go(self, shares: Sequence[float], every_s: float) -> None:
         """Go from share to share; raise SteppedBack as soon as one service isn't at it any more.
 
-        Raises ServiceFailed if one doesn't take a share or is away for too long; all go back then, too.
+        Raises ServiceFailed if one doesn't take a share or is away for too long. All go back then, too, but for those
+        that have taken the last share if that is everyone: the version is their champion.
         """
         for position, share in enumerate(shares):
             self._set(share)
@@ -42,11 +45,12 @@ class Walk:
 
     def _set(self, share: float) -> None:
         for service in self.services:
+            if service not in self._asked:
+                self._asked.append(service)
             try:
                 self._said[service.url] = service.set_share(self.version, share, self.force)
-            except ServiceFailed:
-                self._stop_all()
-                raise
+            except ServiceFailed as error:
+                self._fail(error)
             self._heard[service.url] = time.monotonic()
 
     def _watch(self, seconds: float) -> None:
@@ -63,10 +67,9 @@ class Walk:
         late = time.monotonic() - self._heard[service.url] > LATE_S
         try:
             state = service.read()
-        except ServiceFailed:
+        except ServiceFailed as error:
             if late:
-                self._stop_all()
-                raise
+                self._fail(error)
             return
         if state.changed < self._said[service.url]:  # of a worker that hasn't heard yet
             if late:
@@ -76,20 +79,27 @@ class Walk:
         else:
             self._give_up(service, describe_state(state))
 
-    def _give_up(self, service: Service, reason: str) -> None:
-        failures = self._stop_all()
-        raise SteppedBack("\n".join([f"{service.url}: {reason}", *failures]))
+    def _fail(self, error: ServiceFailed) -> NoReturn:
+        raise ServiceFailed(f"{error}; {self._go_back()}") from None
 
-    def _stop_all(self) -> list[str]:
-        """Let the champion answer everyone, everywhere; return what failed."""
+    def _give_up(self, service: Service, reason: str) -> NoReturn:
+        raise SteppedBack(f"{service.url}: {reason}\n{self._go_back()}")
+
+    def _go_back(self) -> str:
+        """Let the champion answer everyone wherever a share was said; return what came of it."""
         failures = []
-        for service in self.services:
-            if service.url in self._said:
-                try:
-                    service.stop()
-                except ServiceFailed as error:
-                    failures.append(str(error))
-        return failures
+        for service in self._asked:
+            try:
+                service.stop()
+                state = service.read()
+            except ServiceFailed as error:
+                failures.append(str(error))
+                continue
+            if state.status == "promoted" and state.candidate == self.version:
+                failures.append(f"{service.url} has made it the champion, so give the one before --share 100%")
+        if failures:
+            return f"version {self.version} may answer still: {'; '.join(failures)}"
+        return f"version {self.version} answers nobody any more, on any of the services named"
 
 
 def describe_state(state: State) -> str:

@@ -57,7 +57,8 @@ class Conductor:
             await self._catch_up()  # loading takes its time
         elif share < EVERYONE:
             raise BadRequest(409, f"version {version} answers everyone already: name another version, or no share")
-        state, now = set_share(self.state, self._stage.version, version, share, time.time()), time.time()
+        now = time.time()
+        state = set_share(self.state, self._stage.version, version, share, now)
         if share >= EVERYONE:
             state = state.end("promoted", f"version {version} answers everyone", now)
         self._agree(state)

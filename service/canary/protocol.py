@@ -50,7 +50,7 @@ def read_share(parameters: Mapping[str, Any]) -> float | None:
         return None
     try:
         share = math.nan if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         share = math.nan
     if not 0 <= share <= EVERYONE:
         raise BadRequest(400, f"`{SHARE}`: expected a number from 0 (nobody) to 1 (everyone), got {show(given)}")

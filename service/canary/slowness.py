@@ -13,12 +13,12 @@ from ekiben.service.canary.tally import DURATIONS, count_above, find_quantile_s,
 
 TAIL = 0.01  # above the 99th percentile
 ADDED_SLOW = (0.01, 0.02, 0.05, 0.1, 0.3, 0.9)
-SLOWER, SLOWER_S = 2.0, 0.001  # a candidate may be that much slower: by this factor, and by a millisecond in any case
+SLOWER, SLOWER_S = 2.0, 0.001  # a candidate may take twice as long, and a millisecond longer in any case
 
 
 @dataclass
 class Slowness:
-    """Answers more than 1% of its callers later than SLOWER times the champion's 99th percentile."""
+    """Takes more than twice the champion's 99th percentile, and a millisecond more, for over 1% of its answers."""
 
     name: str = "p99"
     progress: float = 0.0
@@ -38,8 +38,8 @@ class Slowness:
         }
         if before.sum() < MIN_ANSWERS:
             return ""
-        limit_s = _bound_p99_s(before)
-        limit_s = max(SLOWER * limit_s, limit_s + SLOWER_S)
+        p99_s = _bound_p99_s(before)
+        limit_s, allowed = max((SLOWER * p99_s, "twice"), (p99_s + SLOWER_S, "a millisecond above"))
         then, late = (
             Rate(float(count_above(arm, limit_s).sum()), float(arm.sum())) for arm in seen.fresh[:, :, DURATIONS]
         )
@@ -49,8 +49,8 @@ class Slowness:
             return ""
         then, late = self.detector.seen
         return (
-            f"{say(late)} answers of {{candidate}} took longer than {1000 * limit_s:.3g} ms, {SLOWER:g} times the "
-            f"99th percentile of {{champion}}, of which {say(then)} did"
+            f"{say(late)} answers of {{candidate}} took longer than {1000 * limit_s:.3g} ms, {allowed} the 99th "
+            f"percentile of {{champion}}, of whose answers {say(then)} did"
         )
 
     def _bet(self, seen: Seen, limit_s: float) -> Any:

@@ -22,7 +22,6 @@ class Watch:
         self, state: CanaryState, bins: AnswerBins, target: Target, pooling: Pooling, why_no_labels: str = ""
     ) -> None:
         """`why_no_labels`: come for the answers, "" if they may."""
-        pooling.forget()
         self.began = state.began
         self.counter = TallyCounter(bins)
         self.report: list[dict[str, Any]] = []  # of each guardrail

@@ -47,15 +47,24 @@ def drain_on_sigterm(
 
 
 def reload_on_hangup(load: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """At SIGHUP call `load` on this event loop."""
+    """At SIGHUP call `load` on this event loop; once more after it if there was another signal meanwhile."""
     loop = asyncio.get_running_loop()
     loading: set[asyncio.Task[None]] = set()
+    asked = False
 
     def start() -> None:
-        if not loading:  # a terminal that closes sends it, and the supervisor passes it on
-            task = asyncio.ensure_future(load())
+        nonlocal asked
+        asked = True
+        if not loading:
+            task = asyncio.ensure_future(load_while_asked())
             loading.add(task)
             task.add_done_callback(loading.discard)
+
+    async def load_while_asked() -> None:
+        nonlocal asked
+        while asked:
+            asked = False
+            await load()
 
     signal.signal(signal.SIGHUP, lambda number, frame: loop.call_soon_threadsafe(start))
 

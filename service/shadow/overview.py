@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ekiben.contract.comparison.comparison import Comparison, Version, merge_comparisons
 from ekiben.contract.comparison.judgement import Judgement, judge
 from ekiben.model.package import PackedModel
-from ekiben.service.shadow.exchange import Exchange
+from ekiben.service.lifecycle.exchange import Exchange
 from ekiben.service.shadow.pairs import Matched
 from ekiben.service.shadow.shadow import Shadow
 
@@ -41,12 +41,12 @@ class Overview:
         self._exchange: Exchange | None = None
         self._handed: deque[tuple[bytes, float]] = deque(maxlen=MAX_HANDED)
         self._count = 0  # labels that were ever handed on
-        self._seen: dict[str, int] = {}  # of each other worker's labels, how many were looked at
+        self._seen: dict[int, int] = {}  # of each other worker's labels, how many were looked at
 
     def compare(self) -> Comparison:
         """Return the comparison of all workers, the others' as of PUBLISH_S ago."""
         own = self._describe()
-        others = {name: published.comparison for name, published in self._read_others(own)}
+        others = {f"worker {process}": published.comparison for process, published in self._read_others(own)}
         return merge_comparisons({"this worker": own, **others})
 
     def judge(self) -> Judgement:
@@ -80,8 +80,8 @@ class Overview:
             labels=[label for _, label in handed],
         )
         self._exchange.write(published.model_dump_json().encode())
-        for name, other in self._read_others(own):
-            self._take_labels(name, other)
+        for process, other in self._read_others(own):
+            self._take_labels(process, other)
 
     def close(self) -> None:
         """Publish for the last time."""
@@ -94,9 +94,9 @@ class Overview:
             self.publish()
             self.shadow.loop.call_later(PUBLISH_S, self._publish_regularly)
 
-    def _take_labels(self, name: str, other: Published) -> None:
-        new = max(self._seen.get(name, 0) - other.first, 0)
-        self._seen[name] = other.first + len(other.ids)
+    def _take_labels(self, process: int, other: Published) -> None:
+        new = max(self._seen.get(process, 0) - other.first, 0)
+        self._seen[process] = other.first + len(other.ids)
         if new < len(other.ids):
             self.shadow.take_labels([one.encode() for one in other.ids[new:]], other.labels[new:])
 
@@ -112,16 +112,16 @@ class Overview:
             parts=(shadow.describe(),),
         )
 
-    def _read_others(self, own: Comparison) -> list[tuple[str, Published]]:
+    def _read_others(self, own: Comparison) -> list[tuple[int, Published]]:
         """Return what the other workers published of these two models: one that began later may have found others."""
         found = []
-        for name, content in self._exchange.read_others() if self._exchange else ():
+        for process, content in self._exchange.read_others() if self._exchange else ():
             try:
                 published = Published.model_validate_json(content)
             except ValidationError:
                 continue  # another version of this code wrote it
             if published.comparison.identity == own.identity:
-                found.append((name, published))
+                found.append((process, published))
         return found
 
 

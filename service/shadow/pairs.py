@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.answers import Answers
+from ekiben.service.row_ids import split_row_id
 from ekiben.service.shadow.early_labels import EarlyLabels
 from ekiben.service.shadow.waiting_rows import CHUNK_ROWS, Piece
 
@@ -86,11 +87,12 @@ class Pairs:
         found = self._places.get(one)
         if found is not None and found[2]:
             return found[0] % self.size
-        request, _, number = one.rpartition(b"/")
-        if not (number.isdigit() and len(number) <= 9):
+        split = split_row_id(one)
+        if split is None:
             return None
-        chunk, row = divmod(int(number), CHUNK_ROWS)
+        request, number = split
+        chunk, row = divmod(number, CHUNK_ROWS)
         found = self._places.get((request, chunk) if chunk else request)
-        if found is None or found[2] or row >= found[1] or str(int(number)).encode() != number:
+        if found is None or found[2] or row >= found[1]:
             return None
         return (found[0] + row) % self.size

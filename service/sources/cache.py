@@ -1,11 +1,12 @@
 """The folder of what was downloaded: a version of it is whole or is not there."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,9 +44,10 @@ class Cache:
         """
         path = self.folder / f"{registered.version}-{registered.digest[:16]}"
         try:
+            with contextlib.suppress(FileNotFoundError):
+                await asyncio.to_thread(os.utime, path)  # first: another worker may be removing what is old
             if not await self._is_whole(path, registered.digest):
                 await self._download(registered, path)
-            await asyncio.to_thread(os.utime, path)
             await asyncio.to_thread(self._prune, {path, served})
         except TimeoutError:
             raise self._registry.fail("unreachable", f"did not send the package within {DOWNLOAD_S:g} s") from None
@@ -63,7 +65,7 @@ class Cache:
         try:
             await open_model_gently(path, digest)
         except InvalidModel:
-            await asyncio.to_thread(shutil.rmtree, path)
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)  # another worker may do so, too
             return False
         return True
 
@@ -90,8 +92,15 @@ class Cache:
     def _prune(self, needed: Set[Path | None]) -> None:
         """Remove what was used longest ago, and what was never finished."""
         now = time.time()
-        aged = [(path.stat().st_mtime, path) for path in self.folder.iterdir() if path.is_dir()]
+        aged = list(self._tell_ages())
         whole = sorted((used, path) for used, path in aged if not path.name.startswith(PARTIAL))
         left = [path for used, path in aged if path.name.startswith(PARTIAL) and now - used > ABANDONED_S]
         for path in [path for _, path in whole[:-KEPT] if path not in needed] + left:
             shutil.rmtree(path, ignore_errors=True)
+
+    def _tell_ages(self) -> Iterator[tuple[float, Path]]:
+        """Yield each folder, and when it was used."""
+        for path in self.folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another worker has just removed it
+                if path.is_dir():
+                    yield path.stat().st_mtime, path

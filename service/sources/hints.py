@@ -1,6 +1,7 @@
 """Hints that the registry has something new: one worker gets the call, all of them look.
 
-A hint is a file's time, which every worker looks at once a second: nothing else is shared by them.
+A hint is one byte more in a file, whose length every worker looks at once a second: nothing else is shared by them. Who
+gives a hint knows its own byte, so that another's, given in the same moment, still counts.
 """
 
 import asyncio
@@ -29,23 +30,27 @@ class Hints:
         """Let the other workers look soon."""
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_text("", encoding="utf-8")
-            self._known = self._read()
+            with self._file.open("ab") as file:
+                file.write(b".")
+            self._known += 1
 
-    async def wait(self, seconds: float) -> None:
-        """Return once there is a hint, after that many seconds at the latest."""
+    async def wait(self, seconds: float) -> bool:
+        """Return once there is a hint, after that many seconds at the latest; return whether there is one."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+        while True:
+            known, self._known = self._known, self._read()
+            if self._here.is_set() or self._known != known:
+                self._here.clear()
+                return True
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK_S, left)):
                     await self._here.wait()
-            known, self._known = self._known, self._read()
-            if self._here.is_set() or self._known != known:
-                break
-        self._here.clear()
 
     def _read(self) -> int:
         try:
-            return self._file.stat().st_mtime_ns
+            return self._file.stat().st_size
         except OSError:
             return 0

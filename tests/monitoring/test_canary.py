@@ -25,6 +25,7 @@ class Replica:
         self.state: dict[str, Any] = {"model": "tries", "status": "none", "share": 0.0}
         self.steps_back_at = self.rejects_at = 2.0
         self.rejection = "version 2 answers everyone already"
+        self.loses_at = 2.0  # the answer to such a share, though it is taken
         self.lagging = 0  # answers that are of a worker that hasn't heard yet
 
     def read(self) -> dict[str, Any]:
@@ -40,12 +41,18 @@ class Replica:
         share = parameters["share"]
         if share >= self.rejects_at:
             return 409, {"error": self.rejection}
+        if share == 0 and self.state["status"] == "promoted":
+            return 200, {"name": "tries", "version": "3", "state": "READY"}
         status = {0: "stopped", 1: "promoted"}.get(share, "running")
         changed = self.state.get("changed", 100.0) + 1
         self.state = {
             "model": "tries", "status": status, "share": share, "changed": changed, "champion": "2", "candidate": "3",
             "reason": f"{status} by a person", "step_backs": {}, "guardrails": [],
         }  # fmt: skip
+        if share == 0:
+            return 200, {"name": "tries", "version": "2", "state": "READY"}
+        if share >= self.loses_at:
+            return 502, {"error": "the answer was lost"}
         return 200, {"name": "tries", "version": "3", "share": share, "changed": changed}
 
 
@@ -126,6 +133,47 @@ def test_one_that_takes_no_share_stops_the_others(replicas: dict[str, Replica], 
     assert "answers 409: version 2 answers everyone already" in capsys.readouterr().err
 
 
+def test_one_whose_answer_is_lost_goes_back_too(replicas: dict[str, Replica], capsys: Capture) -> None:
+    first, second = replicas.values()
+    second.loses_at = 0.1
+    assert run(replicas, "--version", "3", "--share", "10%") == 2
+    assert list_shares(first) == list_shares(second) == [0.1, 0]
+    assert "lost; version 3 answers nobody any more, on any of the services named" in capsys.readouterr().err
+
+
+def test_one_that_has_made_it_the_champion_is_named(replicas: dict[str, Replica], capsys: Capture) -> None:
+    url, (_, second) = next(iter(replicas)), replicas.values()
+    second.rejects_at = 1.0
+    assert run(replicas, "--version", "3", "--steps", "10,100", "--every", "0.1s") == 2
+    told = capsys.readouterr().err
+    assert f"version 3 may answer still: {url} has made it the champion, so give the one before --share 100%" in told
+
+
+def test_one_that_can_not_be_told_to_go_back_is_named(replicas: dict[str, Replica], capsys: Capture) -> None:
+    (_, bad), (url, good) = replicas.items()
+    bad.steps_back_at = 0.5
+
+    def reject_stop(parameters: dict[str, Any], load: Any = good.load) -> tuple[int, dict[str, Any]]:
+        return load(parameters) if parameters["share"] else (503, {"error": "no room"})
+
+    good.load = reject_stop  # type: ignore[method-assign]
+    assert run(replicas, "--version", "3", "--steps", "50,100", "--every", "0.1s") == 3
+    assert f"version 3 may answer still: {url}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [[], ["--stop"]])
+def test_all_are_asked_though_one_does_not_answer(
+    replicas: dict[str, Replica], option: list[str], capsys: Capture
+) -> None:
+    away = "http://127.0.0.1:9", "http://127.0.0.1:7"
+    assert main(["canary", away[0], *replicas, away[1], *option]) == 2
+    out, err = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in out.splitlines()] == list(replicas)
+    assert [list_shares(replica) for replica in replicas.values()] == [[0] if option else []] * 2
+    assert all(f"{url}/monitoring/canary can't be reached" in err for url in away)
+    assert err.count("\n") == 1
+
+
 def test_one_that_goes_away_stops_the_others(
     replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -169,7 +217,7 @@ def test_what_a_service_says_is_printable(replicas: dict[str, Replica], capsys: 
     assert run(replicas, "--version", "3", "--share", "10") == 2
     out, err = capsys.readouterr()
     assert "stepped back: \\x1b[31m\\nred\n" in out
-    assert "answers 409: \\x1b[31m\\nred\n" in err
+    assert "answers 409: \\x1b[31m\\nred; version 3 answers nobody any more" in err
 
 
 @pytest.mark.parametrize(

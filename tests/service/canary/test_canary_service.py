@@ -221,6 +221,7 @@ def test_everyone_and_back_is_one_call_each(champion: Server) -> None:
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"version": "3", "share": 1.5}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got 1.5"),
     ({"version": "3", "share": True}, 400, "`share`: expected a number from 0 (nobody) to 1 (everyone), got true"),
+    ({"version": "3", "share": 10**400}, 400, "expected a number from 0 (nobody) to 1 (everyone), got a huge integer"),
     ({"share": 0.5}, 400, "parameters.share: name the version that answers so many, as parameters.version"),
     ({"version": "9", "share": 0.5}, 404, "there is no version 9 of `tries` in the BentoML store"),
     ({"version": "2", "share": 0.5}, 409, "version 2 answers everyone already"),
@@ -233,11 +234,15 @@ def test_what_can_not_begin_is_said(champion: Server) -> None:
     assert read_state(champion)["status"] == "promoted"
 
 
-def test_share_0_and_unload_stop_it(champion: Server) -> None:
-    for stop in (lambda: load(champion, share=0), lambda: unload(champion, version="3")):
+def test_share_0_unload_and_the_command_stop_it(champion: Server) -> None:
+    for stop in (
+        lambda: load(champion, share=0)["version"] != "2",
+        lambda: unload(champion, version="3"),
+        lambda: main(["canary", champion.url, "--stop"]),
+    ):
         load(champion, version="3", share=0.5)
         settle(champion, "3", 0.5)
-        stop()
+        assert not stop()  # the command's exit code
         settle(champion, "3", 0.0)
         assert read_state(champion)["reason"] == "stopped by a person"
 

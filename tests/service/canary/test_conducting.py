@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Target
 from ekiben.service.canary import conducting as module
+from ekiben.service.canary import pooling as pooling_module
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.pooling import Pooling
 from ekiben.service.canary.run import Run
@@ -22,6 +22,7 @@ from ekiben.service.lifecycle.agreement import Agreement
 from tests.service.canary.callers import Caller
 from tests.waiting import wait_for
 
+PROCESSES = 99_999_998, 99_999_999  # that are none
 Scenario = Callable[[], Awaitable[None]]
 
 
@@ -53,9 +54,13 @@ class FakeStage:
         self.run = run
 
 
-def make(folder: Path | None = None) -> tuple[FakeStage, Conductor]:
+def make(folder: Path | None = None, process: int = 0) -> tuple[FakeStage, Conductor]:
+    """Return a conductor in this process, or as if in that one."""
     stage, ids = FakeStage(), (b"%d" % number for number in itertools.count())
-    pooling = Pooling(stage.model, folder)
+    number = process or os.getpid()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: number)
+        pooling = Pooling(stage.model, folder)
     return stage, Conductor(stage, Agreement("canary", folder), pooling, "X-Canary-Key", ids.__next__)
 
 
@@ -105,8 +110,9 @@ def test_shares_grow_to_everyone_and_callers_stay(hurried: None) -> None:
         state = await conductor.set_share("3", 1.0)
         assert (stage.version, stage.run, state.status, state.share) == ("3", None, "promoted", 1.0)
         assert state.reason == "version 3 answers everyone"
-        await conductor.set_share("2", 1.0)
+        state = await conductor.set_share("2", 1.0)
         assert stage.version == "2"
+        assert state.began == state.changed  # one word of a person is one moment
 
     play(scenario)
 
@@ -238,16 +244,15 @@ def test_a_worker_that_is_late_follows(hurried: None, tmp_path: Path) -> None:
     play(scenario)
 
 
-def test_workers_agree_and_add_up(hurried: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each sees half of the failures that are needed; the second is a process of its own only by its number."""
+def test_workers_agree_and_add_up(hurried: None, tmp_path: Path) -> None:
+    """Each sees half of the failures that are needed."""
 
     async def scenario() -> None:
-        stages, conductors = zip(*(make(tmp_path) for _ in range(2)), strict=True)
+        stages, conductors = zip(*(make(tmp_path, process) for process in PROCESSES), strict=True)
         await begin(stages[0], conductors[0])
         await wait_for(lambda: stages[1].run is not None)
         versions = [ask(stage, 300) for stage in stages]
         assert versions[0] == versions[1]
-        pretend_process(monkeypatch, conductors)
         for stage in stages:
             ask(stage, 40, failing="3", key="failing")
         await wait_for(lambda: all(stage.run is None for stage in stages))
@@ -261,15 +266,26 @@ def test_workers_agree_and_add_up(hurried: None, tmp_path: Path, monkeypatch: py
     play(scenario)
 
 
-def pretend_process(monkeypatch: pytest.MonkeyPatch, conductors: tuple[Any, ...]) -> None:
-    """Let each conductor's watch publish under a process id of its own."""
-    real = os.getpid()
-    for index, conductor in enumerate(conductors):
-        watch = conductor._watch
+def test_what_a_worker_has_counted_that_has_died_counts_on(
+    hurried: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling_module, "FRESH_S", 0.0)  # so that each judges
 
-        def look_as(state: Any, look: Any = watch.look, number: int = real + index) -> Any:
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(os, "getpid", lambda: number)
-                return look(state)
+    async def scenario() -> None:
+        first, conductor = make(tmp_path, PROCESSES[0])
+        await begin(first, conductor)
+        ask(first, 300)
+        await wait_for(lambda: read_counted(conductor) == 300)
+        conductor._watch = None  # it looks no more: its process has died
+        second, joining = make(tmp_path, PROCESSES[1])
+        await wait_for(lambda: second.run is not None)
+        ask(second, 50)
+        await wait_for(lambda: read_counted(joining) == 350)
 
-        monkeypatch.setattr(watch, "look", look_as)
+    play(scenario)
+
+
+def read_counted(conductor: Conductor) -> int:
+    """Return how many answers the guardrail of errors has seen, of all workers."""
+    (errors,) = [one for one in conductor.report if one["name"] == "errors"] or [{"candidate": {}, "champion": {}}]
+    return sum(errors[arm].get("of", 0) for arm in ("candidate", "champion"))

@@ -7,6 +7,7 @@ from ekiben.service.canary import guardrails
 from ekiben.service.canary.evidence import Detector, Rate, bet_above, bet_on_rates
 from ekiben.service.canary.guardrails import ADDED_ERRORS, LOOK_S
 from ekiben.service.canary.judge import WINDOW_S
+from ekiben.service.canary.slowness import Slowness
 from tests.service.canary.callers import Behaviour, Traffic, judge, simulate_sticky
 
 HOUR = round(3600 / LOOK_S)  # looks
@@ -61,6 +62,15 @@ def test_a_few_late_answers_are_no_reason() -> None:
     found = judge(busy(1), Behaviour(late=0.03), HOUR // 6, champion=champion)
     assert found
     assert found[0].guardrail == "p99"
+
+
+@pytest.mark.parametrize(("pace", "words"), [(1.0, " ms, twice the "), (0.1, " ms, a millisecond above the ")])
+def test_how_much_slower_is_said_in_words(pace: float, words: str) -> None:
+    found = judge(busy(1), Behaviour(slower=30 * pace), HOUR // 6, champion=Behaviour(slower=pace))
+    assert found
+    assert f"{words}99th percentile of version 2, of whose answers 0 of " in found[0].sentence
+    about = guardrails.Errors.__doc__, Slowness.__doc__  # what people are shown
+    assert not [one for one in about if one is None or any(word.isupper() for word in one.split())]
 
 
 @pytest.mark.parametrize("callers", [3, 30, 100, 300])

@@ -104,6 +104,30 @@ def test_rows_of_a_request_have_labels_of_their_own_and_count_as_one() -> None:
     assert memory.losses[0, 0].tolist() == pytest.approx([1, 1.1, 1.21])
 
 
+def test_rows_are_read_as_everywhere() -> None:
+    """As the shadow's pairs read them."""
+    memory = AnswerMemory(NUMBER)
+    for name, rows in (("a", 1), ("b", 3), ("own/7", 1), ("c/x", 2)):
+        memory.keep(name.encode(), 0, 0, np.zeros((rows, 3), np.float32))
+    strange = ("b", "a/0", "b/3", "b/01", "b/-1", "own", "own/7/0", "c/x", "b/\u0661", "", "/", "b/999999999999")
+    memory.add_labels([(one, 1.0) for one in strange])
+    assert memory.losses.sum() == 0
+    for count, known in enumerate((("a",), ("b/2", "b/0"), ("own/7",), ("c/x/1",)), 1):
+        memory.add_labels([(one, 1.0) for one in known])
+        assert memory.losses[0, 0, 0] == count
+
+
+def test_wide_answers_are_bounded_by_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_VALUES", 4000)
+    memory, answer = AnswerMemory(CLASSES), np.full((10, 3), 0.3, np.float32)
+    for number in range(1000):
+        memory.keep(b"%d" % (number % 900), 0, 0, answer)  # some ids come again
+        assert 30 * len(memory._kept) == memory._values <= 4000
+    assert len(memory._kept) > 20
+    memory.keep(b"wide", 0, 0, np.zeros((10, 500), np.float32))  # more than all may have
+    assert memory._values == 30 * len(memory._kept) <= 4000
+
+
 def test_what_is_kept_is_bounded_and_even(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_KEPT", 256)
     memory, answer = AnswerMemory(NUMBER), np.zeros((1, 3), np.float32)

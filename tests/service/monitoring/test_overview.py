@@ -10,6 +10,7 @@ from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.reference.snapshot import Snapshot
 from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.lifecycle import exchange
 from ekiben.service.monitoring import overview as module
 from ekiben.service.monitoring.overview import SNAPSHOTS, Overview
 from tests.doubling import MANIFEST, SCHEMA, Doubling, ask, rows, serve
@@ -51,7 +52,7 @@ def test_what_others_published_is_added(reference: Reference, tmp_path: Path) ->
 def test_the_files_of_a_model_whose_name_begins_alike_stay(
     reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_DEAD", 1)
+    monkeypatch.setattr(exchange, "MAX_DEAD", 1)
     others = [tmp_path / f"{KIND}_{rest}_99999999.json" for rest in ("2", "3", "north")]
     for path in others:
         path.write_text("[]")

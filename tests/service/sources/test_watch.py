@@ -231,6 +231,41 @@ def test_many_versions_take_bounded_room(lying: LyingRegistry, tmp_path: Path) -
     assert taken.folders[-1] in kept
 
 
+def test_what_another_worker_removes_meanwhile_is_no_trouble_with_the_disk(
+    lying: LyingRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look(taken := Taken())
+    gone = tmp_path / "home" / cache.FOLDER / SCHEMA.name / "2-0000"
+    gone.mkdir()
+    is_dir = Path.is_dir
+
+    def lose(path: Path) -> bool:
+        found = is_dir(path)
+        if path == gone and found:
+            gone.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", lose)
+    look(taken)
+    assert (taken.versions, caplog.messages, gone.exists()) == (["3", "3"], [], False)
+
+
+def test_a_version_is_young_while_it_is_looked_at(lying: LyingRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or another worker that makes room could remove it."""
+    look(taken := Taken())
+    os.utime(taken.folders[0], (0, 0))
+    times: list[float] = []
+    opens = cache.open_model_gently
+
+    async def note(path: Path, digest: str) -> object:
+        times.append(path.stat().st_mtime)
+        return await opens(path, digest)
+
+    monkeypatch.setattr(cache, "open_model_gently", note)
+    look(taken)
+    assert times[0] > 0
+
+
 def test_a_hint_makes_it_look_at_once_and_what_was_found_is_told_to_others(
     lying: LyingRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,11 +20,11 @@ class Caller(MountedWebhook):
     """Calls the webhook as MLflow does, and knows whether the service looks."""
 
     def call(
-        self, data: Any = ALIAS, entity: str = "model_version_alias", secret: str = SECRET, sent: float = 0.0,
+        self, data: Any = ALIAS, entity: str = "model_version_alias", secret: str = SECRET, ago_s: float = 0.0,
         delivery: str = "id", body: str | None = None, **headers: str,
     ) -> tuple[int, Any]:  # fmt: skip
         text = json.dumps({"entity": entity, "action": "created", "data": data}) if body is None else body
-        stamp = str(int(sent or time.time()))
+        stamp = str(int(time.time() - ago_s))
         given = {
             WEBHOOK_DELIVERY_ID_HEADER: delivery,
             WEBHOOK_TIMESTAMP_HEADER: stamp,
@@ -35,9 +35,7 @@ class Caller(MountedWebhook):
 
     def looks(self) -> bool:
         """Whether a hint is given."""
-        began = time.monotonic()
-        asyncio.run(self.hints.wait(0.2))
-        return time.monotonic() - began < 0.1
+        return asyncio.run(self.hints.wait(0.05))
 
 
 @pytest.fixture
@@ -77,8 +75,8 @@ def test_the_same_delivery_again_changes_nothing(caller: Caller) -> None:
         ({WEBHOOK_DELIVERY_ID_HEADER: "another"}, "the signature is missing or wrong"),
         ({WEBHOOK_DELIVERY_ID_HEADER: ""}, "the delivery's id or time is missing"),
         ({WEBHOOK_TIMESTAMP_HEADER: "now"}, "the delivery's id or time is missing"),
-        ({"sent": time.time() - WINDOW_S - 60}, "the call was sent more than 300 s ago"),
-        ({"sent": time.time() + WINDOW_S + 60}, "the call was sent more than 300 s ago or ahead"),
+        ({"ago_s": WINDOW_S + 60}, "the call was sent more than 300 s ago"),
+        ({"ago_s": -WINDOW_S - 60}, "the call was sent more than 300 s ago or ahead"),
     ],
 )
 def test_a_call_that_is_not_mlflows_or_old_is_rejected(caller: Caller, arguments: Any, words: str) -> None:

@@ -17,7 +17,8 @@ class Exchange:
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._kind = folder, kind
-        self._own = folder / f"{kind}_{os.getpid()}.json"
+        self.process = os.getpid()
+        self._own = folder / f"{kind}_{self.process}.json"
         self._written = True  # at the last attempt
         paths = [path for _, path in list_files(folder, kind)]
         dead = sorted(filter(is_dead, paths), key=lambda path: path.stat().st_mtime)
@@ -32,18 +33,18 @@ class Exchange:
             unfinished.replace(self._own)
         except OSError as error:
             if self._written:
-                sentence = "%s can't be written (%s): other workers don't show what this one sees; make room"
+                sentence = "%s can't be written (%s): other workers miss what this one sees; make room"
                 logger.warning(sentence, self._own, error.strerror)
             self._written = False
         else:
             self._written = True
 
-    def read_others(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the name and the content of every other worker's file."""
-        for _, path in list_files(self._folder, self._kind):
-            if path == self._own:
+    def read_others(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the process and the content of every other worker's file, also of those that have ended."""
+        for process, path in list_files(self._folder, self._kind):
+            if process == self.process:
                 continue
             try:
-                yield path.name, path.read_bytes()
+                yield process, path.read_bytes()
             except OSError:
                 continue  # it is just being removed
