@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
         from ekiben.training.problem import load_problem
 
         record = run_all(load_problem(options.problem), _read_options(options), _read_event(options), options.force)
-        if record.stop:
-            print(f"nothing is promoted: {record.stop.gate}: {record.stop.sentence}")
+        if record.stopped_by:
+            print(f"nothing is promoted: {record.stopped_by.gate}: {record.stopped_by.sentence}")
             return STOPPED
         print(record.sentence)
         return 0
@@ -65,9 +65,9 @@ def step(options: argparse.Namespace) -> int:
             problem, chosen = load_problem(options.problem), _read_options(options)
             event = _read_event(options)
             record = run_step(options.name, problem, options.after, chosen, event, options.force, print).record
-        sentence = record.stop.sentence if record.stop else record.sentence
+        sentence = record.stopped_by.sentence if record.stopped_by else record.sentence
         print(json.dumps({"key": record.key, "verdict": record.verdict, "sentence": sentence}, ensure_ascii=False))
-        return STOPPED if record.stop else 0
+        return STOPPED if record.stopped_by else 0
 
     return _guard(do)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ekiben.pipeline import engine
 from ekiben.pipeline.engine import STEPS, Done
+from ekiben.pipeline.record import StepRecord
 from ekiben.pipeline.step import Options
 from ekiben.training.problem import ProblemConfig
 
@@ -23,7 +24,7 @@ def run_step(
     record = None if force else engine.find_done(asked, say)
     done = Done(record, True) if record else Done(engine.do(asked, say), False)
     state = f"as it was made {done.record.ended[:16]}" if done.reused else "done"
-    say(f"{name} ({state}): {done.record.stop.sentence if done.record.stop else done.record.sentence}")
+    say(f"{name} ({state}): {done.record.stopped_by.sentence if done.record.stopped_by else done.record.sentence}")
     return done
 
 
@@ -33,12 +34,12 @@ def run(
     event: dict[str, Any] | None = None,
     force: str | None = None,
     say: Callable[[str], None] = print,
-) -> engine.StepRecord:
+) -> StepRecord:
     """Do all steps until a gate stops the run; return the last one's record."""
     after: str | None = None
     for name in STEPS:
         record = run_step(name, problem, after, options, event, force == name, say).record
-        if record.stop:
+        if record.stopped_by:
             break
         after = record.key
     return record
