@@ -12,6 +12,7 @@ from ekiben.load_tests import commands as load_tests
 from ekiben.monitoring import commands as monitoring
 from ekiben.monitoring.canary import commands as canary
 from ekiben.pipeline import commands as pipeline
+from ekiben.pipeline.triggers import commands as triggers
 from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.process import STOPPED
@@ -75,6 +76,7 @@ GROUPS = (
     Group("it is watched", truth.add_commands),
     Group("it is watched", alarms.add_commands),
     Group("it is made again", pipeline.add_commands, STOPPED),
+    Group("it is made again", triggers.add_commands),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

@@ -12,6 +12,7 @@ from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
+from ekiben.training.retrain_config import Retrain
 from ekiben.training.source_config import AnySource, Entry, FileSource
 from ekiben.training.split_config import Format, Split
 from ekiben.training.toml_file import InvalidToml, read_toml
@@ -86,6 +87,7 @@ class ProblemConfig(Entry):
     split: Split = Split()
     slices: tuple[str, ...] = ()
     fairness: Fairness | None = None
+    retrain: Retrain | None = None
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
     pipeline: Pipeline = Pipeline()

@@ -9,7 +9,10 @@ HIDDEN = "…"
 SECRET = re.compile(  # in the name of an option
     r"pass(?!file)|pwd|secret|token|odbc_connect|credential|(api|access|account)_?key|^sig$", re.IGNORECASE
 )
-SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABASE_PASSWORD")
+SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABASE_PASSWORD", "AUTH_TOKEN", "WATCH_TOKEN",
+    "AIRFLOW_TOKEN", "AIRFLOW_PASSWORD", "KFP_TOKEN",
+)  # fmt: skip
 URI_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DATABASE_URL")
 _FILE = re.compile(r"(sqlite|file):", re.IGNORECASE)  # what follows is a path: an @ in it ends no login
 _LOGIN = re.compile(r"(?P<scheme>[A-Za-z][\w.+-]*:/*|//)(?P<login>.*)@", re.DOTALL)  # to the last @, for bare @ : / ?

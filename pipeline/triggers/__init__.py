@@ -1,0 +1,1 @@
+"""When to train again: events, the rules that decide, and who watches and listens."""
