@@ -44,9 +44,9 @@ from ekiben.training.registry.saved_model import check_raw_answers
 from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
 from ekiben.training.sources import Source
-from ekiben.training.sources.flights import digest_table
 from ekiben.training.tables.read import Table, read_table
 from ekiben.training.truth.training_table import LogTable, open_logged
+from ekiben.training.versions.snapshots import keep_table, load_table
 
 REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
 
@@ -76,13 +76,15 @@ def train(
     rows: int | None = None,
     accept_change: bool = False,
     log: LogTable | None = None,
+    kept: str | None = None,
+    keep: bool = False,
 ) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
     `accept_change` the table may differ from the schema of the champion. A `log` of a service is
-    the table in place of the problem's own. What is registered is
-    complete: an interrupted run leaves neither a version nor another champion.
+    the table in place of the problem's own, or the one that was `kept` under a digest; `keep` keeps
+    this one. What is registered is complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
@@ -90,19 +92,21 @@ def train(
     schema = contract.schema if contract else None
     reference = contract.reference if contract else None
     problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
-    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged)
+    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged, kept=kept)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
     reject_unparseable(table)
     prepared = prepare(problem, table)
+    if keep:
+        keep_table(table)
     tracking.open_store(problem.name)
     tracking.close_abandoned_runs(problem.name)
     mlflow.keras.autolog(log_models=False, log_datasets=False)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch:
         lineage = {
             "run_id": run.info.run_id,
-            "data_digest": digest_table(table.frame),
+            "data_digest": table.digest,
             "schema_digest": prepared.schema.digest,
             "git_commit": git_commit(),
         }
@@ -126,10 +130,12 @@ def train(
     return version
 
 
-def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None) -> Table:
-    """Read the table with a progress bar, or about that many of its rows."""
+def read_with_progress(
+    problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None, kept: str | None = None
+) -> Table:
+    """Read the table with a progress bar, or about that many of its rows; with `kept` the one of that digest."""
     with show_progress("reading") as report:
-        table = read_table(problem, report, lenient, logged)
+        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged)
     return table.thin(rows) if rows else table
 
 
