@@ -15,6 +15,7 @@ from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.process import STOPPED
 from ekiben.training.truth import commands as truth
+from ekiben.training.versions import commands as versions
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -73,6 +74,7 @@ GROUPS = (
     Group("it is watched", canary.add_commands),
     Group("it is watched", truth.add_commands),
     Group("it is watched", alarms.add_commands),
+    Group("it is made again", versions.add_commands, STOPPED),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

@@ -17,6 +17,7 @@ from ekiben.contract.spellings.spelling import PLAIN, Spelling, spelling_of
 from ekiben.contract.validation import expect, show
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import Source, describe_absent, open_source
+from ekiben.training.sources.lake import LakeTable, LakeVersion
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
@@ -36,11 +37,13 @@ class Table:
     parse_failures: tuple[ParseFailure, ...]
     source: str  # how the source calls itself; never with a password
     notes: tuple[str, ...]  # what the source or the reader left out
+    origin: LakeVersion | None = None  # of a lake's table, which can be read again
+    step: int = 1  # each how-manyth of the rows was taken
 
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""
         step = max(1, len(self.frame) // rows)
-        return replace(self, frame=settle(self.frame.iloc[::step])) if step > 1 else self
+        return replace(self, frame=settle(self.frame.iloc[::step]), step=self.step * step) if step > 1 else self
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -124,8 +127,9 @@ def read_table(
         replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
     )
     frame = pd.DataFrame({name: readers.pop(name).finish() for name in wanted}, copy=False)
+    origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
     return leave_out_rows(
-        problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes)
+        problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes, origin)
     )
 
 

@@ -4,9 +4,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources.source import describe_absent
 from ekiben.training.versions.columns import LABEL
-from ekiben.training.versions.kept_table import KeptTable
-
-SHORT = 12  # digits of a digest, to tell tables apart
+from ekiben.training.versions.kept_table import SHORT, KeptTable
 
 
 def check_fit(problem: ProblemConfig, kept: KeptTable, digest: str) -> list[str]:

@@ -3,11 +3,12 @@
 That is another folder, or S3, Google's or Azure's storage where fsspec and its library are.
 """
 
+import fcntl
 import importlib
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,8 +40,11 @@ class Folder(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
 
-    def list(self, inside: str = "") -> Iterator[tuple[str, int]]:
-        """Yield the names of all files in a folder in it, whatever their depth, and their bytes."""
+    def list(self, pattern: str) -> Mapping[str, int]:
+        """Return the names that fit a pattern, and the files' bytes."""
+
+    def locked(self, alone: bool) -> AbstractContextManager[None]:
+        """Wait until no other process of this machine is in here that must be alone, or none at all."""
 
 
 class LocalFolder:
@@ -87,11 +91,27 @@ class LocalFolder:
         except OSError as error:
             raise TablesUnusable(f"{self._path / name} can't be removed: {error.strerror}") from None
 
-    def list(self, inside: str = "") -> Iterator[tuple[str, int]]:
-        for path in sorted((self._path / inside).rglob("*")):
+    def list(self, pattern: str) -> Mapping[str, int]:
+        found = {}
+        for path in self._path.glob(pattern):
             with suppress(FileNotFoundError):  # removed meanwhile
-                if path.is_file():
-                    yield path.relative_to(self._path).as_posix(), path.stat().st_size
+                found[path.relative_to(self._path).as_posix()] = path.stat().st_size
+        return found
+
+    @contextmanager
+    def locked(self, alone: bool) -> Iterator[None]:
+        """The lock is the folder's, so nothing is left behind; the end of the process releases it too."""
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            opened = os.open(self._path, os.O_RDONLY)
+        except OSError as error:
+            raise TablesUnusable(f"{self._path} can't be used: {error.strerror}") from None
+        try:
+            with suppress(OSError):  # on a file system without locks
+                fcntl.flock(opened, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(opened)
 
 
 class RemoteFolder:
@@ -136,30 +156,24 @@ class RemoteFolder:
         with self._sound(name), suppress(FileNotFoundError):
             self._files.rm_file(f"{self._path}/{name}")
 
-    def list(self, inside: str = "") -> Iterator[tuple[str, int]]:
-        with self._sound(inside):
+    def list(self, pattern: str) -> Mapping[str, int]:
+        depth = pattern.count("/") + 1
+        with self._sound(pattern):
             self._files.invalidate_cache()
-            found = self._files.find(f"{self._path}/{inside}".rstrip("/"), detail=True)
-        for path, about in sorted(found.items()):
-            yield path[path.index(self._path) + len(self._path) + 1 :], int(about.get("size") or 0)
+            found = self._files.glob(f"{self._path}/{pattern}", detail=True)
+        return {"/".join(path.split("/")[-depth:]): int(about.get("size") or 0) for path, about in found.items()}
 
-    def _sound(self, name: str) -> "_Sound":
-        return _Sound(f"{self._shown}/{name}")
+    def locked(self, alone: bool) -> AbstractContextManager[None]:
+        return nullcontext()  # such a storage has no locks: see docs/datasets.md
 
-
-class _Sound:
-    """Turns what a storage's library raises, of dozens of kinds, into TablesUnusable."""
-
-    def __init__(self, shown: str) -> None:
-        self._shown = shown
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, UserError):
+    @contextmanager
+    def _sound(self, name: str) -> Iterator[None]:
+        """Turn what the storage's library raises into TablesUnusable."""
+        try:
+            yield
+        except Exception as error:  # each library has dozens of kinds
             reason = (redact(str(error)).splitlines() or [type(error).__name__])[0]
-            raise TablesUnusable(f"{self._shown} can't be used: {reason}") from None
+            raise TablesUnusable(f"{self._shown}/{name} can't be used: {reason}") from None
 
 
 def open_folder() -> Folder:

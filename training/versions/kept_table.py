@@ -1,7 +1,9 @@
 """What is kept of a table beside its rows: table.json in a folder named by the digest."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +15,18 @@ from ekiben.training.versions.folder import Folder
 FILE = "table.json"
 GROUPS = "groups"
 DIGEST_LENGTH = 64
+DIGEST = re.compile(rf"[0-9a-f]{{{DIGEST_LENGTH}}}")
+SHORT = 12  # digits of a digest, to tell tables apart
+
+
+class Origin(BaseModel):
+    """Where the rows are, if they were not copied: a version of a lake's table, and each how-manyth of its rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    version: int
+    step: int = 1
 
 
 class KeptTable(BaseModel):
@@ -29,10 +43,16 @@ class KeptTable(BaseModel):
     source: str
     notes: tuple[str, ...]
     kept: datetime
+    origin: Origin | None = None
 
     @property
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.kinds, self.groups, self.unread)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of its rows; none if they are where they were."""
+        return () if self.origin else tuple(name_group(group, self.kinds) for group in self.groups)
 
 
 def now() -> datetime:
@@ -46,11 +66,27 @@ def name_group(group: Group, kinds: Mapping[str, str]) -> str:
     return f"{GROUPS}/{digest[:2]}/{digest}.parquet"
 
 
+def list_kept(folder: Folder) -> dict[str, KeptTable]:
+    """Return all tables that are kept, the last one first."""
+    digests = (name.partition("/")[0] for name in folder.list(f"*/{FILE}"))
+    kept = {digest: read_kept(folder, digest) for digest in digests}
+    return dict(sorted(kept.items(), key=lambda item: (item[1].kept, item[0]), reverse=True))
+
+
+def find_digest(folder: Folder, given: str) -> str:
+    """Return the digest that begins so; raise InvalidTable if none of a kept table does, or several do."""
+    if len(given) == DIGEST_LENGTH:
+        return given
+    found = sorted(name.partition("/")[0] for name in folder.list(f"*/{FILE}") if name.startswith(given))
+    if len(found) != 1 or not given:
+        several = f"{len(found)} tables that are kept begin so" if found else f"none that is kept in {folder} begins so"
+        raise InvalidTable(f"no one table is meant by {given!r}: {several}; see `ekiben data list`")
+    return found[0]
+
+
 def read_kept(folder: Folder, digest: str) -> KeptTable:
     """Return what is kept of a table; raise InvalidTable if it isn't, or if its file was altered."""
-    if len(digest) != DIGEST_LENGTH or not set(digest) <= set("0123456789abcdef"):
-        raise InvalidTable(f"{digest!r} is not the digest of a table: it has 64 digits, see `ekiben data list`")
-    content = folder.read(f"{digest}/{FILE}")
+    content = folder.read(f"{digest}/{FILE}") if DIGEST.fullmatch(digest) else None
     if content is None:
         raise InvalidTable(f"no table {digest} is kept in {folder}: `ekiben data list` shows those that are")
     try:

@@ -19,22 +19,17 @@ from ekiben.training.versions.columns import ARROW_TYPES, TypedColumn, to_series
 from ekiben.training.versions.digest import GROUP_ROWS, Group, digest_group
 from ekiben.training.versions.fitting import check_fit
 from ekiben.training.versions.folder import Folder, open_folder
-from ekiben.training.versions.kept_table import FILE, KeptTable, name_group, now, read_kept
+from ekiben.training.versions.kept_table import FILE, KeptTable, find_digest, name_group, now, read_kept
+from ekiben.training.versions.lakes import find_origin, read_origin
 
 
 def keep_table(table: Table) -> str:
     """Keep a table as it was read, unless it is kept already, and return its digest.
 
-    Raise TablesUnusable if there is no room or the folder can't be written to: it is then not kept.
+    Of a version of a Delta or Iceberg table only that version is kept. Raise TablesUnusable if there is no room or the
+    folder can't be written to: it is then not kept.
     """
     folder, found = open_folder(), table.fingerprint
-    columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
-    for index, group in enumerate(found.groups):
-        name = name_group(group, found.kinds)
-        if not folder.has(name):
-            start = index * GROUP_ROWS
-            rows = {key: column.take(start, start + GROUP_ROWS) for key, column in columns.items()}
-            folder.write(name, write_group(rows))
     kept = KeptTable(
         kinds=dict(found.kinds),
         groups=tuple(found.groups),
@@ -43,28 +38,47 @@ def keep_table(table: Table) -> str:
         source=table.source,
         notes=table.notes,
         kept=now(),
+        origin=None if table.origin is None or _is_copied(folder, found.digest) else find_origin(table),
     )
-    folder.write(f"{found.digest}/{FILE}", kept.model_dump_json(indent=1).encode())
+    with folder.locked(alone=False):
+        if not kept.origin:
+            write_groups(folder, table)
+        folder.write(f"{found.digest}/{FILE}", kept.model_dump_json(indent=1).encode())
     return found.digest
 
 
 def load_table(problem: ProblemConfig, digest: str) -> Table:
-    """Return a kept table to the bit, its columns in the problem's order.
+    """Return a kept table to the bit, its columns in the problem's order; the beginning of a digest will do.
 
     Raise InvalidTable if it is not kept, if a file of it was altered or is gone, or if the problem reads a column that
     it does not have or has as another kind.
     """
     folder = open_folder()
+    digest = find_digest(folder, digest)
     kept = read_kept(folder, digest)
     names = check_fit(problem, kept, digest)
-    chunks: dict[str, list[pa.Array]] = {name: [] for name in kept.kinds}
+    if kept.origin:
+        return read_origin(problem, kept, digest)
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
     for group in kept.groups:
         rows = read_group(folder, group, kept.kinds)
-        for name, values in rows.items():
-            chunks[name].append(values)
+        for name in names:
+            chunks[name].append(rows[name])
     frame = pd.DataFrame({name: to_series(kept.kinds[name], chunks.pop(name)) for name in names}, copy=False)
     failures = tuple(ParseFailure(**failure) for failure in kept.unread["parse_failures"])
     return Table(frame, kept.columns, tuple(kept.unread["absent"]), failures, kept.source, kept.notes)
+
+
+def write_groups(folder: Folder, table: Table) -> None:
+    """Write the groups of rows that no table kept before has."""
+    columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
+    for index, group in enumerate(table.fingerprint.groups):
+        name = name_group(group, table.fingerprint.kinds)
+        if not folder.has(name):
+            start = index * GROUP_ROWS
+            folder.write(
+                name, write_group({key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()})
+            )
 
 
 def write_group(rows: Mapping[str, pa.Array]) -> bytes:
@@ -89,3 +103,8 @@ def read_group(folder: Folder, group: Group, kinds: Mapping[str, str]) -> dict[s
     if not is_kept:
         raise InvalidTable(f"{folder}/{name} was altered: remove it, and keep the table again from its source")
     return rows
+
+
+def _is_copied(folder: Folder, digest: str) -> bool:
+    """Return whether the rows of this table were copied before, from another source with the same."""
+    return folder.has(f"{digest}/{FILE}") and read_kept(folder, digest).origin is None
