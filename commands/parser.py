@@ -17,6 +17,7 @@ from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.process import STOPPED
 from ekiben.training.truth import commands as truth
+from ekiben.training.versions import commands as versions
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -77,6 +78,7 @@ GROUPS = (
     Group("it is watched", alarms.add_commands),
     Group("it is made again", pipeline.add_commands, STOPPED),
     Group("it is made again", triggers.add_commands),
+    Group("it is made again", versions.add_commands, STOPPED),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

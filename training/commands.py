@@ -48,6 +48,8 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
+    command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
     command.add_argument("--labels", metavar="TABLE", help=f"of --from-log: {LABEL_TABLE}")
     command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
@@ -102,6 +104,8 @@ def train(options: argparse.Namespace) -> None:
     problem = load_problem(options.problem)
     if options.from_log is None and (options.labels or options.query or options.force):
         raise UserError("--labels, --query and --force go with --from-log")
+    if options.table and options.from_log:
+        raise UserError("--table and --from-log are two tables to train on: leave one out")
     if options.if_missing and is_stored(problem):
         return
     began = time.monotonic()
@@ -115,7 +119,7 @@ def train(options: argparse.Namespace) -> None:
     log = LogTable(options.from_log, options.labels, options.query, options.force) if options.from_log else None
     try:
         with as_user_error():
-            run(problem, fit, options.rows, options.accept_schema_change, log)
+            run(problem, fit, options.rows, options.accept_schema_change, log, options.table, options.keep_table)
     except MemoryError:
         raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)

@@ -14,6 +14,7 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source
 from ekiben.training.tables.read import Table, read_table
+from ekiben.training.versions.snapshots import load_table
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Prepared:
     labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
 
 
-def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None) -> Table:
-    """Read the table with a progress bar, or about that many of its rows."""
+def read_with_progress(
+    problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None, kept: str | None = None
+) -> Table:
+    """Read the table with a progress bar, or about that many of its rows; with `kept` the one of that digest."""
     with show_progress("reading") as report:
-        table = read_table(problem, report, lenient, logged)
+        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged)
     return table.thin(rows) if rows else table
 
 

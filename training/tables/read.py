@@ -1,7 +1,8 @@
 """A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from ekiben.contract.spellings.spelling import PLAIN, Spelling, spelling_of
 from ekiben.contract.validation import expect, show
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import Source, describe_absent, open_source
+from ekiben.training.sources.lake import LakeTable, LakeVersion
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
+from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
+from ekiben.training.versions.columns import settle
+from ekiben.training.versions.digest import Fingerprint, fingerprint
 
 _Read = Callable[[pa.Array, Kind, Spelling], Converted]
-PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,24 @@ class Table:
     parse_failures: tuple[ParseFailure, ...]
     source: str  # how the source calls itself; never with a password
     notes: tuple[str, ...]  # what the source or the reader left out
+    origin: LakeVersion | None = None  # of a lake's table, which can be read again
+    step: int = 1  # each how-manyth of the rows was taken
 
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""
-        return replace(self, frame=self.frame.iloc[:: max(1, len(self.frame) // rows)])
+        step = max(1, len(self.frame) // rows)
+        return replace(self, frame=settle(self.frame.iloc[::step]), step=self.step * step) if step > 1 else self
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """The digests of the rows, by groups; of a snapshot that was read again, those of what was kept."""
+        failures = sorted((asdict(failure) for failure in self.parse_failures), key=lambda failure: failure["column"])
+        return fingerprint(self.frame, {"absent": sorted(self.absent), "parse_failures": failures})
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was read: the same for the same values in the same rows, wherever they came from."""
+        return self.fingerprint.digest
 
 
 class ColumnReader:
@@ -109,8 +127,9 @@ def read_table(
         replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
     )
     frame = pd.DataFrame({name: readers.pop(name).finish() for name in wanted}, copy=False)
+    origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
     return leave_out_rows(
-        problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes)
+        problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes, origin)
     )
 
 
@@ -161,7 +180,7 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     if frame.empty:
         reject_unread_time(problem, table)
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
-    return replace(table, frame=frame, notes=tuple(notes))
+    return replace(table, frame=settle(frame), notes=tuple(notes))
 
 
 def reject_unread_time(problem: ProblemConfig, table: Table) -> None:

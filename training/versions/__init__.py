@@ -1,1 +1,1 @@
-"""Versions of tables: kept once by their content, and read again to the bit."""
+"""Dataset versions: what a table's digest is of, tables that are kept to be trained on again, and what changed."""

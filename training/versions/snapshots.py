@@ -1,66 +1,110 @@
-"""Keeps a typed table once, by the digest of its content, and reads the same bits again."""
+"""Tables that are kept to be trained on again: each group of rows is a Parquet file, named by its digest.
 
-import json
-import os
-import uuid
-from dataclasses import asdict
-from pathlib import Path
+Tables with the same rows share the file, so that a table that grew costs what was added. A table's folder is written
+last: until then nothing refers to its groups, and a killed process has kept nothing.
+"""
+
+import io
+from collections.abc import Mapping
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import feather
+from pyarrow import parquet
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.model.integrity import digest_file
-from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.conversion import ParseFailure
-from ekiben.training.tables.read import PANDAS_TYPES, Table
-
-TABLES, ROWS, ABOUT = "tables", "table.arrow", "about.json"
+from ekiben.training.tables.read import Table
+from ekiben.training.versions.columns import ARROW_TYPES, TypedColumn, to_series
+from ekiben.training.versions.digest import GROUP_ROWS, Group, digest_group
+from ekiben.training.versions.fitting import check_fit
+from ekiben.training.versions.folder import Folder, open_folder
+from ekiben.training.versions.kept_table import FILE, KeptTable, find_digest, name_group, now, read_kept
+from ekiben.training.versions.lakes import find_origin, read_origin
 
 
 def keep_table(table: Table) -> str:
-    """Keep a table in the project's data, unless it is there, and return its digest."""
-    make_folder(DATA)
-    folder = find_data() / TABLES
-    folder.mkdir(exist_ok=True)
-    unfinished = folder / f".{uuid.uuid4().hex}"
-    unfinished.mkdir()
-    feather.write_feather(table.frame, unfinished / ROWS, compression="zstd")
-    about = {
-        "columns": table.columns, "absent": table.absent, "source": table.source, "notes": table.notes,
-        "parse_failures": [asdict(failure) for failure in table.parse_failures],
-    }  # fmt: skip
-    (unfinished / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    digest = digest_file(unfinished / ROWS)
-    try:
-        os.rename(unfinished, folder / digest)
-    except OSError:  # it is kept already
-        for path in (unfinished / ROWS, unfinished / ABOUT):
-            os.replace(path, folder / digest / path.name)
-        unfinished.rmdir()
-    return digest
+    """Keep a table as it was read, unless it is kept already, and return its digest.
+
+    Of a version of a Delta or Iceberg table only that version is kept. Raise TablesUnusable if there is no room or the
+    folder can't be written to: it is then not kept.
+    """
+    folder, found = open_folder(), table.fingerprint
+    kept = KeptTable(
+        kinds=dict(found.kinds),
+        groups=tuple(found.groups),
+        unread=dict(found.unread),
+        columns=table.columns,
+        source=table.source,
+        notes=table.notes,
+        kept=now(),
+        origin=None if table.origin is None or _is_copied(folder, found.digest) else find_origin(table),
+    )
+    with folder.locked(alone=False):
+        if not kept.origin:
+            write_groups(folder, table)
+        folder.write(f"{found.digest}/{FILE}", kept.model_dump_json(indent=1).encode())
+    return found.digest
 
 
 def load_table(problem: ProblemConfig, digest: str) -> Table:
-    """Read a kept table again; raise InvalidTable if it is gone or not as it was kept."""
-    folder = find_data() / TABLES / digest
+    """Return a kept table to the bit, its columns in the problem's order; the beginning of a digest will do.
+
+    Raise InvalidTable if it is not kept, if a file of it was altered or is gone, or if the problem reads a column that
+    it does not have or has as another kind.
+    """
+    folder = open_folder()
+    digest = find_digest(folder, digest)
+    kept = read_kept(folder, digest)
+    names = check_fit(problem, kept, digest)
+    if kept.origin:
+        return read_origin(problem, kept, digest)
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
+    for group in kept.groups:
+        rows = read_group(folder, group, kept.kinds)
+        for name in names:
+            chunks[name].append(rows[name])
+    frame = pd.DataFrame({name: to_series(kept.kinds[name], chunks.pop(name)) for name in names}, copy=False)
+    failures = tuple(ParseFailure(**failure) for failure in kept.unread["parse_failures"])
+    return Table(frame, kept.columns, tuple(kept.unread["absent"]), failures, kept.source, kept.notes)
+
+
+def write_groups(folder: Folder, table: Table) -> None:
+    """Write the groups of rows that no table kept before has."""
+    columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
+    for index, group in enumerate(table.fingerprint.groups):
+        name = name_group(group, table.fingerprint.kinds)
+        if not folder.has(name):
+            start = index * GROUP_ROWS
+            folder.write(
+                name, write_group({key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()})
+            )
+
+
+def write_group(rows: Mapping[str, pa.Array]) -> bytes:
+    """Return the Parquet file of a group of rows."""
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(dict(rows)), buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def read_group(folder: Folder, group: Group, kinds: Mapping[str, str]) -> dict[str, pa.Array]:
+    """Return a group's columns; raise InvalidTable if they are not those that were kept."""
+    name = name_group(group, kinds)
+    content = folder.read(name)
+    if content is None:
+        raise InvalidTable(f"{folder}/{name} is gone: keep the table again from its source")
     try:
-        if digest_file(folder / ROWS) != digest:
-            raise InvalidTable(f"{folder / ROWS} is not the table that was kept: read the source again")
-        about = json.loads((folder / ABOUT).read_bytes())
-        frame = _read_frame(folder / ROWS, problem.target.name)
-    except (OSError, ValueError, pa.ArrowInvalid):
-        raise InvalidTable(f"the table {digest[:12]} is gone from {folder.parent}: read the source again") from None
-    failures = tuple(ParseFailure(**failure) for failure in about["parse_failures"])
-    lists = (tuple(about["columns"]), tuple(about["absent"]))
-    return Table(frame, *lists, failures, about["source"], tuple(about["notes"]))
+        read = parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read()
+        rows = {key: read[key].cast(ARROW_TYPES[kind]).combine_chunks() for key, kind in kinds.items()}
+        is_kept = digest_group(rows) == group
+    except (pa.ArrowException, KeyError, OSError):
+        is_kept = False
+    if not is_kept:
+        raise InvalidTable(f"{folder}/{name} was altered: remove it, and keep the table again from its source")
+    return rows
 
 
-def _read_frame(path: Path, target: str) -> pd.DataFrame:
-    frame = feather.read_table(path, memory_map=False).to_pandas(types_mapper=PANDAS_TYPES.get)
-    if isinstance(frame[target].dtype, pd.CategoricalDtype):  # labels are Python's own, not NumPy's
-        categories = pd.Index(frame[target].cat.categories.tolist(), dtype=object)
-        frame[target] = pd.Categorical.from_codes(frame[target].cat.codes, categories)
-    return frame
+def _is_copied(folder: Folder, digest: str) -> bool:
+    """Return whether the rows of this table were copied before, from another source with the same."""
+    return folder.has(f"{digest}/{FILE}") and read_kept(folder, digest).origin is None

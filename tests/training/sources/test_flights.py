@@ -12,7 +12,6 @@ from ekiben.training.sources.flights import (
     WEATHER_12H,
     add_timetable,
     data_file,
-    digest_table,
     join_tables,
     summarise_weather,
 )
@@ -113,14 +112,6 @@ def spoil(weather: pd.DataFrame, hours: "pd.Series[bool]") -> pd.DataFrame:
     spoilt[names] = spoilt[names].astype(float)
     spoilt.loc[hours, names] = -999.0
     return spoilt
-
-
-def test_the_digest_is_of_the_values(table: pd.DataFrame) -> None:
-    digest = digest_table(table)
-    assert digest == digest_table(table.copy())
-    changed = table.copy()
-    changed.loc[100_000, "distance"] += 1
-    assert digest_table(changed) != digest
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(-30.0, False), (14.0, False), (15.0, True), (600.0, True)])
