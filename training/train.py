@@ -38,6 +38,7 @@ from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
+from ekiben.training.registry.provenance import Lineage, check_digest, publish_provenance
 from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_data, log_evaluation, log_model
 from ekiben.training.registry.saved_model import check_raw_answers
@@ -76,13 +77,14 @@ def train(
     rows: int | None = None,
     accept_change: bool = False,
     log: LogTable | None = None,
+    expected: str | None = None,
 ) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
     `accept_change` the table may differ from the schema of the champion. A `log` of a service is
-    the table in place of the problem's own. What is registered is
-    complete: an interrupted run leaves neither a version nor another champion.
+    the table in place of the problem's own. Its digest is the one `expected`, if any. What is
+    registered is complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
@@ -96,13 +98,14 @@ def train(
         reject_skew(contract, table, report)
     reject_unparseable(table)
     prepared = prepare(problem, table)
+    digest = check_digest(table, digest_table(table.frame), expected)
     tracking.open_store(problem.name)
     tracking.close_abandoned_runs(problem.name)
     mlflow.keras.autolog(log_models=False, log_datasets=False)
     with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch:
         lineage = {
             "run_id": run.info.run_id,
-            "data_digest": digest_table(table.frame),
+            "data_digest": digest,
             "schema_digest": prepared.schema.digest,
             "git_commit": git_commit(),
         }
@@ -119,6 +122,7 @@ def train(
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained, problem.split.time)
+        publish_provenance(package, Lineage(problem, options, table, digest, rows, accept_change, log))
         version = tracking.register(problem.name, model_uri, lineage)
         publish_package(package, version, run.info.run_id)
     with tracking.deciding():  # the run is complete, whatever comes of this
