@@ -1,0 +1,1 @@
+"""The wheel: steps with records, gates, triggers; composes training and monitoring."""
