@@ -122,7 +122,7 @@ def train(
         packed = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
         packed.save(package / EVALUATION_FILE)
         model_uri = pack(package, prepared, trained, problem.split.time)
-        publish_provenance(package, Lineage(problem, options, table, digest, rows, accept_change, log))
+        publish_provenance(package, Lineage(problem, options, table, digest, prepared.parts, rows, accept_change, log))
         version = tracking.register(problem.name, model_uri, lineage)
         publish_package(package, version, run.info.run_id)
     with tracking.deciding():  # the run is complete, whatever comes of this

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from typing import Any
 
 from ekiben.contract.errors import UserError
@@ -12,6 +13,7 @@ from ekiben.deploy.image.builder import BUILDERS
 
 MODELS = "/opt/bento/models"  # where the image has its packed model, by name and version
 TIMEOUT_S = 120
+MAX_BYTES = 64 * 2**20  # that an engine prints
 
 
 class ImageUnknown(UserError):
@@ -66,9 +68,13 @@ def _find_labels(shown: Any) -> dict[str, str]:
 
 
 def _run(engine: str, *arguments: str) -> bytes | None:
-    """Return what an engine prints, None if it fails or takes too long."""
-    try:
-        done = subprocess.run([engine, *arguments], capture_output=True, timeout=TIMEOUT_S)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return None if done.returncode else done.stdout
+    """Return what an engine prints, None if it fails, takes too long or prints too much."""
+    with tempfile.TemporaryFile() as output:
+        try:
+            done = subprocess.run([engine, *arguments], stdout=output, stderr=subprocess.DEVNULL, timeout=TIMEOUT_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if done.returncode or output.tell() > MAX_BYTES:
+            return None
+        output.seek(0)
+        return output.read()

@@ -1,4 +1,4 @@
-"""What the gates decided on a version: in its provenance, and in the pipeline's records that were made after packing."""
+"""What the gates decided on a version: in its provenance, and after packing in the pipeline's records."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,8 @@ from ekiben.training.home import find_data
 
 def list_gates(version: str, run_id: str, provenance: Provenance | None) -> Iterator[Link]:
     """Yield one link with every verdict, if there is any."""
-    said = (
-        {f"{gate.gate}: {gate.verdict}, {gate.sentence}": None for gate in provenance.run.gates} if provenance else {}
-    )
+    before = provenance.run.gates if provenance else ()
+    said = dict.fromkeys(f"{gate.gate}: {gate.verdict}, {gate.sentence}" for gate in before)
     damaged = []
     for path in sorted(find_records().glob("*.json")):
         record = read_record(path)

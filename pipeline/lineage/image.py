@@ -1,7 +1,6 @@
 """An image: what its labels say, whether its files are those, and the version it holds."""
 
 import hashlib
-import json
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -39,15 +38,15 @@ def verify_image(image: str) -> Link:
         return found.close("image", image)
     there = registered.tags.get(DIGEST_LABEL)
     wrong = f"its manifest {shorten_digest(labels[MANIFEST_LABEL])} is not that of the registry's version {version}"
-    found.check(there == labels[MANIFEST_LABEL], "", f"{wrong}, {shorten_digest(there)}")
-    found.check(
-        labels.get(RUN_LABEL) == registered.run_id, "", f"its run is {labels.get(RUN_LABEL)}, not the version's"
-    )
+    if not found.check(there == labels[MANIFEST_LABEL], "", f"{wrong}, {shorten_digest(there)}"):
+        return found.close("image", image)
+    run = labels.get(RUN_LABEL)
+    found.check(run == registered.run_id, "", f"its run is {run}, that of the version {registered.run_id}")
     return found.close("image", image, [verify_version(registered)])
 
 
 def check_file(found: Findings, engine: str, image: str, path: str, wanted: str) -> None:
-    """Compare a file of the image, and of a manifest also what it says, with its label."""
+    """Compare a file of the image with its label."""
     name = path.rpartition("/")[2]
     content = read_file(engine, image, path)
     if content is None:
@@ -55,8 +54,6 @@ def check_file(found: Findings, engine: str, image: str, path: str, wanted: str)
         return
     same = hashlib.sha256(content).hexdigest() == wanted
     found.check(same, f"{name} {shorten_digest(wanted)}", f"{name} in it is not the file that its label says")
-    if same and name == MANIFEST_FILE:
-        found.facts.append(f"engine {json.loads(content).get('engine')}")
 
 
 def find_version(name: str, version: str) -> ModelVersion | None:

@@ -94,9 +94,8 @@ def verify_table(provenance: Provenance) -> Link:
             return found.close("table", shorten_digest(data.digest))
         table = read_table(problem, lambda _: None)
         digest = digest_table((table.thin(options.rows) if options.rows else table).frame)
-        found.check(
-            digest == data.digest, "read again", f"{data.source} holds other rows now: their digest is {digest}"
-        )
+        fault = f"{data.source} holds other rows now: their digest is {shorten_digest(digest)}"
+        found.check(digest == data.digest, "read again", fault)
     except ValidationError:
         found.faults.append("the problem in provenance.json can't be read by this version")
     except UserError as error:

@@ -83,9 +83,7 @@ def trace_version(asked: Asked) -> Link:
     images = list_images(f"{MANIFEST_LABEL}={digest}") if digest else []
     answered = count_answers(choose_logs(asked.log, asked.model), asked.what)
     above = [
-        Link(
-            "answers", f"{answered:,} logged", () if answered else ("by this version, in the log that was looked at",)
-        ),
+        Link("answers", f"{answered:,} rows in the log"),
         *(Link("image", image, ("by its label",)) for image in images),
     ]
     return replace(link, links=(*link.links, *above))

@@ -9,8 +9,9 @@ import mlflow
 from mlflow.entities import RunInfo
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.schema import load_schema
 from ekiben.model.integrity import digest_file
-from ekiben.model.package import MANIFEST_FILE, PACKAGE, PROVENANCE_FILE
+from ekiben.model.package import MANIFEST_FILE, PACKAGE, PROVENANCE_FILE, SCHEMA_FILE
 from ekiben.model.provenance import (
     Champion,
     Data,
@@ -25,7 +26,10 @@ from ekiben.model.provenance import (
     Subject,
 )
 from ekiben.model.store import DIGEST_LABEL
-from ekiben.training.dataset.split import SEED
+from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
+from ekiben.training.card.card import describe_model
+from ekiben.training.card.render import MARKDOWN_FILE, PAGE_FILE, write_card
+from ekiben.training.dataset.split import SEED, Parts
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact_uri
@@ -46,6 +50,7 @@ class Lineage:
     options: FitOptions
     table: Table
     digest: str  # of the table
+    parts: Parts
     rows: int | None = None  # that were asked for
     accept_change: bool = False
     log: LogTable | None = None
@@ -54,18 +59,23 @@ class Lineage:
 
 
 def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
-    """Write the statement on all files of a package that are there, log it with the active run, and return it.
+    """Write the card and the statement on all files of a package that are there, log both, and return the statement.
 
-    The patch, if files differ from the commit, becomes an artifact of the run too.
+    The patch, if files differ from the commit, becomes an artifact of the active run too.
     """
-    run = mlflow.active_run()
-    assert run is not None
-    statement = Provenance(
-        subject=tuple(describe_files(package)),
-        predicate=Predicate(definition=define(lineage, run.info.run_id), run=describe_run(lineage, run.info)),
-    )
+    active = mlflow.active_run()
+    assert active is not None
+    definition, run = define(lineage, active.info.run_id), describe_run(lineage, active.info)
+    parts = [len(part) for part in (lineage.parts.train, lineage.parts.validation, lineage.parts.test)]
+    schema, scores = load_schema(package / SCHEMA_FILE), load_training_scores(package / EVALUATION_FILE)
+    write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts))
+    predicate = Predicate(definition=definition, run=run)
+    statement = Provenance(subject=tuple(describe_files(package)), predicate=predicate)
     statement.save(package / PROVENANCE_FILE)
-    mlflow.log_artifact(str(package / PROVENANCE_FILE), PACKAGE)
+    for name in (MARKDOWN_FILE, PAGE_FILE, PROVENANCE_FILE):
+        mlflow.log_artifact(str(package / name), PACKAGE)
+    for name in (MARKDOWN_FILE, PAGE_FILE):
+        mlflow.log_artifact(str(package / name))  # where people look
     return statement
 
 
