@@ -13,7 +13,8 @@ from ekiben.training.wording import count
 
 MAX_FEATURES = 200  # that are listed
 SHORT = 16  # digits of a digest
-NOT_SAID = "Nobody has said yet: write it as `{0}` under `[card]` in problem.toml."
+VERIFIED = "The command ekiben lineage verifies each of these."
+NOT_SAID = "Nobody has said yet: write {0} under [card] in problem.toml."
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def describe_model(
         Section("Measured on the test rows", (f"{count(scores.rows, 'test row')}, {scores.tested}.",), measures),
         Section("Calibration", tuple(describe_calibration(schema.target, scores))),
         Section("Owner", _split(said.owner, "owner")),
-        Section("Lineage", ("`ekiben lineage` verifies each of these.",), (_tabulate_lineage(definition, run),)),
+        Section(
+            "Lineage", ("The command ekiben lineage verifies each of these.",), (_tabulate_lineage(definition, run),)
+        ),
     )
     return Card(f"{schema.name}: model card", sections)
 
@@ -59,7 +62,7 @@ def _describe_target(schema: Schema, run: Run) -> Iterator[str]:
     yield f"Predicts {what}{unit}: {kinds[target.task]}, from {count(len(schema.features), 'feature')}."
     if target.task == "multiclass":
         yield f"Classes: {', '.join(map(str, target.classes))}."
-    yield f"A neural network (Keras), trained on {run.began[:10]} and answered for by version number in MLflow."
+    yield f"A neural network (Keras) of {run.began[:10]}, of MLflow's run {run.id}."
 
 
 def _split(text: str, entry: str) -> tuple[str, ...]:
@@ -83,14 +86,14 @@ def _tabulate_data(definition: Definition, parts: Sequence[int]) -> Table:
     rows += zip(("rows to train on", "rows to validate on", "rows to test on"), (f"{n:,}" for n in parts), strict=True)
     rows += [("first", data.first), ("last", data.last)] if data.first and data.last else []
     rows += [("digest", data.digest), *(("note", note) for note in data.notes)]
-    return Table("Rows", ("", ""), tuple(rows))
+    return Table("Rows", ("", ""), tuple(rows), words=True)
 
 
 def _tabulate_features(features: Sequence[Feature]) -> Table:
     cells = [(f.name, f.kind, _describe_values(f), f.description) for f in features[:MAX_FEATURES]]
     others = len(features) - MAX_FEATURES
     more = [(f"… and {others:,} more, in schema.json", "", "", "")] if others > 0 else []
-    return Table("Features", ("name", "kind", "values", "meaning"), (*cells, *more))
+    return Table("Features", ("name", "kind", "values", "meaning"), (*cells, *more), words=True)
 
 
 def _describe_values(feature: Feature) -> str:
@@ -116,4 +119,4 @@ def _tabulate_lineage(definition: Definition, run: Run) -> Table:
         ("champion before", f"version {before.version}" if before else "none"),
     ]
     rows += [(f"gate: {gate.gate}", f"{gate.verdict}, {gate.sentence}") for gate in run.gates]
-    return Table("What made it", ("", ""), tuple(rows))
+    return Table("What made it", ("", ""), tuple(rows), words=True)

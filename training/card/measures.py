@@ -20,17 +20,15 @@ class Table:
     title: str
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
-
-    @property
-    def is_facts(self) -> bool:
-        """Whether each row is a name and what is so called."""
-        return not any(self.columns)
+    words: bool = False  # not numbers: they are wrapped, and begin on the left
 
 
 def tabulate_measures(target: Target, scores: TrainingScores) -> tuple[Table, ...]:
     """Return all metrics, those of the slices, and the rates of the groups."""
     every = Table("All test rows", ("metric", "value"), tuple((n, format_number(v)) for n, v in scores.scores.items()))
-    slices = (_tabulate_slices(target, name, parts) for name, parts in scores.slices.items())
+    slices = (
+        _tabulate_slices(target, name, parts, scores.slice_rows.get(name, {})) for name, parts in scores.slices.items()
+    )
     groups = (_tabulate_groups(target, name, compared) for name, compared in scores.fairness.items())
     return (every, *slices, *groups)
 
@@ -52,10 +50,15 @@ def describe_calibration(target: Target, scores: TrainingScores) -> Iterator[str
     )
 
 
-def _tabulate_slices(target: Target, name: str, parts: Mapping[str, Mapping[str, float]]) -> Table:
+def _tabulate_slices(
+    target: Target, name: str, parts: Mapping[str, Mapping[str, float]], rows: Mapping[str, int]
+) -> Table:
     metrics = [metric for metric in headline(target) if any(metric in scored for scored in parts.values())]
-    cells = tuple((part, *(_format(scored.get(metric)) for metric in metrics)) for part, scored in parts.items())
-    return Table(f"By {name}", (name, *metrics), cells)
+    cells = tuple(
+        (part, f"{rows[part]:,}" if part in rows else NOTHING, *(_format(scored.get(metric)) for metric in metrics))
+        for part, scored in parts.items()
+    )
+    return Table(f"By {name}", (name, "rows", *metrics), cells)
 
 
 def _tabulate_groups(target: Target, name: str, groups: Sequence[Group]) -> Table:

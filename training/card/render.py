@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from ekiben.contract.page import render_document, render_facts, render_lines, render_table
+from ekiben.contract.page import render_document, render_lines, render_table, render_words
 from ekiben.contract.text_lines import printable
 from ekiben.training.card.card import Card, Section
 from ekiben.training.card.measures import Table
 
 MARKDOWN_FILE, PAGE_FILE = "card.md", "card.html"
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&-])")
+SPECIAL = re.compile(r"([\\`*_\[\]|~$<>&]|^[-+#=]|^\d+(?=[.)]))")
 BARE = re.compile(r"(https?|ftp|www)(?=[:.])", re.IGNORECASE)  # what some renderers make a link of
 
 
@@ -39,8 +39,12 @@ def render_page(card: Card) -> str:
 
 def quote(text: str) -> str:
     """Return text on one line in which Markdown finds nothing to mark up."""
-    escaped = SPECIAL.sub(r"\\\1", printable(text))
+    escaped = SPECIAL.sub(_escape, printable(text))
     return BARE.sub(lambda found: f"{found[0][0]}&#{ord(found[0][1])};{found[0][2:]}", escaped)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}&#{ord(found[0][-1])};" if found[0].isdigit() else f"\\{found[0]}"
 
 
 def _draw(table: Table) -> Iterator[str]:
@@ -58,4 +62,6 @@ def _render_section(section: Section) -> str:
 
 def _render_table(table: Table) -> str:
     rows = [tuple(map(printable, row)) for row in table.cells]
-    return render_facts(table.title, rows) if table.is_facts else render_table(table.title, table.columns, rows, "h3")
+    if table.words:
+        return render_words(table.title, table.columns, rows)
+    return render_table(table.title, table.columns, rows, "h3")

@@ -13,6 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ekiben.model.package import PROVENANCE_FILE
+from ekiben.training.registry.store import choose_store
 from tests.conftest import stores_in, using_stores
 
 NAME = "goods"
@@ -107,4 +108,5 @@ def project(trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("EKIBEN_HOME", str(folder))
     monkeypatch.chdir(folder)
     with using_stores(folder):
+        choose_store()
         yield Project(folder)
