@@ -12,6 +12,7 @@ from ekiben.load_tests import commands as load_tests
 from ekiben.monitoring import commands as monitoring
 from ekiben.monitoring.canary import commands as canary
 from ekiben.pipeline import commands as pipeline
+from ekiben.pipeline.lineage import commands as lineage
 from ekiben.pipeline.triggers import commands as triggers
 from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
@@ -79,6 +80,7 @@ GROUPS = (
     Group("it is made again", pipeline.add_commands, STOPPED),
     Group("it is made again", triggers.add_commands),
     Group("it is made again", versions.add_commands, STOPPED),
+    Group("it is made again", lineage.add_commands),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

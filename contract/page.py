@@ -27,6 +27,9 @@ th:first-child, td:first-child { text-align: left; padding-left: 0 }
 th + th, td + td { white-space: nowrap }
 th { color: var(--soft) } .key { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px }
 .key.then { background: var(--then) } .key.now { background: var(--now) }
+table.words { width: auto } .words th, .words td { white-space: normal; vertical-align: top; text-align: left;
+  padding: .15rem 1rem .15rem 0; border-bottom: 1px solid var(--line) } .words th { white-space: nowrap }
+table + h3, .wide + h3 { margin-top: 1.2rem }
 .wide { overflow-x: auto } .wide table { width: auto }
 .wide th, .wide td { white-space: nowrap; padding: .15rem .8rem; border-bottom: 1px solid var(--line) }
 """
@@ -60,8 +63,19 @@ def render_lines(lines: Iterable[str]) -> str:
     return "\n".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def render_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def render_words(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of words under a title: they begin on the left, and are wrapped."""
+    names = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    head = f"<tr>{names}</tr>" if any(columns) else ""
+    body = "".join(
+        f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for name, *cells in rows
+    )
+    return f'<h3>{escape(title)}</h3><table class="words">{head}{body}</table>'
+
+
+def render_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], heading: str = "h2") -> str:
     """Return a table of text under a title."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<h2>{escape(title)}</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<{heading}>{escape(title)}</{heading}><div class="wide"><table><tr>{head}</tr>{body}</table></div>'

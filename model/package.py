@@ -13,6 +13,7 @@ from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
 from ekiben.model.integrity import find_change, is_inside
+from ekiben.model.provenance import Provenance, load_provenance
 from ekiben.model.steps import Step, Steps, finish
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
 
@@ -20,6 +21,7 @@ SCHEMA_FILE = "schema.json"
 GOLDEN_FILE = "golden.json"
 LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
+PROVENANCE_FILE = "provenance.json"  # how the other files came to be; packages made before there was one lack it
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
 PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
 VERSION = r"[0-9]{1,19}"  # as MLflow numbers them
@@ -81,6 +83,11 @@ class PackedModel:
         """How good it was on training's test rows; None if the model was packed before that was kept."""
         known = EVALUATION_FILE in self.manifest.files
         return load_training_scores(self.path / EVALUATION_FILE) if known else None
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """How the model came to be; None if it was packed before that was kept."""
+        return load_provenance(self.path / PROVENANCE_FILE) if PROVENANCE_FILE in self.manifest.files else None
 
     @property
     def reference_digest(self) -> str:

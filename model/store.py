@@ -73,6 +73,15 @@ def find_model(name: str, version: str = "") -> bentoml.Model:
         raise InvalidModel(f"the model `{name}` in the BentoML store can't be read ({_say(error)}): {MEND}") from None
 
 
+def is_stored(name: str) -> bool:
+    """Return whether the store has a model of that name that answers."""
+    try:
+        find_model(name)
+    except UserError:
+        return False
+    return True
+
+
 def read_latest(name: str) -> str | None:
     """Return which version of a model the store names as its newest, None if it can't be read."""
     try:

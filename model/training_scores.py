@@ -19,6 +19,7 @@ class TrainingScores(BaseModel):
     tested: str  # which rows, for a person
     scores: dict[str, float]
     slices: dict[str, dict[str, dict[str, float]]] = {}  # column → value → metric
+    slice_rows: dict[str, dict[str, int]] = {}  # column → value → test rows
     fairness: dict[str, list[dict[str, str | int | float | None]]] = {}  # column → groups and their rates
     calibration: tuple[float, float] = (1.0, 0.0)  # see training/evaluate/estimates
 

@@ -13,7 +13,6 @@ from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-    from ekiben.training.problem import ProblemConfig
 
 SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
 TABLES = "a file (CSV, Parquet, JSON, Excel), a folder (Parquet, Delta, Iceberg), or an SQLAlchemy URL"
@@ -51,6 +50,7 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
+    command.add_argument("--from-provenance", type=Path, metavar="FILE", help="repeat what a provenance.json says")
     command.add_argument("--labels", metavar="TABLE", help=f"of --from-log: {LABEL_TABLE}")
     command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
     command.add_argument("--force", action="store_true", help="with --from-log: train on days with alarms, too")
@@ -97,17 +97,23 @@ def init(options: argparse.Namespace) -> None:
     )
 
 
-def train(options: argparse.Namespace) -> None:
+def train(options: argparse.Namespace) -> int | None:
     """Train with the options given; TensorFlow is imported only here."""
     from ekiben.training.problem import load_problem
 
+    if options.from_provenance:
+        from ekiben.training.train_again import repeat
+
+        return repeat(options)
     problem = load_problem(options.problem)
     if options.from_log is None and (options.labels or options.query or options.force):
         raise UserError("--labels, --query and --force go with --from-log")
     if options.table and options.from_log:
         raise UserError("--table and --from-log are two tables to train on: leave one out")
-    if options.if_missing and is_stored(problem):
-        return
+    from ekiben.model.store import is_stored
+
+    if options.if_missing and is_stored(problem.name):
+        return None
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
     from ekiben.training.network.fit import FitOptions
@@ -124,6 +130,7 @@ def train(options: argparse.Namespace) -> None:
         raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
+    return None
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -177,17 +184,6 @@ def rollback(options: argparse.Namespace) -> None:
 
     with tracking.existing_store():
         champion.roll_back(problem.name)
-
-
-def is_stored(problem: "ProblemConfig") -> bool:
-    """Return whether the BentoML store already has a model of this problem."""
-    from ekiben.model.store import find_model
-
-    try:
-        find_model(problem.name)
-    except UserError:
-        return False
-    return True
 
 
 def _add_command(commands: "Commands", run: Callable[..., object], about: str) -> argparse.ArgumentParser:

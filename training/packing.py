@@ -18,11 +18,11 @@ from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.fitting import Trained
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.preparation import Prepared
-from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_steps
 from ekiben.training.registry import tracking
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.presence import find_version_of
+from ekiben.training.registry.provenance import Lineage, publish_provenance
 from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_model
 from ekiben.training.registry.saved_model import check_raw_answers
@@ -31,13 +31,15 @@ REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
 
 
 def pack_and_register(
-    problem: ProblemConfig, prepared: Prepared, trained: Trained, scores: TrainingScores, lineage: Mapping[str, str]
+    made_of: Lineage, prepared: Prepared, trained: Trained, scores: TrainingScores, lineage: Mapping[str, str]
 ) -> str:
     """Pack a network, log all of it with the active run, and return the registered version, which is complete."""
     with tempfile.TemporaryDirectory() as scratch:
         (package := Path(scratch) / PACKAGE).mkdir()
         scores.save(package / EVALUATION_FILE)
+        problem = made_of.problem
         model_uri = pack(package, prepared, trained, problem.split.time)
+        publish_provenance(package, made_of)
         version = find_version_of(problem.name, lineage["run_id"])  # of a run that was stopped right here
         version = version or tracking.register(problem.name, model_uri, dict(lineage))
         publish_package(package, version, lineage["run_id"])

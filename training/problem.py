@@ -10,6 +10,7 @@ from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logged
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
+from ekiben.training.card_config import CardText
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
 from ekiben.training.retrain_config import Retrain
@@ -89,6 +90,7 @@ class ProblemConfig(Entry):
     fairness: Fairness | None = None
     retrain: Retrain | None = None
     features: dict[str, Declared] = Field(min_length=1)
+    card: CardText = CardText()
     ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
     pipeline: Pipeline = Pipeline()
     behaviour: tuple[Behaviour, ...] = ()

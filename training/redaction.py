@@ -40,6 +40,11 @@ def redact(message: str, *uris: str) -> str:
     return message
 
 
+def holds_secret(uri: str) -> bool:
+    """Return whether a URI has a secret in it."""
+    return any(_find_secrets(uri))
+
+
 def _read(variables: Iterable[str]) -> Iterator[str]:
     return (os.environ[name] for name in variables if os.environ.get(name))
 

@@ -16,11 +16,12 @@ from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
+from ekiben.training.registry.provenance import Lineage, check_digest
 from ekiben.training.registry.run_logging import log_data, log_evaluation
 from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
 from ekiben.training.truth.training_table import LogTable, open_logged
-from ekiben.training.versions.snapshots import keep_table
+from ekiben.training.versions.snapshots import find_kept, keep_table
 
 
 def train(
@@ -31,13 +32,15 @@ def train(
     log: LogTable | None = None,
     kept: str | None = None,
     keep: bool = False,
+    expected: str | None = None,
 ) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
     `accept_change` the table may differ from the schema of the champion. A `log` of a service is
     the table in place of the problem's own, or the one that was `kept` under a digest; `keep` keeps
-    this one. What is registered is complete: an interrupted run leaves neither a version nor another champion.
+    this one. Its digest is the one `expected`, if any. What is registered is complete: an interrupted
+    run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
@@ -51,8 +54,9 @@ def train(
         reject_skew(contract, table, report)
     reject_unparseable(table)
     prepared = prepare(problem, table)
-    if keep:
-        keep_table(table)
+    check_digest(table, expected)
+    snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
+    made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot)
     open_runs(problem.name)
     with mlflow.start_run() as run:
         lineage = describe_lineage(prepared, run.info.run_id)
@@ -62,7 +66,7 @@ def train(
             log_report(problem.name, report)
         trained = fit_and_score(problem, prepared, options)
         scores = evaluate(problem, prepared, trained)
-        version = pack_and_register(problem, prepared, trained, scores, lineage)
+        version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
         promote_if_better(prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores)
     return version

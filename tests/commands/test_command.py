@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
     *("drift", "challenger", "canary", "score-live", "alarms"),
-    *("watch", "decisions"),
+    *("run", "step", "runs", "watch", "decisions", "data", "lineage"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("parquet", "completion"),
 )

@@ -1,8 +1,25 @@
 """Which commit the working folder stands at: said of each run, each packed model and each image."""
 
+import hashlib
 import subprocess
+from dataclasses import dataclass
 
 UNKNOWN = "unknown"
+MAX_PATCH_BYTES = 4 * 2**20
+BLOCK_BYTES = 2**16
+# Whatever a user's configuration says, the patch is one that `git apply` takes.
+DIFF = (
+    "git", "-c", "core.quotePath=true", "-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false",
+    "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-relative", "HEAD",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Patch:
+    """How the files that git knows differ from the commit."""
+
+    digest: str  # SHA-256
+    content: bytes | None  # None if it has more than MAX_PATCH_BYTES
 
 
 def git_commit() -> str:
@@ -15,3 +32,21 @@ def git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN
     return described.stdout.strip()
+
+
+def read_patch() -> Patch | None:
+    """Return how files differ from the commit that the working folder stands at; None if they don't, or outside git."""
+    digest, kept, size = hashlib.sha256(), bytearray(), 0
+    try:
+        with subprocess.Popen(DIFF, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout
+            while block := process.stdout.read(BLOCK_BYTES):
+                digest.update(block)
+                size += len(block)
+                if size <= MAX_PATCH_BYTES:
+                    kept += block
+    except OSError:
+        return None
+    if process.returncode or not size:
+        return None
+    return Patch(digest.hexdigest(), bytes(kept) if size <= MAX_PATCH_BYTES else None)

@@ -1,6 +1,6 @@
 """What a package keeps of the evaluation, for live scores to be compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ def describe_scores(
         tested=describe_split(problem.split),
         scores=dict(scores),
         slices=slices,
+        slice_rows={name: _count_slices(test[name]) for name in slices},
         fairness={name: [group.flatten() for group in compared] for name, compared in groups.items()},
         calibration=learn_calibration(target, labels, answers),
     )
@@ -42,9 +43,16 @@ def describe_scores(
 def _score_slices(
     target: Target, column: pd.Series, labels: np.ndarray, answers: np.ndarray
 ) -> dict[str, dict[str, float]]:
+    return {name: score(target, labels[here], answers[here]) for name, here in _cut(column)}
+
+
+def _count_slices(column: pd.Series) -> dict[str, int]:
+    return {name: int(here.sum()) for name, here in _cut(column)}
+
+
+def _cut(column: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each slice's name and which rows, (rows,), are in it."""
     names, slice_of, left_out = cut(slice_keys(column))
     kept = names[:-1] if left_out else names  # the others are not the same ones elsewhere
-    return {
-        "(missing)" if name is None else name: score(target, labels[slice_of == index], answers[slice_of == index])
-        for index, name in enumerate(kept)
-    }
+    for index, name in enumerate(kept):
+        yield "(missing)" if name is None else name, slice_of == index

@@ -69,6 +69,16 @@ def load_table(problem: ProblemConfig, digest: str) -> Table:
     return Table(frame, kept.columns, tuple(kept.unread["absent"]), failures, kept.source, kept.notes)
 
 
+def find_kept(beginning: str) -> str:
+    """Return the digest of the kept table that begins so; raise InvalidTable if no one table is meant."""
+    return find_digest(open_folder(), beginning)
+
+
+def is_kept(digest: str) -> bool:
+    """Return whether a table of that digest is kept."""
+    return open_folder().has(f"{digest}/{FILE}")
+
+
 def write_groups(folder: Folder, table: Table) -> None:
     """Write the groups of rows that no table kept before has."""
     columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}

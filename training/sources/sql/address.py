@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.redaction import SECRET
+from ekiben.training.redaction import SECRET, holds_secret, redact_uri
 
 PASSWORD_VARIABLE = "DATABASE_PASSWORD"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
@@ -59,6 +59,11 @@ def hide_password(text: str) -> str:
         return text
     os.environ[PASSWORD_VARIABLE] = unquote(password)
     return f"{parts['scheme']}{parts['user']}:${{{PASSWORD_VARIABLE}}}@{parts['rest']}"
+
+
+def withhold_secrets(text: str) -> str:
+    """Return the URL as it may be written down: whole if variables stand for its secrets, else without them."""
+    return redact_uri(text) if holds_secret(_VARIABLE.sub("", text)) else text
 
 
 def _split(url: str) -> dict[str, str]:
