@@ -42,6 +42,11 @@ class Versions:
         """When it answered last, or else when it began to, in seconds since 1970."""
         return max([self._since, *[one.dataplane.last_used for one in self]])
 
+    @property
+    def has_canary(self) -> bool:
+        """Whether callers are divided, or will be once the version that is held has been agreed on."""
+        return self.run is not None or bool(self.held)
+
     def __iter__(self) -> Iterator[Serving]:
         yield self.current
         yield from self.held.values()
