@@ -14,7 +14,7 @@ from pathlib import Path
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import show
 from ekiben.model.package import PackedModel
-from ekiben.model.store import ModelMissing
+from ekiben.model.store import ModelMissing, read_latest
 from ekiben.service.errors import BadRequest
 from ekiben.service.lifecycle.memory import read_resident_bytes
 from ekiben.service.servings.loading import open_model_gently
@@ -56,7 +56,10 @@ class OnDemand:
             self.check_allowed()
             async with self._reloader.line.take():
                 if not self._servings.holds(name):
-                    return await self._add(name, lambda: self._open_stored(name, version), Origin.STORE)
+                    newest = await asyncio.to_thread(read_latest, name)  # before it is read: the next one is noticed
+                    serving = await self._add(name, lambda: self._open_stored(name, version), Origin.STORE)
+                    self._servings.find_model(name).newest = newest
+                    return serving
         if self._servings.find_model(name).origin is Origin.FOLDER:
             raise BadRequest(409, f"{show(name)} was loaded from a folder: unload it before another one is loaded")
         return await self._reloader.load(name, version, force)

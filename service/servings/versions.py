@@ -29,6 +29,7 @@ class Versions:
         self.origin = origin
         self._since = time.time()
         self.held: dict[str, Serving] = {}
+        self.newest: str | None = current.model.version  # of the store, as it was last looked at; None: not known
         self.run: Run | None = None  # a canary, which chooses who is answered by a version that is held
         self.replaced: Callable[[str], None] = lambda version: None  # is called with the version that answers now
 
