@@ -74,6 +74,9 @@ class LabelLog:
         """Wait for what is being written."""
         await self._background.finish(CLOSING_S)
         self._background.end()
+
+    def abandon(self) -> None:
+        """End without having kept anything."""
         self._background.end()
 
     def _keep_arrived(self) -> None:

@@ -104,6 +104,11 @@ class RowLog:
         self._picker.forget()
         self._large_picker.forget()
 
+    def abandon(self) -> None:
+        """End without having logged anything."""
+        self._timer.cancel()
+        self._background.end()
+
     def _hand_over(self) -> None:
         if self._fresh:
             fresh, self._fresh, self._fresh_rows = self._fresh, [], 0

@@ -36,6 +36,13 @@ class Logs:
         if self.labels:
             await self.labels.close()
 
+    def abandon(self, before: Logs | None) -> None:
+        """End logs that nothing came into, but not what they share with those of a version `before`."""
+        if self.rows:
+            self.rows.abandon()
+        if self.labels and (before is None or before.labels is not self.labels):
+            self.labels.abandon()
+
 
 def is_logging(settings: Settings) -> bool:
     """Return whether labels are kept, and perhaps rows."""

@@ -62,6 +62,7 @@ class ServingFactory:
             undone.callback(dataplane.close)
             inside = "" if model.name == self.first else model.name
             logs = open_logs(settings, model, before.logs if before else None, inside)
+            undone.callback(logs.abandon, before.logs if before else None)
             dataplane.log_rows(logs.rows)
             yield Step.BRIEF
             overview, prepare, monitoring = self._watch_rows(model, dataplane)

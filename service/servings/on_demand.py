@@ -1,6 +1,7 @@
 """Loads models that are not served yet, and ends them: when told to, or when another one needs their room.
 
-The one that goes is the one that nobody has got an answer of for the longest time. Those that MODEL_NAME names stay.
+The one that goes is the one that nobody has got an answer of for the longest time, once the new one's engine has given
+the golden answers: so one more than fit is in memory for a moment. Those that MODEL_NAME names stay.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import show
 from ekiben.model.package import PackedModel
-from ekiben.model.store import ModelMissing
+from ekiben.model.store import ModelMissing, read_latest
 from ekiben.service.errors import BadRequest
 from ekiben.service.lifecycle.memory import read_resident_bytes
 from ekiben.service.servings.loading import open_model_gently
@@ -55,7 +56,10 @@ class OnDemand:
             self.check_allowed()
             async with self._reloader.line.take():
                 if not self._servings.holds(name):
-                    return await self._add(name, lambda: self._open_stored(name, version), Origin.STORE)
+                    newest = await asyncio.to_thread(read_latest, name)  # before it is read: the next one is noticed
+                    serving = await self._add(name, lambda: self._open_stored(name, version), Origin.STORE)
+                    self._servings.find_model(name).newest = newest
+                    return serving
         if self._servings.find_model(name).origin is Origin.FOLDER:
             raise BadRequest(409, f"{show(name)} was loaded from a folder: unload it before another one is loaded")
         return await self._reloader.load(name, version, force)
@@ -75,7 +79,7 @@ class OnDemand:
                 raise BadRequest(
                     409, f"`{name}` answers the calls that name no model, so it stays: load another version instead"
                 )
-            if versions.run is not None:
+            if versions.has_canary:
                 raise BadRequest(409, f"`{name}` has a canary: stop it first")
             self._remove(name)
         logger.info("%s is unloaded", name)
@@ -83,19 +87,26 @@ class OnDemand:
     async def _add(self, name: str, open_model: Open, origin: Origin) -> Serving:
         try:
             model = await open_model()
-            self._make_room(name, evict=origin is Origin.STORE)
-            before = read_resident_bytes()
-            serving = await self._reloader.build(model)
+            self._plan_room(name, origin)  # before it takes any
+            serving, grown_bytes = await self._build(model)
         except UserError as error:
             metrics.count_reload("failed")
             logger.warning("%s can't be loaded: %s", name, error)
             raise BadRequest(404 if isinstance(error, ModelMissing) else 400, str(error)) from None
+        await self._make_room(serving, origin)  # only now: what does not work ends no other
         self._welcome(self._servings.add(serving, origin))
-        self._room.take(model, read_resident_bytes() - before)
+        self._room.take(model, grown_bytes)
         metrics.count_reload("served")
         metrics.set_model_info(model)
         logger.info("%s version %s is loaded", name, model.version)
         return serving
+
+    async def _build(self, model: PackedModel) -> tuple[Serving, int]:
+        """Return what answers, and by how much the process has grown; bodies leave it room meanwhile."""
+        with self._room.one_more():
+            before = read_resident_bytes()
+            serving = await self._reloader.build(model)
+            return serving, read_resident_bytes() - before
 
     async def _open_stored(self, name: str, version: str) -> PackedModel:
         model = await open_model_gently(*await asyncio.to_thread(find, name, version))
@@ -106,17 +117,31 @@ class OnDemand:
     async def _open_folder(self, name: str, folder: Path, digest: str) -> PackedModel:
         return replace(await open_model_gently(folder, digest), alias=name)
 
-    def _make_room(self, name: str, evict: bool) -> None:
-        """End models until another one fits; raise BadRequest if they may not be ended, or there are none."""
-        while lack := self._room.find_lack():
-            loaded = [one for one in self._servings.models if one.origin is not Origin.NAMED and one.run is None]
-            candidates = loaded if evict else []
-            if not candidates:
+    def _plan_room(self, name: str, origin: Origin) -> list[Versions]:
+        """Return which models end so that another one fits; raise BadRequest if they may not, or there are none."""
+        ending: list[Versions] = []
+        evictable = [one for one in self._servings.models if one.origin is not Origin.NAMED and not one.has_canary]
+        oldest_first = sorted(evictable if origin is Origin.STORE else [], key=lambda one: one.last_used)
+        while lack := self._room.find_lack({one.name for one in ending}):
+            if len(ending) == len(oldest_first):
                 advice = "unload one first, or give the service more with MAX_MODELS, MODELS_MIB or memory"
                 raise BadRequest(INSUFFICIENT_STORAGE, f"there is no room for {show(name)}: {lack}; {advice}")
-            oldest = min(candidates, key=lambda one: one.last_used)
+            ending = oldest_first[: len(ending) + 1]
+        return ending
+
+    async def _make_room(self, serving: Serving, origin: Origin) -> None:
+        """End models until one that is ready fits; end that one and raise BadRequest if they may not go any more."""
+        try:
+            ending = self._plan_room(serving.model.name, origin)
+        except BadRequest:
+            await serving.close()
+            await serving.logs.close_labels()
+            raise
+        for oldest in ending:
             idle_s = time.time() - oldest.last_used
-            logger.info("%s is unloaded, unused for %.0f s, to make room for %s", oldest.name, idle_s, name)
+            logger.info(
+                "%s is unloaded, unused for %.0f s, to make room for %s", oldest.name, idle_s, serving.model.name
+            )
             self._remove(oldest.name)
 
     def _remove(self, name: str) -> None:

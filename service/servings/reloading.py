@@ -61,9 +61,9 @@ class Reloader:
 
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
-        for name in self._servings.list_stored():
+        for versions in self._servings.list_stored():
             with contextlib.suppress(BadRequest, Overloaded):
-                await self.load(name)
+                await self.load(versions.name)
 
     def _serve(self, name: str, serving: Serving | None) -> Serving:
         if serving is None:

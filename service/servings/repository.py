@@ -23,6 +23,7 @@ from ekiben.service.protocols.open_inference.http import MODEL
 from ekiben.service.protocols.open_inference.triton import describe_statistics
 from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
 from ekiben.service.protos import message
+from ekiben.service.servings.finishing import Finishing
 from ekiben.service.servings.index import list_served, list_unloaded
 from ekiben.service.servings.on_demand import OnDemand
 from ekiben.service.servings.parameters import FORCE, PARAMETERS, VERSION, check_parameters, read_request, read_version
@@ -75,6 +76,7 @@ class Api:
         self._servings = servings
         self._on_demand = on_demand
         self._settings = settings
+        self._finishing = Finishing()
 
     async def list_models(self, request: Request) -> bytes:
         return encode_json({"models": self._list_names()})
@@ -104,7 +106,7 @@ class Api:
         return encode_json(await self._load(request.parameters["model"], parameters))
 
     async def load_call(self, request: Any, call: Call) -> Any:
-        await self._load(request.model_name, read_parameters(request.parameters))
+        await self._finishing.finish(self._load(request.model_name, read_parameters(request.parameters)))
         return message("inference.RepositoryModelLoadResponse")()
 
     async def unload(self, request: Request) -> bytes:
@@ -113,7 +115,7 @@ class Api:
         return b"{}"
 
     async def unload_call(self, request: Any, call: Call) -> Any:
-        await self._unload(request.model_name, read_parameters(request.parameters))
+        await self._finishing.finish(self._unload(request.model_name, read_parameters(request.parameters)))
         return message("inference.RepositoryModelUnloadResponse")()
 
     async def _load(self, name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

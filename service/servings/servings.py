@@ -39,9 +39,9 @@ class Servings:
         """Return whether a model is served."""
         return name in self._models
 
-    def list_stored(self) -> list[str]:
-        """Return the names of the models that are in the BentoML store under these names."""
-        return [name for name, versions in self._models.items() if versions.origin is not Origin.FOLDER]
+    def list_stored(self) -> list[Versions]:
+        """Return the models that are in the BentoML store under their names."""
+        return [versions for versions in self.models if versions.origin is not Origin.FOLDER]
 
     def find_model(self, name: str) -> Versions:
         """Return the versions of a model; raise BadRequest if it is not served."""

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 
 from ekiben.model.store import read_latest
 from ekiben.service.errors import BadRequest, Overloaded
+from ekiben.service.servings.versions import Versions
 
 logger = logging.getLogger("bentoml.service")
 POLL_S = 2.0
@@ -14,21 +15,23 @@ JITTER = 0.5  # of it: replicas that share a store don't all load in the same mo
 
 
 async def watch_store(
-    served: Mapping[str, str], list_models: Callable[[], Iterable[str]], load: Callable[[str], Awaitable[object]]
+    list_models: Callable[[], Iterable[Versions]],
+    load: Callable[[str], Awaitable[object]],
+    note: Callable[[str, str], None] = lambda name, newest: None,
 ) -> None:
     """Call `load` with a model's name whenever the store's newest version of it changes; never returns.
 
-    `served`: the versions, by name, that were the newest when they were opened. A version that can't be loaded is not
-    tried again until another comes; a store that is away for a time is waited for.
+    A version that can't be loaded is not tried again until another comes; a store that is away for a time is waited
+    for. `note` is called with the newest version, by name, once it is dealt with.
     """
-    seen = dict(served)
     while True:
         await asyncio.sleep(POLL_S * random.uniform(1 - JITTER, 1 + JITTER))
-        latest = await asyncio.to_thread(_read, list(list_models()))
-        changed = [name for name, version in latest.items() if seen.get(name, version) != version]
-        seen |= latest
-        for name in changed:
-            await _load(name, load)
+        models = {versions.name: versions for versions in list_models()}
+        for name, newest in (await asyncio.to_thread(_read, list(models))).items():
+            before, models[name].newest = models[name].newest, newest
+            if before not in (None, newest):
+                await _load(name, load)
+                note(name, newest)
 
 
 def _read(names: Iterable[str]) -> dict[str, str]:

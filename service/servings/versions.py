@@ -29,6 +29,7 @@ class Versions:
         self.origin = origin
         self._since = time.time()
         self.held: dict[str, Serving] = {}
+        self.newest: str | None = current.model.version  # of the store, as it was last looked at; None: not known
         self.run: Run | None = None  # a canary, which chooses who is answered by a version that is held
         self.replaced: Callable[[str], None] = lambda version: None  # is called with the version that answers now
 
@@ -41,6 +42,11 @@ class Versions:
     def last_used(self) -> float:
         """When it answered last, or else when it began to, in seconds since 1970."""
         return max([self._since, *[one.dataplane.last_used for one in self]])
+
+    @property
+    def has_canary(self) -> bool:
+        """Whether callers are divided, or will be once the version that is held has been agreed on."""
+        return self.run is not None or bool(self.held)
 
     def __iter__(self) -> Iterator[Serving]:
         yield self.current

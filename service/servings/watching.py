@@ -41,8 +41,7 @@ class VersionWatch:
             self._start(watch_registry(self._settings, load, digest, self._hints))
             reload_on_hangup(self._look)
         elif self._settings.reloads:
-            served = {one.name: one.current.model.version for one in self._servings.models}
-            self._start(watch_store(served, self._servings.list_stored, self._reloader.load))
+            self._start(watch_store(self._servings.list_stored, self._reloader.load))
             reload_on_hangup(self._reloader.load_newest)
         else:
             ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)

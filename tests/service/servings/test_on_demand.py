@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from ekiben.load_tests.request_cost import read_golden
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, PREDICT
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
-from ekiben.service.servings.store_watch import JITTER, POLL_S
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.http_client import HTTP
 
@@ -207,7 +205,6 @@ def test_a_promoted_version_of_a_loaded_model_answers(server: Server, home: Path
     load(server, GROWING)
     shutil.copytree(home / "models" / GROWING / "1", home / "models" / GROWING / "2")
     number(home / "models" / GROWING / "2", "2")
-    time.sleep(POLL_S * (1 + JITTER))  # until the store was looked at
     (home / "models" / GROWING / "latest").write_text("2")
     wait_until(lambda: HTTP.get(f"{server.url}/v2/models/{GROWING}").json()["versions"] == ["2"], 30)
     assert ask(server, model, GROWING) == 200
