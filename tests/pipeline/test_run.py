@@ -1,16 +1,21 @@
 """A run from a table to the champion, gate by gate: what it leaves, what it does again, and what stops it."""
 
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
+from ekiben.model.package import PackedModel
 from ekiben.pipeline import engine
+from ekiben.pipeline.image_replay import replay
 from ekiben.pipeline.record import StepRecord
-from tests.conftest import wait_until
+from tests.conftest import Server, wait_until
 from tests.pipeline.project import NAME, STEPS, Project, make_rows, using
 
 pytestmark = pytest.mark.slow
@@ -214,3 +219,14 @@ def test_the_budget_refuses_before_training(project: Project) -> None:
     assert "within cooldown = 6h: try again in 5 h" in done.last
     assert project.champion() == "1"
     assert project.run().code == 3  # the one that was refused does not count, and neither is it trained
+
+
+def test_the_golden_answers_are_asked_of_a_running_service(server: Server, model: PackedModel) -> None:
+    assert replay(server.url, model) <= MAX_GOLDEN_DIFFERENCE
+
+
+def test_other_golden_answers_are_noticed(server: Server, model: PackedModel, tmp_path: Path) -> None:
+    golden = json.loads((model.path / "golden.json").read_text())
+    golden["answers"][3][0] += 0.01
+    (tmp_path / "golden.json").write_text(json.dumps(golden))
+    assert replay(server.url, dataclasses.replace(model, path=tmp_path)) == pytest.approx(0.01, rel=0.1)
