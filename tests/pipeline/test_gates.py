@@ -42,7 +42,8 @@ def configure(**pipeline: Any) -> ProblemConfig:
 
 def make_table(rows: int, late: int, newest: datetime = NOON) -> Table:
     days = pd.to_datetime([newest.replace(tzinfo=None) - timedelta(hours=index) for index in range(rows)])
-    labels = pd.Categorical([index < late for index in range(rows)])
+    classes = pd.Index([False, True], dtype=object)  # as the reader of labels has them
+    labels = pd.Categorical.from_codes([int(index < late) for index in range(rows)], classes)
     frame = pd.DataFrame({"size": np.arange(rows, dtype=np.float32), "day": days, "late": labels})
     return Table(frame, tuple(frame), (), (), "shop.csv", ())
 
@@ -57,7 +58,7 @@ def decide(verdicts: Sequence[Verdict]) -> list[str]:
         ({}, "go", "100 rows with a label"),
         ({"min_rows": 100, "min_class_rows": 7}, "go", "100 rows with a label"),
         ({"min_rows": 101}, "stop", "100 rows with a label, fewer than min_rows = 101: wait for more"),
-        ({"min_class_rows": 8}, "stop", "7 rows with `late` True, fewer than min_class_rows = 8: wait for more"),
+        ({"min_class_rows": 8}, "stop", "7 rows with `late` true, fewer than min_class_rows = 8: wait for more"),
     ],
 )
 def test_volume(wanted: dict[str, int], verdict: str, said: str) -> None:
@@ -201,7 +202,7 @@ VERSION = COMPARED.challenger.version
 @pytest.mark.parametrize(
     ("asked", "version", "verdict", "said"),
     [
-        (ask(compare("a", labels=1000)), VERSION, "go", f"version {VERSION} is better: its "),
+        (ask(compare("a", labels=1000), "better"), VERSION, "go", f"version {VERSION} is better: its "),
         (ask(compare("a", labels=1000), "worse"), VERSION, "stop", f"version {VERSION} is worse: its "),
         (ask(COMPARED), VERSION, "go", "nothing was found against version"),
         (
