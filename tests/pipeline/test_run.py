@@ -210,6 +210,20 @@ def test_secrets_are_not_recorded(new_project: Project) -> None:
         assert "hidden-word" not in path.read_text()
 
 
+def test_what_somebody_has_rolled_back_is_not_promoted_again(project: Project) -> None:
+    project.add("[pipeline]\nmargin = 9.0\n")
+    project.write(make_rows(620, 5))
+    assert project.run().code == 0
+    assert project.champion() == "2"
+    assert project.call("rollback").code == 0
+    done = project.run()
+    assert (done.code, project.champion()) == (3, "1")
+    assert done.last.startswith(
+        "nothing is promoted: promotion: version 2 was the champion before version 1 was chosen"
+    )
+    assert project.reused()["train"]
+
+
 def test_the_budget_refuses_before_training(project: Project) -> None:
     project.add('[pipeline]\ncooldown = "6h"\n')
     project.write(make_rows(650, 3))
