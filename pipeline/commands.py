@@ -62,12 +62,12 @@ def step(options: argparse.Namespace) -> int:
     """Run one step and print what it came to as JSON; everything else goes to standard error."""
 
     def do() -> int:
-        from ekiben.pipeline.run import conduct
+        from ekiben.pipeline.run import conduct, tell
         from ekiben.training.problem import load_problem
 
         with contextlib.redirect_stdout(sys.stderr):
             problem, chosen = load_problem(options.problem), _read_options(options)
-            with conduct(problem, chosen, options.after, _read_event(options), print) as conductor:
+            with conduct(problem, chosen, options.after, _read_event(options), tell) as conductor:
                 record, stopped_by = conductor.do(options.name, options.after, options.force)
         sentence = stopped_by.sentence if stopped_by else record.sentence if record else ""
         said = {"key": record.key if record else "", "verdict": "stop" if stopped_by else "go", "sentence": sentence}

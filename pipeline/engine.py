@@ -84,7 +84,7 @@ def ask(
     return Asked(name, step, given, after, record)
 
 
-def find_done(asked: Asked, say: Callable[[str], None]) -> StepRecord | None:
+def find_done(asked: Asked, say: Callable[[str], object]) -> StepRecord | None:
     """Return the record of what is asked for, if it let the run go on, and all that was made is still there.
 
     A gate that said stop is asked again: time, or the world outside, may have changed.
@@ -105,7 +105,7 @@ def find_done(asked: Asked, say: Callable[[str], None]) -> StepRecord | None:
     return record if record.after == asked.after else keep_record(record.model_copy(update={"after": asked.after}))
 
 
-def do(asked: Asked, say: Callable[[str], None]) -> StepRecord:
+def do(asked: Asked, say: Callable[[str], object]) -> StepRecord:
     """Do a step and keep its record; raise what stops it from being done."""
     for difference in find_differences(asked.record):
         say(f"note: {difference}")

@@ -46,12 +46,18 @@ class Run(BaseModel):
         """Why it was started."""
         return str((self.event or {}).get("reason", "manual"))
 
+    def begin(self) -> Self:
+        """Return the run, kept before its first step is done."""
+        return self._keep()
+
     def add(self, record: StepRecord, reused: bool) -> Self:
         """Return the run with one more step, kept."""
         done = StepDone(step=record.step, key=record.key, reused=reused)
+        before = tuple(one for one in self.steps if one.step != record.step)
         fitted = record.ended if record.step == "train" and not reused else self.trained
-        steps = (*self.steps, done)
-        return self._keep(steps=steps, trained=fitted, version=record.version or self.version)
+        steps = (*before, done)
+        version = record.version or self.version
+        return self._keep(steps=steps, trained=fitted, version=version, ended=None, outcome="unfinished", sentence="")
 
     def end(self, outcome: Outcome, sentence: str) -> Self:
         """Return the run with what became of it, kept."""
@@ -64,7 +70,7 @@ class Run(BaseModel):
 
 
 def begin_run(model: str, event: dict[str, Any] | None) -> Run:
-    """Return a new run; it is kept with its first step."""
+    """Return a new run; it is not kept yet."""
     began = datetime.now(UTC)
     name = f"{began:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     return Run(id=name, model=model, event=event, began=began.isoformat(timespec="milliseconds"))
@@ -76,9 +82,10 @@ def list_runs(model: str) -> list[Run]:
 
 
 def find_run(model: str, after: str) -> Run | None:
-    """Return the latest unfinished run whose last step has this key."""
-    runs = (run for run in list_runs(model) if run.steps and run.steps[-1].key == after and not run.ended)
-    return next(runs, None)
+    """Return the latest run that did the step of this key, and that no gate has ended."""
+    ended = ("promoted", "nothing new", "stopped")
+    runs = (run for run in list_runs(model) if any(one.key == after for one in run.steps))
+    return next((run for run in runs if run.outcome not in ended), None)
 
 
 def _read_all() -> Iterator[Run]:

@@ -1,9 +1,9 @@
 """One run of a model at a time, on however many machines: a lock in MLflow's registry.
 
-MLflow can't compare and set a tag. But of two who create a registered model of one name, one gets an error: every store
-has that as a unique key. So the lock is a registered model `NAME.run-7` while a run holds it, and its number only grows.
-Who wants it reads the highest number, and creates the next one if the holder of that is gone: of all who saw the same,
-one can. When it is given back its number is first kept as a tag of the experiment, so that who looked before that, and
+MLflow can't compare and set a tag. But of two who create a registered model of one name, one gets an error: every
+store has that as a unique key. So the lock is a registered model `NAME.run-7` while a run holds it, and its number only
+grows. Who wants it reads the highest number, and creates the next one if the holder of that is gone: of all who saw the
+same, one can. When it is given back its number is first kept as a tag of the experiment: who looked before that, and
 comes late, finds that his number was had already. A holder that was taken for dead finds a higher number, and ends.
 
 What is guaranteed: of runs that begin together one goes on. What is not: a run that is suspended for longer than
@@ -27,6 +27,7 @@ BEAT_S = 30.0
 STALE_S = 600.0  # between the steps of an orchestrator a machine may have to start
 GENERATION_TAG = "pipeline_generation"  # of the experiment: the highest number that was given back
 PAGE = 1000
+DESCRIPTION = "Held while `ekiben run` or `ekiben step` runs; it goes by itself."
 
 
 class RunBusy(UserError):
@@ -154,7 +155,9 @@ class RunLock:
         return int(found.tags.get(GENERATION_TAG, "0")) if found else 0
 
     def _find_experiment(self) -> str:
-        return str(MlflowClient().get_experiment_by_name(self.model).experiment_id)
+        found = MlflowClient().get_experiment_by_name(self.model)
+        assert found is not None  # it is opened before the lock is taken
+        return str(found.experiment_id)
 
     def _delete(self, generation: int) -> None:
         with suppress(MlflowException):  # who took it over has
@@ -164,6 +167,3 @@ class RunLock:
         said = f" ({holder.run}, {holder.process.host or 'between two steps'})" if holder else ""
         wait = "wait until it has ended; `ekiben runs` shows how far it is"
         return RunBusy(f"another run of {self.model} is on its way{said}: {wait}")
-
-
-DESCRIPTION = "Held while `ekiben run` or `ekiben step` runs; it goes by itself."

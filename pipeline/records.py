@@ -122,10 +122,12 @@ def make_state(name: str) -> Path:
 
 
 def _replace_folder(made: Path, kept: Path) -> None:
+    """Let a folder take another's place; an empty one is not kept."""
     before = kept.with_name(f".unfinished-{uuid.uuid4().hex}")
     with suppress(FileNotFoundError):
         kept.rename(before)  # what was altered, or is made again by force
-    made.rename(kept)
+    if any(made.iterdir()):
+        made.rename(kept)
     shutil.rmtree(before, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from ekiben.pipeline import engine
 from ekiben.pipeline.budget import find_refusal
 from ekiben.pipeline.configuration import hide
 from ekiben.pipeline.engine import STEPS, Done
-from ekiben.pipeline.journal import Run, begin_run, find_run
+from ekiben.pipeline.journal import Outcome, Run, begin_run, find_run
 from ekiben.pipeline.lock import RunLock
 from ekiben.pipeline.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Options
@@ -20,6 +20,11 @@ from ekiben.training.registry import tracking
 
 Say = Callable[[str], object]
 LAST = STEPS[-1]
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence as soon as it is known."""
+    print(sentence, flush=True)
 
 
 @dataclass
@@ -73,12 +78,12 @@ def conduct(
     run = (find_run(problem.name, after) if after else None) or begin_run(problem.name, hide(event))
     lock = RunLock(problem.name, run.id)
     lock.acquire()
-    conductor = Conductor(problem, options, run, lock, say)
+    conductor = Conductor(problem, options, run.begin(), lock, say)
     with lock.beating():
         try:
             yield conductor
         except BaseException as error:
-            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             sentence = str(error) if isinstance(error, UserError) else type(error).__name__
             conductor.run = conductor.run.end(outcome, sentence)
             raise
@@ -88,7 +93,11 @@ def conduct(
 
 
 def run_all(
-    problem: ProblemConfig, options: Options, event: dict[str, Any] | None, force: str | None, say: Say = print
+    problem: ProblemConfig,
+    options: Options,
+    event: dict[str, Any] | None = None,
+    force: str | None = None,
+    say: Say = tell,
 ) -> tuple[StepRecord | None, Verdict | None]:
     """Do all steps until a gate stops the run; return the last one's record, and what stopped the run."""
     after: str | None = None

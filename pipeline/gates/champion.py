@@ -1,8 +1,8 @@
 """Is the new network not worse than the champion, over all test rows and on each slice of them?
 
-Over all rows what is seen counts: its mean loss may exceed the champion's by the margin. On a slice, of few rows and one
-of many, only what is sure counts: the interval, made wider so that the intervals of all slices hold together, must lie
-above the margin to stop the run.
+Over all rows what is seen counts: its mean loss may exceed the champion's by the margin. On a slice, of few rows and
+one of many, only what is sure counts: the interval, made wider so that the intervals of all slices hold together, must
+lie above the margin to stop the run.
 """
 
 from collections.abc import Iterator, Sequence
