@@ -19,9 +19,16 @@ import pytest
 from ekiben.commands.__main__ import main
 from ekiben.model.store import find_model, open_stored
 from ekiben.monitoring.commands import ALARM
+from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.moment import read_now
+from ekiben.pipeline.triggers.rules import find_events
+from ekiben.pipeline.triggers.starting import build_lookout
+from ekiben.pipeline.triggers.state import State
 from ekiben.training.checks.gate import report_path
 from ekiben.training.dataset.target import encode_labels
 from ekiben.training.evaluate import score
+from ekiben.training.problem import read_problem
+from ekiben.training.retrain_config import Retrain
 from tests.alarm_days import DAYS, FAULTS, ROWS, START, make_days
 from tests.conftest import Server, serve, using_stores
 from tests.http_client import HTTP
@@ -65,6 +72,7 @@ class Loop:
     saved: list[Path] = field(default_factory=list)  # snapshots
     reports: list[tuple[int, Report]] = field(default_factory=list)  # after each day: exit code and report
     receipts: list[Report] = field(default_factory=list)  # of the labels, sent twice
+    asked: list[Event] = field(default_factory=list)  # for a training, by a look at both services at the end
 
     def live(self, day: int, frame: pd.DataFrame, *servers: Server) -> None:
         """Send each service a half of a day's rows, save what it counted, and merge that with all days before."""
@@ -92,6 +100,15 @@ class Loop:
         pairs = zip(self.ids, pd.concat(self.sent)["late"].tolist(), strict=True)
         labels = [{"id": prediction_id, "label": late} for prediction_id, late in pairs][:LABELLED]
         self.receipts += [HTTP.post(f"{server.url}/feedback", json=labels).json() for _ in range(2)]
+
+    def look(self, *servers: Server) -> None:
+        """Look as `ekiben watch` does: the services just counted, and the log has labels since."""
+        rules, now = Retrain(drift=True, new_labels=LABELLED), read_now()
+        problem = read_problem(self.folder / "problem.toml")
+        log = str(self.folder / "log")
+        seen = build_lookout(problem, rules, [server.url for server in servers], log).look()
+        assert seen.troubles == ()
+        self.asked += find_events(rules, State(since=now, labels=0), seen, NAME, now)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +140,7 @@ def loop(home: Path) -> Loop:
             for day in FAULTY:
                 loop.live(day, break_rows(make_sales(day)), one, two)
             loop.label(two)
+            loop.look(one, two)
     return loop
 
 
@@ -143,6 +161,13 @@ def test_two_faulty_days_are_the_alarms_of_what_is_faulty_and_matters(loop: Loop
     assert (code, report["alarms"]["day"]) == (ALARM, "2026-05-04")
     assert [alarm["feature"] for alarm in report["alarms"]["alarms"]] == ["kind", "heat"]
     assert [note["feature"] for note in report["alarms"]["notes"]] == ["noise"]
+
+
+def test_a_look_at_the_services_and_the_log_asks_for_a_training(loop: Loop) -> None:
+    drift, labels = loop.asked
+    assert (drift.model, drift.version, drift.reason) == (NAME, "1", "drift")
+    assert (drift.evidence["day"], drift.evidence["features"]) == ("2026-05-04", ["heat", "kind"])
+    assert (labels.reason, labels.evidence["new"]) == ("new labels", LABELLED)
 
 
 def test_every_row_of_both_services_is_counted_once(loop: Loop) -> None:

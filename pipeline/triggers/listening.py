@@ -46,13 +46,13 @@ class Listener:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             self._socket = socket.create_server(address, family=family)
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise CannotListen(f"--listen {host}:{port}: it can't be listened on ({reason}): name another") from None
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             build_application(watcher, token, instances), http="h11", ws="none", lifespan="off", log_config=None,
-            log_level="critical", access_log=False, server_header=False, limit_concurrency=MAX_CALLS,
+            log_level="error", access_log=False, server_header=False, limit_concurrency=MAX_CALLS,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES, timeout_graceful_shutdown=END_TIMEOUT_S,
         )  # fmt: skip
         self._server = uvicorn.Server(config)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -100,10 +101,11 @@ def watch_once(watcher: Watcher, lookout: Lookout, saying: Saying) -> int:
 
 
 def look_once(watcher: Watcher, lookout: Lookout, saying: Saying) -> None:
-    """Look and decide."""
+    """Look, which an interrupt ends, and decide, which it does not: a run begins as a whole or not at all."""
     seen = lookout.look()
     try:
-        watcher.consider(seen)
+        with ThreadPoolExecutor(1) as undisturbed:  # signals reach the main thread only, and leaving waits
+            undisturbed.submit(watcher.consider, seen).result()
         saying.say_troubles(seen.troubles)
     except OSError as error:
         saying.say_troubles([f"{error.filename}: {error.strerror}: nothing is decided until it can be written"])

@@ -100,12 +100,15 @@ class Watcher:
         return state.end(done=False)
 
     def _end(self, event: Event, code: int, began: Moment) -> None:
-        with self.memory.locked():
-            now = self.clock()
-            state = self.memory.load(now)
-            self.memory.save(state.end(done=code in (GO, STOP)))
-            lasted = show_seconds(now.since(began))
-            self._say_end(event, f"{describe_code(code)}, after {lasted}", code, now)
+        try:
+            with self.memory.locked():
+                now = self.clock()
+                state = self.memory.load(now)
+                self.memory.save(state.end(done=code in (GO, STOP)))
+                lasted = show_seconds(now.since(began))
+                self._say_end(event, f"{describe_code(code)}, after {lasted}", code, now)
+        except OSError as error:  # then the next decision finds a run whose end nobody saw
+            self.say(f"how the run for {event.reason} ended ({describe_code(code)}) can't be noted: {error.strerror}")
 
     def _say_end(self, event: Event, how: str, code: int | None, now: Moment) -> None:
         sentence = f"the run for {event.reason} ended: {how}"

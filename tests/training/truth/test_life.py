@@ -14,10 +14,15 @@ from ekiben.commands.__main__ import main
 from ekiben.contract.encoding import Encoder
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
+from ekiben.pipeline.triggers.moment import read_now
+from ekiben.pipeline.triggers.rules import find_events
+from ekiben.pipeline.triggers.starting import build_lookout
+from ekiben.pipeline.triggers.state import State
 from ekiben.training.checks.gate import report_path
 from ekiben.training.dataset.target import encode_labels
 from ekiben.training.evaluate import score
 from ekiben.training.problem import read_problem
+from ekiben.training.retrain_config import Retrain, ScoreBound
 from ekiben.training.tables.read import read_table
 from tests.conftest import using_stores
 from tests.row_log import later, name_rows, spread, write_labels, write_rows
@@ -95,6 +100,18 @@ def test_the_live_score_is_the_offline_one_to_the_digit(
     )
     assert live["training"]["scores"] == model.training_scores.scores
     assert {part["name"]: part["training"] for part in live["slices"]["city"]} == model.training_scores.slices["city"]
+
+
+@pytest.mark.parametrize(("bound", "asks"), [(0.2, []), (0.9999, ["score"])])
+def test_a_live_score_beyond_its_bound_asks_for_a_training(
+    bound: float, asks: list[str], home: Path, model: PackedModel, logged: Path
+) -> None:
+    rules, now = Retrain(score=ScoreBound(metric="auc", below=bound)), read_now()
+    seen = build_lookout(read_problem(home / "problem.toml"), rules, [], str(logged)).look()
+    assert seen.score is not None
+    assert seen.score.labelled == LABELLED
+    events = find_events(rules, State(since=now), seen, NAME, now)
+    assert [event.reason for event in events] == asks
 
 
 def test_a_log_is_the_next_training_table(home: Path, logged: Path, capsys: Capture) -> None:
