@@ -24,13 +24,15 @@ class Table:
     notes: tuple[str, ...]  # what the source or the reader left out
     origin: LakeVersion | None = None  # of a lake's table, which can be read again
     step: int = 1  # each how-manyth of the rows was taken
-    reading: Reading | None = None  # of all rows of files
+    reading: Reading | None = None  # of files, whose rows are all there still
 
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""
         step = max(1, len(self.frame) // rows)
-        if step == 1:
-            return self
+        return self.take_each(step) if step > 1 else self
+
+    def take_each(self, step: int) -> "Table":
+        """Return a table with each how-manyth of the rows."""
         return replace(self, frame=settle(self.frame.iloc[::step]), step=self.step * step, reading=None)
 
     @cached_property
@@ -38,7 +40,7 @@ class Table:
         """The digests of the rows, by groups; of a snapshot that was read again, those of what was kept."""
         failures = sorted((asdict(failure) for failure in self.parse_failures), key=lambda failure: failure["column"])
         unread = {"absent": sorted(self.absent), "parse_failures": failures}
-        if self.reading is None:
+        if self.reading is None or self.reading.rows[-1] != len(self.frame):
             return fingerprint(self.frame, unread)
         kinds = {str(name): find_kind(self.frame[name]) for name in self.frame}
         found = fingerprint(self.frame, unread, recall(self.reading, kinds))

@@ -33,6 +33,7 @@ from ekiben.training.sources.sheet import Sheet
 from ekiben.training.versions.digest import GROUP_ROWS, Fingerprint, Group, digest_json
 from ekiben.training.versions.folder import TABLES, LocalFolder
 
+INDEX = "known"
 SETTLED_S = 2.0  # file systems' times are coarser than writes are quick
 ENDS_BYTES = 4096
 ROOMS = ("contract", "training")  # whose code reads a table
@@ -100,10 +101,12 @@ def confirm(reading: Reading, whole: Sequence[str], rows: pd.Index) -> Reading |
 
 def recall(reading: Reading, kinds: Mapping[str, str]) -> tuple[Group, ...]:
     """Return the digests of the table's first groups, as far as they are known."""
-    content = _folder().read(_name(reading))
+    checksum, _, content = (_folder().read(_name(reading)) or b"").partition(b"\n")
     try:
-        known = Known.model_validate_json(content or b"")
+        known = Known.model_validate_json(content)
     except ValidationError:
+        return ()
+    if checksum != _check(content):  # of a disk that forgets
         return ()
     then, first = known.reading, len(known.reading.pieces)
     is_same = (then.way, then.whole, known.kinds) == (reading.way, reading.whole, dict(kinds))
@@ -122,8 +125,9 @@ def remember(reading: Reading, found: Fingerprint) -> None:
     cut = reading.model_copy(update={"pieces": reading.pieces[:first], "rows": reading.rows[:first]})
     groups = found.groups if first == len(reading.pieces) else found.groups[: cut.rows[-1] // GROUP_ROWS]
     known = Known(reading=cut, kinds=dict(found.kinds), groups=tuple(groups))
+    content = known.model_dump_json().encode()
     with suppress(UserError):  # of a full disk: the rows are hashed again
-        _folder().write(_name(reading), known.model_dump_json().encode())
+        _folder().write(_name(reading), _check(content) + b"\n" + content)
 
 
 def list_files(source: Source) -> Sequence[Path]:
@@ -161,9 +165,18 @@ def is_full(group: Group) -> bool:
     return group.rows == GROUP_ROWS
 
 
+def find_index() -> Path:
+    """Return the folder of what is known: on this machine, as the files are."""
+    return find_data() / TABLES / INDEX
+
+
+def _check(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
 def _folder() -> LocalFolder:
-    return LocalFolder(find_data() / TABLES)  # of this machine, as the files are
+    return LocalFolder(find_index())
 
 
 def _name(reading: Reading) -> str:
-    return f"known/{reading.problem}.json"
+    return f"{reading.problem}.json"
