@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import dataset
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.source_config import FileSource
@@ -40,6 +41,7 @@ class LakeTable:
     rows: int | None
     notes: tuple[str, ...]
     scan: Callable[[list[str]], Iterable[pa.RecordBatch]]
+    files: tuple[Path, ...] = ()  # of the rows in their order, where that is known
     typed = True
 
     @classmethod
@@ -96,15 +98,23 @@ def _open_delta(source: FileSource) -> LakeTable:
             raise InvalidTable(f"{source.path} was not there yet at {moment:%Y-%m-%d %H:%M} UTC")
     notes = (f"read: version {table.version()} of the Delta table",)
     try:
-        dataset = table.to_pyarrow_dataset()
+        files = _put_oldest_first(table.to_pyarrow_dataset())
     except (
         delta.exceptions.DeltaProtocolError
     ):  # rows that are marked as deleted, or columns of other names in the files
         schema = simplify_schema(pa.schema(table.schema().to_arrow()))
         return LakeTable(source.path, table.version(), schema, None, notes, partial(_query_delta, delta, table))
-    scan = partial(dataset.to_batches, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
-    schema, rows = simplify_schema(dataset.schema), dataset.count_rows()
-    return LakeTable(source.path, table.version(), schema, rows, notes, scan)
+    scan = partial(files.to_batches, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
+    paths = tuple(source.path / each.path for each in files.get_fragments())
+    return LakeTable(
+        source.path, table.version(), simplify_schema(files.schema), files.count_rows(), notes, scan, paths
+    )
+
+
+def _put_oldest_first(table: dataset.FileSystemDataset) -> dataset.FileSystemDataset:
+    """Return the files of a Delta table, which come newest first, so that what is appended comes last."""
+    files = [*table.get_fragments()][::-1]
+    return dataset.FileSystemDataset(files, table.schema, table.format, table.filesystem) if files else table
 
 
 def _query_delta(delta: Any, table: Any, columns: list[str]) -> Iterable[pa.RecordBatch]:

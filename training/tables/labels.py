@@ -23,6 +23,7 @@ class LabelReader:
     """
 
     parse_failure = None  # everything that has a string can be a label
+    is_whole = False  # what the labels are is part of their type
 
     def __init__(self, name: str, typed: bool, null: Sequence[str] = ()) -> None:
         self._name = name

@@ -1,8 +1,7 @@
 """A source read as the problem says: narrow typed columns in a pandas table, and what did not fit them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,41 +19,12 @@ from ekiben.training.sources import Source, describe_absent, open_source
 from ekiben.training.sources.lake import LakeTable, LakeVersion
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
+from ekiben.training.tables.table import Table as Table
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
 from ekiben.training.versions.columns import settle
-from ekiben.training.versions.digest import Fingerprint, fingerprint
+from ekiben.training.versions.known import confirm, observe
 
 _Read = Callable[[pa.Array, Kind, Spelling], Converted]
-
-
-@dataclass(frozen=True)
-class Table:
-    """What was read of a source: the rows that have a target."""
-
-    frame: pd.DataFrame  # features, target, time and slices, in the types of their kinds
-    columns: tuple[str, ...]  # of the source, also those that were not read
-    absent: tuple[str, ...]  # of the problem's columns
-    parse_failures: tuple[ParseFailure, ...]
-    source: str  # how the source calls itself; never with a password
-    notes: tuple[str, ...]  # what the source or the reader left out
-    origin: LakeVersion | None = None  # of a lake's table, which can be read again
-    step: int = 1  # each how-manyth of the rows was taken
-
-    def thin(self, rows: int) -> "Table":
-        """Return a table with about that many of the rows, evenly spread."""
-        step = max(1, len(self.frame) // rows)
-        return replace(self, frame=settle(self.frame.iloc[::step]), step=self.step * step) if step > 1 else self
-
-    @cached_property
-    def fingerprint(self) -> Fingerprint:
-        """The digests of the rows, by groups; of a snapshot that was read again, those of what was kept."""
-        failures = sorted((asdict(failure) for failure in self.parse_failures), key=lambda failure: failure["column"])
-        return fingerprint(self.frame, {"absent": sorted(self.absent), "parse_failures": failures})
-
-    @property
-    def digest(self) -> str:
-        """The digest of what was read: the same for the same values in the same rows, wherever they came from."""
-        return self.fingerprint.digest
 
 
 class ColumnReader:
@@ -67,6 +37,7 @@ class ColumnReader:
         self._read = read
         self._chunks: list[pa.Array] = []
         self._parse_failure: ParseFailure | None = None
+        self.is_whole = False  # its categories were found to be whole numbers
 
     def add(self, raw: pa.Array, first_row: int) -> None:
         """Convert the next batch, which begins at that row of the table."""
@@ -80,7 +51,9 @@ class ColumnReader:
         column = pa.chunked_array(self._chunks)
         self._chunks = []
         if pa.types.is_dictionary(column.type):
-            column = merge_whole(column.unify_dictionaries(), self._spelling.null)
+            unified = column.unify_dictionaries()
+            column = merge_whole(unified, self._spelling.null)
+            self.is_whole = column is not unified
         return column.to_pandas(types_mapper=PANDAS_TYPES.get)
 
     @property
@@ -114,6 +87,7 @@ def read_table(
     missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
     if missed:
         raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
+    reading = None if logged else observe(problem, source)
     readers = choose_readers(problem, source.typed, spell_logged if logged else spelling_of)
     wanted = [name for name in problem.columns if name not in absent]
     rows = 0
@@ -126,11 +100,14 @@ def read_table(
     parse_failures = tuple(
         replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
     )
-    frame = pd.DataFrame({name: readers.pop(name).finish() for name in wanted}, copy=False)
+    frame = pd.DataFrame({name: readers[name].finish() for name in wanted}, copy=False)
+    whole = [name for name in wanted if readers[name].is_whole]
     origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
-    return leave_out_rows(
+    table = leave_out_rows(
         problem, Table(frame, source.columns, absent, parse_failures, source.description, source.notes, origin)
     )
+    reading = confirm(reading, whole, table.frame.index) if reading else None
+    return replace(table, frame=settle(table.frame), reading=reading)
 
 
 def choose_readers(
@@ -180,7 +157,7 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     if frame.empty:
         reject_unread_time(problem, table)
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
-    return replace(table, frame=settle(frame), notes=tuple(notes))
+    return replace(table, frame=frame, notes=tuple(notes))
 
 
 def reject_unread_time(problem: ProblemConfig, table: Table) -> None:

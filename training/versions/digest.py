@@ -44,6 +44,7 @@ class Fingerprint:
     kinds: Mapping[str, str]
     groups: Sequence[Group]
     unread: Mapping[str, Any]  # as JSON has it: columns that are absent, and what doesn't fit a column's kind
+    known: int = 0  # of the groups, which were not hashed again
 
     @cached_property
     def digest(self) -> str:
@@ -57,15 +58,15 @@ class Fingerprint:
         return sum(group.rows for group in self.groups)
 
 
-def fingerprint(frame: pd.DataFrame, unread: Mapping[str, Any]) -> Fingerprint:
-    """Return what a typed table is."""
+def fingerprint(frame: pd.DataFrame, unread: Mapping[str, Any], known: Sequence[Group] = ()) -> Fingerprint:
+    """Return what a typed table is; the first groups may be `known` already."""
     columns = {str(name): TypedColumn(frame[name]) for name in frame}
     kinds = {name: column.kind for name, column in columns.items()}
     groups = [
         digest_group({name: column.take(start, start + GROUP_ROWS) for name, column in columns.items()})
-        for start in range(0, len(frame), GROUP_ROWS)
+        for start in range(len(known) * GROUP_ROWS, len(frame), GROUP_ROWS)
     ]
-    return Fingerprint(kinds, groups, unread)
+    return Fingerprint(kinds, [*known, *groups], unread, len(known))
 
 
 def digest_group(columns: Mapping[str, pa.Array]) -> Group:

@@ -1,12 +1,9 @@
 """Versions of Delta and Iceberg tables: they are read again in place of a copy, and checked by their digest."""
 
-from dataclasses import replace
-
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.source_config import FileSource
 from ekiben.training.tables.read import Table, read_table
-from ekiben.training.versions.columns import settle
 from ekiben.training.versions.kept_table import SHORT, KeptTable, Origin
 
 
@@ -28,7 +25,7 @@ def read_origin(problem: ProblemConfig, kept: KeptTable, digest: str) -> Table:
     except InvalidTable as error:
         raise InvalidTable(f"{described}, which can't be read any more: {error}") from None
     if origin.step > 1:
-        table = replace(table, frame=settle(table.frame.iloc[:: origin.step]), step=origin.step)
+        table = table.take_each(origin.step)
     if not _has_same_rows(table, kept):
         raise InvalidTable(f"{described}, which holds other rows now: train on the source as it is, without --table")
     return table
