@@ -74,7 +74,7 @@ GROUPS = (
     Group("it is watched", canary.add_commands),
     Group("it is watched", truth.add_commands),
     Group("it is watched", alarms.add_commands),
-    Group("it is made again", lineage.add_commands),
+    Group("it is made again", lineage.add_commands, extra="signing"),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

@@ -19,7 +19,7 @@ from tests.conftest import run
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
-    *("drift", "challenger", "canary", "score-live", "alarms", "lineage"),
+    *("drift", "challenger", "canary", "score-live", "alarms", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("parquet", "completion"),
 )
