@@ -37,6 +37,7 @@ from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
+from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.provenance import Lineage, check_digest, publish_provenance
 from ekiben.training.registry.publishing import publish_package
@@ -102,7 +103,7 @@ def train(
     tracking.open_store(problem.name)
     tracking.close_abandoned_runs(problem.name)
     mlflow.keras.autolog(log_models=False, log_datasets=False)
-    with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch:
+    with mlflow.start_run() as run, tempfile.TemporaryDirectory() as scratch, tell_lineage(run, problem, digest):
         lineage = {
             "run_id": run.info.run_id,
             "data_digest": digest,
