@@ -1,1 +1,1 @@
-"""The wheel: steps with records, gates, triggers; composes training and monitoring."""
+"""The wheel: a run in steps, each with a record, the gates between them, and what starts a run."""
