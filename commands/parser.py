@@ -80,7 +80,7 @@ GROUPS = (
     Group("it is made again", pipeline.add_commands, STOPPED),
     Group("it is made again", triggers.add_commands),
     Group("it is made again", versions.add_commands, STOPPED),
-    Group("it is made again", lineage.add_commands),
+    Group("it is made again", lineage.add_commands, extra="signing"),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

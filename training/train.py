@@ -16,6 +16,7 @@ from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
+from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.provenance import Lineage, check_digest
 from ekiben.training.registry.run_logging import log_data, log_evaluation
 from ekiben.training.registry.scores_packing import describe_scores
@@ -58,7 +59,7 @@ def train(
     snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
     made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot)
     open_runs(problem.name)
-    with mlflow.start_run() as run:
+    with mlflow.start_run() as run, tell_lineage(run, problem, table.digest):
         lineage = describe_lineage(prepared, run.info.run_id)
         tracking.tag_process()
         log_data(problem, table.frame, prepared.parts, lineage, table.source)

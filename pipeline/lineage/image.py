@@ -1,6 +1,7 @@
 """An image: what its labels say, whether its files are those, and the version it holds."""
 
 import hashlib
+from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -18,7 +19,7 @@ class NoLabels(UserError):
     """The image does not say which model it holds."""
 
 
-def verify_image(image: str) -> Link:
+def verify_image(image: str, key: Path | None = None) -> Link:
     """Return an image with the version it holds; raise ImageUnknown or NoLabels if it can't be told."""
     engine, labels = read_labels(image)
     missing = next((label for label in (TITLE_LABEL, VERSION_LABEL, MANIFEST_LABEL) if label not in labels), None)
@@ -42,7 +43,7 @@ def verify_image(image: str) -> Link:
         return found.close("image", image)
     run = labels.get(RUN_LABEL)
     found.check(run == registered.run_id, "", f"its run is {run}, that of the version {registered.run_id}")
-    return found.close("image", image, [verify_version(registered)])
+    return found.close("image", image, [verify_version(registered, key)])
 
 
 def check_file(found: Findings, engine: str, image: str, path: str, wanted: str) -> None:

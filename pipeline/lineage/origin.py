@@ -1,11 +1,8 @@
 """What a package's provenance names: the run, the code, the table, the champion before, and the gates."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -14,6 +11,7 @@ from pydantic import ValidationError
 from ekiben.contract.errors import UserError
 from ekiben.model.provenance import Champion, Provenance, Source
 from ekiben.model.store import DIGEST_LABEL
+from ekiben.pipeline.lineage.artifact import read_artifact
 from ekiben.pipeline.lineage.link import Findings, Link, shorten_digest
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
@@ -70,15 +68,6 @@ def verify_source(source: Source, run_id: str) -> Link:
         fault = f"{PATCH_FILE} is gone from the run" if digest is None else f"{PATCH_FILE} of the run was altered"
         found.check(digest == source.patch, f"with {PATCH_FILE} {shorten_digest(source.patch)}", fault)
     return found.close("source", f"commit {source.commit[:12]}{'+' * source.commit.endswith('+')}")
-
-
-def read_artifact(run_id: str, name: str) -> bytes | None:
-    """Return an artifact of a run, None if it is gone."""
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{name}", dst_path=scratch)).read_bytes()
-        except (MlflowException, OSError):
-            return None
 
 
 def verify_table(provenance: Provenance) -> Link:

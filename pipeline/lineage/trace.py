@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
@@ -36,6 +38,7 @@ class Asked:
     model: str
     kind: Kind | None = None
     log: str | None = None
+    key: Path | None = None  # a public one, by which signatures are verified
 
 
 def trace(asked: Asked) -> Link:
@@ -48,7 +51,7 @@ def trace(asked: Asked) -> Link:
     if kind == "answer":
         return trace_answer(asked)
     if kind == "image":
-        return verify_image(asked.what)
+        return verify_image(asked.what, asked.key)
     return trace_other(asked)
 
 
@@ -64,7 +67,7 @@ def guess_kind(what: str) -> Kind | None:
 def trace_other(asked: Asked) -> Link:
     """Try an image first, then an id that a caller gave."""
     try:
-        return verify_image(asked.what)
+        return verify_image(asked.what, asked.key)
     except ImageUnknown as no_image:
         try:
             return trace_answer(asked)
@@ -72,13 +75,19 @@ def trace_other(asked: Asked) -> Link:
             raise NothingNamed(f"{shorten(asked.what)} is nothing known here: {no_image}; {no_answer}") from None
 
 
+def get_version(name: str, version: str) -> ModelVersion:
+    """Return a registered version; raise NothingNamed if there is none."""
+    registered = find_version(name, version)
+    if registered is None:
+        known = ", ".join(str(one.version) for one in tracking.find_versions(name)) or "none"
+        raise NothingNamed(f"the registry has no version {version} of {name}; it has: {known}")
+    return registered
+
+
 def trace_version(asked: Asked) -> Link:
     """Return a version, and above it what it answered and which images hold it."""
-    registered = find_version(asked.model, asked.what)
-    if registered is None:
-        known = ", ".join(str(one.version) for one in tracking.find_versions(asked.model)) or "none"
-        raise NothingNamed(f"the registry has no version {asked.what} of {asked.model}; it has: {known}")
-    link = verify_version(registered)
+    registered = get_version(asked.model, asked.what)
+    link = verify_version(registered, asked.key)
     digest = registered.tags.get(DIGEST_LABEL)
     images = list_images(f"{MANIFEST_LABEL}={digest}") if digest else []
     answered = count_answers(choose_logs(asked.log, asked.model), asked.what)
@@ -98,7 +107,7 @@ def trace_run(asked: Asked) -> Link:
     found = Findings.begin(f"{run.info.run_name}, {run.info.status.lower()}")
     if not versions:
         found.open.append("no version was registered from it")
-    return found.close("run", asked.what, [verify_version(version) for version in versions])
+    return found.close("run", asked.what, [verify_version(version, asked.key) for version in versions])
 
 
 def trace_answer(asked: Asked) -> Link:
@@ -115,4 +124,4 @@ def trace_answer(asked: Asked) -> Link:
     if answer.schema and schema:
         fault = f"its row has the schema {shorten_digest(answer.schema)}, the version {shorten_digest(schema)}"
         found.check(answer.schema == schema, f"schema {shorten_digest(schema)}", fault)
-    return found.close("answer", asked.what, [verify_version(registered)])
+    return found.close("answer", asked.what, [verify_version(registered, asked.key)])

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
-from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.model.integrity import digest_file, find_change
@@ -13,12 +12,17 @@ from ekiben.model.steps import finish
 from ekiben.model.store import DIGEST_LABEL, VersionMissing, find_model, open_stored
 from ekiben.pipeline.lineage.gates import list_gates
 from ekiben.pipeline.lineage.link import Findings, Link, shorten_digest
+from ekiben.pipeline.lineage.manifest import read_manifest
 from ekiben.pipeline.lineage.origin import verify_origin
+from ekiben.pipeline.lineage.signing import verify_signature
 from ekiben.training.registry.version_packages import PackageGone, open_package
 
 
-def verify_version(registered: ModelVersion) -> Link:
-    """Return a version with its package, its copy in the BentoML store, and where it comes from."""
+def verify_version(registered: ModelVersion, key: Path | None = None) -> Link:
+    """Return a version with its package, its copy in the BentoML store, and where it comes from.
+
+    With a public `key` its signature is verified too.
+    """
     name, version = str(registered.name), str(registered.version)
     found = Findings.begin(f"run {registered.run_id}")
     digest = registered.tags.get(DIGEST_LABEL)
@@ -26,7 +30,8 @@ def verify_version(registered: ModelVersion) -> Link:
         found.open.append("registered before the manifest's digest was kept: its files can't be told from others")
     try:
         with open_package(registered) as package:
-            links = list(verify_package(package, registered, digest))
+            links = verify_package(package, registered, digest)
+            links += [verify_signature(package, registered, key)] if key else []
     except PackageGone as error:
         found.faults.append(str(error))
         links = []
@@ -96,11 +101,3 @@ def verify_copy(name: str, version: str, digest: str | None) -> Link:
         fault = f"its manifest is {shorten_digest(packed.digest)}, not the registry's {shorten_digest(digest)}"
         found.check(digest in (None, packed.digest), "the same files", fault)
     return found.close("BentoML store", f"{name}:{version}")
-
-
-def read_manifest(package: Path) -> Manifest | None:
-    """Return a package's manifest, None if it is missing or damaged."""
-    try:
-        return Manifest.model_validate_json((package / MANIFEST_FILE).read_bytes())
-    except (OSError, ValidationError):
-        return None

@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
     *("drift", "challenger", "canary", "score-live", "alarms"),
-    *("run", "step", "runs", "watch", "decisions", "data", "lineage"),
+    *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("parquet", "completion"),
 )

@@ -1,5 +1,6 @@
 """The image as platforms start it: their arguments, variables, users and signals; and every contract against it."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ import httpx
 import pytest
 import yaml
 
-from ekiben.model.package import GOLDEN_FILE, PackedModel
+from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
+from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
 from tests.conftest import ROOT, free_port, run, wait_until
 from tests.deploy import containers
-from tests.deploy.containers import IMAGE, Container, podman, start
+from tests.deploy.containers import ENVIRONMENT, IMAGE, Container, podman, start
 from tests.deploy.rollout import Callers, forward
 from tests.http_client import HTTP
 
@@ -96,6 +98,20 @@ def test_its_labels_say_what_it_holds(image: str, model: PackedModel) -> None:
     assert len(labels["ekiben.data-digest"]) == 16
     assert labels["org.opencontainers.image.revision"]
     assert podman("image", "inspect", "--format", "{{.User}}", image) == "10034:0"
+
+
+def test_its_files_are_those_of_its_labels_and_lead_to_the_version(
+    image: str, model: PackedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTAINERS_CONF", ENVIRONMENT["CONTAINERS_CONF"])
+    engine, labels = read_labels(image)
+    content = read_file(engine, image, f"{MODELS}/{model.name}/{model.version}/{PROVENANCE_FILE}")
+    assert content
+    assert labels["ekiben.provenance-digest"] == hashlib.sha256(content).hexdigest()
+    assert read_file(engine, image, f"{MODELS}/{model.name}/nothing") is None
+    printed = run("-m", "ekiben.commands", "lineage", image).stdout
+    assert f"{PROVENANCE_FILE} {labels['ekiben.provenance-digest'][:12]}" in printed.splitlines()[0]
+    assert printed.splitlines()[-1].startswith("the chain holds")
 
 
 @pytest.mark.parametrize("caller", [pytest.param(call, id=", ".join(names)) for names, call in CALLERS.items()])

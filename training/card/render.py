@@ -11,7 +11,7 @@ from ekiben.training.card.card import Card, Section
 from ekiben.training.card.measures import Table
 
 MARKDOWN_FILE, PAGE_FILE = "card.md", "card.html"
-SPECIAL = re.compile(r"([\\`*_\[\]|~$<>&]|^[-+#=]|^\d+(?=[.)]))")
+SPECIAL = re.compile(r"([\\`*_\[\]|~$<>&]|^[-+#=]|^\d+(?=[.)](?:\s|$)))")
 BARE = re.compile(r"(https?|ftp|www)(?=[:.])", re.IGNORECASE)  # what some renderers make a link of
 
 
