@@ -11,6 +11,7 @@ from ekiben.deploy.image import command as image
 from ekiben.load_tests import commands as load_tests
 from ekiben.monitoring import commands as monitoring
 from ekiben.monitoring.canary import commands as canary
+from ekiben.pipeline import commands as pipeline
 from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.process import STOPPED
@@ -73,6 +74,7 @@ GROUPS = (
     Group("it is watched", canary.add_commands),
     Group("it is watched", truth.add_commands),
     Group("it is watched", alarms.add_commands),
+    Group("it is made again", pipeline.add_commands, STOPPED),
     Group("it is measured", load_tests.add_commands, extra="load"),
     Group("this command", add_one("completion", COMPLETING, completion.add_options, completion.run)),
 )

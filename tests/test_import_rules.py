@@ -1,4 +1,4 @@
-"""Imports go down: contract ← model ← service, training, monitoring ← load_tests, deploy ← commands ← tests."""
+"""Imports go down: contract ← model ← service, training, monitoring ← load_tests, deploy ← pipeline ← commands ← tests."""
 
 import ast
 import subprocess
@@ -18,7 +18,8 @@ BELOW = {
     "monitoring": {"contract", "model"},
     "load_tests": {"contract", "model", "service", "training", "monitoring"},
     "deploy": {"contract", "model", "service", "training", "monitoring", "load_tests"},
-    "commands": {"contract", "model", "service", "training", "monitoring", "load_tests", "deploy"},
+    "pipeline": {"contract", "model", "training", "monitoring", "deploy"},
+    "commands": {"contract", "model", "service", "training", "monitoring", "load_tests", "deploy", "pipeline"},
 }
 
 

@@ -11,6 +11,7 @@ from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logg
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.training.home import find_problem_file
+from ekiben.training.pipeline_config import Behaviour, Pipeline
 from ekiben.training.source_config import AnySource, Entry, FileSource
 from ekiben.training.split_config import Format, Split
 from ekiben.training.toml_file import InvalidToml, read_toml
@@ -87,6 +88,8 @@ class ProblemConfig(Entry):
     fairness: Fairness | None = None
     features: dict[str, Declared] = Field(min_length=1)
     ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
+    pipeline: Pipeline = Pipeline()
+    behaviour: tuple[Behaviour, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +126,17 @@ class ProblemConfig(Entry):
         """Reject groups of a regression, which selects nobody."""
         if self.fairness and self.target.task == "regression":
             raise ValueError("fairness: a regression selects nobody: name the columns in `slices`")
+        return self
+
+    @model_validator(mode="after")
+    def check_behaviour(self) -> Self:
+        """Reject a test of what is not a feature, or of what can't be raised."""
+        for expected in self.behaviour:
+            declared = self.features.get(expected.feature)
+            if declared is None:
+                raise ValueError(f"behaviour: `{expected.feature}` is none of the features")
+            if expected.test == "direction" and declared.kind != "number":
+                raise ValueError(f"behaviour: `{expected.feature}` is a {declared.kind}: only a number can be raised")
         return self
 
     @property

@@ -25,11 +25,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema
 from ekiben.training.evaluate import score
+from ekiben.training.fitting import fit_and_score
 from ekiben.training.network.fit import FitOptions
+from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import read_problem
 from ekiben.training.proposal import init
 from ekiben.training.tables.read import read_table
-from ekiben.training.train import Prepared, fit_and_score, prepare
 from tests.tables.make import MAKERS, Made
 
 METRIC = {"binary": "auc", "multiclass": "accuracy", "regression": "r2"}

@@ -45,7 +45,7 @@ def log_data(
     In the problem the description, which has no password, stands in place of a database's URL.
     """
     mlflow.set_tags(dict(lineage))
-    described = problem.model_dump(mode="json")
+    described = problem.model_dump(mode="json", exclude={"pipeline"})  # whose URLs may hold logins
     if isinstance(problem.source, SqlSource):
         described["source"]["url"] = source_description
     mlflow.log_dict(described, "problem.json")

@@ -132,6 +132,11 @@ def find_versions(name: str) -> list[ModelVersion]:
     return sorted(MlflowClient().search_model_versions(f"name = '{name}'"), key=lambda found: int(found.version))
 
 
+def find_version_of(name: str, run_id: str) -> str | None:
+    """Return the version that a run registered, if it came that far."""
+    return next((str(found.version) for found in find_versions(name) if found.run_id == run_id), None)
+
+
 def find_aliases(name: str) -> dict[str, str]:
     """Return which version each alias of a registered model points at."""
     try:

@@ -1,0 +1,132 @@
+"""The commands of the pipeline: their options, and what each runs; what is heavy is imported only as it runs."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ekiben.contract.errors import UserError
+from ekiben.training.arguments import positive, seed
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from ekiben.pipeline.step import Options
+
+STOPPED = 3  # the exit code where a gate said no
+FAILED = 1
+STEPS = ("ingest", "check", "train", "evaluate", "validate", "pack", "image", "shadow", "promote")
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add every command of this room."""
+    command = _add_command(commands, "run", run, "run the pipeline: from a table to the champion, gate by gate")
+    command.add_argument("--force", choices=STEPS, metavar="STEP", help="make this step again, whatever is kept")
+    _add_event(command)
+    _add_options(command)
+    command.epilog = "The exit code is 3 if a gate stopped the run; the last line says why."
+
+    command = _add_command(commands, "step", step, "run one step of the pipeline, for an orchestrator")
+    command.add_argument("name", metavar="NAME", choices=STEPS, help=", ".join(STEPS))
+    command.add_argument("--after", metavar="KEY", help="what the step before printed (not of `ingest`)")
+    command.add_argument("--force", action="store_true", help="make it again, whatever is kept")
+    _add_event(command)
+    _add_options(command)
+    command.epilog = "It prints one JSON object: key, verdict and sentence. The exit code is 3 if the verdict is stop."
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run all steps; the last line says what became of it."""
+
+    def do() -> int:
+        from ekiben.pipeline.run import run as run_all
+        from ekiben.training.problem import load_problem
+
+        record = run_all(load_problem(options.problem), _read_options(options), _read_event(options), options.force)
+        if record.stop:
+            print(f"nothing is promoted: {record.stop.gate}: {record.stop.sentence}")
+            return STOPPED
+        print(record.sentence)
+        return 0
+
+    return _guard(do)
+
+
+def step(options: argparse.Namespace) -> int:
+    """Run one step and print what it came to as JSON; everything else goes to standard error."""
+
+    def do() -> int:
+        from ekiben.pipeline.run import run_step
+        from ekiben.training.problem import load_problem
+
+        with contextlib.redirect_stdout(sys.stderr):
+            problem, chosen = load_problem(options.problem), _read_options(options)
+            event = _read_event(options)
+            record = run_step(options.name, problem, options.after, chosen, event, options.force, print).record
+        sentence = record.stop.sentence if record.stop else record.sentence
+        print(json.dumps({"key": record.key, "verdict": record.verdict, "sentence": sentence}, ensure_ascii=False))
+        return STOPPED if record.stop else 0
+
+    return _guard(do)
+
+
+def _guard(do: Callable[[], int]) -> int:
+    """Return the exit code; what went wrong is one sentence, and another code than a gate's no."""
+    from ekiben.training.redaction import redact
+    from ekiben.training.refusals import describe_refusal
+    from ekiben.training.registry.store import as_user_error
+
+    try:
+        with as_user_error():
+            return do()
+    except UserError as error:
+        sentence = str(error)
+    except MemoryError:
+        sentence = "there is not enough memory: use fewer rows with --rows, or a machine with more"
+    except OSError as error:
+        refusal = describe_refusal(error)
+        if refusal is None:
+            raise
+        sentence = redact(refusal)
+    sys.stdout.flush()
+    print(f"error: {sentence}", file=sys.stderr)
+    return FAILED
+
+
+def _read_options(options: argparse.Namespace) -> "Options":
+    from ekiben.pipeline.step import Options
+
+    return Options(options.rows, options.epochs, options.seed)
+
+
+def _read_event(options: argparse.Namespace) -> dict[str, Any] | None:
+    if options.event is None:
+        return None
+    try:
+        event = json.loads(options.event)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise UserError('--event is not a JSON object, such as \'{"reason": "manual"}\'')
+    return event
+
+
+def _add_command(commands: "Commands", name: str, run: Callable[..., int], about: str) -> argparse.ArgumentParser:
+    description = f"{about[0].upper()}{about[1:]}."
+    command = commands.add_parser(name, help=about, description=description, allow_abbrev=False)
+    command.set_defaults(run=run)
+    fallback = "default: problem.toml here, or in EKIBEN_HOME, else NYC flights"
+    command.add_argument("-p", "--problem", type=Path, help=f"the problem file ({fallback})")
+    return command
+
+
+def _add_event(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--event", metavar="JSON", help="what started the run: an object with reason and evidence")
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
+    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")

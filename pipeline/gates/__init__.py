@@ -1,0 +1,1 @@
+"""The gates between the steps: each is a verdict of one sentence."""

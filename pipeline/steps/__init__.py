@@ -1,0 +1,1 @@
+"""The steps of a run, in their order: each reads what those before it wrote, and writes its own."""

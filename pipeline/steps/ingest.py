@@ -1,0 +1,71 @@
+"""Reads the table and keeps it: whatever becomes of the source, later steps read what was kept."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from ekiben.model.integrity import digest_file
+from ekiben.pipeline.configuration import hide
+from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.step import Given, Made
+from ekiben.training.checks.gate import find_contract
+from ekiben.training.preparation import read_with_progress
+from ekiben.training.problem import ProblemConfig
+from ekiben.training.source_config import BuiltInSource, FileSource
+from ekiben.training.sources.flights import PACKAGE
+from ekiben.training.truth.training_table import LogTable, open_logged
+from ekiben.training.versions.snapshots import keep_table, load_table
+
+BUILDS_ON: tuple[str, ...] = ()
+GATED = False
+OPTIONS = ("rows",)
+PROBLEM = "problem.json"  # as the table that was read fits it
+TABLE = "table"
+
+
+def find_inputs(given: Given) -> dict[str, str]:
+    """Return the digest of the source; one that does not say whether it has changed is another one every time."""
+    problem = given.problem
+    if problem.pipeline.log is not None:
+        return {"source": _digest_paths(problem.pipeline.log, problem.pipeline.labels)}
+    if isinstance(problem.source, BuiltInSource):
+        return {"source": f"{PACKAGE} {version(PACKAGE)}"}
+    return {"source": _digest_paths(str(problem.source.path) if isinstance(problem.source, FileSource) else "://")}
+
+
+def run(given: Given) -> Made:
+    """Read the table, or the labelled rows of the log, and keep it with the problem that fits it."""
+    problem, logged = given.problem, None
+    if problem.pipeline.log is not None:
+        contract = find_contract(problem.name)
+        log = LogTable(problem.pipeline.log, problem.pipeline.labels)
+        known = (contract.schema, contract.reference) if contract else (None, None)
+        problem, logged = open_logged(problem, known[0], log, False, known[1])
+    table = read_with_progress(problem, given.options.rows, lenient=True, logged=logged)
+    write_problem(given.folder / PROBLEM, problem)
+    digest = keep_table(table)
+    return Made(f"{len(table.frame):,} rows of {table.source} are kept as {digest[:12]}", outputs={TABLE: digest})
+
+
+def check(given: Given, record: StepRecord) -> None:
+    """Raise InvalidTable if the table that was kept is gone or altered."""
+    load_table(given.problem, record.outputs[TABLE])
+
+
+def write_problem(path: Path, problem: ProblemConfig) -> None:
+    """Write a problem without the secrets of its source, which nobody reads again."""
+    described = problem.model_dump(mode="json", exclude_unset=True, exclude={"pipeline", "behaviour"})
+    path.write_text(json.dumps(hide(described), indent=1) + "\n", encoding="utf-8")
+
+
+def _digest_paths(*names: str | None) -> str:
+    if any("://" in name or name.startswith("$") for name in names if name):
+        return f"read {datetime.now(UTC).isoformat()}"
+    digest = hashlib.sha256()
+    for root in (Path(name) for name in names if name):
+        files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+        for path in files if root.exists() else ():
+            digest.update(f"{path.relative_to(root)} {digest_file(path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""Packs the network, logs the package with the run, and registers it as a version."""
+
+import json
+
+import mlflow
+
+from ekiben.contract.errors import UserError
+from ekiben.model.store import DIGEST_LABEL
+from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
+from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.step import Given, Made
+from ekiben.pipeline.steps.evaluate import load_trained
+from ekiben.pipeline.steps.table import prepare_table
+from ekiben.pipeline.steps.train import LINEAGE
+from ekiben.training.packing import pack_and_register
+from ekiben.training.registry import tracking
+from ekiben.training.train import open_runs
+
+BUILDS_ON = ("ingest", "train", "evaluate")
+GATED = False
+OPTIONS: tuple[str, ...] = ()
+MANIFEST = "manifest"
+
+
+class VersionGone(UserError):
+    """A registered version is gone, or has another package."""
+
+
+def find_inputs(given: Given) -> dict[str, str]:
+    """Return nothing: the table and the network are all."""
+    return {}
+
+
+def run(given: Given) -> Made:
+    """Pack and register."""
+    problem, prepared = prepare_table(given)
+    trained = load_trained(given, prepared)
+    scores = load_training_scores(given.find("evaluate", EVALUATION_FILE))
+    lineage = json.loads(given.find("train", LINEAGE).read_bytes())
+    open_runs(problem.name)
+    with mlflow.start_run(run_id=given.run_id):
+        tracking.tag_process()
+        version = pack_and_register(problem, prepared, trained, scores, lineage)
+    digest = tracking.get_version(problem.name, version).tags[DIGEST_LABEL]
+    sentence = f"version {version} of {problem.name} is registered"
+    return Made(sentence, outputs={MANIFEST: digest}, mlflow_run=given.run_id, version=version)
+
+
+def check(given: Given, record: StepRecord) -> None:
+    """Raise VersionGone unless the registry has the version with this package."""
+    found = tracking.find_versions(given.problem.name) if tracking.connect() else []
+    tags = next((one.tags for one in found if str(one.version) == record.version), {})
+    if tags.get(DIGEST_LABEL) != record.outputs[MANIFEST]:
+        raise VersionGone(f"version {record.version} of {given.problem.name} is gone from MLflow")

@@ -1,0 +1,30 @@
+"""The table that `ingest` kept, as the steps after it need it."""
+
+import json
+from pathlib import Path
+
+from ekiben.pipeline.step import Given
+from ekiben.training.preparation import Prepared, prepare
+from ekiben.training.problem import ProblemConfig
+from ekiben.training.tables.read import Table
+from ekiben.training.versions.snapshots import load_table
+
+REPORT, METRICS = "report.html", "report.json"  # what `check` found
+
+
+def read_problem(path: Path, problem: ProblemConfig) -> ProblemConfig:
+    """Return the problem that `ingest` wrote, with what the gates of this one ask for."""
+    written = ProblemConfig.model_validate(json.loads(path.read_bytes()))
+    return written.model_copy(update={"pipeline": problem.pipeline, "behaviour": problem.behaviour})
+
+
+def open_table(given: Given) -> tuple[ProblemConfig, Table]:
+    """Return the problem that fits the table, and the table."""
+    problem = read_problem(given.find("ingest", "problem.json"), given.problem)
+    return problem, load_table(problem, given.before["ingest"].outputs["table"])
+
+
+def prepare_table(given: Given) -> tuple[ProblemConfig, Prepared]:
+    """Return the problem that fits the table, and the table in parts with its schema."""
+    problem, table = open_table(given)
+    return problem, prepare(problem, table, say=lambda _: None)  # `check` has said it

@@ -1,0 +1,60 @@
+"""Fits a network to the kept table, in a run of MLflow's, and keeps its weights."""
+
+import json
+
+import mlflow
+
+from ekiben.contract.errors import UserError
+from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.step import Given, Made
+from ekiben.pipeline.steps.table import METRICS, REPORT, prepare_table
+from ekiben.training.fitting import fit
+from ekiben.training.network.fit import FitOptions
+from ekiben.training.registry import tracking
+from ekiben.training.registry.presence import has_run
+from ekiben.training.registry.run_logging import log_data
+from ekiben.training.train import describe_lineage, open_runs
+
+BUILDS_ON = ("ingest",)
+GATED = False
+OPTIONS = ("epochs", "seed")
+NETWORK, LINEAGE = "network.keras", "lineage.json"
+
+
+class RunGone(UserError):
+    """A run is no longer in MLflow."""
+
+
+def find_inputs(given: Given) -> dict[str, str]:
+    """Return nothing: the table and the options are all."""
+    return {}
+
+
+def run(given: Given) -> Made:
+    """Fit the network."""
+    problem, prepared = prepare_table(given)
+    open_runs(problem.name)
+    with mlflow.start_run() as run:
+        lineage = describe_lineage(prepared, run.info.run_id)
+        tracking.tag_process()
+        log_data(problem, prepared.table.frame, prepared.parts, lineage, prepared.table.source)
+        log_checks(given)
+        network = fit(problem, prepared, FitOptions(seed=given.options.seed, epochs=given.options.epochs))
+        network.save(given.folder / NETWORK)
+        (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
+    sentence = f"a network is fitted to {len(prepared.parts.train):,} rows"
+    return Made(sentence, mlflow_run=run.info.run_id)
+
+
+def log_checks(given: Given) -> None:
+    """Record what the table's checks found with the active run."""
+    metrics = given.find("check", METRICS)
+    if metrics.is_file():
+        mlflow.log_metrics(json.loads(metrics.read_bytes()))
+        mlflow.log_artifact(str(given.find("check", REPORT)), "checks")
+
+
+def check(given: Given, record: StepRecord) -> None:
+    """Raise RunGone if MLflow does not have the run any more."""
+    if not tracking.connect() or not has_run(record.mlflow_run or ""):
+        raise RunGone(f"the run {record.mlflow_run} is gone from MLflow")

@@ -1,0 +1,53 @@
+"""A table that can be trained on: what was read, its schema, its parts, and their labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ekiben.contract.schema import Schema
+from ekiben.training.checks.gate import reject_nul_bytes
+from ekiben.training.dataset.schema_learning import learn_schema
+from ekiben.training.dataset.split import SEED, Parts, split_table
+from ekiben.training.dataset.target import check_parts, describe_target, encode_labels, learn_target
+from ekiben.training.problem import ProblemConfig
+from ekiben.training.progress import show_progress
+from ekiben.training.sources import Source
+from ekiben.training.tables.read import Table, read_table
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was read, its schema, its parts, and their labels."""
+
+    table: Table
+    schema: Schema
+    parts: Parts
+    labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
+
+
+def read_with_progress(problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None) -> Table:
+    """Read the table with a progress bar, or about that many of its rows."""
+    with show_progress("reading") as report:
+        table = read_table(problem, report, lenient, logged)
+    return table.thin(rows) if rows else table
+
+
+def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callable[[str], object] = print) -> Prepared:
+    """Cut a table into parts and learn its schema; raise InvalidTable if it can't be trained on.
+
+    The seed is that of a cut at random.
+    """
+    column = table.frame[problem.target.name]
+    target = learn_target(problem.target, column)
+    say(f"{len(column):,} rows of {table.source}{describe_target(target, column)}")
+    for note in table.notes:
+        say(note)
+    strata = None if target.task == "regression" else encode_labels(target, column)
+    parts = split_table(table.frame, problem.split, strata, seed)
+    labels = [encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)]
+    check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
+    declared = {name: feature.facts() for name, feature in problem.features.items()}
+    schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
+    reject_nul_bytes(schema)
+    return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))

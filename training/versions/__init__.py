@@ -1,0 +1,1 @@
+"""Versions of tables: kept once by their content, and read again to the bit."""
