@@ -1,1 +1,1 @@
-"""The pipeline on Kubeflow."""
+"""The steps as a Kubeflow pipeline."""
