@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import ekiben
-
 PACKAGE = "ekiben"
-ROOT = Path(next(iter(ekiben.__path__)))
+ROOT = Path(__file__).parent.parent
 
 
 @cache

@@ -36,19 +36,23 @@ def add_commands(commands: "Commands") -> None:
     _add_options(command)
     command.epilog = "It prints one JSON object: key, verdict and sentence. The exit code is 3 if the verdict is stop."
 
+    command = _add_command(commands, "runs", runs, "list the runs of the pipeline, the latest first")
+    command.add_argument("--format", choices=("text", "json"), default="text", help="(default: %(default)s)")
+
 
 def run(options: argparse.Namespace) -> int:
     """Run all steps; the last line says what became of it."""
 
     def do() -> int:
-        from ekiben.pipeline.run import run as run_all
+        from ekiben.pipeline.run import run_all
         from ekiben.training.problem import load_problem
 
-        record = run_all(load_problem(options.problem), _read_options(options), _read_event(options), options.force)
-        if record.stop:
-            print(f"nothing is promoted: {record.stop.gate}: {record.stop.sentence}")
+        problem, chosen = load_problem(options.problem), _read_options(options)
+        record, stopped_by = run_all(problem, chosen, _read_event(options), options.force)
+        if stopped_by:
+            print(f"nothing is promoted: {stopped_by.gate}: {stopped_by.sentence}")
             return STOPPED
-        print(record.sentence)
+        print(record.sentence if record else "")
         return 0
 
     return _guard(do)
@@ -58,16 +62,30 @@ def step(options: argparse.Namespace) -> int:
     """Run one step and print what it came to as JSON; everything else goes to standard error."""
 
     def do() -> int:
-        from ekiben.pipeline.run import run_step
+        from ekiben.pipeline.run import conduct, tell
         from ekiben.training.problem import load_problem
 
         with contextlib.redirect_stdout(sys.stderr):
             problem, chosen = load_problem(options.problem), _read_options(options)
-            event = _read_event(options)
-            record = run_step(options.name, problem, options.after, chosen, event, options.force, print).record
-        sentence = record.stop.sentence if record.stop else record.sentence
-        print(json.dumps({"key": record.key, "verdict": record.verdict, "sentence": sentence}, ensure_ascii=False))
-        return STOPPED if record.stop else 0
+            with conduct(problem, chosen, options.after, _read_event(options), tell) as conductor:
+                record, stopped_by = conductor.do(options.name, options.after, options.force)
+        sentence = stopped_by.sentence if stopped_by else record.sentence if record else ""
+        said = {"key": record.key if record else "", "verdict": "stop" if stopped_by else "go", "sentence": sentence}
+        print(json.dumps(said, ensure_ascii=False))
+        return STOPPED if stopped_by else 0
+
+    return _guard(do)
+
+
+def runs(options: argparse.Namespace) -> int:
+    """List the runs."""
+
+    def do() -> int:
+        from ekiben.pipeline.listing import list_as
+        from ekiben.training.problem import load_problem
+
+        print(list_as(options.format, load_problem(options.problem).name))
+        return 0
 
     return _guard(do)
 

@@ -69,7 +69,8 @@ def ask(
     """Return what decides a step that follows the one of the key `after`; raise WrongStep if it can't."""
     before = walk_back(after)
     _check_order(name, list(reversed(before)))
-    _check_problem(name, problem, before)
+    _check_problem(problem, before)
+    _check_verdicts(before)
     step = cast(Step, import_module(f"ekiben.pipeline.steps.{name}"))
     given = Given(problem, before, options)
     inputs = {built_on: digest_outcome(before[built_on]) for built_on in step.BUILDS_ON} | step.find_inputs(given)
@@ -83,7 +84,7 @@ def ask(
     return Asked(name, step, given, after, record)
 
 
-def find_done(asked: Asked, say: Callable[[str], None]) -> StepRecord | None:
+def find_done(asked: Asked, say: Callable[[str], object]) -> StepRecord | None:
     """Return the record of what is asked for, if it let the run go on, and all that was made is still there.
 
     A gate that said stop is asked again: time, or the world outside, may have changed.
@@ -97,14 +98,14 @@ def find_done(asked: Asked, say: Callable[[str], None]) -> StepRecord | None:
     except UserError as error:
         say(f"note: {error}: `{asked.name}` is made again")
         return None
-    if record.stop:
+    if record.stopped_by:
         return None
     if record.machine != asked.record.machine:
         say(f"note: `{asked.name}` was made on another machine, {record.machine}; this is {asked.record.machine}")
     return record if record.after == asked.after else keep_record(record.model_copy(update={"after": asked.after}))
 
 
-def do(asked: Asked, say: Callable[[str], None]) -> StepRecord:
+def do(asked: Asked, say: Callable[[str], object]) -> StepRecord:
     """Do a step and keep its record; raise what stops it from being done."""
     for difference in find_differences(asked.record):
         say(f"note: {difference}")
@@ -132,8 +133,14 @@ def _check_order(name: str, before: list[str]) -> None:
     raise WrongStep(f"`{name}` needs --after with the key that `{wanted[-1]}` printed: {found}")
 
 
-def _check_problem(name: str, problem: ProblemConfig, before: dict[str, StepRecord]) -> None:
+def _check_problem(problem: ProblemConfig, before: dict[str, StepRecord]) -> None:
     first = before.get(STEPS[0])
     if first is not None and first.configuration != describe_problem(problem, gated=False):
         changed = "the problem file was changed since `ingest`, or is another one"
         raise WrongStep(f"{changed}: run from `ingest` again, or name the problem file with --problem")
+
+
+def _check_verdicts(before: dict[str, StepRecord]) -> None:
+    for record in before.values():
+        if record.stopped_by:
+            raise WrongStep(f"`{record.step}` stopped this run: {record.stopped_by.sentence}")

@@ -27,6 +27,21 @@ class Verdict(BaseModel):
     sentence: str
 
 
+def go(gate: str, sentence: str) -> Verdict:
+    """Return that a gate lets the run go on."""
+    return Verdict(gate=gate, verdict="go", sentence=sentence)
+
+
+def note(gate: str, sentence: str) -> Verdict:
+    """Return what a gate has to say without stopping anything."""
+    return Verdict(gate=gate, verdict="note", sentence=sentence)
+
+
+def stop(gate: str, sentence: str) -> Verdict:
+    """Return that a gate stops the run."""
+    return Verdict(gate=gate, verdict="stop", sentence=sentence)
+
+
 class StepRecord(BaseModel):
     """What there is to know of a step that was made; times are ISO, in UTC."""
 
@@ -52,14 +67,14 @@ class StepRecord(BaseModel):
     digest: str = ""  # of all the rest
 
     @property
-    def stop(self) -> Verdict | None:
+    def stopped_by(self) -> Verdict | None:
         """The first verdict that stops the run, if one does."""
         return next((verdict for verdict in self.verdicts if verdict.verdict == "stop"), None)
 
     @property
     def verdict(self) -> Literal["go", "stop"]:
         """What all verdicts come to."""
-        return "stop" if self.stop else "go"
+        return "stop" if self.stopped_by else "go"
 
     def seal(self) -> Self:
         """Return the record with the digest of its content."""

@@ -73,7 +73,7 @@ def keep_record(record: StepRecord, made: Path | None = None) -> StepRecord:
     if made is not None:
         _replace_folder(made, find_work(record.key))
     sealed = record.seal()
-    write_whole(_make("records") / f"{record.key}.json", sealed.model_dump_json(indent=1) + "\n")
+    write_whole(make_state("records") / f"{record.key}.json", sealed.model_dump_json(indent=1) + "\n")
     return sealed
 
 
@@ -86,7 +86,7 @@ def digest_folder(folder: Path) -> dict[str, str]:
 @contextmanager
 def unfinished_folder() -> Iterator[Path]:
     """Yield a new folder to make something in; what is still there of it afterwards is removed."""
-    work = _make("work")
+    work = make_state("work")
     _forget(work)
     folder = work / f".unfinished-{uuid.uuid4().hex}"
     folder.mkdir()
@@ -113,7 +113,8 @@ def list_records() -> Iterator[StepRecord]:
             yield read_record(path.stem)
 
 
-def _make(name: str) -> Path:
+def make_state(name: str) -> Path:
+    """Return a folder of the pipeline's state, made if missing."""
     make_folder(DATA)
     folder = find_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,10 +122,12 @@ def _make(name: str) -> Path:
 
 
 def _replace_folder(made: Path, kept: Path) -> None:
+    """Let a folder take another's place; an empty one is not kept."""
     before = kept.with_name(f".unfinished-{uuid.uuid4().hex}")
     with suppress(FileNotFoundError):
         kept.rename(before)  # what was altered, or is made again by force
-    made.rename(kept)
+    if any(made.iterdir()):
+        made.rename(kept)
     shutil.rmtree(before, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Imports go down: contract ← model ← service, training, monitoring ← load_tests, deploy ← pipeline ← commands ← tests."""
+"""Imports go down: contract ← model ← service, training, monitoring ← load_tests, deploy ← pipeline ← commands."""
 
 import ast
 import subprocess

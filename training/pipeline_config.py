@@ -30,6 +30,7 @@ class Pipeline(Entry):
     margin: float = Field(0.02, ge=0)  # of the champion's loss, by which the new one may be worse
     seed: int = Field(0, ge=0)  # of the bootstrap, and of what behavioural tests change
     image: bool = False  # build the image, and let it give the golden answers
+    image_options: tuple[str, ...] = ()  # the builder's own, such as network=host
     services: tuple[str, ...] = ()  # that compare the champion with the challenger
     shadow_hours: float = Field(24.0, gt=0)
     cooldown: Duration | None = None  # between two runs that trained

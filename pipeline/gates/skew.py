@@ -1,6 +1,6 @@
 """Skew: does the table contradict the champion's schema, and have its values moved?"""
 
-from ekiben.pipeline.record import Verdict
+from ekiben.pipeline.record import Verdict, go, note, stop
 from ekiben.training.checks.gate import Contract, report_path
 from ekiben.training.checks.report import Report
 from ekiben.training.tables.read import Table
@@ -12,31 +12,27 @@ SHOWN = 3
 def judge_schema_skew(contract: Contract | None, table: Table, report: Report | None) -> Verdict:
     """Stop a table that contradicts the champion's schema."""
     if contract is None or report is None:
-        return Verdict(
-            gate="schema skew", verdict="go", sentence="there is no champion whose schema it could contradict"
-        )
+        return go("schema skew", "there is no champion whose schema it could contradict")
     if not report.skews:
         sentence = f"the table is as the schema of version {contract.version} says"
-        return Verdict(gate="schema skew", verdict="go", sentence=sentence)
+        return go("schema skew", sentence)
     more = f" (and {len(report.skews) - 1} more)" if len(report.skews) > 1 else ""
     sentence = (
         f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
         f"see {report_path(contract.schema.name)}; if the change is meant, `ekiben train --accept-schema-change`"
     )
-    return Verdict(gate="schema skew", verdict="stop", sentence=sentence)
+    return stop("schema skew", sentence)
 
 
 def judge_value_skew(contract: Contract | None, report: Report | None) -> Verdict:
     """Note whose values have moved since the champion's table: a reason to train, not one to stop."""
     if contract is None or report is None:
-        return Verdict(
-            gate="value skew", verdict="go", sentence="there is no champion whose values it could be held against"
-        )
+        return go("value skew", "there is no champion whose values it could be held against")
     if not report.drifted_columns:
         sentence = f"no column has moved since version {contract.version}"
-        return Verdict(gate="value skew", verdict="go", sentence=sentence)
+        return go("value skew", sentence)
     shown = ", ".join(quote(name) for name in report.drifted_columns[:SHOWN])
     more = f" and {len(report.drifted_columns) - SHOWN} more" if len(report.drifted_columns) > SHOWN else ""
     moved = count(len(report.drifted_columns), "column")
     sentence = f"{moved} moved since version {contract.version}: {shown}{more}"
-    return Verdict(gate="value skew", verdict="note", sentence=sentence)
+    return note("value skew", sentence)

@@ -1,7 +1,7 @@
 """Can the table be read as the problem says, and is there something to learn?"""
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.pipeline.record import Verdict
+from ekiben.pipeline.record import Verdict, go, stop
 from ekiben.training.checks.gate import reject_unparseable
 from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig
@@ -13,8 +13,8 @@ def judge_readable(table: Table) -> Verdict:
     try:
         reject_unparseable(table)
     except InvalidTable as error:
-        return Verdict(gate="readable", verdict="stop", sentence=str(error))
-    return Verdict(gate="readable", verdict="go", sentence="every value can be read as the problem says")
+        return stop("readable", str(error))
+    return go("readable", "every value can be read as the problem says")
 
 
 def judge_trainable(problem: ProblemConfig, table: Table) -> Verdict:
@@ -22,9 +22,9 @@ def judge_trainable(problem: ProblemConfig, table: Table) -> Verdict:
     try:
         prepared = prepare(problem, table)
     except InvalidTable as error:
-        return Verdict(gate="trainable", verdict="stop", sentence=str(error))
+        return stop("trainable", str(error))
     parts = prepared.parts
     sentence = (
         f"{len(parts.train):,} rows to train on, {len(parts.validation):,} to validate, {len(parts.test):,} to test"
     )
-    return Verdict(gate="trainable", verdict="go", sentence=sentence)
+    return go("trainable", sentence)

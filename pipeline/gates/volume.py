@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ekiben.contract.spellings.durations import read_duration
-from ekiben.pipeline.record import Verdict
+from ekiben.pipeline.record import Verdict, go, stop
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import count
@@ -14,7 +14,7 @@ def judge_volume(problem: ProblemConfig, table: Table) -> Verdict:
     rows, wanted = len(table.frame), problem.pipeline
     if wanted.min_rows is not None and rows < wanted.min_rows:
         sentence = f"{count(rows, 'row')} with a label, fewer than min_rows = {wanted.min_rows:,}: wait for more"
-        return Verdict(gate="volume", verdict="stop", sentence=sentence)
+        return stop("volume", sentence)
     if wanted.min_class_rows is not None and problem.target.task != "regression":
         counts = table.frame[problem.target.name].value_counts()
         label, least = counts.index[-1], int(counts.iloc[-1])
@@ -23,25 +23,25 @@ def judge_volume(problem: ProblemConfig, table: Table) -> Verdict:
                 f"{count(least, 'row')} with `{problem.target.name}` {label!r}, fewer than min_class_rows = "
                 f"{wanted.min_class_rows:,}: wait for more"
             )
-            return Verdict(gate="volume", verdict="stop", sentence=sentence)
-    return Verdict(gate="volume", verdict="go", sentence=f"{count(rows, 'row')} with a label")
+            return stop("volume", sentence)
+    return go("volume", f"{count(rows, 'row')} with a label")
 
 
 def judge_freshness(problem: ProblemConfig, table: Table, now: datetime) -> Verdict:
     """Stop a table whose newest row with a label is too old; `now` has a time zone."""
     wanted, time = problem.pipeline.max_age, problem.split.time
     if wanted is None:
-        return Verdict(gate="freshness", verdict="go", sentence="no max_age is asked for")
+        return go("freshness", "no max_age is asked for")
     if time is None:
         sentence = "max_age needs the time of a row: name its column in [split] time"
-        return Verdict(gate="freshness", verdict="stop", sentence=sentence)
+        return stop("freshness", sentence)
     newest = table.frame[time].max().to_pydatetime()
     newest = newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest
     said = f"the newest row with a label is of {newest:%Y-%m-%d %H:%M}"
     if now - newest > timedelta(seconds=read_duration(wanted) or 0):
         sentence = f"{said}, longer ago than max_age = {wanted}: look why no newer ones come"
-        return Verdict(gate="freshness", verdict="stop", sentence=sentence)
+        return stop("freshness", sentence)
     if newest - now > timedelta(days=1):  # a time zone is no fault
         sentence = f"{said}, and that is to come: look at the clock of its source, and at this machine's"
-        return Verdict(gate="freshness", verdict="stop", sentence=sentence)
-    return Verdict(gate="freshness", verdict="go", sentence=said)
+        return stop("freshness", sentence)
+    return go("freshness", said)

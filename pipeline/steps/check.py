@@ -7,7 +7,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.pipeline.gates.skew import judge_schema_skew, judge_value_skew
 from ekiben.pipeline.gates.trainable import judge_readable, judge_trainable
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
-from ekiben.pipeline.record import StepRecord, Verdict
+from ekiben.pipeline.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.table import METRICS, REPORT, open_table
@@ -34,7 +34,7 @@ def run(given: Given) -> Made:
     try:
         report = check_contract(contract, problem, table) if contract else None
     except InvalidTable as error:
-        return Made(str(error), (Verdict(gate="schema skew", verdict="stop", sentence=str(error)),))
+        return Made(str(error), (stop("schema skew", str(error)),))
     if report:
         (given.folder / METRICS).write_text(json.dumps(report.metrics()) + "\n", encoding="utf-8")
         (given.folder / REPORT).write_text(report_path(problem.name).read_text(encoding="utf-8"), encoding="utf-8")

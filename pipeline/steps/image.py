@@ -1,22 +1,38 @@
-"""To come."""
+"""Builds the image that would be served, and lets it give the golden answers, where the problem file asks for it."""
 
-from ekiben.pipeline.record import StepRecord
+import tempfile
+from pathlib import Path
+
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
+from ekiben.pipeline.image_replay import build_elsewhere
+from ekiben.pipeline.record import StepRecord, go, stop
 from ekiben.pipeline.step import Given, Made
 
 BUILDS_ON = ("pack",)
 GATED = True
 OPTIONS: tuple[str, ...] = ()
+GATE = "golden answers of the image"
 
 
 def find_inputs(given: Given) -> dict[str, str]:
-    """Return nothing."""
+    """Return nothing: the version is all."""
     return {}
 
 
 def run(given: Given) -> Made:
-    """Ask nothing."""
-    return Made("no image is asked for")
+    """Build, start and ask, or say that no image is asked for."""
+    name, version, wanted = given.problem.name, given.version, given.problem.pipeline
+    if not wanted.image:
+        return Made("no image is asked for: `[pipeline] image = true` builds it, and lets it give the golden answers")
+    tag = f"{name.lower()}:{version}"
+    with tempfile.TemporaryDirectory() as folder:
+        difference = build_elsewhere(name, version, tag, wanted.image_options, Path(folder) / "bentoml")
+    said = f"the image {tag} gives the golden answers up to {difference:.2g}"
+    if not difference <= MAX_GOLDEN_DIFFERENCE:
+        sentence = f"{said}, and {MAX_GOLDEN_DIFFERENCE:g} is allowed"
+        return Made(sentence, (stop(GATE, sentence),), version=version)
+    return Made(said, (go(GATE, said),), version=version)
 
 
 def check(given: Given, record: StepRecord) -> None:
-    """Everything that is made is a file."""
+    """Whether the image is still there is its registry's matter."""

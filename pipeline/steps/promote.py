@@ -1,6 +1,6 @@
 """Makes the version the champion: every gate before it let it pass."""
 
-from ekiben.pipeline.record import StepRecord, Verdict
+from ekiben.pipeline.record import StepRecord, go, stop
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs, find_champion_version
 from ekiben.training.registry import tracking
@@ -29,11 +29,11 @@ def run(given: Given) -> Made:
             install(name, version)  # which mends a BentoML store that lost it
         elif champion != compared:
             sentence = f"version {champion} became the champion of {name} meanwhile: run again to compare with it"
-            return Made(sentence, (Verdict(gate=GATE, verdict="stop", sentence=sentence),), version=version)
+            return Made(sentence, (stop(GATE, sentence),), version=version)
         else:
             install(name, version)
             sentence = f"version {version} is the champion of {name}{_describe(champion)}"
-    return Made(sentence, (Verdict(gate=GATE, verdict="go", sentence=sentence),), version=version)
+    return Made(sentence, (go(GATE, sentence),), version=version)
 
 
 def _describe(champion: str) -> str:

@@ -1,7 +1,11 @@
-"""To come."""
+"""Lets the version answer in the champion's shadow, and asks services what came of it; only where they are named."""
 
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.gates.shadow import GATE, judge_shadow
+from ekiben.pipeline.record import StepRecord, go
 from ekiben.pipeline.step import Given, Made
+from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
+from ekiben.training.registry import tracking
+from ekiben.training.registry.champion import pack_challenger
 
 BUILDS_ON = ("pack",)
 GATED = True
@@ -9,14 +13,24 @@ OPTIONS: tuple[str, ...] = ()
 
 
 def find_inputs(given: Given) -> dict[str, str]:
-    """Return nothing."""
-    return {}
+    """Return whose shadow it is."""
+    return find_champion_inputs(given.problem.name)
 
 
 def run(given: Given) -> Made:
-    """Ask nothing."""
-    return Made("no shadow is asked for")
+    """Pack the version as the challenger and wait, or say that no shadow is asked for."""
+    name, version, wanted = given.problem.name, given.version, given.problem.pipeline
+    if not wanted.services:
+        return Made("no shadow is asked for: `[pipeline] services` names who answers live traffic")
+    tracking.open_store(name)
+    champion = find_champion_version(name)
+    if champion in (NONE, version):
+        sentence = "there is no other champion in whose shadow it could answer"
+        return Made(sentence, (go(GATE, sentence),), version=version)
+    pack_challenger(name, version)
+    verdict = judge_shadow(wanted.services, version, wanted.shadow_hours)
+    return Made(verdict.sentence, (verdict,), version=version)
 
 
 def check(given: Given, record: StepRecord) -> None:
-    """Everything that is made is a file."""
+    """Nothing is made."""

@@ -118,13 +118,18 @@ def score_version(
     target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray
 ) -> dict[str, float] | None:
     """Return a registered version's scores on these test rows, or None if it is for another table or target."""
+    answers = answer_with_version(target, registered, test)
+    return None if answers is None else score(target, labels, answers)
+
+
+def answer_with_version(target: Target, registered: ModelVersion, test: pd.DataFrame) -> np.ndarray | None:
+    """Return a registered version's answers to test rows, (rows, outputs), or None if it is for another table."""
     with open_package(registered) as package:
         schema = load_schema(package / SCHEMA_FILE)
         if not fits(schema, target, test):
             return None
         engine = load_engine(engine_kind(package), package / LITERT_FILE, package / SAVED_MODEL_FOLDER)
-        answers = engine.run(Encoder(schema).encode(test))
-    return score(schema.target, labels, answers)
+        return engine.run(Encoder(schema).encode(test))
 
 
 def fits(schema: Schema, target: Target, table: pd.DataFrame) -> bool:
