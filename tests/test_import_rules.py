@@ -55,7 +55,8 @@ def find_rule(path: Path, imported: list[str]) -> str:
     room = within if within in BELOW else path.parts[0]
     if imported[0] in BELOW or imported[0] == "":
         return "write `ekiben.` before it, or the module is loaded twice"
-    if imported[0] == "ekiben" and room in BELOW and imported[1] not in BELOW[room] | {path.parts[0]}:
+    ours = imported[0] == "ekiben" and len(imported) > 1 and room in BELOW
+    if ours and imported[1] not in BELOW[room] | {path.parts[0]}:
         return f"{room} may import {', '.join(sorted(BELOW[room])) or 'no other room'}"
     if imported[0] == "tests" and room != "tests":
         return "only tests import tests"

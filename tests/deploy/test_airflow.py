@@ -24,7 +24,7 @@ from tests.deploy.parcels import variables_of, write_parcels
 DAG = ROOT / "deploy" / "airflow" / "ekiben_dag.py"
 ENVIRONMENT = ROOT / ".venv-peers" / "airflow"
 EVENT = {"model": "parcels", "version": "1", "reason": "drift", "evidence": {"weight": 0.4}}
-START_S, RUN_S = 600, 900
+START_S, RUN_S = 900, 1800
 asked = pytest.mark.skipif(
     os.environ.get("EKIBEN_AIRFLOW") != "1",
     reason="it installs Airflow and takes minutes: EKIBEN_AIRFLOW=1 python -m pytest tests/deploy/test_airflow.py",
@@ -76,6 +76,8 @@ def standalone(folder: Path) -> Iterator[httpx.Client]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # of a busy machine
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "PATH": f"{programs}:{home.pop('PATH')}",
