@@ -1,7 +1,7 @@
 """Ekiben's steps as a Kubeflow pipeline: `python -m ekiben.deploy.kubeflow.pipeline` writes pipeline.yaml beside it.
 
-A component calls `ekiben step NAME` in the training image and hands on the key of its record; whether a step need not run
-is decided by the records, so Kubeflow's own cache is off.
+A component calls `ekiben step NAME` in the training image and hands on the key of its record. The records decide whether
+a step need not run, so Kubeflow's own cache is off.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ MOUNT = "/ekiben"  # the training image's EKIBEN_HOME
 COMPILED = Path(__file__).with_name("pipeline.yaml")
 
 
-# Kubeflow copies a component's source into the YAML: what it imports and knows stands inside it. The verdict has no name
-# of its own because kfp 2.17.3's local runner reads conditions on an unnamed output only.
+# Kubeflow copies a component's source into the YAML: what it imports and knows stands inside it. The verdict is the
+# unnamed output because conditions on a named one are always false to kfp 2.17.3's local runner.
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def step(
     name: str, problem: str, after: str, event: str, rows: int, epochs: int, home: str, run: str,

@@ -1,4 +1,4 @@
-"""Runs Kubeflow's pipeline on Vertex AI Pipelines: `python deploy/vertex-ai/retrain.py --project P --bucket B --submit`.
+"""Runs Kubeflow's pipeline on Vertex AI: `python deploy/vertex-ai/retrain.py --project P --bucket B --submit`.
 
 It needs google-cloud-aiplatform, in an environment of its own. Without --submit it asks nobody anything: the SDK reads
 the pipeline, checks the parameters against it, and the request is printed.

@@ -1,4 +1,4 @@
-"""Runs a compiled pipeline with KFP's local runner: `python -W ignore -m tests.deploy.local_kubeflow YAML ROOT JSON`."""
+"""Runs a compiled pipeline with KFP's local runner: `python -m tests.deploy.local_kubeflow YAML ROOT PARAMETERS`."""
 
 import json
 import sys

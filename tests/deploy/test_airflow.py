@@ -78,6 +78,7 @@ def standalone(folder: Path) -> Iterator[httpx.Client]:
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # of a busy machine
         "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "PATH": f"{programs}:{home.pop('PATH')}",
@@ -87,7 +88,7 @@ def standalone(folder: Path) -> Iterator[httpx.Client]:
             [programs / "airflow", "standalone"],
             cwd=folder, env=os.environ | home | settings, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
         try:
             wait_until(lambda: is_parsed(client), START_S, (folder / "airflow.log").read_text)
             yield client
@@ -124,7 +125,7 @@ def run_on_event(client: httpx.Client, log: Path) -> tuple[dict[str, Any], dict[
     before = len(list_runs(client))
     posted = client.post("/api/v2/assets/events", json={"asset_id": find_asset(client), "extra": EVENT})
     assert posted.status_code == 200, posted.text
-    wait_until(lambda: len(list_runs(client)) > before, 120, log.read_text)
+    wait_until(lambda: len(list_runs(client)) > before, 600, log.read_text)
     wait_until(lambda: list_runs(client)[-1]["state"] in ("success", "failed"), RUN_S, log.read_text)
     run = list_runs(client)[-1]
     tasks = client.get(f"/api/v2/dags/ekiben/dagRuns/{run['dag_run_id']}/taskInstances").json()["task_instances"]

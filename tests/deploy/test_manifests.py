@@ -31,7 +31,9 @@ from tests.postgres import POSTGRES, running_postgres
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("single", "production", "sized")
-RESOURCES = sorted(path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml"))
+RESOURCES = sorted(
+    path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml")
+)
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.

@@ -1,4 +1,4 @@
-"""What runs the pipeline on a platform's own clock or engine: Kubernetes' CronJob, SageMaker's and Vertex AI's pipelines."""
+"""What runs the pipeline on a platform's clock or engine: a CronJob, SageMaker's and Vertex AI's pipelines."""
 
 import json
 import os
