@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ekiben.contract.spellings.durations import read_duration
+from ekiben.contract.validation import show
 from ekiben.pipeline.record import Verdict, go, stop
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table
@@ -20,7 +21,7 @@ def judge_volume(problem: ProblemConfig, table: Table) -> Verdict:
         label, least = counts.index[-1], int(counts.iloc[-1])
         if least < wanted.min_class_rows:
             sentence = (
-                f"{count(least, 'row')} with `{problem.target.name}` {label!r}, fewer than min_class_rows = "
+                f"{count(least, 'row')} with `{problem.target.name}` {show(label)}, fewer than min_class_rows = "
                 f"{wanted.min_class_rows:,}: wait for more"
             )
             return stop("volume", sentence)

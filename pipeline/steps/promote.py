@@ -1,8 +1,11 @@
 """Makes the version the champion: every gate before it let it pass."""
 
-from ekiben.pipeline.record import StepRecord, go, stop
+from mlflow.tracking import MlflowClient
+
+from ekiben.contract.errors import UserError
+from ekiben.pipeline.record import StepRecord, go, now, stop
 from ekiben.pipeline.step import Given, Made
-from ekiben.pipeline.steps.champion import find_champion_inputs, find_champion_version
+from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import install
 
@@ -10,6 +13,11 @@ BUILDS_ON = ("pack", "validate")
 GATED = True
 OPTIONS: tuple[str, ...] = ()
 GATE = "promotion"
+PROMOTED = "promoted"  # the version's tag: when a run made it the champion
+
+
+class NoLongerChampion(UserError):
+    """Somebody has chosen another champion since."""
 
 
 def find_inputs(given: Given) -> dict[str, str]:
@@ -24,6 +32,10 @@ def run(given: Given) -> Made:
     tracking.open_store(name)
     with tracking.deciding():
         champion = find_champion_version(name)
+        if champion != version and tracking.get_version(name, version).tags.get(PROMOTED):
+            again = f"`ekiben promote {version}` makes it that again"
+            sentence = f"version {version} was the champion before {_name(champion)} was chosen: {again}"
+            return Made(sentence, (stop(GATE, sentence),), version=version)
         if champion == version:
             sentence = f"version {version} of {name} is the champion already: nothing has changed since"
             install(name, version)  # which mends a BentoML store that lost it
@@ -32,13 +44,21 @@ def run(given: Given) -> Made:
             return Made(sentence, (stop(GATE, sentence),), version=version)
         else:
             install(name, version)
+            MlflowClient().set_model_version_tag(name, version, PROMOTED, now())
             sentence = f"version {version} is the champion of {name}{_describe(champion)}"
     return Made(sentence, (go(GATE, sentence),), version=version)
 
 
 def _describe(champion: str) -> str:
-    return f", in place of version {champion}" if champion.isdigit() else ", its first"
+    return ", its first" if champion == NONE else f", in place of {_name(champion)}"
+
+
+def _name(champion: str) -> str:
+    return "none" if champion == NONE else f"version {champion}"
 
 
 def check(given: Given, record: StepRecord) -> None:
-    """Another champion is another input."""
+    """Raise a UserError if the version is not the champion any more."""
+    champion = find_champion_version(given.problem.name) if tracking.connect() else NONE
+    if champion != record.version:
+        raise NoLongerChampion(f"the champion is {_name(champion)}, no longer version {record.version}")

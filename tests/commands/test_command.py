@@ -20,6 +20,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
     *("drift", "challenger", "canary", "score-live", "alarms"),
+    *("run", "step", "runs"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("parquet", "completion"),
 )

@@ -1,0 +1,246 @@
+"""A run from a table to the champion, gate by gate: what it leaves, what it does again, and what stops it."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
+from ekiben.model.package import PackedModel
+from ekiben.pipeline import engine
+from ekiben.pipeline.image_replay import replay
+from ekiben.pipeline.record import StepRecord
+from tests.conftest import Server, wait_until
+from tests.pipeline.project import NAME, STEPS, Project, make_rows, using
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_first_run_promotes_its_version(project: Project) -> None:
+    (run,) = project.runs()
+    assert (run.outcome, run.version, run.reason) == ("promoted", "1", "manual")
+    assert [one.step for one in run.steps] == list(STEPS)
+    assert not any(one.reused for one in run.steps)
+    assert project.champion() == "1"
+    done = project.call("runs")
+    assert done.last.endswith("promoted at promote, version 1: version 1 is the champion of shop, its first")
+
+
+def test_a_record_says_what_its_step_was_made_of(project: Project) -> None:
+    record = StepRecord.model_validate_json(project.record("check").read_bytes())
+    assert [verdict.gate for verdict in record.verdicts] == [
+        "schema skew", "readable", "volume", "freshness", "value skew", "trainable",
+    ]  # fmt: skip
+    trained = StepRecord.model_validate_json(project.record("train").read_bytes())
+    assert trained.after == record.key
+    assert set(trained.inputs) == {"ingest"}
+    assert set(trained.outputs) == {"network.keras", "lineage.json"}
+    assert trained.options == {"epochs": 2}
+    assert trained.key == trained.count_key()
+
+
+def test_a_run_of_which_nothing_is_new_does_nothing(project: Project) -> None:
+    done = project.run()
+    assert (done.code, done.last) == (0, "version 1 of shop is the champion already: nothing has changed since")
+    reused = project.reused()
+    assert [step for step in STEPS if reused[step]] == ["ingest", "train", "evaluate", "pack", "image"]
+    assert project.runs()[0].outcome == "nothing new"
+
+
+def test_what_a_gate_asks_for_is_no_reason_to_train_again(project: Project) -> None:
+    project.add("[pipeline]\nmargin = 0.1\n")
+    assert project.run().code == 0
+    assert project.reused()["train"]
+
+
+def test_new_rows_make_a_new_champion(project: Project) -> None:
+    project.write(make_rows(700, 0))
+    done = project.run("--force", "evaluate", "--seed", "1", "--event", '{"reason": "new rows"}')
+    assert project.runs()[0].reason == "new rows"
+    assert not project.reused()["train"]
+    promoted = done.code == 0
+    assert project.champion() == ("2" if promoted else "1")
+    assert done.last.startswith("version 2 is the champion" if promoted else "nothing is promoted: champion")
+
+
+@pytest.mark.parametrize(
+    ("table", "gate"),
+    [
+        (make_rows(600, 1).replace("size,colour", "size,shade", 1), "schema skew: shop.csv contradicts"),
+        (make_rows(600, 1).replace("red", "red\x00"), "trainable: `colour`"),
+        (make_rows(20, 1), "trainable: the table has 20 rows"),
+    ],
+)
+def test_a_bad_table_ends_at_its_gate_with_the_champion_as_it_was(table: str, gate: str, project: Project) -> None:
+    project.write(table)
+    done = project.run()
+    assert done.code == 3
+    assert done.last.startswith(f"nothing is promoted: {gate}")
+    assert (project.champion(), project.runs()[0].outcome) == ("1", "stopped")
+    assert [one.step for one in project.runs()[0].steps] == ["ingest", "check"]
+
+
+def test_a_worse_network_ends_at_the_champion(project: Project) -> None:
+    project.write(make_rows(600, 1))
+    done = project.call("run", "--epochs", "1", "--rows", "100")
+    assert done.code == 3
+    assert done.last.startswith("nothing is promoted: champion: its mean loss on ")
+    assert project.champion() == "1"
+
+
+def test_a_network_that_misbehaves_is_stopped(project: Project) -> None:
+    project.add('[[behaviour]]\ntest = "invariance"\nfeature = "size"\ntolerance = 0.01\n')
+    done = project.run()
+    assert done.code == 3
+    assert done.last.startswith("nothing is promoted: behaviour: invariance of size: with `size` dealt out anew")
+
+
+def test_steps_of_their_own_find_what_they_need_when_the_source_has_vanished(new_project: Project) -> None:
+    said = new_project.step("ingest", "", "--event", '{"reason": "drift"}')
+    os.remove(new_project.folder / "shop.csv")
+    for name in STEPS[1:]:
+        said = new_project.step(name, said["key"])
+        assert said["verdict"] == "go"
+    assert said["sentence"] == "version 1 is the champion of shop, its first"
+    (run,) = new_project.runs()
+    assert (run.outcome, run.reason, len(run.steps)) == ("promoted", "drift", len(STEPS))
+
+
+def test_a_step_needs_the_one_before_it(project: Project) -> None:
+    ingested = project.runs()[0].steps[0].key
+    for after, said in ((ingested, "that is the key of `ingest`"), ("", "none is given"), ("0" * 64, "no record 0000")):
+        done = project.call("step", "train", *(["--after", after] if after else []))
+        assert (done.code, done.out) == (1, "")
+        assert said in done.err.splitlines()[-1]
+
+
+def test_a_changed_problem_file_is_no_longer_that_of_the_run(project: Project) -> None:
+    checked = project.runs()[0].steps[1].key
+    path = project.folder / "problem.toml"
+    path.write_text(path.read_text().replace('slices = ["colour"]', ""))
+    done = project.call("step", "train", "--after", checked)
+    assert (done.code, done.out) == (1, "")
+    assert "the problem file was changed since `ingest`" in done.err.splitlines()[-1]
+
+
+def test_a_source_that_is_not_there_is_one_sentence(new_project: Project) -> None:
+    os.remove(new_project.folder / "shop.csv")
+    done = new_project.run()
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith("error: ")
+    assert new_project.runs()[0].outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "said"),
+    [
+        ("evaluate", "answers.npy", "answers.npy is not what `evaluate` made: `evaluate` is made again"),
+        ("evaluate", "", "is not as it was written: `evaluate` is made again"),
+        ("ingest", "table", "`ingest` is made again"),
+    ],
+)
+def test_what_was_altered_is_said_and_made_again(step: str, name: str, said: str, project: Project) -> None:
+    record = project.record(step)
+    if name == "table":
+        (altered,) = (project.folder / "data" / "tables").glob("*/*.arrow")
+    else:
+        altered = project.folder / "data" / "pipeline" / "work" / record.stem / name if name else record
+    if name:
+        altered.write_bytes(altered.read_bytes()[:-9] + b"otherwise")
+    else:
+        altered.write_text(record.read_text().replace('"sentence": "rmse', '"sentence": "better rmse'))
+    done = project.run()
+    assert done.code == 0, done.out + done.err
+    assert said in done.out
+    assert not project.reused()[step]
+    assert project.reused()["train"]
+
+
+def test_a_step_made_again_on_other_packages_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "digest_lock", lambda: "f" * 64)
+    said = project.step("ingest")
+    assert said["verdict"] == "go"
+    done = project.call("step", "ingest", "--force")
+    assert "made again" not in done.err  # on those same packages
+    monkeypatch.setattr(engine, "digest_lock", lambda: "e" * 64)
+    done = project.call("step", "ingest")
+    assert "`ingest` is made again on other packages: the lock of its packages is eeeeeeeeeeee" in done.err
+
+
+def test_a_step_kept_from_another_machine_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "describe_machine", lambda: "an abacus")
+    done = project.call("step", "ingest")
+    assert "`ingest` was made on another machine" in done.err
+
+
+def test_a_killed_run_goes_on_where_it_was(new_project: Project) -> None:
+    with using(new_project.folder) as environment:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ekiben.commands", "run", "--epochs", "2"],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_until(lambda: any(one.step == "train" for run in new_project.runs() for one in run.steps), 120)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = new_project.run()
+    assert (done.code, done.last) == (0, "version 1 is the champion of shop, its first")
+    reused = new_project.reused()
+    assert [reused[step] for step in ("ingest", "check", "train")] == [True, True, True]
+    assert sorted(run.outcome for run in new_project.runs()) == ["promoted", "unfinished"]
+    assert project_is_tidy(new_project)
+
+
+def project_is_tidy(project: Project) -> bool:
+    """Whether nothing unfinished counts: every record's outputs are there."""
+    keys = {path.stem for path in (project.folder / "data/pipeline/records").glob("*.json")}
+    return {path.name for path in (project.folder / "data/pipeline/work").glob("[0-9a-f]*")} <= keys
+
+
+def test_secrets_are_not_recorded(new_project: Project) -> None:
+    new_project.add('[pipeline]\nservices = ["http://me:hidden-word@127.0.0.1:1"]\n')
+    event = {"reason": "drift", "evidence": {"url": "http://me:hidden-word@there"}}
+    said = new_project.step("ingest", "", "--event", json.dumps(event))
+    new_project.step("check", said["key"])
+    for path in (new_project.folder / "data" / "pipeline").rglob("*.json"):
+        assert "hidden-word" not in path.read_text()
+
+
+def test_what_somebody_has_rolled_back_is_not_promoted_again(project: Project) -> None:
+    project.add("[pipeline]\nmargin = 9.0\n")
+    project.write(make_rows(620, 5))
+    assert project.run().code == 0
+    assert project.champion() == "2"
+    assert project.call("rollback").code == 0
+    done = project.run()
+    assert (done.code, project.champion()) == (3, "1")
+    assert done.last.startswith(
+        "nothing is promoted: promotion: version 2 was the champion before version 1 was chosen"
+    )
+    assert project.reused()["train"]
+
+
+def test_the_budget_refuses_before_training(project: Project) -> None:
+    project.add('[pipeline]\ncooldown = "6h"\n')
+    project.write(make_rows(650, 3))
+    done = project.run()
+    assert done.code == 3
+    assert done.last.startswith(f"nothing is promoted: budget: {NAME} was trained ")
+    assert "within cooldown = 6h: try again in 5 h" in done.last
+    assert project.champion() == "1"
+    assert project.run().code == 3  # the one that was refused does not count, and neither is it trained
+
+
+def test_the_golden_answers_are_asked_of_a_running_service(server: Server, model: PackedModel) -> None:
+    assert replay(server.url, model) <= MAX_GOLDEN_DIFFERENCE
+
+
+def test_other_golden_answers_are_noticed(server: Server, model: PackedModel, tmp_path: Path) -> None:
+    golden = json.loads((model.path / "golden.json").read_text())
+    golden["answers"][3][0] += 0.01
+    (tmp_path / "golden.json").write_text(json.dumps(golden))
+    assert replay(server.url, dataclasses.replace(model, path=tmp_path)) == pytest.approx(0.01, rel=0.1)
