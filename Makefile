@@ -81,7 +81,8 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
 		--group dev -o requirements/dev.txt
 	@for lock in "service:--group serving" "service-tensorflow:--group serving --group tensorflow" \
-			"training:--group training" "image:--group image" "load:--group load"; do \
+			"training:--group training" "image:--group image" "load:--group load" \
+			"pipeline:--group pipeline"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			-c requirements/dev.txt $${lock#*:} -o requirements/$${lock%%:*}.txt || exit 1; done
 	@for peer in $(PEERS:%=requirements/peers/%); do \

@@ -21,5 +21,7 @@ def expand(group: str) -> Iterator[str]:
 setup(
     script_name="setup.py",  # which the package's own modules are told from
     install_requires=list(expand("image")),
-    extras_require={extra: list(expand(extra)) for extra in ("load", "excel", "delta", "iceberg", "signing")},
+    extras_require={
+        extra: list(expand(extra)) for extra in ("load", "pipeline", "excel", "delta", "iceberg", "signing")
+    },
 )

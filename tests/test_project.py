@@ -24,7 +24,7 @@ ALLOWED = {
     "model": ["serving", "tensorflow"],
     "service": ["serving", "tensorflow"],
     "training": ["training"],
-    "deploy": ["image"],
+    "deploy": ["image", "pipeline"],
     "load_tests": ["load"],
     "commands": ["training"],
 }
@@ -82,8 +82,9 @@ def find_undeclared(files: list[Path], declared: set[str]) -> set[str]:
 @pytest.mark.parametrize("room", sorted(list_rooms() - {"tests"}))
 def test_what_a_room_imports_is_declared(room: str) -> None:
     declared = set().union(*map(list_declared, ALLOWED.get(room, ["serving"])))
-    peers = (path.read_text(encoding="utf-8") for path in (ROOT / "requirements" / "peers").glob("*.in"))
-    others = {to_name(line.removeprefix("nvidia-")) for text in peers for line in text.splitlines()}
+    apart = [*(ROOT / "requirements" / "peers").glob("*.in"), *(ROOT / "deploy").glob("*/*.in")]
+    peers = (path.read_text(encoding="utf-8") for path in apart)
+    others = {to_name(re.sub("^(nvidia|apache)-", "", line)) for text in peers for line in text.splitlines()}
     files = [file for file in list_files([room]) if file.relative_to(ROOT) not in excluded_from_image()]
     undeclared = find_undeclared(files, declared)
     assert {name for name in undeclared if name.partition(".")[0] not in others} == set()

@@ -13,6 +13,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder)"
     )
+    parser.add_argument(
+        "--training", action="store_true", help="build the image that trains instead: it runs the pipeline's steps"
+    )
     parser.add_argument("-t", "--tag", default="", help="the image's name (default: MODEL:VERSION)")
     parser.add_argument("--backend", choices=BUILDERS, help="what builds it (default: the first that is installed)")
     parser.add_argument("--engine", choices=LOCKS, help="whose packages it carries (default: what the model needs)")
@@ -24,6 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Build the image and print how to run it."""
+    if options.training:
+        from ekiben.deploy.image.training import build_training
+
+        print(build_training(options.tag, options.backend, options.options))
+        return
     from ekiben.deploy.image.build import Plan, build
     from ekiben.training.problem import choose_model
 

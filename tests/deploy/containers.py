@@ -60,7 +60,7 @@ def build(*arguments: str, fails: bool = False, **environment: str) -> "subproce
     """Run `python -m ekiben.deploy.image` in the project's root."""
     done = subprocess.run(
         [sys.executable, "-m", "ekiben.deploy.image", *arguments],
-        cwd=ROOT, env=os.environ | ENVIRONMENT | environment, capture_output=True, text=True, timeout=600,
+        cwd=ROOT, env=os.environ | ENVIRONMENT | environment, capture_output=True, text=True, timeout=1800,
     )  # fmt: skip
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done

@@ -31,7 +31,11 @@ from tests.postgres import POSTGRES, running_postgres
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 OVERLAYS = ("single", "production", "sized")
-RESOURCES = sorted([*KUBERNETES.glob("base/[!k]*.yaml"), *KUBERNETES.glob("production/[!k]*.yaml")])
+RESOURCES = sorted(
+    path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml")
+)
+# What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
+TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
 CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}
 # The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
@@ -49,7 +53,9 @@ def read(path: Path) -> list[Any]:
 
 
 def files() -> list[Path]:
-    return sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
+    """Return the files that say how the service is run."""
+    found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
+    return sorted(path for path in found if TRAINING.isdisjoint({path, path.parent}))
 
 
 def name(path: Path) -> str:
