@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,17 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
-from ekiben.service.monitoring.series import Judge, prepare_series
+from ekiben.service.monitoring.series import prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.openapi import document
-from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.row_log.feedback import build_feedback
-from ekiben.service.row_log.logs import open_logs
+from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.row_log.watched_labels import WatchedLabels
-from ekiben.service.servings.serving import Serving
+from ekiben.service.servings.serving import Serving, Watching
 from ekiben.service.settings import Settings
-from ekiben.service.shadow.opening import open_challenger
+from ekiben.service.shadow.opening import Challenger, open_challenger
 
 logger = logging.getLogger("bentoml.service")
 
@@ -65,39 +64,52 @@ class ServingFactory:
             undone.callback(logs.abandon, before.logs if before else None)
             dataplane.log_rows(logs.rows)
             yield Step.BRIEF
-            overview, prepare, monitoring = self._watch_rows(model, dataplane)
-            if overview:
-                undone.callback(overview.close)
+            watching = self._watch_rows(model, dataplane)
+            if watching.overview:
+                undone.callback(watching.overview.close)
             challenger = yield from open_challenger(settings.challenger, dataplane, self.turns, self.folder)
             undone.callback(challenger.close)
-            yield Step.BRIEF
-            keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
-            labels = WatchedLabels(keep) if keep else None
-            protocols = [
-                build_feedback(labels.keep if labels else None, dataplane, settings),
-                challenger.protocol,
-                monitoring,
-            ]
-            for build in reversed(PROTOCOLS):
-                yield Step.BRIEF
-                protocols.insert(0, build(dataplane, settings))
-            yield Step.BRIEF
-            described = document(self.document, protocols, model, self.list_others)
+            serving = yield from self._assemble(model, dataplane, logs, watching, challenger)
             undone.pop_all()
-        handlers = (described, page(model), *protocols)
-        return Serving(model, dataplane, logs, handlers, challenger, overview, prepare, labels)
+        return serving
 
-    def _watch_rows(
-        self, model: PackedModel, dataplane: Dataplane
-    ) -> tuple[Overview | None, Callable[[], Judge] | None, Protocol]:
+    def renew(self, serving: Serving) -> Steps[Serving]:
+        """Return the same version, and all that it has counted, with the challenger that there is now."""
+        challenger = yield from open_challenger(self.settings.challenger, serving.dataplane, self.turns, self.folder)
+        with ExitStack() as undone:
+            undone.callback(challenger.close)
+            parts = serving.model, serving.dataplane, serving.logs, serving.watching
+            renewed = yield from self._assemble(*parts, challenger)
+            undone.pop_all()
+        return replace(renewed, calls=serving.calls)
+
+    def _assemble(
+        self, model: PackedModel, dataplane: Dataplane, logs: Logs, watching: Watching, challenger: Challenger
+    ) -> Steps[Serving]:
+        """Return a version with its handlers in every protocol."""
+        yield Step.BRIEF
+        keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
+        labels = WatchedLabels(keep) if keep else None
+        feedback = build_feedback(labels.keep if labels else None, dataplane, self.settings)
+        protocols = [feedback, challenger.protocol, watching.protocol]
+        for build in reversed(PROTOCOLS):
+            yield Step.BRIEF
+            protocols.insert(0, build(dataplane, self.settings))
+        yield Step.BRIEF
+        described = document(self.document, protocols, model, self.list_others)
+        handlers = (described, page(model), *protocols)
+        return Serving(model, dataplane, logs, handlers, watching, challenger, labels)
+
+    def _watch_rows(self, model: PackedModel, dataplane: Dataplane) -> Watching:
         """Return what shows what is answered: nothing but the reason if it is not counted."""
         monitor, reference = dataplane.monitor, model.reference
         if monitor is None or reference is None:
             silence = explain_silence(self.settings.monitoring, model)
             logger.info(silence)
-            return None, None, build_silence(silence)
+            return Watching(build_silence(silence))
         overview = Overview(model, monitor)
         alarms = DailyAlarms(overview, reference, self.settings.false_alarms)
         if self.folder:
             overview.share(self.folder)
-        return overview, prepare_series(overview, reference, alarms), build_monitoring(overview, reference, alarms)
+        prepare = prepare_series(overview, reference, alarms)
+        return Watching(build_monitoring(overview, reference, alarms), overview, prepare)

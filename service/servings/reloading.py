@@ -59,6 +59,15 @@ class Reloader:
             if serving is not None:
                 self._servings.hold(serving)
 
+    async def renew_challenger(self, name: str) -> None:
+        """Let the challenger that the store has now answer in the shadow; what the version has counted goes on."""
+        async with self.line.take():
+            versions = self._servings.find_model(name)
+            before = versions.current
+            versions.current = await drive(self._factory.renew(before))
+            if before.challenger:
+                before.challenger.close()
+
     async def load_newest(self) -> None:
         """Let the newest version of each model answer; what can't stays, and the log says why."""
         for versions in self._servings.list_stored():

@@ -18,8 +18,8 @@ async def prepare_series(servings: Servings, conductors: Mapping[str, Conductor]
     compared: dict[str, Comparison] = {}
     for versions in list(servings.models):
         serving = versions.current
-        if serving.prepare_series:
-            judges[versions.name] = serving.prepare_series()
+        if serving.watching.prepare_series:
+            judges[versions.name] = serving.watching.prepare_series()
         if serving.challenger and serving.challenger.overview:
             compared[versions.name] = serving.challenger.overview.compare()
         await asyncio.sleep(0)  # of fifty models it would be 20 ms in which nobody gets an answer

@@ -47,6 +47,15 @@ class Calls:
             then()
 
 
+@dataclass(frozen=True)
+class Watching:
+    """What shows what a version has answered: nothing but the reason, if that is not counted."""
+
+    protocol: Protocol = field(default_factory=lambda: Protocol("monitoring"))
+    overview: Overview | None = None
+    prepare_series: Callable[[], Judge] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Serving:
     """An immutable value: a call that has got it is answered by it to its end, whatever takes its place meanwhile.
@@ -58,9 +67,8 @@ class Serving:
     dataplane: Dataplane
     logs: Logs
     protocols: tuple[Protocol, ...]
-    challenger: Challenger | None = None  # that answers in its shadow
-    overview: Overview | None = None  # of what it has answered, if that is counted
-    prepare_series: Callable[[], Judge] | None = None
+    watching: Watching = field(default_factory=Watching)
+    challenger: Challenger | None = None  # that answers in its shadow, or why there is none
     labels: WatchedLabels | None = None  # if any are taken
     calls: Calls = field(default_factory=Calls)
     requests: Mapping[Key, AnswerRequest] = field(init=False)
@@ -107,5 +115,5 @@ class Serving:
         self.dataplane.close()
         metrics.count_model(self.model.name, self.dataplane.take_counts())
         await self.logs.close_rows()
-        if self.overview:
-            self.overview.close()
+        if self.watching.overview:
+            self.watching.overview.close()

@@ -2,17 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ekiben.model.package import PackedModel
+from ekiben.model.package import CHALLENGER, PackedModel
 from ekiben.service.lifecycle.drain import ignore_hangup, reload_on_hangup
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.servings.reloading import Reloader
 from ekiben.service.servings.servings import Servings
 from ekiben.service.servings.store_watch import watch_store
 from ekiben.service.settings import InvalidSettings, Settings
+from ekiben.service.shadow.challenger_watch import Shown, watch_challengers
 from ekiben.service.sources.access import read_access
 from ekiben.service.sources.address import parse_source
 from ekiben.service.sources.cache import find_folder
@@ -42,6 +43,8 @@ class VersionWatch:
             reload_on_hangup(self._look)
         elif self._settings.reloads:
             self._start(watch_store(self._servings.list_stored, self._reloader.load))
+            if self._settings.challenger == CHALLENGER:
+                self._start(watch_challengers(self._list_shown, self._reloader.renew_challenger))
             reload_on_hangup(self._reloader.load_newest)
         else:
             ignore_hangup(asyncio.get_running_loop().call_soon_threadsafe)
@@ -53,6 +56,14 @@ class VersionWatch:
 
     def _start(self, watch: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.ensure_future(watch))
+
+    def _list_shown(self) -> Iterator[Shown]:
+        """Yield each model, but those of which a canary shows the challenger to callers."""
+        for versions in self._servings.list_stored():
+            current = versions.current
+            if versions.run is None:
+                compared = current.challenger.digest if current.challenger else ""
+                yield versions.name, frozenset({current.model.digest, compared})
 
     async def _look(self) -> None:
         self._hints.give()

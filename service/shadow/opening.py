@@ -32,6 +32,11 @@ class Challenger:
     overview: Overview | None = None
     queue: BackgroundQueue | None = None
 
+    @property
+    def digest(self) -> str:
+        """Of its manifest; "" if there is none."""
+        return self.overview.shadow.challenger.digest if self.overview else ""
+
     def join_labels(self, keep: Keep | None) -> Keep | None:
         """Return what keeps labels: the label log, if there is one, and the comparison."""
         if self.overview is None:

@@ -198,6 +198,25 @@ def test_labels_find_pairs_that_another_worker_has(
         assert comparison.add_up().labels.received == len(ids)
 
 
+def test_a_challenger_that_is_packed_while_the_service_runs_is_compared(
+    stores: dict[str, str], rows: Rows, tmp_path: Path
+) -> None:
+    home = tmp_path / "bentoml"
+    shutil.copytree(stores["BENTOML_HOME"], home)
+    (home / "models" / NAME / "2").rename(tmp_path / "2")
+    with serve(tmp_path, CHALLENGER="challenger", BENTOML_HOME=str(home)) as running:
+        ask(running, rows[:8], 8)
+        assert HTTP.get(running.url + PATH).status_code == 404
+        (tmp_path / "2").rename(home / "models" / NAME / "2")
+        wait_until(lambda: HTTP.get(running.url + PATH).status_code == 200, 30, running.log.read_text)
+        ask(running, rows[:16], 4)
+        wait_until(lambda: read(running).add_up().compared > 0, 30, running.log.read_text)
+        assert read(running).challenger.version == "2"
+        assert sum(window["rows"] for window in HTTP.get(f"{running.url}/monitoring").json()["windows"]) == 24
+        assert HTTP.post(f"{running.url}/feedback", json={"id": "a", "label": True}).status_code == 200
+    assert "Traceback" not in running.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("version", "sentence"),
     [

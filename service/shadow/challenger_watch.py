@@ -1,0 +1,66 @@
+"""Notices that another version of a model is packed as its challenger, so that no restart is needed to compare it."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from ekiben.contract.errors import UserError
+from ekiben.model.home import find_home
+from ekiben.model.package import CHALLENGER
+from ekiben.model.store import find_challenger, read_digest
+from ekiben.service.errors import BadRequest, Overloaded
+
+logger = logging.getLogger("bentoml.service")
+POLL_S = 2.0
+JITTER = 0.5  # of it: workers and replicas don't all load in the same moment
+Shown = tuple[str, frozenset[str]]  # a model, and the digests of what needs no comparison: it answers, or is compared
+
+
+@dataclass
+class Finder:
+    """Reads the store only where a model's folder has changed: a version is put into it whole, by renaming."""
+
+    _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def find(self, name: str) -> str:
+        """Return the digest of the version that is packed as the challenger; "" if there is none that can be read."""
+        try:
+            changed = (find_home() / "models" / name.lower()).stat().st_mtime_ns
+            if self._seen.get(name, (0, ""))[0] != changed:
+                self._seen[name] = changed, _read_digest(name)
+        except (
+            Exception
+        ):  # the boundary: the store is away, or a version damaged, of which BentoML raises what it likes
+            logger.debug("%s: the challenger can't be read", name, exc_info=True)
+            return ""
+        return self._seen[name][1]
+
+
+def _read_digest(name: str) -> str:
+    try:
+        return read_digest(find_challenger(name, CHALLENGER))
+    except UserError:
+        return ""
+
+
+async def watch_challengers(list_shown: Callable[[], Iterable[Shown]], renew: Callable[[str], Awaitable[None]]) -> None:
+    """Call `renew` with a model's name whenever another version is its challenger; never returns.
+
+    One that can't be compared is not tried again until another comes.
+    """
+    finder, tried = Finder(), dict[str, str]()
+    while True:
+        await asyncio.sleep(POLL_S * random.uniform(1 - JITTER, 1 + JITTER))
+        for name, known in list(list_shown()):
+            digest = await asyncio.to_thread(finder.find, name)
+            if not digest or digest in known or tried.get(name) == digest:
+                continue
+            tried[name] = digest
+            try:
+                await renew(name)
+            except (BadRequest, Overloaded):
+                del tried[name]  # the model is gone, or others load: later
+            except Exception:
+                logger.exception("%s: the challenger could not be loaded", name)
