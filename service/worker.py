@@ -99,8 +99,8 @@ class Worker:
         )
         room = Room(settings, read_limits(), self._engine, self.http.budget)
         self.servings = Servings(self._start(factory, room))
-        for versions in self.servings.models:
-            versions.newest = self._agreed.newest.get(versions.name, versions.newest)
+        for one in self.servings.models:
+            one.newest = self._agreed.newest.get(one.name, one.newest)
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)

@@ -8,6 +8,7 @@ back, is then no news to a worker that starts in the place of a dead one.
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
@@ -28,7 +29,7 @@ class AgreedVersions:
     def __init__(self, folder: Path | None) -> None:
         """Take the folder that the processes share."""
         self._agreement = Agreement(NAME, folder)
-        agreed = self._agreement.value or {SERVED: {}, NEWEST: {}}
+        agreed: Any = self._agreement.value or {SERVED: {}, NEWEST: {}}
         self.served: Mapping[str, str] = agreed[SERVED]  # by model; as all that follows, when this process began
         self.newest: Mapping[str, str] = agreed[NEWEST]
 
