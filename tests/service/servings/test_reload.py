@@ -176,13 +176,12 @@ def test_a_version_that_callers_cannot_call_is_refused_with_the_differences(
 def test_a_worker_in_the_place_of_a_dead_one_serves_what_the_others_do(
     versions: Path, tmp_path: Path, rows: Rows
 ) -> None:
-    rename_feature(versions, "2", "carrier", "airline")
+    """The store's newest version is damaged: a worker that began with that one would not even start."""
     with serve(tmp_path, BENTOML_HOME=str(versions), WORKERS="2") as server:
         wait_until(lambda: server.log.read_text().count("is ready") == 2, START_TIMEOUT_S)
+        (versions / "models" / NAME / "2" / "model.tflite").write_bytes(b"no network")
         choose(versions, "2")
-        refused = "version 1 serves on: version 2 does not take what callers of version 1 send"
-        wait_until(lambda: server.log.read_text().count(refused) == 2, 30, server.log.read_text)
-        # Which is noted by then, or the new one looks at it, too, and refuses it.
+        wait_until(lambda: server.log.read_text().count("version 1 serves on") == 2, 30, server.log.read_text)
         psutil.Process(server.process.pid).children()[0].kill()
         wait_until(lambda: server.log.read_text().count("is ready") == 3, START_TIMEOUT_S, server.log.read_text)
         answers: dict[str, str] = {}  # by the process that an id names
