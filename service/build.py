@@ -21,22 +21,24 @@ from ekiben.service.lifecycle.startup_report import announce, report_start
 from ekiben.service.protocols import predict
 from ekiben.service.row_log.folder import open_folder
 from ekiben.service.row_log.logs import is_logging
+from ekiben.service.servings.agreed_versions import AgreedVersions
 from ekiben.service.servings.watching import check_source
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
-from ekiben.service.telemetry.multiprocess import mark_complete
+from ekiben.service.telemetry.multiprocess import find_supervisor_folder, mark_complete
 from ekiben.service.worker import Worker
 
 PYTHON = "python"  # in the metrics, for rows that did not come over a network
 
 
-def build_service(settings: Settings, models: Sequence[PackedModel]) -> Any:
+def build_service(settings: Settings, models: Sequence[PackedModel], agreed: AgreedVersions | None = None) -> Any:
     """Return the Bento service of models of the BentoML store; a process has one.
 
-    Raises UserError if there is no folder that metrics can be written to.
+    `agreed`: what a worker hears and says of versions. Raises UserError if there is no folder that metrics can be
+    written to.
     """
     prepare_process(settings.workers)
-    worker = Worker(settings, models)
+    worker = Worker(settings, models, agreed)
     decorate = bentoml.service(
         name="ekiben",
         workers=settings.workers,
@@ -111,6 +113,7 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
             open_folder(settings.log_folder)
         supervise()
         mark_complete()
+        AgreedVersions(find_supervisor_folder()).begin(models)
         report_start(settings.model_copy(update={"port": ports.http.value}), models)
     except UserError as error:
         raise BentoMLException(str(error)) from None

@@ -7,13 +7,15 @@ It reads the settings and opens the models; everything else is made by `build_se
 from bentoml.exceptions import BentoMLException
 
 from ekiben.contract.errors import UserError
-from ekiben.model.selection import open_models
 from ekiben.service.build import build_service
 from ekiben.service.environment import read_settings
+from ekiben.service.servings.agreed_versions import AgreedVersions, open_served
+from ekiben.service.telemetry.multiprocess import find_worker_folder
 
 try:
-    settings = read_settings()
-    Ekiben = build_service(settings, open_models(settings.model_name, settings.model_digest))
+    settings, folder = read_settings(), find_worker_folder()
+    agreed = AgreedVersions(folder) if folder else None
+    Ekiben = build_service(settings, open_served(settings, agreed), agreed)
 except UserError as error:
     raise BentoMLException(str(error)) from None  # bentoml prints it as one sentence
 # BentoML looks for the service's name in the module that called its decorator.

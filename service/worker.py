@@ -29,6 +29,7 @@ from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
+from ekiben.service.servings.agreed_versions import AgreedVersions
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.factory import ServingFactory
 from ekiben.service.servings.on_demand import OnDemand
@@ -59,10 +60,11 @@ class Worker:
     conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
 
-    def __init__(self, settings: Settings, models: Sequence[PackedModel]) -> None:
+    def __init__(self, settings: Settings, models: Sequence[PackedModel], agreed: AgreedVersions | None = None) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
         self.settings = settings
         self.models = models
+        self._agreed = agreed or AgreedVersions(None)
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
         self.authenticator = Authenticator(settings.auth_token.get_secret_value())
@@ -97,11 +99,13 @@ class Worker:
         )
         room = Room(settings, read_limits(), self._engine, self.http.budget)
         self.servings = Servings(self._start(factory, room))
+        for one in self.servings.models:
+            one.newest = self._agreed.newest.get(one.name, one.newest)
         admission.backlog_s = lambda: factory.turns.backlog_s
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
-        reloader = Reloader(self.servings, factory)
+        reloader = Reloader(self.servings, factory, self._agreed.note_served)
         self._conduct = partial(conduct_canary, self.servings, reloader, settings.canary_header, factory.ids, folder)
         self.conductors = {versions.name: self._conduct(versions) for versions in self.servings.models}
         on_demand = OnDemand(self.servings, reloader, room, self._welcome, self._forget)
@@ -109,7 +113,7 @@ class Worker:
         repository = build_repository(self.servings, on_demand, settings, self.conductors)
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
-        self.watch = VersionWatch(settings, self.servings, reloader)
+        self.watch = VersionWatch(settings, self.servings, reloader, self._agreed.note_newest)
         protocols = [
             exposition(partial(prepare_series, self.servings, self.conductors)),
             repository,

@@ -31,8 +31,15 @@ class CallersRefused(UserError):
 class Reloader:
     """Loads one version after the other; belongs to one event loop."""
 
-    def __init__(self, servings: Servings, factory: ServingFactory) -> None:
+    def __init__(
+        self,
+        servings: Servings,
+        factory: ServingFactory,
+        note_served: Callable[[str, str], None] = lambda name, version: None,
+    ) -> None:
+        """`note_served` is called with the name and the version of each that takes another's place."""
         self._servings = servings
+        self._note_served = note_served
         self._factory = factory
         self.line = LoadLine()
 
@@ -85,6 +92,7 @@ class Reloader:
         name, model = serving.model.name, serving.model
         before = self._servings.find_model(name).current.model
         self._servings.replace(serving)
+        self._note_served(name, model.version)
         metrics.count_reload("served")
         metrics.set_model_info(before, 0)
         metrics.set_model_info(model)

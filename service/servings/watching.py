@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,11 @@ from ekiben.service.sources.webhook import PROTOCOL, build_webhook
 class VersionWatch:
     """Watches for a worker; belongs to one event loop. The store's newest version counts unless a registry is named."""
 
-    def __init__(self, settings: Settings, servings: Servings, reloader: Reloader) -> None:
+    def __init__(
+        self, settings: Settings, servings: Servings, reloader: Reloader, note_newest: Callable[[str, str], None]
+    ) -> None:
+        """`note_newest` is called with a model's name and the store's newest version of it, once it is dealt with."""
+        self._note_newest = note_newest
         self._settings, self._servings, self._reloader = settings, servings, reloader
         self._tasks: list[asyncio.Task[None]] = []
         self.webhook = Protocol(PROTOCOL)  # of the registry
@@ -42,7 +46,7 @@ class VersionWatch:
             self._start(watch_registry(self._settings, load, digest, self._hints))
             reload_on_hangup(self._look)
         elif self._settings.reloads:
-            self._start(watch_store(self._servings.list_stored, self._reloader.load))
+            self._start(watch_store(self._servings.list_stored, self._reloader.load, self._note_newest))
             if self._settings.challenger == CHALLENGER:
                 self._start(watch_challengers(self._list_shown, self._reloader.renew_challenger))
             reload_on_hangup(self._reloader.load_newest)

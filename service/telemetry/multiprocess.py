@@ -97,6 +97,16 @@ def keep_metrics_apart() -> None:
     allow_full_disk(str(folder))
 
 
+def find_worker_folder() -> Path | None:
+    """Return the folder that the supervisor has given this worker; None in the supervisor itself."""
+    return None if server_context.worker_index is None else Path(os.environ[VARIABLE])
+
+
+def find_supervisor_folder() -> Path:
+    """Return the folder of the supervisor that this process is."""
+    return Path(BentoMLContainer.prometheus_multiproc_dir.get())
+
+
 def make_folder(parent: Path) -> Path:
     """Return a new folder of this process: there, or else among the system's temporary ones."""
     folder = parent / f"metrics-{os.getpid()}"
@@ -123,7 +133,7 @@ def allow_full_disk(folder: str) -> None:
 def mark_complete() -> None:
     """Say that every worker publishes; one that can't takes it back."""
     try:
-        Path(BentoMLContainer.prometheus_multiproc_dir.get(), COMPLETE).touch()
+        (find_supervisor_folder() / COMPLETE).touch()
     except OSError:
         return  # the workers will report why
 

@@ -1,11 +1,11 @@
 """A canary on a running service, over HTTP and gRPC: callers stay with their version, and an evil one steps back."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +17,7 @@ from ekiben.contract.feature import Category, Feature, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
+from ekiben.service.canary.choosing import Canary
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.packaging import (
     choose_golden,
@@ -41,7 +42,6 @@ ROW = {"x": 1.0, "c": "a"}
 LOAD = "/v2/repository/models/tries/load"
 CALLERS = [f"caller {number}" for number in range(60)]
 DRAWN = np.random.default_rng(1)
-SETTLED_S = 1.5  # workers look once a second
 Ask = Callable[[Server, str, float], tuple[str, float]]
 
 
@@ -112,19 +112,22 @@ def read_state(server: Server) -> Any:
 
 
 def settle(server: Server, version: str, share: float) -> None:
-    """Wait until each worker has done for a while what was said: connections go to either."""
-    wanted = {1.0: {version}, 0.0: {"2"}}.get(share, {"2", version})
-    answers: dict[str, str] = {}
-    since = time.monotonic()
+    """Wait until each worker does what was said: it gives all callers the version that is theirs."""
+    canary = Canary("2", version, share, b"tries")
+    wanted = [version if canary.choose(key.encode()) else "2" for key in CALLERS]
+    settled: set[str] = set()  # processes, which ids name
 
-    def is_settled() -> bool:
-        nonlocal answers, since
-        fresh = {key: ask_http(server, key, float(DRAWN.uniform(-9, 9)))[0] for key in CALLERS[:20]}
-        if fresh != answers or set(fresh.values()) != wanted:
-            answers, since = fresh, time.monotonic()
-        return time.monotonic() - since > SETTLED_S
+    def have_settled() -> bool:
+        with httpx.Client() as client:  # one connection, so one worker
+            answers = [
+                client.post(f"{server.url}/predict", json={"rows": [ROW]}, headers={"x-canary-key": key})
+                for key in CALLERS
+            ]
+        if [one.headers.get("x-model-version") for one in answers] == wanted:
+            settled.update(one.headers["x-prediction-id"][8:18] for one in answers)
+        return len(settled) == 2
 
-    wait_until(is_settled, 60, server.log.read_text)
+    wait_until(have_settled, 60, server.log.read_text)
 
 
 @pytest.fixture
@@ -186,8 +189,9 @@ def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(
     assert walking.result(timeout=20) == 3
     assert state["reason"] in capsys.readouterr().out
     settle(champion, "4", 0.0)
-    assert champion.metric('canary_step_backs_total{guardrail="answers",model="tries"}') == 1
-    assert champion.metric('canary_share{model="tries"}') == 0
+    step_backs = 'canary_step_backs_total{guardrail="answers",model="tries"}'
+    wait_until(lambda: champion.metric(step_backs) == 1, 20)  # what is shown may be a second old
+    wait_until(lambda: champion.metric('canary_share{model="tries"}') == 0, 20)
     page = HTTP.get(f"{champion.url}/monitoring/canary/page").text
     assert "stepped back, " in page
     assert "PSI" in page
@@ -231,7 +235,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
 def test_what_can_not_begin_is_said(champion: Server) -> None:
     for parameters, status, sentence in REFUSED:
         assert sentence in load(champion, status, **parameters)["error"]
-    assert read_state(champion)["status"] == "promoted"
+    wait_until(lambda: bool(read_state(champion)["status"] == "promoted"), 20)  # of a worker that hears it later, too
 
 
 def test_share_0_unload_and_the_command_stop_it(champion: Server) -> None:

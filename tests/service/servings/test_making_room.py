@@ -91,7 +91,7 @@ def _a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     async def open_model(path: Path, name: str) -> PackedModel:
         return make_model(name)
 
-    newest = iter("12345")
+    newest = iter("789")
     monkeypatch.setattr(module, "read_latest", lambda name: next(newest))
     monkeypatch.setattr(module, "find", lambda name, version: (Path("nowhere"), name))
     monkeypatch.setattr(module, "open_model_gently", open_model)
@@ -119,7 +119,7 @@ def test_who_answered_longest_ago_ends_for_one_that_works() -> None:
         ((names, limit),) = during
         assert names == ["first", "old", "new"]  # there is one more for a moment,
         assert limit < free  # which bodies leave the memory
-        assert scene.servings.find_model("next").newest == "1"  # as it was before it was read
+        assert scene.servings.find_model("next").newest == "7"  # as it was before it was read
 
     play(scenario)
 

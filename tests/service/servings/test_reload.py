@@ -9,14 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException
 
 from ekiben.model.package import GOLDEN_FILE, MANIFEST_FILE, PackedModel
-from tests.conftest import NAME, Server, serve, wait_until
+from tests.conftest import NAME, START_TIMEOUT_S, Server, serve, wait_until
 from tests.http_client import HTTP
 from tests.service.servings.repack import rename_feature, sign
 from tests.service.servings.under_load import VERSION, Rows, UnderLoad, Wanted, choose, compute_answers, read_rows
@@ -169,6 +171,29 @@ def test_a_version_that_callers_cannot_call_is_refused_with_the_differences(
         assert "airline" in page["components"]["schemas"]["Row"]["properties"]
         load(server, version="1")  # going back is never refused
         assert ask(server, rows)[0] == "1"
+
+
+def test_a_worker_in_the_place_of_a_dead_one_serves_what_the_others_do(
+    versions: Path, tmp_path: Path, rows: Rows
+) -> None:
+    """The store's newest version is damaged: a worker that began with that one would not even start."""
+    with serve(tmp_path, BENTOML_HOME=str(versions), WORKERS="2") as server:
+        wait_until(lambda: server.log.read_text().count("is ready") == 2, START_TIMEOUT_S)
+        (versions / "models" / NAME / "2" / "model.tflite").write_bytes(b"no network")
+        choose(versions, "2")
+        wait_until(lambda: server.log.read_text().count("version 1 serves on") == 2, 30, server.log.read_text)
+        psutil.Process(server.process.pid).children()[0].kill()
+        wait_until(lambda: server.log.read_text().count("is ready") == 3, START_TIMEOUT_S, server.log.read_text)
+        answers: dict[str, str] = {}  # by the process that an id names
+
+        def have_both_answered() -> bool:
+            answered = httpx.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+            assert answered.status_code == 200, answered.text
+            answers[answered.headers["x-prediction-id"][8:18]] = answered.headers[VERSION]
+            return len(answers) == 2
+
+        wait_until(have_both_answered, 60, lambda: str(answers))
+        assert set(answers.values()) == {"1"}
 
 
 def test_a_version_with_other_golden_answers_is_refused(service: Server, versions: Path, rows: Rows) -> None:

@@ -189,13 +189,13 @@ def test_labels_find_pairs_that_another_worker_has(
         def all_are_counted() -> bool:  # one more answer may be of the worker that has older news of the other
             nonlocal comparison
             comparison = read(running)
-            return sum(comparison.add_up().labels.rows) == kept.sum()
+            labels = comparison.add_up().labels
+            return (sum(labels.rows), labels.received) == (kept.sum(), len(ids))
 
         wait_until(all_are_counted, 30)
         assert len(comparison.parts) == 2
         wanted = weigh(compare_losses(models[0].schema.target, champion, challenger, np.ones(int(kept.sum()))))
         assert comparison.add_up().labels.evidence == wanted
-        assert comparison.add_up().labels.received == len(ids)
 
 
 def test_a_challenger_that_is_packed_while_the_service_runs_is_compared(
