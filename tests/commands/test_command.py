@@ -19,9 +19,9 @@ from tests.conftest import run
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
-    *("drift", "challenger", "canary", "score-live", "alarms"),
+    *("drift", "challenger", "canary", "score-live", "alarms", "data"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
-    *("parquet", "completion"),
+    *("parquet", "tables", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 
