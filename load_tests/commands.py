@@ -70,6 +70,7 @@ def add_commands(commands: "Commands") -> None:
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
+    add(commands, "tables", run_tables, "measure what a table's digest and keeping it cost")
 
 
 def add_rounds(parser: argparse.ArgumentParser) -> None:
@@ -185,4 +186,12 @@ def run_parquet(options: argparse.Namespace) -> int:
     from ekiben.load_tests import parquet_cost
 
     parquet_cost.run(options.seconds)
+    return 0
+
+
+def run_tables(options: argparse.Namespace) -> int:
+    """Measure what a table's digest and keeping it cost."""
+    from ekiben.load_tests import table_cost
+
+    table_cost.run()
     return 0

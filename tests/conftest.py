@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 STATE = Path(tempfile.mkdtemp(prefix="ekiben-tests-"))
+TABLES = STATE / "tables"  # where the table of the first training is kept
 
 # Before anything imports BentoML or MLflow: both read these once.
 os.environ["BENTOML_HOME"] = str(STATE / "bentoml")
@@ -55,7 +56,8 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def training_output() -> str:
     """What `ekiben train` printed as it filled the stores."""
-    return run("-m", "ekiben.training", "train", "--rows", str(ROWS), "--epochs", "2").stdout
+    options = ["--rows", str(ROWS), "--epochs", "2", "--keep-table"]
+    return run("-m", "ekiben.training", "train", *options, EKIBEN_TABLES=str(TABLES)).stdout
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from ekiben.training.versions.digest import GROUP_ROWS, Group, digest_group
 from ekiben.training.versions.fitting import check_fit
 from ekiben.training.versions.folder import Folder, open_folder
 from ekiben.training.versions.kept_table import FILE, KeptTable, find_digest, name_group, now, read_kept
+from ekiben.training.versions.known import find_index
 from ekiben.training.versions.lakes import find_origin, read_origin
 
 
@@ -86,9 +87,11 @@ def write_groups(folder: Folder, table: Table) -> None:
         name = name_group(group, table.fingerprint.kinds)
         if not folder.has(name):
             start = index * GROUP_ROWS
-            folder.write(
-                name, write_group({key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()})
-            )
+            rows = {key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()}
+            if index < table.fingerprint.known and digest_group(rows) != group:
+                wrong = f"{table.source} has other rows than its index says"
+                raise InvalidTable(f"{wrong}: remove {find_index()}, and read it again")
+            folder.write(name, write_group(rows))
 
 
 def write_group(rows: Mapping[str, pa.Array]) -> bytes:
