@@ -49,9 +49,8 @@ def verify(capsys: Capture, public: Path, code: int = 0) -> str:
 def test_a_signed_package_is_verified_with_the_public_key(project: Project, tmp_path: Path, capsys: Capture) -> None:
     private, public = write_keys(tmp_path, "mine")
     signature = sign(project, private)
-    assert f"✓ signature {MlflowClient().get_model_version(NAME, '1').tags[SIGNATURE_TAG][:12]}" in verify(
-        capsys, public
-    )
+    digest = MlflowClient().get_model_version(NAME, "1").tags[SIGNATURE_TAG]
+    assert f"✓ signature {digest[:12]} · by the key in {public}" in verify(capsys, public)
     command = [sys.executable, "-m", "model_signing", "verify", "key", str(project.package)]
     given = ["--signature", str(signature), "--public-key", str(public)]
     assert subprocess.run([*command, *given], capture_output=True).returncode == 0
