@@ -8,6 +8,7 @@ from typing import Any
 from ekiben.model.provenance import Provenance
 from ekiben.pipeline.lineage.link import Link
 from ekiben.training.home import find_data
+from ekiben.training.wording import count
 
 
 def list_gates(version: str, run_id: str, provenance: Provenance | None) -> Iterator[Link]:
@@ -22,7 +23,7 @@ def list_gates(version: str, run_id: str, provenance: Provenance | None) -> Iter
         elif record.get("mlflow_run") == run_id or (not record.get("mlflow_run") and record.get("version") == version):
             said |= dict.fromkeys(describe_verdicts(record))
     if said or damaged:
-        yield Link("gates", f"{len(said)} verdicts", tuple(said), open=tuple(damaged))
+        yield Link("gates", count(len(said), "verdict"), tuple(said), open=tuple(damaged))
 
 
 def find_records() -> Path:

@@ -23,6 +23,7 @@ from ekiben.training.registry import tracking
 
 Kind = Literal["answer", "version", "run", "image"]
 OURS = re.compile(r"[0-9a-f]{24}(/\d+)?")  # an id that the service made
+HINT = "an answer's id of this form needs --as answer"
 RUN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -80,7 +81,7 @@ def get_version(name: str, version: str) -> ModelVersion:
     registered = find_version(name, version)
     if registered is None:
         known = ", ".join(str(one.version) for one in tracking.find_versions(name)) or "none"
-        raise NothingNamed(f"the registry has no version {version} of {name}; it has: {known}")
+        raise NothingNamed(f"the registry has no version {version} of {name}; it has: {known}; {HINT}")
     return registered
 
 
@@ -102,7 +103,7 @@ def trace_run(asked: Asked) -> Link:
     """Return a run, and the version that was registered from it."""
     run = find_run(asked.what)
     if run is None:
-        raise NothingNamed(f"MLflow has no run {asked.what}: `ekiben compare` lists a problem's runs")
+        raise NothingNamed(f"MLflow has no run {asked.what}: `ekiben compare` lists runs; {HINT}")
     versions = MlflowClient().search_model_versions(f"run_id = '{asked.what}'")
     found = Findings.begin(f"{run.info.run_name}, {run.info.status.lower()}")
     if not versions:

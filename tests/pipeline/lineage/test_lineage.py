@@ -184,7 +184,7 @@ def test_the_gates_of_the_pipelines_records_are_listed(project: Project, capsys:
     (records / "other.json").write_text(json.dumps({"mlflow_run": "0" * 32, "version": "1", "verdicts": [verdict] * 2}))
     (records / "torn.json").write_text("{")
     printed = trace(capsys, "1")
-    assert "gates 1 verdicts · shadow: go, it is better" in printed
+    assert "gates 1 verdict · shadow: go, it is better" in printed
     assert "? the record torn.json can't be read" in printed
 
 

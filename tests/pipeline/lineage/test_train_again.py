@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ekiben.commands.__main__ import main
-from ekiben.model.package import LITERT_FILE
+from ekiben.model.package import GOLDEN_FILE, LITERT_FILE
 from ekiben.model.provenance import Provenance, load_provenance
+from ekiben.model.store import find_model, open_stored
 from ekiben.training.registry.patch_keeping import PATCH_FILE
 from ekiben.training.train_again import compare_weights, find_differences
 from tests.pipeline.lineage.conftest import CHANGE, Project, git, make_rows
@@ -56,6 +58,13 @@ def test_it_says_what_made_the_weights(trained: Project) -> None:
     assert said.environment.packages["keras"]
     assert statement.run.id == trained.run_id
     assert statement.run.champion is None
+
+
+def test_the_packed_model_has_it(project: Project) -> None:
+    packed = open_stored(find_model("goods"))
+    assert packed.provenance == load_provenance(project.provenance)
+    older = packed.manifest.model_copy(update={"files": {GOLDEN_FILE: ""}})
+    assert replace(packed, manifest=older).provenance is None
 
 
 def test_a_changed_working_tree_is_kept_as_a_patch(trained: Project, tmp_path: Path) -> None:

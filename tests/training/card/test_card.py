@@ -15,7 +15,7 @@ from ekiben.training.card.card import Card, describe_model
 from ekiben.training.card.render import quote, render_markdown, render_page, write_card
 from ekiben.training.card_config import CardText
 from ekiben.training.problem import InvalidProblem, read_problem
-from tests.model.test_provenance import STATEMENT
+from tests.statement import STATEMENT
 
 HOSTILE = '<script>alert(1)</script> | [x](http://evil.example) `code` *bold* <img src="x">'
 FEATURES = (
