@@ -1,7 +1,7 @@
 """Ekiben's steps as a Kubeflow pipeline: `python -m ekiben.deploy.kubeflow.pipeline` writes pipeline.yaml beside it.
 
-A component calls `ekiben step NAME` in the training image and hands on the key of its record. The records decide whether
-a step need not run, so Kubeflow's own cache is off.
+A component calls `ekiben step NAME` in the training image and hands on the key of its record. The records decide
+whether a step need not run, so Kubeflow's own cache is off.
 """
 
 from collections.abc import Sequence
