@@ -6,7 +6,7 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact_uri
 
 GATED = ("pipeline", "behaviour")  # what gates ask for; the table and the network are the same whatever they ask
-TABLE = ("log", "labels")  # of the pipeline: which table it is
+TABLE = ("log", "labels", "alarmed_days")  # of the pipeline: which table it is
 
 
 def describe_problem(problem: ProblemConfig, gated: bool) -> dict[str, Any]:

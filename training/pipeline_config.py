@@ -24,6 +24,7 @@ class Pipeline(Entry):
 
     log: str | None = None  # a service's row log, whose labelled rows are the table
     labels: str | None = None  # of the log, in place of those in it
+    alarmed_days: bool = False  # of the log are trained on, too: the world has changed, and not the data's quality
     min_rows: int | None = Field(None, gt=0)  # with a label
     min_class_rows: int | None = Field(None, gt=0)  # of each class
     max_age: Duration | None = None  # of the newest row that has a label, by the split's time

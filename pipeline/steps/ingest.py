@@ -40,7 +40,7 @@ def run(given: Given) -> Made:
     problem, logged = given.problem, None
     if problem.pipeline.log is not None:
         contract = find_contract(problem.name)
-        log = LogTable(problem.pipeline.log, problem.pipeline.labels)
+        log = LogTable(problem.pipeline.log, problem.pipeline.labels, force=problem.pipeline.alarmed_days)
         known = (contract.schema, contract.reference) if contract else (None, None)
         problem, logged = open_logged(problem, known[0], log, False, known[1])
     table = read_with_progress(problem, given.options.rows, lenient=True, logged=logged)

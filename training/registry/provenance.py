@@ -133,8 +133,8 @@ def check_digest(table: Table, expected: str | None) -> None:
     """Raise InvalidTable if a table of another digest is expected."""
     if expected is not None and table.digest != expected:
         raise InvalidTable(
-            f"{table.source} has the digest {table.digest}, but the model was trained on {expected}: put it back "
-            "as it was, or train on this one without --from-provenance"
+            f"{table.source} has the digest {table.digest}, but the model was trained on {expected}: put back the "
+            "table as it was, or train on this one without --from-provenance"
         )
 
 
