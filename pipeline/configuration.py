@@ -12,6 +12,7 @@ TABLE = ("log", "labels", "alarmed_days")  # of the pipeline: which table it is
 def describe_problem(problem: ProblemConfig, gated: bool) -> dict[str, Any]:
     """Return the problem as plain JSON without secrets, with what gates ask for where the step is `gated`."""
     described: dict[str, Any] = problem.model_dump(mode="json")
+    described.pop("retrain", None)  # when a run begins, not what it makes
     if not gated:
         described["pipeline"] = {name: described["pipeline"][name] for name in TABLE}
         del described["behaviour"]

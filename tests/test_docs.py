@@ -16,7 +16,6 @@ MADE = {
     "deploy/compose/.env": "written by its reader",
     "service/ekiben": "what kubectl calls the service",
     "problem.toml": "written by `init`",
-    "card.md": "in every package",
     "card.md": "written by `train`",
 }
 UNOPENED = {"deploy", "requirements", "tests"}  # a folder for each platform, each server, and the same rooms again

@@ -1,4 +1,5 @@
-"""The whole loop: two services answer honest and faulty days, alarms name the faults, and labels become live scores.
+"""The whole loop: two services answer honest and faulty days, alarms name the faults, and labels become live scores;
+and where the world has changed, an alarm starts a training, whose version is tried and promoted under the same traffic.
 
 The services' clock is turned from day to day (`tests/turned_clock.py`), through the days that follow the table's own.
 Between the honest and the faulty days one service starts anew, so of its honest days only saved snapshots are left.
@@ -6,6 +7,7 @@ Between the honest and the faulty days one service starts anew, so of its honest
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +19,10 @@ import pandas as pd
 import pytest
 
 from ekiben.commands.__main__ import main
-from ekiben.model.store import find_model, open_stored
+from ekiben.model.store import find_model, open_stored, read_latest
 from ekiben.monitoring.commands import ALARM
+from ekiben.pipeline.journal import list_runs
+from ekiben.pipeline.records import read_record
 from ekiben.pipeline.triggers.event import Event
 from ekiben.pipeline.triggers.moment import read_now
 from ekiben.pipeline.triggers.rules import find_events
@@ -30,13 +34,14 @@ from ekiben.training.evaluate import score
 from ekiben.training.problem import read_problem
 from ekiben.training.retrain_config import Retrain
 from tests.alarm_days import DAYS, FAULTS, ROWS, START, make_days
-from tests.conftest import Server, serve, using_stores
+from tests.conftest import Server, serve, using_stores, wait_until
 from tests.http_client import HTTP
 from tests.turned_clock import TurnedClock
 
 NAME = "loop"
 FEATURES = ["heat", "price", "noise", "kind", "site", "sold"]
 HONEST, FAULTY = (DAYS, DAYS + 1), (DAYS + 2, DAYS + 3)
+CHANGED = range(DAYS + 10, DAYS + 14)  # days of the world as it is then
 LABELLED, LABELS_COME = 3 * ROWS, DAYS + 30  # rows, and the day; the last day's labels never come
 Report = dict[str, Any]
 pytestmark = pytest.mark.slow
@@ -61,6 +66,22 @@ def find_time(day: int, hour: int = 12) -> datetime:
     return (START + pd.Timedelta(days=day, hours=hour)).to_pydatetime().replace(tzinfo=UTC)
 
 
+def send(server: Server, frame: pd.DataFrame) -> tuple[str, list[str]]:
+    """Send rows in one request; return the version that answered, and the rows' ids."""
+    rows = json.loads(frame[FEATURES].to_json(orient="records", date_format="iso"))
+    answer = HTTP.post(f"{server.url}/predict", json={"rows": rows})
+    assert answer.status_code == 200, answer.text
+    name = answer.headers["x-prediction-id"]
+    return answer.json()["version"], [f"{name}/{row}" for row in range(len(frame))]
+
+
+def label(server: Server, ids: list[str], frame: pd.DataFrame) -> Report:
+    """Send the truth of rows; return the receipt."""
+    labels = [{"id": one, "label": late} for one, late in zip(ids, frame["late"].tolist(), strict=True)]
+    receipt: Report = HTTP.post(f"{server.url}/feedback", json=labels).json()
+    return receipt
+
+
 @dataclass
 class Loop:
     """What was sent, and what came of it."""
@@ -79,11 +100,8 @@ class Loop:
         self.clock.turn(find_time(day))
         for number, server in enumerate(servers):
             half = frame.iloc[number :: len(servers)]
-            rows = json.loads(half[FEATURES].to_json(orient="records", date_format="iso"))
-            answer = HTTP.post(f"{server.url}/predict", json={"rows": rows})
-            assert answer.status_code == 200, answer.text
             self.sent.append(half)
-            self.ids += [f"{answer.headers['x-prediction-id']}/{row}" for row in range(len(half))]
+            self.ids += send(server, half)[1]
             self.saved.append(self.folder / f"day {day} of {number}.json")
             self.saved[-1].write_bytes(HTTP.get(f"{server.url}/monitoring").content)
         self.reports.append(self.write("drift", *(server.url for server in servers), *map(str, self.saved)))
@@ -97,9 +115,8 @@ class Loop:
 
     def label(self, server: Server) -> None:
         self.clock.turn(find_time(LABELS_COME))
-        pairs = zip(self.ids, pd.concat(self.sent)["late"].tolist(), strict=True)
-        labels = [{"id": prediction_id, "label": late} for prediction_id, late in pairs][:LABELLED]
-        self.receipts += [HTTP.post(f"{server.url}/feedback", json=labels).json() for _ in range(2)]
+        ids, frame = self.ids[:LABELLED], pd.concat(self.sent)[:LABELLED]
+        self.receipts += [label(server, ids, frame) for _ in range(2)]
 
     def look(self, *servers: Server) -> None:
         """Look as `ekiben watch` does: the services just counted, and the log has labels since."""
@@ -202,3 +219,100 @@ def test_the_live_score_is_the_offline_one_to_the_digit(loop: Loop) -> None:
     weeks = [(week["name"], week["rows"], week["labelled"]) for week in live["periods"]]
     assert weeks == [("2026-04-27", 3 * ROWS, LABELLED), ("2026-05-04", ROWS, 0)]
     assert round(live["whole"]["lag_s"] / 86_400) == LABELS_COME - HONEST[1]
+
+
+@pytest.fixture(scope="module")
+def retrained(home: Path) -> Iterator[Path]:
+    """A problem file that trains on the log of one service, days with alarms and all, when there is an alarm."""
+    path = home / "retrain.toml"
+    path.write_text((home / "problem.toml").read_text() + RETRAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EKIBEN_HOME", str(home))
+        yield path
+
+
+RETRAIN = """
+[retrain]
+drift = true
+
+[pipeline]
+log = "LOG"
+alarmed_days = true
+services = ["URL"]
+shadow_hours = 0.05
+"""
+
+
+class Traffic:
+    """Rows of the changed world, with labels, until the end; each version's answered ids."""
+
+    def __init__(self, server: Server, frame: pd.DataFrame) -> None:
+        self._server, self._frame = server, frame
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._go_on)
+        self.answered: dict[str, list[str]] = {}
+        self.errors: list[BaseException] = []
+
+    def __enter__(self) -> "Traffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        assert self.errors == []
+
+    def _go_on(self) -> None:
+        try:
+            while not self._ended.wait(0.2):
+                version, ids = send(self._server, self._frame)
+                label(self._server, ids, self._frame)
+                self.answered.setdefault(version, []).extend(ids)
+        except BaseException as error:
+            self.errors.append(error)
+
+
+def test_where_the_world_changed_a_new_version_is_made_tried_promoted_and_traced(
+    home: Path, retrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, log, problem = TurnedClock(tmp_path / "clock", find_time(CHANGED[0], 6)), tmp_path / "log", str(retrained)
+    variables = {"MODEL_NAME": NAME, "LOG_SAMPLE": "1", "LOG_FOLDER": str(log), "CHALLENGER": "challenger"}
+    with serve(tmp_path, **clock.variables, **variables) as server:
+        for day in CHANGED:
+            clock.turn(find_time(day))
+            frame = break_rows(make_sales(day))
+            assert label(server, send(server, frame)[1], frame)["added"] == ROWS
+            assert HTTP.get(f"{server.url}/monitoring").status_code == 200  # which counts the day's rows
+        retrained.write_text(retrained.read_text().replace("LOG", str(log)).replace("URL", server.url))
+        with Traffic(server, frame[:50]) as traffic:
+            capsys.readouterr()
+            assert main(["watch", "--once", "--problem", problem, "--service", server.url, "--log", str(log)]) == 0
+            assert "a training begins (drift: " in capsys.readouterr().out
+            wait_until(lambda: bool(traffic.answered.get("2")), 30, server.log.read_text)
+        assert sorted(traffic.answered) == ["1", "2"]
+        assert "Traceback" not in server.log.read_text()
+
+    (run,) = list_runs(NAME)
+    assert (run.reason, run.outcome, run.version) == ("drift", "promoted", "2")
+    verdicts = {one.gate: one for step in run.steps for one in read_record(step.key).verdicts}
+    assert "in the shadow" in verdicts["shadow"].sentence
+    assert {one.verdict for one in verdicts.values()} == {"go", "note"}
+
+    answer = traffic.answered["2"][-1]
+    assert main(["lineage", answer, "--log", str(log), "--problem", problem]) == 0
+    said = capsys.readouterr().out
+    assert f"answer {answer}" in said
+    assert "kept, and read again" in said
+    assert "champion before version 1" in said
+
+
+def test_a_bad_table_then_ends_at_its_gate_and_the_champion_stays(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = read_latest(NAME)
+    text = (home / "problem.toml").read_text()
+    make_sales(0, 20).assign(heat="warm").to_csv(home / "bad.csv", index=False)
+    (home / "bad.toml").write_text(text.replace("sales.csv", "bad.csv"))
+    assert main(["run", "--problem", str(home / "bad.toml")]) == 3
+    assert "nothing is promoted: schema skew: " in capsys.readouterr().out
+    assert read_latest(NAME) == before

@@ -114,6 +114,8 @@ def test_who_looked_before_it_was_given_back_comes_too_late(free: None, monkeypa
 
 
 def test_a_second_run_is_refused_in_one_sentence(project: Project, tmp_path: Path) -> None:
+    from ekiben.training.registry import tracking
+
     tracking.open_store(NAME)  # this project's
     other = RunLock(NAME, "other")
     other.acquire()

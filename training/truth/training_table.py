@@ -4,10 +4,9 @@ The service logged what it had validated, in the schema's types: numbers are num
 of it is read by a column's spelling again. What the network saw is what the next one is fitted to.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 from ekiben.contract.log_columns import SHARE, TIME, name_columns
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
-from ekiben.training.problem import Fairness, ProblemConfig
-from ekiben.training.source_config import FileSource, SqlSource
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.truth.alarmed_days import AlarmedDays, find_alarmed_days
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
 from ekiben.training.truth.label_values import write_labels
 from ekiben.training.truth.labels import Labels
+from ekiben.training.truth.log_problem import fit_problem
 from ekiben.training.truth.lost_features import are_hashes, find_lost
 from ekiben.training.truth.matching import describe_matches, match
 from ekiben.training.truth.parts import read_part
@@ -171,7 +170,7 @@ def open_logged(
         if not accept_change or len(lost) == len(problem.features):
             raise InvalidLog(f"{said} in {folder.name}: log it as it is, or train without it by --accept-schema-change")
         print(f"trained without what the log does not hold: {said}")
-    changed = fit_problem(problem, folder, log.folder, lost)
+    changed = fit_problem(problem, schema, folder, log.folder, lost)
     zoned = frozenset(feature.name for feature in schema.timestamps if feature.zoned)
     time = problem.split.time if problem.split.time not in changed.features else None
     if time and problem.split.zoned:
@@ -184,17 +183,3 @@ def open_logged(
         parts = logged.read_parts(lambda _: None)
         logged.alarmed = find_alarmed_days(schema, reference, parts, judged, datetime.now(UTC))
     return changed, logged
-
-
-def fit_problem(problem: ProblemConfig, folder: LogFolder, path: str, lost: Collection[str]) -> ProblemConfig:
-    """Return the problem with the log as its source, without what the log does not hold, and split by shares."""
-    features = {name: facts for name, facts in problem.features.items() if name not in lost}
-    groups = tuple(name for name in problem.groups if name in features)
-    changed = {
-        "source": SqlSource(url=folder.name, query="") if "://" in path else FileSource(path=Path(path)),
-        "features": features,
-        "split": problem.split.model_copy(update={"validate_from": None, "test_from": None}),
-        "slices": tuple(name for name in problem.slices if name in features),
-        "fairness": Fairness(groups=groups) if groups else None,
-    }
-    return problem.model_copy(update=changed)

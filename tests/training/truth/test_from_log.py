@@ -96,6 +96,17 @@ def test_values_are_those_that_the_service_saw(tmp_path: Path) -> None:
     assert problem.slices == ("colour",)
 
 
+def test_what_callers_of_the_champion_may_send_the_next_version_takes(tmp_path: Path) -> None:
+    log_shop(tmp_path)
+    champion = SCHEMA.features[SCHEMA.names.index("price")]
+    promised = read(tmp_path)[0].features["price"]
+    assert (promised.low, promised.high, promised.nullable) == (champion.low, champion.high, champion.nullable)
+    declared = PROBLEM.features["price"].model_copy(update={"high": 7.0})
+    problem = PROBLEM.model_copy(update={"features": {**PROBLEM.features, "price": declared}})
+    changed, _ = open_logged(problem, SCHEMA, LogTable(str(tmp_path)), False)
+    assert (changed.features["price"].low, changed.features["price"].high) == (champion.low, 7.0)
+
+
 def test_unlabelled_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     log_shop(tmp_path, labelled=250)
     _, table = read(tmp_path)

@@ -1,0 +1,41 @@
+"""The problem as a log allows it: without what was not logged, and with what the champion's callers may send."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ekiben.contract.feature import Feature
+from ekiben.contract.schema import Schema
+from ekiben.training.problem import Declared, Fairness, ProblemConfig
+from ekiben.training.source_config import FileSource, SqlSource
+from ekiben.training.truth.folder import LogFolder
+
+
+def fit_problem(
+    problem: ProblemConfig, schema: Schema, folder: LogFolder, path: str, lost: Collection[str]
+) -> ProblemConfig:
+    """Return the problem with the log as its source, without what the log does not hold, and split by shares.
+
+    A log of some weeks holds less than callers may send: what the champion takes, the next version takes, too.
+    """
+    taken = {feature.name: feature for feature in schema.features}
+    features = {
+        name: hold_promise(facts, taken[name]) if name in taken else facts
+        for name, facts in problem.features.items()
+        if name not in lost
+    }
+    groups = tuple(name for name in problem.groups if name in features)
+    changed = {
+        "source": SqlSource(url=folder.name, query="") if "://" in path else FileSource(path=Path(path)),
+        "features": features,
+        "split": problem.split.model_copy(update={"validate_from": None, "test_from": None}),
+        "slices": tuple(name for name in problem.slices if name in features),
+        "fairness": Fairness(groups=groups) if groups else None,
+    }
+    return problem.model_copy(update=changed)
+
+
+def hold_promise(declared: Declared, taken: Feature) -> Declared:
+    """Return what is declared of a feature, with the champion's range and nulls where the problem says none."""
+    promised = {"nullable": taken.nullable, "low": getattr(taken, "low", None), "high": getattr(taken, "high", None)}
+    unsaid = {name: value for name, value in promised.items() if name not in declared.model_fields_set}
+    return declared.model_copy(update={name: value for name, value in unsaid.items() if value is not None})
