@@ -7,20 +7,25 @@ from pydantic import BeforeValidator, Field, FiniteFloat, StrictBool, model_vali
 from ekiben.contract.spellings.durations import read_duration
 from ekiben.training.source_config import Entry
 
-HOUR_S, DAY_S = 3600.0, 86_400.0
+DAY_S = 86_400.0
 LONGEST_S = 3660 * DAY_S  # ten years
 
 
-def read_seconds(given: Any) -> float:
-    """Return the seconds of a duration such as "7d" or "12h"; raise ValueError for anything else."""
+def check_duration(given: Any) -> str:
+    """Return a duration such as "7d" or "12h", as it is written; raise ValueError for anything else."""
     seconds = read_duration(given.strip()) if isinstance(given, str) else None
     if seconds is None or not 0 < seconds <= LONGEST_S:
         cron = "; let cron itself call `ekiben run`" if isinstance(given, str) and len(given.split()) >= 5 else ""
         raise ValueError(f'expected a duration such as "7d" or "12h", at most ten years, got {given!r}{cron}')
-    return seconds
+    return str(given)
 
 
-Seconds = Annotated[float, BeforeValidator(read_seconds)]
+def read_seconds(duration: str) -> float:
+    """Return the seconds of a duration that was checked."""
+    return read_duration(duration.strip()) or 0.0
+
+
+Duration = Annotated[str, BeforeValidator(check_duration)]
 Count = Annotated[int, Field(strict=True, gt=0)]
 
 
@@ -42,10 +47,10 @@ class ScoreBound(Entry):
 class Retrain(Entry):
     """When to train again, and how often at most."""
 
-    schedule: Seconds | None = None  # since the last run
+    schedule: Duration | None = None  # since the last run
     new_rows: Count | None = None  # of the source
     new_labels: Count | None = None  # in the row log
     drift: StrictBool = False  # an alarm of the services: two windows in a row
     score: ScoreBound | None = None  # over the labelled rows of the row log
-    cooldown: Seconds = HOUR_S  # after a run began
+    cooldown: Duration = "1h"  # after a run began
     runs_a_day: Count = 4

@@ -11,8 +11,8 @@ from ekiben.contract.validation import shorten
 from ekiben.pipeline.triggers.event import SENTENCE, Event, Reason
 from ekiben.pipeline.triggers.moment import Moment
 from ekiben.pipeline.triggers.seen import Seen
-from ekiben.pipeline.triggers.state import DAY_S, State
-from ekiben.training.retrain_config import Retrain
+from ekiben.pipeline.triggers.state import State
+from ekiben.training.retrain_config import DAY_S, Retrain, read_seconds
 
 # Why it does not begin, if it does not; equal decisions of a day are one record.
 Kind = Literal["train", "running", "cooling down", "budget", "answered", "nothing"]
@@ -62,10 +62,10 @@ def find_events(rules: Retrain, state: State, seen: Seen, model: str, now: Momen
         if asked is not None and before is not None and there is not None and there - before >= asked:
             sentence = f"{there - before:,} {reason}, {asked:,} or more were asked for"
             yield ask(reason, {"new": there - before, "of": there, "asked": asked, SENTENCE: sentence})
-    if rules.schedule is not None and now.since(state.last_start) >= rules.schedule:
+    if rules.schedule is not None and now.since(state.last_start) >= read_seconds(rules.schedule):
         since = state.last_start.wall.isoformat(timespec="seconds")
-        sentence = f"{show_seconds(rules.schedule)} have passed since {since}"
-        yield ask("schedule", {"every_s": rules.schedule, "since": since, SENTENCE: sentence})
+        sentence = f"{rules.schedule} have passed since {since}"
+        yield ask("schedule", {"every": rules.schedule, "since": since, SENTENCE: sentence})
 
 
 def show_seconds(seconds: float) -> str:
@@ -81,9 +81,8 @@ def _find_obstacle(rules: Retrain, state: State, event: Event, now: Moment, runn
         return "running", "a run of the model is on"
     if event.id in state.answered or event.key in state.answered:
         return "answered", "a run has answered this event"
-    rest_s = rules.cooldown - now.since(state.last_start) if state.starts else 0.0
-    if rest_s > 0:
-        return "cooling down", f"the last run began less than {show_seconds(rules.cooldown)} ago (`cooldown`)"
+    if state.starts and now.since(state.last_start) < read_seconds(rules.cooldown):
+        return "cooling down", f"the last run began less than {rules.cooldown} ago (`cooldown`)"
     if sum(now.since(start) < DAY_S for start in state.starts) >= rules.runs_a_day:
         return "budget", f"{rules.runs_a_day} runs began within a day (`runs_a_day`)"
     return "train", ""
