@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ekiben.load_tests.machine import describe_machine
-from ekiben.training.home import VARIABLE
+from ekiben.model.home import PROJECT_VARIABLE
 from ekiben.training.problem import BUILT_IN, ProblemConfig, read_problem
 from ekiben.training.source_config import FileSource
 from ekiben.training.sources.flights import load_flights
@@ -73,10 +73,10 @@ def _print(step: str, do: Callable[[], Any]) -> Any:
 @contextmanager
 def _home(folder: Path) -> Iterator[None]:
     """Let the state be in a folder."""
-    before = {name: os.environ.pop(name, None) for name in (VARIABLE, TABLES_VARIABLE)}
-    os.environ[VARIABLE] = str(folder)
+    before = {name: os.environ.pop(name, None) for name in (PROJECT_VARIABLE, TABLES_VARIABLE)}
+    os.environ[PROJECT_VARIABLE] = str(folder)
     try:
         yield
     finally:
-        del os.environ[VARIABLE]
+        del os.environ[PROJECT_VARIABLE]
         os.environ.update({name: value for name, value in before.items() if value is not None})
