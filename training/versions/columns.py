@@ -88,7 +88,11 @@ def settle(frame: pd.DataFrame) -> pd.DataFrame:
 def _settle(column: "pd.Series") -> "pd.Series":
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _settle_categories(column)
-    return column + 0 if column.dtype.kind == "f" else column
+    return column + 0 if column.dtype.kind == "f" and _has_negative_zero(column.to_numpy()) else column
+
+
+def _has_negative_zero(values: np.ndarray) -> bool:
+    return bool((np.signbit(values) & (values == 0)).any())
 
 
 def _settle_categories(column: "pd.Series") -> "pd.Series":

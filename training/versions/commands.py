@@ -34,7 +34,7 @@ def show(options: argparse.Namespace) -> None:
     """Print the tables that are kept."""
     from ekiben.training.versions.folder import open_folder
     from ekiben.training.versions.kept_table import GROUPS, list_kept
-    from ekiben.training.versions.prune import find_named
+    from ekiben.training.versions.named import find_named
     from ekiben.training.versions.report import format_tables
 
     folder = open_folder()
@@ -64,11 +64,12 @@ def remove(options: argparse.Namespace) -> None:
     from ekiben.training.redaction import redact_uri
     from ekiben.training.registry.store import read_uri
     from ekiben.training.versions.folder import open_folder
-    from ekiben.training.versions.prune import find_named, prune
+    from ekiben.training.versions.named import find_named
+    from ekiben.training.versions.prune import prune
     from ekiben.training.versions.report import format_pruned
 
     before = datetime.now(UTC) - timedelta(days=options.older_than) if options.older_than else None
     named = find_named()
-    print(f"{len(named)} data digests are named by versions in {redact_uri(read_uri())} and by records of the pipeline")
+    print(f"{len(named)} data digests are named by versions and runs in {redact_uri(read_uri())} and by records")
     pruned = prune(open_folder(), named, options.keep, before, options.dry_run)
     print(format_pruned(pruned, options.dry_run))

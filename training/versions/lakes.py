@@ -14,10 +14,8 @@ def find_origin(table: Table) -> Origin | None:
     return Origin(path=table.origin.path.resolve(), version=table.origin.version, step=table.step)
 
 
-def read_origin(problem: ProblemConfig, kept: KeptTable, digest: str) -> Table:
+def read_origin(problem: ProblemConfig, kept: KeptTable, origin: Origin, digest: str) -> Table:
     """Read a version again; raise InvalidTable if it is gone or holds other rows than when it was kept."""
-    origin = kept.origin
-    assert origin is not None
     described = f"the kept table {digest[:SHORT]} is version {origin.version} of {origin.path}"
     source = FileSource(path=origin.path, version=origin.version)
     try:

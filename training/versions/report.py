@@ -34,7 +34,7 @@ def format_pruned(pruned: Pruned, dry_run: bool) -> str:
     lines = [f"{said}: {digest[:SHORT]}, kept {table.kept:%Y-%m-%d %H:%M}, {count(table.fingerprint.rows, 'row')} of "
              f"{table.source}" for digest, table in pruned.tables.items()]  # fmt: skip
     freed = f"{count(len(pruned.tables), 'table')} and {count(pruned.groups, 'group')} of rows {said}"
-    also = f"; {count(pruned.named, 'table')} more named by a version or a record" if pruned.named else ""
+    also = f"; {count(pruned.named, 'table')} more are named" if pruned.named else ""
     return "\n".join([*lines, f"{freed}, {pruned.bytes / MIB:,.1f} MiB{also}"])
 
 

@@ -30,7 +30,7 @@ def keep_table(table: Table) -> str:
     Of a version of a Delta or Iceberg table only that version is kept. Raise TablesUnusable if there is no room or the
     folder can't be written to: it is then not kept.
     """
-    folder, found = open_folder(), table.fingerprint
+    folder, found, origin = open_folder(), table.fingerprint, find_origin(table)
     kept = KeptTable(
         kinds=dict(found.kinds),
         groups=tuple(found.groups),
@@ -39,7 +39,7 @@ def keep_table(table: Table) -> str:
         source=table.source,
         notes=table.notes,
         kept=now(),
-        origin=None if table.origin is None or _is_copied(folder, found.digest) else find_origin(table),
+        origin=None if origin and _is_copied(folder, found.digest) else origin,
     )
     with folder.locked(alone=False):
         if not kept.origin:
@@ -59,7 +59,7 @@ def load_table(problem: ProblemConfig, digest: str) -> Table:
     kept = read_kept(folder, digest)
     names = check_fit(problem, kept, digest)
     if kept.origin:
-        return read_origin(problem, kept, digest)
+        return read_origin(problem, kept, kept.origin, digest)
     chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
     for group in kept.groups:
         rows = read_group(folder, group, kept.kinds)

@@ -134,14 +134,12 @@ def test_a_diff_reads_what_was_altered_as_such(
         data(capsys, "diff", one, other)
 
 
-def test_the_list_says_what_names_a_table(tmp_path: Path, store: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_is_of_what_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no table is kept in" in data(capsys, "list")[0]
-    one, other = (keep(tmp_path, rows) for rows in SMALL[:2])
-    register(store, one)
+    kept = {keep(tmp_path, rows)[:12] for rows in SMALL[:2]}
     lines = data(capsys, "list")
-    assert {line.split()[0] for line in lines[1:3]} == {one[:12], other[:12]}
-    assert ["kept 1" in line for line in lines[1:3]] == [line.startswith(one[:12]) for line in lines[1:3]]
     assert lines[0].split()[:2] == ["table", "kept"]
+    assert {line.split()[0] for line in lines[1:3]} == kept
     assert lines[3].startswith("2 tables, 0.0 MiB")
 
 
@@ -157,26 +155,34 @@ def test_what_is_named_stays(tmp_path: Path, tables: Path, store: str, capsys: p
     digests = [keep(tmp_path, rows) for rows in SMALL]
     for days, digest in enumerate(reversed(digests)):
         age(tables, digest, days)
-    registered, recorded, old, older, newest = digests
+    registered, recorded, old, trained, newest = digests
     register(store, registered)
     records = tables.parent / "pipeline" / "records"
     records.mkdir(parents=True)
     (records / "k.json").write_text(json.dumps({"outputs": {"table": recorded}}))
-    lines = data(capsys, "prune", "--keep", "1", "--dry-run")
-    assert lines[0].startswith(f"2 data digests are named by versions in sqlite:///{tmp_path}/mlflow.db")
-    assert (
-        lines[-1]
-        == "2 tables and 2 groups of rows would be removed, 0.0 MiB; 2 tables more named by a version or a record"
-    )
-    assert len(list_files(tables)) == 5
-    assert data(capsys, "prune", "--keep", "1", "--older-than", "1")[-1].startswith(
-        "2 tables and 2 groups of rows removed"
-    )
-    assert {path.parent.name for path in tables.glob("*/table.json")} == {registered, recorded, newest}
-    assert len(list_files(tables)) == 3
-    assert not (tables / old).exists()
-    assert not (tables / older).exists()
-    assert data(capsys, "prune", "--keep", "1")[1].startswith("0 tables and 0 groups")
+    mlflow.set_experiment("kept")
+    with mlflow.start_run(tags={"data_digest": trained}, run_name="swift-owl"):
+        lines = data(capsys, "list")
+        names = {digest: next(line for line in lines if line.startswith(digest[:12])) for digest in digests}
+        assert names[registered].endswith("t.parquet  kept 1")
+        assert names[recorded].endswith("t.parquet  record k")
+        assert names[trained].endswith("t.parquet  run swift-owl")
+        assert names[old].endswith("t.parquet")
+        lines = data(capsys, "prune", "--keep", "1", "--dry-run")
+        assert lines[0].startswith(f"3 data digests are named by versions and runs in sqlite:///{tmp_path}/mlflow.db")
+        assert lines[-1].startswith("1 table and 1 group of rows would be removed, 0.0 MiB; 3 tables more are named")
+        assert len(list_files(tables)) == 5
+        data(capsys, "prune", "--keep", "1", "--older-than", "1")
+        assert list_digests(tables) == {registered, recorded, trained, newest}
+        assert len(list_files(tables)) == 4
+        assert not (tables / old).exists()
+    assert data(capsys, "prune", "--keep", "1")[-1].startswith("1 table and 1 group of rows removed")
+    assert list_digests(tables) == {registered, recorded, newest}  # the run is over, and made no version
+
+
+def list_digests(tables: Path) -> set[str]:
+    """Return the digests of the tables that are kept."""
+    return {path.parent.name for path in tables.glob("*/table.json")}
 
 
 def test_the_last_and_the_young_stay(tmp_path: Path, tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,16 +191,18 @@ def test_the_last_and_the_young_stay(tmp_path: Path, tables: Path, capsys: pytes
         age(tables, digest, 10 * days)
     assert data(capsys, "prune", "--keep", "5")[-1].startswith("0 tables")
     data(capsys, "prune", "--keep", "1", "--older-than", "25")
-    assert {path.parent.name for path in tables.glob("*/table.json")} == set(digests[:3])
+    assert list_digests(tables) == set(digests[:3])
     data(capsys, "prune", "--keep", "2")
-    assert {path.parent.name for path in tables.glob("*/table.json")} == set(digests[:2])
+    assert list_digests(tables) == set(digests[:2])
 
 
 def test_rows_of_a_table_that_stays_stay(tmp_path: Path, tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = keep(tmp_path, ROWS)
     grown = keep(tmp_path, pa.concat_tables([ROWS, SMALL[1]]))
     age(tables, first, 1)
+    (unfinished := list_files(tables)[0].parent / ".killed.parquet.0").touch()
     assert data(capsys, "prune", "--keep", "1")[-1].startswith("1 table and 1 group of rows removed")
+    assert not unfinished.exists()
     assert {path.stem for path in list_files(tables)} == {
         Path(name).stem for name in read_kept(open_folder(), grown).files
     }
