@@ -15,7 +15,6 @@ from ekiben.pipeline.lineage.signing import SIGNATURE_FILE, SIGNATURE_TAG, SIGNA
 from ekiben.training.registry.publishing import publish_package
 from tests.pipeline.lineage.conftest import NAME, Project
 
-pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 pytestmark = pytest.mark.slow
 Capture = pytest.CaptureFixture[str]
 BROKEN = 3
