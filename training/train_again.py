@@ -27,16 +27,8 @@ SHORT = 12  # digits of a digest or commit that tell two apart
 
 def repeat(options: argparse.Namespace) -> int:
     """Train as the command line names a provenance file; the exit code says whether the weights are the same."""
-    chosen = [
-        options.problem,
-        options.seed,
-        options.epochs,
-        options.rows,
-        options.from_log,
-        options.labels,
-        options.table,
-    ]
-    if any(chosen) or options.if_missing or options.accept_schema_change:
+    chosen = ("problem", "seed", "epochs", "rows", "table", "keep_table", "from_log", "labels", "query", "force")
+    if any(getattr(options, name) for name in (*chosen, "if_missing", "accept_schema_change")):
         raise UserError("--from-provenance says all that training needs: give no other option with it")
     from ekiben.training.registry.store import as_user_error
 

@@ -15,7 +15,6 @@ from ekiben.pipeline.lineage.signing import SIGNATURE_FILE, SIGNATURE_TAG, SIGNA
 from ekiben.training.registry.publishing import publish_package
 from tests.pipeline.lineage.conftest import NAME, Project
 
-pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
 pytestmark = pytest.mark.slow
 Capture = pytest.CaptureFixture[str]
 BROKEN = 3
@@ -34,9 +33,17 @@ def write_keys(folder: Path, name: str) -> tuple[Path, Path]:
     return private, public
 
 
-def sign(project: Project, private: Path) -> Path:
-    """Sign the version; return the signature's file."""
-    assert main(["sign", "1", "--key", str(private)]) == 0
+@pytest.fixture(scope="session")
+def public(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public key of the one that the trained version is signed with."""
+    private, public = write_keys(tmp_path_factory.mktemp("keys"), "mine")
+    assert f"signed version 1: {SIGNATURES}/{SIGNATURE_FILE}" in trained.run("sign", "1", "--key", str(private))
+    return public
+
+
+@pytest.fixture
+def signature(public: Path, project: Project) -> Path:
+    """The signature's file of a copy that may be altered."""
     return project.artifacts / SIGNATURES / SIGNATURE_FILE
 
 
@@ -46,39 +53,37 @@ def verify(capsys: Capture, public: Path, code: int = 0) -> str:
     return capsys.readouterr().out
 
 
-def test_a_signed_package_is_verified_with_the_public_key(project: Project, tmp_path: Path, capsys: Capture) -> None:
-    private, public = write_keys(tmp_path, "mine")
-    signature = sign(project, private)
+def test_a_signed_package_is_verified_with_the_public_key(
+    public: Path, signature: Path, project: Project, capsys: Capture
+) -> None:
     digest = MlflowClient().get_model_version(NAME, "1").tags[SIGNATURE_TAG]
     assert f"✓ signature {digest[:12]} · by the key in {public}" in verify(capsys, public)
     command = [sys.executable, "-m", "model_signing", "verify", "key", str(project.package)]
-    given = ["--signature", str(signature), "--public-key", str(public)]
-    assert subprocess.run([*command, *given], capture_output=True).returncode == 0
+    given = ["--signature", str(signature), "--public_key", str(public)]
+    done = subprocess.run([*command, *given], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_another_key_does_not_verify_it(project: Project, tmp_path: Path, capsys: Capture) -> None:
-    sign(project, write_keys(tmp_path, "mine")[0])
-    assert f"✗ {SIGNATURE_FILE} does not hold by" in verify(capsys, write_keys(tmp_path, "other")[1], BROKEN)
+def test_another_key_does_not_verify_it(signature: Path, tmp_path: Path, capsys: Capture) -> None:
+    _, other = write_keys(tmp_path, "other")
+    assert f"✗ {SIGNATURE_FILE} does not hold by {other}: Key mismatch" in verify(capsys, other, BROKEN)
 
 
 def test_what_was_altered_and_registered_again_is_not_what_was_signed(
-    project: Project, tmp_path: Path, capsys: Capture
+    public: Path, signature: Path, project: Project, capsys: Capture
 ) -> None:
-    private, public = write_keys(tmp_path, "mine")
-    sign(project, private)
     (project.package / GOLDEN_FILE).write_text("{}")
     publish_package(project.package, "1", project.run_id)
-    assert f"✗ {SIGNATURE_FILE} does not hold by" in verify(capsys, public, BROKEN)
+    assert f"✗ {SIGNATURE_FILE} does not hold by {public}: Signature mismatch" in verify(capsys, public, BROKEN)
 
 
-def test_a_signature_that_was_altered_or_is_gone_is_said(project: Project, tmp_path: Path, capsys: Capture) -> None:
-    private, public = write_keys(tmp_path, "mine")
-    assert "✗ version 1 is not signed: `ekiben sign 1` does that" in verify(capsys, public, BROKEN)
-    signature = sign(project, private)
+def test_a_signature_that_was_altered_or_is_gone_is_said(public: Path, signature: Path, capsys: Capture) -> None:
     signature.write_text("{}")
     assert f"✗ {SIGNATURE_FILE} is not the file that was registered" in verify(capsys, public, BROKEN)
     signature.unlink()
     assert f"✗ {SIGNATURE_FILE} is gone from the run" in verify(capsys, public, BROKEN)
+    MlflowClient().delete_model_version_tag(NAME, "1", SIGNATURE_TAG)
+    assert "✗ version 1 is not signed: `ekiben sign 1` does that" in verify(capsys, public, BROKEN)
 
 
 def test_an_altered_package_is_not_signed(project: Project, tmp_path: Path, capsys: Capture) -> None:
