@@ -13,6 +13,7 @@ import pytest
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.model.package import PackedModel
 from ekiben.pipeline import engine
+from ekiben.pipeline import lock as locking
 from ekiben.pipeline.image_replay import replay
 from ekiben.pipeline.record import StepRecord
 from tests.conftest import Server, wait_until
@@ -62,7 +63,7 @@ def test_what_a_gate_asks_for_is_no_reason_to_train_again(project: Project) -> N
     ("table", "gate"),
     [
         (make_rows(600, 1).replace("size,colour", "size,shade", 1), "schema skew: shop.csv contradicts"),
-        (make_rows(600, 1).replace("red", "red\x00"), "trainable: `colour`"),
+        (make_rows(600, 1).replace("\n", "\nlarge,red,1\n", 1), "schema skew: shop.csv contradicts"),
         (make_rows(20, 1), "trainable: the table has 20 rows"),
     ],
 )
@@ -73,6 +74,14 @@ def test_a_bad_table_ends_at_its_gate_with_the_champion_as_it_was(table: str, ga
     assert done.last.startswith(f"nothing is promoted: {gate}")
     assert (project.champion(), project.runs()[0].outcome) == ("1", "stopped")
     assert [one.step for one in project.runs()[0].steps] == ["ingest", "check"]
+
+
+def test_a_first_table_that_cannot_be_read_ends_there(new_project: Project) -> None:
+    new_project.write(make_rows(600, 1).replace("\n", "\nlarge,red,1\n", 1))
+    done = new_project.run()
+    assert done.code == 3
+    assert done.last.startswith("nothing is promoted: readable: `size`: can't be read as a number in 1 of 601 rows")
+    assert new_project.champion() == ""
 
 
 def test_a_worse_network_ends_at_the_champion(project: Project) -> None:
@@ -153,6 +162,7 @@ def test_what_was_altered_is_said_and_made_again(step: str, name: str, said: str
 
 
 def test_a_step_made_again_on_other_packages_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "STALE_S", -1.0)  # each step begins a run that nobody goes on with
     monkeypatch.setattr(engine, "digest_lock", lambda: "f" * 64)
     said = project.step("ingest")
     assert said["verdict"] == "go"
