@@ -18,6 +18,7 @@ from ekiben.training.registry.surroundings import describe_environment, describe
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.versions.snapshots import is_kept
 
+# What holds them and nothing else; a SavedModel's also tells whether its network was fitted here or read from a file.
 WEIGHTS = (LITERT_FILE, f"{SAVED_MODEL_FOLDER}/variables/variables.data-00000-of-00001")
 MATTERING = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "pyarrow")  # named where versions differ
 OTHER_WEIGHTS = 3  # the exit code
@@ -106,15 +107,14 @@ def find_differences(provenance: Provenance) -> Iterator[str]:
 
 
 def compare_weights(provenance: Provenance, package: Path) -> bool:
-    """Print whether the packed network is the very one, or which of its files differ."""
-    wanted = {name: digest for name, digest in provenance.files.items() if name in WEIGHTS}
-    found = {name: digest_file(package / name) for name in wanted if (package / name).is_file()}
-    differing = [name for name in wanted if found.get(name) != wanted[name]]
-    same = bool(wanted) and not differing
+    """Print whether the packed network is the very one."""
+    name = next((name for name in WEIGHTS if name in provenance.files), None)
+    path = package / (name or LITERT_FILE)
+    same = name is not None and path.is_file() and digest_file(path) == provenance.files[name]
     if same:
-        print(f"the same weights: {' and '.join(wanted)}")
+        print(f"the same weights: {name} is that of run {provenance.run.id}")
     else:
-        print(f"other weights: {' and '.join(differing or ['the network'])} differ from run {provenance.run.id}")
+        print(f"other weights: {name or 'the network'} differs from that of run {provenance.run.id}")
     return same
 
 

@@ -146,4 +146,4 @@ def test_other_weights_are_named(project: Project, capsys: Capture) -> None:
     assert compare_weights(statement, project.package)
     (project.package / LITERT_FILE).write_bytes(b"other")
     assert not compare_weights(statement, project.package)
-    assert f"other weights: {LITERT_FILE} differ from run {statement.run.id}" in capsys.readouterr().out
+    assert f"other weights: {LITERT_FILE} differs from that of run {statement.run.id}" in capsys.readouterr().out
