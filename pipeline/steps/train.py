@@ -11,6 +11,7 @@ from ekiben.pipeline.steps.table import METRICS, REPORT, prepare_table
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.registry import tracking
+from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.presence import has_run
 from ekiben.training.registry.run_logging import log_data
 from ekiben.training.train import describe_lineage, open_runs
@@ -34,7 +35,7 @@ def run(given: Given) -> Made:
     """Fit the network."""
     problem, prepared = prepare_table(given)
     open_runs(problem.name)
-    with mlflow.start_run() as run:
+    with mlflow.start_run() as run, tell_lineage(run, problem, prepared.table.digest):
         lineage = describe_lineage(prepared, run.info.run_id)
         tracking.tag_process()
         log_data(problem, prepared.table.frame, prepared.parts, lineage, prepared.table.source)
