@@ -22,7 +22,6 @@ from ekiben.training.versions.snapshots import is_kept
 WEIGHTS = (LITERT_FILE, f"{SAVED_MODEL_FOLDER}/variables/variables.data-00000-of-00001")
 MATTERING = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "pandas", "pyarrow")  # named where versions differ
 OTHER_WEIGHTS = 3  # the exit code
-NOT_KEPT = "of which no snapshot was kept"
 SHORT = 12  # digits of a digest or commit that tell two apart
 
 
@@ -74,8 +73,7 @@ def read_problem(provenance: Provenance, path: Path) -> ProblemConfig:
     if said.data.snapshot and is_kept(said.data.snapshot):
         return problem
     if said.options.log:
-        kept = f"whose table {said.data.snapshot[:SHORT]} is not here" if said.data.snapshot else NOT_KEPT
-        raise InvalidTable(f"{path}: the table was the log {said.options.log.folder}, {kept}")
+        raise InvalidTable(f"{path}: the table was the log {said.options.log.folder}, whose rows are not kept here")
     source = problem.source
     if isinstance(source, SqlSource) and HIDDEN in source.url:
         raise InvalidTable(f"{path} has no login of {source.url}: write it as a variable in problem.toml, and train")

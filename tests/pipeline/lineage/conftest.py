@@ -61,6 +61,10 @@ class Project:
     def provenance(self) -> Path:
         return self.package / PROVENANCE_FILE
 
+    def keep(self) -> Path:
+        """Put the tables that are kept where they are looked for, and return their folder."""
+        return Path(shutil.move(self.folder / "kept", self.folder / "data" / "tables"))
+
     def run(self, *arguments: str, code: int = 0) -> str:
         """Run a command in the folder, and return what it printed."""
         done = subprocess.run(
@@ -93,7 +97,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     git(folder, "commit", "-qm", "Begin")
     (folder / "problem.toml").write_text(CHANGE + PROBLEM)
     project = Project(folder)
-    project.run("train", "--seed", "3", "--epochs", "2")
+    project.run("train", "--seed", "3", "--epochs", "2", "--keep-table")
     return project
 
 
@@ -105,6 +109,7 @@ def project(trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with sqlite3.connect(trained.folder / "mlflow.db") as source, sqlite3.connect(folder / "mlflow.db") as copy:
         source.backup(copy)
         copy.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)", (str(trained.folder), str(folder)))
+    shutil.move(folder / "data" / "tables", folder / "kept")  # what is kept is not there, but in tests that put it back
     monkeypatch.setenv("EKIBEN_HOME", str(folder))
     monkeypatch.chdir(folder)
     with using_stores(folder):

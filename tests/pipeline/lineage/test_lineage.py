@@ -161,6 +161,14 @@ def test_what_was_altered_is_named(
     assert "fault" in printed.splitlines()[-1]
 
 
+def test_a_table_that_is_kept_is_read_again(project: Project, trained: Project, capsys: Capture) -> None:
+    kept = project.keep()
+    assert any(line.endswith("kept, and read again") for line in trace(capsys, "1").splitlines())
+    (group,) = kept.glob("groups/*/*.parquet")
+    group.write_bytes(b"another")
+    assert f"{group.name} was altered" in trace(capsys, "1", code=BROKEN)
+
+
 def test_a_package_that_is_gone_is_one_sentence(project: Project, capsys: Capture) -> None:
     shutil.rmtree(project.package)
     shutil.rmtree(project.folder / "bentoml" / "models" / NAME)

@@ -111,7 +111,7 @@ def test_what_cannot_be_repeated_is_said(
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("options.log", {"folder": "s3://log"}, "the table was the log s3://log, of which no snapshot was kept"),
+        ("options.log", {"folder": "s3://log"}, "the table was the log s3://log, whose rows are not kept here"),
         ("problem.source", {"url": "postgresql://…@shop/db", "query": "SELECT 1"}, "has no login of postgresql"),
         ("problem.features", {}, "holds a problem that this version can't read (`features`)"),
     ],
