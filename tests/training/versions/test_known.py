@@ -122,6 +122,23 @@ def test_a_csv_file_that_grew_is_another_file(tmp_path: Path, tables: Path) -> N
     assert hashed(read(problem_of(path))) == 2
 
 
+def test_a_change_in_the_middle_that_hides_its_time_is_seen(tmp_path: Path, tables: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("amount,code,late\n" + "".join(f"{index % 90 + 10},{index},{index % 2}\n" for index in range(5000)))
+    problem = problem_of(path)
+    digest = read_known(problem).digest
+    status = path.stat()
+    with path.open("r+b") as file:
+        middle = file.read().index(b"10,2520,")
+        file.seek(middle)
+        file.write(b"77")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    changed = read(problem)
+    assert hashed(changed) == 1
+    assert changed.digest != digest
+
+
 def test_a_file_written_a_moment_ago_is_not_known(tmp_path: Path, tables: Path) -> None:
     path = write(tmp_path / "t.parquet", FEW)
     os.utime(path, (time.time() - 1e6,) * 2)  # its inode says otherwise
