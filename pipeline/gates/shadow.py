@@ -35,7 +35,7 @@ def judge_shadow(services: Sequence[str], version: str, hours: float, ask: Ask =
     if judgement is not None and judgement.total.compared:
         rows = f"{judgement.total.compared:,} rows in {hours:g} h"
         return go(GATE, f"in the shadow nothing was found against version {version}, over {rows}")
-    advice = "start them with CHALLENGER=challenger, or raise shadow_hours"
+    advice = "start them again with CHALLENGER=challenger, or raise shadow_hours"
     return stop(GATE, f"no service compared version {version} within {hours:g} h ({why_not}): {advice}")
 
 

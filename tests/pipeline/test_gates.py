@@ -215,7 +215,7 @@ VERSION = COMPARED.challenger.version
             ask(UserError("it is not there")),
             VERSION,
             "stop",
-            "(it is not there): start them with CHALLENGER",
+            "(it is not there): start them again with CHALLENGER",
         ),
     ],
 )

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from ekiben.pipeline import lock as locking
 from ekiben.pipeline.lock import STALE_S, RunBusy, RunLock, RunLost
 from ekiben.pipeline.process import Process, find_process
+from ekiben.training.registry import tracking
 from tests.pipeline.project import NAME, Project, using
 
 pytestmark = pytest.mark.slow
@@ -20,8 +20,6 @@ DEAD = 4_194_305  # above what Linux numbers processes to
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    from ekiben.training.registry import tracking
-
     with using(tmp_path_factory.mktemp("locks")):
         tracking.open_store(NAME)
         yield
@@ -113,9 +111,9 @@ def test_who_looked_before_it_was_given_back_comes_too_late(free: None, monkeypa
     hold("b").check()
 
 
-def test_a_second_run_is_refused_in_one_sentence(project: Project, tmp_path: Path) -> None:
-    other = RunLock(NAME, "other")
-    other.acquire()
+def test_a_second_run_is_refused_in_one_sentence(project: Project) -> None:
+    tracking.open_store(NAME)
+    other = hold("other")
     done = project.run()
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines()[-1].startswith("error: another run of shop is on its way (other, ")

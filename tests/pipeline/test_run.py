@@ -185,9 +185,11 @@ def test_a_killed_run_goes_on_where_it_was(new_project: Project) -> None:
             [sys.executable, "-m", "ekiben.commands", "run", "--epochs", "2"],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(lambda: any(one.step == "train" for run in new_project.runs() for one in run.steps), 120)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        try:
+            wait_until(lambda: any(one.step == "train" for run in new_project.runs() for one in run.steps), 300)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         done = new_project.run()
     assert (done.code, done.last) == (0, "version 1 is the champion of shop, its first")
     reused = new_project.reused()
