@@ -67,7 +67,7 @@ def test_every_task_sees_the_shared_folder(documents: list[dict[str, Any]]) -> N
     }
     dockerfile = (ROOT / "deploy/image/training.Dockerfile").read_text(encoding="utf-8")
     assert f"EKIBEN_HOME={MOUNT} " in dockerfile
-    (claim, job) = yaml.safe_load_all((COMPILED.parent / "volume.yaml").read_text(encoding="utf-8"))
+    (claim, job) = yaml.safe_load_all((ROOT / "deploy/kubernetes/retrain/volume.yaml").read_text(encoding="utf-8"))
     assert claim["metadata"]["name"] == VOLUME
     assert job["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == VOLUME
 
