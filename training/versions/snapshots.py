@@ -81,11 +81,11 @@ def is_kept(digest: str) -> bool:
 
 
 def write_groups(folder: Folder, table: Table) -> None:
-    """Write the groups of rows that no table kept before has."""
+    """Write the groups of rows that no table kept before has, or of which the file was altered."""
     columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
     for index, group in enumerate(table.fingerprint.groups):
         name = name_group(group, table.fingerprint.kinds)
-        if not folder.has(name):
+        if not (folder.has(name) and _is_whole(folder, group, table.fingerprint.kinds)):
             start = index * GROUP_ROWS
             rows = {key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()}
             if index < table.fingerprint.known and digest_group(rows) != group:
@@ -116,6 +116,14 @@ def read_group(folder: Folder, group: Group, kinds: Mapping[str, str]) -> dict[s
     if not is_kept:
         raise InvalidTable(f"{folder}/{name} was altered: remove it, and keep the table again from its source")
     return rows
+
+
+def _is_whole(folder: Folder, group: Group, kinds: Mapping[str, str]) -> bool:
+    try:
+        read_group(folder, group, kinds)
+    except InvalidTable:
+        return False
+    return True
 
 
 def _is_copied(folder: Folder, digest: str) -> bool:

@@ -121,12 +121,12 @@ def test_a_patch_is_kept_with_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_table_than_the_expected_one_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     import pandas as pd
 
-    table = Table(pd.DataFrame(), (), (), (), "goods.csv", ())
-    assert check_digest(table, "abc", None) == check_digest(table, "abc", "abc") == "abc"
-    with pytest.raises(
-        InvalidTable, match=r"goods\.csv has the digest abc, but the model was trained on abd: put back"
-    ):
-        check_digest(table, "abc", "abd")
+    table = Table(pd.DataFrame({"size": [1.0]}), ("size",), (), (), "goods.csv", ())
+    check_digest(table, None)
+    check_digest(table, table.digest)
+    said = rf"goods\.csv has the digest {table.digest}, but the model was trained on abd: put back the table"
+    with pytest.raises(InvalidTable, match=said):
+        check_digest(table, "abd")
 
 
 def test_what_is_installed_and_the_machine_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
