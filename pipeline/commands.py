@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ekiben.contract.errors import UserError
+from ekiben.pipeline.steps import STEPS
 from ekiben.training.arguments import positive, seed
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 STOPPED = 3  # the exit code where a gate said no
 FAILED = 1
-STEPS = ("ingest", "check", "train", "evaluate", "validate", "pack", "image", "shadow", "promote")
 
 
 def add_commands(commands: "Commands") -> None:

@@ -20,9 +20,8 @@ from ekiben.pipeline.records import (
     unfinished_folder,
 )
 from ekiben.pipeline.step import Given, Options, Step, describe_options
+from ekiben.pipeline.steps import STEPS
 from ekiben.training.problem import ProblemConfig
-
-STEPS = ("ingest", "check", "train", "evaluate", "validate", "pack", "image", "shadow", "promote")
 
 
 class WrongStep(UserError):

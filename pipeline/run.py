@@ -10,11 +10,12 @@ from ekiben.model.store import check_writable
 from ekiben.pipeline import engine
 from ekiben.pipeline.budget import find_refusal
 from ekiben.pipeline.configuration import hide
-from ekiben.pipeline.engine import STEPS, Done
+from ekiben.pipeline.engine import Done
 from ekiben.pipeline.journal import Outcome, Run, begin_run, find_run
 from ekiben.pipeline.lock import RunLock
 from ekiben.pipeline.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Options
+from ekiben.pipeline.steps import STEPS
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kfp import compiler, dsl, kubernetes
 
-from ekiben.pipeline.commands import STEPS
+from ekiben.pipeline.steps import STEPS
 
 IMAGE = "registry.example.com/ekiben-training:1"  # TO BE REPLACED by yours
 VOLUME = "ekiben-home"  # volume.yaml

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ekiben.pipeline.commands import STEPS
+from ekiben.pipeline.steps import STEPS
 
 DEFINITION = Path(__file__).with_name("pipeline.json")
 IMAGE = "registry.example.com/ekiben-training:1"  # TO BE REPLACED by yours

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ekiben.pipeline.commands import STEPS
+from ekiben.pipeline.steps import STEPS
 from tests.conftest import ROOT, free_port, wait_until
 from tests.deploy.parcels import variables_of, write_parcels
 

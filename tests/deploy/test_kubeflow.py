@@ -15,7 +15,7 @@ from kfp import compiler, components
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
 from ekiben.deploy.kubeflow.pipeline import COMPILED, MOUNT, VOLUME, conclude, name_component, retrain
-from ekiben.pipeline.commands import STEPS
+from ekiben.pipeline.steps import STEPS
 from tests.conftest import ROOT
 from tests.deploy.parcels import variables_of, write_parcels
 

@@ -14,7 +14,8 @@ from botocore.validate import ParamValidator
 
 from ekiben.deploy.kubeflow.pipeline import IMAGE, MOUNT, VOLUME
 from ekiben.deploy.sagemaker.pipeline import DEFINITION, PARAMETERS, ROLE, describe_pipeline, main
-from ekiben.pipeline.commands import STEPS, STOPPED
+from ekiben.pipeline.commands import STOPPED
+from ekiben.pipeline.steps import STEPS
 from tests.conftest import ROOT
 
 RETRAIN = ROOT / "deploy" / "kubernetes" / "retrain"
