@@ -12,6 +12,7 @@ from ekiben.pipeline.differences import find_differences
 from ekiben.pipeline.environment import describe_machine, digest_lock
 from ekiben.pipeline.record import StepRecord, digest_json, make_key, now
 from ekiben.pipeline.records import (
+    DamagedRecord,
     NoSuchRecord,
     check_outputs,
     digest_folder,
@@ -69,7 +70,7 @@ def ask(
     before = walk_back(after)
     _check_order(name, list(reversed(before)))
     _check_problem(problem, before)
-    _check_verdicts(before)
+    _check_before(before)
     step = cast(Step, import_module(f"ekiben.pipeline.steps.{name}"))
     given = Given(problem, before, options)
     inputs = {built_on: digest_outcome(before[built_on]) for built_on in step.BUILDS_ON} | step.find_inputs(given)
@@ -139,7 +140,11 @@ def _check_problem(problem: ProblemConfig, before: dict[str, StepRecord]) -> Non
         raise WrongStep(f"{changed}: run from `ingest` again, or name the problem file with --problem")
 
 
-def _check_verdicts(before: dict[str, StepRecord]) -> None:
+def _check_before(before: dict[str, StepRecord]) -> None:
     for record in before.values():
+        try:
+            check_outputs(record)
+        except DamagedRecord as error:
+            raise WrongStep(f"{error}: run `{record.step}` again") from None
         if record.stopped_by:
             raise WrongStep(f"`{record.step}` stopped this run: {record.stopped_by.sentence}")

@@ -20,7 +20,7 @@ from ekiben.model.integrity import digest_file
 from ekiben.pipeline.record import StepRecord
 from ekiben.training.home import DATA, find_data, make_folder
 
-FORGOTTEN_S = 86_400  # an unfinished folder of yesterday belongs to nobody
+FORGOTTEN_S = 30 * 86_400  # an unfinished folder of a month ago belongs to nobody: a shadow may take days
 
 
 class DamagedRecord(UserError):

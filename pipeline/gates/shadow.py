@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from ekiben.contract.comparison.comparison import Comparison
 from ekiben.contract.comparison.comparison_text import describe_decision
 from ekiben.contract.comparison.judgement import Judgement
 from ekiben.contract.errors import UserError
@@ -15,15 +17,34 @@ POLLS = 20  # at least, of a short time
 Ask = Callable[[Sequence[str]], Judgement]
 
 
-def judge_shadow(services: Sequence[str], version: str, hours: float, ask: Ask = judge_sources) -> Verdict:
+@dataclass(frozen=True)
+class Pair:
+    """Which two versions of which model are to be compared; digests are of manifests."""
+
+    model: str
+    champion: str
+    challenger: str
+    digest: str  # the challenger's
+
+    def find_other(self, found: Comparison) -> str:
+        """Return which others services compare, "" if they compare these."""
+        said = found.model, found.champion.version, found.challenger.version
+        if said == (self.model, self.champion, self.challenger) and found.challenger.digest == self.digest:
+            return ""
+        other = ", but not this one" if said[2] == self.challenger else ""
+        return f"they compare version {said[2]}{other} with version {said[1]} of {said[0]}"
+
+
+def judge_shadow(services: Sequence[str], pair: Pair, hours: float, ask: Ask = judge_sources) -> Verdict:
     """Ask the services until the comparison decides, or the hours are over.
 
     "worse" stops the run; without a decision there is nothing against the version. Services that did not compare it at
-    all stop it: of what is not there nothing follows.
+    all, or with another champion, stop it: of what is not there nothing follows.
     """
+    version = pair.challenger
     deadline = time.monotonic() + hours * 3600
     while True:
-        judgement, why_not = _ask(services, version, ask)
+        judgement, why_not = _ask(services, pair, ask)
         if judgement is not None and judgement.decision == "worse":
             return stop(GATE, f"in the shadow version {version} is {describe_decision(judgement)}")
         if judgement is not None and judgement.decision == "better":
@@ -39,13 +60,11 @@ def judge_shadow(services: Sequence[str], version: str, hours: float, ask: Ask =
     return stop(GATE, f"no service compared version {version} within {hours:g} h ({why_not}): {advice}")
 
 
-def _ask(services: Sequence[str], version: str, ask: Ask) -> tuple[Judgement | None, str]:
-    """Return what the services say of the version, or why they say nothing of it."""
+def _ask(services: Sequence[str], pair: Pair, ask: Ask) -> tuple[Judgement | None, str]:
+    """Return what the services say of these versions, or why they say nothing of them."""
     try:
         judgement = ask(services)
     except UserError as error:
         return None, str(error)
-    compared = judgement.comparison.challenger.version
-    if compared != version:
-        return None, f"they compare version {compared}"
-    return judgement, "no row was compared"
+    other = pair.find_other(judgement.comparison)
+    return (None, other) if other else (judgement, "no row was compared")

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.spellings.durations import read_duration
 from ekiben.pipeline.gates.skew import judge_schema_skew, judge_value_skew
 from ekiben.pipeline.gates.trainable import judge_readable, judge_trainable
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
@@ -22,9 +23,10 @@ OPTIONS: tuple[str, ...] = ()
 
 
 def find_inputs(given: Given) -> dict[str, str]:
-    """Return which champion's schema the table is held against, and the day, where its age counts."""
-    day = {"day": datetime.now(UTC).date().isoformat()} if given.problem.pipeline.max_age else {}
-    return find_champion_inputs(given.problem.name) | day
+    """Return which champion's schema the table is held against, and which tenth of `max_age` it is."""
+    oldest = read_duration(given.problem.pipeline.max_age or "")
+    moment = {"moment": str(int(datetime.now(UTC).timestamp() / oldest * 10))} if oldest else {}
+    return find_champion_inputs(given.problem.name) | moment
 
 
 def run(given: Given) -> Made:

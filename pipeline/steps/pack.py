@@ -1,27 +1,22 @@
 """Packs the network, logs the package with the run, and registers it as a version."""
 
 import json
+from dataclasses import replace
 
 import mlflow
 
 from ekiben.contract.errors import UserError
-from ekiben.model.provenance import GateResult
+from ekiben.model.provenance import Definition, GateResult
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
 from ekiben.pipeline.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.evaluate import load_trained
-from ekiben.pipeline.steps.ingest import TABLE
 from ekiben.pipeline.steps.table import prepare_table
-from ekiben.pipeline.steps.train import LINEAGE
-from ekiben.training.network.fit import FitOptions
+from ekiben.pipeline.steps.train import DEFINITION, LINEAGE, describe_making
 from ekiben.training.packing import pack_and_register
-from ekiben.training.preparation import Prepared
-from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
-from ekiben.training.registry.provenance import Lineage
 from ekiben.training.train import open_runs
-from ekiben.training.truth.training_table import LogTable
 
 BUILDS_ON = ("ingest", "train", "evaluate")
 GATED = False
@@ -45,7 +40,10 @@ def run(given: Given) -> Made:
     trained = load_trained(given, prepared)
     scores = load_training_scores(given.find("evaluate", EVALUATION_FILE))
     lineage = json.loads(given.find("train", LINEAGE).read_bytes())
-    made_of = describe_making(given, problem, prepared)
+    fitted = describe_making(given, problem, prepared, given.before["train"].options)
+    definition = Definition.model_validate_json(given.find("train", DEFINITION).read_bytes())
+    gates = [GateResult(**one.model_dump()) for step in BEFORE for one in given.before[step].verdicts]
+    made_of = replace(fitted, gates=gates, definition=definition)
     open_runs(problem.name)
     with mlflow.start_run(run_id=given.run_id):
         tracking.tag_process()
@@ -53,21 +51,6 @@ def run(given: Given) -> Made:
     digest = tracking.get_version(problem.name, version).tags[DIGEST_LABEL]
     sentence = f"version {version} of {problem.name} is registered"
     return Made(sentence, outputs={MANIFEST: digest}, mlflow_run=given.run_id, version=version)
-
-
-def describe_making(given: Given, problem: ProblemConfig, prepared: Prepared) -> Lineage:
-    """Return what the version was made of, with what the gates before said."""
-    options, log = given.options, problem.pipeline.log
-    return Lineage(
-        problem,
-        FitOptions(seed=options.seed, epochs=options.epochs),
-        prepared.table,
-        prepared.parts,
-        rows=options.rows,
-        log=LogTable(log, problem.pipeline.labels) if log is not None else None,
-        snapshot=given.before["ingest"].outputs[TABLE],
-        gates=[GateResult(**one.model_dump()) for step in BEFORE for one in given.before[step].verdicts],
-    )
 
 
 def check(given: Given, record: StepRecord) -> None:

@@ -1,9 +1,10 @@
 """Lets the version answer in the champion's shadow, and asks services what came of it; only where they are named."""
 
-from ekiben.pipeline.gates.shadow import GATE, judge_shadow
+from ekiben.pipeline.gates.shadow import GATE, Pair, judge_shadow
 from ekiben.pipeline.record import StepRecord, go
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
+from ekiben.pipeline.steps.pack import MANIFEST
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import pack_challenger
 
@@ -28,7 +29,8 @@ def run(given: Given) -> Made:
         sentence = "there is no other champion in whose shadow it could answer"
         return Made(sentence, (go(GATE, sentence),), version=version)
     pack_challenger(name, version)
-    verdict = judge_shadow(wanted.services, version, wanted.shadow_hours)
+    pair = Pair(name, champion, version, given.before["pack"].outputs[MANIFEST])
+    verdict = judge_shadow(wanted.services, pair, wanted.shadow_hours)
     return Made(verdict.sentence, (verdict,), version=version)
 
 

@@ -1,25 +1,32 @@
 """Fits a network to the kept table, in a run of MLflow's, and keeps its weights."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import mlflow
 
 from ekiben.contract.errors import UserError
 from ekiben.pipeline.record import StepRecord
-from ekiben.pipeline.step import Given, Made
+from ekiben.pipeline.step import Given, Made, describe_options
+from ekiben.pipeline.steps.ingest import TABLE
 from ekiben.pipeline.steps.table import METRICS, REPORT, prepare_table
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
+from ekiben.training.preparation import Prepared
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.presence import has_run
+from ekiben.training.registry.provenance import Lineage, define
 from ekiben.training.registry.run_logging import log_data
 from ekiben.training.train import describe_lineage, open_runs
+from ekiben.training.truth.training_table import LogTable
 
 BUILDS_ON = ("ingest",)
 GATED = False
 OPTIONS = ("epochs", "seed")
-NETWORK, LINEAGE = "network.keras", "lineage.json"
+NETWORK, LINEAGE, DEFINITION = "network.keras", "lineage.json", "definition.json"
 
 
 class RunGone(UserError):
@@ -34,17 +41,34 @@ def find_inputs(given: Given) -> dict[str, str]:
 def run(given: Given) -> Made:
     """Fit the network."""
     problem, prepared = prepare_table(given)
+    options = describe_options(given.options, OPTIONS)
+    made_of = describe_making(given, problem, prepared, options)
     open_runs(problem.name)
     with mlflow.start_run() as run, tell_lineage(run, problem, prepared.table.digest):
         lineage = describe_lineage(prepared, run.info.run_id)
         tracking.tag_process()
         log_data(problem, prepared.table.frame, prepared.parts, lineage, prepared.table.source)
         log_checks(given)
-        network = fit(problem, prepared, FitOptions(seed=given.options.seed, epochs=given.options.epochs))
+        (given.folder / DEFINITION).write_text(define(made_of, run.info.run_id).model_dump_json(), encoding="utf-8")
+        network = fit(problem, prepared, made_of.options)
         network.save(given.folder / NETWORK)
         (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
     sentence = f"a network is fitted to {len(prepared.parts.train):,} rows"
     return Made(sentence, mlflow_run=run.info.run_id)
+
+
+def describe_making(given: Given, problem: ProblemConfig, prepared: Prepared, options: Mapping[str, Any]) -> Lineage:
+    """Return what a network is made of; the options are those of this step."""
+    table, log = given.before["ingest"], problem.pipeline.log
+    return Lineage(
+        problem,
+        FitOptions(seed=options.get("seed", 0), epochs=options.get("epochs")),
+        prepared.table,
+        prepared.parts,
+        rows=table.options.get("rows"),
+        log=LogTable(log, problem.pipeline.labels) if log is not None else None,
+        snapshot=table.outputs[TABLE],
+    )
 
 
 def log_checks(given: Given) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from ekiben.service.errors import BadRequest, Overloaded
 
 logger = logging.getLogger("bentoml.service")
 POLL_S = 2.0
+AGAIN_S = 600.0
 JITTER = 0.5  # of it: workers and replicas don't all load in the same moment
 Shown = tuple[str, frozenset[str]]  # a model, and the digests of what needs no comparison: it answers, or is compared
 
@@ -48,16 +50,17 @@ def _read_digest(name: str) -> str:
 async def watch_challengers(list_shown: Callable[[], Iterable[Shown]], renew: Callable[[str], Awaitable[None]]) -> None:
     """Call `renew` with a model's name whenever another version is its challenger; never returns.
 
-    One that can't be compared is not tried again until another comes.
+    One that can't be compared is tried again after AGAIN_S: a fault may pass.
     """
-    finder, tried = Finder(), dict[str, str]()
+    finder, tried = Finder(), dict[str, tuple[str, float]]()
     while True:
         await asyncio.sleep(POLL_S * random.uniform(1 - JITTER, 1 + JITTER))
         for name, known in list(list_shown()):
             digest = await asyncio.to_thread(finder.find, name)
-            if not digest or digest in known or tried.get(name) == digest:
+            last, when = tried.get(name, ("", 0.0))
+            if not digest or digest in known or (last == digest and time.monotonic() < when + AGAIN_S):
                 continue
-            tried[name] = digest
+            tried[name] = digest, time.monotonic()
             try:
                 await renew(name)
             except (BadRequest, Overloaded):

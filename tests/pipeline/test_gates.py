@@ -17,7 +17,7 @@ from ekiben.pipeline.gates.behaviour import judge_behaviour
 from ekiben.pipeline.gates.bootstrap import MAX_GROUPS, estimate_increase
 from ekiben.pipeline.gates.champion import judge_champion
 from ekiben.pipeline.gates.compatibility import judge_compatibility
-from ekiben.pipeline.gates.shadow import judge_shadow
+from ekiben.pipeline.gates.shadow import Pair, judge_shadow
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
 from ekiben.pipeline.record import Verdict
 from ekiben.training.checks.gate import Contract
@@ -220,6 +220,22 @@ VERSION = COMPARED.challenger.version
     ],
 )
 def test_shadow(asked: Any, version: str, verdict: str, said: str) -> None:
-    found = judge_shadow(["http://a"], version, 0.0001, asked)
+    pair = Pair("flights", "1", version, COMPARED.challenger.digest)
+    found = judge_shadow(["http://a"], pair, 0.0001, asked)
     assert found.verdict == verdict, found.sentence
+    assert said in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "trains"}, "they compare version 2, but not this one with version 1 of trains"),
+        ({"champion": COMPARED.champion.model_copy(update={"version": "9"})}, "not this one with version 9 of flights"),
+        ({"challenger": COMPARED.challenger.model_copy(update={"digest": "c"})}, "version 2, but not this one with"),
+    ],
+)
+def test_services_that_compare_others_say_nothing_of_these(change: dict[str, Any], said: str) -> None:
+    pair = Pair("flights", "1", VERSION, COMPARED.challenger.digest)
+    found = judge_shadow(["http://a"], pair, 0.0001, ask(COMPARED.model_copy(update=change), "better"))
+    assert found.verdict == "stop"
     assert said in found.sentence

@@ -55,6 +55,7 @@ class Lineage:
     log: LogTable | None = None
     snapshot: str | None = None  # of the table, if it is kept
     gates: Sequence[GateResult] = ()
+    definition: Definition | None = None  # as it was when the network was fitted, if that was elsewhere
 
 
 def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
@@ -64,7 +65,8 @@ def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
     """
     active = mlflow.active_run()
     assert active is not None
-    definition, run = define(lineage, active.info.run_id), describe_run(lineage, active.info)
+    definition = lineage.definition or define(lineage, active.info.run_id)
+    run = describe_run(lineage, active.info)
     parts = [len(part) for part in (lineage.parts.train, lineage.parts.validation, lineage.parts.test)]
     schema, scores = load_schema(package / SCHEMA_FILE), load_training_scores(package / EVALUATION_FILE)
     write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts))
