@@ -11,16 +11,21 @@ from ekiben.model.integrity import digest_file
 from ekiben.pipeline.code_digest import ROOT
 
 LOCK = ROOT / "requirements" / "training.txt"
+# The beginnings of NAME==VERSION.
+DECISIVE = ("tensorflow", "keras==", "numpy==", "pandas==", "pyarrow==", "scikit-learn==")
 CPUS = Path("/proc/cpuinfo")
 
 
 @cache
 def digest_lock() -> str:
-    """Return the SHA-256 of the packages' lock, or where there is none, of the versions that are installed."""
-    if LOCK.is_file():
-        return digest_file(LOCK)
-    installed = sorted({f"{found.metadata['Name']}=={found.version}".lower() for found in distributions()})
-    return hashlib.sha256("\n".join(installed).encode()).hexdigest()
+    """Return the SHA-256 of the packages' lock and of the installed versions that weights depend on.
+
+    Where there is no lock, of all that are installed.
+    """
+    installed = {f"{found.metadata['Name']}=={found.version}".lower().replace("_", "-") for found in distributions()}
+    if LOCK.is_file():  # which `pip install` does not change
+        installed = {digest_file(LOCK), *(one for one in installed if one.startswith(DECISIVE))}
+    return hashlib.sha256("\n".join(sorted(installed)).encode()).hexdigest()
 
 
 @cache

@@ -63,9 +63,11 @@ class RunLock:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def acquire(self) -> None:
-        """Take the lock, or take it up again; raise RunBusy if another run holds it."""
+        """Take the lock, or take it up again; raise RunBusy if another run, or process of this one, holds it."""
         holder = self._find_holder()
         if holder is not None and holder.run == self.run:
+            if holder.process not in (Process(), find_process()) and holder.is_alive():
+                raise self._busy(holder)
             self.generation = holder.generation
             self._beat()
             return
@@ -166,4 +168,5 @@ class RunLock:
     def _busy(self, holder: Holder | None) -> RunBusy:
         said = f" ({holder.run}, {holder.process.host or 'between two steps'})" if holder else ""
         wait = "wait until it has ended; `ekiben runs` shows how far it is"
-        return RunBusy(f"another run of {self.model} is on its way{said}: {wait}")
+        which = "another process of this run" if holder and holder.run == self.run else "another run"
+        return RunBusy(f"{which} of {self.model} is on its way{said}: {wait}")

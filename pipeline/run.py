@@ -79,18 +79,21 @@ def conduct(
     run = (find_run(problem.name, after) if after else None) or begin_run(problem.name, hide(event))
     lock = RunLock(problem.name, run.id)
     lock.acquire()
-    conductor = Conductor(problem, options, run.begin(), lock, say)
+    conductor = Conductor(problem, options, run, lock, say)
     with lock.beating():
         try:
+            conductor.run = run.begin()
             yield conductor
         except BaseException as error:
             outcome: Outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             sentence = str(error) if isinstance(error, UserError) else type(error).__name__
-            conductor.run = conductor.run.end(outcome, sentence)
-            raise
-        finally:
-            if conductor.run.ended:
+            try:
+                conductor.run = conductor.run.end(outcome, sentence)
+            finally:  # the disk may be full, which the next run finds out by itself
                 lock.release()
+            raise
+        if conductor.run.ended:
+            lock.release()
 
 
 def run_all(

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +12,13 @@ from ekiben.model.integrity import digest_file
 from ekiben.pipeline.configuration import hide
 from ekiben.pipeline.record import StepRecord
 from ekiben.pipeline.step import Given, Made
+from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.preparation import read_with_progress
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.source_config import BuiltInSource, FileSource
 from ekiben.training.sources.flights import PACKAGE
+from ekiben.training.truth.folder import LABELS, ROWS
 from ekiben.training.truth.training_table import LogTable, open_logged
 from ekiben.training.versions.snapshots import keep_table, load_table
 
@@ -26,13 +30,18 @@ TABLE = "table"
 
 
 def find_inputs(given: Given) -> dict[str, str]:
-    """Return the digest of the source; one that does not say whether it has changed is another one every time."""
+    """Return the digest of the source; one that does not say whether it has changed is another one every time.
+
+    Which rows a log gives the champion decides, too, and the day: its alarms are of days.
+    """
     problem = given.problem
     if problem.pipeline.log is not None:
-        return {"source": _digest_paths(problem.pipeline.log, problem.pipeline.labels)}
+        parts, labels = _digest_path(problem.pipeline.log, _find_parts), _digest_path(problem.pipeline.labels or "")
+        today = datetime.now(UTC).date().isoformat()
+        return {"source": parts, "labels": labels, "day": today, **find_champion_inputs(problem.name)}
     if isinstance(problem.source, BuiltInSource):
         return {"source": f"{PACKAGE} {version(PACKAGE)}"}
-    return {"source": _digest_paths(str(problem.source.path) if isinstance(problem.source, FileSource) else "://")}
+    return {"source": _digest_path(str(problem.source.path) if isinstance(problem.source, FileSource) else "://")}
 
 
 def run(given: Given) -> Made:
@@ -60,12 +69,22 @@ def write_problem(path: Path, problem: ProblemConfig) -> None:
     path.write_text(json.dumps(hide(described), indent=1) + "\n", encoding="utf-8")
 
 
-def _digest_paths(*names: str | None) -> str:
-    if any("://" in name or name.startswith("$") for name in names if name):
+def _find_files(root: Path) -> list[Path]:
+    if root.is_dir():
+        return sorted(path for path in root.rglob("*") if path.is_file())
+    return [root] if root.exists() else []
+
+
+def _find_parts(root: Path) -> list[Path]:
+    """Return the whole parts of a log; whatever else is in its folder is on its way to be one."""
+    return sorted([*root.glob(ROWS), *root.glob(LABELS)]) if root.is_dir() else _find_files(root)
+
+
+def _digest_path(name: str, find: Callable[[Path], list[Path]] = _find_files) -> str:
+    if "://" in name or name.startswith("$"):
         return f"read {datetime.now(UTC).isoformat()}"
-    digest = hashlib.sha256()
-    for root in (Path(name) for name in names if name):
-        files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
-        for path in files if root.exists() else ():
+    digest, root = hashlib.sha256(), Path(name)
+    for path in find(root) if name else ():
+        with suppress(FileNotFoundError):  # the service's retention was quicker
             digest.update(f"{path.relative_to(root)} {digest_file(path)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -1,23 +1,21 @@
 """Makes the version the champion: every gate before it let it pass."""
 
-from mlflow.tracking import MlflowClient
-
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.record import StepRecord, go, now, stop
+from ekiben.pipeline.record import StepRecord, go, stop
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import install
+from ekiben.training.registry.version_packages import find_stored
 
 BUILDS_ON = ("pack", "validate")
 GATED = True
 OPTIONS: tuple[str, ...] = ()
 GATE = "promotion"
-PROMOTED = "promoted"  # the version's tag: when a run made it the champion
 
 
 class NoLongerChampion(UserError):
-    """Somebody has chosen another champion since."""
+    """Somebody has chosen another champion since, or the BentoML store has lost it."""
 
 
 def find_inputs(given: Given) -> dict[str, str]:
@@ -32,7 +30,7 @@ def run(given: Given) -> Made:
     tracking.open_store(name)
     with tracking.deciding():
         champion = find_champion_version(name)
-        if champion != version and tracking.get_version(name, version).tags.get(PROMOTED):
+        if champion != version and tracking.get_version(name, version).tags.get(tracking.PROMOTED_TAG):
             again = f"`ekiben promote {version}` makes it that again"
             sentence = f"version {version} was the champion before {_name(champion)} was chosen: {again}"
             return Made(sentence, (stop(GATE, sentence),), version=version)
@@ -44,7 +42,6 @@ def run(given: Given) -> Made:
             return Made(sentence, (stop(GATE, sentence),), version=version)
         else:
             install(name, version)
-            MlflowClient().set_model_version_tag(name, version, PROMOTED, now())
             sentence = f"version {version} is the champion of {name}{_describe(champion)}"
     return Made(sentence, (go(GATE, sentence),), version=version)
 
@@ -58,7 +55,10 @@ def _name(champion: str) -> str:
 
 
 def check(given: Given, record: StepRecord) -> None:
-    """Raise a UserError if the version is not the champion any more."""
-    champion = find_champion_version(given.problem.name) if tracking.connect() else NONE
+    """Raise a UserError if the version is not the champion any more, or not the one that is served."""
+    name = given.problem.name
+    champion = find_champion_version(name) if tracking.connect() else NONE
     if champion != record.version:
         raise NoLongerChampion(f"the champion is {_name(champion)}, no longer version {record.version}")
+    if find_stored(tracking.get_version(name, champion)) is None:
+        raise NoLongerChampion(f"the BentoML store has lost version {champion}, or another is newer there")

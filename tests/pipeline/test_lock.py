@@ -1,16 +1,22 @@
 """One run of a model at a time: who begins together, who died, who was taken for dead, and who comes late."""
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ekiben.pipeline import journal
 from ekiben.pipeline import lock as locking
 from ekiben.pipeline.lock import STALE_S, RunBusy, RunLock, RunLost
 from ekiben.pipeline.process import Process, find_process
+from ekiben.pipeline.run import conduct
+from ekiben.pipeline.step import Options
+from ekiben.training.problem import load_problem
 from ekiben.training.registry import tracking
 from tests.pipeline.project import NAME, Project, using
 
@@ -50,6 +56,30 @@ def test_it_is_held_until_it_is_given_back(free: None) -> None:
         first.check()
 
 
+def test_another_process_of_the_same_run_is_refused_while_the_first_lives(free: None) -> None:
+    first, here = hold("a"), find_process()
+    first._tag({"process": str(Process(here.host, here.machine, 1))})  # which lives as long as the machine
+    with pytest.raises(RunBusy, match=r"another process of this run of shop is on its way \(a, "):
+        hold("a")
+    first.check()
+    first._tag({"process": str(Process(here.host, here.machine, DEAD))})
+    hold("a").check()
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_full_disk_keeps_no_lock(written: int, new_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter(range(written))
+
+    def write(path: Path, text: str) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, "write_whole", write)
+    with pytest.raises(OSError, match="No space left"), conduct(load_problem(None), Options(), None, None, print):
+        raise ValueError
+    assert RunLock(NAME, "")._find_holder() is None
+
+
 def test_of_those_who_begin_together_one_goes_on(free: None) -> None:
     ready, held = threading.Barrier(6), []
 
@@ -73,7 +103,7 @@ def test_of_those_who_begin_together_one_goes_on(free: None) -> None:
         (Process(find_process().host, find_process().machine, DEAD), 0, True),  # it died here
         (Process("elsewhere", "1", DEAD), 0, False),  # what runs there, nobody knows here
         (Process("elsewhere", "1", DEAD), STALE_S + 1, True),
-        (Process("elsewhere", "1", DEAD), -STALE_S - 1, True),  # its clock, or ours, has jumped
+        (Process("elsewhere", "1", DEAD), -2 * STALE_S, True),  # its clock, or ours, has jumped
         (Process(), 0, False),  # between two steps
         (Process(), STALE_S + 1, True),
     ],

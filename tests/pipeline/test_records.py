@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,3 +145,22 @@ def test_the_lock_is_a_file_or_what_is_installed(tmp_path: Path, monkeypatch: py
     environment.digest_lock.cache_clear()
     assert len({installed, locked}) == 2
     assert len(installed) == len(locked) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "is_another"),
+    [("keras", True), ("tensorflow_cpu", True), ("scikit_learn", True), ("keras-tuner", False), ("pytest", False)],
+)
+def test_a_package_that_weights_depend_on_may_be_another_than_the_lock_says(
+    name: str, is_another: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "LOCK", tmp_path / "training.txt")
+    (tmp_path / "training.txt").write_text("keras==1\n")
+    digests = set()
+    for version in ("1.0", "1.1"):
+        installed = [SimpleNamespace(metadata={"Name": name}, version=version)]
+        monkeypatch.setattr(environment, "distributions", lambda found=installed: found)
+        environment.digest_lock.cache_clear()
+        digests.add(environment.digest_lock())
+    environment.digest_lock.cache_clear()
+    assert len(digests) == (2 if is_another else 1)

@@ -8,14 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bentoml
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
-from ekiben.model.package import PackedModel
+from ekiben.model.package import CHAMPION, PackedModel
+from ekiben.model.store import find_model
 from ekiben.pipeline import engine
 from ekiben.pipeline import lock as locking
 from ekiben.pipeline.image_replay import replay
 from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.steps import promote
+from ekiben.training.registry import tracking
 from tests.conftest import Server, wait_until
 from tests.pipeline.project import NAME, STEPS, Project, make_rows, using
 
@@ -226,6 +231,51 @@ def test_what_somebody_has_rolled_back_is_not_promoted_again(project: Project) -
         "nothing is promoted: promotion: version 2 was the champion before version 1 was chosen"
     )
     assert project.reused()["train"]
+
+
+def test_what_somebody_has_promoted_by_hand_and_rolled_back_is_not_promoted_again(project: Project) -> None:
+    project.add("[pipeline]\nmargin = 9.0\n")
+    project.write(make_rows(620, 5))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(promote, "find_champion_version", lambda name: "0")  # somebody else's, meanwhile
+        assert project.run().code == 3
+    for command in (("promote", "2"), ("rollback",)):
+        assert project.call(*command).code == 0
+    done = project.run()
+    assert (done.code, project.champion()) == (3, "1")
+    assert done.last.startswith("nothing is promoted: promotion: version 2 was the champion before version 1")
+
+
+@pytest.mark.parametrize("killed_in", ["set_alias", "set_model_version_tag"])
+def test_there_is_no_champion_without_its_tag(
+    killed_in: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking.connect()
+    MlflowClient().delete_model_version_tag(NAME, "1", tracking.PROMOTED_TAG)
+    MlflowClient().delete_registered_model_alias(NAME, CHAMPION)
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*((tracking, "set_alias") if killed_in == "set_alias" else (MlflowClient, killed_in)), die)
+    with pytest.raises(KeyboardInterrupt):
+        tracking.set_champion(NAME, "1")
+    assert project.champion() == ""
+    monkeypatch.undo()
+    tracking.set_champion(NAME, "1")
+    assert project.champion() == "1"
+    assert tracking.get_version(NAME, "1").tags[tracking.PROMOTED_TAG]
+
+
+def test_a_store_that_lost_the_champion_is_mended_by_the_next_run(project: Project) -> None:
+    assert project.run().code == 0
+    assert project.run().code == 0
+    assert project.reused()["promote"]
+    bentoml.models.delete(f"{NAME}:1")
+    done = project.run()
+    assert "the BentoML store has lost version 1, or another is newer there: `promote` is made again" in done.out
+    assert done.code == 0
+    assert find_model(NAME).info.labels["version"] == "1"
 
 
 def test_the_budget_refuses_before_training(project: Project) -> None:

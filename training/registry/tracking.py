@@ -5,6 +5,7 @@ import io
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -29,6 +30,7 @@ from ekiben.training.registry.store import (
 )
 
 HISTORY_TAG = "champions"  # of a registered model: the versions that were, the latest last
+PROMOTED_TAG = "promoted"  # of a version: when it was last made the champion; a rollback leaves it
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
 HOST_TAG, PID_TAG = "host", "pid"  # of a run: the process it belongs to
 
@@ -164,6 +166,7 @@ def set_champion(name: str, version: str) -> None:
     history = read_history(name)
     if history[-1:] != [version]:
         write_history(name, [*history, version])
+    MlflowClient().set_model_version_tag(name, version, PROMOTED_TAG, f"{datetime.now(UTC):%FT%TZ}")  # before it is
     set_alias(name, CHAMPION, version)
 
 
