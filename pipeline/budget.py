@@ -16,7 +16,7 @@ ALL_THE_SAME = "`--force train` trains all the same"
 def find_refusal(problem: ProblemConfig, at: datetime | None = None) -> str | None:
     """Return why the model may not be trained now, None if it may.
 
-    A training that a clock put into the future counts for the budget, but nobody waits for it.
+    A training that a clock put into the future counts for the budget up to a day, but nobody waits for it.
     """
     moment = at or datetime.now(UTC)
     ages = [moment - datetime.fromisoformat(run.trained) for run in list_runs(problem.name) if run.trained]
@@ -29,7 +29,7 @@ def find_refusal(problem: ProblemConfig, at: datetime | None = None) -> str | No
             return f"{problem.name} was trained {_describe(waited)} ago, within cooldown = {wanted.cooldown}: " + (
                 f"try again in {left}, or {ALL_THE_SAME}"
             )
-    today = sum(age < DAY for age in ages)
+    today = sum(abs(age) < DAY for age in ages)
     if wanted.runs_a_day is not None and today >= wanted.runs_a_day:
         said = f"{problem.name} was trained {today} times in 24 hours, and runs_a_day = {wanted.runs_a_day}"
         return f"{said}: try again later, or {ALL_THE_SAME}"

@@ -11,9 +11,12 @@ SECRET = re.compile(  # in the name of an option
 )
 SECRET_VARIABLES = (
     "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABASE_PASSWORD", "AUTH_TOKEN", "WATCH_TOKEN",
-    "AIRFLOW_TOKEN", "AIRFLOW_PASSWORD", "KFP_TOKEN",
+    "AIRFLOW_TOKEN", "AIRFLOW_PASSWORD", "KFP_TOKEN", "OPENLINEAGE_API_KEY", "LOG_HASH_KEY", "REGISTRY_SECRET",
+    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_STORAGE_ACCESS_KEY",
+    "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN", "DATABRICKS_TOKEN",
+    "PGPASSWORD",
 )  # fmt: skip
-URI_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DATABASE_URL")
+URI_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DATABASE_URL", "OPENLINEAGE_URL")
 _FILE = re.compile(r"(sqlite|file):", re.IGNORECASE)  # what follows is a path: an @ in it ends no login
 _LOGIN = re.compile(r"(?P<scheme>[A-Za-z][\w.+-]*:/*|//)(?P<login>.*)@", re.DOTALL)  # to the last @, for bare @ : / ?
 _OPTION = re.compile(r"(?P<name>[^?&;#=\s]+)=(?P<value>[^&;#\s]+)")

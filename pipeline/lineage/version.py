@@ -59,11 +59,11 @@ def verify_package(package: Path, registered: ModelVersion, digest: str | None) 
 
 def verify_statement(package: Path, registered: ModelVersion, manifest: Manifest | None) -> list[Link]:
     """Return the link of provenance.json, with all that it names below it, and the gates'."""
-    run_id, version = str(registered.run_id), str(registered.version)
+    name, run_id, version = str(registered.name), str(registered.run_id), str(registered.version)
     path = package / PROVENANCE_FILE
     if not path.exists():
         opened = (f"packed before {PROVENANCE_FILE} was: it ends here",)
-        return [Link("provenance", "none", open=opened), *list_gates(version, run_id, None)]
+        return [Link("provenance", "none", open=opened), *list_gates(name, version, run_id, None)]
     found = Findings.begin()
     try:
         provenance = load_provenance(path)
@@ -72,7 +72,7 @@ def verify_statement(package: Path, registered: ModelVersion, manifest: Manifest
         return [found.close("provenance", shorten_digest(digest_file(path)))]
     compare_subjects(found, provenance, package, manifest)
     found.check(provenance.run.id == run_id, "", f"it is of run {provenance.run.id}, not of this version's")
-    links = [*verify_origin(str(registered.name), provenance), *list_gates(version, run_id, provenance)]
+    links = [*verify_origin(name, provenance), *list_gates(name, version, run_id, provenance)]
     return [found.close("provenance", shorten_digest(digest_file(path)), links)]
 
 

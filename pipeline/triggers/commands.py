@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,11 @@ def run_watch(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
     watcher = Watcher(problem.name, rules, Memory(problem.name), command, saying.say)
     if options.once:
         return watch_once(watcher, lookout, saying)
-    listener = _listen(options, watcher)
-    try:
+    with ExitStack() as at_the_end:  # the listener stops first: an event would start a run that nobody ends
+        at_the_end.callback(lambda: watcher.child.stop() if watcher.child else None)
+        if listener := _listen(options, watcher):
+            at_the_end.callback(listener.stop)
         watch(watcher, lookout, saying, options.every)
-    finally:
-        if listener:
-            listener.stop()
     return 0
 
 

@@ -45,16 +45,21 @@ class Lookout:
         try:
             if self.source:
                 rows = self.source.look()
-        except UserError as error:
-            troubles.append(str(error))
+        except (UserError, OSError) as error:
+            troubles.append(describe_trouble("the source", error))
         try:
             if self.log and self.rules.new_labels:
                 labels = self.log.count_labels()
             if self.log and self.rules.score:
                 score = self.log.score(self.rules.score)
-        except UserError as error:
-            troubles.append(str(error))
+        except (UserError, OSError) as error:
+            troubles.append(describe_trouble("the row log", error))
         return Seen(tuple(alarms), rows, labels, score, tuple(redact(one, *self.services) for one in troubles))
+
+
+def describe_trouble(what: str, error: Exception) -> str:
+    """Return an error as one line: a file system or an object store says itself what failed, but not of what."""
+    return str(error) if isinstance(error, UserError) else f"{what} can't be looked at: {' '.join(str(error).split())}"
 
 
 @dataclass
@@ -77,16 +82,13 @@ class Saying:
 
 
 def watch(watcher: Watcher, lookout: Lookout, saying: Saying, every_s: float) -> None:
-    """Look for ever; an interrupt ends it, and the run that it started."""
+    """Look for ever; an interrupt ends it. The run that was started is left to the caller."""
     try:
         while True:
             look_once(watcher, lookout, saying)
             time.sleep(every_s)
     except KeyboardInterrupt:
         saying.say("the watcher ends; it will find what it remembers")
-    finally:
-        if watcher.child:
-            watcher.child.stop()
 
 
 def watch_once(watcher: Watcher, lookout: Lookout, saying: Saying) -> int:

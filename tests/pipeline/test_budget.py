@@ -58,6 +58,8 @@ def test_budget() -> None:
 
 def test_a_clock_that_jumped() -> None:
     train(-48)  # it was two days ahead
+    assert find_refusal(configure(cooldown="6h", runs_a_day=1), NOW) is None
+    train(-2)
     assert find_refusal(configure(cooldown="6h"), NOW) is None
     assert find_refusal(configure(runs_a_day=1), NOW) is not None
 

@@ -68,7 +68,11 @@ def test_a_secret_is_hidden_however_a_message_spells_it(form: str) -> None:
     assert redact(f"no: {form}!", "postgresql://user:p%40ss%20w%2Frd@host/x") == "no: …!"
 
 
-@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "DATABASE_PASSWORD"])
+@pytest.mark.parametrize(
+    "variable",
+    ["MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "DATABASE_PASSWORD", "OPENLINEAGE_API_KEY",
+     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
+)  # fmt: skip
 def test_the_secrets_of_the_environment_are_hidden(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, SECRET)
     assert redact(f"the header was Bearer {SECRET}") == "the header was Bearer …"

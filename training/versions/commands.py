@@ -25,7 +25,9 @@ def add_commands(commands: "Commands") -> None:
     diff.set_defaults(run=compare)
     prune = actions.add_parser("prune", help="remove tables that nothing names", allow_abbrev=False)
     prune.add_argument("--keep", type=positive, required=True, metavar="N", help="the last N tables stay")
-    prune.add_argument("--older-than", type=positive, metavar="DAYS", help="those kept since then stay, too")
+    prune.add_argument(
+        "--older-than", type=positive, metavar="DAYS", help="those since then stay, too; older records go"
+    )
     prune.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     prune.set_defaults(run=remove)
 
@@ -58,18 +60,24 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def remove(options: argparse.Namespace) -> None:
-    """Remove tables, and print which."""
+    """Remove old records of the pipeline, then tables, and print which."""
     from datetime import UTC, datetime, timedelta
 
     from ekiben.training.redaction import redact_uri
     from ekiben.training.registry.store import read_uri
     from ekiben.training.versions.folder import open_folder
     from ekiben.training.versions.named import find_named
+    from ekiben.training.versions.old_records import count_bytes, find_old, remove_records
     from ekiben.training.versions.prune import prune
-    from ekiben.training.versions.report import format_pruned
+    from ekiben.training.versions.report import format_pruned, format_records
 
     before = datetime.now(UTC) - timedelta(days=options.older_than) if options.older_than else None
-    named = find_named()
+    old = find_old(before) if before else []
+    named = find_named(without=old)
+    if old:
+        print(format_records(len(old), count_bytes(old), options.dry_run))
+    if not options.dry_run:
+        remove_records(old)
     print(f"{len(named)} data digests are named by versions and runs in {redact_uri(read_uri())} and by records")
     pruned = prune(open_folder(), named, options.keep, before, options.dry_run)
     print(format_pruned(pruned, options.dry_run))

@@ -1,8 +1,9 @@
 """What names a table that is kept: registered versions, runs that are under way, and records of the pipeline."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
@@ -16,22 +17,36 @@ RECORDS = "pipeline/records"
 DATA_TAG = "data_digest"
 
 
-def find_named() -> dict[str, list[str]]:
-    """Return what names a table's digest, by the digest.
+def find_named(without: Collection[str] = ()) -> dict[str, list[str]]:
+    """Return what names a table's digest, by the digest; `without` the records of these keys, which go.
 
     Raise StoreUnreachable if the registry can't be asked, UserError if a record can't be read.
     """
     named: dict[str, list[str]] = defaultdict(list)
-    for digest, name in (*find_in_store(), *find_in_records()):
+    for digest, name in (*find_in_store(), *find_in_records(without)):
         if digest:  # a version of before there were tags has none
             named[digest].append(name)
     return named
 
 
+def find_versions() -> tuple[set[tuple[str, str]], set[str]]:
+    """Return model and version of all that is registered, and their runs' ids; none if there is no store yet."""
+    if not has_store():
+        return set(), set()
+    with tracking.existing_store(changing=False):
+        found = list(list_versions())
+    return {(str(each.name), str(each.version)) for each in found}, {each.run_id for each in found if each.run_id}
+
+
+def has_store() -> bool:
+    """Return whether there is a store, or may be one elsewhere."""
+    file = find_file(read_uri())
+    return file is None or file.exists()
+
+
 def find_in_store() -> list[tuple[str, str]]:
     """Return the data digests of registered versions and of runs that train now; none if there is no store yet."""
-    file = find_file(read_uri())
-    if file is not None and not file.exists():
+    if not has_store():
         return []
     with tracking.existing_store(changing=False):
         return [*find_registered(), *find_running()]
@@ -39,10 +54,15 @@ def find_in_store() -> list[tuple[str, str]]:
 
 def find_registered() -> Iterator[tuple[str, str]]:
     """Yield the data digest and the name of each registered version of any model."""
+    yield from ((each.tags.get(DATA_TAG, ""), f"{each.name} {each.version}") for each in list_versions())
+
+
+def list_versions() -> Iterator[ModelVersion]:
+    """Yield each registered version of any model."""
     token = None
     while True:
         page = MlflowClient().search_model_versions(page_token=token)
-        yield from ((each.tags.get(DATA_TAG, ""), f"{each.name} {each.version}") for each in page)
+        yield from page
         token = page.token
         if not token:
             return
@@ -55,9 +75,11 @@ def find_running() -> Iterator[tuple[str, str]]:
             yield run.data.tags.get(DATA_TAG, ""), f"run {run.info.run_name}"
 
 
-def find_in_records() -> Iterator[tuple[str, str]]:
+def find_in_records(without: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """Yield each digest that a record of the pipeline has anywhere in it."""
     for path in sorted((find_data() / RECORDS).glob("*.json")):
+        if path.stem in without:
+            continue
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):

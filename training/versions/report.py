@@ -38,6 +38,12 @@ def format_pruned(pruned: Pruned, dry_run: bool) -> str:
     return "\n".join([*lines, f"{freed}, {pruned.bytes / MIB:,.1f} MiB{also}"])
 
 
+def format_records(records: int, size: int, dry_run: bool) -> str:
+    """Return how many records of the pipeline were removed, or would be, with what their steps made."""
+    said = "would be removed" if dry_run else "removed"
+    return f"{count(records, 'record')} of the pipeline {said}, with {size / MIB:,.1f} MiB that steps made"
+
+
 def _describe(digest: str, table: KeptTable, sizes: Mapping[str, int], named: Sequence[str]) -> tuple[str, ...]:
     more = f" and {len(named) - MAX_SHOWN} more" if len(named) > MAX_SHOWN else ""
     where = f"{table.source}@{table.origin.version}" if table.origin else table.source

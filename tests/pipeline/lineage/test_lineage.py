@@ -17,6 +17,8 @@ from ekiben.deploy.image import inspect
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, PROVENANCE_FILE
 from ekiben.model.provenance import load_provenance
 from ekiben.pipeline.lineage.link import Link
+from ekiben.pipeline.record import StepRecord, go, make_key
+from ekiben.pipeline.records import find_folder, keep_record
 from ekiben.training.registry.patch_keeping import PATCH_FILE
 from ekiben.training.registry.publishing import publish_package
 from tests.conftest import serve, wait_until
@@ -184,16 +186,38 @@ def test_a_package_without_provenance_ends_the_chain(project: Project, capsys: C
     assert printed.splitlines()[-1] == "the chain holds; 1 not checked"
 
 
+def keep_verdict(model: str, run: str | None, sentence: str) -> Path:
+    """Keep a record of a gate on version 1 of a model, and return its path."""
+    parts = {"code": "c", "lock": "l", "configuration": {"name": model}, "options": {}, "inputs": {"of": sentence}}
+    key = make_key("shadow", **parts)  # type: ignore[arg-type]
+    about = {"after": None, "event": None, "began": "b", "ended": "e", "machine": "m", "outputs": {}}
+    verdicts = (go("shadow", sentence),)
+    keep_record(StepRecord(step="shadow", key=key, **parts, **about, verdicts=verdicts, mlflow_run=run, version="1"))  # type: ignore[arg-type]
+    return find_folder("records") / f"{key}.json"
+
+
 def test_the_gates_of_the_pipelines_records_are_listed(project: Project, capsys: Capture) -> None:
-    records = project.folder / "data" / "pipeline" / "records"
-    records.mkdir(parents=True)
-    verdict = {"gate": "shadow", "verdict": "go", "sentence": "it is better"}
-    (records / "one.json").write_text(json.dumps({"mlflow_run": project.run_id, "version": "1", "verdicts": [verdict]}))
-    (records / "other.json").write_text(json.dumps({"mlflow_run": "0" * 32, "version": "1", "verdicts": [verdict] * 2}))
-    (records / "torn.json").write_text("{")
+    keep_verdict(NAME, project.run_id, "it is better")
+    keep_verdict(NAME, None, "it is not worse")
+    keep_verdict(NAME, "0" * 32, "of another run")
+    keep_verdict("others", None, "of another model")
     printed = trace(capsys, "1")
-    assert "gates 1 verdict · shadow: go, it is better" in printed
-    assert "? the record torn.json can't be read" in printed
+    assert "gates 2 verdicts · " in printed
+    assert "shadow: go, it is better" in printed
+    assert "shadow: go, it is not worse" in printed
+    assert "of another" not in printed
+
+
+@pytest.mark.parametrize(
+    ("alter", "fault"),
+    [(lambda text: text.replace('"go"', '"stop"'), "is not as it was written"), (lambda text: "{", "can't be read")],
+)
+def test_a_damaged_record_breaks_the_chain(
+    alter: Callable[[str], str], fault: str, project: Project, capsys: Capture
+) -> None:
+    path = keep_verdict(NAME, project.run_id, "it is better")
+    path.write_text(alter(path.read_text()))
+    assert f"✗ the record {path.name} {fault}" in trace(capsys, "1", code=BROKEN)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import pytest
 
 from ekiben.commands.__main__ import main
 from ekiben.pipeline.triggers.commands import read_address
+from ekiben.pipeline.triggers.listening import Listener
+from ekiben.pipeline.triggers.row_log import RowLog
 from ekiben.pipeline.triggers.starting import list_instances
 from tests.conftest import ROOT, wait_until
 from tests.pipeline.triggers.recorded_runs import RecordedRuns
@@ -192,3 +194,42 @@ def test_instances_are_named_as_prometheus_names_them() -> None:
         "b:443",
         "c:80",
     }
+
+
+def test_an_event_at_the_very_end_starts_no_run_that_nobody_ends(
+    home: Path, runs: RecordedRuns, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_problem(home)
+    stop = Listener.stop
+
+    def stop_late(listener: Listener) -> None:
+        event, headers = {"model": "shop", "reason": "manual"}, {"authorization": f"Bearer {TOKEN}"}
+        answer = httpx.post(f"http://127.0.0.1:{listener.port}/events", json=event, headers=headers, timeout=30)
+        assert answer.json()["decisions"][0]["train"]
+        stop(listener)
+
+    monkeypatch.setenv("WATCH_TOKEN", TOKEN)
+    monkeypatch.setattr(Listener, "stop", stop_late)
+    monkeypatch.setattr("ekiben.pipeline.triggers.watch.watch", lambda *given: None)
+    assert main(["watch", "--listen", "0", "--do", str(runs.script)]) == 0
+    assert [record["kind"] for record in list_decisions(capsys)] == ["train", "ended"]
+
+
+def test_a_storage_that_fails_is_a_trouble_and_hides_nothing_else(
+    home: Path, runs: RecordedRuns, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(log: RowLog) -> int:
+        raise OSError("AWS Error NETWORK_CONNECTION\nduring HeadObject")
+
+    write_problem(home, "new_rows = 10\nnew_labels = 5")
+    monkeypatch.setattr(RowLog, "count_labels", fail)
+    once = ["watch", "--once", "--do", str(runs.script), "--log", str(home / "log")]
+    runs.end()
+    assert main(once) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert any(
+        "the row log can't be looked at: AWS Error NETWORK_CONNECTION during HeadObject" in line for line in said
+    )
+    add_rows(home, 10)
+    assert main(once) == 0
+    assert len(runs.calls) == 1

@@ -56,6 +56,19 @@ def test_a_databases_login_is_recorded_only_as_a_variable(url: str, kept: str, m
     assert SECRET not in str(recorded)
 
 
+def test_of_the_pipeline_only_the_table_is_recorded_and_no_secret() -> None:
+    log = f"s3://KEY:{SECRET}@logs/shop"
+    pipeline = {"log": log, "labels": f"{log}/labels", "services": [f"http://bob:{SECRET}@shop:8080"], "margin": 0.1}
+    options = {"image_options": [f"build-arg=NPM_TOKEN={SECRET}"]}
+    said = make_problem(path="goods.csv").model_dump(exclude_unset=True)
+    behaviour = [{"test": "invariance", "feature": "size"}]
+    gated = said | {"pipeline": pipeline | options, "retrain": {"schedule": "7d"}, "behaviour": behaviour}
+    recorded = describe_problem(ProblemConfig.model_validate(gated))
+    assert recorded["pipeline"] == {"log": "s3://…@logs/shop", "labels": "s3://…@logs/shop/labels"}
+    assert recorded.keys() == said.keys() | {"pipeline"}
+    assert SECRET not in str(recorded)
+
+
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a committed file, in which the test runs."""

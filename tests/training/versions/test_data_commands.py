@@ -1,6 +1,7 @@
 """`ekiben data`: what is kept, what changed, and what may go."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -226,3 +227,69 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> N
         data(capsys, "diff", "abc", "abd")
     with pytest.raises(SystemExit):
         data(capsys, "prune", "--keep", "0")
+
+
+def keep_record(tables: Path, key: str, days: int, after: str | None = None, **said: object) -> str:
+    """Keep a record of so many days ago, and a table that it names, and return the table's digest."""
+    digest = keep(tables.parent, make_rows(50, seed=int(key)))
+    age(tables, digest, days)
+    record = {"after": after, "configuration": {"name": "kept"}, "outputs": {"table": digest}, **said}
+    made = tables.parent / "pipeline" / "work" / key / "made.txt"
+    path = tables.parent / "pipeline" / "records" / f"{key}.json"
+    for file, text in ((made, "made"), (path, json.dumps(record))):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        let_be_old(file, days)
+    return digest
+
+
+def let_be_old(path: Path, days: int) -> None:
+    then = datetime.now(UTC).timestamp() - days * 86_400
+    os.utime(path, (then, then))
+
+
+def keep_run(tables: Path, outcome: str, days: int, *keys: str) -> None:
+    """Keep the journal of a run that did these steps."""
+    path = tables.parent / "pipeline" / "runs" / f"{'-'.join(keys)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"outcome": outcome, "steps": [{"key": key} for key in keys]}))
+    let_be_old(path, days)
+
+
+def test_old_records_go_that_lead_nowhere(tables: Path, store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    register(store, "0" * 64)
+    gone = [keep_record(tables, "1", 50), keep_record(tables, "2", 40, "1", version="2")]  # of no registered version
+    stay = [keep_record(tables, "3", 50), keep_record(tables, "4", 40, "3", version="1")]
+    stay += [keep_record(tables, "5", 50), keep_record(tables, "6", 3, "5")]  # a younger one leads to it
+    stay += [keep_record(tables, "7", 50)]
+    gone += [keep_record(tables, "8", 50), keep_record(tables, "9", 50)]
+    keep_run(tables, "unfinished", 20, "7")
+    keep_run(tables, "failed", 20, "8")
+    keep_run(tables, "unfinished", 40, "9")
+    newest = keep(tables.parent, ROWS)
+    prune = ("prune", "--keep", "1", "--older-than", "10")
+    lines = data(capsys, *prune, "--dry-run")
+    assert lines[0] == "4 records of the pipeline would be removed, with 0.0 MiB that steps made"
+    assert lines[-1].startswith("4 tables and 4 groups of rows would be removed")
+    assert list_digests(tables) == {*gone, *stay, newest}
+    assert data(capsys, *prune)[0].startswith("4 records of the pipeline removed")
+    assert list_digests(tables) == {*stay, newest}
+    for folder in ("records", "work"):
+        assert {path.stem for path in (tables.parent / "pipeline" / folder).iterdir()} == set("34567")
+    assert data(capsys, *prune)[0].startswith("6 data digests are named")
+    data(capsys, "prune", "--keep", "1")  # without an age no record goes
+    assert list_digests(tables) == {*stay, newest}
+
+
+@pytest.mark.parametrize("folder", ["records", "runs"])
+def test_no_record_goes_while_another_can_not_be_read(
+    folder: str, tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = keep_record(tables, "1", 50)
+    damaged = tables.parent / "pipeline" / folder / "torn.json"
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_text("{")
+    with pytest.raises(UserError, match=r"torn.json can't be read, and may be needed"):
+        data(capsys, "prune", "--keep", "1", "--older-than", "10")
+    assert list_digests(tables) == {digest}
+    assert (tables.parent / "pipeline" / "work" / "1" / "made.txt").exists()
