@@ -95,7 +95,7 @@ def test_its_labels_say_what_it_holds(image: str, model: PackedModel) -> None:
     assert labels["org.opencontainers.image.version"] == model.version
     assert labels["ekiben.run-id"] == model.manifest.run_id
     assert labels["ekiben.schema-digest"] == model.schema.digest
-    assert len(labels["ekiben.data-digest"]) == 16
+    assert len(labels["ekiben.data-digest"]) == 64
     assert labels["org.opencontainers.image.revision"]
     assert podman("image", "inspect", "--format", "{{.User}}", image) == "10034:0"
 

@@ -197,7 +197,7 @@ def test_it_learns_a_number_and_an_interval_around_it(networks: dict[str, keras.
     assert 0.74 < ((low <= test.labels) & (test.labels <= high)).mean() < 0.86
 
 
-@pytest.mark.parametrize("task", TARGETS)
+@pytest.mark.parametrize("task", ["binary", "regression"])  # of more classes only the last layer is another
 def test_the_same_seed_gives_the_same_weights(task: str) -> None:
     first = fit(task, 300, seed=1, epochs=1).get_weights()
     untrained(make_rows(50).numbers)  # whatever else was built in between
