@@ -131,7 +131,8 @@ def test_the_first_version_is_the_champion(client: MlflowClient, registered: Mod
 
 @pytest.mark.slow
 def test_the_version_says_where_it_comes_from(registered: ModelVersion, model: PackedModel) -> None:
-    assert set(registered.tags) == {"run_id", "data_digest", "git_commit", "schema_digest", "manifest_digest"}
+    known = {"run_id", "data_digest", "git_commit", "schema_digest", "manifest_digest"}
+    assert set(registered.tags) == known | {"promoted"}  # and that it was the champion
     assert registered.tags["run_id"] == registered.run_id
     assert registered.tags["schema_digest"] == model.schema.digest
     assert re.fullmatch(r"[0-9a-f]{64}", registered.tags["data_digest"])
@@ -234,7 +235,8 @@ def test_mlflow_answers_its_own_input_example(logged_model: Any) -> None:
 def test_the_stored_model_says_where_it_comes_from(registered: ModelVersion, model: PackedModel) -> None:
     stored = bentoml.models.get(f"{NAME}:1")
     added = {"version": "1", "alias": "champion", "manifest_digest": model.digest}
-    assert stored.info.labels == registered.tags | added
+    packed = {name: value for name, value in registered.tags.items() if name != "promoted"}  # which it was after that
+    assert stored.info.labels == packed | added
     assert stored.info.metadata["name"] == NAME
     assert stored.info.metadata["engine"] == "litert"
     assert set(stored.info.metadata["files"]) >= {"schema.json", "golden.json", "model.tflite"}
