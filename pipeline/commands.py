@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         from ekiben.training.problem import load_problem
 
         problem, chosen = load_problem(options.problem), _read_options(options)
-        record, stopped_by = run_all(problem, chosen, _read_event(options), options.force)
+        record, stopped_by = run_all(problem, chosen, _read_event(options.event, problem.name), options.force)
         if stopped_by:
             print(f"nothing is promoted: {stopped_by.gate}: {stopped_by.sentence}")
             return STOPPED
@@ -67,7 +67,8 @@ def step(options: argparse.Namespace) -> int:
 
         with contextlib.redirect_stdout(sys.stderr):
             problem, chosen = load_problem(options.problem), _read_options(options)
-            with conduct(problem, chosen, options.after, _read_event(options), tell) as conductor:
+            event = _read_event(options.event, problem.name)
+            with conduct(problem, chosen, options.after, event, tell) as conductor:
                 record, stopped_by = conductor.do(options.name, options.after, options.force)
         sentence = stopped_by.sentence if stopped_by else record.sentence if record else ""
         said = {"key": record.key if record else "", "verdict": "stop" if stopped_by else "go", "sentence": sentence}
@@ -119,16 +120,23 @@ def _read_options(options: argparse.Namespace) -> "Options":
     return Options(options.rows, options.epochs, options.seed)
 
 
-def _read_event(options: argparse.Namespace) -> dict[str, Any] | None:
-    if options.event is None:
+def _read_event(text: str | None, model: str) -> dict[str, Any] | None:
+    """Return what started a run, as it was given; raise a UserError unless it is an event of this model."""
+    from ekiben.pipeline.triggers.event import InvalidEvent, parse_event
+
+    if text is None:
         return None
     try:
-        event = json.loads(options.event)
-    except ValueError:
-        event = None
-    if not isinstance(event, dict):
+        event = json.loads(text)
+        said = json.dumps({"model": model, "reason": "manual"} | event) if isinstance(event, dict) else ""
+    except (ValueError, RecursionError):
+        said = ""
+    if not said:
         raise UserError('--event is not a JSON object, such as \'{"reason": "manual"}\'')
-    return event
+    found = parse_event(said.encode())
+    if found.model != model:
+        raise InvalidEvent(f"--event is of the model `{found.model}`, and the problem file of `{model}`: name another")
+    return dict(event)
 
 
 def _add_command(commands: "Commands", name: str, run: Callable[..., int], about: str) -> argparse.ArgumentParser:

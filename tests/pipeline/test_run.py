@@ -298,3 +298,20 @@ def test_other_golden_answers_are_noticed(server: Server, model: PackedModel, tm
     golden["answers"][3][0] += 0.01
     (tmp_path / "golden.json").write_text(json.dumps(golden))
     assert replay(server.url, dataclasses.replace(model, path=tmp_path)) == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("[1]", "--event is not a JSON object"),
+        ('{"a": ' + "[" * 60_000 + "]" * 60_000 + "}", "--event is not a JSON object"),
+        ('{"reason": "\\u001b[31m"}', "not an event: `reason`: input should be "),
+        ('{"reason": "drift", "evidence": {"psi": NaN}}', "not an event: "),
+        ('{"model": "bikes", "reason": "drift"}', "--event is of the model `bikes`, and the problem file of `shop`"),
+    ],
+)
+def test_what_is_no_event_of_this_model_starts_nothing(event: str, said: str, new_project: Project) -> None:
+    done = new_project.run("--event", event)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: {said}")
+    assert done.err.count("\n") == 1
