@@ -7,7 +7,6 @@ from ekiben.pipeline.record import digest_json
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact, redact_uri
 
-GATED = ("pipeline", "behaviour")  # what gates ask for; the table and the network are the same whatever they ask
 TABLE = ("log", "labels", "alarmed_days")  # of the pipeline: which table it is
 _URL = re.compile(r"[A-Za-z][\w.+-]*://\S*")
 

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from ekiben.contract.errors import UserError
 from ekiben.pipeline.record import StepRecord, Verdict
 from ekiben.pipeline.records import find_work
 from ekiben.training.problem import ProblemConfig
@@ -71,10 +70,6 @@ class Step(Protocol):
 
     def check(self, given: Given, record: StepRecord) -> None:
         """Raise a UserError if what was made, besides files, is not there any more."""
-
-
-class Stopped(UserError):
-    """A step before said stop."""
 
 
 def describe_options(options: Options, names: tuple[str, ...]) -> dict[str, Any]:
