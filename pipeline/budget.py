@@ -5,8 +5,8 @@ Only runs that fitted a network count: one that a gate stopped before, or of whi
 
 from datetime import UTC, datetime, timedelta
 
-from ekiben.contract.spellings.durations import read_duration
 from ekiben.pipeline.journal import list_runs
+from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
 
 DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ def find_refusal(problem: ProblemConfig, at: datetime | None = None) -> str | No
     ages = [moment - datetime.fromisoformat(run.trained) for run in list_runs(problem.name) if run.trained]
     wanted = problem.pipeline
     if wanted.cooldown is not None:
-        cooldown = timedelta(seconds=read_duration(wanted.cooldown) or 0)
+        cooldown = timedelta(seconds=read_seconds(wanted.cooldown))
         waited = min((age for age in ages if age >= timedelta()), default=cooldown)
         if waited < cooldown:
             left = _describe(cooldown - waited)

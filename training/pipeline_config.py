@@ -1,22 +1,12 @@
 """What a problem file says of its pipeline: `[pipeline]`, and the `[[behaviour]]` that a network must show."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from ekiben.contract.schema import Label
-from ekiben.contract.spellings.durations import read_duration
+from ekiben.training.durations import Duration
 from ekiben.training.source_config import Entry
-
-
-def check_duration(text: str) -> str:
-    """Return a length of time; raise ValueError unless it can be read and is above zero."""
-    if not read_duration(text):
-        raise ValueError(f"{text!r} is not a length of time, such as 6h or 7d")
-    return text
-
-
-Duration = Annotated[str, AfterValidator(check_duration)]
 
 
 class Pipeline(Entry):

@@ -1,31 +1,12 @@
 """What a problem file says of when the model is to be trained again: `[retrain]`, read by `ekiben watch`."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, FiniteFloat, StrictBool, model_validator
+from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
-from ekiben.contract.spellings.durations import read_duration
+from ekiben.training.durations import Duration
 from ekiben.training.source_config import Entry
 
-DAY_S = 86_400.0
-LONGEST_S = 3660 * DAY_S  # ten years
-
-
-def check_duration(given: Any) -> str:
-    """Return a duration such as "7d" or "12h", as it is written; raise ValueError for anything else."""
-    seconds = read_duration(given.strip()) if isinstance(given, str) else None
-    if seconds is None or not 0 < seconds <= LONGEST_S:
-        cron = "; let cron itself call `ekiben run`" if isinstance(given, str) and len(given.split()) >= 5 else ""
-        raise ValueError(f'expected a duration such as "7d" or "12h", at most ten years, got {given!r}{cron}')
-    return str(given)
-
-
-def read_seconds(duration: str) -> float:
-    """Return the seconds of a duration that was checked."""
-    return read_duration(duration.strip()) or 0.0
-
-
-Duration = Annotated[str, BeforeValidator(check_duration)]
 Count = Annotated[int, Field(strict=True, gt=0)]
 
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from ekiben.contract.spellings.durations import read_duration
 from ekiben.contract.validation import show
 from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import count
@@ -39,7 +39,7 @@ def judge_freshness(problem: ProblemConfig, table: Table, now: datetime) -> Verd
     newest = table.frame[time].max().to_pydatetime()
     newest = newest.replace(tzinfo=UTC) if newest.tzinfo is None else newest
     said = f"the newest row with a label is of {newest:%Y-%m-%d %H:%M}"
-    if now - newest > timedelta(seconds=read_duration(wanted) or 0):
+    if now - newest > timedelta(seconds=read_seconds(wanted)):
         sentence = f"{said}, longer ago than max_age = {wanted}: look why no newer ones come"
         return stop("freshness", sentence)
     if newest - now > timedelta(days=1):  # a time zone is no fault

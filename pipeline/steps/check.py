@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.contract.spellings.durations import read_duration
 from ekiben.pipeline.gates.skew import judge_schema_skew, judge_value_skew
 from ekiben.pipeline.gates.trainable import judge_readable, judge_trainable
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
@@ -14,6 +13,7 @@ from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.table import METRICS, REPORT, open_table
 from ekiben.training.checks.gate import Contract, check_contract, find_contract, report_path
 from ekiben.training.checks.report import Report
+from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table
 
@@ -24,7 +24,8 @@ OPTIONS: tuple[str, ...] = ()
 
 def find_inputs(given: Given) -> dict[str, str]:
     """Return which champion's schema the table is held against, and which tenth of `max_age` it is."""
-    oldest = read_duration(given.problem.pipeline.max_age or "")
+    max_age = given.problem.pipeline.max_age
+    oldest = read_seconds(max_age) if max_age else None
     moment = {"moment": str(int(datetime.now(UTC).timestamp() / oldest * 10))} if oldest else {}
     return find_champion_inputs(given.problem.name) | moment
 

@@ -12,7 +12,8 @@ from ekiben.pipeline.triggers.event import SENTENCE, Event, Reason
 from ekiben.pipeline.triggers.moment import Moment
 from ekiben.pipeline.triggers.seen import Seen
 from ekiben.pipeline.triggers.state import State
-from ekiben.training.retrain_config import DAY_S, Retrain, read_seconds
+from ekiben.training.durations import DAY_S, read_seconds
+from ekiben.training.retrain_config import Retrain
 
 # Why it does not begin, if it does not; equal decisions of a day are one record.
 Kind = Literal["train", "running", "cooling down", "budget", "answered", "nothing"]

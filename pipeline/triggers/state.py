@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ekiben.pipeline.triggers.event import Event
 from ekiben.pipeline.triggers.moment import Moment
-from ekiben.training.retrain_config import DAY_S
+from ekiben.training.durations import DAY_S
 
 MAX_ANSWERED = 500  # events that are remembered
 

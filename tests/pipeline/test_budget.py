@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ekiben.pipeline.budget import find_refusal
 from ekiben.pipeline.journal import begin_run, list_runs
@@ -68,3 +69,10 @@ def test_a_damaged_file_is_no_run(tmp_path: Path) -> None:
     train(1)
     (tmp_path / "data" / "pipeline" / "runs" / "half.json").write_text("{")
     assert len(list_runs("shop")) == 1
+
+
+@pytest.mark.parametrize("entry", ["cooldown", "max_age"])
+@pytest.mark.parametrize("given", ["soon", "0h", "99999999999999d", 6])
+def test_what_is_no_length_of_time_is_one_sentence(entry: str, given: object) -> None:
+    with pytest.raises(ValidationError, match="expected a duration such as"):
+        configure(**{entry: given})

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from ekiben.training.durations import read_seconds
 from ekiben.training.problem import InvalidProblem, ProblemConfig, read_problem
-from ekiben.training.retrain_config import Retrain, read_seconds
+from ekiben.training.retrain_config import Retrain
 
 PROBLEM = """name = "shop"
 source = { path = "t.csv" }
