@@ -25,6 +25,7 @@ class Finder:
     """Reads the store only where a model's folder has changed: a version is put into it whole, by renaming."""
 
     _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> str:
         """Return the digest of the version that is packed as the challenger; "" if there is none that can be read."""
@@ -32,12 +33,16 @@ class Finder:
             changed = (find_home() / "models" / name.lower()).stat().st_mtime_ns
             if self._seen.get(name, (0, ""))[0] != changed:
                 self._seen[name] = changed, _read_digest(name)
-        except (
-            Exception
-        ):  # the boundary: the store is away, or a version damaged, of which BentoML raises what it likes
-            logger.debug("%s: the challenger can't be read", name, exc_info=True)
+        except Exception as error:  # of a damaged version BentoML raises what it likes, and the store may be away
+            self._warn(name, f"{type(error).__name__}: {error}")
             return ""
         return self._seen[name][1]
+
+    def _warn(self, name: str, reason: str) -> None:
+        """Say once what is wrong, until it is something else: the store is looked at every POLL_S."""
+        if self._said.get(name) != reason:
+            self._said[name] = reason
+            logger.warning("%s: the challenger can't be read (%s)", name, reason)
 
 
 def _read_digest(name: str) -> str:
