@@ -1,6 +1,8 @@
 """One small real model, trained once, and real servers on free ports; all state in a temporary folder."""
 
+import itertools
 import os
+import random
 import shutil
 import socket
 import sqlite3
@@ -9,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,9 @@ ROWS = 20_000  # of the table: enough for every airport to be seen
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
 FEW_ROWS = 1551
 START_TIMEOUT_S = 60
+# Each test process has every so-manieth, from a place of its own: another suite may run on this machine.
+PROCESS, PROCESSES = int(os.getenv("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.getenv("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = itertools.cycle(range(20_000 + random.randrange(500) * 10 * PROCESSES + PROCESS, 32_000, PROCESSES))
 LONGEST = ("test_any_table.py", "training/test_commands.py", "test_architecture.py", "deploy/test_container.py")
 
 
@@ -208,9 +213,16 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, explain: Callabl
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing listens on and that nobody else takes before it is used.
+
+    The kernel deals its own (`ip_local_port_range`) to every connection that is made: one that it gave and that was
+    closed again may be some client's a moment later. So they come from below those, no two of them to one process.
+    """
+    while True:
+        port = next(PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("", port))
+            return port
 
 
 def run(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
