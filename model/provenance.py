@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.faults import describe_fault
 from ekiben.model.integrity import is_inside
 
 STATEMENT: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
@@ -192,7 +193,5 @@ def load_provenance(path: Path) -> Provenance:
     try:
         return Provenance.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        said = f"`{place}`: {first['msg']}" if place else first["msg"]
-        raise InvalidProvenance(f"{path} is not a provenance statement ({said}): fetch it again") from None
+        fault = describe_fault(error)
+        raise InvalidProvenance(f"{path} is not a provenance statement ({fault}): fetch it again") from None

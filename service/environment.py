@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from ekiben.contract.faults import find_fault
 from ekiben.service.settings import InvalidSettings, Settings
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
@@ -20,11 +21,10 @@ def read_settings() -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # two settings that don't go together
+        place, reason = find_fault(error)
+        if not place:  # two settings that don't go together
             raise InvalidSettings(reason) from None
-        name = str(first["loc"][0])
+        (name, *_) = place
         variable = port_variable if name == "port" else name.upper()
         raise InvalidSettings(f"{variable}={given.get(name, 'default')!r}: {reason}") from None
 

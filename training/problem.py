@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.faults import describe_fault, find_fault
 from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logged
 from ekiben.contract.schema import Label, Task
 from ekiben.contract.spellings.durations import DURATION
@@ -185,13 +186,9 @@ def read_problem(path: Path) -> ProblemConfig:
     except InvalidToml as error:
         raise InvalidProblem(str(error)) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        index = [str(part) for part in first["loc"]]
-        if index[:1] == ["source"]:
-            del index[1:2]  # which kind of source it is
-        message = first["msg"].removeprefix("Value error, ")
-        place = f"`{'.'.join(index)}`: " if index else ""
-        raise InvalidProblem(f"{path}: {place}{message[:1].lower()}{message[1:]}") from None
+        (place, _) = find_fault(error)
+        kind = 1 if place[:1] == ("source",) else None  # of source
+        raise InvalidProblem(f"{path}: {describe_fault(error, leave_out=kind)}") from None
     if isinstance(problem.source, FileSource):
         located = problem.source.model_copy(update={"path": path.parent / problem.source.path})
         return problem.model_copy(update={"source": located})

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidTable, UserError
+from ekiben.contract.faults import describe_fault
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER
 from ekiben.model.provenance import InvalidProvenance, Provenance, load_provenance
@@ -68,8 +69,8 @@ def read_problem(provenance: Provenance, path: Path) -> ProblemConfig:
     try:
         problem = ProblemConfig.model_validate(said.problem)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InvalidProvenance(f"{path} holds a problem that this version can't read (`{place}`)") from None
+        fault = describe_fault(error)
+        raise InvalidProvenance(f"{path} holds a problem that this version can't read ({fault})") from None
     if said.data.snapshot and is_kept(said.data.snapshot):
         return problem
     if said.options.log:

@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat, ValidationError
 
 from ekiben.contract.comparison.parts import Part, sum_parts
 from ekiben.contract.errors import UserError
+from ekiben.contract.faults import describe_fault
 from ekiben.contract.reference.bins import Frozen
 from ekiben.contract.schema import Target
 from ekiben.contract.text_lines import printable
@@ -76,10 +77,9 @@ def parse_comparison(content: bytes, source: str) -> Comparison:
     try:
         comparison = Comparison.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
-        sentence = f"{source} is not a comparison of `GET /monitoring/challenger` ({reason}): save it again"
+        sentence = (
+            f"{source} is not a comparison of `GET /monitoring/challenger` ({describe_fault(error)}): save it again"
+        )
         raise InvalidComparison(printable(sentence)) from None
     sizes = {name: len(names) for name, names in comparison.slices.items()}
     for part in comparison.parts:

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.faults import describe_fault
 from ekiben.contract.reference.bins import Frozen
 from ekiben.contract.reference.counting import ByName
 from ekiben.contract.reference.reference import Distribution, Reference
@@ -104,10 +105,7 @@ def parse_snapshot(content: bytes, source: str) -> Snapshot:
     try:
         return Snapshot.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
-        sentence = f"{source} is not a snapshot of `GET /monitoring` ({reason}): save it again"
+        sentence = f"{source} is not a snapshot of `GET /monitoring` ({describe_fault(error)}): save it again"
         raise InvalidSnapshot(printable(sentence)) from None
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from ekiben.contract.faults import describe_fault
 from ekiben.contract.validation import shorten
-from ekiben.pipeline.triggers.event import SENTENCE, Event, InvalidEvent, Reason, describe_fault
+from ekiben.pipeline.triggers.event import SENTENCE, Event, InvalidEvent, Reason
 
 # Of deploy/compose/alerts.yml; an alert of the live score is its user's own, for its labels come from elsewhere.
 REASONS: Mapping[str, Reason] = {"EkibenDataChanged": "drift", "EkibenScoreLow": "score"}
@@ -43,8 +44,7 @@ def read_alerts(content: bytes, model: str, instances: Collection[str]) -> list[
     try:
         payload = Payload.model_validate_json(content)
     except ValidationError as error:
-        fault = describe_fault(error).replace("not an event", "not a notification of Alertmanager, version 4", 1)
-        raise InvalidEvent(fault) from None
+        raise InvalidEvent(f"not a notification of Alertmanager, version 4: {describe_fault(error)}") from None
     fired: dict[tuple[str, Reason], list[Alert]] = {}
     for alert in payload.alerts:
         name, labels = alert.labels.get("alertname", ""), alert.labels

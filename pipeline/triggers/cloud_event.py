@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ekiben.pipeline.triggers.event import Event, InvalidEvent, check_size, describe_fault, parse_event
+from ekiben.contract.faults import describe_fault
+from ekiben.pipeline.triggers.event import Event, InvalidEvent, check_size, parse_event
 
 STRUCTURED = "application/cloudevents+json"
 TYPE = "ekiben.retrain"
@@ -63,7 +64,7 @@ def _open(content: bytes) -> Event:
     try:
         envelope = Envelope.model_validate_json(content)
     except ValidationError as error:
-        raise InvalidEvent(_say(error)) from None
+        raise InvalidEvent(f"not a CloudEvent of a training: {describe_fault(error)}") from None
     if envelope.data_base64 is None:
         return _read_data(envelope, _dump(envelope.data))
     try:
@@ -76,7 +77,7 @@ def _check(attributes: Mapping[str, str]) -> Envelope:
     try:
         return Envelope.model_validate({name: text for name, text in attributes.items() if not name.startswith("data")})
     except ValidationError as error:
-        raise InvalidEvent(_say(error)) from None
+        raise InvalidEvent(f"not a CloudEvent of a training: {describe_fault(error)}") from None
 
 
 def _read_data(envelope: Envelope, content: bytes) -> Event:
@@ -99,7 +100,3 @@ def _take_data(event: Event) -> dict[str, Any]:
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value).encode()
-
-
-def _say(error: ValidationError) -> str:
-    return describe_fault(error).replace("not an event", "not a CloudEvent of a training", 1)

@@ -10,8 +10,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ekiben.contract.errors import UserError
-from ekiben.contract.text_lines import printable
-from ekiben.contract.validation import shorten
+from ekiben.contract.faults import describe_fault
 from ekiben.training.redaction import redact
 
 MAX_BYTES = 64 * 1024  # of an event's JSON
@@ -75,7 +74,7 @@ def parse_event(content: bytes) -> Event:
     try:
         event = Event.model_validate_json(content)
     except ValidationError as error:
-        raise InvalidEvent(describe_fault(error)) from None
+        raise InvalidEvent(f"not an event: {describe_fault(error)}") from None
     check_size(event.to_json().encode())  # é may come as one byte and leave as two
     return event
 
@@ -98,12 +97,3 @@ def check_size(content: bytes) -> None:
     if len(content) > MAX_BYTES:
         advice = "name in the evidence where the rest is"
         raise InvalidEvent(f"the event has {len(content):,} bytes, more than {MAX_BYTES:,}: {advice}")
-
-
-def describe_fault(error: ValidationError) -> str:
-    """Return the first thing that is wrong with an event, in one sentence."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    where = ".".join(map(str, first["loc"]))
-    place = f"`{shorten(where)}`: " if where else ""
-    return printable(f"not an event: {place}{message[:1].lower()}{message[1:]}")

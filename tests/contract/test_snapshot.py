@@ -71,11 +71,11 @@ def test_what_does_not_go_together_is_named(other: dict[str, str], sentence: str
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "Invalid JSON"),
-        (b"\xff\xfe", "Invalid JSON"),
-        (b"[]", "Input should be an object"),
-        (snapshot().model_dump_json().replace("{", '{"\\u001b[31m": 1, ', 1).encode(), "(\\x1b[31m: Extra inputs"),
-        (b'{"kind": "another"}', "kind: Input should be 'ekiben monitoring'"),
+        (b"", "invalid JSON"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b"[]", "input should be an object"),
+        (snapshot().model_dump_json().replace("{", '{"\\u001b[31m": 1, ', 1).encode(), "(`\\x1b[31m`: extra inputs"),
+        (b'{"kind": "another"}', "`kind`: input should be 'ekiben monitoring'"),
         (snapshot(window("a", MONDAY, 1)).model_dump_json().replace("+00:00", "").replace("Z", "").encode(), "no UTC"),
         (snapshot(window("a", MONDAY, 1)).model_dump_json().replace('"rows":1', '"rows":-1').encode(), "windows.0"),
     ],

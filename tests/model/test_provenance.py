@@ -49,7 +49,7 @@ def test_what_a_newer_version_adds_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "Invalid JSON"),
+        ("{", "invalid JSON"),
         (change("_type", "https://in-toto.io/Statement/v0.1"), "`_type`"),
         (change("predicateType", "https://slsa.dev/provenance/v1"), "`predicateType`"),
         (change("subject", []), "`subject`"),

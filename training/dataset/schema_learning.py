@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ekiben.contract.category_codes import MISSING
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.faults import describe_fault
 from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Feature, Timestamp, Value
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.spellings.formats import is_clock
@@ -78,9 +79,7 @@ def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd
     try:
         return FEATURE.validate_python(learned | facts)
     except ValidationError as error:
-        first = error.errors()[0]
-        entry = ".".join(str(index) for index in first["loc"] if index != kind)
-        raise InvalidTable(f"`{column.name}`: `{entry}`: {first['msg']}") from None
+        raise InvalidTable(f"`{column.name}`: {describe_fault(error, leave_out=0)}") from None  # which kind was tried
 
 
 def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:

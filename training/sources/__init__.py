@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.contract.faults import find_fault
 from ekiben.contract.validation import show
 from ekiben.training.redaction import redact_uri
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
@@ -123,12 +124,12 @@ def _describe(table: str, spelling: Mapping[str, Any]) -> FileSource:
     try:
         return FileSource.model_validate({"path": table, **spelling})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "as_of"
-        if name in _EXAMPLES and name in spelling and first["type"] != "value_error":
+        place, message = find_fault(error)
+        name = place[0] if place else "as_of"
+        if name in _EXAMPLES and name in spelling and error.errors()[0]["type"] != "value_error":
             given = f"--{_OPTIONS[name]}: {show(str(spelling[name]))} can't be read"
             raise InvalidTable(f"{given}: write {_EXAMPLES[name]}") from None
-        raise InvalidTable(f"--{_OPTIONS.get(name, name)}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InvalidTable(f"--{_OPTIONS.get(name, name)}: {message}") from None
 
 
 def _reject_others(spelling: Mapping[str, Any], kind: str, table: str) -> None:
