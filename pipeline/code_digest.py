@@ -1,22 +1,19 @@
 """The digest of the code that a step runs: its module and all of ours that it imports, found without running them."""
 
 import ast
-import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from ekiben.training.digests import ROOT, digest_files
+
 PACKAGE = "ekiben"
-ROOT = Path(__file__).parent.parent
 
 
 @cache
 def digest_code(module: str) -> str:
     """Return the SHA-256 of a module and of all of this package's that it imports, wherever in them."""
-    digest = hashlib.sha256()
-    for name, path in sorted(find_modules(module).items()):
-        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return digest_files(find_modules(module))
 
 
 def find_modules(module: str) -> dict[str, Path]:

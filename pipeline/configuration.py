@@ -1,14 +1,11 @@
 """What a record keeps of a problem file: all that decides what is made, and no secret."""
 
-import re
 from typing import Any
 
-from ekiben.pipeline.record import digest_json
+from ekiben.training.digests import digest_json
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.redaction import redact, redact_uri
-
-TABLE = ("log", "labels", "alarmed_days")  # of the pipeline: which table it is
-_URL = re.compile(r"[A-Za-z][\w.+-]*://\S*")
+from ekiben.training.redaction import redact_json
+from ekiben.training.registry.problem_record import TABLE
 
 
 def describe_problem(problem: ProblemConfig, gated: bool) -> dict[str, Any]:
@@ -21,16 +18,4 @@ def describe_problem(problem: ProblemConfig, gated: bool) -> dict[str, Any]:
     else:
         described["pipeline"] = {name: wanted[name] for name in TABLE}
         del described["behaviour"]
-    return dict(hide(described)) | {"name": problem.name}  # by which records are found
-
-
-def hide(value: Any) -> Any:
-    """Return a value of JSON without the secrets of the URLs in it, and without those of the environment."""
-    if isinstance(value, dict):
-        return {name: hide(held) for name, held in value.items()}
-    if isinstance(value, list):
-        return [hide(held) for held in value]
-    if not isinstance(value, str):
-        return value
-    whole = redact_uri(value) if _URL.match(value) else value  # which may have blanks in its password
-    return redact(_URL.sub(lambda found: redact_uri(found[0]), whole))
+    return dict(redact_json(described)) | {"name": problem.name}  # by which records are found

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from ekiben.contract.errors import UserError
 from ekiben.pipeline.code_digest import digest_code
-from ekiben.pipeline.configuration import describe_problem, hide
+from ekiben.pipeline.configuration import describe_problem
 from ekiben.pipeline.differences import find_differences
 from ekiben.pipeline.environment import describe_machine, digest_lock
-from ekiben.pipeline.record import StepRecord, digest_json, make_key, now
+from ekiben.pipeline.record import StepRecord, make_key, now
 from ekiben.pipeline.records import (
     DamagedRecord,
     NoSuchRecord,
@@ -22,7 +22,9 @@ from ekiben.pipeline.records import (
 )
 from ekiben.pipeline.step import Given, Options, Step, describe_options
 from ekiben.pipeline.steps import STEPS
+from ekiben.training.digests import digest_json
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.redaction import redact_json
 
 
 class WrongStep(UserError):
@@ -78,7 +80,7 @@ def ask(
     configuration, chosen = describe_problem(problem, step.GATED), describe_options(options, step.OPTIONS)
     record = StepRecord(
         step=name, key=make_key(name, code, lock, configuration, chosen, inputs), after=after,
-        event=hide(event) if name == STEPS[0] else None, began=now(), ended="", code=code, lock=lock,
+        event=redact_json(event) if name == STEPS[0] else None, began=now(), ended="", code=code, lock=lock,
         machine=describe_machine(), configuration=configuration, options=chosen, inputs=inputs, outputs={},
     )  # fmt: skip
     return Asked(name, step, given, after, record)

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ekiben.pipeline.record import StepRecord, now
-from ekiben.pipeline.records import make_state, write_whole
+from ekiben.pipeline.records import make_state
+from ekiben.training.whole_file import write_whole
 
 FOLDER = "runs"
 Outcome = Literal["unfinished", "promoted", "nothing new", "stopped", "failed", "interrupted"]
@@ -65,7 +66,7 @@ class Run(BaseModel):
 
     def _keep(self, **update: Any) -> Self:
         changed = self.model_copy(update=update)
-        write_whole(make_state(FOLDER) / f"{self.id}.json", changed.model_dump_json(indent=1) + "\n")
+        write_whole(make_state(FOLDER) / f"{self.id}.json", f"{changed.model_dump_json(indent=1)}\n".encode())
         return changed
 
 

@@ -7,12 +7,12 @@ of which nothing has changed does nothing. And whoever walks back from record to
 was made of.
 """
 
-import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from ekiben.training.digests import digest_json
 
 Decision = Literal["go", "note", "stop"]
 
@@ -95,12 +95,6 @@ def make_key(
     """Return a step's key: the SHA-256 of all that decides what it makes."""
     parts = {"step": step, "code": code, "lock": lock, "configuration": configuration, "inputs": inputs}
     return digest_json(parts | {"options": options})
-
-
-def digest_json(value: Any) -> str:
-    """Return the SHA-256 of a value as JSON in one form: keys in order, no blanks."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def now() -> str:

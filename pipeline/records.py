@@ -5,7 +5,6 @@ record is written beside and renamed. Who can write these files can change both 
 mistakes, not an attacker (signing does: docs/pipeline.md).
 """
 
-import os
 import shutil
 import time
 import uuid
@@ -19,6 +18,7 @@ from ekiben.contract.errors import UserError
 from ekiben.model.integrity import digest_file
 from ekiben.pipeline.record import StepRecord
 from ekiben.training.home import DATA, find_data, make_folder
+from ekiben.training.whole_file import write_whole
 
 FORGOTTEN_S = 30 * 86_400  # an unfinished folder of a month ago belongs to nobody: a shadow may take days
 
@@ -73,7 +73,7 @@ def keep_record(record: StepRecord, made: Path | None = None) -> StepRecord:
     if made is not None:
         _replace_folder(made, find_work(record.key))
     sealed = record.seal()
-    write_whole(make_state("records") / f"{record.key}.json", sealed.model_dump_json(indent=1) + "\n")
+    write_whole(make_state("records") / f"{record.key}.json", f"{sealed.model_dump_json(indent=1)}\n".encode())
     return sealed
 
 
@@ -94,16 +94,6 @@ def unfinished_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 def list_records() -> Iterator[StepRecord]:

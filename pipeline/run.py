@@ -9,7 +9,6 @@ from ekiben.contract.errors import UserError
 from ekiben.model.store import check_writable
 from ekiben.pipeline import engine
 from ekiben.pipeline.budget import find_refusal
-from ekiben.pipeline.configuration import hide
 from ekiben.pipeline.engine import Done
 from ekiben.pipeline.journal import Outcome, Run, begin_run, find_run
 from ekiben.pipeline.lock import RunLock
@@ -17,6 +16,7 @@ from ekiben.pipeline.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Options
 from ekiben.pipeline.steps import STEPS
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.redaction import redact_json
 from ekiben.training.registry import tracking
 
 Say = Callable[[str], object]
@@ -76,7 +76,7 @@ def conduct(
     """
     check_writable()  # now rather than after an hour
     tracking.open_store(problem.name)
-    run = (find_run(problem.name, after) if after else None) or begin_run(problem.name, hide(event))
+    run = (find_run(problem.name, after) if after else None) or begin_run(problem.name, redact_json(event))
     lock = RunLock(problem.name, run.id)
     lock.acquire()
     conductor = Conductor(problem, options, run, lock, say)

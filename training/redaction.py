@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "…"
@@ -20,6 +21,7 @@ URI_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DATABASE_URL", "
 _FILE = re.compile(r"(sqlite|file):", re.IGNORECASE)  # what follows is a path: an @ in it ends no login
 _LOGIN = re.compile(r"(?P<scheme>[A-Za-z][\w.+-]*:/*|//)(?P<login>.*)@", re.DOTALL)  # to the last @, for bare @ : / ?
 _OPTION = re.compile(r"(?P<name>[^?&;#=\s]+)=(?P<value>[^&;#\s]+)")
+_URL = re.compile(r"[A-Za-z][\w.+-]*://\S*")
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 
 
@@ -41,6 +43,18 @@ def redact(message: str, *uris: str) -> str:
     for form in sorted(forms, key=len, reverse=True):
         message = message.replace(form, HIDDEN)
     return message
+
+
+def redact_json(value: Any, *uris: str) -> Any:
+    """Return a value of JSON without the secrets of these URIs, of the URLs in it and of the environment."""
+    if isinstance(value, Mapping):
+        return {redact(name, *uris): redact_json(held, *uris) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_json(held, *uris) for held in value]
+    if not isinstance(value, str):
+        return value
+    whole = redact_uri(value) if _URL.match(value) else value  # which may have blanks in its password
+    return redact(_URL.sub(lambda found: redact_uri(found[0]), whole), *uris)
 
 
 def holds_secret(uri: str) -> bool:

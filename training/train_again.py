@@ -11,11 +11,12 @@ from ekiben.contract.faults import describe_fault
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER
 from ekiben.model.provenance import InvalidProvenance, Provenance, load_provenance
+from ekiben.training.digests import digest_rooms
 from ekiben.training.home import find_home
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import HIDDEN
 from ekiben.training.registry.git import git_commit, read_patch
-from ekiben.training.registry.surroundings import describe_environment, describe_machine, digest_code
+from ekiben.training.registry.surroundings import ROOMS, describe_environment, describe_machine
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.versions.snapshots import is_kept
 
@@ -90,7 +91,7 @@ def find_differences(provenance: Provenance) -> Iterator[str]:
     """Yield in what this code, its packages and this machine differ from those that made the weights."""
     said, here = provenance.definition, describe_environment()
     source, machine = said.source, describe_machine()
-    if digest_code() != source.code:
+    if digest_rooms(*ROOMS) != source.code:
         patch = read_patch()
         where = _name_commit(git_commit(), patch.digest if patch else None)
         yield f"the code is another ({where}, not {_name_commit(source.commit, source.patch)})"

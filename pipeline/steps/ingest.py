@@ -9,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ekiben.model.integrity import digest_file
-from ekiben.pipeline.configuration import hide
 from ekiben.pipeline.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.preparation import read_with_progress
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.redaction import redact_json
 from ekiben.training.source_config import BuiltInSource, FileSource
 from ekiben.training.sources.flights import PACKAGE
 from ekiben.training.truth.folder import LABELS, ROWS
@@ -66,7 +66,7 @@ def check(given: Given, record: StepRecord) -> None:
 def write_problem(path: Path, problem: ProblemConfig) -> None:
     """Write a problem without the secrets of its source, which nobody reads again."""
     described = problem.model_dump(mode="json", exclude_unset=True, exclude={"pipeline", "behaviour"})
-    path.write_text(json.dumps(hide(described), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(redact_json(described), indent=1) + "\n", encoding="utf-8")
 
 
 def _find_files(root: Path) -> list[Path]:

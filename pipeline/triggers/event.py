@@ -4,14 +4,14 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.faults import describe_fault
-from ekiben.training.redaction import redact
+from ekiben.training.redaction import redact_json
 
 MAX_BYTES = 64 * 1024  # of an event's JSON
 Reason = Literal["manual", "schedule", "new rows", "new labels", "drift", "score"]
@@ -81,15 +81,7 @@ def parse_event(content: bytes) -> Event:
 
 def redact_event(event: Event) -> Event:
     """Return the event without the secrets of the environment in its evidence: it is stored, logged and passed on."""
-    return event.model_copy(update={"evidence": _redact(event.evidence)})
-
-
-def _redact(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {redact(name): _redact(held) for name, held in value.items()}
-    return [_redact(held) for held in value] if isinstance(value, list) else value
+    return event.model_copy(update={"evidence": redact_json(event.evidence)})
 
 
 def check_size(content: bytes) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ekiben.pipeline.configuration import describe_problem, hide
+from ekiben.pipeline.configuration import describe_problem
 from ekiben.training.problem import ProblemConfig
 
 SECRET = "s3cr3t-word"
@@ -38,6 +38,3 @@ def test_secrets_of_urls_and_of_the_environment_are_hidden(monkeypatch: pytest.M
     assert recorded["pipeline"]["services"] == ["http://…@a:8080", "http://b:8080"]
     assert recorded["pipeline"]["log"] == "s3://…@logs"
     assert recorded["name"] == "shop"
-    assert hide({"said": [f"with {SECRET} # twice"]}) == {"said": ["with … # twice"]}
-    assert hide("https://u:pw word@a/x") == "https://…@a/x"
-    assert hide("from https://u:pw@a/x, and https://tok@b/y") == "from https://…@a/x, and https://…@b/y"

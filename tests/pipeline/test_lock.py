@@ -70,7 +70,7 @@ def test_another_process_of_the_same_run_is_refused_while_the_first_lives(free: 
 def test_a_full_disk_keeps_no_lock(written: int, new_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     left = iter(range(written))
 
-    def write(path: Path, text: str) -> None:
+    def write(path: Path, content: bytes) -> None:
         if next(left, None) is None:
             raise OSError(errno.ENOSPC, "No space left on device")
 

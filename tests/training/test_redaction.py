@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.redaction import redact, redact_json, redact_uri
 from ekiben.training.registry import store, tracking
 from ekiben.training.source_config import SqlSource
 from ekiben.training.sources import find_source, open_source
@@ -239,3 +239,12 @@ def test_not_even_a_traceback_shows_a_secret() -> None:
     done = run("-c", broken, uri, fails=True)
     assert "KeyError: 'postgresql://…@host/x'" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_json_is_redacted_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    assert redact_json({"said": [f"with {SECRET} # twice", 3, None]}) == {"said": ["with … # twice", 3, None]}
+    assert redact_json({SECRET: {"b": (True,)}}) == {"…": {"b": [True]}}
+    assert redact_json("https://u:pw word@a/x") == "https://…@a/x"
+    assert redact_json("from https://u:pw@a/x, and https://tok@b/y") == "from https://…@a/x, and https://…@b/y"
+    assert redact_json(["ann:pw@host"], "postgresql://ann:pw@host/x") == ["…@host"]

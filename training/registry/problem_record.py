@@ -1,15 +1,14 @@
 """The problem file as a record that may be read by anybody: as JSON, without secrets."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.redaction import redact_json, redact_uri
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources.sql.address import withhold_secrets
 
 UNRECORDED = {"retrain", "behaviour"}  # weights don't depend on when a run begins, nor on what gates ask for
-TABLE = {"log", "labels", "alarmed_days"}  # of the pipeline: which table it is
+TABLE = ("log", "labels", "alarmed_days")  # of the pipeline: which table it is
 
 
 def describe_problem(problem: ProblemConfig) -> dict[str, Any]:
@@ -22,20 +21,11 @@ def describe_problem(problem: ProblemConfig) -> dict[str, Any]:
         kept = {name: value for name, value in said.pop("pipeline").items() if name in TABLE}
         logged = {name: redact_uri(value) if isinstance(value, str) else value for name, value in kept.items()}
         said |= {"pipeline": logged} if logged else {}
-    source, secrets = problem.source, list[str]()
+    source = problem.source
     if isinstance(source, FileSource):
         said["source"]["path"] = str(source.path.resolve())
-    if isinstance(source, SqlSource):
-        said["source"]["url"] = withhold_secrets(source.url)
-        secrets = [source.url] if said["source"]["url"] != source.url else []
-    recorded: dict[str, Any] = _redact(said, secrets)
-    return recorded
-
-
-def _redact(value: Any, uris: Sequence[str]) -> Any:
-    """Return JSON with no secret of these URIs or of the environment in any of its strings."""
-    if isinstance(value, str):
-        return redact(value, *uris)
-    if isinstance(value, Mapping):
-        return {name: _redact(one, uris) for name, one in value.items()}
-    return [_redact(one, uris) for one in value] if isinstance(value, list) else value
+    if not isinstance(source, SqlSource):
+        return dict(redact_json(said))
+    url = withhold_secrets(source.url)  # in which the names of variables stay
+    recorded = dict(redact_json(said, *([source.url] if url != source.url else [])))
+    return recorded | {"source": recorded["source"] | {"url": url}}

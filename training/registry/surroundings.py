@@ -1,18 +1,16 @@
 """What a training run stands on: the code, what is installed, and the machine."""
 
-import hashlib
 import os
 import platform
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from ekiben.contract.version import VERSION
 from ekiben.model.integrity import digest_file
 from ekiben.model.provenance import Environment, Machine, Source
+from ekiben.training.digests import ROOT, digest_rooms
 from ekiben.training.registry.git import UNKNOWN, Patch
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements" / "training.txt"  # a wheel has none
 ROOMS = ("contract", "model", "training")  # whose modules weights depend on
 # Which of TensorFlow's kernels run, in which order they add, and on how many threads.
@@ -26,17 +24,12 @@ VARIABLES = (
 def describe_source(commit: str, patch: Patch | None, kept: bool) -> Source:
     """Return which code ran; `kept` says whether the patch is an artifact of the run."""
     return Source(
-        commit=commit, patch=patch.digest if patch else None, patch_kept=kept, version=VERSION, code=digest_code()
+        commit=commit,
+        patch=patch.digest if patch else None,
+        patch_kept=kept,
+        version=VERSION,
+        code=digest_rooms(*ROOMS),
     )
-
-
-@cache
-def digest_code() -> str:
-    """Return the SHA-256 of the modules that weights depend on: also where no commit says which they are."""
-    digest = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
-        digest.update(f"{path.relative_to(ROOT).as_posix()} {digest_file(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def describe_environment() -> Environment:

@@ -7,7 +7,6 @@ reading them. The order of columns does not matter: the problem file gives it.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ekiben.training.digests import digest_json
 from ekiben.training.versions.columns import TypedColumn
 
 GROUP_ROWS = 65_536
@@ -91,12 +91,6 @@ def digest_values(values: pa.Array) -> str:
     else:
         hashed.update(_to_numbers(values))
     return hashed.hexdigest()
-
-
-def digest_json(value: Any) -> str:
-    """Return the digest of what JSON can hold, whatever the order of keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _to_numbers(values: pa.Array) -> bytes:

@@ -6,7 +6,6 @@ That is another folder, or S3, Google's or Azure's storage where fsspec and its 
 import fcntl
 import importlib
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from ekiben.contract.errors import UserError
 from ekiben.training.home import find_data
 from ekiben.training.redaction import redact, redact_uri
+from ekiben.training.whole_file import write_whole
 
 VARIABLE = "EKIBEN_TABLES"
 TABLES = "tables"
@@ -66,17 +66,10 @@ class LocalFolder:
 
     def write(self, name: str, content: bytes) -> None:
         path = self._path / name
-        unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # else a name may outlive its bytes where the power fails
-            unfinished.replace(path)
+            write_whole(path, content)
         except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
             room = f"make room, remove tables with `ekiben data prune`, or set {VARIABLE} to another folder"
             raise TablesUnusable(f"the table can't be kept in {self._path} ({error.strerror}): {room}") from None
 

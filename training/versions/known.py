@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ekiben.contract.errors import UserError
+from ekiben.training.digests import digest_json, digest_rooms
 from ekiben.training.home import find_data
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import Source
@@ -30,7 +30,7 @@ from ekiben.training.sources.json_records import JsonRecords
 from ekiben.training.sources.lake import LakeTable
 from ekiben.training.sources.parquet.parquet import ParquetFiles
 from ekiben.training.sources.sheet import Sheet
-from ekiben.training.versions.digest import GROUP_ROWS, Fingerprint, Group, digest_json
+from ekiben.training.versions.digest import GROUP_ROWS, Fingerprint, Group
 from ekiben.training.versions.folder import TABLES, LocalFolder
 
 INDEX = "known"
@@ -79,7 +79,7 @@ def observe(problem: ProblemConfig, source: Source) -> Reading | None:
     paths = list_files(source)
     schema = str(source.schema) if isinstance(source, ParquetFiles | LakeTable) else ""
     libraries = [importlib.metadata.version(name) for name in LIBRARIES]
-    way = digest_json([problem.model_dump(mode="json"), list(source.columns), schema, digest_code(), libraries])
+    way = digest_json([problem.model_dump(mode="json"), list(source.columns), schema, digest_rooms(*ROOMS), libraries])
     try:
         pieces = tuple(map(describe_file, paths))
         rows = [parquet.read_metadata(path).num_rows for path in paths] if len(paths) > 1 else [0]
@@ -148,16 +148,6 @@ def describe_file(path: Path) -> Piece:
         ends = hashlib.sha256(start + file.read(ENDS_BYTES)).hexdigest()
     changed = (status.st_mtime_ns, status.st_ctime_ns)
     return Piece(path=str(path.resolve()), inode=status.st_ino, bytes=status.st_size, changed_ns=changed, ends=ends)
-
-
-@cache
-def digest_code() -> str:
-    """Return the digest of the code that reads a table."""
-    root = Path(__file__).resolve().parents[2]
-    hashed = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (root / room).rglob("*.py")):
-        hashed.update(hashlib.sha256(path.read_bytes()).digest())
-    return hashed.hexdigest()
 
 
 def is_full(group: Group) -> bool:

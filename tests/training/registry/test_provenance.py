@@ -9,13 +9,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import InvalidTable
+from ekiben.training.digests import digest_rooms
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import git
 from ekiben.training.registry.git import Patch, read_patch
 from ekiben.training.registry.patch_keeping import keep_patch
 from ekiben.training.registry.problem_record import describe_problem
 from ekiben.training.registry.provenance import check_digest
-from ekiben.training.registry.surroundings import describe_environment, describe_machine, digest_code
+from ekiben.training.registry.surroundings import ROOMS, describe_environment, describe_machine
 from ekiben.training.tables.read import Table
 
 SECRET = "s3cr3t-word"
@@ -147,7 +148,7 @@ def test_what_is_installed_and_the_machine_are_described(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     environment, machine = describe_environment(), describe_machine()
     assert environment.packages["pydantic"]
-    assert len(environment.lock or "") == len(digest_code()) == 64
+    assert len(environment.lock or "") == len(digest_rooms(*ROOMS)) == 64
     assert machine.variables["OMP_NUM_THREADS"] == "1"
     assert SECRET not in machine.model_dump_json()
     assert machine.cpu
