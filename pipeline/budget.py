@@ -5,7 +5,7 @@ Only runs that fitted a network count: one that a gate stopped before, or of whi
 
 from datetime import UTC, datetime, timedelta
 
-from ekiben.pipeline.journal import list_runs
+from ekiben.pipeline.records.journal import list_runs
 from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
 

@@ -82,7 +82,7 @@ def runs(options: argparse.Namespace) -> int:
     """List the runs."""
 
     def do() -> int:
-        from ekiben.pipeline.listing import list_as
+        from ekiben.pipeline.records.listing import list_as
         from ekiben.training.problem import load_problem
 
         print(list_as(options.format, load_problem(options.problem).name))
@@ -122,7 +122,7 @@ def _read_options(options: argparse.Namespace) -> "Options":
 
 def _read_event(text: str | None, model: str) -> dict[str, Any] | None:
     """Return what started a run, as it was given; raise a UserError unless it is an event of this model."""
-    from ekiben.pipeline.triggers.event import InvalidEvent, parse_event
+    from ekiben.pipeline.triggers.events.event import InvalidEvent, parse_event
 
     if text is None:
         return None

@@ -6,12 +6,11 @@ from importlib import import_module
 from typing import Any, cast
 
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.code_digest import digest_code
-from ekiben.pipeline.configuration import describe_problem
-from ekiben.pipeline.differences import find_differences
-from ekiben.pipeline.environment import describe_machine, digest_lock
-from ekiben.pipeline.record import StepRecord, make_key, now
-from ekiben.pipeline.records import (
+from ekiben.pipeline.records.code_digest import digest_code
+from ekiben.pipeline.records.configuration import describe_problem
+from ekiben.pipeline.records.differences import find_differences
+from ekiben.pipeline.records.environment import describe_machine, digest_lock
+from ekiben.pipeline.records.keeping import (
     DamagedRecord,
     NoSuchRecord,
     check_outputs,
@@ -20,6 +19,7 @@ from ekiben.pipeline.records import (
     read_record,
     unfinished_folder,
 )
+from ekiben.pipeline.records.record import StepRecord, make_key, now
 from ekiben.pipeline.step import Given, Options, Step, describe_options
 from ekiben.pipeline.steps import STEPS
 from ekiben.training.digests import digest_json

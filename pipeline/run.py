@@ -10,9 +10,9 @@ from ekiben.model.store import check_writable
 from ekiben.pipeline import engine
 from ekiben.pipeline.budget import find_refusal
 from ekiben.pipeline.engine import Done
-from ekiben.pipeline.journal import Outcome, Run, begin_run, find_run
 from ekiben.pipeline.lock import RunLock
-from ekiben.pipeline.record import StepRecord, Verdict, stop
+from ekiben.pipeline.records.journal import Outcome, Run, begin_run, find_run
+from ekiben.pipeline.records.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Options
 from ekiben.pipeline.steps import STEPS
 from ekiben.training.problem import ProblemConfig

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from ekiben.pipeline.record import StepRecord, Verdict
-from ekiben.pipeline.records import find_work
+from ekiben.pipeline.records.keeping import find_work
+from ekiben.pipeline.records.record import StepRecord, Verdict
 from ekiben.training.problem import ProblemConfig
 
 

@@ -21,9 +21,9 @@ import pytest
 from ekiben.commands.__main__ import main
 from ekiben.model.store import find_model, open_stored, read_latest
 from ekiben.monitoring.commands import ALARM
-from ekiben.pipeline.journal import list_runs
-from ekiben.pipeline.records import read_record
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.records.journal import list_runs
+from ekiben.pipeline.records.keeping import read_record
+from ekiben.pipeline.triggers.events.event import Event
 from ekiben.pipeline.triggers.moment import read_now
 from ekiben.pipeline.triggers.rules import find_events
 from ekiben.pipeline.triggers.starting import build_lookout

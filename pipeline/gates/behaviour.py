@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.answers import score_classes
 from ekiben.contract.schema import Target
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.pipeline_config import Behaviour
 from ekiben.training.wording import quote
 

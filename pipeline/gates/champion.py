@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ekiben.contract.answers import SMALLEST_PROBABILITY, score_classes
 from ekiben.contract.schema import Target
 from ekiben.pipeline.gates.bootstrap import Increase, estimate_increase
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.evaluate.slices import cut
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.wording import quote

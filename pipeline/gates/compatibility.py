@@ -2,7 +2,7 @@
 
 from ekiben.contract.compatibility import find_differences, read_spans
 from ekiben.contract.schema import Schema
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.checks.gate import Contract
 
 GATE = "compatibility"

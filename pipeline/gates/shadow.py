@@ -9,7 +9,7 @@ from ekiben.contract.comparison.comparison_text import describe_decision
 from ekiben.contract.comparison.judgement import Judgement
 from ekiben.contract.errors import UserError
 from ekiben.monitoring.comparison import judge_sources
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 
 GATE = "shadow"
 POLL_S = 30.0

@@ -1,6 +1,6 @@
 """Skew: does the table contradict the champion's schema, and have its values moved?"""
 
-from ekiben.pipeline.record import Verdict, go, note, stop
+from ekiben.pipeline.records.record import Verdict, go, note, stop
 from ekiben.training.checks.gate import Contract, report_path
 from ekiben.training.checks.report import Report
 from ekiben.training.tables.read import Table

@@ -1,7 +1,7 @@
 """Can the table be read as the problem says, and is there something to learn?"""
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.checks.gate import reject_unparseable
 from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig

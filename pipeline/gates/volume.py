@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ekiben.contract.validation import show
-from ekiben.pipeline.record import Verdict, go, stop
+from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table

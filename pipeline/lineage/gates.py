@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ekiben.model.provenance import Provenance
 from ekiben.pipeline.lineage.link import Link
-from ekiben.pipeline.record import StepRecord
-from ekiben.pipeline.records import DamagedRecord, NoSuchRecord, find_folder, read_record
+from ekiben.pipeline.records.keeping import DamagedRecord, NoSuchRecord, find_folder, read_record
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.training.wording import count
 
 

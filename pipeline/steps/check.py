@@ -7,7 +7,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.pipeline.gates.skew import judge_schema_skew, judge_value_skew
 from ekiben.pipeline.gates.trainable import judge_readable, judge_trainable
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
-from ekiben.pipeline.record import StepRecord, Verdict, stop
+from ekiben.pipeline.records.record import StepRecord, Verdict, stop
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.table import METRICS, REPORT, open_table

@@ -7,7 +7,7 @@ import mlflow
 import numpy as np
 
 from ekiben.model.training_scores import EVALUATION_FILE
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.table import prepare_table
 from ekiben.pipeline.steps.train import NETWORK

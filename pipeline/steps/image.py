@@ -10,8 +10,8 @@ from ekiben.deploy.image.bento import BENTOFILE
 from ekiben.deploy.image.locks import LOCKS
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
 from ekiben.model.integrity import digest_file
-from ekiben.pipeline.image_replay import build_elsewhere
-from ekiben.pipeline.record import StepRecord, go, stop
+from ekiben.pipeline.gates.image_replay import build_elsewhere
+from ekiben.pipeline.records.record import StepRecord, go, stop
 from ekiben.pipeline.step import Given, Made
 
 BUILDS_ON = ("pack",)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ekiben.model.integrity import digest_file
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.training.checks.gate import find_contract

@@ -9,7 +9,7 @@ from ekiben.contract.errors import UserError
 from ekiben.model.provenance import Definition, GateResult
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.evaluate import load_trained
 from ekiben.pipeline.steps.table import prepare_table

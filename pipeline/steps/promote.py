@@ -1,7 +1,7 @@
 """Makes the version the champion: every gate before it let it pass."""
 
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.record import StepRecord, go, stop
+from ekiben.pipeline.records.record import StepRecord, go, stop
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
 from ekiben.training.registry import tracking

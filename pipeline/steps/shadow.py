@@ -1,7 +1,7 @@
 """Lets the version answer in the champion's shadow, and asks services what came of it; only where they are named."""
 
 from ekiben.pipeline.gates.shadow import GATE, Pair, judge_shadow
-from ekiben.pipeline.record import StepRecord, go
+from ekiben.pipeline.records.record import StepRecord, go
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import NONE, find_champion_inputs, find_champion_version
 from ekiben.pipeline.steps.pack import MANIFEST

@@ -7,7 +7,7 @@ from typing import Any
 import mlflow
 
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made, describe_options
 from ekiben.pipeline.steps.ingest import TABLE
 from ekiben.pipeline.steps.table import METRICS, REPORT, prepare_table

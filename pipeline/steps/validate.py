@@ -9,7 +9,7 @@ from ekiben.contract.encoding import Encoder
 from ekiben.pipeline.gates.behaviour import judge_behaviour
 from ekiben.pipeline.gates.champion import GATE, judge_champion
 from ekiben.pipeline.gates.compatibility import judge_compatibility
-from ekiben.pipeline.record import StepRecord, Verdict, go, note
+from ekiben.pipeline.records.record import StepRecord, Verdict, go, note
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.evaluate import ANSWERS, load_network

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ekiben.monitoring.canary.commands import read_duration_s
 
 if TYPE_CHECKING:
-    from ekiben.pipeline.triggers.listening import Listener
+    from ekiben.pipeline.triggers.events.listening import Listener
     from ekiben.pipeline.triggers.watcher import Watcher
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -129,7 +129,7 @@ def _listen(options: argparse.Namespace, watcher: "Watcher") -> "Listener | None
     if not options.listen:
         return None
     from ekiben.contract.errors import UserError
-    from ekiben.pipeline.triggers.listening import Listener
+    from ekiben.pipeline.triggers.events.listening import Listener
     from ekiben.pipeline.triggers.run import TOKEN
     from ekiben.pipeline.triggers.starting import list_instances
 

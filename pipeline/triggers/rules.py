@@ -8,9 +8,9 @@ from pydantic import JsonValue
 
 from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import shorten
-from ekiben.pipeline.triggers.event import SENTENCE, Event, Reason
+from ekiben.pipeline.triggers.events.event import SENTENCE, Event, Reason
+from ekiben.pipeline.triggers.looking.seen import Seen
 from ekiben.pipeline.triggers.moment import Moment
-from ekiben.pipeline.triggers.seen import Seen
 from ekiben.pipeline.triggers.state import State
 from ekiben.training.durations import DAY_S, read_seconds
 from ekiben.training.retrain_config import Retrain

@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
 
 TOKEN = "WATCH_TOKEN"  # the watcher's, which is nobody else's business
 GO, ERROR, STOP, INTERRUPTED = 0, 1, 3, 130  # exit codes of `ekiben run`

@@ -36,11 +36,11 @@ def build_lookout(problem: ProblemConfig, rules: Retrain, services: Sequence[str
         raise NothingToWatch("`retrain.drift` needs the services whose alarms count: name each with --service")
     row_log = source = None
     if rules.new_labels or rules.score:
-        from ekiben.pipeline.triggers.row_log import RowLog  # metrics and Arrow: seconds
+        from ekiben.pipeline.triggers.looking.row_log import RowLog  # metrics and Arrow: seconds
 
         row_log = RowLog(_find_folder(log), problem.name)
     if rules.new_rows:
-        from ekiben.pipeline.triggers.source_rows import RowCount
+        from ekiben.pipeline.triggers.looking.source_rows import RowCount
 
         source = RowCount(problem.source)
     return Lookout(problem, rules, list(dict.fromkeys(services)), row_log, source)

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
 from ekiben.pipeline.triggers.moment import Moment
 from ekiben.training.durations import DAY_S
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from ekiben.contract.errors import UserError
 from ekiben.contract.text_lines import printable
 from ekiben.pipeline.triggers.decisions import TIME
+from ekiben.pipeline.triggers.looking.seen import Alarm, LiveScore, Seen
+from ekiben.pipeline.triggers.looking.services import find_alarms
 from ekiben.pipeline.triggers.run import ERROR
-from ekiben.pipeline.triggers.seen import Alarm, LiveScore, Seen
-from ekiben.pipeline.triggers.services import find_alarms
 from ekiben.pipeline.triggers.watcher import Watcher
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact
 from ekiben.training.retrain_config import Retrain
 
 if TYPE_CHECKING:
-    from ekiben.pipeline.triggers.row_log import RowLog
-    from ekiben.pipeline.triggers.source_rows import RowCount
+    from ekiben.pipeline.triggers.looking.row_log import RowLog
+    from ekiben.pipeline.triggers.looking.source_rows import RowCount
 
 
 @dataclass

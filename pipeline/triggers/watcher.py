@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.triggers.event import Event, redact_event
+from ekiben.pipeline.triggers.events.event import Event, redact_event
+from ekiben.pipeline.triggers.looking.seen import Seen
 from ekiben.pipeline.triggers.memory import Memory
 from ekiben.pipeline.triggers.moment import Moment, read_now
 from ekiben.pipeline.triggers.rules import Decision, choose, find_events, show_seconds
 from ekiben.pipeline.triggers.run import GO, STOP, RunningChild, describe_code
-from ekiben.pipeline.triggers.seen import Seen
 from ekiben.pipeline.triggers.state import State
 from ekiben.training.retrain_config import Retrain
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ekiben.commands.__main__ import main
-from ekiben.pipeline.journal import Run, list_runs
+from ekiben.pipeline.records.journal import Run, list_runs
 from ekiben.pipeline.steps import STEPS
 from tests.conftest import stores_in, using_stores
 

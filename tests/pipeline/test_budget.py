@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from ekiben.pipeline.budget import find_refusal
-from ekiben.pipeline.journal import begin_run, list_runs
+from ekiben.pipeline.records.journal import begin_run, list_runs
 from ekiben.training.problem import ProblemConfig
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

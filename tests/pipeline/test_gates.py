@@ -19,7 +19,7 @@ from ekiben.pipeline.gates.champion import judge_champion
 from ekiben.pipeline.gates.compatibility import judge_compatibility
 from ekiben.pipeline.gates.shadow import Pair, judge_shadow
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
-from ekiben.pipeline.record import Verdict
+from ekiben.pipeline.records.record import Verdict
 from ekiben.training.checks.gate import Contract
 from ekiben.training.pipeline_config import Behaviour
 from ekiben.training.problem import ProblemConfig

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ekiben.pipeline import journal
 from ekiben.pipeline import lock as locking
 from ekiben.pipeline.lock import STALE_S, RunBusy, RunLock, RunLost
 from ekiben.pipeline.process import Process, find_process
+from ekiben.pipeline.records import journal
 from ekiben.pipeline.run import conduct
 from ekiben.pipeline.step import Options
 from ekiben.training.problem import load_problem

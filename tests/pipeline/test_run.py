@@ -17,8 +17,8 @@ from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.model.store import find_model
 from ekiben.pipeline import engine
 from ekiben.pipeline import lock as locking
-from ekiben.pipeline.image_replay import replay
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.gates.image_replay import replay
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.steps import promote
 from ekiben.training.registry import tracking
 from tests.conftest import Server, wait_until

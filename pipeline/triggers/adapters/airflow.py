@@ -8,7 +8,7 @@ gives for `AIRFLOW_USERNAME` and `AIRFLOW_PASSWORD`.
 import sys
 
 from ekiben.pipeline.triggers.adapters.calls import EngineFailed, call, read_setting, run
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
 
 
 def create_asset_event(event: Event) -> str:

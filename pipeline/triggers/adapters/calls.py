@@ -12,7 +12,7 @@ import httpx
 from ekiben.contract.errors import UserError
 from ekiben.contract.text_lines import printable
 from ekiben.contract.validation import shorten
-from ekiben.pipeline.triggers.event import Event, parse_event
+from ekiben.pipeline.triggers.events.event import Event, parse_event
 from ekiben.training import process
 from ekiben.training.redaction import redact, redact_uri
 

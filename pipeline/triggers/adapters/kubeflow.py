@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from ekiben.pipeline.triggers.adapters.calls import EngineFailed, call, read_setting, run
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
 
 
 def create_run(event: Event) -> str:

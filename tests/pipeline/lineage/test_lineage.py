@@ -17,8 +17,8 @@ from ekiben.deploy.image import inspect
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, PROVENANCE_FILE
 from ekiben.model.provenance import load_provenance
 from ekiben.pipeline.lineage.link import Link
-from ekiben.pipeline.record import StepRecord, go, make_key
-from ekiben.pipeline.records import find_folder, keep_record
+from ekiben.pipeline.records.keeping import find_folder, keep_record
+from ekiben.pipeline.records.record import StepRecord, go, make_key
 from ekiben.training.registry.patch_keeping import PATCH_FILE
 from ekiben.training.registry.publishing import publish_package
 from tests.conftest import serve, wait_until

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
 from ekiben.pipeline.triggers.memory import Memory
 from ekiben.pipeline.triggers.moment import Moment
 from ekiben.pipeline.triggers.watcher import Watcher

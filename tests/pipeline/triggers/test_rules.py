@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events.event import Event
+from ekiben.pipeline.triggers.looking.seen import Alarm, LiveScore, Seen
 from ekiben.pipeline.triggers.moment import Moment, read_now
 from ekiben.pipeline.triggers.rules import Kind, choose, decide, find_events, show_seconds
-from ekiben.pipeline.triggers.seen import Alarm, LiveScore, Seen
 from ekiben.pipeline.triggers.state import State
 from ekiben.training.retrain_config import Retrain, ScoreBound
 from tests.pipeline.triggers.recorded_runs import Clock, make_event

@@ -15,8 +15,8 @@ import pytest
 
 from ekiben.commands.__main__ import main
 from ekiben.pipeline.triggers.commands import read_address
-from ekiben.pipeline.triggers.listening import Listener
-from ekiben.pipeline.triggers.row_log import RowLog
+from ekiben.pipeline.triggers.events.listening import Listener
+from ekiben.pipeline.triggers.looking.row_log import RowLog
 from ekiben.pipeline.triggers.starting import list_instances
 from tests.conftest import ROOT, wait_until
 from tests.pipeline.triggers.recorded_runs import RecordedRuns

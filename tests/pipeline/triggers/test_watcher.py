@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ekiben.pipeline.triggers.looking.seen import Seen
 from ekiben.pipeline.triggers.memory import Memory
-from ekiben.pipeline.triggers.seen import Seen
 from ekiben.pipeline.triggers.watcher import Watcher, WrongModel
 from tests.conftest import wait_until
 from tests.pipeline.triggers.recorded_runs import Clock, RecordedRuns, make_event, make_watcher

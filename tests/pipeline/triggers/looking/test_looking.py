@@ -18,11 +18,11 @@ import pytest
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.reference.reference import REFERENCE_FILE
 from ekiben.contract.schema import Target
-from ekiben.pipeline.triggers import row_log as module
-from ekiben.pipeline.triggers.row_log import RowLog, is_time, score_latest
-from ekiben.pipeline.triggers.seen import LiveScore
-from ekiben.pipeline.triggers.services import find_alarms
-from ekiben.pipeline.triggers.source_rows import RowCount
+from ekiben.pipeline.triggers.looking import row_log as module
+from ekiben.pipeline.triggers.looking.row_log import RowLog, is_time, score_latest
+from ekiben.pipeline.triggers.looking.seen import LiveScore
+from ekiben.pipeline.triggers.looking.services import find_alarms
+from ekiben.pipeline.triggers.looking.source_rows import RowCount
 from ekiben.training.retrain_config import ScoreBound
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
 from ekiben.training.truth.folder import InvalidLog, open_folder

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ekiben.pipeline.configuration import describe_problem
+from ekiben.pipeline.records.configuration import describe_problem
 from ekiben.training.problem import ProblemConfig
 
 SECRET = "s3cr3t-word"

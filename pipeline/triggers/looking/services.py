@@ -8,7 +8,7 @@ from ekiben.contract.reference.alarms.alarm_text import describe_finding
 from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.monitoring.drift import judge_sources
 from ekiben.monitoring.sources import read_snapshots
-from ekiben.pipeline.triggers.seen import Alarm
+from ekiben.pipeline.triggers.looking.seen import Alarm
 from ekiben.training.redaction import redact_uri
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ekiben.pipeline.record import StepRecord, now
-from ekiben.pipeline.records import make_state
+from ekiben.pipeline.records.keeping import make_state
+from ekiben.pipeline.records.record import StepRecord, now
 from ekiben.training.whole_file import write_whole
 
 FOLDER = "runs"

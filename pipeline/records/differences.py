@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ekiben.pipeline.record import StepRecord
-from ekiben.pipeline.records import list_records
+from ekiben.pipeline.records.keeping import list_records
+from ekiben.pipeline.records.record import StepRecord
 
 SHORT = 12  # characters of a digest that tell two apart
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ekiben.contract.faults import describe_fault
-from ekiben.pipeline.triggers.event import Event, InvalidEvent, check_size, parse_event
+from ekiben.pipeline.triggers.events.event import Event, InvalidEvent, check_size, parse_event
 
 STRUCTURED = "application/cloudevents+json"
 TYPE = "ekiben.retrain"

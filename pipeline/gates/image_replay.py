@@ -1,7 +1,8 @@
 """Builds the image of one version, starts it, and asks it for the golden answers, in a process of its own.
 
-`python -m ekiben.pipeline.image_replay NAME VERSION TAG [OPTION …]` with BENTOML_HOME an empty folder: the version is
-the only model there, and so the one that the image gets, whichever is the champion. It prints the largest difference.
+`python -m ekiben.pipeline.gates.image_replay NAME VERSION TAG [OPTION …]` with BENTOML_HOME an empty folder: the
+version is the only model there, and so the one that the image gets, whichever is the champion. It prints the largest
+difference.
 """
 
 import contextlib
@@ -120,7 +121,7 @@ def _find_port() -> int:
 
 def build_elsewhere(name: str, version: str, tag: str, options: Sequence[str], home: Path) -> float:
     """Do all this in a process whose BentoML store is this folder, and return the difference; raise ImageSilent."""
-    command = [sys.executable, "-m", "ekiben.pipeline.image_replay", name, version, tag, *options]
+    command = [sys.executable, "-m", "ekiben.pipeline.gates.image_replay", name, version, tag, *options]
     done = subprocess.run(command, env=os.environ | {"BENTOML_HOME": str(home)}, stdout=subprocess.PIPE, text=True)
     shutil.rmtree(home, ignore_errors=True)
     if done.returncode:

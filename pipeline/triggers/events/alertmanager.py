@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 
 from ekiben.contract.faults import describe_fault
 from ekiben.contract.validation import shorten
-from ekiben.pipeline.triggers.event import SENTENCE, Event, InvalidEvent, Reason
+from ekiben.pipeline.triggers.events.event import SENTENCE, Event, InvalidEvent, Reason
 
 # Of deploy/compose/alerts.yml; an alert of the live score is its user's own, for its labels come from elsewhere.
 REASONS: Mapping[str, Reason] = {"EkibenDataChanged": "drift", "EkibenScoreLow": "score"}

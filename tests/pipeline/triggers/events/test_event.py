@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekiben.pipeline.triggers.cloud_event import STRUCTURED, read_event, to_binary, to_structured
-from ekiben.pipeline.triggers.event import MAX_BYTES, InvalidEvent, parse_event, redact_event
+from ekiben.pipeline.triggers.events.cloud_event import STRUCTURED, read_event, to_binary, to_structured
+from ekiben.pipeline.triggers.events.event import MAX_BYTES, InvalidEvent, parse_event, redact_event
 from tests.pipeline.triggers.recorded_runs import NOON, make_event
 
 PLAIN = {"model": "shop", "reason": "new rows"}

@@ -13,7 +13,7 @@ from pyarrow import ArrowException, parquet
 
 from ekiben.contract.schema import Target
 from ekiben.model.store import find_model, open_stored
-from ekiben.pipeline.triggers.seen import LiveScore
+from ekiben.pipeline.triggers.looking.seen import LiveScore
 from ekiben.training.evaluate import score
 from ekiben.training.retrain_config import ScoreBound
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder

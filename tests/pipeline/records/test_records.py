@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ekiben.pipeline import code_digest, environment
-from ekiben.pipeline.code_digest import digest_code, find_modules
-from ekiben.pipeline.record import StepRecord, make_key
-from ekiben.pipeline.records import (
+from ekiben.pipeline.records import code_digest, environment
+from ekiben.pipeline.records.code_digest import digest_code, find_modules
+from ekiben.pipeline.records.keeping import (
     DamagedRecord,
     NoSuchRecord,
     check_outputs,
@@ -20,6 +19,7 @@ from ekiben.pipeline.records import (
     read_record,
     unfinished_folder,
 )
+from ekiben.pipeline.records.record import StepRecord, make_key
 from tests.conftest import ROOT
 
 

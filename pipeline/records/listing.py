@@ -3,7 +3,7 @@
 import json
 from typing import Literal
 
-from ekiben.pipeline.journal import Run, list_runs
+from ekiben.pipeline.records.journal import Run, list_runs
 
 Format = Literal["text", "json"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from ekiben.pipeline.triggers.event import SENTENCE
+from ekiben.pipeline.triggers.events.event import SENTENCE
 from ekiben.training.retrain_config import ScoreBound
 
 

@@ -20,10 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ekiben.contract.errors import UserError
-from ekiben.pipeline.triggers import alertmanager, event
-from ekiben.pipeline.triggers.alertmanager import read_alerts
-from ekiben.pipeline.triggers.cloud_event import read_event
-from ekiben.pipeline.triggers.event import Event
+from ekiben.pipeline.triggers.events import alertmanager, event
+from ekiben.pipeline.triggers.events.alertmanager import read_alerts
+from ekiben.pipeline.triggers.events.cloud_event import read_event
+from ekiben.pipeline.triggers.events.event import Event
 from ekiben.pipeline.triggers.run import TOKEN
 from ekiben.pipeline.triggers.watcher import Watcher
 from ekiben.training.redaction import redact

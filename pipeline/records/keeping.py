@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ekiben.contract.errors import UserError
 from ekiben.model.integrity import digest_file
-from ekiben.pipeline.record import StepRecord
+from ekiben.pipeline.records.record import StepRecord
 from ekiben.training.home import DATA, find_data, make_folder
 from ekiben.training.whole_file import write_whole
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 import yaml
 
-from ekiben.pipeline.triggers import listening
-from ekiben.pipeline.triggers.alertmanager import MAX_BYTES, REASONS, read_alerts
-from ekiben.pipeline.triggers.cloud_event import STRUCTURED, to_binary, to_structured
-from ekiben.pipeline.triggers.event import InvalidEvent
-from ekiben.pipeline.triggers.listening import CannotListen, Listener
+from ekiben.pipeline.triggers.events import listening
+from ekiben.pipeline.triggers.events.alertmanager import MAX_BYTES, REASONS, read_alerts
+from ekiben.pipeline.triggers.events.cloud_event import STRUCTURED, to_binary, to_structured
+from ekiben.pipeline.triggers.events.event import InvalidEvent
+from ekiben.pipeline.triggers.events.listening import CannotListen, Listener
 from ekiben.pipeline.triggers.memory import Memory
 from tests.conftest import ROOT
 from tests.pipeline.triggers.recorded_runs import RecordedRuns, make_event, make_watcher

@@ -1,0 +1,1 @@
+"""What each step was made of, what it made, and what became of each run."""

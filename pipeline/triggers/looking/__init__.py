@@ -1,0 +1,1 @@
+"""What a watcher looks at: services, sources and the row log."""
