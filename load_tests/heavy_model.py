@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def pack(model: PackedModel) -> None:
     """Put the network, with its own answers to the packed model's held-out rows, into this process's store."""
-    from ekiben.training.registry.packaging import store_package  # TensorFlow, and only here
+    from ekiben.training.registry.storing import store_package  # BentoML's store, and only here
 
     golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
     with TemporaryDirectory() as name:

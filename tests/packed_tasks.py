@@ -10,13 +10,8 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.registry.packaging import (
-    choose_golden,
-    predict_encoded,
-    store_package,
-    write_golden,
-    write_package,
-)
+from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
+from ekiben.training.registry.storing import store_package
 from tests.conftest import using_stores
 from tests.untrained_network import build_network
 

@@ -42,7 +42,7 @@ def read_answers(model: PackedModel, home: Path) -> Mapping[str, Golden]:
 
 def pack(model: PackedModel) -> None:
     """Put both versions into this process's store."""
-    from ekiben.training.registry.packaging import store_package  # TensorFlow, and only here
+    from ekiben.training.registry.storing import store_package  # BentoML's store, and only here
 
     with TemporaryDirectory() as name:
         folder = Path(name) / "package"

@@ -18,7 +18,6 @@ from ekiben.model.package import (
 )
 from ekiben.model.store import keep_newest
 from ekiben.training.dataset.schema_learning import KINDS
-from ekiben.training.evaluate import promotion_metric, score
 from ekiben.training.registry import tracking
 from ekiben.training.registry.publishing import publish_again
 from ekiben.training.registry.version_packages import PackageGone, find_stored, open_package, store_version
@@ -40,6 +39,8 @@ def promote_if_better(
     if champion is None:
         print(f"version {version} is the first of {schema.name}: it becomes the champion")
         return install(schema.name, version)
+    from ekiben.training.evaluate import promotion_metric  # scikit-learn and Matplotlib: to promote needs neither
+
     metric = promotion_metric(schema.target)
     try:
         best, reason = score_version(schema.target, champion, test, labels), "can't read this table"
@@ -118,6 +119,8 @@ def score_version(
     target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray
 ) -> dict[str, float] | None:
     """Return a registered version's scores on these test rows, or None if it is for another table or target."""
+    from ekiben.training.evaluate import score
+
     answers = answer_with_version(target, registered, test)
     return None if answers is None else score(target, labels, answers)
 

@@ -1,40 +1,25 @@
 """Packs a trained network for serving: SavedModel, LiteRT, schema and golden answers in one folder.
 
-The folder becomes an artifact of the MLflow run and, with the registered version, a model in
-the BentoML store. Nothing is packed unless every form of the network gives the golden answers.
+The folder becomes an artifact of the MLflow run, and `storing` puts it into the BentoML store. Nothing is packed unless
+every form of the network gives the golden answers.
 """
 
 import contextlib
 import io
 import logging
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
-import bentoml
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from bentoml.exceptions import BentoMLException
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Value
-from ekiben.contract.schema import Schema, load_schema
+from ekiben.contract.schema import Schema
 from ekiben.contract.validation import validate_row
 from ekiben.model.golden import Golden
-from ekiben.model.integrity import digest_file
-from ekiben.model.package import (
-    GOLDEN_FILE,
-    LITERT_FILE,
-    MANIFEST_FILE,
-    SAVED_MODEL_FOLDER,
-    SCHEMA_FILE,
-    Manifest,
-    engine_kind,
-    open_model,
-)
-from ekiben.model.store import DIGEST_LABEL
+from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SAVED_MODEL_FOLDER, SCHEMA_FILE
 from ekiben.training.network.architecture import network_inputs
 from ekiben.training.refusals import as_os_error
 from ekiben.training.registry.saved_model import save_raw_and_encoded
@@ -80,38 +65,6 @@ def convert_to_litert(network: keras.Model) -> bytes:
     with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every tensor it exports
         flatbuffer: bytes = tf.lite.TFLiteConverter.from_keras_model(listed).convert()
     return flatbuffer
-
-
-def store_package(folder: Path, version: str, lineage: Mapping[str, str]) -> bentoml.Model:
-    """Put a packed folder into the BentoML store as `name:version`, in place of an older one.
-
-    Raises InvalidModel, and stores nothing, unless the packed engine gives the golden answers.
-    """
-    digest = write_manifest(folder, version, lineage["run_id"])
-    packed = open_model(folder, digest)
-    packed.start_engine()
-    tag = f"{packed.name}:{version}"
-    with contextlib.suppress(BentoMLException):  # the usual case: this version was never stored before
-        bentoml.models.delete(tag)
-    labels = {**lineage, DIGEST_LABEL: digest}
-    with bentoml.models.create(tag, labels=labels, metadata=packed.manifest.model_dump()) as stored:
-        shutil.copytree(folder, stored.path, dirs_exist_ok=True)
-    return bentoml.models.get(tag)
-
-
-def write_manifest(folder: Path, version: str, run_id: str) -> str:
-    """Write which model this is and the SHA-256 of every file that was packed; return the manifest's own."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
-    manifest = Manifest(
-        name=load_schema(folder / SCHEMA_FILE).name,
-        version=version,
-        run_id=run_id,
-        engine=engine_kind(folder),
-        files={path.relative_to(folder).as_posix(): digest_file(path) for path in files},
-    )
-    path = folder / MANIFEST_FILE
-    path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return digest_file(path)
 
 
 def predict_encoded(network: keras.Model, encoded: Encoded, batch_rows: int = 8192) -> np.ndarray:

@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, PACKAGE, Manifest, PackedModel
 from ekiben.model.store import DIGEST_LABEL
-from ekiben.training.registry.packaging import write_manifest
+from ekiben.training.registry.storing import write_manifest
 
 
 def publish_package(package: Path, version: str, run_id: str) -> None:

@@ -15,8 +15,8 @@ from ekiben.model.home import StoreUnusable, find_home
 from ekiben.model.package import CHAMPION, PACKAGE, SCHEMA_FILE, PackedModel
 from ekiben.model.store import ALIAS_LABEL, find_model, open_stored
 from ekiben.training.refusals import explain
-from ekiben.training.registry.packaging import store_package
 from ekiben.training.registry.reasons import says_gone
+from ekiben.training.registry.storing import store_package
 
 
 class PackageGone(UserError):

@@ -19,13 +19,8 @@ from ekiben.model.integrity import digest_file
 from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.service.canary.choosing import Canary
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.registry.packaging import (
-    choose_golden,
-    predict_encoded,
-    store_package,
-    write_golden,
-    write_package,
-)
+from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
+from ekiben.training.registry.storing import store_package
 from tests.conftest import Server, serve, using_stores, wait_until
 from tests.http_client import HTTP
 from tests.untrained_network import build_network

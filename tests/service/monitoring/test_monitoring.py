@@ -238,7 +238,7 @@ def test_an_older_model_is_served_and_says_why_nothing_is_counted(
 def store_again(folder: Path, home: Path) -> None:
     """Put a package into another BentoML store, in a process that has that store."""
     code = (
-        "import sys; from pathlib import Path; from ekiben.training.registry.packaging import store_package;"
+        "import sys; from pathlib import Path; from ekiben.training.registry.storing import store_package;"
         "store_package(Path(sys.argv[1]), '1', {'run_id': 'r'})"
     )
     run("-c", code, str(folder), BENTOML_HOME=str(home))
