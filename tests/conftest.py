@@ -34,12 +34,14 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 from ekiben.model.package import PackedModel  # noqa: E402
 from ekiben.model.store import find_model, open_stored  # noqa: E402
 from tests.http_client import HTTP  # noqa: E402
+from tests.warm_process import is_warm, run_warm  # noqa: E402
 
 NAME = "flight_delay"
 ROWS = 20_000  # of the table: enough for every airport to be seen
 # Of this many rows 256 are test rows: LiteRT must not have to fill up a batch, see test_architecture.py.
 FEW_ROWS = 1551
 START_TIMEOUT_S = 60
+RUN_TIMEOUT_S = 300
 # Each test process has every so-manieth, from a place of its own: another suite may run on this machine.
 PROCESS, PROCESSES = int(os.getenv("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.getenv("PYTEST_XDIST_WORKER_COUNT", "1"))
 PORTS = itertools.cycle(range(20_000 + random.randrange(500) * 10 * PROCESSES + PROCESS, 32_000, PROCESSES))
@@ -227,9 +229,13 @@ def free_port() -> int:
 
 def run(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run Python in the project's root; check that it succeeds, or that it fails."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    variables = os.environ | environment
+    if is_warm(arguments, environment):
+        done = run_warm(arguments, ROOT, variables, RUN_TIMEOUT_S)
+    else:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT, env=variables, capture_output=True, text=True, timeout=RUN_TIMEOUT_S,
+        )  # fmt: skip
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done

@@ -71,7 +71,8 @@ def project(empty_store: Path, use_stores: Callable[[Path], None], tmp_path: Pat
     mlflow.keras.autolog(disable=True)  # it stays switched on after training
 
 
-LIKE_OTHERS = ("iris", "wine", "breast_cancer")  # digits and rare try the same; `python -m tests.tables` has all
+# Each tries what another does, or what the tests of sources and of the flights do; `python -m tests.tables` has all.
+LIKE_OTHERS = ("iris", "wine", "breast_cancer", "rare", "diabetes", "by_time")
 TRIED = [make for make in MAKERS if make.__name__ not in LIKE_OTHERS]
 
 
