@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.explanation.background import BACKGROUND_FILE, Background, load_background
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
@@ -83,6 +84,12 @@ class PackedModel:
         """How good it was on training's test rows; None if the model was packed before that was kept."""
         known = EVALUATION_FILE in self.manifest.files
         return load_training_scores(self.path / EVALUATION_FILE) if known else None
+
+    @property
+    def background(self) -> Background | None:
+        """The rows that explanations begin at; None if the model was packed before there were any, or without."""
+        known = BACKGROUND_FILE in self.manifest.files
+        return load_background(self.path / BACKGROUND_FILE, self.schema) if known else None
 
     @property
     def provenance(self) -> Provenance | None:
