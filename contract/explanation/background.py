@@ -22,9 +22,7 @@ class Background:
     numbers: NDArray[np.float32]  # (rows, numbers)
     codes: NDArray[np.int32]  # (rows, categories)
     answers: Answers  # (rows, outputs)
-    attributions: NDArray[
-        np.float64
-    ]  # (outputs, rows, features), in the unit of explanations
+    attributions: NDArray[np.float64]  # (outputs, rows, features), in the unit of explanations
 
     def __len__(self) -> int:
         return len(self.numbers)

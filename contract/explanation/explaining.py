@@ -1,22 +1,4 @@
-"""Explains one answer by Shapley values: how much of it each feature brings, averaged over all orders of features.
-
-Take a background row and give it the explained row's values, one feature after another; each step changes the answer,
-and the change is put down to the feature. The steps' sum is the explained answer minus the background row's, whatever
-the order; the mean over all orders and background rows is the Shapley value. It is estimated from random orders
-(Castro, Gómez & Tejada, 2009), each walked forwards and then backwards from the same background row: a feature that
-came early comes late, so that much of chance cancels out within such a pair (Mitchell, Cooper, Frank & Holmes, 2022:
-antithetic sampling).
-
-Most of the chance that is left lies in which background rows were drawn: from a row at midnight the hour's effect is
-another than from one at noon. But the background rows' own attributions are known, and their mean is 0. So each pair
-counts as a walk in two parts: from the mean to its background row, by that row's attributions, and from there to the
-explained row, by the effects that were seen. That adds 0 on average, takes away what the drawn rows have in common with
-each other, and makes each pair's sum the output minus the *mean* answer to all background rows: nothing is repaired
-afterwards for the sum to be exact. (It is a control variate: Lavenberg & Welch, 1981. On the flights it makes the
-standard error a third, which 9 times as many pairs would have.)
-
-A feature moves as one, with all its columns; a missing value is a value. Values of different rows are combined as if
-features were independent: rows may arise that no table holds.
+"""One row's explanation under way; the package says how it is made.
 
 Nothing here answers a row: who explains takes rows from `next_rows`, and gives their answers to `take`.
 """
@@ -37,6 +19,7 @@ from ekiben.contract.schema import Schema
 
 ROUND_PAIRS = 10  # asked for at a time; fewer are too few to believe their own error
 MAX_PAIRS = 100  # an explanation that is not settled then is given with the errors it has
+MAX_ROUND_CELLS = 2**22  # 16 MiB of rows: ten pairs of up to 450 features, one of 2,000
 MIN_PAIRS = 2  # one has no error
 SETTLED = 0.05  # the largest standard error, as a share of the largest value
 
@@ -56,6 +39,11 @@ class Explainer:
     def rows_per_pair(self) -> int:
         """How many rows a pair asks an engine for; the first ones ask for one more."""
         return self.walks.rows_per_pair
+
+    @property
+    def round_pairs(self) -> int:
+        """How many pairs to ask for at a time: ROUND_PAIRS, or fewer where rows are so wide that memory counts."""
+        return max(1, min(ROUND_PAIRS, MAX_ROUND_CELLS // (self.rows_per_pair * len(self.schema.names))))
 
     def start(self, row: Encoded) -> "Explaining":
         """Begin to explain one encoded row."""
@@ -87,8 +75,12 @@ class Explaining:
         """How many pairs were taken."""
         return len(self._effects)
 
-    def next_rows(self, pairs: int = ROUND_PAIRS) -> Encoded:
-        """Return the rows of that many more pairs, to be answered; before the first ones stands the row itself."""
+    def next_rows(self, pairs: int | None = None) -> Encoded:
+        """Return the rows of that many more pairs, to be answered; before the first ones stands the row itself.
+
+        By default as many as `round_pairs` has. The same pairs give the same explanation, asked for in any parts.
+        """
+        pairs = self._explainer.round_pairs if pairs is None else pairs
         orders, starts = self._asked = self._permutations.draw(pairs)
         background = self._explainer.background
         rows = self._explainer.walks.lay_out(
