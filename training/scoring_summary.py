@@ -17,7 +17,7 @@ class ScoringSummary:
 
     rows: int = 0
     rejected: int = 0  # rows that don't fit the schema
-    unsettled: int | None = None  # rows whose explanation is less sure than it should be, if any was asked for
+    unsettled: int = 0  # explained rows whose attributions are less sure than they should be
     unseen: int = 0  # rows with a category value that was never seen in training
     notes: tuple[str, ...] = ()  # what else is to be said of the table
     seconds: dict[str, float] = field(default_factory=dict)
