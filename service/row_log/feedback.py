@@ -11,6 +11,8 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.protocols.openapi import JSON, record
+from ekiben.service.protocols.openapi.errors import READING
 from ekiben.service.protocols.protocol import Call, Method, Named, Operation, Protocol, Route
 from ekiben.service.protos import message
 from ekiben.service.row_log.labels import Keep, LabelReader, Receipt
@@ -33,7 +35,7 @@ LABEL = {
 SEND = Operation(
     "Send the labels of predictions, once they are known; the same again changes nothing",
     {
-        "application/json": {
+        JSON: {
             "oneOf": [
                 LABEL,
                 {"type": "array", "items": LABEL},
@@ -41,7 +43,9 @@ SEND = Operation(
             ]
         }
     },
-    {"application/json": {"type": "object", "properties": dict.fromkeys(("added", "known", "unknown", "late"), COUNT)}},
+    {JSON: record(added=COUNT, known=COUNT, unknown=COUNT, late=COUNT)},
+    examples={JSON: lambda model: {"id": "order-4711", "label": next(iter(model.schema.target.classes), 1.0)}},
+    errors=(*READING, 503),
 )
 FeedbackRequest, FeedbackResponse = message("ekiben.v1.FeedbackRequest"), message("ekiben.v1.FeedbackResponse")
 
