@@ -36,7 +36,7 @@ PROBLEM = {
         "message": {"type": "string"},
     },
 }
-ERROR_PROPERTIES = {"problems": {**list_of(PROBLEM), "description": "All that is wrong with the rows."}}
+ERROR_PROPERTIES = {"problems": list_of(PROBLEM, "All that is wrong with the rows.")}
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:

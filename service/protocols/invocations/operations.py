@@ -18,7 +18,7 @@ TARGET_MODEL = describe_header(
 SPLIT = {
     "type": "object",
     "required": ["data"],
-    "properties": {"columns": list_of(STRING), "data": list_of({"type": "array"}), "index": {"type": "array"}},
+    "properties": {"columns": list_of(STRING), "data": list_of(list_of({})), "index": list_of({})},
 }
 REQUEST = {
     "type": "object",
@@ -26,7 +26,7 @@ REQUEST = {
     "properties": {
         "dataframe_records": list_of(ROW),
         "dataframe_split": SPLIT,
-        "instances": {"type": "array", "description": "rows: objects, or lists in the features' order"},
+        "instances": list_of({}, "rows: objects, or lists in the features' order"),
         "inputs": {"description": "columns by name, or rows"},
         "params": {"type": ["object", "null"]},
     },

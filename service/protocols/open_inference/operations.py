@@ -18,7 +18,7 @@ TENSOR = {
         "name": STRING,
         "shape": list_of(INTEGER),
         "datatype": STRING,
-        "data": {**list_of({}), "description": "the values, row by row; missing ones are null"},
+        "data": list_of({}, "the values, row by row; missing ones are null"),
         "parameters": PARAMETERS,
     },
 }

@@ -19,6 +19,6 @@ def record(**properties: JsonSchema) -> JsonSchema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def list_of(items: JsonSchema) -> JsonSchema:
+def list_of(items: JsonSchema, description: str = "") -> JsonSchema:
     """Return the schema of a list."""
-    return {"type": "array", "items": items}
+    return {"type": "array", "items": items} | ({"description": description} if description else {})

@@ -14,6 +14,7 @@ from ekiben.service.protocols.openapi.errors import describe_errors
 from ekiben.service.protocols.openapi.markup import escape_markup
 from ekiben.service.protocols.openapi.parameters import HEADERS, PARAMETERS
 from ekiben.service.protocols.openapi.paths import expand_template
+from ekiben.service.protocols.openapi.references import keep_referenced
 from ekiben.service.protocols.openapi.schemas import plain
 from ekiben.service.protocols.openapi.tags import describe_tags
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -21,6 +22,7 @@ from ekiben.service.protocols.protocol import Operation, Protocol, Route
 OPENAPI = "3.1.1"
 PATH, NAMED_PATH = "/docs.json", "/docs/{model}.json"
 BEARER = "bearer"
+SCHEMES = {"securitySchemes": {BEARER: {"type": "http", "scheme": "bearer"}}}
 MAX_LISTED = 100
 IDS = "Every answer to rows has the header X-Prediction-Id, by which its label is sent later."
 GRPC = (
@@ -80,19 +82,15 @@ def describe_service(
         "headers": HEADERS,
         "responses": responses,
     }
-    document = {
+    return {
         "openapi": OPENAPI,
         "info": describe_info(model, () if named else surroundings.others()),
         "servers": [{"url": ".." if named else "."}],  # relative to this document
         "tags": describe_tags(protocol.name for protocol in used),
-        "security": [],
+        "security": [{BEARER: []}] if surroundings.guarded else [],
         "paths": paths,
-        "components": components,
+        "components": keep_referenced(components, paths) | (SCHEMES if surroundings.guarded else {}),
     }
-    if surroundings.guarded:
-        components["securitySchemes"] = {BEARER: {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{BEARER: []}]
-    return document
 
 
 def list_operations(protocols: Iterable[Protocol]) -> Iterator[tuple[Protocol, Route, str]]:

@@ -36,7 +36,14 @@ class SchemaCollector:
             return
         schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
         defined = schema.pop("$defs", {})
-        self.found |= {name: plain(one) for name, one in ({model.__name__: schema} | defined).items()}
+        self.found |= {name: plain(_require_kinds(one)) for name, one in ({model.__name__: schema} | defined).items()}
+
+
+def _require_kinds(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object's schema in which what can be one thing only is required: by it others are told apart."""
+    kinds = [name for name, one in schema.get("properties", {}).items() if "const" in one]
+    required = [*schema.get("required", ()), *kinds]
+    return {**schema, "required": list(dict.fromkeys(required))} if kinds else dict(schema)
 
 
 def plain(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,9 +58,17 @@ def plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     for key in ALONE:
         if isinstance(made.get(key), Mapping):
             made[key] = plain(made[key])
+    if "prefixItems" in made:
+        made |= _unite_items(made.pop("prefixItems"))
     if "description" in made:
         made["description"] = escape_markup(made["description"])
     return _unite_types(made)
+
+
+def _unite_items(listed: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is said of a tuple's items; nearly no generator of clients knows `prefixItems`."""
+    kinds = [one for index, one in enumerate(listed) if one not in listed[:index]]
+    return {"items": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}}
 
 
 def _unite_types(schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ekiben.service.protocols.protocol import Operation
 from ekiben.service.protocols.tensorflow_serving.examples import TASKS
 
 OBJECT: dict[str, Any] = {"type": "object"}
-COLUMNS = {"type": "object", "additionalProperties": {"type": "array"}}
+COLUMNS = {"type": "object", "additionalProperties": list_of({})}
 BESIDE = {"signature_name": {"type": ["string", "null"]}, "parameters": OBJECT, "params": OBJECT}
 PREDICT = Operation(
     "Predict rows (`instances`) or columns (`inputs`)",
@@ -16,7 +16,7 @@ PREDICT = Operation(
         JSON: {
             "type": "object",
             "properties": {
-                "instances": {**list_of({}), "description": "rows: objects, or lists in the features' order"},
+                "instances": list_of({}, "rows: objects, or lists in the features' order"),
                 "inputs": {"description": "columns by name, or rows as KServe V1 sends them"},
                 **BESIDE,
             },
@@ -35,7 +35,7 @@ EXAMPLES = {
     "type": "object",
     "required": ["examples"],
     "properties": {
-        "examples": {**list_of(OBJECT), "description": "rows; what is absent is null where that is allowed"},
+        "examples": list_of(OBJECT, "rows; what is absent is null where that is allowed"),
         "context": {"type": "object", "description": "what all of them share"},
         **BESIDE,
     },
@@ -43,7 +43,7 @@ EXAMPLES = {
 CLASSIFY = Operation(
     "Classify `tf.Example`s: each class with its score",
     {JSON: EXAMPLES},
-    {JSON: record(results=list_of(list_of({"type": "array"})))},
+    {JSON: record(results=list_of(list_of(list_of({}, "a class and its score"))))},
     examples={JSON: lambda model: {"examples": [model.schema.example]}},
     rows=True,
 )
