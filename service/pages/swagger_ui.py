@@ -31,13 +31,13 @@ SHOWN = Operation("The API reference: a page that shows this document, and tries
 
 def page() -> Protocol:
     """Return the protocol that serves the page and its files."""
-    shown = _read_own("api_reference.html")
+    shown = _read_own("reference.html")
     content, below = (shown.replace(b"{root}", root) for root in (b".", b".."))
     files = {SCRIPT_PATH: SCRIPT, STYLE_PATH: STYLE}
     routes = [
         _serve(PATH, content, HTML, SHOWN),
         _serve(NAMED_PATH, below, HTML, SHOWN),
-        *(_serve(path, _read_own(f"api_reference{path.removeprefix('/docs')}"), kind) for path, kind in files.items()),
+        *(_serve(path, _read_own(f"reference{path.removeprefix('/docs')}"), kind) for path, kind in files.items()),
         *(_serve_bundled(path, kind) for path, kind in BUNDLE.items()),
     ]
     return Protocol("page", tuple(routes))
@@ -63,7 +63,7 @@ def _serve_bundled(path: str, kind: bytes) -> Route:
 
 
 def _read_own(name: str) -> bytes:
-    return (resources.files(__package__) / name).read_bytes()
+    return (resources.files(__package__) / "reference" / name).read_bytes()
 
 
 def restrict(send: Send) -> Send:

@@ -1,7 +1,7 @@
 """What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,7 +36,9 @@ class Operation:
     rows: bool = False
     parameters: tuple[JsonSchema, ...] = ()  # of the query and the headers, as OpenAPI has them
     bodiless: bool = False  # the body may be left out
-    ends: bool = False  # it ends a model: its example is another one than the first
+    target: Callable[[PackedModel, Sequence[str]], str] | None = (
+        None  # of this and the others' names the path's example
+    )
 
 
 class Named(NamedTuple):

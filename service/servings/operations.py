@@ -1,5 +1,6 @@
 """What the OpenAPI document says of the routes by which models come, go and are listed."""
 
+from ekiben.model.package import PackedModel
 from ekiben.service.canary.protocol import SHARE
 from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
 from ekiben.service.protocols.protocol import Operation
@@ -25,6 +26,13 @@ PARAMETERS = {
         }
     },
 }
+
+
+def name_copy(model: PackedModel) -> str:
+    """Return the name under which the examples load a model once more, and end it."""
+    return f"{model.name}-copy"
+
+
 LOADING = (400, 408, 409, 413, 503, 507)
 LIST = Operation("Names of the models", response={JSON: record(models=NAMES)})
 LIST_OBJECTS = Operation(
@@ -70,7 +78,7 @@ UNLOAD = Operation(
     examples={JSON: lambda model: {}},
     errors=LOADING,
     bodiless=True,
-    ends=True,
+    target=lambda model, others: next(iter(others), model.name),  # the first one stays
 )
 # SageMaker's.
 FOLDER = record(modelName=STRING, modelUrl=STRING)
@@ -78,7 +86,7 @@ LOAD_FOLDER = Operation(
     "Load a packed model from a folder, as SageMaker does; it answers under that name",
     {JSON: record(model_name=STRING, url=STRING)},
     {JSON: FOLDER},
-    examples={JSON: lambda model: {"model_name": f"{model.name}-copy", "url": str(model.path)}},
+    examples={JSON: lambda model: {"model_name": name_copy(model), "url": str(model.path)}},
     errors=LOADING,
 )
 LIST_FOLDERS = Operation(
@@ -101,4 +109,9 @@ LIST_FOLDERS = Operation(
     ),
 )
 FIND = Operation("Name and folder of a model", response={JSON: FOLDER})
-END = Operation("End a model after its last answer", response={JSON: {"type": "object"}}, errors=(409,), ends=True)
+END = Operation(
+    "End a model after its last answer",
+    response={JSON: {"type": "object"}},
+    errors=(409,),
+    target=lambda model, others: name_copy(model),
+)

@@ -8,7 +8,11 @@ from ekiben.service.protocols.protocol import Protocol
 
 RESPONSES, HEADERS = "#/components/responses", "#/components/headers"
 REQUEST_ID, RETRY_AFTER, CHALLENGE = "X-Request-Id", "Retry-After", "WWW-Authenticate"
-SENTENCE = {"type": "string", "description": "One sentence: what is wrong, where, and how to put it right."}
+SENTENCE = {
+    "type": "string",
+    "description": "One sentence: what is wrong, where, and how to put it right.",
+    "examples": ["row 3: `name`: expected a number, got 'far'"],
+}
 
 
 class Status(NamedTuple):

@@ -52,7 +52,7 @@ def _describe_part(
 ) -> dict[str, Any]:
     """Return the parameter for a part of a path."""
     examples = {"model": model.name, "version": model.version, "label": CHAMPION}
-    if name == "model" and operation.ends:
-        examples["model"] = next(iter(others()), model.name)
+    if name == "model" and operation.target:
+        examples["model"] = operation.target(model, others())
     described = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
     return described | ({"example": examples[name]} if name in examples else {})

@@ -33,6 +33,7 @@ def switched_on(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) ->
         "LOG_FOLDER": str(folder / "log"),
         "LOG_SAMPLE": "1",
         "RELOAD": "1",
+        "MODELS_FOLDER": str(home),
         "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
     }
 
@@ -56,3 +57,12 @@ def documented(switched_on: dict[str, str], tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="package")
 def document(documented: Server) -> Any:
     return HTTP.get(f"{documented.url}/docs.json", headers=AUTHORIZED).json()
+
+
+@pytest.fixture
+def loads_again(documented: Server) -> Iterator[None]:
+    """Afterwards load what the examples have ended."""
+    yield
+    for name in ("stars", "price"):
+        loaded = HTTP.post(f"{documented.url}/v2/repository/models/{name}/load", headers=AUTHORIZED)
+        assert loaded.status_code == 200, loaded.text

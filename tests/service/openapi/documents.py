@@ -1,4 +1,4 @@
-"""Reads an OpenAPI document as its readers do: its operations, the calls that its examples make, and what they answer."""
+"""Reads an OpenAPI document as its readers do: operations, the calls that its examples make, what they answer."""
 
 import json
 from collections.abc import Iterator, Mapping

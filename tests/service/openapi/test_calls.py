@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from tests.conftest import NAME, Server, run
+from tests.conftest import NAME, Server, free_port, run
 from tests.http_client import HTTP
 from tests.service.openapi.conftest import AUTHORIZED, MAX_BODY_BYTES
 from tests.service.openapi.documents import JSON, Call, list_calls
@@ -63,7 +63,7 @@ def test_operations_and_tags_are_tidy(documented: Server) -> None:
 
 
 def test_every_route_is_in_it(switched_on: dict[str, str], document: Any) -> None:
-    printed = run("-c", LIST_ROUTES, GRPC_PORT="0", **switched_on).stdout
+    printed = run("-c", LIST_ROUTES, GRPC_PORT=str(free_port()), **switched_on).stdout
     routes = json.loads(printed.partition("ROUTES ")[2].splitlines()[0])
     silent = {(method, path) for method, path, described in routes if not described}
     left = {(method, path) for method, path in silent if path not in FILES and not path.endswith(ONLY_ERRORS)}
@@ -71,6 +71,7 @@ def test_every_route_is_in_it(switched_on: dict[str, str], document: Any) -> Non
     assert sum(described for _, _, described in routes) <= sum(map(len, document["paths"].values()))
 
 
+@pytest.mark.usefixtures("loads_again")
 def test_every_example_is_answered_as_documented(documented: Server, document: Any) -> None:
     for call in list_calls(document):
         if call.example is not None:

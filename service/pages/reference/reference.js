@@ -1,20 +1,19 @@
-// Reads the document, with a token if the service wants one, and lets Swagger UI show it.
+/* Reads the document, with a token if the service wants one, and lets Swagger UI show it. */
 "use strict";
 
-// A page docs/NAME.html shows docs/NAME.json, the others that of the first model.
+/* A page docs/NAME.html shows docs/NAME.json, the others that of the first model. */
 const named = location.pathname.match(/\/docs\/([^/]+)\.html$/);
 const address = new URL(named ? `./${named[1]}.json` : "./docs.json", location.href).href;
 const form = document.getElementById("token");
 let token = "";
 
-// Swagger UI takes links and styles in descriptions from the document's author: whose tables they come from is unknown.
 function show(described) {
   form.hidden = true;
   document.title = `${described.info.title} ${described.info.version}: API reference`;
   document.getElementById("document").href = address;
   const reference = SwaggerUIBundle({
     spec: described,
-    url: address, // to which the servers' addresses are relative
+    url: address, /* to which the server's is relative */
     dom_id: "#reference",
     deepLinking: true,
     validatorUrl: null,
