@@ -53,13 +53,13 @@ def describe_errors(protocols: Iterable[Protocol]) -> tuple[dict[str, Any], dict
     responses, schemas = {}, {}
     for protocol in (Protocol(""), *protocols):
         prefix = _find_prefix(protocol)
-        schemas[f"{prefix}Error"] = {
+        schemas[f"{prefix}ErrorResponse"] = {
             "type": "object",
             "required": ["error"],  # all that rejections before a protocol's own hold
             "properties": {"error": SENTENCE, **protocol.error_properties},
         }
         for status, (name, when) in STATUSES.items():
-            content = {JSON: {"schema": {"$ref": f"#/components/schemas/{prefix}Error"}}}
+            content = {JSON: {"schema": {"$ref": f"#/components/schemas/{prefix}ErrorResponse"}}}
             named = [REQUEST_ID, *filter(None, [EXTRA_HEADERS.get(status)])]
             headers = {one: {"$ref": f"{HEADERS}/{one}"} for one in named}
             responses[prefix + name] = {"description": when, "headers": headers, "content": content}
