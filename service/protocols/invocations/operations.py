@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ekiben.model.package import PackedModel
@@ -9,7 +10,7 @@ from ekiben.service.protocols.invocations.errors import CODES
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
 from ekiben.service.protocols.openapi import PREDICTION, ROW, STRING, TEXT, binary, list_of
 from ekiben.service.protocols.openapi.parameters import ID, describe_header
-from ekiben.service.protocols.protocol import Operation
+from ekiben.service.protocols.protocol import JsonSchema, Operation
 
 INFERENCE_ID = describe_header("X-Amzn-SageMaker-Inference-Id", "The prediction's id, as SageMaker sends it.", ID)
 TARGET_MODEL = describe_header(
@@ -32,7 +33,7 @@ REQUEST = {
     },
 }
 FORMULAS = "Strings are unchanged: a spreadsheet may run one that begins with = as a formula."
-ERROR_PROPERTIES = {
+ERROR_PROPERTIES: Mapping[str, JsonSchema] = {
     "error_code": {"type": "string", "enum": sorted(CODES.values())},
     "message": {"type": "string", "description": "The same sentence, where MLflow's clients look for it."},
 }

@@ -73,7 +73,8 @@ def test_redocly_finds_nothing(programs: Path, saved: Path) -> None:
 
 
 def test_spectral_finds_nothing(programs: Path, saved: Path) -> None:
-    assert json.loads(run(programs / "spectral", "lint", saved, "--ruleset=spectral.yaml", "--format=json")) == []
+    printed = run(programs / "spectral", "lint", saved, "--ruleset=spectral.yaml", "--format=json")
+    assert printed.startswith("[]"), printed  # a sentence follows
 
 
 def test_openapi_generator_finds_nothing(programs: Path, saved: Path) -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from made.client import AuthenticatedClient, Client
-
 LAST = ("delete_", "post_v2_repository_models_model_unload")
 JSON = "application/json"
 
@@ -55,7 +53,8 @@ def call(operation: Mapping[str, Any], client: Any) -> int:
 
 def main(path: str, url: str, token: str = "") -> None:
     document = json.loads(Path(path).read_text(encoding="utf-8"))
-    client = AuthenticatedClient(url, token) if token else Client(url)
+    made = importlib.import_module("made.client")
+    client = made.AuthenticatedClient(url, token) if token else made.Client(url)
     wrong = 0
     for operation in list_operations(document):
         status = call(operation, client)
