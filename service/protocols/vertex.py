@@ -6,7 +6,9 @@ from urllib.parse import unquote
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
+from ekiben.service.protocols.probes import READY
 from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.protocols.tensorflow_serving.operations import PREDICT
 from ekiben.service.protocols.tensorflow_serving.predict import build_predict
 from ekiben.service.settings import Settings
 
@@ -21,9 +23,9 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
 
     routes = []
     if path := read_route("AIP_HEALTH_ROUTE"):
-        routes.append(Route("GET", path, health, probe=True))
+        routes.append(Route("GET", path, health, probe=True, operation=READY))
     if path := read_route("AIP_PREDICT_ROUTE"):
-        routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL)))
+        routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL), operation=PREDICT))
     return Protocol(PROTOCOL, tuple(routes))
 
 
