@@ -82,7 +82,8 @@ class Caller:
         return ParquetReader(SCHEMA, MAX_ROWS, max_bytes, check_count)
 
     def read(self, body: bytes, timeout_s: float = 30) -> list[Any]:
-        return self._runner.run(self._reader.read(body, timeout_s)).to_rows()
+        rows, _ = self._runner.run(self._reader.read(body, timeout_s))
+        return rows.to_rows()
 
     def rest(self, seconds: float) -> None:
         self._runner.run(asyncio.sleep(seconds))

@@ -70,8 +70,12 @@ def test_a_missing_datetime_is_missing(client: ScoringServerClient, table: pd.Da
 def test_the_client_is_told_what_is_wrong(client: ScoringServerClient, table: pd.DataFrame) -> None:
     with pytest.raises(Exception, match=r"error code 400.*`distance`: missing; it is required"):
         client.invoke(table.drop(columns="distance"))
-    with pytest.raises(Exception, match=r"error code 400.*`extra`: unknown field"):
-        client.invoke(table.assign(extra=1))
+    with pytest.raises(Exception, match=r"error code 400.*`distanse`: unknown field; did you mean `distance`"):
+        client.invoke(table.rename(columns={"distance": "distanse"}))
+
+
+def test_a_column_too_many_is_ignored(client: ScoringServerClient, table: pd.DataFrame) -> None:
+    assert client.invoke(table.assign(extra=1)) == client.invoke(table)
 
 
 def test_mlflows_answer_reads_as_a_table(client: ScoringServerClient, table: pd.DataFrame) -> None:
