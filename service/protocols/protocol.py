@@ -141,4 +141,5 @@ class Protocol:
     name: str
     routes: tuple[Route, ...] = ()
     services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
+    unserved: Mapping[str, str] = field(default_factory=dict)  # `service/method` that clients know: what to do instead
     error_body: Callable[[ErrorResponse], Mapping[str, Any]] = default_error_body

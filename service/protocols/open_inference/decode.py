@@ -15,6 +15,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import Datatype, tensor_error
 
 TEXT_CELLS = frozenset({str, NoneType})
+BINARY_OUTPUT = "binary_data_output"  # the parameter by which a request asks for raw answers, or for none
 
 
 @dataclass(slots=True)
