@@ -94,6 +94,8 @@ def test_the_champion_in_mlflow_answers_alike(
     client: ScoringServerClient, table: pd.DataFrame, golden: dict[str, Any], model: PackedModel
 ) -> None:
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
-    answers = np.asarray(loaded.predict(loaded.input_example))  # the golden file's first rows, as raw columns
-    served = client.invoke(table[: len(answers)]).get_predictions()["probability"].to_numpy()
-    assert answers[:, 0] == pytest.approx(served, abs=1e-5)
+    served = client.invoke(table).get_predictions()
+    answers = loaded.predict(table, params={"all_outputs": True})
+    assert answers["probability"].to_numpy() == pytest.approx(served["probability"].to_numpy(), abs=1e-5)
+    assert loaded.predict(table).tolist() == answers["label"].tolist()
+    assert len(loaded.input_example) == 5
