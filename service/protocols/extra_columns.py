@@ -62,7 +62,7 @@ class ExtraColumns:
 def ignored_header(ignored: Ignored) -> tuple[Header, ...]:
     """Return the header that names what was left out of the rows, none if nothing was.
 
-    Whatever the names hold, it is ASCII on one line: the rest is %-encoded UTF-8. A + stands for those beyond MAX_NAMED.
+    Whatever the names hold, it is ASCII on one line: the rest is %-encoded UTF-8. A + stands for more than MAX_NAMED.
     """
     if not ignored:
         return ()

@@ -1,11 +1,13 @@
 """What one version of a model has answered so far, in the terms of Triton's statistics extension."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 from ekiben.contract.comparison.parts import Timing
+
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,20 @@ class Counts:
     answered_s: float = 0.0
     rows: int = 0
     computed_s: float = 0.0
+    batches: int = 0
+    waited_s: float = 0.0  # these, by request: see Statistics
+    encoded_s: float = 0.0
+    batched_s: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)  # by reason, see RequestRejected; OTHER for all others
+
+    def since(self, before: "Counts") -> "Counts":
+        """Return what was counted since then."""
+        failures = {reason: count - before.failures.get(reason, 0) for reason, count in self.failures.items()}
+        numbers = {name: getattr(self, name) - getattr(before, name) for name in _NUMBERS}
+        return Counts(**numbers, failures=failures)
+
+
+_NUMBERS = tuple(one.name for one in fields(Counts) if one.name != "failures")
 
 
 class Recorder:
@@ -52,9 +68,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._answered = self._failed = 0
+        self._answered = self._failed = self._executed = 0
         self._answered_s = self._failed_s = self._waited_s = self._encoded_s = self._batched_s = 0.0
         self._rows, self._computed_s = 0, 0.0
+        self._failures: Counter[str] = Counter()
         self._taken = Counts()
         self._batches: dict[int, list[float]] = defaultdict(lambda: [0, 0.0])
 
@@ -64,10 +81,11 @@ class Recorder:
         self._answered_s += seconds
         self._last = time.time()
 
-    def record_failure(self, seconds: float) -> None:
+    def record_failure(self, seconds: float, reason: str = OTHER) -> None:
         """Count a request that got none."""
         self._failed += 1
         self._failed_s += seconds
+        self._failures[reason] += 1
 
     def record_wait(self, seconds: float) -> None:
         """Count the time that all requests of a batch have waited since they arrived."""
@@ -80,6 +98,7 @@ class Recorder:
     def record_batch(self, rows: int, seconds: float, requests: int) -> None:
         """Count a batch, the engine's time for it, and the requests that waited for that."""
         self._rows += rows
+        self._executed += 1
         self._computed_s += seconds
         self._batched_s += requests * seconds
         spent = self._batches[1 << (rows - 1).bit_length()]
@@ -88,8 +107,7 @@ class Recorder:
 
     def time_engine(self) -> Timing:
         """Return what the engine has taken so far."""
-        batches = int(sum(count for count, _ in self._batches.values()))
-        return Timing(rows=self._rows, batches=batches, seconds=self._computed_s)
+        return Timing(rows=self._rows, batches=self._executed, seconds=self._computed_s)
 
     @property
     def last(self) -> float:
@@ -99,14 +117,11 @@ class Recorder:
     def take(self) -> Counts:
         """Return what was counted since the last call."""
         before = self._taken
-        now = self._taken = Counts(self._answered, self._failed, self._answered_s, self._rows, self._computed_s)
-        return Counts(
-            now.answered - before.answered,
-            now.failed - before.failed,
-            now.answered_s - before.answered_s,
-            now.rows - before.rows,
-            now.computed_s - before.computed_s,
-        )
+        now = self._taken = Counts(
+            self._answered, self._failed, self._answered_s, self._rows, self._computed_s,
+            self._executed, self._waited_s, self._encoded_s, self._batched_s, dict(self._failures),
+        )  # fmt: skip
+        return now.since(before)
 
     def read(self) -> Statistics:
         """Return the sums so far."""
@@ -114,7 +129,7 @@ class Recorder:
         return Statistics(
             last_inference_ms=int(1000 * self._last),
             inference_count=self._rows,
-            execution_count=sum(one.count for one in batches.values()),
+            execution_count=self._executed,
             success=_total(self._answered, self._answered_s),
             fail=_total(self._failed, self._failed_s),
             queue=_total(self._answered, max(self._waited_s - self._encoded_s, 0.0)),

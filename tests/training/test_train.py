@@ -12,7 +12,6 @@ from typing import Any
 
 import bentoml
 import mlflow
-import numpy as np
 import pyarrow as pa
 import pytest
 from mlflow.entities import Run

@@ -8,8 +8,6 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import keras
 import mlflow

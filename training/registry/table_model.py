@@ -1,7 +1,7 @@
 """The logged model as MLflow's `python_function`: a table in, a label or a value for each row out.
 
-This file is copied into each model, beside `schema.json`, and imported from there by MLflow, where there is no Ekiben: it
-needs what REQUIREMENTS of `run_logging` pin and nothing else.
+This file is copied into each model, beside `schema.json`, and MLflow imports it from there, where there is no Ekiben:
+it needs what REQUIREMENTS of `run_logging` pin and nothing else.
 """
 
 import json

@@ -44,8 +44,9 @@ class ParquetReader:
         self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
 
     async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> tuple[Columns, Ignored]:
-        """Return the rows and the columns that are ignored; raise BadRequest or InvalidInput if there are none, or a RequestRejected.
+        """Return the rows and the names of the columns that are ignored.
 
+        Raises BadRequest or InvalidInput if the body holds no table of this schema, or a RequestRejected.
         `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
         """
         if len(body) < MIN_FILE_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:

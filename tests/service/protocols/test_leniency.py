@@ -1,4 +1,4 @@
-"""What is put up with where other servers do: columns too many, keys beside the rows, lists, lines, Snowflake's rows."""
+"""What is put up with where other servers do: columns too many, keys beside the rows, lists, lines, Snowflake's."""
 
 import io
 import json

@@ -139,7 +139,12 @@ def test_a_wrong_binary_body_is_rejected(
         ("/invocations", [], 400, "the body is an empty list"),
         ("/invocations", 1, 400, "expected an object"),
         ("/invocations", {"data": []}, 400, "`data`: expected at least one row"),
-        ("/invocations", {"data": [[0, 1], 1]}, 400, "row 1: `data`: expected a list that begins with the row's number"),
+        (
+            "/invocations",
+            {"data": [[0, 1], 1]},
+            400,
+            "row 1: `data`: expected a list that begins with the row's number",
+        ),
         ("/invocations", {"data": [[0, 1]]}, 400, "row 0: expected 20 values in the order of the features, got 1"),
         ("/invocations", {"data": [[0, 1]], "columns": ["a"]}, 400, "got none"),
         ("/invocations", {}, 400, "got none"),

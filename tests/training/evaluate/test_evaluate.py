@@ -735,6 +735,6 @@ def test_a_model_with_awkward_names_answers_from_mlflow(experiment: str) -> None
         warnings.filterwarnings("ignore", "When providing `inputs` as a dict")  # the tensors have other names
         loaded = mlflow.pyfunc.load_model(uri)
         np.testing.assert_array_equal(mlflow.keras.load_model(uri).predict(example, verbose=0), expected)
-    for given in (example, loaded.input_example):
-        answered = loaded.predict(given, params={"all_outputs": True})
+    for table in (example, loaded.input_example):
+        answered = loaded.predict(table, params={"all_outputs": True})
         np.testing.assert_array_equal(answered.filter(like="probabilities."), expected)
