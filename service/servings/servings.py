@@ -118,7 +118,9 @@ class Servings:
         """Hand on what the models have answered."""
         for versions in self.models:
             for serving in versions:
-                metrics.count_model(versions.name, serving.dataplane.take_counts())
+                dataplane = serving.dataplane
+                waiting_rows = dataplane.queue.waiting_rows
+                metrics.count_model(versions.name, serving.model.version, dataplane.take_counts(), waiting_rows)
             metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
 
     async def close(self) -> None:

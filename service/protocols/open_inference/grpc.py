@@ -1,4 +1,4 @@
-"""The protocol's gRPC service: raw tensors are answered raw, typed ones typed."""
+"""The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
-from ekiben.service.protocols.open_inference.decode import read_timeout_s
+from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, read_flag, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Selection
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
@@ -67,14 +67,18 @@ class Api:
         self._selection = Selection(dataplane.model.schema.target)
 
     async def infer(self, request: Any, call: Call) -> Any:
-        outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
-        requested = self._selection.read(outputs, binary=False)
+        asked = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
+        requested = self._selection.read(asked, binary=False)
+        raw = bool(request.raw_input_contents)
         if request.parameters:
-            call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
+            parameters = read_parameters(request.parameters)
+            call.timeout_s = read_timeout_s(parameters, call.timeout_s)
+            raw = read_flag(parameters, BINARY_OUTPUT, raw)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
-        return await call.run(write_message, self._model, request, self._selection.pick(prediction.answers, requested))
+        outputs = self._selection.pick(prediction.answers, requested)
+        return await call.run(write_message, self._model, request.id, outputs, raw)
 
     async def live(self, request: Any, call: Call) -> Any:
         return message("inference.ServerLiveResponse")(live=True)
