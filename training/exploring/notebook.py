@@ -1,0 +1,99 @@
+"""Runs a notebook that is written as a script: .ipynb with its outputs, and a page that asks no other host."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+
+from ekiben.contract.errors import UserError
+
+CELL_TIMEOUT_S = 900
+KERNEL = "python3"
+SENTENCES = frozenset(error.__name__ for error in (UserError,))
+
+
+class NotebookFailed(UserError):
+    """A cell of the notebook raised an error."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A notebook with its outputs, as JSON and as a page."""
+
+    ipynb: str
+    html: str
+
+
+def run_notebook(script: str, title: str, folder: Path) -> Ran:
+    """Execute a script in percent format, its working directory the folder; raise NotebookFailed if a cell fails.
+
+    The kernel is this Python, whatever kernels are installed, and leaves nothing in the home folder.
+    """
+    notebook = jupytext.reads(script, fmt="py:percent")
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
+        "language_info": {"name": "python"},
+        "title": title,
+    }
+    with tempfile.TemporaryDirectory(prefix="ekiben-kernel-") as state:
+        execute(notebook, folder, state)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # when it ran: the same notebook is to be the same file
+    return Ran(jupytext.writes(notebook, fmt="ipynb"), to_page(notebook))
+
+
+def execute(notebook: Any, folder: Path, state: str) -> None:
+    """Run all cells in a kernel of its own, whose files are in the folder `state`."""
+    specs = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)  # the user's own `python3` may be another
+    manager = AsyncKernelManager(
+        kernel_name=KERNEL, kernel_spec_manager=specs, connection_file=f"{state}/kernel.json"
+    )
+    environment = os.environ | {
+        "IPYTHONDIR": f"{state}/ipython",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a debugger's advice about frozen modules
+    }
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        kernel_name=KERNEL,
+        timeout=CELL_TIMEOUT_S,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--HistoryManager.enabled=False"],
+    )
+    try:
+        client.execute(env=environment)
+    except CellExecutionError as error:
+        raise NotebookFailed(describe_failure(notebook, error)) from None
+    except CellTimeoutError:
+        raise NotebookFailed(f"a cell of the notebook took longer than {CELL_TIMEOUT_S} s: try fewer rows") from None
+    except DeadKernelError:
+        raise NotebookFailed("the notebook's process ended early: it may have run out of memory") from None
+
+
+def describe_failure(notebook: Any, error: CellExecutionError) -> str:
+    """Return what a cell raised; a sentence that is meant for a user stands alone."""
+    cell = sum(cell.cell_type == "code" and cell.get("execution_count") is not None for cell in notebook.cells)
+    message = " ".join(str(error.evalue).split())
+    if error.ename in _list_names(UserError):
+        return message
+    return f"cell {cell} of the notebook raised {error.ename}" + (f": {message}" if message else "")
+
+
+def to_page(notebook: Any) -> str:
+    """Return a notebook as one HTML file without anything from another host."""
+    exporter = HTMLExporter(template_name="lab")
+    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = exporter.mermaid_js_url = ""
+    html: str = exporter.from_notebook_node(notebook)[0]
+    return html
+
+
+def _list_names(kind: type) -> set[str]:
+    return {kind.__name__}.union(*(_list_names(below) for below in kind.__subclasses__()))
