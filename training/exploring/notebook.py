@@ -17,7 +17,6 @@ from ekiben.contract.errors import UserError
 
 CELL_TIMEOUT_S = 900
 KERNEL = "python3"
-SENTENCES = frozenset(error.__name__ for error in (UserError,))
 
 
 class NotebookFailed(UserError):
@@ -53,8 +52,9 @@ def run_notebook(script: str, title: str, folder: Path) -> Ran:
 def execute(notebook: Any, folder: Path, state: str) -> None:
     """Run all cells in a kernel of its own, whose files are in the folder `state`."""
     specs = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)  # the user's own `python3` may be another
+    # Sockets that are files: no port, and nobody else on the machine can read along.
     manager = AsyncKernelManager(
-        kernel_name=KERNEL, kernel_spec_manager=specs, connection_file=f"{state}/kernel.json"
+        kernel_name=KERNEL, kernel_spec_manager=specs, connection_file=f"{state}/kernel.json", transport="ipc"
     )
     environment = os.environ | {
         "IPYTHONDIR": f"{state}/ipython",

@@ -14,8 +14,8 @@ from ekiben.training.evaluate.drawing import Panel, plot_rows
 from ekiben.training.evaluate.text import drawable
 from ekiben.training.exploring.trees import Inputs, fit_trees, score_trees, try_inputs
 
-SHUFFLES = 3
-MAX_DROPPED = 20  # features that are dropped one by one: the ones that it costs most to shuffle
+SHUFFLES = 2
+MAX_DROPPED = 12  # features that are dropped one by one: the ones that it costs most to shuffle
 
 
 def measure_features(inputs: Inputs) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ekiben.training.evaluate import score
 from ekiben.training.preparation import Prepared
 
 MAX_CLASSES = 10  # boosting fits as many trees a step; the rarest are one class here
-SHAPE = {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 15, "min_samples_leaf": 20, "early_stopping": False}
+SHAPE = {"max_iter": 40, "learning_rate": 0.2, "max_leaf_nodes": 15, "min_samples_leaf": 20, "early_stopping": False}
 
 
 @dataclass(frozen=True)
