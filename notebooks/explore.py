@@ -121,7 +121,9 @@ past = [name for name in problem.features if name.endswith("_12h")]
 timetable = ["departures_that_day", "departures_before"]
 trials = {
     "all features": inputs,
-    "the departure as days since 1970, without its cycles": inputs.without("scheduled_departure").plus("days", *moments),
+    "the departure as days since 1970, without its cycles": inputs.without("scheduled_departure").plus(
+        "days", *moments
+    ),
     "without the departure": inputs.without("scheduled_departure"),
     "without the weather's means over 12 hours": inputs.without(*past),
     "without the timetable": inputs.without(*timetable),
@@ -134,8 +136,8 @@ losses = [scores["log_loss"] for scores in tried.values()]
 show(
     pd.DataFrame({"features": list(tried), "AUC": list(auc.values()), "log loss": losses}),
     f"**A moment becomes a place on the clock.** As a count of days each later flight lies beyond all that the model "
-    f"saw: AUC {as_days:.3f} instead of {everything:.3f}. Its hour and weekday come again. Each is a point on a circle, "
-    f"a sine and a cosine, since 23:59 and 0:00 are a minute apart, and not a day.",
+    f"saw: AUC {as_days:.3f} instead of {everything:.3f}. Its hour and weekday come again. Each is a point on a "
+    f"circle, a sine and a cosine, since 23:59 and 0:00 are a minute apart, and not a day.",
     f"**The weather of the last 12 hours is a feature of its own.** A queue that a storm left is there when the sky is "
     f"clear again: without the means the AUC is {no_means:.3f}.",
 )
@@ -160,9 +162,9 @@ features = measure_features(inputs)
 best, useless = features["feature"].tolist()[:3], features[features["dropped"] < 0.0005]["feature"].tolist()
 show(
     plot_features(features, inputs),
-    f"Shuffled, {mark_all(best)} cost most. Of the first {len(features.dropna())}, left out one by one, {mark_all(useless)} cost nothing: others say the same, "
-    f"or October had no use for them. They stay, since a network is not worse for them and a winter may need them; "
-    f"a column that costs something to *get* would go.",
+    f"Shuffled, {mark_all(best)} cost most. Of the first {features['dropped'].count()}, left out one by one, "
+    f"{mark_all(useless)} cost nothing: others say the same, or October had no use for them. They stay, since a "
+    f"network is not worse for them and a winter may need them; a column that costs something to *get* would go.",
 )
 assert "departures_before" in best
 assert len(useless) >= 1
@@ -189,9 +191,9 @@ brilliant = try_inputs(inputs.plus("dep_delay", *delays))["auc"]
 honest = alone.drop(LATER).max()
 show(
     plot_columns(alone, learned),
-    f"No column that is known beforehand says much by itself ({honest:.2f}; a coin says 0.50). {mark('arr_delay')} *is* "
-    f"the target, {mark('dep_delay')} nearly so: with it the trees' AUC is {brilliant:.3f} instead of {everything:.3f}. "
-    f"A score that is too good is a leak until you know better.",
+    f"No column that is known beforehand says much by itself ({honest:.2f}; a coin says 0.50). {mark('arr_delay')} "
+    f"*is* the target, {mark('dep_delay')} nearly so: with it the trees' AUC is {brilliant:.3f} instead of "
+    f"{everything:.3f}. A score that is too good is a leak until you know better.",
 )
 assert alone["arr_delay"] > 0.995
 assert honest < 0.65 < alone["dep_delay"]
@@ -218,13 +220,14 @@ print(show_problem(proposal))
 # %%
 proposed = {name: feature.facts["kind"] for name, feature in proposal.features.items()}
 declared = {name: feature.kind for name, feature in problem.features.items()}
+undue = sorted(proposed.keys() - declared.keys())
 show(
     f"It found the target's task, the time to split by, each feature's kind, and that {mark('arr_delay')} gives the "
-    f"target away. What it can't know is in `training/flights.toml` by hand: {mark_all(proposed.keys() - declared.keys())} "
+    f"target away. What it can't know is in `training/flights.toml` by hand: {mark_all(undue)} "
     f"left out, since nobody knows it beforehand; units and descriptions; the limits of a temperature (`low`, `high`); "
     f"the days of the split (`validate_from`, `test_from`); and by what to look at errors (`slices`)."
 )
-assert proposed.keys() - declared.keys() == {"dep_delay"}
+assert undue == ["dep_delay"]
 assert declared.items() <= proposed.items()
 assert proposal.split.time == problem.split.time
 assert "gives the target away" in proposal.ignored["arr_delay"]
@@ -262,8 +265,8 @@ worst = carriers.loc[carriers["auc"].idxmin()]
 show(
     plot_errors(prepared, model, "carrier"),
     f"In December {format_share(december['base_rate'])} of the flights were late, and the model expected "
-    f"{format_share(december['mean_probability'])}: it never saw a winter's end. It ranks worst for "
-    f"{mark(worst['value'])}, AUC {worst['auc']:.3f} of {worst['rows']:,} flights. Both are reasons to watch live scores "
-    f"by slice (`ekiben score-live`), and to train again when a year has gone round.",
+    f"{format_share(december['mean_probability'])}: it never saw a December. It ranks worst for "
+    f"{mark(worst['value'])}, AUC {worst['auc']:.3f} of {worst['rows']:,} flights. Both are reasons to watch live "
+    f"scores by slice (`ekiben score-live`), and to train again when a year has gone round.",
 )
 assert december["base_rate"] > december["mean_probability"]

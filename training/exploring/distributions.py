@@ -20,7 +20,9 @@ MAX_BARS = 7
 NONE: Mapping[str, str] = {}
 
 
-def plot_distributions(frame: pd.DataFrame, units: Mapping[str, str] = NONE, target: str | None = None) -> Figure | None:
+def plot_distributions(
+    frame: pd.DataFrame, units: Mapping[str, str] = NONE, target: str | None = None
+) -> Figure | None:
     """Return a chart for each column that has a value, the target's in another colour; None if there is none.
 
     Of numbers, half a percent on either side may lie outside the chart.

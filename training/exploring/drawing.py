@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import ekiben.training.evaluate.drawing  # noqa: F401: chooses the backend without a screen, and fonts
+import ekiben.training.evaluate.drawing  # noqa: F401  chooses a backend without a screen, and fonts
 
 PLAIN, MARKED, SOFT = "#2563c9", "#d9730d", "#9aa5b1"
 PANEL_WIDTH, PANEL_HEIGHT = 3.0, 2.2  # inches

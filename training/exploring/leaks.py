@@ -33,7 +33,8 @@ def plot_columns(scores: pd.Series, target: Target) -> Figure:
     chance = 0.0 if target.task == "regression" else 1 / len(target.classes)
     measure = "R² of the ranks" if target.task == "regression" else "balanced accuracy of a decision tree"
     which = f", the best {MAX_BARS} of {len(scores):,}" if len(scores) > MAX_BARS else ""
-    figure, axes = new_figure(f"What each column alone says of {drawable(target.name)}{which}", (9, 1.4 + 0.26 * len(drawn)))
+    title = f"What each column alone says of {drawable(target.name)}{which}"
+    figure, axes = new_figure(title, (9, 1.4 + 0.26 * len(drawn)))
     indices = np.arange(len(drawn))
     axes.barh(indices, drawn, color=[MARKED if score >= SUSPICIOUS else PLAIN for score in drawn])
     axes.axvline(chance, color="grey", linestyle="--", label=f"chance, {chance:.2g}")

@@ -1,4 +1,4 @@
-"""Any table, read once in bounded memory: what its columns are, a sample of its rows, and a problem if it has a target."""
+"""Any table, read once in bounded memory: what its columns are, a sample of its rows, and a problem to learn."""
 
 import tomllib
 from collections.abc import Mapping

@@ -103,9 +103,7 @@ def find_mark(seen: Seen, entry: FileSource | SqlSource) -> Mark:
     return find_usual_mark(seen.columns.values(), isinstance(entry, FileSource) and entry.delimiter == ";")
 
 
-def look(
-    source: Source, entry: FileSource | SqlSource, target: str | None, report: Callable[[float], None]
-) -> Seen:
+def look(source: Source, entry: FileSource | SqlSource, target: str | None, report: Callable[[float], None]) -> Seen:
     """Read a table once, in bounded memory; raise InvalidTable if it has no rows."""
     said = entry if isinstance(entry, FileSource) else None
     null = said.null if said else ()

@@ -1,4 +1,4 @@
-"""`ekiben explore`: writes a notebook for any table, runs it, and leaves script, .ipynb and page."""
+"""Writes a notebook about any table, runs it, and leaves script, .ipynb and page: `ekiben explore`."""
 
 import os
 from collections.abc import Mapping
@@ -52,9 +52,7 @@ def explore(
     print(f"wrote {files['.html']} to look at, {files['.ipynb']} to go on with, and {files['.py']}, which makes both")
 
 
-def write_script(
-    name: str, source: FileSource | SqlSource, target: str | None, time: str | None, folder: Path
-) -> str:
+def write_script(name: str, source: FileSource | SqlSource, target: str | None, time: str | None, folder: Path) -> str:
     """Return the notebook as a script in percent format; what is the user's is in it as Python literals."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, autoescape=False
