@@ -14,6 +14,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.training.dataset.target import encode_labels
+from ekiben.training.exploring.showing import mark, spell
 from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import Declared, ProblemConfig
 from ekiben.training.proposal.command import choose_name, describe
@@ -27,6 +28,7 @@ from ekiben.training.tables.read import ColumnReader, choose_readers, leave_out_
 from ekiben.training.tables.table import Table
 from ekiben.training.wording import count
 
+MAX_LINES = 40  # of a list
 SOURCE: TypeAdapter[Any] = TypeAdapter(AnySource)
 
 
@@ -107,10 +109,25 @@ def to_problem(proposal: Proposal) -> ProblemConfig:
     return ProblemConfig.model_validate(tomllib.loads(render(proposal, Path())))
 
 
+def list_unused(look: Look) -> str | None:
+    """Return which columns can't be features, and why, as a list in Markdown; None if all can."""
+    lines = [f"- {mark(name)} is no feature: {spell(reason)}" for name, reason in look.unused.items()]
+    more = [f"- … and {len(lines) - MAX_LINES:,} more"] if len(lines) > MAX_LINES else []
+    return "\n".join(lines[:MAX_LINES] + more) or None
+
+
 def show_problem(proposal: Proposal) -> str:
     """Return what was found and the lines of the problem file, but for those of its source."""
-    sections = render(proposal, Path()).split("\n\n")
-    return "\n\n".join([describe(proposal), *(lines for lines in sections[1:] if not lines.startswith("[source]"))])
+    _, *sections = render(proposal, Path()).split("\n\n")
+    kept = [cut_lines(lines) for lines in sections if not lines.startswith("[source]")]
+    return "\n\n".join([describe(proposal), *kept])
+
+
+def cut_lines(section: str) -> str:
+    """Return the first lines of a section of a file, and how many more there are."""
+    lines = section.split("\n")
+    more = [f"# … and {len(lines) - MAX_LINES:,} more"] if len(lines) > MAX_LINES else []
+    return "\n".join(lines[:MAX_LINES] + more)
 
 
 def prepare_sample(look: Look) -> Prepared:

@@ -31,8 +31,12 @@ def show(*things: "Figure | pd.DataFrame | str | None") -> None:
 
 def mark(name: object) -> str:
     """Return a name from a table as Markdown shows it letter by letter, in the font of code."""
-    plain = "".join(f"&#{ord(letter)};" if letter in MARKUP else letter for letter in printable(shorten(str(name))))
-    return f"<code>{plain}</code>"
+    return f"<code>{spell(shorten(str(name)))}</code>"
+
+
+def spell(sentence: str) -> str:
+    """Return a string that may hold names from a table as Markdown shows it letter by letter."""
+    return "".join(f"&#{ord(letter)};" if letter in MARKUP else letter for letter in printable(sentence))
 
 
 def mark_all(names: Iterable[object], limit: int = 12) -> str:
