@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ekiben.contract.validation import shorten
-from ekiben.training.evaluate.text import drawable, format_number
+from ekiben.training.evaluate.text import drawable
 from ekiben.training.exploring.drawing import MARKED, new_figure
 from ekiben.training.wording import format_share
 
@@ -45,8 +45,7 @@ def plot_missing(frame: pd.DataFrame) -> Figure | None:
     bars = axes.barh(indices, 100 * drawn.to_numpy(), color=MARKED)
     axes.bar_label(bars, [format_share(share) for share in drawn], padding=4, fontsize="small")
     axes.set_yticks(indices, [drawable(name) for name in drawn.index])
-    axes.set(xlabel="share of the rows [%]", xlim=(0, 112), ylim=(len(drawn) - 0.4, -0.6))
-    axes.set_xticks([0, 25, 50, 75, 100])
+    axes.set(xlabel="share of the rows [%]", xlim=(0, min(112, 115 * shares.iloc[0])), ylim=(len(drawn) - 0.4, -0.6))
     return figure
 
 
@@ -63,8 +62,8 @@ def _describe(name: str, column: pd.Series) -> dict[str, object]:
 
 def _describe_values(values: pd.Series, kind: str) -> str:
     if kind == "number":
-        low, middle, high = (format_number(float(values.quantile(share))) for share in (0, 0.5, 1))
-        return f"{low} … {high}, half are up to {middle}"
+        low, middle, high = (f"{values.quantile(share):.5g}" for share in (0, 0.5, 1))
+        return f"{low} … {high}, median {middle}"
     if kind == "timestamp":
         return f"{values.min()} … {values.max()}"
     shares = values.value_counts(normalize=True).head(FREQUENT)

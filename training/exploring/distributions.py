@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from ekiben.training.evaluate.drawing import inner_range
 from ekiben.training.evaluate.text import drawable
 from ekiben.training.exploring.columns import find_kind
-from ekiben.training.exploring.drawing import MARKED, PLAIN, SOFT, new_panels
+from ekiben.training.exploring.drawing import MARKED, PLAIN, SOFT, in_percent, new_panels
 
 MAX_PANELS = 24
 BINS = 24
@@ -59,7 +59,7 @@ def _draw(axes: Axes, values: pd.Series, colour: str) -> None:
         axes.hist(numbers, bins=BINS, range=inner_range(numbers), weights=weights, color=colour)
         axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.yaxis.set_major_formatter(in_percent)
 
 
 def _draw_bars(axes: Axes, values: pd.Series, colour: str) -> None:
@@ -76,4 +76,4 @@ def _draw_bars(axes: Axes, values: pd.Series, colour: str) -> None:
     axes.set_yticks(np.arange(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.xaxis.set_major_formatter(in_percent)

@@ -35,6 +35,11 @@ def new_panels(title: str, count: int, columns: int = 4, height: float = PANEL_H
     return figure, panels[:count]
 
 
+def in_percent(share: float, position: int | None = None) -> str:
+    """Return a share as an axis shows it."""
+    return f"{100 * share:.4g}%"
+
+
 def tidy(axes: Axes) -> None:
     """Leave only the axes that carry numbers, and a light grid."""
     axes.spines[["top", "right"]].set_visible(False)

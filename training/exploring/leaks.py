@@ -48,12 +48,12 @@ def plot_columns(scores: pd.Series, target: Target) -> Figure:
 def _score(column: pd.Series, labels: np.ndarray, target: Target) -> float:
     kind = find_kind(column)
     if kind == "category":
-        values = column.cat.codes.to_numpy(np.float64)
+        values = np.asarray(column.cat.codes, np.float64)
     elif kind == "timestamp":
-        values = column.astype("int64").to_numpy(np.float64)
+        values = np.asarray(column.astype("int64"), np.float64)
     else:
-        values = column.astype("float64").to_numpy(np.float64, na_value=np.nan)
-    values = np.where(column.isna(), np.nan, values)
+        values = column.to_numpy(np.float64, na_value=np.nan, copy=True)
+    values[column.isna().to_numpy()] = np.nan
     if target.task == "regression":
         return score_number(values, labels, kind == "category")
     return score_classes(values, labels)

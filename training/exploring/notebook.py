@@ -49,6 +49,8 @@ def run_notebook(script: str, title: str, folder: Path) -> Ran:
     The kernel is this Python, whatever kernels are installed, and leaves nothing in the home folder.
     """
     notebook = jupytext.reads(script, fmt="py:percent")
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index}"  # the same notebook is to be the same file
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
         "language_info": {"name": "python"},
@@ -57,7 +59,7 @@ def run_notebook(script: str, title: str, folder: Path) -> Ran:
     with tempfile.TemporaryDirectory(prefix="ekiben-kernel-") as state:
         execute(notebook, folder, state)
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # when it ran: the same notebook is to be the same file
+        cell.metadata.pop("execution", None)  # when it ran
     return Ran(jupytext.writes(notebook, fmt="ipynb"), to_page(notebook))
 
 
@@ -81,7 +83,7 @@ def execute(notebook: Any, folder: Path, state: str) -> None:
         extra_arguments=["--HistoryManager.enabled=False"],
     )
     try:
-        client.execute(env=environment)
+        client.execute(env=environment, cleanup_kc=True)  # ends the kernel, whatever comes
     except CellExecutionError as error:
         raise NotebookFailed(describe_failure(notebook, error)) from None
     except CellTimeoutError:
@@ -111,5 +113,8 @@ def to_page(notebook: Any) -> str:
     return page
 
 
-def _list_names(kind: type) -> set[str]:
-    return {kind.__name__}.union(*(_list_names(below) for below in kind.__subclasses__()))
+def _list_names(kind: type[Exception]) -> set[str]:
+    names = {kind.__name__}
+    for below in kind.__subclasses__():
+        names |= _list_names(below)
+    return names

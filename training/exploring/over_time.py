@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.text import drawable
-from ekiben.training.exploring.drawing import MARKED, PLAIN, SOFT, new_panels
+from ekiben.training.exploring.drawing import MARKED, PLAIN, SOFT, in_percent, new_panels
 
 PERIODS = 24  # of the time from the first to the last row
 MIN_ROWS = 20  # of fewer a mean says nothing
@@ -19,8 +19,8 @@ def plot_over_time(times: pd.Series, values: np.ndarray, target: Target, unit: s
     what, measured = name_measure(target, unit), measure(target, values)
     figure, panels = new_panels(f"{what} by time", 3, 3, 2.8)
     periods = pd.cut(times.astype("int64"), PERIODS, labels=False)
-    starts = times.groupby(periods).min()
-    _draw(panels[0], mean_by(periods, measured).rename(starts), "when")
+    by_period = mean_by(periods, measured)
+    _draw(panels[0], by_period.set_axis(times.groupby(periods).min()[by_period.index]), "when")
     _draw(panels[1], mean_by(times.dt.hour, measured), "hour of the day [h]")
     _draw(panels[2], mean_by(times.dt.day_of_week, measured), "day of the week")
     panels[0].tick_params(axis="x", rotation=30)
@@ -28,7 +28,9 @@ def plot_over_time(times: pd.Series, values: np.ndarray, target: Target, unit: s
     panels[0].set_ylabel(what)
     for axes in panels:
         axes.axhline(measured.mean(), color=SOFT, linestyle="--")
-        axes.set_ylim(bottom=min(0.0, float(measured.mean())))
+        if target.task != "regression":
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(in_percent)
     return figure
 
 
@@ -55,5 +57,5 @@ def mean_by(keys: pd.Series, measured: np.ndarray) -> pd.Series:
 def _draw(axes: Axes, means: pd.Series, label: str) -> None:
     axes.plot(means.index, means.to_numpy(), "o-", color=PLAIN, markersize=4)
     if len(means):
-        axes.plot([means.idxmax()], [means.max()], "o", color=MARKED, markersize=7)
+        axes.plot(means.index[[means.argmax()]], [means.max()], "o", color=MARKED, markersize=7)
     axes.set_xlabel(label)

@@ -50,7 +50,7 @@ def to_html(table: pd.DataFrame) -> str:
     """Return a table of its first rows as HTML in which every cell is text."""
     head = table.head(MAX_TABLE_ROWS)
     cells = "".join(f"<tr>{''.join(map(_to_cell, row))}</tr>" for row in head.itertuples(index=False, name=None))
-    names = "".join(f"<th>{escape(str(name))}</th>" for name in head.columns)
+    names = "".join(f'<th style="text-align: start">{escape(printable(str(name)))}</th>' for name in head.columns)
     more = f"<p>… and {len(table) - len(head):,} more rows</p>" if len(table) > len(head) else ""
     return f'<table class="dataframe"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>{more}'
 
