@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile locust protos wheel locks clean
+.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck bench peers capacity overload soak hostile locust protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,6 +19,9 @@ serve: $(VENV)/training ## Train a model if there is none, and serve it
 
 train: $(VENV)/training ## Train a model; it replaces the champion if it is better
 	@$(EKIBEN) train
+
+notebook: $(VENV)/notebook ## Look at the flights: run notebooks/explore.py into notebooks/run/
+	@$(PYTHON) -m ekiben.training.exploring notebooks/explore.py notebooks/run
 
 image: $(VENV)/image ## Build the OCI image of the packed model (OPTIONS="--backend podman -t NAME:VERSION")
 	@$(EKIBEN) image $(OPTIONS)
@@ -85,7 +88,7 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 		--group dev -o requirements/dev.txt
 	@for lock in "service:--group serving" "service-tensorflow:--group serving --group tensorflow" \
 			"training:--group training" "image:--group image" "load:--group load" \
-			"pipeline:--group pipeline"; do \
+			"pipeline:--group pipeline" "notebook:--group notebook"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			-c requirements/dev.txt $${lock#*:} -o requirements/$${lock%%:*}.txt || exit 1; done
 	@for peer in $(PEERS:%=requirements/peers/%); do \
@@ -99,7 +102,7 @@ clean: ## Remove the environments and caches; stores and data stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
-$(VENV)/training $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/linked
+$(VENV)/training $(VENV)/notebook $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/linked
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

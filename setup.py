@@ -22,6 +22,6 @@ setup(
     script_name="setup.py",  # which the package's own modules are told from
     install_requires=list(expand("image")),
     extras_require={
-        extra: list(expand(extra)) for extra in ("load", "pipeline", "excel", "delta", "iceberg", "signing")
+        extra: list(expand(extra)) for extra in ("load", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
     },
 )

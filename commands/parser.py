@@ -16,6 +16,7 @@ from ekiben.pipeline.lineage import commands as lineage
 from ekiben.pipeline.triggers import commands as triggers
 from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
+from ekiben.training.exploring import commands as exploring
 from ekiben.training.process import STOPPED
 from ekiben.training.truth import commands as truth
 from ekiben.training.versions import commands as versions
@@ -68,6 +69,7 @@ SERVING = "answer over HTTP and gRPC; any other option, such as --port, is one o
 BUILDING = "build the OCI image of the packed model"
 COMPLETING = "print the script that completes commands and options in a shell"
 GROUPS = (
+    Group("a table becomes a model", exploring.add_commands, extra=exploring.EXTRA),
     Group("a table becomes a model", training.add_building, STOPPED),
     Group("one model is chosen", training.add_choosing, STOPPED),
     Group("it answers", training.add_scoring),

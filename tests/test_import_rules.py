@@ -21,6 +21,7 @@ BELOW = {
     "pipeline": {"contract", "model", "training", "monitoring", "deploy"},
     "deploy/kubeflow": {"pipeline"},
     "deploy/sagemaker": {"pipeline"},
+    "notebooks": {"contract", "model", "training"},
     "commands": {"contract", "model", "service", "training", "monitoring", "load_tests", "deploy", "pipeline"},
 }
 

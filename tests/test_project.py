@@ -23,7 +23,7 @@ ALLOWED = {
     "contract": ["serving"],
     "model": ["serving", "tensorflow"],
     "service": ["serving", "tensorflow"],
-    "training": ["training"],
+    "training": ["training", "notebook"],
     "deploy": ["image", "pipeline"],
     "load_tests": ["load"],
     "commands": ["training"],

@@ -18,7 +18,7 @@ from tests.conftest import run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    *("init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
+    *("explore", "init", "train", "compare", "promote", "rollback", "predict", "serve", "image"),
     *("drift", "challenger", "canary", "score-live", "alarms"),
     *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),

@@ -9,7 +9,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.doubts.leaks import find_leaks
 from ekiben.training.proposal.features import Feature, classify_column, with_remark
-from ekiben.training.proposal.marks import find_usual_mark
+from ekiben.training.proposal.marks import Mark, find_usual_mark
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
 from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
@@ -37,7 +37,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What is kept of a table that has passed by."""
 
     columns: dict[str, Column]
@@ -59,11 +59,16 @@ def propose(
     """
     source = open_source(entry)
     check_asked(source, [target] if time is None else [target, time])
-    seen = _look(source, target, entry, report)
+    return judge(look(source, entry, target, report), source, entry, target, name, time)
+
+
+def judge(
+    seen: Seen, source: Source, entry: FileSource | SqlSource, target: str, name: str, time: str | None = None
+) -> Proposal:
+    """Return a problem for a table that has passed by; raise InvalidTable if the target can't be learned from it."""
     column = seen.columns[target]
-    usual = find_usual_mark(seen.columns.values(), isinstance(entry, FileSource) and entry.delimiter == ";")
-    proposed = propose_target(column, seen.labels, source.typed, usual)
-    classified = {name: classify_column(other, usual) for name, other in seen.columns.items() if name != target}
+    proposed = propose_target(column, seen.labels, source.typed, find_mark(seen, entry))
+    classified = {name: found for name, found in classify(seen, entry).items() if name != target}
     features = {name: found for name, found in classified.items() if isinstance(found, Feature)}
     if not features:
         raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(classified)}")
@@ -87,19 +92,32 @@ def propose(
     )
 
 
-def _look(source: Source, target: str, entry: FileSource | SqlSource, report: Callable[[float], None]) -> _Seen:
+def classify(seen: Seen, entry: FileSource | SqlSource) -> dict[str, Feature | str]:
+    """Return the feature that each column could be, or why it can be none."""
+    usual = find_mark(seen, entry)
+    return {name: classify_column(column, usual) for name, column in seen.columns.items()}
+
+
+def find_mark(seen: Seen, entry: FileSource | SqlSource) -> Mark:
+    """Return the decimal mark of most of the table's columns."""
+    return find_usual_mark(seen.columns.values(), isinstance(entry, FileSource) and entry.delimiter == ";")
+
+
+def look(source: Source, entry: FileSource | SqlSource, target: str | None, report: Callable[[float], None]) -> Seen:
+    """Read a table once, in bounded memory; raise InvalidTable if it has no rows."""
     said = entry if isinstance(entry, FileSource) else None
     null = said.null if said else ()
     decimal = said.decimal if said and "decimal" in said.model_fields_set else None
     columns = {name: Column(name, decimal, null) for name in source.columns}
-    seen = _Seen(columns, LabelCounts(null), Sample(len(columns)))
+    seen = Seen(columns, LabelCounts(null), Sample(len(columns)))
     for batch in _join(source.batches(source.columns, report)):
         arrays: dict[str, pa.Array] = dict(zip(columns, batch.columns, strict=True))
         for name, raw in arrays.items():
             columns[name].add(raw)
-        seen.labels.add(arrays[target])
+        if target is not None:
+            seen.labels.add(arrays[target])
         seen.sample.add(pa.record_batch([unpack(raw) for raw in batch.columns], names=list(columns)))
-    if not columns[target].rows:
+    if not any(column.rows for column in columns.values()):
         raise InvalidTable(f"{source.description} has no rows")
     return seen
 

@@ -30,6 +30,11 @@ class Sample:
             self._keys, rows = self._keys[kept], rows.take(pa.array(kept))
         self._rows = rows.combine_chunks()
 
+    @property
+    def rows(self) -> int:
+        """How many rows are kept."""
+        return len(self._keys)
+
     def column(self, name: str) -> pa.Array:
         """Return one column of the sample, (rows,)."""
         column = self._rows.column(name)
