@@ -103,11 +103,11 @@ def read_script(body: str) -> Iterator[Command]:
 
 
 def _read_whole(line: str, following: Iterator[str]) -> str:
-    """Return a command with the lines that it goes on in: of quotes, of a here-document, behind a backslash."""
+    """Return a command with the lines that it goes on in: of quotes, of a here-document, of a pipe."""
     if mark := HEREDOC.search(line):
         body = list(iter(following.__next__, mark[1]))
         return "\n".join([line, *body, mark[1]])
-    while line.endswith("\\") or not _is_closed(line):
+    while line.endswith(("\\", "|")) or not _is_closed(line):
         line = f"{line}\n{next(following)}"
     return line
 
@@ -127,4 +127,4 @@ def matches(shown: str, printed: str) -> bool:
 
 
 def _simplify(output: str) -> str:
-    return " ".join(VARYING.sub("0", output).split())
+    return "".join(VARYING.sub("0", output).split())

@@ -53,7 +53,7 @@ class Declared(Entry):
     kind: Kind = Field(description="what the column holds")
     description: str = Field("", description="what it means, for callers and the model card")
     unit: str = Field("", description="of a number; it may stand behind the digits")
-    nullable: bool = Field(False, description="callers may leave it out; default: as in the training rows")
+    nullable: bool = Field(False, description="callers may send null; default: as in the training rows")
     low: float = Field(0.0, description="least number that callers may send; default: learned, with a margin")
     high: float = Field(0.0, description="greatest number that callers may send; default: learned, with a margin")
     cycles: tuple[Cycle, ...] = Field((), description="of a timestamp: what the network sees of it; default: all")

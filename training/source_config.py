@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from ekiben.contract.feature import DecimalMark
 
-
 NULL = "strings that stand for missing, besides the usual"
 
 
@@ -35,10 +34,10 @@ class FileSource(Entry):
     encoding: str | None = Field(None, description="of a CSV file, as Python names it; default: found out")
     decimal: DecimalMark = Field(".", description="of the columns of which no other is said")
     null: tuple[str, ...] = Field((), description=NULL)
-    quote: Literal['"', "'", ""] | None = Field(None, description="of a CSV file, `\"\"` for none; default: found out")
+    quote: Literal['"', "'", ""] | None = Field(None, description='of a CSV file, `""` for none; default: found out')
     escape: Literal['"', "'", "\\"] | None = Field(None, description="of a quote within quotes; default: found out")
     sheet: str | None = Field(None, description="of a spreadsheet; default: the first")
-    version: int | None = Field(None, description="of a Delta table, or an Iceberg table's snapshot; default: the newest")
+    version: int | None = Field(None, description="of a Delta table, or an Iceberg snapshot; default: the newest")
     as_of: datetime | None = Field(None, description="the version of that moment, in UTC if it has no offset")
 
     @model_validator(mode="after")

@@ -1,4 +1,6 @@
-"""What MkDocs calls while it builds the site: adds the pages that lie outside of `docs`, and those made from the code."""
+"""What MkDocs calls as it builds the site: adds the pages outside of `docs`, and those that are made from the code."""
+
+import re
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -14,6 +16,9 @@ GENERATED = {
     "reference/problem_file.md": render_problem_file,
     "reference/metrics.md": render_metrics,
 }
+# Of blocks below `deploy`, whose first page says how each was checked.
+PLATFORM_BLOCK = re.compile(r"^```(sh|console|python)$", re.MULTILINE)
+ON_PLATFORM = 'title="not run here: needs the platform"'
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -31,7 +36,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return a page with the links that it has in the site."""
     source = page.file.src_uri
-    return markdown if source in GENERATED else links.link(markdown, links.to_repository(source))
+    path = source if source in GENERATED else links.to_repository(source)
+    if source.startswith("deploy/"):
+        markdown = PLATFORM_BLOCK.sub(rf"\g<0> {ON_PLATFORM}", markdown)
+    return links.link(markdown, path)
 
 
 def _find_linked(file: File) -> list[str]:

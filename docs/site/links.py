@@ -13,6 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs/"
 FENCED = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
+MADE = {  # from code, which a code host shows in place of them
+    "commands/parser.py": ("reference/commands.md", "Commands"),
+    "training/problem.py": ("reference/problem_file.md", "problem.toml"),
+    "service/telemetry/series.py": ("reference/metrics.md", "Metrics"),
+}
 NAMED = re.compile(r"(?<!\[)`([\w./-]+)`(?!\])")
 LINKED = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
@@ -55,6 +60,9 @@ def link(markdown: str, path: str) -> str:
 
     def name(found: re.Match[str]) -> str:
         named = found[1].rstrip("/")
+        if named in MADE:
+            target, title = MADE[named]
+            return f"[{title}]({posixpath.relpath(target, here or '.')})"
         if not is_page(named) or to_site(named) == to_site(path):
             return found[0]
         text = read_title(named) if named.endswith(".md") else found[0]
