@@ -22,6 +22,7 @@ BELOW = {
     "deploy/kubeflow": {"pipeline"},
     "deploy/sagemaker": {"pipeline"},
     "commands": {"contract", "model", "service", "training", "monitoring", "load_tests", "deploy", "pipeline"},
+    "docs": {"contract", "model", "service", "training", "commands"},
 }
 
 
