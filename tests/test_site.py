@@ -80,8 +80,10 @@ def test_a_link_to_nothing_ends_the_build(tmp_path: Path) -> None:
 
 
 def test_links_are_those_of_the_site() -> None:
-    page = "`docs/load.md`, `service/app.py`, [K](kubernetes/), [A](../docs/tables.md#numbers), `README.md`\n"
-    moved = "[Performance](../load.md), `service/app.py`, [K](kubernetes/README.md), [A](../tables.md#numbers), `README.md`"
+    page = "`docs/load.md`, `service/a.py`, [K](kubernetes/), [T](../docs/tables.md#null), `README.md`\n"
+    moved = (
+        "[Performance](../load.md), `service/a.py`, [K](kubernetes/README.md), [T](../tables.md#null), `README.md`"
+    )
     assert link(f"{page}```sh\n{page}```\n", "deploy/README.md") == f"{moved}\n```sh\n{page}```\n"
 
 

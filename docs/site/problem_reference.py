@@ -69,7 +69,7 @@ def _name_type(facts: Schema) -> str:
         return f"array of {_name_type(facts['items'])}"
     if facts.get("type") == "object":
         return f"table of {_name_type(facts['additionalProperties'])}"
-    return FORMATS.get(facts.get("format", ""), facts["type"])
+    return FORMATS.get(facts.get("format", ""), str(facts["type"]))
 
 
 def _join(text: str) -> str:
