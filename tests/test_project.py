@@ -47,6 +47,7 @@ UNIMPORTED = {
     "schemathesis": "a command of the tests",
     "mkdocs": "the command of `make docs`",
     "mkdocs-material": "its theme",
+    "playwright": "`make screenshots`",
 }
 
 

@@ -81,9 +81,7 @@ def test_a_link_to_nothing_ends_the_build(tmp_path: Path) -> None:
 
 def test_links_are_those_of_the_site() -> None:
     page = "`docs/load.md`, `service/a.py`, [K](kubernetes/), [T](../docs/tables.md#null), `README.md`\n"
-    moved = (
-        "[Performance](../load.md), `service/a.py`, [K](kubernetes/README.md), [T](../tables.md#null), `README.md`"
-    )
+    moved = "[Performance](../load.md), `service/a.py`, [K](kubernetes/README.md), [T](../tables.md#null), `README.md`"
     assert link(f"{page}```sh\n{page}```\n", "deploy/README.md") == f"{moved}\n```sh\n{page}```\n"
 
 

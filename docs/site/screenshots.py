@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
+from ekiben.model.package import CARD_FILE
 from ekiben.model.store import find_model
 from ekiben.training.problem import BUILT_IN, read_problem
 
@@ -47,7 +48,7 @@ def take_all() -> None:
         ask(url, package)
         for picture, path in shots.items():
             take(browser, url + path, IMAGES / f"{picture}.png")
-        take(browser, (package / "card.html").as_uri(), IMAGES / "card.png")
+        take(browser, (package / CARD_FILE).as_uri(), IMAGES / "card.png")
 
 
 @contextmanager
