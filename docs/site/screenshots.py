@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.model.package import CARD_FILE
 from ekiben.model.store import find_model
 from ekiben.training.problem import BUILT_IN, read_problem
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOTS = {"page": "/", "api": "/docs.html", "monitoring": "/monitoring/page"}
+CARD = "card.html"  # in the package
 COMPARISON = "/monitoring/challenger/page"
 WIDTH, HEIGHT = 1200, 900
 SETTLED_MS = 3000  # what a page draws by itself
@@ -48,7 +48,7 @@ def take_all() -> None:
         ask(url, package)
         for picture, path in shots.items():
             take(browser, url + path, IMAGES / f"{picture}.png")
-        take(browser, (package / CARD_FILE).as_uri(), IMAGES / "card.png")
+        take(browser, (package / CARD).as_uri(), IMAGES / "card.png")
 
 
 @contextmanager
