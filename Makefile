@@ -32,6 +32,12 @@ audit: $(VENV)/image ## Ask PyPI for known vulnerabilities of what is in the ima
 ui: $(VENV)/training ## Show runs and registered models in the browser
 	@$(VENV)/bin/mlflow ui
 
+docs: $(VENV)/docs ## Build the documentation as a site: dist/docs/index.html
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+
+screenshots: $(VENV)/dev ## Take the pictures of docs/images from the running product (needs Chromium)
+	@$(PYTHON) -m ekiben.docs.site.screenshots
+
 # Two processes of tests, each with a model and a service of its own; a file's tests share what they start (groups of
 # pytest-xdist 3.8 do nothing under pytest 9.2). What the tests run is measured, servers are not.
 test: check ## Run every check and test, and print how much of the code they run
@@ -88,7 +94,7 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 		--group dev -o requirements/dev.txt
 	@for lock in "service:--group serving" "service-tensorflow:--group serving --group tensorflow" \
 			"training:--group training" "image:--group image" "load:--group load" \
-			"pipeline:--group pipeline" "notebook:--group notebook"; do \
+			"pipeline:--group pipeline" "notebook:--group notebook" "docs:--group docs"; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			-c requirements/dev.txt $${lock#*:} -o requirements/$${lock%%:*}.txt || exit 1; done
 	@for peer in $(PEERS:%=requirements/peers/%); do \
@@ -102,7 +108,7 @@ clean: ## Remove the environments and caches; stores and data stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
-$(VENV)/training $(VENV)/notebook $(VENV)/image $(VENV)/load $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/linked
+$(VENV)/training $(VENV)/notebook $(VENV)/image $(VENV)/load $(VENV)/docs $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/linked
 	@echo "installing requirements/$*.txt, hash-checked: a minute or two …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

@@ -18,7 +18,8 @@ MADE = {
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
 }
-UNOPENED = {"deploy", "requirements", "tests"}  # a folder for each platform, each server, and the same rooms again
+# A folder for each platform, each server, the same rooms again, and what makes a site of the pages.
+UNOPENED = {"deploy", "requirements", "tests", "docs"}
 
 
 @cache

@@ -23,6 +23,7 @@ BELOW = {
     "deploy/sagemaker": {"pipeline"},
     "notebooks": {"contract", "model", "training"},
     "commands": {"contract", "model", "service", "training", "monitoring", "load_tests", "deploy", "pipeline"},
+    "docs": {"contract", "model", "service", "training", "commands"},
 }
 
 

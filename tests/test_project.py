@@ -45,6 +45,9 @@ UNIMPORTED = {
     "mypy": "the command of `make typecheck`",
     "grpcio-tools": "the command of `make protos`",
     "schemathesis": "a command of the tests",
+    "mkdocs": "the command of `make docs`",
+    "mkdocs-material": "its theme",
+    "playwright": "`make screenshots`",
 }
 
 

@@ -1,19 +1,12 @@
-"""What the README says is so: its commands, its examples, its settings, its tree."""
+"""What the README says is so: its commands, its settings, its tree; tests/test_examples.py runs its examples."""
 
-import json
 import re
-import subprocess
-import sys
-
-import pytest
 
 from ekiben.service.settings import Settings
-from tests.conftest import ROOT, Server
+from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-PROTOCOLS = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
-ADDRESS = "http://localhost:8080"
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -45,22 +38,3 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
         assert f"| `{name.upper()}` | {field.default} | {field.description} |" in SETTINGS
     assert SETTINGS.count("\n| `") == len(Settings.model_fields)
-
-
-@pytest.mark.slow
-def test_the_curl_example_answers_as_shown(server: Server) -> None:
-    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
-    done = subprocess.run(["bash", "-c", command.replace(ADDRESS, server.url)], capture_output=True, check=True)
-    (shown,) = blocks("json")
-    given, wanted = json.loads(done.stdout), json.loads(shown)
-    assert given.keys() == wanted.keys()
-    assert given["predictions"][0].keys() == wanted["predictions"][0].keys()
-    assert given["warnings"] == wanted["warnings"] == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("example", [*blocks("python"), *blocks("python", PROTOCOLS)], ids=["bentoml", "triton"])
-def test_a_python_example_prints_what_its_comment_says(server: Server, example: str) -> None:
-    code = example.replace(ADDRESS, server.url).replace("localhost:9000", server.grpc)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == example.rpartition("# ")[2].strip()

@@ -15,12 +15,13 @@ from ekiben.training.card_config import CardText
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
 from ekiben.training.retrain_config import Retrain
-from ekiben.training.source_config import AnySource, Entry, FileSource
-from ekiben.training.split_config import Format, Split
+from ekiben.training.source_config import NULL, AnySource, Entry, FileSource
+from ekiben.training.split_config import FIRST_YEAR, Format, Split
 from ekiben.training.toml_file import InvalidToml, read_toml
 
 BUILT_IN = Path(__file__).resolve().parent / "flights.toml"
 NUL = "\0"
+GROUPING = 'the one mark that may part thousands, `""` for none; default: any that is not the decimal mark'
 
 
 class InvalidProblem(UserError):
@@ -30,40 +31,40 @@ class InvalidProblem(UserError):
 class TargetColumn(Entry):
     """The column to predict and what it means; classes that are not named are learned."""
 
-    name: str
-    task: Task
-    classes: tuple[Label, ...] = ()
-    description: str = ""
-    unit: str = ""
-    decimal: DecimalMark = "."
-    grouping: GroupingMark | None = None
-    null: tuple[str, ...] = ()
-    format: Literal["", "duration"] = ""
+    name: str = Field(description="the column")
+    task: Task = Field(description="what is predicted of it")
+    classes: tuple[Label, ...] = Field((), description="the labels, in the order of the answers; default: learned")
+    description: str = Field("", description="what it means, for callers and the model card")
+    unit: str = Field("", description="of a number; it may stand behind the digits")
+    decimal: DecimalMark = Field(".", description="decimal mark of a number")
+    grouping: GroupingMark | None = Field(None, description=GROUPING)
+    null: tuple[str, ...] = Field((), description=NULL)
+    format: Literal["", "duration"] = Field("", description="`duration`: `0:41:07` is a number of seconds")
 
 
 class Fairness(Entry):
     """Columns whose values are groups of rows that are to be treated alike."""
 
-    groups: tuple[str, ...] = Field(min_length=1)
+    groups: tuple[str, ...] = Field(min_length=1, description="the columns; they need not be features")
 
 
 class Declared(Entry):
     """What is said of a feature beforehand; the rest is learned from its column."""
 
-    kind: Kind
-    description: str = ""
-    unit: str = ""
-    nullable: bool = False
-    low: float = 0.0
-    high: float = 0.0
-    cycles: tuple[Cycle, ...] = ()
-    zoned: bool = False
-    decimal: DecimalMark = "."
-    grouping: GroupingMark | None = None
-    null: tuple[str, ...] = ()
-    format: Format = ""
-    first_year: int | None = None
-    log: Logged = ""
+    kind: Kind = Field(description="what the column holds")
+    description: str = Field("", description="what it means, for callers and the model card")
+    unit: str = Field("", description="of a number; it may stand behind the digits")
+    nullable: bool = Field(False, description="callers may send null; default: as in the training rows")
+    low: float = Field(0.0, description="least number that callers may send; default: learned, with a margin")
+    high: float = Field(0.0, description="greatest number that callers may send; default: learned, with a margin")
+    cycles: tuple[Cycle, ...] = Field((), description="of a timestamp: what the network sees of it; default: all")
+    zoned: bool = Field(False, description="each timestamp has a UTC offset")
+    decimal: DecimalMark = Field(".", description="decimal mark of a number; default: that of `[source]`")
+    grouping: GroupingMark | None = Field(None, description=GROUPING)
+    null: tuple[str, ...] = Field((), description=NULL)
+    format: Format = Field("", description="how timestamps are written; of a number, `duration`")
+    first_year: int | None = Field(None, description=FIRST_YEAR)
+    log: Logged = Field("", description="how the service's row log keeps it: as it came, hashed, or not at all")
 
     @model_validator(mode="after")
     def check_spelling(self) -> Self:
@@ -83,18 +84,20 @@ class Declared(Entry):
 class ProblemConfig(Entry):
     """A table, a target, and the features that are known when the prediction is asked for."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)  # it becomes a tag in two stores
-    source: AnySource
-    target: TargetColumn
-    split: Split = Split()
-    slices: tuple[str, ...] = ()
-    fairness: Fairness | None = None
-    retrain: Retrain | None = None
-    features: dict[str, Declared] = Field(min_length=1)
-    card: CardText = CardText()
-    ignored: dict[str, str] = Field(default_factory=dict)  # column → why it is not a feature
-    pipeline: Pipeline = Pipeline()
-    behaviour: tuple[Behaviour, ...] = ()
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", max_length=63, description="of the model; it becomes a tag in two stores"
+    )
+    source: AnySource = Field(description="where the table is")
+    target: TargetColumn = Field(description="the column to predict")
+    split: Split = Field(Split(), description="which rows are trained on, and which tested on")
+    slices: tuple[str, ...] = Field((), description="columns by whose values the scores are reported too")
+    fairness: Fairness | None = Field(None, description="groups that are compared")
+    retrain: Retrain | None = Field(None, description="when `ekiben watch` trains again")
+    features: dict[str, Declared] = Field(min_length=1, description="the columns to predict from")
+    card: CardText = Field(CardText(), description="what the model card says in your words")
+    ignored: dict[str, str] = Field(default_factory=dict, description="column → why it is not a feature")
+    pipeline: Pipeline = Field(Pipeline(), description="what `ekiben run` reads, and what its gates ask for")
+    behaviour: tuple[Behaviour, ...] = Field((), description="what a gate tries on changed rows")
 
     @model_validator(mode="before")
     @classmethod

@@ -13,9 +13,9 @@ Count = Annotated[int, Field(strict=True, gt=0)]
 class ScoreBound(Entry):
     """A live score that is too bad: below the bound, or, of a loss, above it."""
 
-    metric: str = Field(min_length=1)
-    below: Annotated[FiniteFloat, Field(strict=True)] | None = None
-    above: Annotated[FiniteFloat, Field(strict=True)] | None = None
+    metric: str = Field(min_length=1, description="as `ekiben score-live` names it")
+    below: Annotated[FiniteFloat, Field(strict=True)] | None = Field(None, description="too bad is less than this")
+    above: Annotated[FiniteFloat, Field(strict=True)] | None = Field(None, description="too bad is more: of a loss")
 
     @model_validator(mode="after")
     def check_bound(self) -> Self:
@@ -28,10 +28,10 @@ class ScoreBound(Entry):
 class Retrain(Entry):
     """When to train again, and how often at most."""
 
-    schedule: Duration | None = None  # since the last run
-    new_rows: Count | None = None  # of the source
-    new_labels: Count | None = None  # in the row log
-    drift: StrictBool = False  # an alarm of the services: two windows in a row
-    score: ScoreBound | None = None  # over the labelled rows of the row log
-    cooldown: Duration = "1h"  # after a run began
-    runs_a_day: Count = 4
+    schedule: Duration | None = Field(None, description="time since the last run")
+    new_rows: Count | None = Field(None, description="rows that the source has more than at the last run")
+    new_labels: Count | None = Field(None, description="labels in the row log since then")
+    drift: StrictBool = Field(False, description="an alarm of the services")
+    score: ScoreBound | None = Field(None, description="a live score, over the labelled rows of the row log")
+    cooldown: Duration = Field("1h", description="least time since a run began")
+    runs_a_day: Count = Field(4, description="most runs in 24 hours")

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from ekiben.contract.feature import DecimalMark
 
+NULL = "strings that stand for missing, besides the usual"
+
 
 class Entry(BaseModel):
     """A table of a problem file: what it does not know is wrong."""
@@ -18,7 +20,7 @@ class Entry(BaseModel):
 class BuiltInSource(Entry):
     """A table made by a module of ours."""
 
-    loader: Literal["flights"]
+    loader: Literal["flights"] = Field(description="the New York flights of 2013")
 
 
 class FileSource(Entry):
@@ -27,16 +29,16 @@ class FileSource(Entry):
     What is not said of a CSV file is found out by looking at it.
     """
 
-    path: Path
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    encoding: str | None = None
-    decimal: DecimalMark = "."  # of the columns of which no other is said
-    null: tuple[str, ...] = ()  # what stands for missing in every column, besides the usual
-    quote: Literal['"', "'", ""] | None = None
-    escape: Literal['"', "'", "\\"] | None = None
-    sheet: str | None = None  # of a spreadsheet (default: the first)
-    version: int | None = None  # of a Delta table, or an Iceberg table's snapshot (default: the newest)
-    as_of: datetime | None = None  # the version of that moment, in UTC if it has no offset
+    path: Path = Field(description="of the table; a relative one starts at the problem file")
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="of a CSV file; default: found out")
+    encoding: str | None = Field(None, description="of a CSV file, as Python names it; default: found out")
+    decimal: DecimalMark = Field(".", description="of the columns of which no other is said")
+    null: tuple[str, ...] = Field((), description=NULL)
+    quote: Literal['"', "'", ""] | None = Field(None, description='of a CSV file, `""` for none; default: found out')
+    escape: Literal['"', "'", "\\"] | None = Field(None, description="of a quote within quotes; default: found out")
+    sheet: str | None = Field(None, description="of a spreadsheet; default: the first")
+    version: int | None = Field(None, description="of a Delta table, or an Iceberg snapshot; default: the newest")
+    as_of: datetime | None = Field(None, description="the version of that moment, in UTC if it has no offset")
 
     @model_validator(mode="after")
     def check_version(self) -> Self:
@@ -49,8 +51,8 @@ class FileSource(Entry):
 class SqlSource(Entry):
     """A query in a database; `$NAME` or `${NAME}` in the URL is read from the environment."""
 
-    url: str
-    query: str
+    url: str = Field(description="of the database, as SQLAlchemy has it")
+    query: str = Field(description="a SELECT, whose columns are the table's")
 
 
 SOURCES = {"loader": "loader", "path": "path", "url": "url", "query": "url"}  # what tells the kinds apart

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ekiben.contract.spellings.formats import find_fault
-from ekiben.training.source_config import Entry
+from ekiben.training.source_config import NULL, Entry
 
 TEST_SHARE = VALIDATION_SHARE = 0.15
+FIRST_YEAR = "years of two digits are in the hundred that begin with this one"
 
 
 def check_format(format: str) -> str:
@@ -30,15 +31,15 @@ class Split(Entry):
     With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
     """
 
-    time: str | None = None
-    format: Format = ""  # of the time column, if it is not a feature, as those of a feature
-    zoned: bool = False
-    first_year: int | None = None
-    null: tuple[str, ...] = ()
-    validate_from: date | None = None
-    test_from: date | None = None
-    validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5)
-    test: float = Field(TEST_SHARE, gt=0, lt=0.5)
+    time: str | None = Field(None, description="column of timestamps to split by; default: at random")
+    format: Format = Field("", description="how it is written, if it is not a feature")
+    zoned: bool = Field(False, description="each of its timestamps has a UTC offset")
+    first_year: int | None = Field(None, description=FIRST_YEAR)
+    null: tuple[str, ...] = Field((), description=NULL)
+    validate_from: date | None = Field(None, description="rows from this day on are validated on")
+    test_from: date | None = Field(None, description="rows from this day on are tested on")
+    validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5, description="share of the rows, without dates")
+    test: float = Field(TEST_SHARE, gt=0, lt=0.5, description="share of the rows, without dates")
 
     @model_validator(mode="after")
     def check_dates(self) -> Self:
