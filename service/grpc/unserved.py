@@ -10,7 +10,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import ServerState, check_token, report
 
 
-class UnservedMethods(grpc.GenericRpcHandler):  # type: ignore[misc]
+class UnservedMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Comes after all that are served."""
 
     def __init__(

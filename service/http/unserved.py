@@ -30,5 +30,6 @@ def describe(status: int, method: str, path: str, beginnings: tuple[str, ...]) -
     """Return the sentence."""
     if status == 405:
         return f"{method} is not allowed at {show(path)}: /docs.json lists every route with its methods"
-    near = suggest("/" + path.removeprefix("/").partition("/")[0], beginnings)
+    beginning = "/" + path.removeprefix("/").partition("/")[0]
+    near = "" if beginning in beginnings else suggest(beginning, beginnings)
     return f"nothing answers at {show(path)}{near or ':'} /docs.json lists every route"

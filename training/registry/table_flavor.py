@@ -10,7 +10,7 @@ from typing import Any
 
 import mlflow
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import AnyType
 
@@ -48,7 +48,9 @@ def model_signature(schema: Schema) -> ModelSignature:
     one that are not whole, makes False of a missing `boolean` and takes no strings for a `datetime`: the model reads
     the values of those columns itself.
     """
-    columns = [ColSpec(_column_type(one), one.name, required=not one.nullable) for one in schema.features]
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(_column_type(one), one.name, required=not one.nullable) for one in schema.features
+    ]
     everything = ParamSpec(table_model.ALL_OUTPUTS, DataType.boolean, default=False)
     return ModelSignature(
         MlflowSchema(columns), MlflowSchema([ColSpec(_label_type(schema.target))]), ParamSchema([everything])

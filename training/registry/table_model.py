@@ -59,7 +59,8 @@ def read_column(feature: Mapping[str, Any], table: Any) -> Any:
 
 def to_floats(column: Column) -> Any:
     """Return numbers and booleans."""
-    return pd.to_numeric(column).to_numpy(np.float32, na_value=np.nan)
+    numbers: Column = pd.to_numeric(column)
+    return numbers.to_numpy(np.float32, na_value=np.nan)
 
 
 def spell(column: Column, integers: bool) -> Any:

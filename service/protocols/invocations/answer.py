@@ -99,12 +99,14 @@ class Invocations:
 
     def _decode(self, request: Request, body: bytes, kind: str, header: bool | None) -> tuple[Rows, Wanted]:
         """Return the rows, and what is said besides."""
+        rows: Rows
+        wanted = NOTHING
         if kind == CSV:
-            rows, wanted = self._csv.read(body, header), NOTHING
+            rows = self._csv.read(body, header)
             if not rows:
                 raise BadRequest(400, "the CSV body has only a line of names: send a line of values for each row")
         elif kind == LINES:
-            rows, wanted = self._json.read_list(read_lines(body, self._check_count)), NOTHING
+            rows = self._json.read_list(read_lines(body, self._check_count))
         else:
             content = parse_body(body, kind)
             if is_open_inference(content):
