@@ -67,4 +67,4 @@ def test_make_serve_trains_serves_and_the_printed_curl_answers(tmp_path: Path) -
 
 def test_make_alone_prints_help() -> None:
     printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert all(f"make {verb}" in printed for verb in ("serve", "notebook", "test", "lint", "format", "typecheck", "clean"))
+    assert all(f"make {verb}" in printed for verb in ("serve", "train", "test", "lint", "format", "typecheck", "clean"))
