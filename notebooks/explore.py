@@ -72,7 +72,7 @@ units = {name: feature.unit for name, feature in problem.features.items()}
 clear = (frame["visib"].dropna() == 10).mean()
 show(
     plot_distributions(frame, units, target),
-    f"Before {format_share(clear)} of the flights one sees 10 miles far, and it hardly ever rains: the weather that "
+    f"At {format_share(clear)} of the departures one sees 10 miles far, and it hardly ever rains: the weather that "
     f"delays flights is in the tails.",
 )
 assert clear > 0.8
@@ -163,8 +163,8 @@ best, useless = features["feature"].tolist()[:3], features[features["dropped"] <
 show(
     plot_features(features, inputs),
     f"Shuffled, {mark_all(best)} cost most. Of the first {features['dropped'].count()}, left out one by one, "
-    f"{mark_all(useless)} cost nothing: others say the same, or October had no use for them. They stay, since a "
-    f"network is not worse for them and a winter may need them; a column that costs something to *get* would go.",
+    f"{mark_all(useless)} cost nothing: others say the same, or October had no use for them. One month is no reason to "
+    f"drop a column that is free; one that costs something to *get* would have to earn it here.",
 )
 assert "departures_before" in best
 assert len(useless) >= 1

@@ -35,7 +35,7 @@ def new_panels(title: str, count: int, columns: int = 4, height: float = PANEL_H
     return figure, panels[:count]
 
 
-def in_percent(share: float, position: int | None = None) -> str:
+def in_percent(share: float, position: float | None = None) -> str:
     """Return a share as an axis shows it."""
     return f"{100 * share:.4g}%"
 

@@ -1,7 +1,10 @@
 """Runs a notebook that is written as a script: .ipynb with its outputs, and a page that asks no other host."""
 
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,13 +86,31 @@ def execute(notebook: Any, folder: Path, state: str) -> None:
         extra_arguments=["--HistoryManager.enabled=False"],
     )
     try:
-        client.execute(env=environment, cleanup_kc=True)  # ends the kernel, whatever comes
+        asyncio.run(execute_cells(client, environment))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except CellExecutionError as error:
         raise NotebookFailed(describe_failure(notebook, error)) from None
     except CellTimeoutError:
         raise NotebookFailed(f"a cell of the notebook took longer than {CELL_TIMEOUT_S} s: try fewer rows") from None
     except DeadKernelError:
         raise NotebookFailed("the notebook's process ended early: it may have run out of memory") from None
+
+
+async def execute_cells(client: NotebookClient, environment: dict[str, str]) -> None:
+    """Run all cells and end their kernel, whatever comes; an interrupt cancels this.
+
+    The client's own handlers would end the kernel and then report that it died.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def listen(**_: Any) -> None:
+        with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, task.cancel if task else loop.stop)
+
+    client.on_notebook_start = listen
+    await client.async_execute(env=environment, cleanup_kc=True)
 
 
 def describe_failure(notebook: Any, error: CellExecutionError) -> str:

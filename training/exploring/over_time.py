@@ -57,5 +57,5 @@ def mean_by(keys: pd.Series, measured: np.ndarray) -> pd.Series:
 def _draw(axes: Axes, means: pd.Series, label: str) -> None:
     axes.plot(means.index, means.to_numpy(), "o-", color=PLAIN, markersize=4)
     if len(means):
-        axes.plot(means.index[[means.argmax()]], [means.max()], "o", color=MARKED, markersize=7)
+        axes.plot(means.index[[int(means.argmax())]], [means.max()], "o", color=MARKED, markersize=7)
     axes.set_xlabel(label)
