@@ -108,3 +108,11 @@ def test_the_reference_has_every_metric_of_a_service(server: Server) -> None:
     ours = {name for name in found if not name.startswith(OTHERS)}
     assert len(ours) > 20
     assert {name for name in ours if f"`{name}`" not in page} == set()
+
+
+def test_the_pictures_are_small_and_the_drawing_can_be_read_aloud() -> None:
+    images = ROOT / "docs" / "images"
+    assert all(path.stat().st_size < 200_000 for path in images.iterdir())
+    loop = (images / "loop.svg").read_text(encoding="utf-8")
+    assert len(loop) < 10_000
+    assert re.search(r"<title id=\"title\">.+</title>\n<desc id=\"about\">.+</desc>", loop)

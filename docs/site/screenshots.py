@@ -48,7 +48,8 @@ def take_all() -> None:
         ask(url, package)
         for picture, path in shots.items():
             take(browser, url + path, IMAGES / f"{picture}.png")
-        take(browser, (package / CARD).as_uri(), IMAGES / "card.png")
+        if (package / CARD).exists():  # models that were packed before have none
+            take(browser, (package / CARD).as_uri(), IMAGES / "card.png")
 
 
 @contextmanager
