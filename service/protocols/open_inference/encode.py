@@ -38,11 +38,11 @@ class Output(NamedTuple):
 class Selection:
     """Reads which outputs are wanted, and picks them from answers."""
 
-    def __init__(self, target: Target, more: Mapping[TensorSpec, Mapping[str, str]] = NO_PARAMETERS) -> None:
+    def __init__(self, target: Target, more: Mapping[TensorSpec, Mapping[str, str]] | None = None) -> None:
         """`more`: tensors besides the target's own, and their parameters."""
         self._target = target
-        self._specs = {spec.name: spec for spec in (*output_specs(target), *more)}
-        self._parameters = {spec.name: parameters for spec, parameters in more.items()}
+        self._specs = {spec.name: spec for spec in (*output_specs(target), *(more or ()))}
+        self._parameters = {spec.name: parameters for spec, parameters in (more or {}).items()}
         # Where the probabilities of all classes can be told from.
         self._classified = {"binary": "probability", "multiclass": "probabilities"}.get(target.task)
         self._classes = name_classes(target)
