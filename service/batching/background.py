@@ -38,11 +38,10 @@ PATIENCE_S = 1.0  # fewer rows wait for company that long
 class BackgroundQueue:
     """Computes rows with one engine while nobody else computes; belongs to one event loop."""
 
-    def __init__(self, engine: Engine, turns: EngineTurns, max_rows: int, max_batch_s: float = MAX_BATCH_S) -> None:
+    def __init__(self, engine: Engine, turns: EngineTurns, max_rows: int) -> None:
         self._engine = engine
         self._turns = turns
         self._max_rows = max_rows
-        self._max_batch_s = max_batch_s
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Work] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -145,9 +144,9 @@ class BackgroundQueue:
         """Take into account what a batch took."""
         self.cost.observe(rows, seconds)
         self._cheapest_s = min(self._cheapest_s, seconds)
-        if seconds - self._cheapest_s <= self._max_batch_s / 2:
+        if seconds - self._cheapest_s <= MAX_BATCH_S / 2:
             self._most_rows = max(self._most_rows, min(2 * rows, MAX_BATCH_ROWS))
-        elif seconds - self._cheapest_s > self._max_batch_s:
+        elif seconds - self._cheapest_s > MAX_BATCH_S:
             self._most_rows = max(rows // 2, 1)
 
     def _compute(self, parts: Sequence[Part], merged: Encoded) -> Computed:

@@ -23,8 +23,7 @@ from ekiben.service.batching.work import Work
 from ekiben.service.errors import DeadlineExceeded, NotReady, Overloaded
 from ekiben.service.explaining.counts import ExplanationCounter
 
-ROUNDS_AT_ONCE = 2  # one is computed while the other is made
-MAX_BATCH_S = 0.0005  # half of what a challenger's may take: in a flood any prediction may find one under way
+ROUNDS_AT_ONCE = 1  # a prediction may find one under way: together they would make a batch as long as all of them
 
 
 class Rounds:
@@ -93,7 +92,7 @@ class Rounds:
         if self._queue is None:
             # Those whose callers are gone have room, too, until the queue looks at them.
             most = 2 * ROUNDS_AT_ONCE * (self._pairs_at_once * self.pair_rows + 1)
-            self._queue = BackgroundQueue(self._engine, self._turns, most, MAX_BATCH_S)
+            self._queue = BackgroundQueue(self._engine, self._turns, most)
         return self._queue
 
 
