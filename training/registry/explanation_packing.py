@@ -17,7 +17,7 @@ from ekiben.contract.schema import Schema
 from ekiben.model.engine import load_engine
 from ekiben.model.importance import IMPORTANCE_FILE, FeatureImportance, Importance
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, engine_kind
-from ekiben.training.registry.packaging import predict_encoded
+from ekiben.training.network.architecture import network_inputs
 
 OFFERED_ROWS = 4096  # training rows to draw the background from: their mean answer is off by 1/64 of the spread
 MAX_CELLS = 2**26  # of all rows that importance asks for: 256 golden rows of up to 80 features, 4 of 2,000
@@ -65,4 +65,4 @@ def _choose_engine(package: Path, network: keras.Model) -> Callable[[Encoded], A
     kind = engine_kind(package)
     if kind == "litert":
         return load_engine(kind, package / LITERT_FILE, package / SAVED_MODEL_FOLDER).run
-    return lambda encoded: predict_encoded(network, encoded)
+    return lambda encoded: np.asarray(network(network_inputs(encoded), training=False))  # `predict` begins for 50 ms
