@@ -73,9 +73,10 @@ def predictions_type(schema: Schema) -> type[BaseModel]:
 
 
 def describe_types(schema: Schema) -> dict[str, Any]:
-    """Return the JSON Schemas of a row and of a prediction, by the names that the OpenAPI document has for them."""
+    """Return the JSON Schemas of a row, a prediction and an answer, by their names in the OpenAPI document."""
     predictions = predictions_type(schema).model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"Row": row_type(schema).model_json_schema(), "Prediction": predictions["$defs"]["Prediction"]}
+    defined = predictions.pop("$defs")
+    return {"Row": row_type(schema).model_json_schema(), "Predictions": predictions, **defined}
 
 
 def _outputs(target: Target) -> dict[str, Any]:

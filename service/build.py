@@ -73,7 +73,7 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
         @bentoml.on_startup
         async def open(self) -> None:
             service = get_service()
-            await worker.open(service.openapi_spec.asdict())
+            await worker.open()
             # After what BentoML still has to say.
             asyncio.get_running_loop().call_soon(announce, service.url, settings, models)
 

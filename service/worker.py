@@ -2,10 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ekiben.model.package import PackedModel
 from ekiben.model.steps import finish
@@ -29,6 +28,8 @@ from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
+from ekiben.service.protocols.openapi.describing import Surroundings
+from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.servings.agreed_versions import AgreedVersions
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.factory import ServingFactory
@@ -59,6 +60,7 @@ class Worker:
     watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
+    _shared: list[Protocol]  # what is registered besides the versions' own
 
     def __init__(self, settings: Settings, models: Sequence[PackedModel], agreed: AgreedVersions | None = None) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
@@ -83,7 +85,7 @@ class Worker:
         else:
             use_protocol(partial(AdmissionConnection, self.http))
 
-    async def open(self, base_document: Mapping[str, Any]) -> None:
+    async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
@@ -92,9 +94,8 @@ class Worker:
             self.http.budget,
             PredictionIds(),
             EngineTurns(),
-            base_document,
+            Surroundings(lambda: self._shared, self._list_others, self.authenticator.required),
             self.models[0].name,
-            self._list_others,
             folder,
         )
         room = Room(settings, read_limits(), self._engine, self.http.budget)
@@ -114,14 +115,9 @@ class Worker:
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader, self._agreed.note_newest)
-        protocols = [
-            exposition(partial(prepare_series, self.servings, self.conductors)),
-            repository,
-            sagemaker,
-            self.watch.webhook,
-            canary,
-            *versions,
-        ]
+        metered = exposition(partial(prepare_series, self.servings, self.conductors))
+        self._shared = [metered, repository, sagemaker, self.watch.webhook, canary]
+        protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
         self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
         for model in self.models:

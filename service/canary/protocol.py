@@ -11,12 +11,17 @@ from ekiben.service.canary.state import EVERYONE
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request, Response, encode_json
 from ekiben.service.monitoring.protocol import HEADERS, HTML, PATH
+from ekiben.service.protocols.openapi import HTML as MARKUP
+from ekiben.service.protocols.openapi import JSON, STRING
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
 PROTOCOL = "canary"
 SHARE = "share"
-STATE = Operation("The canary: its versions and share, what each guardrail has seen, and why it stepped back")
-SHOWN = Operation("The same as a page", {}, {"text/html": {"type": "string"}})
+STATE = Operation(
+    "The canary: its versions and share, what each guardrail has seen, and why it stepped back",
+    response={JSON: {"type": "object", "description": "One model's canary, or `canaries` of several models."}},
+)
+SHOWN = Operation("The same as a page", response={MARKUP: STRING})
 
 
 def build_canary(conductors: Mapping[str, Conductor]) -> Protocol:

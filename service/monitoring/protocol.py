@@ -8,16 +8,19 @@ from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
-from ekiben.contract.reference.snapshot import Span
+from ekiben.contract.reference.snapshot import Snapshot, Span
 from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Header, Request, Response
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.offload import offload
+from ekiben.service.protocols.openapi import HTML as MARKUP
+from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
 PROTOCOL = "monitoring"
+NUMBER = {"type": "number"}
 PATH = "/monitoring"  # of the model that answers calls which name none
 NAMED_PATH = f"{PATH}/models/{{model}}"
 SPANS: tuple[Span, ...] = ("minutes", "hours", "days")
@@ -30,11 +33,27 @@ HEADERS: tuple[Header, ...] = (
 )
 PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
-COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
-WINDOWS = Operation("The same by windows of five minutes, hours or days")
-ALARMS = Operation("The features that were not as in training, in the last whole day and the one before")
-REFERENCE = Operation("What training saw, in the bins that rows are counted in")
-SHOWN = Operation("A page of each feature now beside training, the worst first", {}, {"text/html": {"type": "string"}})
+COUNTS = Operation(
+    "What was answered today and yesterday, in counts that add up with other replicas'", response={JSON: Snapshot}
+)
+WINDOWS = Operation("The same by windows of five minutes, hours or days", response={JSON: Snapshot})
+FINDING = record(
+    feature=STRING, partner=STRING, statistic=STRING, score=NUMBER, effect=NUMBER, windows=NUMBER, text=STRING
+)
+ALARMS = Operation(
+    "The features that were not as in training, in the last whole day and the one before",
+    response={
+        JSON: record(
+            day={"type": ["string", "null"], "format": "date"},
+            silence={"type": "string", "description": "why nothing was judged, if nothing was"},
+            threshold=NUMBER,
+            alarms=list_of(FINDING),
+            notes=list_of(FINDING),
+        )
+    },
+)
+REFERENCE = Operation("What training saw, in the bins that rows are counted in", response={JSON: Reference})
+SHOWN = Operation("A page of each feature now beside training, the worst first", response={MARKUP: STRING})
 Answer = Callable[[Request], Awaitable[Response]]
 
 

@@ -1,17 +1,22 @@
-"""The page for people: BentoML's Swagger UI without the tag of an analytics service, and what a browser may do there.
+"""The API reference: Swagger UI over this service's OpenAPI document, and what a browser may do on a page of ours.
 
-BentoML's own page, and Swagger UI's badge of an online validator, ask other hosts for something whenever it is opened.
+BentoML ships Swagger UI, and serves its files; its own page, and Swagger UI's badge of an online validator, ask other
+hosts for something whenever it is opened. The page is the same for every model and holds nothing of them, so it is open
+to everybody: with a token, which stays in the page's memory, it reads the document.
 """
 
-import html
+from importlib import resources
 
-from ekiben.model.package import PackedModel
 from ekiben.service.http.messages import Header, Message, Request, Response, Send
-from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.protocols.openapi import HTML as MARKUP
+from ekiben.service.protocols.openapi import STRING
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
-PATH, SCRIPT_PATH = "/docs.html", "/docs.js"  # beside /docs.json; a browser that asks for / gets the page too
+PATH, SCRIPT_PATH, STYLE_PATH = "/docs.html", "/docs.js", "/docs.css"  # beside /docs.json
 NAMED_PATH = "/docs/{model}.html"
-HTML, SCRIPT = b"text/html; charset=utf-8", b"text/javascript; charset=utf-8"
+HTML, SCRIPT, STYLE = (f"text/{kind}; charset=utf-8".encode() for kind in ("html", "javascript", "css"))
+BUNDLE = {"/docs/swagger-ui-bundle.js": SCRIPT, "/docs/swagger-ui.css": STYLE}  # of BentoML's package
+BENTOML_FILES = "bentoml._internal.server", "static_content"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,53 +26,44 @@ HEADERS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <title>{title}</title>
-    <link rel="stylesheet" href="{root}/static_content/swagger-ui.css">
-    <link rel="stylesheet" href="{root}/static_content/index.css">
-    <link rel="icon" type="image/png" href="{root}/static_content/favicon-light-32x32.png">
-  </head>
-  <body>
-    <div id="swagger-ui"></div>
-    <script src="{root}/static_content/swagger-ui-bundle.js" charset="utf-8"></script>
-    <script src="{root}{script}"></script>
-  </body>
-</html>
-"""
-# A page docs/NAME.html shows docs/NAME.json; every other one, such as /, that of the first model.
-START = """\
-const named = location.pathname.match(/\\/docs\\/([^/]+)\\.html$/);
-SwaggerUIBundle({
-  url: named ? `./${named[1]}.json` : "./docs.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  validatorUrl: null,
-});
-"""
+SHOWN = Operation("The API reference: a page that shows this document, and tries its calls", response={MARKUP: STRING})
 
 
-def page(model: PackedModel) -> Protocol:
-    """Return the protocol that serves the page."""
-    title = html.escape(f"{model.name} {model.version}")
-    content, below = (PAGE.format(title=title, script=SCRIPT_PATH, root=root).encode() for root in (".", ".."))
+def page() -> Protocol:
+    """Return the protocol that serves the page and its files."""
+    shown = _read_own("reference.html")
+    content, below = (shown.replace(b"{root}", root) for root in (b".", b".."))
+    files = {SCRIPT_PATH: SCRIPT, STYLE_PATH: STYLE}
+    routes = [
+        _serve(PATH, content, HTML, SHOWN),
+        _serve(NAMED_PATH, below, HTML, SHOWN),
+        *(_serve(path, _read_own(f"reference{path.removeprefix('/docs')}"), kind) for path, kind in files.items()),
+        *(_serve_bundled(path, kind) for path, kind in BUNDLE.items()),
+    ]
+    return Protocol("page", tuple(routes))
 
-    async def show(request: Request) -> Response:
-        return Response(content, HEADERS, content_type=HTML)
 
-    async def show_named(request: Request) -> Response:
-        return Response(below, HEADERS, content_type=HTML)
+def _serve(path: str, content: bytes, kind: bytes, operation: Operation | None = None) -> Route:
+    async def answer(request: Request) -> Response:
+        return Response(content, HEADERS, content_type=kind)
 
-    async def start(request: Request) -> Response:
-        return Response(START.encode(), HEADERS, content_type=SCRIPT)
+    return Route("GET", path, answer, probe=True, operation=operation)
 
-    return Protocol(
-        "page", (Route("GET", PATH, show), Route("GET", NAMED_PATH, show_named), Route("GET", SCRIPT_PATH, start))
-    )
+
+def _serve_bundled(path: str, kind: bytes) -> Route:
+    """Return the route of a file of Swagger UI, which is read as somebody asks for it: it is 1.4 MB."""
+    package, folder = BENTOML_FILES
+    name = path.rpartition("/")[2]
+
+    async def answer(request: Request) -> Response:
+        content = (resources.files(package) / folder / name).read_bytes()
+        return Response(content, (*HEADERS, (b"cache-control", b"max-age=3600")), content_type=kind)
+
+    return Route("GET", path, answer, probe=True)
+
+
+def _read_own(name: str) -> bytes:
+    return (resources.files(__package__) / "reference" / name).read_bytes()
 
 
 def restrict(send: Send) -> Send:

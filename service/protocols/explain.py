@@ -9,52 +9,21 @@ from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
-from ekiben.service.protocols.openapi import PREDICTION, ROW
-from ekiben.service.protocols.predict import JSON, check_request, decode_rows, error_body
+from ekiben.service.protocols.explaining import ERRORS, EXPLANATIONS, PAIRS, TIMEOUT, TOP
+from ekiben.service.protocols.openapi import JSON, ROW, STRING, list_of, record
+from ekiben.service.protocols.predict import ERROR_PROPERTIES, check_request, decode_rows, error_body
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
 PROTOCOL = "explain"
 PATH = "/explain[/{model}]"
-ATTRIBUTION = {
-    "type": "object",
-    "required": ["feature", "value", "standard_error"],
-    "properties": {
-        "feature": {"type": "string"},
-        "value": {"type": "number", "description": "what the feature adds to base_value, in the unit"},
-        "standard_error": {"type": "number", "minimum": 0},
-    },
-}
-EXPLANATION = {
-    "type": "object",
-    "required": ["prediction", "unit", "base_value", "output_value", "attributions", "rest", "pairs"],
-    "properties": {
-        "prediction": PREDICTION,
-        "unit": {"type": "string"},
-        "class": {"description": "whose log-odds are explained"},
-        "base_value": {"type": "number", "description": "the answer if nothing were known of the row"},
-        "output_value": {"type": "number", "description": "the answer: base_value and all attributions"},
-        "attributions": {"type": "array", "items": ATTRIBUTION, "description": "the largest first"},
-        "rest": {"type": "number", "description": "the sum of those that `top` left out"},
-        "pairs": {"type": "integer", "description": "the pairs of variants that were answered"},
-    },
-}
 EXPLAIN = Operation(
-    "Explain each row's prediction by its features. `?top=N` names the N that count most; `?pairs=100` goes on until "
-    "the largest standard error is 5% of the largest value, or the deadline",
-    {JSON: {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": ROW}}}},
-    {
-        JSON: {
-            "type": "object",
-            "required": ["explanations", "model", "version", "warnings"],
-            "properties": {
-                "explanations": {"type": "array", "items": EXPLANATION},
-                "model": {"type": "string"},
-                "version": {"type": "string"},
-                "warnings": {"type": "array", "items": {"type": "string"}},
-            },
-        }
-    },
+    "Explain each row's prediction by its features",
+    {JSON: record(rows=list_of(ROW))},
+    {JSON: record(explanations=EXPLANATIONS, model=STRING, version=STRING, warnings=list_of(STRING))},
+    examples={JSON: lambda model: {"rows": [model.schema.example]}},
+    errors=ERRORS,
+    parameters=(TOP, PAIRS, TIMEOUT),
 )
 
 
@@ -80,4 +49,6 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
         }
         return orjson.dumps(content)
 
-    return Protocol(PROTOCOL, (Route("POST", PATH, answer, operation=EXPLAIN),), error_body=error_body)
+    operation = EXPLAIN if explanations.explains else None  # a model without a background answers 501
+    routes = (Route("POST", PATH, answer, operation=operation),)
+    return Protocol(PROTOCOL, routes, error_body=error_body, error_properties=ERROR_PROPERTIES)

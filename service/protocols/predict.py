@@ -13,36 +13,30 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
-from ekiben.service.protocols.openapi import PREDICTION, ROW
+from ekiben.service.protocols.openapi import JSON, PREDICTIONS, ROW, list_of, record
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
-PROTOCOL, JSON = "predict", JSON_TYPE.decode()
+PROTOCOL = "predict"
 PATH = "/predict"
 NAMED_PATH = f"{PATH}/{{model}}"
 ENVELOPE = ("rows",)
 PREDICT = Operation(
-    "Predict each row with the model of that name; the predictions come in the rows' order",
-    {
-        JSON: {
-            "type": "object",
-            "required": ["rows"],
-            "properties": {"rows": {"type": "array", "items": ROW}},
-        }
-    },
-    {
-        JSON: {
-            "type": "object",
-            "required": ["predictions", "model", "version", "warnings"],
-            "properties": {
-                "predictions": {"type": "array", "items": PREDICTION},
-                "model": {"type": "string"},
-                "version": {"type": "string"},
-                "warnings": {"type": "array", "items": {"type": "string"}},
-            },
-        }
-    },
+    "Predict each row; the predictions come in the rows' order",
+    {JSON: record(rows=list_of(ROW))},
+    {JSON: PREDICTIONS},
+    examples={JSON: lambda model: {"rows": [model.schema.example]}},
+    rows=True,
 )
+PROBLEM = {
+    "type": "object",
+    "properties": {
+        "row": {"type": ["integer", "null"], "description": "from 0; null: it is no row's"},
+        "field": {"type": ["string", "null"]},
+        "message": {"type": "string"},
+    },
+}
+ERROR_PROPERTIES = {"problems": list_of(PROBLEM, "All that is wrong with the rows.")}
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
@@ -57,8 +51,8 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone, request)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 
-    routes = Route("POST", PATH, answer), Route("POST", NAMED_PATH, answer, operation=PREDICT)
-    return Protocol(PROTOCOL, routes, error_body=error_body)
+    routes = Route("POST", PATH, answer, operation=PREDICT), Route("POST", NAMED_PATH, answer, operation=PREDICT)
+    return Protocol(PROTOCOL, routes, error_body=error_body, error_properties=ERROR_PROPERTIES)
 
 
 def error_body(error_response: ErrorResponse) -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response, encode_json
+from ekiben.service.protocols.openapi import JSON, STRING, record
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 
-READY = Operation("Readiness, as load balancers probe it", statuses={503: "not ready: starting or shutting down"})
-ALIVE = Operation("Liveness, as KServe V1 probes it; a browser gets this page")
+READY = Operation(
+    "Readiness, as load balancers probe it", statuses={503: "Not ready: starting or shutting down, without a body."}
+)
+ALIVE = Operation(
+    "Liveness, as KServe V1 probes it; a browser gets the page for people", response={JSON: record(status=STRING)}
+)
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:

@@ -1,10 +1,13 @@
 """What a protocol registers: its routes over HTTP, its services over gRPC, and the shape of its errors."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
+from ekiben.model.package import PackedModel
 from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import CallerGone, DeadlineExceeded
@@ -12,19 +15,30 @@ from ekiben.service.http.messages import Request, Response
 from ekiben.service.offload import offload
 
 JsonSchema = Mapping[str, Any]
+Described = JsonSchema | type[BaseModel]
+Example = Callable[[PackedModel], Any]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What the OpenAPI document says of a route; the schemas are JSON Schema by content type.
+    """What the OpenAPI document says of a route; schemas are JSON Schema or pydantic models, by content type.
 
-    They may refer to ROW and PREDICTION of `ekiben.service.protocols.openapi`.
+    They may refer to what `ekiben.service.protocols.openapi` names. Without a `response` the answer is empty. `rows`:
+    it answers rows, within a deadline, from the queue. `examples` are bodies that are answered with 200.
     """
 
     summary: str
-    request: Mapping[str, JsonSchema] = field(default_factory=dict)
-    response: Mapping[str, JsonSchema] = field(default_factory=dict)
-    statuses: Mapping[int, str] = field(default_factory=dict)  # besides 200 and errors: a probe's 503
+    request: Mapping[str, Described] = field(default_factory=dict)
+    response: Mapping[str, Described] = field(default_factory=dict)
+    statuses: Mapping[int, str] = field(default_factory=dict)  # with an answer as of 200: a probe's 503
+    examples: Mapping[str, Example] = field(default_factory=dict)  # of the request, by content type
+    errors: tuple[int, ...] = ()  # besides 401, 404 of a name in the path, and those of all that answer rows
+    rows: bool = False
+    parameters: tuple[JsonSchema, ...] = ()  # of the query and the headers, as OpenAPI has them
+    bodiless: bool = False  # the body may be left out
+    target: Callable[[PackedModel, Sequence[str]], str] | None = (
+        None  # of this and the others' names the path's example
+    )
 
 
 class Named(NamedTuple):
@@ -142,3 +156,4 @@ class Protocol:
     routes: tuple[Route, ...] = ()
     services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
     error_body: Callable[[ErrorResponse], Mapping[str, Any]] = default_error_body
+    error_properties: Mapping[str, JsonSchema] = field(default_factory=dict)  # that `error_body` adds to `error`

@@ -18,12 +18,36 @@ from ekiben.contract.schema import Schema
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
-from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.protocols.explaining import ERRORS, PAIRS, TIMEOUT
+from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
+from ekiben.service.protocols.probes import READY
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.protocols.tensorflow_serving.explain import build_asking
+from ekiben.service.protocols.tensorflow_serving.operations import PREDICT
 from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, build_predict, encode
 from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"
+NUMBER = {"type": "number"}
+ATTRIBUTION = record(
+    baselineOutputValue=NUMBER,
+    instanceOutputValue=NUMBER,
+    featureAttributions={"type": "object", "additionalProperties": NUMBER},
+    approximationError=NUMBER,
+    outputName=STRING,
+)
+EXPLAIN = Operation(
+    "Explain each row's prediction by its features, in the form that Vertex AI's clients read",
+    PREDICT.request,
+    {
+        JSON: record(
+            predictions=list_of({"type": "object"}), explanations=list_of(record(attributions=list_of(ATTRIBUTION)))
+        )
+    },
+    examples=PREDICT.examples,
+    errors=ERRORS,
+    parameters=(PAIRS, TIMEOUT),
+)
 
 
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
@@ -34,11 +58,12 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
 
     routes = []
     if path := read_route("AIP_HEALTH_ROUTE"):
-        routes.append(Route("GET", path, health, probe=True))
+        routes.append(Route("GET", path, health, probe=True, operation=READY))
     if path := read_route("AIP_PREDICT_ROUTE"):
-        routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL)))
+        routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL), operation=PREDICT))
+        explained = EXPLAIN if dataplane.explanations.explains else None
         explain_path = path.removesuffix(":predict") + ":explain"
-        routes.append(Route("POST", explain_path, build_explain(dataplane, settings)))
+        routes.append(Route("POST", explain_path, build_explain(dataplane, settings), operation=explained))
     return Protocol(PROTOCOL, tuple(routes))
 
 

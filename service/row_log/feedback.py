@@ -11,8 +11,9 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
-from ekiben.service.protocols.protocol import Call, Method, Named, Operation, Protocol, Route
+from ekiben.service.protocols.protocol import Call, Method, Named, Protocol, Route
 from ekiben.service.protos import message
+from ekiben.service.row_log import operations
 from ekiben.service.row_log.labels import Keep, LabelReader, Receipt
 from ekiben.service.settings import Settings
 
@@ -20,36 +21,13 @@ PROTOCOL = "feedback"
 PATH, NAMED_PATH = "/feedback", "/feedback/{model}"
 SERVICE = "ekiben.v1.Feedback"
 OFF = "no labels are kept here: start the service with LOG_FOLDER, or with LOG_SAMPLE above 0"
-COUNT = {"type": "integer", "minimum": 0}
-LABEL = {
-    "type": "object",
-    "required": ["id", "label"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {"type": "string", "description": "X-Prediction-Id of the answer; of several rows ID/0, ID/1, …"},
-        "label": {"description": "what came true: a class as the answers spell it, or a number"},
-    },
-}
-SEND = Operation(
-    "Send the labels of predictions, once they are known; the same again changes nothing",
-    {
-        "application/json": {
-            "oneOf": [
-                LABEL,
-                {"type": "array", "items": LABEL},
-                {"type": "object", "required": ["labels"], "properties": {"labels": {"type": "array", "items": LABEL}}},
-            ]
-        }
-    },
-    {"application/json": {"type": "object", "properties": dict.fromkeys(("added", "known", "unknown", "late"), COUNT)}},
-)
 FeedbackRequest, FeedbackResponse = message("ekiben.v1.FeedbackRequest"), message("ekiben.v1.FeedbackResponse")
 
 
 def build_feedback(keep: Keep | None, dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what labels register; without `keep` every call is answered with the reason."""
     api = Api(keep, dataplane, settings)
-    operation = SEND if keep else None
+    operation = operations.SEND if keep else None
     methods = {"Send": Method(FeedbackRequest, api.send, select=select_model)}
     routes = tuple(Route("POST", path, api.post, operation=operation) for path in (PATH, NAMED_PATH))
     return Protocol(PROTOCOL, routes, {SERVICE: methods})

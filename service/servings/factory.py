@@ -1,11 +1,9 @@
 """Makes what answers out of a packed model and its engine."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
@@ -21,7 +19,8 @@ from ekiben.service.monitoring.series import prepare_series
 from ekiben.service.pages.swagger_ui import page
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols import PROTOCOLS
-from ekiben.service.protocols.openapi import document
+from ekiben.service.protocols.openapi.describing import Surroundings
+from ekiben.service.protocols.openapi.document import serve_document
 from ekiben.service.row_log.feedback import build_feedback
 from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.row_log.watched_labels import WatchedLabels
@@ -40,9 +39,8 @@ class ServingFactory:
     budget: ByteBudget  # of bodies under way
     ids: PredictionIds
     turns: EngineTurns
-    document: Mapping[str, Any]  # BentoML's OpenAPI document
+    surroundings: Surroundings  # of each version's routes, in the OpenAPI document
     first: str  # the name of the model that answers calls which name none
-    list_others: Callable[[], Sequence[str]]  # the names of the models besides the first
     folder: Path | None  # where workers publish what they saw, if there are several
 
     def build(
@@ -96,8 +94,8 @@ class ServingFactory:
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, self.settings))
         yield Step.BRIEF
-        described = document(self.document, protocols, model, self.list_others)
-        handlers = (described, page(model), *protocols)
+        protocols.append(page())
+        handlers = (serve_document(protocols, model, self.surroundings), *protocols)
         return Serving(model, dataplane, logs, handlers, watching, challenger, labels)
 
     def _watch_rows(self, model: PackedModel, dataplane: Dataplane) -> Watching:

@@ -4,23 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ekiben.contract.validation import shorten, show, suggest
-from ekiben.service.canary.protocol import SHARE
 from ekiben.service.errors import BadRequest
 
 VERSION, FORCE = "version", "force"
-PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "parameters": {
-            "type": "object",
-            "properties": {
-                VERSION: {"type": "string"},
-                FORCE: {"type": "boolean"},
-                SHARE: {"type": "number", "minimum": 0, "maximum": 1},
-            },
-        }
-    },
-}
 
 
 def read_request(content: Any) -> Mapping[str, Any]:

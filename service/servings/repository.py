@@ -21,42 +21,34 @@ from ekiben.service.protocols.open_inference import PROTOCOL
 from ekiben.service.protocols.open_inference.grpc import SERVICE, read_parameters
 from ekiben.service.protocols.open_inference.http import MODEL
 from ekiben.service.protocols.open_inference.triton import describe_statistics
-from ekiben.service.protocols.protocol import Call, Method, Operation, Protocol, Route, select_by_path
+from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_path
 from ekiben.service.protos import message
+from ekiben.service.servings import operations
 from ekiben.service.servings.finishing import Finishing
 from ekiben.service.servings.index import list_served, list_unloaded
 from ekiben.service.servings.on_demand import OnDemand
-from ekiben.service.servings.parameters import FORCE, PARAMETERS, VERSION, check_parameters, read_request, read_version
+from ekiben.service.servings.parameters import FORCE, VERSION, check_parameters, read_request, read_version
 from ekiben.service.servings.serving import Serving
 from ekiben.service.servings.servings import Servings
 from ekiben.service.settings import Settings
 
 MAX_BODY_BYTES = 4096
 Conductors = Mapping[str, Conductor]  # of canaries, by model
-STATISTICS = Operation("Statistics of the requests answered so far")
-LOAD = Operation(
-    "Let a model answer, or another version of it: the newest of the store, or the one that `version` names; with "
-    "`share` only so large a share of the callers, as a canary",
-    {"application/json": PARAMETERS},
-)
-UNLOAD = Operation(
-    "End a model, or a version that is held beside the one that answers, after its last answer",
-    {"application/json": PARAMETERS},
-)
 
 
 def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings, conductors: Conductors) -> Protocol:
     """Return what the repository registers."""
     api = Api(servings, on_demand, settings, conductors)
     repository = "/v2/repository/models/{model}"
+    load, unload = (operations.LOAD, operations.UNLOAD) if settings.reloads else (None, None)
     routes = (
-        Route("GET", "/v2/models", api.list_models, operation=Operation("Names of the models")),
-        Route("GET", "/v1/models", api.list_objects),
-        Route("GET", "/v2/models/stats", api.count, operation=STATISTICS),
-        Route("GET", f"{MODEL}/stats", api.count, operation=STATISTICS),
-        Route("POST", "/v2/repository/index", api.index),
-        Route("POST", f"{repository}/load", api.load, operation=LOAD),
-        Route("POST", f"{repository}/unload", api.unload, operation=UNLOAD),
+        Route("GET", "/v2/models", api.list_models, operation=operations.LIST),
+        Route("GET", "/v1/models", api.list_objects, operation=operations.LIST_OBJECTS),
+        Route("GET", "/v2/models/stats", api.count, operation=operations.STATISTICS),
+        Route("GET", f"{MODEL}/stats", api.count, operation=operations.STATISTICS),
+        Route("POST", "/v2/repository/index", api.index, operation=operations.INDEX),
+        Route("POST", f"{repository}/load", api.load, operation=load),
+        Route("POST", f"{repository}/unload", api.unload, operation=unload),
     )
     answers = {
         "ModelStatistics": api.count_call,

@@ -17,7 +17,8 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import Request, encode_json, read_timeout_s
-from ekiben.service.protocols.protocol import Operation, Protocol, Route
+from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.servings import operations
 from ekiben.service.servings.on_demand import OnDemand, check_one_worker
 from ekiben.service.servings.servings import Servings
 from ekiben.service.servings.versions import Versions
@@ -30,42 +31,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")  # SageMaker's are hashes
 NAME_FIELD, URL_FIELD = "model_name", "url"
 PAGE_MODELS = 100
 TOKEN = "next_page_token"
-MODEL = {"type": "object", "properties": {"modelName": {"type": "string"}, "modelUrl": {"type": "string"}}}
-LOAD = Operation(
-    "Load a packed model from a folder, as SageMaker does; it answers under that name",
-    {
-        "application/json": {
-            "type": "object",
-            "required": [NAME_FIELD, URL_FIELD],
-            "properties": {NAME_FIELD: {"type": "string"}, URL_FIELD: {"type": "string"}},
-        }
-    },
-    {"application/json": MODEL},
-    {409: "a model of that name is loaded already", 507: "there is no room: unload another one first"},
-)
-LIST = Operation(
-    "Names and folders of the models, by pages",
-    {},
-    {
-        "application/json": {
-            "type": "object",
-            "properties": {"models": {"type": "array", "items": MODEL}, "nextPageToken": {"type": "string"}},
-        }
-    },
-)
-FIND = Operation("Name and folder of a model", {}, {"application/json": MODEL})
-UNLOAD = Operation("End a model after its last answer")
 
 
 def build_sagemaker(servings: Servings, on_demand: OnDemand, settings: Settings) -> Protocol:
     """Return what the contract registers."""
     api = Api(servings, on_demand, settings)
     one = f"{PATH}/{{model}}"
+    load, end = (operations.LOAD_FOLDER, operations.END) if settings.loads_folders else (None, None)
     routes = (
-        Route("GET", PATH, api.list_models, operation=LIST),
-        Route("POST", PATH, api.load, operation=LOAD),
-        Route("GET", one, api.find, operation=FIND),
-        Route("DELETE", one, api.unload, operation=UNLOAD),
+        Route("GET", PATH, api.list_models, operation=operations.LIST_FOLDERS),
+        Route("POST", PATH, api.load, operation=load),
+        Route("GET", one, api.find, operation=operations.FIND),
+        Route("DELETE", one, api.unload, operation=end),
     )
     return Protocol(PROTOCOL, routes)
 

@@ -1,5 +1,6 @@
 """The comparison over HTTP: as JSON, and as a page for people."""
 
+from ekiben.contract.comparison.comparison import Comparison
 from ekiben.contract.comparison.comparison_page import render_page
 from ekiben.contract.comparison.judgement import judge, summarize
 from ekiben.service.errors import BadRequest
@@ -7,14 +8,19 @@ from ekiben.service.http.messages import Request, Response
 from ekiben.service.monitoring.protocol import HEADERS, HTML, NAMED_PATH
 from ekiben.service.monitoring.protocol import PATH as MONITORING
 from ekiben.service.offload import offload
+from ekiben.service.protocols.openapi import HTML as MARKUP
+from ekiben.service.protocols.openapi import JSON, STRING
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.shadow.overview import Overview
 
 PROTOCOL = "challenger"
 PATHS = (f"{MONITORING}/challenger", f"{NAMED_PATH}/challenger")
 OFF = "no challenger is compared here: start the service with CHALLENGER=challenger, or a version of the BentoML store"
-COMPARED = Operation("What a challenger answers to the same rows, in counts and sums that add up with other replicas'")
-SHOWN = Operation("The same as a page: is the challenger better?", {}, {"text/html": {"type": "string"}})
+COMPARED = Operation(
+    "What a challenger answers to the same rows, in counts and sums that add up with other replicas'",
+    response={JSON: Comparison},
+)
+SHOWN = Operation("The same as a page: is the challenger better?", response={MARKUP: STRING})
 
 
 def build_challenger(overview: Overview) -> Protocol:

@@ -17,6 +17,8 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.protocols.openapi import JSON, record
+from ekiben.service.protocols.openapi.parameters import describe_header
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
 from ekiben.service.sources.address import ModelSource, parse_source
@@ -31,8 +33,17 @@ REMEMBERED = 1024  # deliveries
 EVENT = "model_version_alias"
 SEND = Operation(
     "MLflow's webhook for model_version_alias.created: the service looks at once which version the alias names",
-    {"application/json": {"type": "object"}},
-    {"application/json": {"type": "object", "properties": {"looking": {"type": "boolean"}}}},
+    {JSON: {"type": "object"}},
+    {JSON: record(looking={"type": "boolean"})},
+    errors=(400, 401, 408, 413),
+    parameters=tuple(
+        describe_header(name, about, {"type": "string"}) | {"required": True}
+        for name, about in (
+            ("X-MLflow-Signature", "`v1,` and the base64 of HMAC-SHA256 over `delivery id.timestamp.body`."),
+            ("X-MLflow-Timestamp", "Seconds since 1970 at which it was sent."),
+            ("X-MLflow-Delivery-Id", "The same call again has the same."),
+        )
+    ),
 )
 
 

@@ -8,10 +8,12 @@ from bentoml._internal.configuration.containers import BentoMLContainer  # there
 
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.pages.swagger_ui import HEADERS
-from ekiben.service.protocols.protocol import Protocol, Route
+from ekiben.service.protocols.openapi import STRING, TEXT
+from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.telemetry.metrics import FLUSH_S
 
 PATH = "/metrics"
+SHOWN = Operation("All metrics, as Prometheus reads them", response={TEXT: STRING}, errors=(503,))
 Prepare = Callable[[], Awaitable[Callable[[], bytes]]]
 
 
@@ -47,4 +49,4 @@ def exposition(prepare: Prepare | None = None) -> Protocol:
     async def answer(request: Request) -> Response:
         return Response(await metrics.read(), HEADERS, content_type=content_type)
 
-    return Protocol("metrics", (Route("GET", PATH, answer),))
+    return Protocol("metrics", (Route("GET", PATH, answer, operation=SHOWN),))

@@ -59,11 +59,10 @@ def guarded(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 PROBES = ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready")
+PROBES += ("/docs.html", "/docs/x.html", "/docs.js", "/docs.css", "/docs/swagger-ui.css")
 PROBES += (f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}")
 CLOSED = (
     "/docs.json",
-    "/docs.html",
-    "/docs.js",
     "/static_content/swagger-ui.css",
     "/metrics",
     "/openapi.json",
@@ -104,7 +103,17 @@ def test_a_probe_that_fails_names_no_model_without_the_token(
 
 @pytest.mark.slow
 def test_no_open_path_says_which_model_is_served(guarded: Server) -> None:
-    for path in ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready"):
+    for path in (
+        "/livez",
+        "/readyz",
+        "/healthz",
+        "/ping",
+        "/health",
+        "/",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/docs.html",
+    ):
         answered = HTTP.get(guarded.url + path)
         assert NAME not in answered.text + str(answered.headers)
 

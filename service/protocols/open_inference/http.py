@@ -3,80 +3,27 @@
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request, Response, encode_json
+from ekiben.service.protocols.open_inference import operations
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
-from ekiben.service.protocols.protocol import Operation, Route
+from ekiben.service.protocols.protocol import Route
 from ekiben.service.settings import Settings
 
 MODEL = "/v2/models/{model}[/versions/{version}]"
-TENSOR = {
-    "type": "object",
-    "required": ["name", "shape", "datatype", "data"],
-    "properties": {
-        "name": {"type": "string"},
-        "shape": {"type": "array", "items": {"type": "integer"}},
-        "datatype": {"type": "string"},
-        "data": {"type": "array", "items": {}},
-        "parameters": {"type": "object"},
-    },
-}
-INFER = Operation(
-    "Infer: one tensor per feature, or one tensor with all features",
-    {
-        "application/json": {
-            "type": "object",
-            "required": ["inputs"],
-            "properties": {
-                "id": {"type": "string"},
-                "inputs": {"type": "array", "items": TENSOR, "minItems": 1},
-                "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
-                "parameters": {"type": "object"},
-            },
-        }
-    },
-    {
-        "application/json": {
-            "type": "object",
-            "required": ["model_name", "outputs"],
-            "properties": {"model_name": {"type": "string"}, "outputs": {"type": "array", "items": TENSOR}},
-        }
-    },
-)
-NOT_READY = {503: "not ready: starting or shutting down"}
 
 
 def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
     """Return every route; what is under /v2 and none of them is a 404."""
     api = Api(dataplane, settings, protocol)
     return (
-        Route("POST", f"{MODEL}/infer", api.infer, operation=INFER),
-        Route("GET", MODEL, api.describe, operation=Operation("Metadata of the model: its input and output tensors")),
-        Route(
-            "GET",
-            f"{MODEL}/ready",
-            api.check_model,
-            probe=True,
-            operation=Operation("Readiness of the server", statuses=NOT_READY),
-        ),
-        Route("GET", "/v2/health/live", api.live, probe=True, operation=Operation("Liveness of the server")),
-        Route(
-            "GET",
-            "/v2/health/ready",
-            api.ready,
-            probe=True,
-            operation=Operation("Readiness of the server", statuses=NOT_READY),
-        ),
-        Route(
-            "GET",
-            "/v2",
-            api.describe_server,
-            operation=Operation("Metadata of the server: name, version and extensions"),
-        ),
-        Route("GET", "/v2/", api.describe_server),
-        Route(
-            "GET", f"{MODEL}/config", api.configure, operation=Operation("Configuration of the model, in Triton's form")
-        ),
+        Route("POST", f"{MODEL}/infer", api.infer, operation=operations.INFER),
+        Route("GET", MODEL, api.describe, operation=operations.DESCRIBE),
+        Route("GET", f"{MODEL}/ready", api.check_model, probe=True, operation=operations.CHECK_MODEL),
+        Route("GET", "/v2/health/live", api.live, probe=True, operation=operations.LIVE),
+        Route("GET", "/v2/health/ready", api.ready, probe=True, operation=operations.READY),
+        Route("GET", "/v2[/]", api.describe_server, operation=operations.DESCRIBE_SERVER),
+        Route("GET", f"{MODEL}/config", api.configure, operation=operations.CONFIGURE),
         *(Route(method, "/v2/{rest:path}", api.answer_not_found) for method in ("GET", "POST")),
     )
 

@@ -11,6 +11,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, Response, encode_json, read_timeout_s
 from ekiben.service.protocols.protocol import Route
+from ekiben.service.protocols.tensorflow_serving import operations
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.protocols.tensorflow_serving.examples import (
     ExampleReader,
@@ -32,15 +33,18 @@ Answer = Callable[[Request], Awaitable[bytes | Response]]
 def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
     """Return every route; what is under /v1/models and none of them is a 404."""
     api, explain = Api(dataplane, settings, protocol), build_explain(dataplane, settings, protocol)
+    target = dataplane.model.schema.target
+    classify, regress = (operations.find_operation(call, target) for call in ("classify", "regress"))
+    explained = operations.EXPLAIN if dataplane.explanations.explains else None
     routes = []
     for path in MODEL_PATHS:
         routes += [
-            Route("POST", f"{path}:predict", api.predict, select=read_path),
-            Route("POST", f"{path}:classify", api.classify, select=read_path),
-            Route("POST", f"{path}:regress", api.regress, select=read_path),
-            Route("POST", f"{path}:explain", explain, select=read_path),
-            Route("GET", path, api.report_status, probe=True, select=read_path),
-            Route("GET", f"{path}/metadata", api.describe, select=read_path),
+            Route("POST", f"{path}:predict", api.predict, select=read_path, operation=operations.PREDICT),
+            Route("POST", f"{path}:classify", api.classify, select=read_path, operation=classify),
+            Route("POST", f"{path}:regress", api.regress, select=read_path, operation=regress),
+            Route("POST", f"{path}:explain", explain, select=read_path, operation=explained),
+            Route("GET", path, api.report_status, True, select=read_path, operation=operations.REPORT_STATUS),
+            Route("GET", f"{path}/metadata", api.describe, select=read_path, operation=operations.DESCRIBE),
         ]
     return (*routes, *(Route(method, "/v1/models/{rest:path}", api.answer_not_found) for method in ("GET", "POST")))
 

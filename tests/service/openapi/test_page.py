@@ -1,0 +1,62 @@
+"""The API reference as a person uses it, in a browser: the token, and every call that it can try."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.conftest import NAME, Server
+from tests.service.openapi.conftest import TOKEN
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.set_default_timeout(PATIENCE_MS)
+        yield opened
+        browser.close()
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Show the API").click()
+
+
+@pytest.mark.usefixtures("loads_again")
+def test_every_call_that_it_can_try_is_answered_with_200(page: Page, documented: Server) -> None:
+    asked: list[str] = []
+    wrong: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(f"{documented.url}/docs.html")
+    assert NAME not in page.content()
+    sign_in(page, "wrong")
+    expect(page.get_by_role("status")).to_have_text("The service does not know this token.")
+    sign_in(page, TOKEN)
+    operations = page.locator(".opblock")
+    operations.first.wait_for()
+    expect(page).to_have_title(f"{NAME} 1: API reference")
+    count = operations.count()
+    assert count > 70
+    for index in range(count):
+        operation = operations.nth(index)
+        operation.locator(".opblock-summary-control").click()
+        operation.locator("button.execute").click()
+        status = operation.locator(".live-responses-table .response .response-col_status").first
+        status.wait_for()
+        if (said := (status.text_content() or "").strip()) != "200":
+            wrong.append(f"{operation.get_attribute('id')}: {said}")
+        operation.locator(".opblock-summary-control").click()
+    assert wrong == []
+    assert {url for url in asked if not url.startswith((documented.url, "data:", "blob:"))} == set()
+    page.get_by_role("link", name="Ekiben").click()
+    assert page.url == f"{documented.url}/"
