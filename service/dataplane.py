@@ -25,6 +25,7 @@ from ekiben.service.batching.warm_up import measure_cost
 from ekiben.service.batching.work import Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
+from ekiben.service.explaining.queue import MAX_WAITING_ROWS, ExplanationQueue
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
@@ -47,14 +48,16 @@ class Dataplane:
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
         ids: PredictionIds | None = None, turns: EngineTurns | None = None,
-        cost: CostModel | None = None,
+        cost: CostModel | None = None, max_explanation_rows: int = MAX_WAITING_ROWS,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self._recorder = Recorder()
+        turns = turns or EngineTurns()
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
+        self.explanations = ExplanationQueue(model, engine, turns, self.queue.cost, max_explanation_rows)
         self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
@@ -147,8 +150,8 @@ class Dataplane:
 
     @property
     def last_used(self) -> float:
-        """When the last request was answered, in seconds since 1970; 0 if none was."""
-        return self._recorder.last
+        """When the last request was answered or explained, in seconds since 1970; 0 if none was."""
+        return max(self._recorder.last, self.explanations.counter.last)
 
     def time_engine(self) -> Timing:
         """Return what the engine has taken for rows so far."""
@@ -166,6 +169,7 @@ class Dataplane:
     def close(self) -> None:
         """Take no new work and stop the engine."""
         self.ready = self.accepting = False
+        self.explanations.close()
         self.queue.close()
         if self.monitor is not None:
             self.monitor.close()

@@ -113,6 +113,7 @@ class Serving:
         if self.challenger:
             self.challenger.close()
         self.dataplane.close()
+        self.dataplane.explanations.count()
         metrics.count_model(self.model.name, self.model.version, self.dataplane.take_counts())
         await self.logs.close_rows()
         if self.watching.overview:

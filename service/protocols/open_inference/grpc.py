@@ -1,6 +1,6 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -8,7 +8,8 @@ from google.protobuf.json_format import ParseDict
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, read_flag, read_timeout_s
-from ekiben.service.protocols.open_inference.encode import Selection
+from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
@@ -64,20 +65,30 @@ class Api:
         self._settings = settings
         self._protocol = protocol
         self._reader = MessageReader(dataplane, settings)
-        self._selection = Selection(dataplane.model.schema.target)
+        schema = dataplane.model.schema
+        self._selection = Selection(schema.target)
+        self._explained = Selection(schema.target, explanation_specs(schema))
 
     async def infer(self, request: Any, call: Call) -> Any:
-        asked = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
-        requested = self._selection.read(asked, binary=False)
         raw = bool(request.raw_input_contents)
         if request.parameters:
             parameters = read_parameters(request.parameters)
             call.timeout_s = read_timeout_s(parameters, call.timeout_s)
             raw = read_flag(parameters, BINARY_OUTPUT, raw)
+            if pairs := read_explain(parameters):
+                return await self._explain(request, call, pairs, raw)
+        requested = read_outputs(self._selection, request)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         outputs = self._selection.pick(prediction.answers, requested)
+        return await call.run(write_message, self._model, request.id, outputs, raw)
+
+    async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
+        requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
+        rows = await call.run(lambda: explanations.prepare(self._reader.read(request), pairs))
+        explained = await explanations.explain(rows, call.left_s(), self._protocol, pairs=pairs)
+        outputs = pick_explained(self._explained, explained, requested)
         return await call.run(write_message, self._model, request.id, outputs, raw)
 
     async def live(self, request: Any, call: Call) -> Any:
@@ -98,6 +109,12 @@ class Api:
     async def configure(self, request: Any, call: Call) -> Any:
         config = describe_config(self._model, self._settings)
         return ParseDict({"config": config}, message("inference.ModelConfigResponse")())
+
+
+def read_outputs(selection: Selection, request: Any) -> Sequence[RequestedOutput]:
+    """Return the outputs that a message asks for."""
+    outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
+    return selection.read(outputs, binary=False)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

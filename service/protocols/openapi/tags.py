@@ -13,6 +13,7 @@ class Tag(NamedTuple):
 
 TAGS = {
     "predict": Tag("Predict", "Rows in, predictions out."),
+    "explain": Tag("Explain", "Rows in; out comes what each feature adds to a prediction."),
     "open_inference": Tag(
         "Open Inference",
         "The Open Inference Protocol, as clients of KServe V2, Triton and MLServer call it; with Triton's extensions "

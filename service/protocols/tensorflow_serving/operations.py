@@ -3,6 +3,7 @@
 from typing import Any
 
 from ekiben.contract.schema import Target
+from ekiben.service.protocols.explaining import ERRORS, EXPLANATIONS, PAIRS, TIMEOUT, TOP
 from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
 from ekiben.service.protocols.protocol import Operation
 from ekiben.service.protocols.tensorflow_serving.examples import TASKS
@@ -30,6 +31,14 @@ PREDICT = Operation(
     },
     examples={JSON: lambda model: {"instances": [model.schema.example]}},
     rows=True,
+)
+EXPLAIN = Operation(
+    "Explain each row's prediction by its features, as KServe V1 asks",
+    PREDICT.request,
+    {JSON: record(predictions=list_of(OBJECT), explanations=EXPLANATIONS)},
+    examples=PREDICT.examples,
+    errors=ERRORS,
+    parameters=(TOP, PAIRS, TIMEOUT),
 )
 EXAMPLES = {
     "type": "object",

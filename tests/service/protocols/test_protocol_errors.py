@@ -125,7 +125,7 @@ def test_a_wrong_binary_body_is_rejected(
         (f"/v1/models/{NAME}/versions/9:predict", {}, 404, "version '9'"),
         (f"/v1/models/{NAME}/labels/challenger:predict", {}, 404, "challenger"),
         (f"/v1/models/{NAME}:regress", {}, 400, "regress does not fit"),
-        (f"/v1/models/{NAME}:explain", {}, 501, "not computed"),
+        (f"/v1/models/{NAME}:explain", {}, 400, "missing; it is required"),
         (f"/v1/models/{NAME}:train", {}, 404, "nothing answers there"),
         ("/v2/systemsharedmemory/region/a/register", {}, 501, "send the tensors with the request"),
         (f"/v2/models/{NAME}/trace/setting", {}, 501, "tracing is not set here"),
