@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from ekiben.contract.page import POLICY
 from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
+from ekiben.contract.reference.drift_json import to_json
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.reference.snapshot import Span
@@ -28,11 +29,12 @@ HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "reference", "page"))
+PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "drift", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation("What was answered today and yesterday, in counts that add up with other replicas'")
 WINDOWS = Operation("The same by windows of five minutes, hours or days")
 ALARMS = Operation("The features that were not as in training, in the last whole day and the one before")
+DRIFT = Operation("How far each feature and the answers have moved since training, today and yesterday; the worst first")
 REFERENCE = Operation("What training saw, in the bins that rows are counted in")
 SHOWN = Operation("A page of each feature now beside training, the worst first", {}, {"text/html": {"type": "string"}})
 Answer = Callable[[Request], Awaitable[Response]]
@@ -50,6 +52,11 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
         report = await offload(lambda: json.dumps(list_findings(judge())).encode())
         return Response(report)
 
+    async def list_drift(request: Request) -> Response:
+        snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
+        report = await offload(lambda: json.dumps(to_json(report_drift(reference, snapshot), judge())).encode())
+        return Response(report)
+
     async def show(request: Request) -> Response:
         snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
         page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
@@ -62,6 +69,7 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
             Route("GET", path, latest, operation=COUNTS),
             *(Route("GET", f"{path}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
             Route("GET", f"{path}/alarms", list_alarms, operation=ALARMS),
+            Route("GET", f"{path}/drift", list_drift, operation=DRIFT),
             Route("GET", f"{path}/reference", read_reference, operation=REFERENCE),
             Route("GET", f"{path}/page", show, operation=SHOWN),
         ]
