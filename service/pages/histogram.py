@@ -8,6 +8,7 @@ from ekiben.contract.reference.bins import NumberBins
 from ekiben.contract.reference.reference import Distribution
 
 BARS = 40
+MIN_EDGES = 5  # of fewer, most rows have one value, and it is the tail that there is to see
 TAIL = 1.0  # as far beyond the outermost edges as these lie apart: one stray value must not flatten all others
 
 
@@ -28,7 +29,7 @@ def draw(distribution: Distribution) -> dict[str, Any] | None:
 
 def find_ends(edges: Sequence[float], least: float, greatest: float) -> tuple[float, float]:
     """Return the least and the greatest value, or where the tail is cut."""
-    if len(edges) < 2 or edges[0] == edges[-1]:
+    if len(edges) < MIN_EDGES:
         return least, greatest
     reach = TAIL * (edges[-1] - edges[0])
     return max(least, edges[0] - reach), min(greatest, edges[-1] + reach)

@@ -30,15 +30,14 @@ function drawGauge({ target, shares, calibration, answers }, { probability, labe
   const arc = (from, to, name) => svg("path", { class: name, d: `M${at(from, 80)} A80 80 0 0 1 ${at(to, 80)}` });
   const tick = (share, name, from, to) => svg("path", { class: name, d: `M${at(share, from)} L${at(share, to)}` });
   const usual = target.shares?.[1];
-  const picture = svg("svg", { class: "gauge", viewBox: "0 0 200 112", "aria-hidden": "true" },
+  const picture = svg("svg", { class: "gauge", viewBox: "4 4 192 100", "aria-hidden": "true" },
     arc(0, 1, "track"), arc(0, Math.max(probability, 0.002), "value"),
     usual === undefined ? null : tick(usual, "usual", 66, 94), rival ? tick(rival.probability, "rival", 64, 96) : null,
-    svg("text", { class: "big", x: 100, y: 84 }, percent(probability)),
-    svg("text", { class: "small", x: 100, y: 104 }, "probability"));
-  const lines = [element("p", { class: "headline" }, isolate(target.name), ": ", element("strong", {}, isolate(label))),
-    element("p", {}, `${percent(probability)} for `, isolate(yes), usual === undefined ? "." : `; in training ${percent(usual)} of the rows.`)];
+    svg("text", { class: "big", x: 100, y: 98 }, percent(probability)));
   const likely = calibrate(probability, calibration);
-  if (likely !== null) lines.push(element("p", { class: "soft" }, `Calibrated on the test rows: ${percent(likely)}.`));
+  const lines = [element("p", { class: "headline" }, isolate(target.name), ": ", element("strong", {}, isolate(label))),
+    element("p", {}, `${percent(probability)} for `, isolate(yes), likely === null ? "" : `, calibrated on the test rows ${percent(likely)}`,
+      usual === undefined ? "." : `; in training ${percent(usual)}.`)];
   if (answers.length) lines.push(element("p", { class: "soft" }, `Higher than ${percent(rank(answers[0], probability))} of the answers to training's rows.`));
   return [element("div", { class: "gauged" }, picture, element("div", {}, ...lines))];
 }

@@ -35,7 +35,7 @@ class Page {
     document.title = `${model.model} ${model.version}`;
     const others = model.models.length > 1 ? this.buildMenu() : model.model;
     find("name").replaceChildren(others, " ", element("span", { class: "chip" }, `version ${model.version}`));
-    find("about").textContent = `Predicts ${target.description || target.name}.`;
+    find("about").textContent = target.description && target.description !== target.name ? `${target.name}: ${target.description}` : `Predicts ${target.name}.`;
     find("links").replaceChildren(...buildLinks(model));
     find("links").hidden = find("model").hidden = false;
     find("curve-feature").replaceChildren(...model.features.map(({ name }, index) => element("option", { value: index }, name)));

@@ -73,13 +73,12 @@ function drawLine(model, feature, present, values, ours, theirs, label) {
     (number === null ? "" : `${index && numbers[index - 1] !== null ? "L" : "M"}${x(spots[index]).toFixed(1)} ${y(number).toFixed(1)}`)).join("") });
   const at = values.findIndex((value) => (moment ? String(value).slice(0, 13) === String(present).slice(0, 13) : value === present));
   const dot = at < 0 ? null : svg("circle", { class: "dot", cx: x(spots[at]), cy: y(ours[at]), r: 5 });
-  const picture = svg("svg", { class: "curve", viewBox: `-6 0 ${WIDTH + 12} ${HEIGHT}`, "aria-hidden": "true" },
+  const picture = svg("svg", { class: "curve", viewBox: `-48 0 ${WIDTH + 54} ${HEIGHT}`, "aria-hidden": "true" },
     svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 1, y2: HEIGHT - 1 }),
-    theirs ? path(theirs, "rival") : null, path(ours, "line"), dot);
+    theirs ? path(theirs, "rival") : null, path(ours, "line"), dot,
+    ...[[high, 10], [low, HEIGHT - 6]].map(([number, place]) => svg("text", { x: -6, y: place }, showNumber(number, model.target))));
   const ends = [values[0], values.at(-1)].map((value) => element("span", {}, shorten(value, moment)));
-  return [element("figure", {},
-    element("div", { class: "scale soft" }, element("span", {}, showNumber(high, model.target)), element("span", {}, showNumber(low, model.target))),
-    picture, element("div", { class: "ends soft" }, ...ends), caption(model, feature, values, ours, theirs, label, moment))];
+  return [element("figure", {}, picture, element("div", { class: "ends soft" }, ...ends), caption(model, feature, values, ours, theirs, label, moment))];
 }
 
 const shorten = (value, moment) => (moment ? String(value).slice(5, 16).replace("T", " ") : show(value, 5));

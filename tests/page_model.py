@@ -1,0 +1,71 @@
+"""A packed model whose names try the page: Persian, emoji, markup, every kind of feature, nulls; in a moment, untrained."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ekiben.contract.encoding import Encoder
+from ekiben.contract.feature import Boolean, Category, Number, Timestamp
+from ekiben.contract.reference.reference import REFERENCE_FILE
+from ekiben.contract.schema import Schema, Target
+from ekiben.training.checks.answers_learning import describe_answers
+from ekiben.training.checks.reference_learning import learn_reference
+from ekiben.training.network.raw_inputs import build_raw_model
+from ekiben.training.registry.packaging import (
+    choose_golden,
+    predict_encoded,
+    store_package,
+    write_golden,
+    write_package,
+)
+from tests.conftest import using_stores
+from tests.untrained_network import build_network
+
+NAME = "house"
+AREA, ROCKETS, MARKUP, GARDEN, SOLD = "متراژ", "🚀 rockets", "<b>kind</b>", "garden", "sold"
+EVIL = "<img src=x onerror=document.title='evil'>"
+SCHEMA = Schema(
+    name=NAME,
+    features=(
+        Number(name=AREA, low=0, high=900, unit="m²", description="مساحت خانه", example=80),
+        Number(name=ROCKETS, low=0, high=9, nullable=True, description="how many 🚀 stand in the <i>garden</i>", example=1.5),
+        Category(name=MARKUP, vocabulary=("", "آپارتمان", EVIL, "villa & co"), nullable=True, example="آپارتمان"),
+        Boolean(name=GARDEN, example=True),
+        Timestamp(name=SOLD, zoned=True, nullable=True, example=None),
+    ),
+    target=Target(name="قیمت", task="regression", scale=1000.0, unit="EUR", description="قیمت خانه به یورو"),
+)
+
+
+def make_table() -> pd.DataFrame:
+    """Return typed rows."""
+    random, rows = np.random.default_rng(0), 200
+    kinds = random.choice(["آپارتمان", EVIL, "villa & co"], rows, p=[0.6, 0.3, 0.1])
+    return pd.DataFrame(
+        {
+            AREA: random.gamma(4, 25, rows).astype(np.float32),
+            ROCKETS: np.where(random.random(rows) < 0.2, np.nan, random.uniform(0, 9, rows)).astype(np.float32),
+            MARKUP: pd.Categorical(kinds),
+            GARDEN: random.random(rows) < 0.3,
+            SOLD: pd.date_range("2013-01-01", periods=rows, freq="37h").astype("datetime64[s]"),
+            SCHEMA.target.name: random.normal(2000, 500, rows).astype(np.float32),
+        }
+    )
+
+
+def store(home: Path) -> Path:
+    """Put the model into the BentoML store in a folder; return the store."""
+    package, table = home / "package", make_table()
+    package.mkdir(parents=True)
+    network = build_network(SCHEMA)
+    with using_stores(home):
+        write_package(package, SCHEMA, network, build_raw_model(SCHEMA, network))
+        rows, indices = choose_golden(SCHEMA, table)
+        encoded = Encoder(SCHEMA).encode(table)
+        answers = predict_encoded(network, encoded)
+        write_golden(package, rows, answers[indices])
+        reference = learn_reference(SCHEMA, tuple(table.columns), table)
+        describe_answers(reference, SCHEMA, encoded, answers).save(package / REFERENCE_FILE)
+        store_package(package, "1", {"run_id": "made"})
+    return home / "bentoml"
