@@ -48,7 +48,7 @@ def make_table() -> pd.DataFrame:
             ROCKETS: np.where(random.random(rows) < 0.2, np.nan, random.uniform(0, 9, rows)).astype(np.float32),
             MARKUP: pd.Categorical(kinds),
             GARDEN: random.random(rows) < 0.3,
-            SOLD: pd.date_range("2013-01-01", periods=rows, freq="37h").astype("datetime64[s]"),
+            SOLD: pd.date_range("2013-01-01", periods=rows, freq="37h", tz="UTC").astype("datetime64[s, UTC]"),
             SCHEMA.target.name: random.normal(2000, 500, rows).astype(np.float32),
         }
     )
