@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -11,7 +12,9 @@ from ekiben.contract.reference.reference import REFERENCE_FILE
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.reference_learning import learn_reference
+from ekiben.training.network.architecture import Shape, average_towers, build_towers
 from ekiben.training.network.raw_inputs import build_raw_model
+from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import (
     choose_golden,
     predict_encoded,
@@ -20,7 +23,6 @@ from ekiben.training.registry.packaging import (
     write_package,
 )
 from tests.conftest import using_stores
-from tests.untrained_network import build_network
 
 NAME = "house"
 AREA, ROCKETS, MARKUP, GARDEN, SOLD = "متراژ", "🚀 rockets", "<b>kind</b>", "garden", "sold"
@@ -54,11 +56,19 @@ def make_table() -> pd.DataFrame:
     )
 
 
+def build_network(table: pd.DataFrame) -> keras.Model:
+    """Return a network that was not trained, on the scale of the table."""
+    keras.utils.set_random_seed(3)
+    scale = scale_target(SCHEMA.target, table[SCHEMA.target.name].to_numpy())
+    numbers = scale_numbers(Encoder(SCHEMA).encode(table).numbers, bins=0)
+    return average_towers(build_towers(SCHEMA, numbers, scale, Shape(units=(8,), towers=1)), SCHEMA.target, scale)
+
+
 def store(home: Path) -> Path:
     """Put the model into the BentoML store in a folder; return the store."""
     package, table = home / "package", make_table()
     package.mkdir(parents=True)
-    network = build_network(SCHEMA)
+    network = build_network(table)
     with using_stores(home):
         write_package(package, SCHEMA, network, build_raw_model(SCHEMA, network))
         rows, indices = choose_golden(SCHEMA, table)

@@ -1,7 +1,7 @@
 // The present row as a call to copy: curl, Python, JavaScript and gRPC. A token stands there as a variable.
 
 import { hasToken, locate } from "./api.js";
-import { copy, element } from "./dom.js";
+import { copy, element, isolate } from "./dom.js";
 
 const LANGUAGES = { curl: writeCurl, Python: writePython, JavaScript: writeJavaScript, gRPC: writeGrpc };
 
@@ -27,7 +27,7 @@ export class Calls {
 
   choose(name) {
     this.chosen = name;
-    this.code.textContent = this.texts[name] ?? "";
+    this.code.replaceChildren(...isolateStrings(this.texts[name] ?? ""));
     this.panel.setAttribute("aria-labelledby", `call-${name}`);
     for (const tab of this.tabs) {
       const chosen = tab.textContent === name;
@@ -45,6 +45,9 @@ export class Calls {
     next.focus();
   }
 }
+
+/** Return text in which strings of letters that run to the left don't turn what stands around them. */
+const isolateStrings = (text) => text.split(/("[^"\n]*[^\0-\x7f][^"\n]*")/).map((part, index) => (index % 2 ? isolate(part) : part));
 
 const address = ({ model }) => locate(`predict/${encodeURIComponent(model)}`);
 const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;

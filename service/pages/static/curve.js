@@ -76,7 +76,7 @@ function drawLine(model, feature, present, values, ours, theirs, label) {
   const picture = svg("svg", { class: "curve", viewBox: `-48 0 ${WIDTH + 54} ${HEIGHT}`, "aria-hidden": "true" },
     svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 1, y2: HEIGHT - 1 }),
     theirs ? path(theirs, "rival") : null, path(ours, "line"), dot,
-    ...[[high, 10], [low, HEIGHT - 6]].map(([number, place]) => svg("text", { x: -6, y: place }, showNumber(number, model.target))));
+    ...[[high, 10], [low, HEIGHT - 6]].map(([number, place]) => svg("text", { x: -6, y: place }, showNumber(number, { ...model.target, unit: "" }))));
   const ends = [values[0], values.at(-1)].map((value) => element("span", {}, shorten(value, moment)));
   return [element("figure", {}, picture, element("div", { class: "ends soft" }, ...ends), caption(model, feature, values, ours, theirs, label, moment))];
 }

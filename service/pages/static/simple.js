@@ -34,8 +34,8 @@ export function buildMoment(feature, given) {
   const listen = () => input.value && given.set(toValue());
   const input = element("input", { type: "datetime-local", id: given.id, step: 1, "aria-describedby": given.about, input: listen });
   input.value = toInput(String(known));
-  const zone = feature.zoned ? element("span", { class: "soft" }, " UTC") : null;
-  return simple(input, toValue, element("span", {}, input, zone));
+  const zone = feature.zoned ? element("span", { class: "soft" }, "UTC") : null;
+  return simple(input, toValue, element("span", { class: "moment" }, input, zone));
 }
 
 /** Return a text, for what no other field fits. */

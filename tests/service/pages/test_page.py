@@ -97,7 +97,7 @@ def test_the_page_answers_the_example_row_as_predict_does(page: Page, server: Se
 
 def test_all_files_together_are_small_and_ours(page: Page, server: Server) -> None:
     sizes: dict[str, int] = {}
-    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.on("response", lambda answer: sizes.update({answer.url: int(answer.headers["content-length"])}))
     page.goto(server.url)
     see(page, "#answer", "late")
     assert all(url.startswith(server.url) for url in sizes)
