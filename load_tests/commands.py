@@ -68,6 +68,11 @@ def add_commands(commands: "Commands") -> None:
     instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
     instead.add_argument("--shadow", action="store_true", help="what a challenger in the shadow adds to it, instead")
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
+    explanations = add(
+        commands, "explanations", run_explanations, "measure what explanations cost, and what a flood of them does"
+    )
+    add_port(explanations)
+    add_rounds(explanations)
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
     add(commands, "tables", run_tables, "measure what a table's digest and keeping it cost")
@@ -179,6 +184,15 @@ def run_cost(options: argparse.Namespace) -> int:
     others = ((options.monitoring, monitoring_cost), (options.log, row_log_cost), (options.shadow, shadow_cost))
     measure = next((module for chosen, module in others if chosen), request_cost)
     return int(measure.run(options.seconds))
+
+
+def run_explanations(options: argparse.Namespace) -> int:
+    """Measure explanations in this process, and a flood of them in a service that is started here."""
+    from ekiben.load_tests import explanation_cost, explanation_flood
+
+    explanation_cost.run(options.seconds)
+    explanation_flood.run(options.port, options.seconds, options.rounds)
+    return 0
 
 
 def run_parquet(options: argparse.Namespace) -> int:

@@ -8,10 +8,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ekiben.contract.errors import InvalidModel
+from ekiben.contract.explanation.background import BACKGROUND_FILE, Background, load_background
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
+from ekiben.model.importance import IMPORTANCE_FILE, Importance, load_importance
 from ekiben.model.integrity import find_change, is_inside
 from ekiben.model.provenance import Provenance, load_provenance
 from ekiben.model.steps import Step, Steps, finish
@@ -84,6 +86,17 @@ class PackedModel:
         """How good it was on training's test rows; None if the model was packed before that was kept."""
         known = EVALUATION_FILE in self.manifest.files
         return load_training_scores(self.path / EVALUATION_FILE) if known else None
+
+    @property
+    def background(self) -> Background | None:
+        """The rows that explanations begin at; None if the model was packed before there were any, or without."""
+        known = BACKGROUND_FILE in self.manifest.files
+        return load_background(self.path / BACKGROUND_FILE, self.schema) if known else None
+
+    @property
+    def importance(self) -> Importance | None:
+        """How much each feature matters; None if the model was packed before that was kept, or without background."""
+        return load_importance(self.path / IMPORTANCE_FILE) if IMPORTANCE_FILE in self.manifest.files else None
 
     @property
     def provenance(self) -> Provenance | None:

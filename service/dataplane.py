@@ -26,6 +26,7 @@ from ekiben.service.batching.warm_up import measure_cost
 from ekiben.service.batching.work import Work
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
+from ekiben.service.explaining.queue import MAX_WAITING_ROWS, ExplanationQueue
 from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
@@ -50,7 +51,7 @@ class Dataplane:
         self, model: PackedModel, engine: Engine, max_waiting_rows: int, max_request_rows: int,
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
         ids: PredictionIds | None = None, turns: EngineTurns | None = None,
-        cost: CostModel | None = None,
+        cost: CostModel | None = None, max_explanation_rows: int = MAX_WAITING_ROWS,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
@@ -60,6 +61,7 @@ class Dataplane:
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
         self.idle_queue = BackgroundQueue(engine, turns, MAX_IDLE_ROWS)  # of people who try: nobody's traffic
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
+        self.explanations = ExplanationQueue(model, engine, turns, self.queue.cost, max_explanation_rows)
         self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
@@ -152,8 +154,8 @@ class Dataplane:
 
     @property
     def last_used(self) -> float:
-        """When the last request was answered, in seconds since 1970; 0 if none was."""
-        return self._recorder.last
+        """When the last request was answered or explained, in seconds since 1970; 0 if none was."""
+        return max(self._recorder.last, self.explanations.counter.last)
 
     def time_engine(self) -> Timing:
         """Return what the engine has taken for rows so far."""
@@ -171,6 +173,7 @@ class Dataplane:
     def close(self) -> None:
         """Take no new work and stop the engine."""
         self.ready = self.accepting = False
+        self.explanations.close()
         self.queue.close()
         self.idle_queue.close()
         if self.monitor is not None:

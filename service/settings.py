@@ -70,6 +70,12 @@ class Settings(BaseModel):
     )
     max_request_rows: int = Field(20_000, ge=1, description="maximum rows in one request")
     max_waiting_rows: int = Field(65_536, ge=1, description="maximum rows in the queue; requests over it get 429")
+    max_explanation_rows: int = Field(
+        262_144,
+        ge=1,
+        description="maximum rows that waiting explanations may cost the engine, 10 × (2 × features + 2) for each row "
+        "to explain; a request over it gets 413, requests over it 429",
+    )
     max_wait_s: float = Field(
         1.0,
         gt=0,

@@ -12,6 +12,7 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.model.package import PACKAGE
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores
+from ekiben.training.card.importance import describe_importance
 from ekiben.training.checks.alarms.learning import learn_alarms
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.reference_learning import learn_reference
@@ -20,6 +21,7 @@ from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.preparation import Prepared
 from ekiben.training.progress import show_steps
 from ekiben.training.registry import tracking
+from ekiben.training.registry.explanation_packing import write_explanations
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.presence import find_version_of
 from ekiben.training.registry.provenance import Lineage, publish_provenance
@@ -52,13 +54,15 @@ def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) 
     Alarms are learned from the days of the column `time`.
     """
     schema, test = prepared.schema, prepared.parts.test
-    with show_steps("packing", 4) as step:
+    with show_steps("packing", 5) as step:
         step("network")
         rows, indices = choose_golden(schema, test)
         write_golden(package, rows, trained.answers[indices])
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
         describe_values(prepared, trained.network, time).save(package / REFERENCE_FILE)
+        step("explanations")
+        importance = write_explanations(package, schema, trained.network, prepared.parts.train, test.iloc[indices])
         step("golden answers")
         golden = to_raw_arrays(schema, test.iloc[indices])
         check_raw_answers(package, schema.target, golden, trained.answers[indices])
@@ -66,6 +70,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) 
         model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
         mlflow.log_artifacts(str(package), PACKAGE)
+    print(describe_importance(importance))
     return model_uri
 
 

@@ -135,11 +135,15 @@ class BackgroundQueue:
         return room
 
     def _gather(self) -> None:
-        """Line up if there are rows enough, or else once they have waited for long enough."""
-        if self.waiting_rows >= min(MIN_ROWS, self._most_rows):
+        """Line up if there are rows enough or somebody waits, or else once they have waited for long enough."""
+        if self.waiting_rows >= min(MIN_ROWS, self._most_rows) or self._is_waited_for():
             self._line_up()
         elif self._waiting and self._timer is None:
             self._timer = self._loop.call_later(PATIENCE_S, self._line_up)
+
+    def _is_waited_for(self) -> bool:
+        """Return whether somebody waits for rows that are left: a batch may have taken some of a request's."""
+        return any(work.deadline < math.inf for work in self._waiting)
 
     def _line_up(self) -> None:
         if self._timer:

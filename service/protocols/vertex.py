@@ -1,13 +1,26 @@
-"""Vertex AI: health and predict on the routes the platform chose."""
+"""Vertex AI: health and predict on the routes the platform chose, and explain beside predict.
+
+Vertex AI has no route for explanations of a container of one's own: it would ask for predictions of variants, over the
+network. But it passes any path on (`invokeRoutePrefix`), and its clients read one form of explanation, the one that
+`Endpoint.explain` returns: that is what is answered here. KServe V1's path has no such form, and keeps ours.
+"""
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+
+from ekiben.contract.explanation.explanation import Explanation
+from ekiben.contract.explanation.units import name_class
+from ekiben.contract.schema import Schema
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
 from ekiben.service.protocols.protocol import Protocol, Route
-from ekiben.service.protocols.tensorflow_serving.predict import build_predict
+from ekiben.service.protocols.tensorflow_serving.explain import build_asking
+from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, build_predict, encode
 from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"
@@ -24,7 +37,35 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
         routes.append(Route("GET", path, health, probe=True))
     if path := read_route("AIP_PREDICT_ROUTE"):
         routes.append(Route("POST", path, build_predict(dataplane, settings, PROTOCOL)))
+        explain_path = path.removesuffix(":predict") + ":explain"
+        routes.append(Route("POST", explain_path, build_explain(dataplane, settings)))
     return Protocol(PROTOCOL, tuple(routes))
+
+
+def build_explain(dataplane: Dataplane, settings: Settings) -> Callable[[Request], Awaitable[bytes]]:
+    """Return the function from a request to its answer."""
+    ask, schema = build_asking(dataplane, settings, PROTOCOL), dataplane.model.schema
+
+    async def explain(request: Request) -> bytes:
+        explained = await ask(request)
+        explanations = [{"attributions": [describe(schema, one)]} for one in explained.explanations]
+        return encode(schema.target, explained.answers, (ROW_FORM,), explanations=explanations)
+
+    return explain
+
+
+def describe(schema: Schema, explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as Vertex AI's `Attribution`; its error is the largest, as a share of the largest value."""
+    values, label = explanation.attributions, name_class(schema.target, explanation.output)
+    largest = float(np.abs(values).max())
+    return {
+        "baselineOutputValue": explanation.base_value,
+        "instanceOutputValue": explanation.output_value,
+        "featureAttributions": dict(zip(schema.names, values.tolist(), strict=True)),
+        "approximationError": float(explanation.standard_errors.max()) / largest if largest else 0.0,
+        "outputName": schema.target.name,
+        **({} if label is None else {"outputDisplayName": str(label)}),
+    }
 
 
 def read_route(variable: str) -> str:

@@ -58,7 +58,7 @@ class ServingFactory:
         with ExitStack() as undone:  # what has begun ends, if the rest can't be made
             dataplane = Dataplane(
                 model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
-                reference, self.ids, self.turns, cost,
+                reference, self.ids, self.turns, cost, settings.max_explanation_rows,
             )  # fmt: skip
             undone.callback(dataplane.close)
             inside = "" if model.name == self.first else model.name

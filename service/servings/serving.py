@@ -114,6 +114,7 @@ class Serving:
             self.challenger.close()
         self.dataplane.close()
         metrics.count_model(self.model.name, self.dataplane.take_counts())
+        self.dataplane.explanations.count()
         await self.logs.close_rows()
         if self.watching.overview:
             self.watching.overview.close()

@@ -119,7 +119,10 @@ class Servings:
         for versions in self.models:
             for serving in versions:
                 metrics.count_model(versions.name, serving.dataplane.take_counts())
+                serving.dataplane.explanations.count()
             metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
+            explaining = sum([one.dataplane.explanations.room.waiting_rows for one in versions])
+            metrics.set_explanations_waiting(versions.name, explaining)
 
     async def close(self) -> None:
         """Stop all engines."""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ekiben.model.package import PackedModel
+from ekiben.service.explaining.counts import ExplanationCounts
 from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, BulkHistogram, get_series
 from ekiben.service.telemetry.statistics import Counts
 
@@ -45,6 +46,7 @@ _rejected_counts: Counter[tuple[str, str]] = Counter()
 _log_counts: Counter[str] = Counter()  # rows that were written, "", and dropped, by reason
 _models: set[str] = set()  # that have series of their own
 _waiting: set[str] = set()  # those of which rows have waited
+_explaining: set[str] = set()  # those of which explanations have waited
 _duration_of: dict[str, BufferedHistogram] = {}
 waited = BufferedHistogram(DURATIONS_S)
 encoded = BufferedHistogram(COMPUTE_S)
@@ -115,6 +117,26 @@ def set_model_waiting(name: str, rows: int) -> None:
     if rows or name in _waiting:  # what never waited has no series
         get_series().model_waiting_rows.labels(label_model(name)).set(rows)
         _waiting.add(name)
+
+
+def count_explanations(name: str, counts: ExplanationCounts) -> None:
+    """Count what a model has explained since it was counted last."""
+    series, label = get_series(), label_model(name)
+    for result, requests in (("answered", counts.answered), ("failed", counts.failed)):
+        if requests:
+            series.explanations.labels(label, result).inc(requests)
+    if counts.answered or counts.failed or counts.computed_rows:  # what was never asked has no series
+        series.explanation_seconds.labels(label).inc(counts.seconds)
+        series.explained_rows.labels(label).inc(counts.rows)
+        series.explanation_pairs.labels(label).inc(counts.pairs)
+        series.explanation_computed_rows.labels(label).inc(counts.computed_rows)
+
+
+def set_explanations_waiting(name: str, rows: int) -> None:
+    """Record how many rows for the engine a model's explanations still need."""
+    if rows or name in _explaining:
+        get_series().explanation_waiting_rows.labels(label_model(name)).set(rows)
+        _explaining.add(name)
 
 
 def count_reload(result: str) -> None:

@@ -64,6 +64,20 @@ class Series:
         self.model_waiting_rows = Gauge(
             "model_waiting_rows", "Rows in a model's queue now.", ["model"], multiprocess_mode="livesum"
         )
+        # Explanations are counted in nothing above but the requests and durations of their protocol.
+        self.explanations = Counter("explanation_requests", "Requests for explanations.", ["model", "result"])
+        self.explanation_seconds = Counter(
+            "explanation_request_seconds", "Time from the rows to their explanations, of all that got them.", ["model"]
+        )
+        self.explained_rows = Counter("explanation_rows", "Rows that were explained.", ["model"])
+        self.explanation_pairs = Counter("explanation_pairs", "Pairs of variants in their explanations.", ["model"])
+        self.explanation_computed_rows = Counter(
+            "explanation_computed_rows", "Rows that the engine answered for explanations.", ["model"]
+        )
+        self.explanation_waiting_rows = Gauge(
+            "explanation_waiting_rows", "Rows for the engine that explanations still need.", ["model"],
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self.reloads = Counter("model_reloads", "Versions that took another's place, or failed to.", ["result"])
         self.model_info = Gauge(
             "model_info",

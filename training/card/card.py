@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.model.importance import Importance
 from ekiben.model.provenance import Definition, Run
 from ekiben.model.training_scores import TrainingScores
+from ekiben.training.card.importance import MAX_FEATURES, tabulate_importance
 from ekiben.training.card.measures import Table, describe_calibration, tabulate_measures
 from ekiben.training.card_config import CardText
 from ekiben.training.wording import count
 
-MAX_FEATURES = 200  # that are listed
 SHORT = 16  # digits of a digest
 VERIFIED = "The command ekiben lineage verifies each of these."
+EFFECTS = (
+    "How far each feature moved the answer to a row from the mean answer, up or down, on average (Shapley values). "
+    "Features that go together share what they bring; none of this says what would happen if one were changed."
+)
 NOT_SAID = "Nobody has said yet: write {0} under [card] in problem.toml."
 
 
@@ -35,7 +40,13 @@ class Card:
 
 
 def describe_model(
-    schema: Schema, said: CardText, scores: TrainingScores, definition: Definition, run: Run, parts: Sequence[int]
+    schema: Schema,
+    said: CardText,
+    scores: TrainingScores,
+    definition: Definition,
+    run: Run,
+    parts: Sequence[int],
+    importance: Importance | None = None,
 ) -> Card:
     """Return the card of a model; `parts` are how many rows it was trained, validated and tested on."""
     measures = tabulate_measures(schema.target, scores)
@@ -45,6 +56,7 @@ def describe_model(
         Section("Limits", (*_split(said.limits, "limits"), *_derive_limits(schema, definition))),
         Section("Data", (), (_tabulate_data(definition, parts), _tabulate_features(schema.features))),
         Section("Measured on the test rows", (f"{count(scores.rows, 'test row')}, {scores.tested}.",), measures),
+        *([] if importance is None else [_describe_effects(importance)]),
         Section("Calibration", tuple(describe_calibration(schema.target, scores))),
         Section("Owner", _split(said.owner, "owner")),
         Section(
@@ -103,6 +115,10 @@ def _describe_values(feature: Feature) -> str:
     if isinstance(feature, Number):
         return f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip() + missing
     return ("with an offset" if isinstance(feature, Timestamp) and feature.zoned else "") + missing.removeprefix(", ")
+
+
+def _describe_effects(importance: Importance) -> Section:
+    return Section("What the answers depend on", (EFFECTS,), (tabulate_importance(importance),))
 
 
 def _tabulate_lineage(definition: Definition, run: Run) -> Table:

@@ -10,6 +10,7 @@ from mlflow.entities import RunInfo
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import load_schema
+from ekiben.model.importance import IMPORTANCE_FILE, load_importance
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import CARD_FILE, MANIFEST_FILE, PACKAGE, PROVENANCE_FILE, SCHEMA_FILE
 from ekiben.model.provenance import (
@@ -69,7 +70,8 @@ def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
     run = describe_run(lineage, active.info)
     parts = [len(part) for part in (lineage.parts.train, lineage.parts.validation, lineage.parts.test)]
     schema, scores = load_schema(package / SCHEMA_FILE), load_training_scores(package / EVALUATION_FILE)
-    write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts))
+    importance = load_importance(package / IMPORTANCE_FILE) if (package / IMPORTANCE_FILE).exists() else None
+    write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts, importance))
     predicate = Predicate(definition=definition, run=run)
     statement = Provenance(subject=tuple(describe_files(package)), predicate=predicate)
     statement.save(package / PROVENANCE_FILE)

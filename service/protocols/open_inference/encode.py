@@ -13,6 +13,7 @@ from ekiben.contract.tensors import TensorSpec, output_specs, to_tensors
 from ekiben.contract.validation import show, suggest
 from ekiben.service.protocols.open_inference.datatypes import STRINGS
 from ekiben.service.protocols.open_inference.decode import read_flag
+from ekiben.service.protocols.open_inference.sources import NO_PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,17 @@ class Output(NamedTuple):
     datatype: str
     shape: list[int]
     values: Any
+    parameters: Mapping[str, str] = NO_PARAMETERS
 
 
 class Selection:
     """Reads which outputs are wanted, and picks them from answers."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, more: Mapping[TensorSpec, Mapping[str, str]] = NO_PARAMETERS) -> None:
+        """`more`: tensors besides the target's own, and their parameters."""
         self._target = target
-        self._specs = {spec.name: spec for spec in output_specs(target)}
+        self._specs = {spec.name: spec for spec in (*output_specs(target), *more)}
+        self._parameters = {spec.name: parameters for spec, parameters in more.items()}
         # Where the probabilities of all classes can be told from.
         self._classified = {"binary": "probability", "multiclass": "probabilities"}.get(target.task)
         self._classes = name_classes(target)
@@ -76,14 +80,24 @@ class Selection:
             better = f": ask for it of `{self._classified}`" if self._classified else ", whose values are not classes"
             raise InvalidInput(FieldError(None, name, f"there is no classification of this output{better}"))
 
-    def pick(self, answers: Answers, requested: Sequence[RequestedOutput]) -> list[Output]:
-        """Return the tensors asked for, in that order."""
+    def pick(
+        self, answers: Answers, requested: Sequence[RequestedOutput], more: Mapping[str, Any] = NO_PARAMETERS
+    ) -> list[Output]:
+        """Return the tensors asked for, in that order; `more`: the values of those that don't follow from answers."""
         tensors = to_tensors(self._target, answers)
+        if more:
+            tensors |= more
         rows = len(answers)
         return [
             self._classify(one, answers)
             if one.classes
-            else Output(one.spec.name, one.spec.datatype, [rows, one.spec.width or 1], tensors[one.spec.name])
+            else Output(
+                one.spec.name,
+                one.spec.datatype,
+                [rows, one.spec.width or 1],
+                tensors[one.spec.name],
+                self._parameters.get(one.spec.name, NO_PARAMETERS),
+            )
             for one in requested
         ]
 

@@ -1,6 +1,6 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -8,7 +8,8 @@ from google.protobuf.json_format import ParseDict
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
-from ekiben.service.protocols.open_inference.encode import Selection
+from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, is_explained, pick_explained
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
@@ -64,17 +65,27 @@ class Api:
         self._settings = settings
         self._protocol = protocol
         self._reader = MessageReader(dataplane, settings)
-        self._selection = Selection(dataplane.model.schema.target)
+        schema = dataplane.model.schema
+        self._selection = Selection(schema.target)
+        self._explained = Selection(schema.target, explanation_specs(schema))
 
     async def infer(self, request: Any, call: Call) -> Any:
-        outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
-        requested = self._selection.read(outputs, binary=False)
         if request.parameters:
-            call.timeout_s = read_timeout_s(read_parameters(request.parameters), call.timeout_s)
+            parameters = read_parameters(request.parameters)
+            call.timeout_s = read_timeout_s(parameters, call.timeout_s)
+            if is_explained(parameters):
+                return await self._explain(request, call)
+        requested = read_outputs(self._selection, request)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         return await call.run(write_message, self._model, request, self._selection.pick(prediction.answers, requested))
+
+    async def _explain(self, request: Any, call: Call) -> Any:
+        requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
+        rows = await call.run(lambda: explanations.prepare(self._reader.read(request)))
+        explained = await explanations.explain(rows, call.left_s(), self._protocol)
+        return await call.run(write_message, self._model, request, pick_explained(self._explained, explained, requested))
 
     async def live(self, request: Any, call: Call) -> Any:
         return message("inference.ServerLiveResponse")(live=True)
@@ -94,6 +105,12 @@ class Api:
     async def configure(self, request: Any, call: Call) -> Any:
         config = describe_config(self._model, self._settings)
         return ParseDict({"config": config}, message("inference.ModelConfigResponse")())
+
+
+def read_outputs(selection: Selection, request: Any) -> Sequence[RequestedOutput]:
+    """Return the outputs that a message asks for."""
+    outputs = ((output.name, read_parameters(output.parameters)) for output in request.outputs)
+    return selection.read(outputs, binary=False)
 
 
 def read_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

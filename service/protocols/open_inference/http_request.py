@@ -18,6 +18,7 @@ from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, read_flag
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, is_explained
 from ekiben.service.protocols.open_inference.sources import (
     NO_PARAMETERS,
     Sources,
@@ -42,6 +43,7 @@ class InferRequest:
     outputs: Sequence[RequestedOutput]
     parameters: Mapping[str, Any]
     id: str | None = None
+    explain: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class InferRequestReader:
         self._inputs = input_specs(schema)
         self._tensors = TensorReader(schema, dataplane.check_count)
         self._selection = Selection(schema.target)
+        self._explained = Selection(schema.target, explanation_specs(schema))
         self._remember_header = lru_cache(REMEMBERED_HEADERS)(self._parse_header)
 
     def read(self, body: bytes, length: int | None) -> tuple[Columns, InferRequest]:
@@ -125,8 +128,10 @@ class InferRequestReader:
             raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
         parameters = read_parameters("parameters", content)
         layout, sources = self._read_inputs(content.get("inputs"))
-        outputs = self._selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False))
-        return Header(layout, sources, InferRequest(outputs, parameters, _read_id(content)))
+        explain = is_explained(parameters)
+        selection = self._explained if explain else self._selection
+        outputs = selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False))
+        return Header(layout, sources, InferRequest(outputs, parameters, _read_id(content), explain))
 
     def _read_inputs(self, inputs: Any) -> tuple[Layout, Sources]:
         """Return what a request's tensors are, and where their values."""

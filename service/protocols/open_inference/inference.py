@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 
-from ekiben.contract.columns import Columns
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, Response
@@ -15,6 +14,7 @@ from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, l
 from ekiben.service.protocols.open_inference.datatypes import write_raw
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
 from ekiben.service.protocols.open_inference.encode import Output, RequestedOutput, Selection, to_list
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained
 from ekiben.service.protocols.open_inference.http_request import InferRequest, InferRequestReader
 from ekiben.service.settings import Settings
 
@@ -28,7 +28,9 @@ class Inference:
         self._protocol = protocol
         self._bodies = BodyReader(dataplane, settings)
         self._reader = InferRequestReader(dataplane)
-        self._selection = Selection(dataplane.model.schema.target)
+        schema = dataplane.model.schema
+        self._selection = Selection(schema.target)
+        self._explained = Selection(schema.target, explanation_specs(schema))
         self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
 
     async def answer(self, request: Request) -> Response:
@@ -37,22 +39,28 @@ class Inference:
         rows, infer_request = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
         return await self.answer_rows(request, rows, infer_request, timeout_s)
 
-    def decode(self, request: Request, body: bytes, content: Any = None) -> tuple[Columns, InferRequest]:
-        """Return the columns of a body, whose JSON may be parsed already, and what it asks of them."""
+    def decode(self, request: Request, body: bytes, content: Any = None) -> tuple[Any, InferRequest]:
+        """Return the rows of a body, whose JSON may be parsed already, and what it asks of them."""
         length = read_length(request.headers, body)
-        return (
+        columns, infer_request = (
             self._reader.read(body, length)
             if content is None or length is not None
             else (self._reader.read_content(content))
         )
+        return self._dataplane.explanations.prepare(columns) if infer_request.explain else columns, infer_request
 
     async def answer_rows(self, request: Request, rows: Any, infer_request: InferRequest, timeout_s: float) -> Response:
         """Answer rows that were read already."""
         left_s = request.left_s(read_timeout_s(infer_request.parameters, timeout_s))
+        head = self._names if infer_request.id is None else {**self._names, "id": infer_request.id}
+        requested = infer_request.outputs
+        if infer_request.explain:
+            ask = self._dataplane.explanations.explain
+            explained = await ask(rows, left_s, self._protocol, request.wait_gone)
+            return encode(head, pick_explained(self._explained, explained, requested), requested)
         request.own_id = find_usable(infer_request.id) or request.own_id
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
-        head = self._names if infer_request.id is None else {**self._names, "id": infer_request.id}
-        return encode(head, self._selection.pick(prediction.answers, infer_request.outputs), infer_request.outputs)
+        return encode(head, self._selection.pick(prediction.answers, requested), requested)
 
 
 def encode(head: Mapping[str, Any], outputs: Sequence[Output], requested: Sequence[RequestedOutput]) -> Response:
@@ -60,9 +68,11 @@ def encode(head: Mapping[str, Any], outputs: Sequence[Output], requested: Sequen
     tensors, raw = [], []
     for output, wish in zip(outputs, requested, strict=True):
         tensor: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
+        if output.parameters:
+            tensor["parameters"] = output.parameters
         if wish.binary:
             content = write_raw(output.datatype, output.values)
-            tensor["parameters"] = {SIZE: len(content)}
+            tensor["parameters"] = {**output.parameters, SIZE: len(content)}
             raw.append(content)
         else:
             tensor["data"] = to_list(output.values)

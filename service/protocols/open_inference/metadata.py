@@ -4,14 +4,18 @@ import json
 from typing import Any
 
 from ekiben.contract.answers import name_classes
+from ekiben.contract.explanation.background import BACKGROUND_FILE
+from ekiben.contract.explanation.units import name_unit
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
 from ekiben.contract.version import VERSION
 from ekiben.model.package import PackedModel
+from ekiben.service.protocols.open_inference.explanation import ATTRIBUTIONS, BASE_VALUES, STANDARD_ERRORS
 
 SERVER = "ekiben"
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
+    "explanations",
     "model_configuration",
     "parameters",
     "schedule_policy",
@@ -47,6 +51,9 @@ def describe_properties(model: PackedModel) -> dict[str, str]:
     properties = {"task": target.task, "run_id": model.manifest.run_id, "schema_digest": model.schema.digest}
     if target.classes:  # in the order of `probabilities`
         properties["classes"] = json.dumps(name_classes(target), ensure_ascii=False)
+    if BACKGROUND_FILE in model.manifest.files:  # the request parameter `explain` adds these outputs
+        properties["explanation_outputs"] = ",".join([ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES])
+        properties["explanation_unit"] = name_unit(target)
     return properties
 
 

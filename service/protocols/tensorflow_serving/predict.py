@@ -82,8 +82,8 @@ class Decoder:
         return self._reader.to_columns({name: unwrap_column(column) for name, column in lists.items()})
 
 
-def encode(target: Target, answers: Answers, forms: Forms) -> bytes:
-    """Return the answer's JSON: a list of objects, an object of lists, or both."""
+def encode(target: Target, answers: Answers, forms: Forms, **more: Any) -> bytes:
+    """Return the answer's JSON: a list of objects, an object of lists, or both, and what else there is to say."""
     columns = {
         name: column if isinstance(column, list) else column.tolist()
         for name, column in to_tensors(target, answers).items()
@@ -93,4 +93,4 @@ def encode(target: Target, answers: Answers, forms: Forms) -> bytes:
         content[ROW_FORM] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if COLUMN_FORM in forms:
         content[COLUMN_FORM] = columns
-    return orjson.dumps(content)
+    return orjson.dumps(content | more)

@@ -18,6 +18,7 @@ from ekiben.service.protocols.tensorflow_serving.examples import (
     to_classifications,
     to_regressions,
 )
+from ekiben.service.protocols.tensorflow_serving.explain import build_explain
 from ekiben.service.protocols.tensorflow_serving.model_spec import read_path
 from ekiben.service.protocols.tensorflow_serving.predict import build_predict
 from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature, to_json
@@ -30,17 +31,17 @@ Answer = Callable[[Request], Awaitable[bytes | Response]]
 
 def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tuple[Route, ...]:
     """Return every route; what is under /v1/models and none of them is a 404."""
-    api = Api(dataplane, settings, protocol)
+    api, explain = Api(dataplane, settings, protocol), build_explain(dataplane, settings, protocol)
     routes = []
     for path in MODEL_PATHS:
         routes += [
             Route("POST", f"{path}:predict", api.predict, select=read_path),
             Route("POST", f"{path}:classify", api.classify, select=read_path),
             Route("POST", f"{path}:regress", api.regress, select=read_path),
+            Route("POST", f"{path}:explain", explain, select=read_path),
             Route("GET", path, api.report_status, probe=True, select=read_path),
             Route("GET", f"{path}/metadata", api.describe, select=read_path),
         ]
-    routes.append(Route("POST", f"{MODEL}:explain", api.explain))
     return (*routes, *(Route(method, "/v1/models/{rest:path}", api.answer_not_found) for method in ("GET", "POST")))
 
 
@@ -65,9 +66,6 @@ class Api:
     async def regress(self, request: Request) -> bytes:
         prediction = await self._answer_examples(request, "regress")
         return orjson.dumps({"results": to_regressions(prediction.answers)})
-
-    async def explain(self, request: Request) -> bytes:
-        raise BadRequest(501, "explanations are not computed here: use :predict")
 
     async def report_status(self, request: Request) -> Response:
         model, ready = self._dataplane.model, self._dataplane.ready

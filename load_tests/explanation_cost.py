@@ -1,0 +1,65 @@
+"""Measures what an explanation costs: `ekiben explanations`.
+
+The CPU time is that of one row's `/explain` without sockets, in all threads of this process, with one asked at a time
+and with several together: of the first round, that every row gets, and of all that settle it.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from ekiben.contract.explanation import explaining
+from ekiben.load_tests.machine import describe_machine
+from ekiben.load_tests.request_cost import Ask, find_ask, measure, open_routes, read_golden, run_as_service, start_dataplane
+from ekiben.load_tests.requests.http_dialects import RequestFormat, encode_rows
+from ekiben.load_tests.requests.request_case import RequestCase, write_case
+from ekiben.model.store import find_model, open_stored
+from ekiben.service.environment import read_settings
+
+GOAL_US = 2000
+ROWS = 64  # different ones
+TOGETHER = (1, 16)
+
+
+def read_explained(answer: bytes, output: str) -> list[float]:
+    """Read the predictions in explanations."""
+    return [row["prediction"][output] for row in json.loads(answer)["explanations"]]
+
+
+EXPLAIN = RequestFormat("/explain", "/explain", encode_rows, read_explained)
+
+
+def run(seconds: float) -> None:
+    """Print a Markdown table of the CPU time of explanations."""
+    run_as_service(measure_all(seconds))
+
+
+async def measure_all(seconds: float) -> None:
+    """Measure with the golden rows of the model of the store."""
+    settings = read_settings()
+    model = open_stored(find_model(settings.model_name))
+    golden, dataplane = read_golden(model), start_dataplane(settings, model)
+    ask = find_ask(*open_routes(settings, dataplane), EXPLAIN)
+    cases = [write_case(model.schema, golden, EXPLAIN, 1, first) for first in range(ROWS)]
+    print(f"\n{describe_machine()}; {len(model.schema.features)} features, without sockets\n")
+    print("| | asked together | pairs | CPU µs | ≤ 2 ms? |\n|---|--:|--:|--:|---|")
+    most = explaining.MAX_PAIRS
+    for label, explaining.MAX_PAIRS in (("first round", explaining.ROUND_PAIRS), ("until settled", most)):
+        for together in TOGETHER:
+            cost_us = await measure_groups(ask, cases, together, seconds)
+            pairs = np.mean([await count_pairs(ask, case) for case in cases])
+            print(f"| {label} | {together} | {pairs:.1f} | {cost_us:.0f} | {'yes' if cost_us <= GOAL_US else 'no'} |")
+    dataplane.close()
+
+
+async def measure_groups(ask: Ask, cases: Sequence[RequestCase], together: int, seconds: float) -> float:
+    """Return the CPU µs of an explanation, over all cases, of which so many are asked together."""
+    groups = [list(cases[first : first + together]) for first in range(0, len(cases), together)]
+    return float(np.mean([await measure(ask, group, seconds / len(groups)) for group in groups]))
+
+
+async def count_pairs(ask: Ask, case: RequestCase) -> int:
+    """Return of how many pairs a case's explanation is."""
+    return int(json.loads(await ask(case))["explanations"][0]["pairs"])

@@ -1,0 +1,143 @@
+"""Explains rows of one version of a model: each is answered some hundreds of times, in variants, while nobody waits.
+
+All of that is the queue's second class: it is computed while no prediction waits, so a flood of explanations makes
+explanations slow and nothing else. Few rounds are under way at once, and the others wait in the order they came, so
+little is in memory; how much may wait is counted (`room`).
+
+Every row gets one round of pairs; then those that are not settled get more, by turns, until they have enough or the
+time, less a margin to write the answer in, is over. If it is over before the first round is, there is no answer. None
+of it counts as traffic: no statistics of predictions, monitoring, row log or challenger hears of it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import Rows
+from ekiben.contract.encoding import Encoded, Encoder
+from ekiben.contract.errors import FieldError
+from ekiben.contract.explanation.background import BACKGROUND_FILE
+from ekiben.contract.explanation.explaining import Explaining
+from ekiben.contract.explanation.explanation import Explanation
+from ekiben.model.engine import Engine
+from ekiben.model.package import PackedModel
+from ekiben.service.batching.coalescer import PreparedRows
+from ekiben.service.batching.cost_model import CostModel
+from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.explaining.counts import ExplanationCounter
+from ekiben.service.explaining.room import Room
+from ekiben.service.explaining.rounds import Rounds
+from ekiben.service.telemetry import metrics
+
+MAX_WAITING_ROWS = 2**18  # for the engine: half a second
+MARGIN, MAX_MARGIN_S = 0.1, 0.1  # of a caller's time, to write the answer in
+
+
+@dataclass(slots=True)
+class Explained:
+    """The answers to one request's rows, and why they are what they are."""
+
+    answers: Answers  # (rows, outputs)
+    explanations: Sequence[Explanation]
+    warnings: list[FieldError]
+
+
+class ExplanationQueue:
+    """Explains for one version; belongs to one event loop."""
+
+    def __init__(
+        self, model: PackedModel, engine: Engine, turns: EngineTurns, cost: CostModel, max_rows: int = MAX_WAITING_ROWS
+    ) -> None:
+        """`cost`: what batches of this engine take, as far as is known; `max_rows`: for it, that may wait."""
+        self._model = model
+        self._encoder = Encoder(model.schema)
+        self.counter = ExplanationCounter()
+        self._rounds = Rounds(model, engine, turns, cost, self.counter)
+        self.room = Room(self._rounds.cost, max_rows, self._rounds.predict)
+
+    @cached_property
+    def explains(self) -> bool:
+        """Whether the model was packed with what explanations need."""
+        return BACKGROUND_FILE in self._model.manifest.files
+
+    def prepare(self, rows: Rows) -> PreparedRows:
+        """Check and encode rows; may be called off the event loop.
+
+        Raises BadRequest if they are too many or the model can't be explained, InvalidInput if one is wrong.
+        """
+        if not self.explains:
+            name, version = self._model.name, self._model.version
+            raise BadRequest(501, f"version {version} of {name} was packed before there were explanations: train again")
+        self.room.check(len(rows))
+        encoded = self._encoder.encode_rows(rows)
+        return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
+
+    async def explain(
+        self, rows: PreparedRows, timeout_s: float, protocol: str, gone: Callable[[], Awaitable[None]] | None = None
+    ) -> Explained:
+        """Answer and explain rows within the time.
+
+        `gone` waits until the caller has disconnected: nothing more is then computed. Raises a RequestRejected if there
+        is no explanation of every row in time.
+        """
+        started = time.monotonic()
+        running = asyncio.ensure_future(self._explain(rows.encoded, started, timeout_s))
+        watching = None if gone is None else asyncio.ensure_future(gone())
+        if watching is not None:
+            watching.add_done_callback(lambda done: None if done.cancelled() else running.cancel())
+        try:
+            explained = await running
+        except asyncio.CancelledError:
+            self.counter.total.failed += 1
+            if watching is None or not watching.done():  # over gRPC a caller that goes is told of so
+                metrics.count_rejected(protocol, CallerGone.reason)
+                raise
+            raise CallerGone from None
+        except Exception:
+            self.counter.total.failed += 1
+            raise
+        finally:
+            if watching is not None:
+                watching.cancel()
+        answers = np.concatenate([row.answer for row in explained if row.answer is not None])
+        self.counter.record_answer([row.pairs for row in explained], time.monotonic() - started)
+        return Explained(answers, [row.explanation for row in explained], rows.unseen)
+
+    def count(self) -> None:
+        """Hand on what was explained."""
+        metrics.count_explanations(self._model.name, self.counter.take())
+
+    def close(self) -> None:
+        """Explain nothing more."""
+        self._rounds.close()
+
+    async def _explain(self, encoded: Encoded, started: float, timeout_s: float) -> list[Explaining]:
+        """Return the rows after their rounds."""
+        ends = started + timeout_s - min(MARGIN * timeout_s, MAX_MARGIN_S)
+        waiting = len(encoded)  # for their first round
+        self.room.take(waiting, ends - time.monotonic())
+        rows = []
+        try:
+            for index in range(len(encoded)):
+                rows.append(await self._rounds.start(encoded[index : index + 1], ends))
+                self.room.give(1)
+                waiting -= 1
+        finally:
+            self.room.give(waiting)
+        await self._refine(rows, ends)
+        return rows
+
+    async def _refine(self, rows: Sequence[Explaining], ends: float) -> None:
+        """Give the rows that are not settled more rounds, by turns, while there is time."""
+        try:
+            while unsettled := [row for row in rows if not row.finished]:
+                for row in unsettled:
+                    await self._rounds.run(row, ends)
+        except (DeadlineExceeded, Overloaded):
+            return  # what there is will do

@@ -1,0 +1,110 @@
+"""Rounds of pairs through the queue's second class: some variants of a row, answered together.
+
+The row itself is in its first round, so that its prediction needs no trip of its own.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+
+from ekiben.contract.answers import Answers
+from ekiben.contract.columns import NO_ROWS
+from ekiben.contract.encoding import Encoded
+from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explainer, Explaining
+from ekiben.contract.explanation.walks import Walks
+from ekiben.model.engine import Engine
+from ekiben.model.package import PackedModel
+from ekiben.service.batching.background import BackgroundQueue
+from ekiben.service.batching.cost_model import CostModel
+from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.batching.work import Work
+from ekiben.service.errors import DeadlineExceeded, NotReady, Overloaded
+from ekiben.service.explaining.counts import ExplanationCounter
+
+ROUNDS_AT_ONCE = 2  # one is computed while the other is made
+CHUNK_ROWS = 2048  # at once in memory, or one pair's: of 1,000 features that is 8 MB
+
+
+class Rounds:
+    """Computes for one version; belongs to one event loop."""
+
+    def __init__(
+        self, model: PackedModel, engine: Engine, turns: EngineTurns, cost: CostModel, counter: ExplanationCounter
+    ) -> None:
+        self._model, self._engine, self._turns, self._cost = model, engine, turns, cost
+        self._counter = counter
+        pair_rows = Walks(model.schema).rows_per_pair
+        self._pairs_at_once = max(1, CHUNK_ROWS // pair_rows)
+        self._most_rows = 4 * ROUNDS_AT_ONCE * max(CHUNK_ROWS, pair_rows + 1)  # some whose callers are gone among them
+        self.cost = ROUND_PAIRS * pair_rows + 1  # rows of one row's first round
+        self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)  # in the order they came
+        self._queue: BackgroundQueue | None = None  # most services explain nothing
+        self._closed = False
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        background = self._model.background
+        assert background is not None, "nobody asks a model without one"
+        return Explainer(self._model.schema, background)
+
+    async def start(self, row: Encoded, ends: float) -> Explaining:
+        """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first."""
+        explaining = self._explainer.start(row)
+        await self.run(explaining, ends)
+        return explaining
+
+    async def run(self, explaining: Explaining, ends: float) -> None:
+        """Give a row one more round, once it is its turn; raise DeadlineExceeded if the time is over first."""
+        async with wait_for(self._turn, ends):
+            end = explaining.pairs + ROUND_PAIRS
+            while explaining.pairs < end:
+                variants = explaining.next_rows(min(self._pairs_at_once, end - explaining.pairs))
+                explaining.take(await self._answer(variants, ends))
+
+    def predict(self, rows: int) -> float:
+        """Return the seconds that the engine takes for so many rows, in batches as large as these are."""
+        known = self._queue.cost if self._queue and self._queue.cost.row_s else self._cost
+        return known.row_s * rows
+
+    def close(self) -> None:
+        """Compute nothing more."""
+        self._closed = True
+        if self._queue is not None:
+            self._queue.close()
+
+    async def _answer(self, rows: Encoded, ends: float) -> Answers:
+        """Return the answers to rows of the second class."""
+        work = Work(NO_ROWS, ends, asyncio.get_running_loop())
+        work.set_encoded(rows, 0, len(rows))
+        if self._closed:
+            raise NotReady
+        if not self._open_queue().add(work):
+            raise Overloaded(retry_after_s=1)
+        self._counter.total.computed_rows += len(rows)
+        try:
+            return await work.future
+        except asyncio.CancelledError:
+            if self._closed:
+                raise NotReady from None
+            raise
+
+    def _open_queue(self) -> BackgroundQueue:
+        if self._queue is None:
+            self._queue = BackgroundQueue(self._engine, self._turns, self._most_rows)
+        return self._queue
+
+
+@asynccontextmanager
+async def wait_for(turn: asyncio.Semaphore, ends: float) -> AsyncIterator[None]:
+    """Wait for a turn and give it back afterwards; raise DeadlineExceeded if the time is over first."""
+    try:
+        async with asyncio.timeout(ends - time.monotonic()):
+            await turn.acquire()
+    except TimeoutError:
+        raise DeadlineExceeded from None
+    try:
+        yield
+    finally:
+        turn.release()

@@ -1,0 +1,47 @@
+"""The request parameter `explain`: the answer then has three tensors more, which say why it is what it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ekiben.contract.explanation.units import name_unit
+from ekiben.contract.schema import Schema
+from ekiben.contract.tensors import TensorSpec
+from ekiben.service.explaining.queue import Explained
+from ekiben.service.protocols.open_inference.decode import read_flag
+from ekiben.service.protocols.open_inference.encode import Output, RequestedOutput, Selection
+
+ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES = "attributions", "standard_errors", "base_values"
+Parameters = Mapping[str, str]
+
+
+def is_explained(parameters: Mapping[str, Any]) -> bool:
+    """Return whether a request's parameters ask for an explanation."""
+    return bool(parameters) and read_flag(parameters, "explain", False)
+
+
+def explanation_specs(schema: Schema) -> dict[TensorSpec, Parameters]:
+    """Return the three tensors and what is said of them: whose their columns are, and the unit of their values."""
+    names = schema.names
+    unit = {"unit": name_unit(schema.target)}
+    columns = {"features": json.dumps(names, ensure_ascii=False), **unit}
+    return {
+        TensorSpec(ATTRIBUTIONS, "FP64", len(names)): columns,
+        TensorSpec(STANDARD_ERRORS, "FP64", len(names)): columns,
+        TensorSpec(BASE_VALUES, "FP64"): unit,
+    }
+
+
+def pick_explained(
+    selection: Selection, explained: Explained, requested: Sequence[RequestedOutput]
+) -> list[Output]:
+    """Return the tensors asked for, in that order; `selection` knows the three."""
+    explanations = explained.explanations
+    values = {
+        ATTRIBUTIONS: np.array([one.attributions for one in explanations]),  # (rows, features) float64
+        STANDARD_ERRORS: np.array([one.standard_errors for one in explanations]),
+        BASE_VALUES: np.array([one.base_value for one in explanations]),  # (rows,)
+    }
+    return selection.pick(explained.answers, requested, values)

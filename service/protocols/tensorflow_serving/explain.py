@@ -1,0 +1,49 @@
+"""KServe V1's explain call, beside TensorFlow Serving's predict: the same rows, predictions and why they are so.
+
+Neither has a form for an explanation: ours is that of `/explain`. Vertex AI has one, and a path of its own.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from ekiben.service.batching.coalescer import PreparedRows
+from ekiben.service.dataplane import Dataplane
+from ekiben.service.explaining.queue import Explained
+from ekiben.service.explaining.explanations_json import read_top, write_explanations
+from ekiben.service.http.body import BodyReader
+from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, Decoder, encode
+from ekiben.service.settings import Settings
+
+Answer = Callable[[Request], Awaitable[bytes]]
+
+
+def build_asking(
+    dataplane: Dataplane, settings: Settings, protocol: str
+) -> Callable[[Request], Awaitable[Explained]]:
+    """Return the function from a request to its rows' explanations."""
+    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+    bodies, explanations = BodyReader(dataplane, settings), dataplane.explanations
+
+    def decode(body: bytes) -> tuple[PreparedRows, None]:
+        rows, _ = decoder.decode(body)
+        return explanations.prepare(rows), None
+
+    async def ask(request: Request) -> Explained:
+        timeout_s = read_timeout_s(request, settings)
+        rows, _ = await bodies.read(request, timeout_s, decode)
+        return await explanations.explain(rows, request.left_s(timeout_s), protocol, request.wait_gone)
+
+    return ask
+
+
+def build_explain(dataplane: Dataplane, settings: Settings, protocol: str) -> Answer:
+    """Return the function from a request to its answer."""
+    ask, schema = build_asking(dataplane, settings, protocol), dataplane.model.schema
+
+    async def explain(request: Request) -> bytes:
+        top = read_top(request.query)
+        explained = await ask(request)
+        explanations = await write_explanations(schema, explained, top)
+        return encode(schema.target, explained.answers, (ROW_FORM,), explanations=explanations)
+
+    return explain
