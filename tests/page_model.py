@@ -15,6 +15,7 @@ from ekiben.training.checks.reference_learning import learn_reference
 from ekiben.training.network.architecture import Shape, average_towers, build_towers
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.registry.explanation_packing import write_explanations
 from ekiben.training.registry.packaging import (
     choose_golden,
     predict_encoded,
@@ -75,6 +76,7 @@ def store(home: Path) -> Path:
         encoded = Encoder(SCHEMA).encode(table)
         answers = predict_encoded(network, encoded)
         write_golden(package, rows, answers[indices])
+        write_explanations(package, SCHEMA, network, table, table.iloc[indices])
         reference = learn_reference(SCHEMA, tuple(table.columns), table)
         describe_answers(reference, SCHEMA, encoded, answers).save(package / REFERENCE_FILE)
         store_package(package, "1", {"run_id": "made"})
