@@ -7,8 +7,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ekiben.contract.errors import InvalidModel
+from ekiben.contract.errors import InvalidModel, UserError
 from ekiben.contract.explanation.background import BACKGROUND_FILE, Background, load_background
+from ekiben.contract.explanation.explaining import Explainer
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
@@ -30,6 +31,10 @@ PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
 VERSION = r"[0-9]{1,19}"  # as MLflow numbers them
 CHAMPION = "champion"  # the registry's alias of the version that is packed, and so served
 CHALLENGER = "challenger"  # of one that is packed beside it, to be compared with it
+
+
+class NothingToExplainBy(UserError):
+    """A model was packed without the rows that explanations begin at."""
 
 
 class Manifest(BaseModel):
@@ -92,6 +97,16 @@ class PackedModel:
         """The rows that explanations begin at; None if the model was packed before there were any, or without."""
         known = BACKGROUND_FILE in self.manifest.files
         return load_background(self.path / BACKGROUND_FILE, self.schema) if known else None
+
+    def open_explainer(self) -> Explainer:
+        """Return what explains rows of this model; raise NothingToExplainBy if it was packed without background."""
+        background = self.background
+        if background is None:
+            raise NothingToExplainBy(
+                f"version {self.version} of {self.name} was packed without background rows, which explanations begin "
+                "at: train it again with `ekiben train`"
+            )
+        return Explainer(self.schema, background)
 
     @property
     def importance(self) -> Importance | None:

@@ -10,6 +10,7 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.network.raw_inputs import build_raw_model
+from ekiben.training.registry.explanation_packing import write_explanations
 from ekiben.training.registry.packaging import (
     choose_golden,
     predict_encoded,
@@ -50,6 +51,7 @@ def write(folder: Path, target: Target, units: int = 8) -> None:
     write_package(folder, schema, network, build_raw_model(schema, network))
     rows, indices = choose_golden(schema, table)
     write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])
+    write_explanations(folder, schema, network, table, table.iloc[indices])
 
 
 def store(home: Path, targets: Iterable[Target], units: int = 8) -> Path:

@@ -15,6 +15,13 @@ def positive(text: str) -> int:
     return number
 
 
+def top(text: str) -> int:
+    """Read how many attributions to show; the table's name stands there if it comes after the option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}: a table stands before the option")
+    return int(text)
+
+
 def day(text: str) -> date:
     """Read a day."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_spelling, seed
+from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_spelling, seed, top
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -80,6 +80,9 @@ def add_scoring(commands: "Commands") -> None:
         help=f".csv, .csv.gz or .parquet (default: standard output, as CSV). {FORMULAS}",
     )  # fmt: skip
 
+    about = "add what each feature does to the answer, or of each row the N largest effects (milliseconds a row)"
+    command.add_argument("--explain", nargs="?", type=top, const=sys.maxsize, metavar="N", help=about)
+
 
 def init(options: argparse.Namespace) -> None:
     """Write a problem file for a table."""
@@ -146,7 +149,7 @@ def predict(options: argparse.Namespace) -> int:
     source = find_similar_source(problem.source, options.table, options.query, spelling)
     if difference := describe_difference(problem.source, source, spelling):
         print(f"note: {difference}", file=sys.stderr)
-    summary = run(model, source, options.output, spelling)
+    summary = run(model, source, options.output, spelling, options.explain)
     print(summary, file=sys.stderr)
     return SOME_REJECTED if summary.rejected else 0
 

@@ -3,10 +3,7 @@
 The same schema, encoding and engine as the service's, so the answers are the service's to the bit.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,9 @@ from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.validation import expect, show, validate_row
 from ekiben.model.package import PackedModel
+from ekiben.training.explained_columns import BATCH_ROWS, PREFIXES, Explained
 from ekiben.training.progress import show_progress
+from ekiben.training.scoring_summary import PREFIX, PROBLEM, ScoringSummary
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import NOTHING, Source, check_asked, open_source
 from ekiben.training.tables.conversion import convert
@@ -32,48 +31,17 @@ from ekiben.training.tables.json_rows import to_rows
 from ekiben.training.tables.read import PANDAS_TYPES
 from ekiben.training.tables.write import open_writer
 
-PREFIX = "prediction."  # of the columns that are added to the table's own
-PROBLEM = PREFIX + "problem"  # what is wrong with a row that gets no prediction
-
-
-@dataclass
-class ScoringSummary:
-    """How many rows were scored, and where the time went."""
-
-    rows: int = 0
-    rejected: int = 0  # rows that don't fit the schema
-    unseen: int = 0  # rows with a category value that was never seen in training
-    notes: tuple[str, ...] = ()  # what else is to be said of the table
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time inside to that stage."""
-        began = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
-
-    def __str__(self) -> str:
-        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in self.seconds.items())
-        lines = [f"{self.rows:,} rows: {stages}; once encoded {self.rows / self.seconds['network']:,.0f} rows/s"]
-        if self.unseen:
-            lines.append(f"rows with a value never seen in training: {self.unseen:,}")
-        if self.rejected:
-            lines.append(
-                f"rows that don't fit the schema and have no prediction: {self.rejected:,}; `{PROBLEM}` says why"
-            )
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
 
 class Scorer:
     """Scores batches of a table with one packed model."""
 
-    def __init__(self, model: PackedModel, said: Mapping[str, Any] = NOTHING) -> None:
+    def __init__(self, model: PackedModel, said: Mapping[str, Any] = NOTHING, top: int | None = None) -> None:
         self.schema = model.schema
         self.summary = ScoringSummary()
         self._spellings = {feature.name: _spell(feature, said) for feature in model.schema.features}
         self._engine = model.start_engine()
         self._encoder = Encoder(model.schema)
+        self._explained = None if top is None else Explained(model, self._engine, top)
 
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the predictions behind its own columns; a row that does not fit gets none."""
@@ -89,7 +57,12 @@ class Scorer:
         summary.rejected += int(rejected.sum())
         summary.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
         problems = [self._explain(int(row), batch, frame, parse_failures) for row in np.flatnonzero(rejected)]
-        return add_columns(batch, predict_columns(self.schema.target, answers, rejected, problems))
+        added = predict_columns(self.schema.target, answers, rejected, problems)
+        if self._explained is not None:
+            with summary.timed("explained"):
+                added |= self._explained.explain(encoded, rejected)
+            summary.unsettled = self._explained.unsettled
+        return add_columns(batch, added)
 
     def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
         columns, parse_failures = {}, {}
@@ -125,33 +98,45 @@ class Scorer:
 
 
 def predict(
-    model: PackedModel, entry: FileSource | SqlSource, output: Path | None, said: Mapping[str, Any] = NOTHING
+    model: PackedModel,
+    entry: FileSource | SqlSource,
+    output: Path | None,
+    said: Mapping[str, Any] = NOTHING,
+    explain_top: int | None = None,
 ) -> ScoringSummary:
     """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
 
-    Its strings are read as the schema has it, except for what is `said` of all columns. Raises InvalidTable if the
-    table can't be read or lacks a feature; the output is then not touched.
+    Its strings are read as the schema has it, except for what is `said` of all columns. With `explain_top` each row
+    gets its explanation too, with that many attributions. Raises NothingToExplainBy if the model can give none, and
+    InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
     """
     source = open_source(entry)
-    check_columns(model, source)
-    scorer = Scorer(model, said)
+    check_columns(model, source, (PREFIX,) if explain_top is None else (PREFIX, *PREFIXES))
+    scorer = Scorer(model, said, explain_top)
     with open_writer(output) as write, show_progress("predicting") as report:
         for batch in timed_batches(source, scorer.summary, report):
-            scored = scorer.score(batch)
-            with scorer.summary.timed("written"):
-                write(scored)
+            for part in [batch] if explain_top is None else cut(batch):
+                scored = scorer.score(part)
+                with scorer.summary.timed("written"):
+                    write(scored)
         if not scorer.summary.rows:
             raise InvalidTable(f"{source.description} has no rows")
     scorer.summary.notes = source.notes
     return scorer.summary
 
 
-def check_columns(model: PackedModel, source: Source) -> None:
+def check_columns(model: PackedModel, source: Source, added: tuple[str, ...]) -> None:
     """Raise InvalidTable if a feature is absent or a column is called as one that is added."""
     check_asked(source, model.schema.names)
-    taken = [name for name in source.columns if name.startswith(PREFIX)]
+    taken = [name for name in source.columns if name.startswith(added)]
     if taken:
-        raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as predictions are called: rename it")
+        raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as those that are added: rename it")
+
+
+def cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in pieces that are explained within a second or so."""
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield batch.slice(start, BATCH_ROWS)
 
 
 def timed_batches(source: Source, summary: ScoringSummary, report: Callable[[float], None]) -> Iterator[pa.RecordBatch]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.answers import Answers, label_rows
+from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.explanation.background import Background
 from ekiben.contract.explanation.units import to_units
@@ -52,9 +52,8 @@ def count_rows(schema: Schema) -> int:
 
 def _choose(target: Target, answers: Answers, rows: int, random: np.random.Generator) -> NDArray[np.intp]:
     """Return which rows to take, ordered by their answers; of many classes by the likeliest and its probability."""
-    labels = np.unique(np.array(label_rows(target, answers), str), return_inverse=True)[1]
-    keys = (answers.max(axis=1), labels) if target.task == "multiclass" else (answers[:, 0],)
-    order = np.lexsort(keys)
+    many = target.task == "multiclass"
+    order = np.lexsort((answers.max(axis=1), answers.argmax(axis=1)) if many else (answers[:, 0],))
     edges = np.linspace(0, len(order), min(rows, len(order)) + 1).astype(int)
     chosen: NDArray[np.intp] = order[random.integers(edges[:-1], edges[1:])]
     return chosen

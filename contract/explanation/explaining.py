@@ -17,9 +17,9 @@ from ekiben.contract.explanation.units import choose_output, to_units
 from ekiben.contract.explanation.walks import Orders, Walks, find_effects
 from ekiben.contract.schema import Schema
 
-ROUND_PAIRS = 10  # asked for at a time; fewer are too few to believe their own error
+ROUND_PAIRS = 10  # between two looks at the error; fewer are too few to believe their own
 MAX_PAIRS = 100  # an explanation that is not settled then is given with the errors it has
-MAX_ROUND_CELLS = 2**22  # 16 MiB of rows: ten pairs of up to 450 features, one of 2,000
+MAX_CELLS = 2**22  # 16 MiB of rows at once: ten pairs of up to 450 features, one of 2,000
 MIN_PAIRS = 2  # one has no error
 SETTLED = 0.05  # the largest standard error, as a share of the largest value
 
@@ -40,11 +40,6 @@ class Explainer:
         """How many rows a pair asks an engine for; the first ones ask for one more."""
         return self.walks.rows_per_pair
 
-    @property
-    def round_pairs(self) -> int:
-        """How many pairs to ask for at a time: ROUND_PAIRS, or fewer where rows are so wide that memory counts."""
-        return max(1, min(ROUND_PAIRS, MAX_ROUND_CELLS // (self.rows_per_pair * len(self.schema.names))))
-
     def start(self, row: Encoded) -> "Explaining":
         """Begin to explain one encoded row."""
         return Explaining(self, row)
@@ -53,7 +48,7 @@ class Explainer:
         """Explain one encoded row with an engine at hand: pairs are added until it is settled or has MAX_PAIRS."""
         explaining = self.start(row)
         while not explaining.finished:
-            explaining.take(run(explaining.next_rows()))
+            explaining.add_round(run)
         return explaining
 
 
@@ -75,12 +70,11 @@ class Explaining:
         """How many pairs were taken."""
         return len(self._effects)
 
-    def next_rows(self, pairs: int | None = None) -> Encoded:
+    def next_rows(self, pairs: int = ROUND_PAIRS) -> Encoded:
         """Return the rows of that many more pairs, to be answered; before the first ones stands the row itself.
 
-        By default as many as `round_pairs` has. The same pairs give the same explanation, asked for in any parts.
+        The same pairs give the same explanation, in whatever parts they are asked for.
         """
-        pairs = self._explainer.round_pairs if pairs is None else pairs
         orders, starts = self._asked = self._permutations.draw(pairs)
         background = self._explainer.background
         rows = self._explainer.walks.lay_out(
@@ -106,9 +100,16 @@ class Explaining:
         self._effects = np.concatenate([self._effects, effects])
         self._shifts = np.concatenate([self._shifts, values[:, 0] - explainer.starts[self._output, starts]])
 
+    def add_round(self, run: Callable[[Encoded], Answers]) -> None:
+        """Take ROUND_PAIRS more pairs, answered by an engine at hand, in parts where rows are wide."""
+        explainer, end = self._explainer, self.pairs + ROUND_PAIRS
+        at_once = max(1, MAX_CELLS // (explainer.rows_per_pair * len(explainer.schema.names)))
+        while self.pairs < end:
+            self.take(run(self.next_rows(min(at_once, end - self.pairs))))
+
     @property
     def finished(self) -> bool:
-        """Whether more pairs would be of no use, or too many."""
+        """Whether more pairs would be of no use, or too many; who has time looks after every ROUND_PAIRS."""
         return self.settled or self.pairs >= MAX_PAIRS
 
     @property

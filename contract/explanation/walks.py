@@ -20,16 +20,18 @@ class Walks:
         plain, moments = schema.plain, schema.timestamps  # the columns of numbers, in this order
         wide = [1] * len(plain) + [2 * len(moment.cycles) for moment in moments]
         # Whose column it is: (numbers,) and (categories,). A moment's sines and cosines move together.
-        self._numbers = np.repeat(np.array([position[f.name] for f in (*plain, *moments)], np.intp), wide)
-        self._codes = np.array([position[feature.name] for feature in schema.categories], np.intp)
+        self.number_features = np.repeat(np.array([position[f.name] for f in (*plain, *moments)], np.intp), wide)
+        self.code_features = np.array([position[feature.name] for feature in schema.categories], np.intp)
         self.rows_per_pair = 2 * len(schema.names) - 1
 
     def lay_out(self, orders: Orders, starts: Encoded, ends: Encoded) -> Encoded:
         """Return the rows of pairs from starts to ends, (pairs,) rows each or one, without the ends themselves."""
         moved = _find_moved(orders)
         rows = moved.shape[0] * moved.shape[1]
-        numbers = np.where(moved[:, :, self._numbers], ends.numbers[:, np.newaxis], starts.numbers[:, np.newaxis])
-        codes = np.where(moved[:, :, self._codes], ends.codes[:, np.newaxis], starts.codes[:, np.newaxis])
+        numbers = np.where(
+            moved[:, :, self.number_features], ends.numbers[:, np.newaxis], starts.numbers[:, np.newaxis]
+        )
+        codes = np.where(moved[:, :, self.code_features], ends.codes[:, np.newaxis], starts.codes[:, np.newaxis])
         return Encoded(numbers.reshape(rows, -1), codes.reshape(rows, -1))
 
 

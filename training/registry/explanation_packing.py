@@ -19,9 +19,7 @@ from ekiben.model.importance import IMPORTANCE_FILE, FeatureImportance, Importan
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, engine_kind
 from ekiben.training.registry.packaging import predict_encoded
 
-OFFERED_ROWS = (
-    4096  # training rows to draw the background from: their mean answer is off by 1/64 of the spread
-)
+OFFERED_ROWS = 4096  # training rows to draw the background from: their mean answer is off by 1/64 of the spread
 MAX_CELLS = 2**26  # of all rows that importance asks for: 256 golden rows of up to 80 features, 4 of 2,000
 MIN_ROWS = 4
 SEED = 5
@@ -58,8 +56,7 @@ def measure_importance(explainer: Explainer, rows: Encoded, run: Callable[[Encod
 
 def _measure(explainer: Explainer, row: Encoded, run: Callable[[Encoded], Answers]) -> np.ndarray:
     explaining = explainer.start(row)
-    while explaining.pairs < ROUND_PAIRS:
-        explaining.take(run(explaining.next_rows()))
+    explaining.add_round(run)
     return np.abs(explaining.explanation.attributions)
 
 
