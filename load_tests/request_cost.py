@@ -136,8 +136,9 @@ async def post(router: Router, case: RequestCase) -> bytes:
         sent.append(message)
 
     headers = [(name.lower().encode(), value.encode()) for name, value in case.headers.items()]
-    scope: Scope = {"type": "http", "method": "POST", "path": case.path, "headers": headers}
-    found = router.find(case.path)
+    path, _, query = case.path.partition("?")
+    scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": headers}
+    found = router.find(path)
     assert found is not None  # it is a protocol's own
     scope["path_params"] = found.parameters
     await found.resource.apps["POST"](scope, receive, send)

@@ -4,9 +4,10 @@ All of that is the queue's second class: it is computed while no prediction wait
 explanations slow and nothing else. Few rounds are under way at once, and the others wait in the order they came, so
 little is in memory; how much may wait is counted (`room`).
 
-Every row gets one round of pairs; then those that are not settled get more, by turns, until they have enough or the
-time, less a margin to write the answer in, is over. If it is over before the first round is, there is no answer. None
-of it counts as traffic: no statistics of predictions, monitoring, row log or challenger hears of it.
+Every row gets one round of pairs. Where the caller allows for more, those that are not settled then get more, by turns,
+until they are, or the time, less a margin to write the answer in, is over. If it is over before the first round is,
+there is no answer. None of it counts as traffic: no statistics of predictions, monitoring, row log or challenger hears
+of it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from ekiben.contract.columns import Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.contract.explanation.background import BACKGROUND_FILE
-from ekiben.contract.explanation.explaining import Explaining
+from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explaining
 from ekiben.contract.explanation.explanation import Explanation
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
@@ -59,35 +60,40 @@ class ExplanationQueue:
         self._encoder = Encoder(model.schema)
         self.counter = ExplanationCounter()
         self._rounds = Rounds(model, engine, turns, cost, self.counter)
-        self.room = Room(self._rounds.cost, max_rows, self._rounds.predict)
+        self.room = Room(self._rounds.pair_rows, max_rows, self._rounds.predict)
 
     @cached_property
     def explains(self) -> bool:
         """Whether the model was packed with what explanations need."""
         return BACKGROUND_FILE in self._model.manifest.files
 
-    def prepare(self, rows: Rows) -> PreparedRows:
-        """Check and encode rows; may be called off the event loop.
+    def prepare(self, rows: Rows, pairs: int = ROUND_PAIRS) -> PreparedRows:
+        """Check and encode rows to explain with at most so many pairs; may be called off the event loop.
 
         Raises BadRequest if they are too many or the model can't be explained, InvalidInput if one is wrong.
         """
         if not self.explains:
             name, version = self._model.name, self._model.version
             raise BadRequest(501, f"version {version} of {name} was packed before there were explanations: train again")
-        self.room.check(len(rows))
+        self.room.check(len(rows), pairs)
         encoded = self._encoder.encode_rows(rows)
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
 
     async def explain(
-        self, rows: PreparedRows, timeout_s: float, protocol: str, gone: Callable[[], Awaitable[None]] | None = None
+        self,
+        rows: PreparedRows,
+        timeout_s: float,
+        protocol: str,
+        gone: Callable[[], Awaitable[None]] | None = None,
+        pairs: int = ROUND_PAIRS,
     ) -> Explained:
-        """Answer and explain rows within the time.
+        """Answer and explain rows within the time, with at most so many pairs for each.
 
         `gone` waits until the caller has disconnected: nothing more is then computed. Raises a RequestRejected if there
         is no explanation of every row in time.
         """
         started = time.monotonic()
-        running = asyncio.ensure_future(self._explain(rows.encoded, started, timeout_s))
+        running = asyncio.ensure_future(self._explain(rows.encoded, pairs, started, timeout_s))
         watching = None if gone is None else asyncio.ensure_future(gone())
         if watching is not None:
             watching.add_done_callback(lambda done: None if done.cancelled() else running.cancel())
@@ -117,27 +123,26 @@ class ExplanationQueue:
         """Explain nothing more."""
         self._rounds.close()
 
-    async def _explain(self, encoded: Encoded, started: float, timeout_s: float) -> list[Explaining]:
+    async def _explain(self, encoded: Encoded, pairs: int, started: float, timeout_s: float) -> list[Explaining]:
         """Return the rows after their rounds."""
         ends = started + timeout_s - min(MARGIN * timeout_s, MAX_MARGIN_S)
-        waiting = len(encoded)  # for their first round
-        self.room.take(waiting, ends - time.monotonic())
+        taken, first_round = self.room.take(len(encoded), pairs, ends - time.monotonic()), self.room.price(1)
         rows = []
         try:
             for index in range(len(encoded)):
                 rows.append(await self._rounds.start(encoded[index : index + 1], ends))
-                self.room.give(1)
-                waiting -= 1
+                self.room.give(first_round)
+                taken -= first_round
+            await self._refine(rows, pairs, ends)
         finally:
-            self.room.give(waiting)
-        await self._refine(rows, ends)
+            self.room.give(taken)
         return rows
 
-    async def _refine(self, rows: Sequence[Explaining], ends: float) -> None:
+    async def _refine(self, rows: Sequence[Explaining], pairs: int, ends: float) -> None:
         """Give the rows that are not settled more rounds, by turns, while there is time."""
         try:
-            while unsettled := [row for row in rows if not row.finished]:
+            while unsettled := [row for row in rows if row.pairs < pairs and not row.finished]:
                 for row in unsettled:
-                    await self._rounds.run(row, ends)
+                    await self._rounds.run(row, min(ROUND_PAIRS, pairs - row.pairs), ends)
         except (DeadlineExceeded, Overloaded):
             return  # what there is will do

@@ -7,38 +7,43 @@ So it is these that are counted, and a request that can't be answered is rejecte
 import math
 from collections.abc import Callable
 
+from ekiben.contract.explanation.explaining import ROUND_PAIRS
 from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded
 
 
 class Room:
-    """Counts the rows of the first rounds that are still to be computed; belongs to one event loop."""
+    """Counts the engine's rows that explanations still need at most; belongs to one event loop."""
 
-    def __init__(self, cost: int, max_rows: int, predict_s: Callable[[int], float]) -> None:
-        """`cost`: rows for the engine of one to explain; `predict_s` returns the seconds that such rows take."""
+    def __init__(self, pair_rows: int, max_rows: int, predict_s: Callable[[int], float]) -> None:
+        """`pair_rows`: for the engine in a pair; `predict_s` returns the seconds that it takes for so many."""
         self.waiting_rows = 0
-        self._cost = cost
-        self._most = max(1, max_rows // cost)  # one row can be explained, however many features it has
-        self._predict_s = predict_s
+        self._pair_rows, self._max_rows, self._predict_s = pair_rows, max_rows, predict_s
 
-    def check(self, rows: int) -> None:
-        """Raise BadRequest if that many rows are too many for one request."""
-        if rows > self._most:
-            sentence = f"{rows} rows are more than {self._most}, each of which costs {self._cost} to explain"
+    def price(self, rows: int, pairs: int = ROUND_PAIRS) -> int:
+        """Return the engine's rows in the explanations of so many rows, each of so many pairs."""
+        return rows * (pairs * self._pair_rows + 1)
+
+    def check(self, rows: int, pairs: int) -> None:
+        """Raise BadRequest if that many rows are too many for one request; one is not, however many features it has."""
+        most = max(1, self._max_rows // self.price(1, pairs))
+        if rows > most:
+            sentence = f"{rows} rows are more than {most}, each of which takes {self.price(1, pairs)} to explain"
             raise BadRequest(413, f"{sentence}: send them in several requests")
 
-    def take(self, rows: int, left_s: float) -> None:
-        """Make room for rows to explain; `give` must follow for each of them.
+    def take(self, rows: int, pairs: int, left_s: float) -> int:
+        """Make room for rows to explain, and return how much; `give` of as much must follow.
 
-        Raises Overloaded if there is none, or others would make them late; DeadlineExceeded if they are late alone.
+        Raises Overloaded if there is none, or others make their first round late; DeadlineExceeded if it is late alone.
         """
-        own = rows * self._cost
-        if self._predict_s(own) > left_s:
+        price, first_round = self.price(rows, pairs), self.price(rows)
+        if self._predict_s(first_round) > left_s:
             raise DeadlineExceeded
-        wait_s = self._predict_s(self.waiting_rows + own)
-        if self.waiting_rows and (self.waiting_rows + own > self._most * self._cost or wait_s > left_s):
+        wait_s = self._predict_s(self.waiting_rows + first_round)
+        if self.waiting_rows and (self.waiting_rows + price > self._max_rows or wait_s > left_s):
             raise Overloaded(retry_after_s=max(1, math.ceil(wait_s)))
-        self.waiting_rows += own
+        self.waiting_rows += price
+        return price
 
-    def give(self, rows: int) -> None:
-        """Return the room of rows that were explained, or won't be."""
-        self.waiting_rows -= rows * self._cost
+    def give(self, price: int) -> None:
+        """Return room that is needed no more."""
+        self.waiting_rows -= price

@@ -24,7 +24,6 @@ from ekiben.service.errors import DeadlineExceeded, NotReady, Overloaded
 from ekiben.service.explaining.counts import ExplanationCounter
 
 ROUNDS_AT_ONCE = 2  # one is computed while the other is made
-CHUNK_ROWS = 2048  # at once in memory, or one pair's: of 1,000 features that is 8 MB
 
 
 class Rounds:
@@ -35,10 +34,7 @@ class Rounds:
     ) -> None:
         self._model, self._engine, self._turns, self._cost = model, engine, turns, cost
         self._counter = counter
-        pair_rows = Walks(model.schema).rows_per_pair
-        self._pairs_at_once = max(1, CHUNK_ROWS // pair_rows)
-        self._most_rows = 4 * ROUNDS_AT_ONCE * max(CHUNK_ROWS, pair_rows + 1)  # some whose callers are gone among them
-        self.cost = ROUND_PAIRS * pair_rows + 1  # rows of one row's first round
+        self.pair_rows = Walks(model.schema).rows_per_pair
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)  # in the order they came
         self._queue: BackgroundQueue | None = None  # most services explain nothing
         self._closed = False
@@ -52,15 +48,15 @@ class Rounds:
     async def start(self, row: Encoded, ends: float) -> Explaining:
         """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first."""
         explaining = self._explainer.start(row)
-        await self.run(explaining, ends)
+        await self.run(explaining, ROUND_PAIRS, ends)
         return explaining
 
-    async def run(self, explaining: Explaining, ends: float) -> None:
-        """Give a row one more round, once it is its turn; raise DeadlineExceeded if the time is over first."""
+    async def run(self, explaining: Explaining, pairs: int, ends: float) -> None:
+        """Give a row so many more pairs, once it is its turn; raise DeadlineExceeded if the time is over first."""
         async with wait_for(self._turn, ends):
-            end = explaining.pairs + ROUND_PAIRS
+            end = explaining.pairs + pairs
             while explaining.pairs < end:
-                variants = explaining.next_rows(min(self._pairs_at_once, end - explaining.pairs))
+                variants = explaining.next_rows(min(self._explainer.round_pairs, end - explaining.pairs))
                 explaining.take(await self._answer(variants, ends))
 
     def predict(self, rows: int) -> float:
@@ -92,7 +88,9 @@ class Rounds:
 
     def _open_queue(self) -> BackgroundQueue:
         if self._queue is None:
-            self._queue = BackgroundQueue(self._engine, self._turns, self._most_rows)
+            most = self._explainer.round_pairs * self.pair_rows + 1
+            # Those whose callers are gone have room, too, until the queue looks at them.
+            self._queue = BackgroundQueue(self._engine, self._turns, 2 * ROUNDS_AT_ONCE * most)
         return self._queue
 
 

@@ -1,13 +1,12 @@
-"""Ekiben's own explanations: POST /explain[/MODEL]?top=N, {"rows": [...]} → {"explanations": [...]}."""
+"""Ekiben's own explanations: POST /explain[/MODEL]?top=N&pairs=M, {"rows": [...]} → {"explanations": [...]}."""
 
 from typing import Any
 
 import orjson
 
-from ekiben.contract.columns import Rows
-from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.explaining.explanations_json import read_top, write_explanations
+from ekiben.service.explaining.explanations_json import write_explanations
+from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.openapi import PREDICTION, ROW
@@ -32,6 +31,7 @@ EXPLANATION = {
     "properties": {
         "prediction": PREDICTION,
         "unit": {"type": "string"},
+        "class": {"description": "whose log-odds are explained"},
         "base_value": {"type": "number", "description": "the answer if nothing were known of the row"},
         "output_value": {"type": "number", "description": "the answer: base_value and all attributions"},
         "attributions": {"type": "array", "items": ATTRIBUTION, "description": "the largest first"},
@@ -40,7 +40,8 @@ EXPLANATION = {
     },
 }
 EXPLAIN = Operation(
-    "Explain the prediction of each row by its features; `?top=N` names the N that count most",
+    "Explain each row's prediction by its features. `?top=N` names the N that count most; `?pairs=100` goes on until "
+    "the largest standard error is 5% of the largest value, or the deadline",
     {JSON: {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": ROW}}}},
     {
         JSON: {
@@ -61,16 +62,16 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
     bodies, explanations, model = BodyReader(dataplane, settings), dataplane.explanations, dataplane.model
 
-    def decode(body: bytes) -> tuple[PreparedRows, None]:
-        rows: Rows = decode_rows(body)
-        return explanations.prepare(rows), None
-
     async def answer(request: Request) -> bytes:
         check_request(request)
-        top = read_top(request.query)
+        query = read_query(request.query)
+        top, pairs = read_top(query), read_pairs(query)
         timeout_s = read_timeout_s(request, settings)
-        rows, _ = await bodies.read(request, timeout_s, decode)
-        explained = await explanations.explain(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone)
+        rows, _ = await bodies.read(
+            request, timeout_s, lambda body: (explanations.prepare(decode_rows(body), pairs), None)
+        )
+        left_s = request.left_s(timeout_s)
+        explained = await explanations.explain(rows, left_s, PROTOCOL, request.wait_gone, pairs)
         content: dict[str, Any] = {
             "explanations": await write_explanations(model.schema, explained, top),
             "model": model.name,

@@ -1,4 +1,7 @@
-"""The request parameter `explain`: the answer then has three tensors more, which say why it is what it is."""
+"""The request parameter `explain`: the answer then has three tensors more, which say why it is what it is.
+
+With it the parameter `pairs` says how many pairs a row's explanation may have, for those that aren't settled before.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ekiben.contract.explanation.explaining import ROUND_PAIRS
 from ekiben.contract.explanation.units import name_unit
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import TensorSpec
 from ekiben.service.explaining.queue import Explained
+from ekiben.service.explaining.wishes import check_pairs
 from ekiben.service.protocols.open_inference.decode import read_flag
 from ekiben.service.protocols.open_inference.encode import Output, RequestedOutput, Selection
 
@@ -17,9 +22,12 @@ ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES = "attributions", "standard_errors", 
 Parameters = Mapping[str, str]
 
 
-def is_explained(parameters: Mapping[str, Any]) -> bool:
-    """Return whether a request's parameters ask for an explanation."""
-    return bool(parameters) and read_flag(parameters, "explain", False)
+def read_explain(parameters: Mapping[str, Any]) -> int:
+    """Return the most pairs for an explanation if a request's parameters ask for one, 0 if not."""
+    if not read_flag(parameters, "explain", False):
+        return 0
+    pairs = parameters.get("pairs", ROUND_PAIRS)
+    return check_pairs(pairs, pairs)
 
 
 def explanation_specs(schema: Schema) -> dict[TensorSpec, Parameters]:
@@ -34,9 +42,7 @@ def explanation_specs(schema: Schema) -> dict[TensorSpec, Parameters]:
     }
 
 
-def pick_explained(
-    selection: Selection, explained: Explained, requested: Sequence[RequestedOutput]
-) -> list[Output]:
+def pick_explained(selection: Selection, explained: Explained, requested: Sequence[RequestedOutput]) -> list[Output]:
     """Return the tensors asked for, in that order; `selection` knows the three."""
     explanations = explained.explanations
     values = {

@@ -9,7 +9,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.decode import read_timeout_s
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
-from ekiben.service.protocols.open_inference.explanation import explanation_specs, is_explained, pick_explained
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
@@ -73,19 +73,21 @@ class Api:
         if request.parameters:
             parameters = read_parameters(request.parameters)
             call.timeout_s = read_timeout_s(parameters, call.timeout_s)
-            if is_explained(parameters):
-                return await self._explain(request, call)
+            if pairs := read_explain(parameters):
+                return await self._explain(request, call, pairs)
         requested = read_outputs(self._selection, request)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         return await call.run(write_message, self._model, request, self._selection.pick(prediction.answers, requested))
 
-    async def _explain(self, request: Any, call: Call) -> Any:
+    async def _explain(self, request: Any, call: Call, pairs: int) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
-        rows = await call.run(lambda: explanations.prepare(self._reader.read(request)))
-        explained = await explanations.explain(rows, call.left_s(), self._protocol)
-        return await call.run(write_message, self._model, request, pick_explained(self._explained, explained, requested))
+        rows = await call.run(lambda: explanations.prepare(self._reader.read(request), pairs))
+        explained = await explanations.explain(rows, call.left_s(), self._protocol, pairs=pairs)
+        return await call.run(
+            write_message, self._model, request, pick_explained(self._explained, explained, requested)
+        )
 
     async def live(self, request: Any, call: Call) -> Any:
         return message("inference.ServerLiveResponse")(live=True)

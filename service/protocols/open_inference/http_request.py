@@ -18,7 +18,7 @@ from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
 from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, read_flag
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
-from ekiben.service.protocols.open_inference.explanation import explanation_specs, is_explained
+from ekiben.service.protocols.open_inference.explanation import explanation_specs, read_explain
 from ekiben.service.protocols.open_inference.sources import (
     NO_PARAMETERS,
     Sources,
@@ -43,7 +43,7 @@ class InferRequest:
     outputs: Sequence[RequestedOutput]
     parameters: Mapping[str, Any]
     id: str | None = None
-    explain: bool = False
+    explain: int = 0  # at most so many pairs for each row
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class InferRequestReader:
             raise BadRequest(400, f'expected an object such as {{"inputs": [...]}}, got {show(content)}')
         parameters = read_parameters("parameters", content)
         layout, sources = self._read_inputs(content.get("inputs"))
-        explain = is_explained(parameters)
+        explain = read_explain(parameters)
         selection = self._explained if explain else self._selection
         outputs = selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False))
         return Header(layout, sources, InferRequest(outputs, parameters, _read_id(content), explain))

@@ -47,7 +47,9 @@ class Inference:
             if content is None or length is not None
             else (self._reader.read_content(content))
         )
-        return self._dataplane.explanations.prepare(columns) if infer_request.explain else columns, infer_request
+        if infer_request.explain:
+            return self._dataplane.explanations.prepare(columns, infer_request.explain), infer_request
+        return columns, infer_request
 
     async def answer_rows(self, request: Request, rows: Any, infer_request: InferRequest, timeout_s: float) -> Response:
         """Answer rows that were read already."""
@@ -56,7 +58,7 @@ class Inference:
         requested = infer_request.outputs
         if infer_request.explain:
             ask = self._dataplane.explanations.explain
-            explained = await ask(rows, left_s, self._protocol, request.wait_gone)
+            explained = await ask(rows, left_s, self._protocol, request.wait_gone, infer_request.explain)
             return encode(head, pick_explained(self._explained, explained, requested), requested)
         request.own_id = find_usable(infer_request.id) or request.own_id
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)

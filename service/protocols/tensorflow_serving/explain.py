@@ -5,10 +5,10 @@ Neither has a form for an explanation: ours is that of `/explain`. Vertex AI has
 
 from collections.abc import Awaitable, Callable
 
-from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.queue import Explained
-from ekiben.service.explaining.explanations_json import read_top, write_explanations
+from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, Decoder, encode
@@ -17,21 +17,17 @@ from ekiben.service.settings import Settings
 Answer = Callable[[Request], Awaitable[bytes]]
 
 
-def build_asking(
-    dataplane: Dataplane, settings: Settings, protocol: str
-) -> Callable[[Request], Awaitable[Explained]]:
+def build_asking(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[Explained]]:
     """Return the function from a request to its rows' explanations."""
     decoder = Decoder(dataplane.model.schema, dataplane.check_count)
     bodies, explanations = BodyReader(dataplane, settings), dataplane.explanations
 
-    def decode(body: bytes) -> tuple[PreparedRows, None]:
-        rows, _ = decoder.decode(body)
-        return explanations.prepare(rows), None
-
     async def ask(request: Request) -> Explained:
-        timeout_s = read_timeout_s(request, settings)
-        rows, _ = await bodies.read(request, timeout_s, decode)
-        return await explanations.explain(rows, request.left_s(timeout_s), protocol, request.wait_gone)
+        pairs, timeout_s = read_pairs(read_query(request.query)), read_timeout_s(request, settings)
+        rows, _ = await bodies.read(
+            request, timeout_s, lambda body: (explanations.prepare(decoder.decode(body)[0], pairs), None)
+        )
+        return await explanations.explain(rows, request.left_s(timeout_s), protocol, request.wait_gone, pairs)
 
     return ask
 
@@ -41,7 +37,7 @@ def build_explain(dataplane: Dataplane, settings: Settings, protocol: str) -> An
     ask, schema = build_asking(dataplane, settings, protocol), dataplane.model.schema
 
     async def explain(request: Request) -> bytes:
-        top = read_top(request.query)
+        top = read_top(read_query(request.query))
         explained = await ask(request)
         explanations = await write_explanations(schema, explained, top)
         return encode(schema.target, explained.answers, (ROW_FORM,), explanations=explanations)
