@@ -249,7 +249,7 @@ def test_a_table_comes_back_with_its_answers(page: Page, house: Server, tmp_path
     saved = tmp_path / "saved.csv"
     downloading.value.save_as(saved)
     assert downloading.value.suggested_filename == "houses-answered.csv"
-    rows = list(csv.DictReader(saved.open(encoding="utf-8-sig", newline="")))
+    rows = list(csv.DictReader(io.StringIO(saved.read_bytes().decode("utf-8-sig"), newline="")))
     asked = HTTP.post(
         f"{house.url}/predict",
         json={"rows": [{AREA: 149, ROCKETS: None, MARKUP: EVIL, GARDEN: True, SOLD: "2013-05-06T07:08:09Z"}]},
