@@ -17,7 +17,7 @@ def positive(text: str) -> int:
 
 def top(text: str) -> int:
     """Read how many attributions to show; the table's name stands there if it comes after the option."""
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}: a table stands before the option")
     return int(text)
 

@@ -51,7 +51,8 @@ class Explained:
         }
         target = self._schema.target
         if target.task == "multiclass":
-            columns["class"] = (pa.string(), [one and str(name_class(target, one.output)) for one in explained])
+            kind = pa.array(target.classes).type
+            columns["class"] = (kind, [one and name_class(target, one.output) for one in explained])
         return {WHOLE_PREFIX + name: pa.array(values, kind) for name, (kind, values) in columns.items()}
 
     def _attribute(self, explained: list[Explanation | None]) -> dict[str, pa.Array]:

@@ -1,6 +1,7 @@
 """The background: rows that training saw, in whose place an explained row's values are put one after another."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -41,7 +42,7 @@ class Background:
 def load_background(path: Path, schema: Schema) -> Background:
     """Read what `Background.save` wrote; raise InvalidModel if it is missing, damaged or of another schema."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             background = Background(
                 arrays["numbers"].astype(np.float32), arrays["codes"].astype(np.int32),
                 arrays["answers"].astype(np.float32), arrays["attributions"].astype(np.float64),

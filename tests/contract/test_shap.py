@@ -1,4 +1,4 @@
-"""Explanations are compared with those of `shap` where that is asked for: to install it and to compile take a minute."""
+"""Explanations are compared with those of `shap` where that is asked for: to install and compile it takes a minute."""
 
 import os
 import shutil

@@ -27,7 +27,10 @@ def test_the_same_table_again_gives_the_same_weights(model: PackedModel, tmp_pat
         found = database.execute("SELECT version, value FROM model_version_tags WHERE key = 'data_digest'")
         assert dict(found.fetchall()) == {1: kept, 2: kept}
     first, second = (read_files(tmp_path / "bentoml" / "models" / NAME / version) for version in ("1", "2"))
-    for name in ("model.tflite", "golden.json", "schema.json", "reference.json", "evaluation.json"):
+    for name in (
+        *("model.tflite", "golden.json", "schema.json", "reference.json", "evaluation.json"),
+        *("background.npz", "importance.json"),
+    ):
         assert first[name] == second[name], name
 
 
