@@ -12,7 +12,7 @@ from functools import cached_property
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import NO_ROWS
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explainer, Explaining
+from ekiben.contract.explanation.explaining import MAX_CELLS, ROUND_PAIRS, Explainer, Explaining
 from ekiben.contract.explanation.walks import Walks
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
@@ -35,6 +35,8 @@ class Rounds:
         self._model, self._engine, self._turns, self._cost = model, engine, turns, cost
         self._counter = counter
         self.pair_rows = Walks(model.schema).rows_per_pair
+        pairs = MAX_CELLS // (self.pair_rows * len(model.schema.features))
+        self._pairs_at_once = max(1, min(ROUND_PAIRS, pairs))
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)  # in the order they came
         self._queue: BackgroundQueue | None = None  # most services explain nothing
         self._closed = False
@@ -56,7 +58,7 @@ class Rounds:
         async with wait_for(self._turn, ends):
             end = explaining.pairs + pairs
             while explaining.pairs < end:
-                variants = explaining.next_rows(min(self._explainer.round_pairs, end - explaining.pairs))
+                variants = explaining.next_rows(min(self._pairs_at_once, end - explaining.pairs))
                 explaining.take(await self._answer(variants, ends))
 
     def predict(self, rows: int) -> float:
@@ -88,9 +90,9 @@ class Rounds:
 
     def _open_queue(self) -> BackgroundQueue:
         if self._queue is None:
-            most = self._explainer.round_pairs * self.pair_rows + 1
             # Those whose callers are gone have room, too, until the queue looks at them.
-            self._queue = BackgroundQueue(self._engine, self._turns, 2 * ROUNDS_AT_ONCE * most)
+            most = 2 * ROUNDS_AT_ONCE * (self._pairs_at_once * self.pair_rows + 1)
+            self._queue = BackgroundQueue(self._engine, self._turns, most)
         return self._queue
 
 

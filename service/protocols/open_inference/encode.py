@@ -15,6 +15,9 @@ from ekiben.service.protocols.open_inference.datatypes import STRINGS
 from ekiben.service.protocols.open_inference.decode import read_flag
 from ekiben.service.protocols.open_inference.sources import NO_PARAMETERS
 
+ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES = "attributions", "standard_errors", "base_values"
+EXPLANATION_OUTPUTS = (ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES)  # of requests that ask for explanations
+
 
 @dataclass(frozen=True)
 class RequestedOutput:
@@ -38,11 +41,11 @@ class Output(NamedTuple):
 class Selection:
     """Reads which outputs are wanted, and picks them from answers."""
 
-    def __init__(self, target: Target, more: Mapping[TensorSpec, Mapping[str, str]] = NO_PARAMETERS) -> None:
+    def __init__(self, target: Target, more: Mapping[TensorSpec, Mapping[str, str]] | None = None) -> None:
         """`more`: tensors besides the target's own, and their parameters."""
         self._target = target
-        self._specs = {spec.name: spec for spec in (*output_specs(target), *more)}
-        self._parameters = {spec.name: parameters for spec, parameters in more.items()}
+        self._specs = {spec.name: spec for spec in (*output_specs(target), *(more or ()))}
+        self._parameters = {spec.name: parameters for spec, parameters in (more or {}).items()}
         # Where the probabilities of all classes can be told from.
         self._classified = {"binary": "probability", "multiclass": "probabilities"}.get(target.task)
         self._classes = name_classes(target)
@@ -66,6 +69,8 @@ class Selection:
         if spec is None:
             near = suggest(name, list(self._specs)) if isinstance(name, str) else ""
             known = "" if near else f": there are {', '.join(self._specs)}"
+            if name in EXPLANATION_OUTPUTS:
+                near, known = "", ": set the parameter `explain` to true"
             raise InvalidInput(FieldError(None, "outputs", f"{show(name)} is not an output of this model{near}{known}"))
         classes = parameters.get("classification", 0)
         if classes:

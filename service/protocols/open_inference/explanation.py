@@ -16,9 +16,15 @@ from ekiben.contract.tensors import TensorSpec
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.wishes import check_pairs
 from ekiben.service.protocols.open_inference.decode import read_flag
-from ekiben.service.protocols.open_inference.encode import Output, RequestedOutput, Selection
+from ekiben.service.protocols.open_inference.encode import (
+    ATTRIBUTIONS,
+    BASE_VALUES,
+    STANDARD_ERRORS,
+    Output,
+    RequestedOutput,
+    Selection,
+)
 
-ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES = "attributions", "standard_errors", "base_values"
 Parameters = Mapping[str, str]
 
 

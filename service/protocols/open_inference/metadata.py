@@ -9,7 +9,7 @@ from ekiben.contract.explanation.units import name_unit
 from ekiben.contract.tensors import TensorSpec, input_specs, output_specs
 from ekiben.contract.version import VERSION
 from ekiben.model.package import PackedModel
-from ekiben.service.protocols.open_inference.explanation import ATTRIBUTIONS, BASE_VALUES, STANDARD_ERRORS
+from ekiben.service.protocols.open_inference.encode import EXPLANATION_OUTPUTS
 
 SERVER = "ekiben"
 EXTENSIONS = (
@@ -52,7 +52,7 @@ def describe_properties(model: PackedModel) -> dict[str, str]:
     if target.classes:  # in the order of `probabilities`
         properties["classes"] = json.dumps(name_classes(target), ensure_ascii=False)
     if BACKGROUND_FILE in model.manifest.files:  # the request parameter `explain` adds these outputs
-        properties["explanation_outputs"] = ",".join([ATTRIBUTIONS, STANDARD_ERRORS, BASE_VALUES])
+        properties["explanation_outputs"] = ",".join(EXPLANATION_OUTPUTS)
         properties["explanation_unit"] = name_unit(target)
     return properties
 

@@ -124,7 +124,7 @@ def test_a_wrong_binary_body_is_rejected(
         (f"/v1/models/{NAME}/versions/9:predict", {}, 404, "version '9'"),
         (f"/v1/models/{NAME}/labels/challenger:predict", {}, 404, "challenger"),
         (f"/v1/models/{NAME}:regress", {}, 400, "regress does not fit"),
-        (f"/v1/models/{NAME}:explain", {}, 501, "not computed"),
+        (f"/v1/models/{NAME}:explain", {}, 400, "missing; it is required"),
         (f"/v1/models/{NAME}:train", {}, 404, "nothing answers there"),
         ("/invocations", {"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, 400, "expected a list of 1 values"),
         ("/invocations", {"dataframe_split": {"columns": ["a", "a"], "data": []}}, 400, "is there twice"),
