@@ -29,6 +29,8 @@ def describe_model(model: PackedModel) -> dict[str, Any]:
         "features": _describe_features(schema, known),
         "rows": reference.rows if reference else None,
     }
+    if importance := model.importance:
+        described["importance"] = importance.model_dump()
     if scores:
         described |= {"scores": scores.scores, "tested": scores.tested, "calibration": scores.calibration}
     return described

@@ -5,7 +5,7 @@ import { drawAnswer } from "./answer.js";
 import { Calls } from "./calls.js";
 import { drawCurve } from "./curve.js";
 import { buildLinks } from "./documents.js";
-import { copy, debounce, element, find } from "./dom.js";
+import { copy, debounce, element, find, sentence } from "./dom.js";
 import { showDrift } from "./drift.js";
 import { Form } from "./form.js";
 import { applyChanges, exampleOf, readAddress, writeAddress } from "./share.js";
@@ -17,7 +17,7 @@ let page = null;
 
 /** One model on the page: its row, its form, and the calls that are under way. */
 class Page {
-  constructor(model, row, sentence) {
+  constructor(model, row, said) {
     this.model = model;
     this.row = row;
     this.feature = model.features.find(({ kind }) => kind === "number") ?? model.features[0];
@@ -25,7 +25,7 @@ class Page {
     this.table = new Table(find("table"), model);
     this.askSoon = debounce(() => this.ask(), DEBOUNCE_MS);
     this.showModel();
-    this.build(row, sentence);
+    this.build(row, said);
     showDrift(find("drift"), model);
   }
 
@@ -49,9 +49,9 @@ class Page {
   }
 
   /** Show a row. */
-  build(row, sentence = "") {
+  build(row, said = "") {
     this.row = row;
-    find("row-said").textContent = sentence;
+    find("row-said").textContent = said;
     this.form = new Form(find("form"), this.model, row, {
       changed: () => this.askSoon(),
       chosen: (name) => this.choose(this.model.features.findIndex((feature) => feature.name === name)),
@@ -92,8 +92,9 @@ class Page {
       if (error.name === "AbortError") return;
       const problems = new Map((error.problems ?? []).map(({ field, message }) => [field, message]));
       this.form.say(problems);
-      const many = problems.size > 1 ? `${problems.size} values don't fit.` : "One value doesn't fit.";
-      find("answer").replaceChildren(element("p", { class: "notice", dir: "auto" }, problems.size ? `No answer: ${many} See the row.` : error.message));
+      const many = problems.size > 1 ? `${problems.size} values don't` : "one value doesn't";
+      const why = problems.size ? `No answer: ${many} fit, and the row says why.` : sentence(error.message);
+      find("answer").replaceChildren(element("p", { class: "notice", dir: "auto" }, why));
     }
   }
 
@@ -110,16 +111,16 @@ class Page {
 
 /** Ask what the model in the address is, and show it. */
 async function start() {
-  const { model: name, changes, sentence } = readAddress();
+  const { model: name, changes, said } = readAddress();
   try {
     const model = await askJson(name ? `model/${encodeURIComponent(name)}.json` : "model.json");
     const applied = applyChanges(model, changes);
     find("trouble").hidden = find("gate").hidden = true;
-    if (page && page.model.model === model.model && page.model.version === model.version) page.build(applied.row, sentence || applied.sentence);
-    else page = new Page(model, applied.row, sentence || applied.sentence);
+    if (page && page.model.model === model.model && page.model.version === model.version) page.build(applied.row, said || applied.said);
+    else page = new Page(model, applied.row, said || applied.said);
   } catch (error) {
     if (error.status === 401) return;
-    find("trouble").textContent = error.message;
+    find("trouble").textContent = sentence(error.message);
     find("trouble").hidden = false;
   }
 }

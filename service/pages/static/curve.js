@@ -2,7 +2,7 @@
 
 import { askJson } from "./api.js";
 import { readNumber, showNumber } from "./answer.js";
-import { element, isolate, show, spell, svg } from "./dom.js";
+import { element, isolate, sentence, show, spell, svg } from "./dom.js";
 
 const POINTS = 50, MOST_VALUES = 12;
 const WIDTH = 320, HEIGHT = 150;
@@ -55,7 +55,7 @@ export async function drawCurve(place, model, row, feature, signal) {
   }
 }
 
-const say = (place, sentence) => place.replaceChildren(element("p", { class: "soft" }, sentence));
+const say = (place, text) => place.replaceChildren(element("p", { class: "soft" }, sentence(text)));
 
 /** Return the class that the row gets now, or else the first value's: of many classes the curve is about one. */
 const presentLabel = (model, { predictions }, values, present) => predictions[Math.max(values.indexOf(present), 0)].label;

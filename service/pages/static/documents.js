@@ -48,7 +48,12 @@ function copyNode(node) {
   return make(node.nodeName === node.nodeName.toUpperCase() ? node.nodeName.toLowerCase() : node.nodeName, kept, ...[...node.childNodes].map(copyNode));
 }
 
-const showJson = async (path) => [list(await askJson(path))];
+/** Return what a statement of provenance says, what made the model first and the digests of its files last. */
+async function showJson(path) {
+  const { subject, predicate } = await askJson(path);
+  const files = Object.fromEntries(subject.map(({ name, digest }) => [name, digest.sha256]));
+  return [list({ run: predicate.run, ...predicate.definition, files })];
+}
 
 /** Return an object as nested lists of names and values. */
 function list(value) {

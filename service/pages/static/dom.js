@@ -43,6 +43,9 @@ export function percent(share) {
   return `${shown > 0 && shown < 0.1 ? "<0.1" : shown.toFixed(shown >= 9.95 || Number.isInteger(shown) ? 0 : 1)}%`;
 }
 
+/** Return what the service says as a sentence. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+
 /** Return a value of a row as text. */
 export const spell = (value) => (value === null || value === undefined ? "not known" : String(value));
 

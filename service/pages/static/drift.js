@@ -1,7 +1,7 @@
 // What callers sent today and yesterday, beside training's rows: the features that moved most.
 
 import { askJson } from "./api.js";
-import { element, isolate, percent, svg } from "./dom.js";
+import { element, isolate, percent, sentence, svg } from "./dom.js";
 
 const SHOWN = 6, BARS = 26;
 
@@ -11,7 +11,7 @@ export async function showDrift(place, model) {
     const report = await askJson(`monitoring/models/${encodeURIComponent(model.model)}/drift`);
     place.replaceChildren(...draw(report));
   } catch (error) {
-    place.replaceChildren(element("p", { class: "soft" }, `${error.message}.`.replace(/\.\.$/, ".")));
+    place.replaceChildren(element("p", { class: "soft" }, sentence(error.message)));
   }
 }
 

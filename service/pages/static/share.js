@@ -7,9 +7,9 @@ export function readAddress() {
   try {
     const changes = JSON.parse(given.get("row") || "{}");
     if (typeof changes !== "object" || changes === null || Array.isArray(changes)) throw new SyntaxError();
-    return { model, changes, sentence: "" };
+    return { model, changes, said: "" };
   } catch {
-    return { model, changes: {}, sentence: "The link's row can't be read: this is the example row." };
+    return { model, changes: {}, said: "The link's row can't be read: this is the example row." };
   }
 }
 
@@ -21,8 +21,8 @@ export function applyChanges(model, changes) {
     if (Object.hasOwn(row, name) && (value === null || typeof value !== "object")) row[name] = value;
     else unknown.push(name);
   }
-  const sentence = unknown.length ? `The link has values that this model does not take: ${unknown.join(", ")}.` : "";
-  return { row, sentence };
+  const said = unknown.length ? `The link has values that this model does not take: ${unknown.join(", ")}.` : "";
+  return { row, said };
 }
 
 /** Return the model's example row. */

@@ -2,7 +2,7 @@
 
 import { ask, Rejected } from "./api.js";
 import { BadTable, readRecords, writeRecord } from "./csv.js";
-import { element, isolate } from "./dom.js";
+import { element, isolate, sentence } from "./dom.js";
 
 const MAX_BYTES = 10_000_000, MAX_ROWS = 20_000, SHOWN_ROWS = 100;
 
@@ -43,7 +43,7 @@ export class Table {
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof BadTable || error instanceof Rejected)) throw error;
-      this.said.textContent = error.message;
+      this.said.textContent = sentence(error.message);
     }
   }
 
@@ -106,7 +106,7 @@ export class Table {
     answered.predictions.forEach((prediction, index) => {
       const answers = Object.values(flatten(prediction)).map(String), { cells } = chunk[index];
       scored.lines.push(writeRecord([...cells, ...answers]));
-      if (scored.shown.length < SHOWN_ROWS) scored.shown.push([...answers, ...cells]);
+      if (scored.shown.length < SHOWN_ROWS) scored.shown.push([...answers.map(round), ...cells]);
     });
     scored.count += chunk.length;
   }
@@ -125,6 +125,9 @@ export class Table {
       element("p", { class: "soft" }, count > SHOWN_ROWS ? `The first ${SHOWN_ROWS} of ${count.toLocaleString("en")} rows.` : ""));
   }
 }
+
+/** Return an answer with the digits that a person looks at; the file has all of them. */
+const round = (text) => (/\.\d{6}/.test(text) ? String(Number(Number(text).toPrecision(6))) : text);
 
 /** Return a prediction's values by name; those of classes as other tables of ours name them. */
 function flatten(prediction) {

@@ -1,7 +1,7 @@
 // Why: how far each feature has moved the answer from the usual one (Shapley values, POST /explain).
 
 import { askJson } from "./api.js";
-import { element, isolate, show, spell } from "./dom.js";
+import { element, isolate, sentence, show, spell } from "./dom.js";
 
 const TOP = 8;
 let absent = "";  // why this service explains nothing, once it is known
@@ -20,7 +20,7 @@ export async function explain(place, model, row, signal) {
   }
 }
 
-const say = (place, sentence) => place.replaceChildren(element("p", { class: "soft" }, sentence));
+const say = (place, text) => place.replaceChildren(element("p", { class: "soft" }, sentence(text)));
 
 function draw({ base_value: base, output_value: output, unit, attributions, rest }, row, model) {
   const most = Math.max(...attributions.map(({ value, standard_error: error }) => Math.abs(value) + error), Math.abs(rest), 1e-12);
