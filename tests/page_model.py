@@ -1,4 +1,4 @@
-"""A packed model whose names try the page: Persian, emoji, markup, every kind of feature, nulls; in a moment, untrained."""
+"""A packed model whose names try the page: Persian, emoji, markup, every kind of feature, nulls; untrained."""
 
 from pathlib import Path
 
@@ -32,7 +32,14 @@ SCHEMA = Schema(
     name=NAME,
     features=(
         Number(name=AREA, low=0, high=900, unit="m²", description="مساحت خانه", example=80),
-        Number(name=ROCKETS, low=0, high=9, nullable=True, description="how many 🚀 stand in the <i>garden</i>", example=1.5),
+        Number(
+            name=ROCKETS,
+            low=0,
+            high=9,
+            nullable=True,
+            description="how many 🚀 in the <i>garden</i>",
+            example=1.5,
+        ),
         Category(name=MARKUP, vocabulary=("", "آپارتمان", EVIL, "villa & co"), nullable=True, example="آپارتمان"),
         Boolean(name=GARDEN, example=True),
         Timestamp(name=SOLD, zoned=True, nullable=True, example=None),

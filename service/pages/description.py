@@ -19,7 +19,7 @@ def describe_model(model: PackedModel) -> dict[str, Any]:
     """Return a model as JSON will hold it: its target, and its features in their order."""
     schema, reference, scores = model.schema, model.reference, model.training_scores
     known = {one.column: one for one in reversed(reference.distributions)} if reference else {}
-    described = {
+    described: dict[str, Any] = {
         "model": model.name,
         "version": model.version,
         "run": model.manifest.run_id,
@@ -92,6 +92,7 @@ def _list_values(feature: Category, distribution: Distribution | None) -> Sequen
     shares: dict[str, float] = {}
     if distribution and isinstance(distribution.bins, CategoryBins):
         shares = dict(zip(distribution.bins.values, distribution.shares, strict=False))
-    frequent = sorted((value for value in feature.vocabulary if value in shares), key=lambda value: -shares[value])
-    rare = [value for value in feature.vocabulary if value not in shares and value != MISSING]
-    return [*((value, round(shares[value], DIGITS)) for value in frequent if value != MISSING), *((v, None) for v in rare)]
+    values = [value for value in feature.vocabulary if value != MISSING]
+    frequent = sorted((value for value in values if value in shares), key=lambda value: -shares[value])
+    rare = ((value, None) for value in values if value not in shares)
+    return [*((value, round(shares[value], DIGITS)) for value in frequent), *rare]

@@ -107,8 +107,6 @@ async def ask(opinion: Opinion, encoded: Encoded, deadline: float) -> dict[str, 
 
 def describe(target: Target, answers: Answers) -> list[dict[str, Any] | None]:
     """Return predictions as /predict has them; None for a row without an answer."""
-    answered = np.isfinite(answers).all(axis=1)
+    answered = np.asarray(np.isfinite(answers).all(axis=1))
     made = iter(to_predictions(target, answers[answered]))
     return [next(made) if one else None for one in answered.tolist()]
-
-

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
 from ekiben.service.playground.protocol import PROTOCOL as PLAYGROUND
+from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
 from ekiben.service.row_log.feedback import PROTOCOL as FEEDBACK
 from ekiben.service.servings.servings import Servings
 

@@ -2,24 +2,21 @@
 
 import csv
 import io
-import json
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests import page_model
+from tests.browser import TIMEOUT_MS, find_chromium, open_row, run_chromium
 from tests.conftest import NAME, Server, serve
 from tests.http_client import HTTP
 from tests.page_model import AREA, EVIL, GARDEN, MARKUP, ROCKETS, SOLD
 
 TOKEN = "a-secret-token"
-TIMEOUT_MS = 20_000  # of a step, on a busy machine
 MAX_PAGE_BYTES = 60_000
 PHONE = {"width": 360, "height": 740}
 pytestmark = pytest.mark.slow
@@ -27,15 +24,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
+    chromium = find_chromium()
+    if chromium is None:
         pytest.skip("Chromium is not installed")
-    playwright: Playwright
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    with run_chromium(chromium) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +64,13 @@ def see(page: Page, selector: str, text: str) -> None:
     expect(page.locator(selector)).to_contain_text(text, timeout=TIMEOUT_MS)
 
 
-def open_page(page: Page, server: Server, row: dict[str, Any] | None = None, token: str = "") -> None:
-    """Open the page, perhaps with values in its address, and wait for the first answer."""
-    page.goto(f"{server.url}/" + (f"#row={quote(json.dumps(row))}" if row is not None else ""))
-    if token:
-        page.get_by_label("Bearer token").fill(token)
-        page.keyboard.press("Enter")
-    see(page, "#answer", "ersion" if token else "late")
-
-
 def field(page: Page, name: str) -> Any:
     """The field of a feature, with its label and what is said beside it."""
     return page.get_by_role("group", name=name, exact=True)
 
 
 def test_the_page_answers_the_example_row_as_predict_does(page: Page, server: Server) -> None:
-    open_page(page, server)
+    open_row(page, server.url)
     model = HTTP.get(f"{server.url}/model.json").json()
     row = {feature["name"]: feature["example"] for feature in model["features"]}
     probability = HTTP.post(f"{server.url}/predict", json={"rows": [row]}).json()["predictions"][0]["probability"]
@@ -107,7 +91,7 @@ def test_all_files_together_are_small_and_ours(page: Page, server: Server) -> No
 
 
 def test_a_change_asks_again_and_an_unfit_value_is_said_beside_its_field(page: Page, server: Server) -> None:
-    open_page(page, server)
+    open_row(page, server.url)
     before = page.locator("#answer").inner_text()
     carrier = field(page, "carrier")
     carrier.get_by_role("combobox").fill("XYZ")
@@ -126,7 +110,7 @@ def test_a_change_asks_again_and_an_unfit_value_is_said_beside_its_field(page: P
 
 def test_what_is_tried_is_no_traffic(page: Page, server: Server) -> None:
     counted = HTTP.get(f"{server.url}/monitoring").json()
-    open_page(page, server)
+    open_row(page, server.url)
     field(page, "distance").get_by_role("spinbutton").fill("2000")
     see(page, "#call", "2000")
     see(page, "#curve", "highest")
@@ -145,11 +129,13 @@ def test_the_playground_is_no_way_around_monitoring_for_many_rows(server: Server
         413, "more than 64 rows: the playground is for trying, send them to /predict"
     )  # fmt: skip
     assert HTTP.post(f"{server.url}/playground/other", json={"rows": [{}]}).status_code == 404
-    assert HTTP.post(f"{server.url}/playground/{NAME}", content=b"x", headers={"content-type": "a/b"}).status_code == 415
+    assert (
+        HTTP.post(f"{server.url}/playground/{NAME}", content=b"x", headers={"content-type": "a/b"}).status_code == 415
+    )
 
 
 def test_the_address_holds_the_row(page: Page, server: Server) -> None:
-    open_page(page, server, {"distance": 777, "temp": None, "carrier": "<b>Ü</b>", "gone": 1})
+    open_row(page, server.url, {"distance": 777, "temp": None, "carrier": "<b>Ü</b>", "gone": 1})
     assert field(page, "distance").get_by_role("spinbutton").input_value() == "777"
     assert field(page, "carrier").get_by_role("combobox").input_value() == "<b>Ü</b>"
     assert field(page, "temp").get_by_role("checkbox").is_checked()
@@ -161,7 +147,7 @@ def test_the_address_holds_the_row(page: Page, server: Server) -> None:
 
 
 def test_calls_to_copy_are_the_present_row(page: Page, server: Server) -> None:
-    open_page(page, server, {"distance": 777, "temp": None, "carrier": "O'Hare"})
+    open_row(page, server.url, {"distance": 777, "temp": None, "carrier": "O'Hare"})
     see(page, "#call code", "777")
     assert """"carrier":"O'\\''Hare\"""" in page.locator("#call code").inner_text()
     page.get_by_role("tab", name="curl").focus()
@@ -196,7 +182,7 @@ def test_without_the_token_the_page_shows_nothing_of_the_model(page: Page, house
 
 
 def test_persian_emoji_and_markup_are_shown_as_they_are(page: Page, house: Server) -> None:
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     for name in (AREA, ROCKETS, MARKUP):
         assert field(page, name).count() == 1
     assert page.locator(f"label:text-is('{AREA}')").evaluate("node => getComputedStyle(node).direction") == "rtl"
@@ -211,7 +197,7 @@ def test_persian_emoji_and_markup_are_shown_as_they_are(page: Page, house: Serve
 
 
 def test_every_kind_of_field_takes_null_and_a_value(page: Page, house: Server) -> None:
-    open_page(page, house, {ROCKETS: None, MARKUP: None}, token=TOKEN)
+    open_row(page, house.url, {ROCKETS: None, MARKUP: None}, token=TOKEN)
     see(page, "#call code", f'"{ROCKETS}":null')
     field(page, ROCKETS).get_by_role("checkbox").uncheck()
     field(page, ROCKETS).get_by_role("spinbutton").fill("2.5")
@@ -239,7 +225,7 @@ def drop(page: Page, name: str, content: bytes) -> None:
 
 
 def test_a_table_comes_back_with_its_answers(page: Page, house: Server, tmp_path: Path) -> None:
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     drop(page, "houses.csv", make_csv(150))
     see(page, "#table [role=status]", "150 rows of houses.csv were answered")
     see(page, "#table [role=status]", "not used: note")
@@ -273,14 +259,14 @@ def test_a_table_comes_back_with_its_answers(page: Page, house: Server, tmp_path
     ],
 )  # fmt: skip
 def test_a_bad_table_gets_one_sentence(page: Page, house: Server, content: bytes, sentence: str) -> None:
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     drop(page, "bad.csv", content)
     see(page, "#table [role=status]", sentence)
     assert page.locator("#table tbody tr").count() == 0
 
 
 def test_a_huge_table_is_not_read(page: Page, house: Server, tmp_path: Path) -> None:
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     huge = tmp_path / "huge.csv"
     with huge.open("wb") as file:
         file.truncate(100_000_000)
@@ -292,14 +278,14 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, house: Server) ->
     context = browser.new_context(viewport=PHONE, color_scheme="dark", has_touch=True, is_mobile=True)
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     see(page, "#curve", "highest")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     context.close()
 
 
 def test_the_keyboard_alone_reaches_and_changes_everything(page: Page, server: Server) -> None:
-    open_page(page, server)
+    open_row(page, server.url)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "skip"
     reached: set[str] = set()
@@ -333,7 +319,7 @@ def test_axe_finds_nothing(browser: Browser, house: Server, scheme: Any) -> None
     expect(page.get_by_label("Bearer token")).to_be_visible(timeout=TIMEOUT_MS)
     page.evaluate(axe)
     found = page.evaluate("axe.run().then(({violations}) => violations)")
-    open_page(page, house, token=TOKEN)
+    open_row(page, house.url, token=TOKEN)
     drop(page, "houses.csv", make_csv(3))
     see(page, "#table [role=status]", "3 rows")
     page.evaluate(axe)
