@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_MS = 20_000  # of a step, on a busy machine
@@ -39,3 +39,18 @@ def open_row(page: Page, url: str, row: Mapping[str, Any] | None = None, token: 
         page.keyboard.press("Enter")
     for part in ("answer", "why", "curve", "drift"):
         page.locator(f"#{part} > *").first.wait_for()
+
+
+def see(page: Page, selector: str, text: str) -> None:
+    """Wait until an element holds a text."""
+    expect(page.locator(selector)).to_contain_text(text, timeout=TIMEOUT_MS)
+
+
+def find_field(page: Page, name: str) -> Locator:
+    """Return the field of a feature, with its label and what is said beside it."""
+    return page.get_by_role("group", name=name, exact=True)
+
+
+def drop_table(page: Page, name: str, content: bytes) -> None:
+    """Give the page a CSV file."""
+    page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})

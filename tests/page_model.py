@@ -1,5 +1,7 @@
 """A packed model whose names try the page: Persian, emoji, markup, every kind of feature, nulls; untrained."""
 
+import csv
+import io
 from pathlib import Path
 
 import keras
@@ -25,7 +27,7 @@ from ekiben.training.registry.packaging import (
 )
 from tests.conftest import using_stores
 
-NAME = "house"
+NAME, TOKEN = "house", "a-secret-token"
 AREA, ROCKETS, MARKUP, GARDEN, SOLD = "متراژ", "🚀 rockets", "<b>kind</b>", "garden", "sold"
 EVIL = "<img src=x onerror=document.title='evil'>"
 SCHEMA = Schema(
@@ -88,3 +90,13 @@ def store(home: Path) -> Path:
         describe_answers(reference, SCHEMA, encoded, answers).save(package / REFERENCE_FILE)
         store_package(package, "1", {"run_id": "made"})
     return home / "bentoml"
+
+
+def write_table(rows: int) -> bytes:
+    """Return a CSV table with a column too many, quotes, a line break and markup."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["note", AREA, ROCKETS, MARKUP, GARDEN, SOLD])
+    for row in range(rows):
+        table.writerow([f'"{row}",\nline', row, "", EVIL, "yes", "2013-05-06T07:08:09Z"])
+    return text.getvalue().encode()
