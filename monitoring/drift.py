@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.alarms.findings import AlarmReport
 from ekiben.contract.reference.alarms.judging import report_alarms
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
-from ekiben.contract.reference.drift import DriftReport, Shift, report_drift
+from ekiben.contract.reference.drift import DriftReport, report_drift
+from ekiben.contract.reference.drift_json import to_json
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.drift_text import render_text
 from ekiben.contract.reference.reference import Reference
@@ -48,22 +48,6 @@ def render(report: DriftReport, alarms: AlarmReport, form: Format) -> str:
     return render_text(report, alarms)
 
 
-def to_json(report: DriftReport, alarms: AlarmReport) -> dict[str, Any]:
-    """Return the reports as JSON will hold them; features stand in the order of their rank."""
-    snapshot = report.snapshot
-    return {
-        "model": snapshot.model,
-        "version": snapshot.version,
-        "reference": snapshot.reference,
-        "rows": snapshot.rows,
-        "counted": snapshot.counted,
-        "rejected": snapshot.rejected,
-        "alarms": list_findings(alarms),
-        "answers": [_describe(shift) for shift in report.answers],
-        "features": [_describe(shift) for shift in report.features],
-    }
-
-
 def _read(sources: Sequence[str], reference_file: Path | None) -> tuple[Reference, Snapshot]:
     """Return all windows, and the reference they were counted in."""
     snapshots = read_snapshots(sources)
@@ -72,16 +56,3 @@ def _read(sources: Sequence[str], reference_file: Path | None) -> tuple[Referenc
     for source, snapshot in snapshots.items():
         snapshot.check(reference, source)
     return reference, merged
-
-
-def _describe(shift: Shift) -> dict[str, Any]:
-    return {
-        "name": shift.then.name,
-        "verdict": shift.verdict,
-        "psi": shift.psi,
-        "chance": shift.chance,
-        "expected_change": shift.expected_change,
-        "bins": shift.then.labels,
-        "then": shift.then.counts,
-        "now": shift.now.counts,
-    }

@@ -17,6 +17,7 @@ from ekiben.contract.validation import validate_rows
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
 from ekiben.model.steps import finish
+from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.coalescer import PreparedRows, RequestCoalescer
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.queue import BatchQueue
@@ -31,6 +32,8 @@ from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import OTHER, Counts, Recorder, Statistics
+
+MAX_IDLE_ROWS = 4096
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -56,6 +59,7 @@ class Dataplane:
         self._recorder = Recorder()
         turns = turns or EngineTurns()
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
+        self.idle_queue = BackgroundQueue(engine, turns, MAX_IDLE_ROWS)  # of people who try: nobody's traffic
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
         self.explanations = ExplanationQueue(model, engine, turns, self.queue.cost, max_explanation_rows)
         self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
@@ -171,6 +175,7 @@ class Dataplane:
         self.ready = self.accepting = False
         self.explanations.close()
         self.queue.close()
+        self.idle_queue.close()
         if self.monitor is not None:
             self.monitor.close()
 

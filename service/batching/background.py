@@ -26,7 +26,8 @@ from ekiben.service.batching.batch import Computed, compute_whole, deliver, merg
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Part, Work
-from ekiben.service.errors import EngineFailed
+from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.errors import EngineFailed, Overloaded
 
 logger = logging.getLogger("bentoml.service")
 
@@ -82,6 +83,17 @@ class BackgroundQueue:
         else:
             self._gather()
         return True
+
+    async def answer(self, encoded: Encoded, deadline: float) -> Answers:
+        """Return the answers to rows somebody waits for, (rows, outputs), by then; `deadline` is of time.monotonic.
+
+        Raises Overloaded if there is no room, DeadlineExceeded or EngineFailed.
+        """
+        work = Work(NO_ROWS, deadline, self._loop)
+        work.set_encoded(encoded, 0, len(encoded))
+        if not self.add(work):
+            raise Overloaded(RETRY_AFTER_S)
+        return await work.future
 
     def pause(self) -> None:
         """Compute nothing until `resume`; rows are taken while there is room."""

@@ -15,7 +15,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
 from ekiben.service.http.unserved import explain
-from ekiben.service.pages import swagger_ui
+from ekiben.service.pages import page, swagger_ui
 from ekiben.service.telemetry import metrics
 
 PROTOCOL = "front_door"  # in the metrics, for what no protocol gets to see
@@ -46,7 +46,7 @@ class FrontDoor:
             send = _close_after(send)
         found = self._router.find(scope["path"])
         if found is not None and found.resource.page and _from_browser(scope):
-            found = self._router.find(swagger_ui.PATH)
+            found = self._router.find(page.PATH)
         if self._authenticator.required and not await self._let_in(found, scope, receive, send):
             return
         if found is None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from ekiben.contract.page import POLICY
 from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
+from ekiben.contract.reference.drift_json import to_json
 from ekiben.contract.reference.drift_page import render_page
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.reference.snapshot import Snapshot, Span
@@ -31,7 +32,7 @@ HEADERS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "reference", "page"))
+PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "drift", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation(
     "What was answered today and yesterday, in counts that add up with other replicas'", response={JSON: Snapshot}
@@ -52,6 +53,20 @@ ALARMS = Operation(
         )
     },
 )
+SHIFT = record(
+    name=STRING, verdict={"type": "string", "enum": ["stable", "moderate", "large"]}, psi=NUMBER,
+    chance={"type": ["number", "null"], "description": "what the index stays below 99 times of 100 by chance"},
+    expected_change=NUMBER, bins=list_of(STRING), then=list_of(NUMBER), now=list_of(NUMBER),
+)  # fmt: skip
+DRIFT = Operation(
+    "How far features and answers have moved from training, today and yesterday; the worst first",
+    response={
+        JSON: record(
+            model=STRING, version=STRING, reference=STRING, rows=NUMBER, counted=NUMBER, alarms=ALARMS.response[JSON],
+            answers=list_of(SHIFT), features=list_of(SHIFT),
+        )
+    },
+)  # fmt: skip
 REFERENCE = Operation("What training saw, in the bins that rows are counted in", response={JSON: Reference})
 SHOWN = Operation("A page of each feature now beside training, the worst first", response={MARKUP: STRING})
 Answer = Callable[[Request], Awaitable[Response]]
@@ -69,6 +84,11 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
         report = await offload(lambda: json.dumps(list_findings(judge())).encode())
         return Response(report)
 
+    async def list_drift(request: Request) -> Response:
+        snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
+        report = await offload(lambda: json.dumps(to_json(report_drift(reference, snapshot), judge())).encode())
+        return Response(report)
+
     async def show(request: Request) -> Response:
         snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
         page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
@@ -81,6 +101,7 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
             Route("GET", path, latest, operation=COUNTS),
             *(Route("GET", f"{path}/{span}", _answer_snapshot(overview, span), operation=WINDOWS) for span in SPANS),
             Route("GET", f"{path}/alarms", list_alarms, operation=ALARMS),
+            Route("GET", f"{path}/drift", list_drift, operation=DRIFT),
             Route("GET", f"{path}/reference", read_reference, operation=REFERENCE),
             Route("GET", f"{path}/page", show, operation=SHOWN),
         ]

@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from ekiben.service.http.messages import Request, Response
+from ekiben.service.playground.protocol import PROTOCOL as PLAYGROUND
 from ekiben.service.protocols.protocol import Call, Method, Protocol, Route, select_by_header
 from ekiben.service.row_log.feedback import PROTOCOL as FEEDBACK
 from ekiben.service.servings.servings import Servings
+
+UNDRAWN = frozenset({FEEDBACK, PLAYGROUND})  # what is posted to these is no traffic: no canary chooses who answers
 
 
 def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
@@ -19,7 +22,7 @@ def unite(servings: Servings, protocols: Iterable[Protocol]) -> list[Protocol]:
     return [
         replace(
             protocol,
-            routes=tuple(_forward_route(servings, route, protocol.name != FEEDBACK) for route in protocol.routes),
+            routes=tuple(_forward_route(servings, route, protocol.name not in UNDRAWN) for route in protocol.routes),
             services={
                 service: {name: _forward_method(servings, service, name, method) for name, method in methods.items()}
                 for service, methods in protocol.services.items()

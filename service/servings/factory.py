@@ -16,7 +16,9 @@ from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.monitoring.protocol import build_monitoring, build_silence, explain_silence
 from ekiben.service.monitoring.series import prepare_series
+from ekiben.service.pages.page import build_page
 from ekiben.service.pages.swagger_ui import page
+from ekiben.service.playground.protocol import build_playground
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.openapi.describing import Surroundings
@@ -89,11 +91,15 @@ class ServingFactory:
         keep = challenger.join_labels(logs.labels.keep if logs.labels else None)
         labels = WatchedLabels(keep) if keep else None
         feedback = build_feedback(labels.keep if labels else None, dataplane, self.settings)
-        protocols = [feedback, challenger.protocol, watching.protocol]
+        opinion = challenger.opinion
+        playground = build_playground(dataplane, opinion, self.settings)
+        protocols = [playground, feedback, challenger.protocol, watching.protocol]
         for build in reversed(PROTOCOLS):
             yield Step.BRIEF
             protocols.insert(0, build(dataplane, self.settings))
         yield Step.BRIEF
+        version = opinion.model.version if opinion else ""
+        protocols.append(build_page(model, version, self.settings, self.first, self.list_others))
         protocols.append(page())
         handlers = (serve_document(protocols, model, self.surroundings), *protocols)
         return Serving(model, dataplane, logs, handlers, watching, challenger, labels)

@@ -11,7 +11,8 @@ from ekiben.model.steps import Step, Steps
 from ekiben.model.store import find_challenger, read_digest
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
-from ekiben.service.dataplane import Dataplane
+from ekiben.service.dataplane import MAX_IDLE_ROWS, Dataplane
+from ekiben.service.playground.opinion import Opinion
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.row_log.labels import Keep
 from ekiben.service.shadow.labels import ShadowLabels
@@ -31,6 +32,7 @@ class Challenger:
     protocol: Protocol
     overview: Overview | None = None
     queue: BackgroundQueue | None = None
+    opinion: Opinion | None = None  # for people who try the model
 
     @property
     def digest(self) -> str:
@@ -48,6 +50,8 @@ class Challenger:
         if self.overview and self.queue:
             self.overview.close()
             self.queue.close()
+        if self.opinion:
+            self.opinion.queue.close()
 
 
 def open_challenger(version: str, dataplane: Dataplane, turns: EngineTurns, folder: Path | None) -> Steps[Challenger]:
@@ -93,4 +97,6 @@ def _open(
     if folder:
         overview.share(folder)
     logger.info("challenger: version %s answers in the shadow of version %s", model.version, champion.version)
-    return Challenger(build_challenger(overview), overview, queue)
+    # A queue of its own, and the engine without its clock: rows that are tried must not change what is measured.
+    opinion = Opinion(model, shadow.transcoder, BackgroundQueue(engine.engine, turns, MAX_IDLE_ROWS))
+    return Challenger(build_challenger(overview), overview, queue, opinion)

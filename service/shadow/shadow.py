@@ -45,7 +45,7 @@ class Shadow:
         read_timings: Callable[[], tuple[Timing, Timing]],
     ) -> None:  # fmt: skip
         """Raise InvalidModel if the two can't be compared; `read_timings` returns what both engines took."""
-        self._transcoder = Transcoder(champion.schema, challenger.schema)
+        self.transcoder = Transcoder(champion.schema, challenger.schema)
         self.champion, self.challenger = champion, challenger
         schema = champion.schema
         self._target = schema.target
@@ -89,7 +89,7 @@ class Shadow:
 
     def _submit(self, pieces: list[Piece]) -> bool:
         encoded, champion = gather(pieces)
-        done = self._transcoder.transcode(encoded)
+        done = self.transcoder.transcode(encoded)
         self.counter.drop("rejected", done.rejected)
         self.counter.drop("unknown", done.unknown)
         kept = np.ones(len(encoded), bool) if done.kept is None else done.kept

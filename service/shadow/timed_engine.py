@@ -17,7 +17,7 @@ class TimedEngine:
     """Runs an engine; where that fails, the rows have no finite answer."""
 
     def __init__(self, engine: Engine, outputs: int) -> None:
-        self._engine, self._outputs = engine, outputs
+        self.engine, self._outputs = engine, outputs
         self.timing = Timing()
         self._failed = False
 
@@ -25,7 +25,7 @@ class TimedEngine:
         """Return the answers, (rows, outputs)."""
         rows, started = len(encoded), time.perf_counter()
         try:
-            answers = self._engine.run(encoded)
+            answers = self.engine.run(encoded)
             if answers.shape != (rows, self._outputs):
                 raise RuntimeError(f"the engine gave answers of shape {answers.shape} for {rows} rows")
         except Exception:  # the boundary: whatever is wrong with the challenger, the champion serves on

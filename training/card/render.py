@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ekiben.contract.page import render_document, render_lines, render_table, render_words
 from ekiben.contract.text_lines import printable
+from ekiben.model.package import CARD_FILE
 from ekiben.training.card.card import Card, Section
 from ekiben.training.card.measures import Table
 
-MARKDOWN_FILE, PAGE_FILE = "card.md", "card.html"
+MARKDOWN_FILE = "card.md"
 SPECIAL = re.compile(r"([\\`*_\[\]|~$<>&]|^[-+#=]|^\d+(?=[.)](?:\s|$)))")
 BARE = re.compile(r"(https?|ftp|www)(?=[:.])", re.IGNORECASE)  # what some renderers make a link of
 
@@ -18,7 +19,7 @@ BARE = re.compile(r"(https?|ftp|www)(?=[:.])", re.IGNORECASE)  # what some rende
 def write_card(folder: Path, card: Card) -> None:
     """Write both forms into a folder."""
     (folder / MARKDOWN_FILE).write_text(render_markdown(card), encoding="utf-8")
-    (folder / PAGE_FILE).write_text(render_page(card), encoding="utf-8")
+    (folder / CARD_FILE).write_text(render_page(card), encoding="utf-8")
 
 
 def render_markdown(card: Card) -> str:

@@ -12,7 +12,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import load_schema
 from ekiben.model.importance import IMPORTANCE_FILE, load_importance
 from ekiben.model.integrity import digest_file
-from ekiben.model.package import MANIFEST_FILE, PACKAGE, PROVENANCE_FILE, SCHEMA_FILE
+from ekiben.model.package import CARD_FILE, MANIFEST_FILE, PACKAGE, PROVENANCE_FILE, SCHEMA_FILE
 from ekiben.model.provenance import (
     Champion,
     Data,
@@ -29,7 +29,7 @@ from ekiben.model.provenance import (
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
 from ekiben.training.card.card import describe_model
-from ekiben.training.card.render import MARKDOWN_FILE, PAGE_FILE, write_card
+from ekiben.training.card.render import MARKDOWN_FILE, write_card
 from ekiben.training.dataset.split import SEED, Parts
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.problem import ProblemConfig
@@ -75,9 +75,9 @@ def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
     predicate = Predicate(definition=definition, run=run)
     statement = Provenance(subject=tuple(describe_files(package)), predicate=predicate)
     statement.save(package / PROVENANCE_FILE)
-    for name in (MARKDOWN_FILE, PAGE_FILE, PROVENANCE_FILE):
+    for name in (MARKDOWN_FILE, CARD_FILE, PROVENANCE_FILE):
         mlflow.log_artifact(str(package / name), PACKAGE)
-    for name in (MARKDOWN_FILE, PAGE_FILE):
+    for name in (MARKDOWN_FILE, CARD_FILE):
         mlflow.log_artifact(str(package / name))  # where people look
     return statement
 
