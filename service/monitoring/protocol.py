@@ -41,17 +41,15 @@ WINDOWS = Operation("The same by windows of five minutes, hours or days", respon
 FINDING = record(
     feature=STRING, partner=STRING, statistic=STRING, score=NUMBER, effect=NUMBER, windows=NUMBER, text=STRING
 )
+ALARM_REPORT = record(
+    day={"type": ["string", "null"], "format": "date"},
+    silence={"type": "string", "description": "why nothing was judged, if nothing was"},
+    threshold=NUMBER,
+    alarms=list_of(FINDING),
+    notes=list_of(FINDING),
+)
 ALARMS = Operation(
-    "The features that were not as in training, in the last whole day and the one before",
-    response={
-        JSON: record(
-            day={"type": ["string", "null"], "format": "date"},
-            silence={"type": "string", "description": "why nothing was judged, if nothing was"},
-            threshold=NUMBER,
-            alarms=list_of(FINDING),
-            notes=list_of(FINDING),
-        )
-    },
+    "The features that were not as in training, in the last whole day and the one before", response={JSON: ALARM_REPORT}
 )
 SHIFT = record(
     name=STRING, verdict={"type": "string", "enum": ["stable", "moderate", "large"]}, psi=NUMBER,
@@ -62,7 +60,7 @@ DRIFT = Operation(
     "How far features and answers have moved from training, today and yesterday; the worst first",
     response={
         JSON: record(
-            model=STRING, version=STRING, reference=STRING, rows=NUMBER, counted=NUMBER, alarms=ALARMS.response[JSON],
+            model=STRING, version=STRING, reference=STRING, rows=NUMBER, counted=NUMBER, alarms=ALARM_REPORT,
             answers=list_of(SHIFT), features=list_of(SHIFT),
         )
     },

@@ -99,7 +99,7 @@ class ServingFactory:
             protocols.insert(0, build(dataplane, self.settings))
         yield Step.BRIEF
         version = opinion.model.version if opinion else ""
-        protocols.append(build_page(model, version, self.settings, self.first, self.list_others))
+        protocols.append(build_page(model, version, self.settings, self.first, self.surroundings.others))
         protocols.append(page())
         handlers = (serve_document(protocols, model, self.surroundings), *protocols)
         return Serving(model, dataplane, logs, handlers, watching, challenger, labels)
