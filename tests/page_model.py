@@ -21,10 +21,10 @@ from ekiben.training.registry.explanation_packing import write_explanations
 from ekiben.training.registry.packaging import (
     choose_golden,
     predict_encoded,
-    store_package,
     write_golden,
     write_package,
 )
+from ekiben.training.registry.storing import store_package
 from tests.conftest import using_stores
 
 NAME, TOKEN = "house", "a-secret-token"
