@@ -38,7 +38,7 @@ class Field {
     const label = element(control.group ? "span" : "label", { class: "name", dir: "auto", id: `${id}-name` }, name);
     if (!control.group) label.htmlFor = id;
     this.control = control;
-    this.said = element("p", { class: "said", id: `${id}-said`, dir: "auto" });
+    this.said = element("p", { class: "said", id: `${id}-said` });
     this.box = element("div", { class: "field", role: "group", "aria-labelledby": `${id}-name` },
       element("div", { class: "title" }, element("span", {}, label, unit ? element("span", { class: "unit" }, isolate(unit)) : ""),
         nullable ? this.buildUnknown(feature, row[name], set) : null),

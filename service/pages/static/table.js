@@ -43,7 +43,7 @@ export class Table {
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof BadTable || error instanceof Rejected)) throw error;
-      this.said.textContent = sentence(error.message);
+      this.said.textContent = error instanceof BadTable ? error.message : sentence(error.message);  // a file's name stays as it is
     }
   }
 
