@@ -3,6 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -76,7 +77,7 @@ def test_axe_finds_nothing(browser: Browser, house: Server, scheme: Any) -> None
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
-    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    axe = files(axe_playwright_python).joinpath("axe.min.js").read_text(encoding="utf-8")
     page.goto(house.url)
     expect(page.get_by_label("Bearer token")).to_be_visible(timeout=TIMEOUT_MS)
     page.evaluate(axe)

@@ -86,6 +86,22 @@ def compute(models: tuple[PackedModel, PackedModel], rows: Rows) -> tuple[np.nda
     return kept, answers, challenger.start_engine().run(Encoder(challenger.schema).encode_rows(left))
 
 
+def test_who_tries_a_row_gets_both_answers_and_is_compared_with_nobody(
+    challenged: Server, models: tuple[PackedModel, PackedModel], rows: Rows
+) -> None:
+    before = read(challenged).add_up()
+    tried = HTTP.post(f"{challenged.url}/playground/{NAME}", json={"rows": rows[:3]}).json()
+    encoded = Encoder(models[0].schema).encode_rows(rows[:3])
+    done = Transcoder(models[0].schema, models[1].schema).transcode(encoded)
+    wanted = models[1].start_engine().run(done.encoded)[:, 0].tolist()
+    given = [one["probability"] for one in tried["challenger"]["predictions"] if one]
+    assert given == pytest.approx(wanted, abs=1e-6)
+    assert (tried["version"], tried["challenger"]["version"]) == ("1", "2")
+    assert HTTP.get(f"{challenged.url}/model.json").json()["challenger"] == "2"
+    after = read(challenged).add_up()
+    assert (after.answered, after.compared) == (before.answered, before.compared)
+
+
 def test_what_is_shown_is_what_an_offline_computation_gives(
     challenged: Server, models: tuple[PackedModel, PackedModel], rows: Rows, tmp_path: Path
 ) -> None:
