@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile protos wheel locks clean
+.PHONY: help serve train image audit ui test check lint format typecheck bench peers capacity overload soak hostile locust protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -67,6 +67,9 @@ soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers a
 
 hostile: $(VENV)/load ## Attack it in every way that is known, while good callers ask on
 	@$(EKIBEN) hostile
+
+locust: $(VENV)/load ## Open a page of users for every protocol, beside `make serve` (OPTIONS="--headless -u 8 -t 10")
+	@$(VENV)/bin/locust -f load_tests/locustfile.py --host http://127.0.0.1:8080 $(OPTIONS)
 
 wheel: $(VENV)/dev ## Build the wheel into dist/
 	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

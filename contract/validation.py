@@ -31,11 +31,16 @@ def validate_rows(schema: Schema, rows: Sequence[Any], first: int = 0) -> None:
     The rows are counted from `first`.
     """
     if not rows:
-        raise InvalidInput(FieldError(None, "rows", "expected at least one row, got an empty list"))
+        raise no_rows("rows")
     found = (field_error for index, row in enumerate(rows, first) for field_error in validate_row(schema, index, row))
     field_errors = list(islice(found, MAX_FIELD_ERRORS))
     if field_errors:
         raise InvalidInput(*field_errors)
+
+
+def no_rows(word: str) -> InvalidInput:
+    """Return the error of a request without rows; `word` is what a protocol calls them."""
+    return InvalidInput(FieldError(None, word, "expected at least one row, got none"))
 
 
 def validate_names(schema: Schema, names: Iterable[str]) -> None:

@@ -30,7 +30,7 @@ from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
-from ekiben.service.telemetry.statistics import Counts, Recorder, Statistics
+from ekiben.service.telemetry.statistics import OTHER, Counts, Recorder, Statistics
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -134,7 +134,7 @@ class Dataplane:
                 caller.drawn.note_answer(seconds, answers, caller.prediction_id)
 
     def _record_failure(self, error: Exception, started: float, caller: Caller | None = None) -> None:
-        self._recorder.record_failure(time.monotonic() - started)
+        self._recorder.record_failure(time.monotonic() - started, getattr(error, "reason", OTHER))
         if caller is not None and caller.drawn is not None:
             caller.drawn.note_failure(error)
         if self.monitor is not None and isinstance(error, InvalidInput):

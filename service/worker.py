@@ -103,6 +103,8 @@ class Worker:
         for one in self.servings.models:
             one.newest = self._agreed.newest.get(one.name, one.newest)
         admission.backlog_s = lambda: factory.turns.backlog_s
+        if settings.triton_metrics:
+            metrics.name_like_triton()
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
@@ -115,7 +117,7 @@ class Worker:
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader, self._agreed.note_newest)
-        metered = exposition(partial(prepare_series, self.servings, self.conductors))
+        metered = exposition(partial(prepare_series, self.servings, self.conductors), settings.triton_metrics)
         self._shared = [metered, repository, sagemaker, self.watch.webhook, canary]
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)

@@ -54,6 +54,7 @@ class RequestCoalescer:
         self._timer: asyncio.TimerHandle | None = None
         self.keep: Callable[[Sequence[Work], Rows], None] | None = None  # is given what was encoded together
         self._flush_scheduled = False  # the next turn encodes, whoever is still expected
+        self._rejected = 0  # of those that are being encoded
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows, off the event loop; raise InvalidInput, or what `check_time` raises."""
@@ -116,13 +117,13 @@ class RequestCoalescer:
         if not self._arrivals:
             return
         started = time.perf_counter()
-        arrivals, self._arrivals = self._arrivals, []
+        arrivals, self._arrivals, self._rejected = self._arrivals, [], 0
         columns = [work for work in arrivals if isinstance(work.rows, Columns)]
         self._encode([work for work in arrivals if isinstance(work.rows, list)])
         self._encode(columns)
         encoded_s = time.perf_counter() - started
         metrics.encoded.observe(encoded_s)
-        self._recorder.record_encoding(encoded_s)
+        self._recorder.record_encoding(encoded_s, len(arrivals) - self._rejected)
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:
@@ -150,6 +151,7 @@ class RequestCoalescer:
             encoded = self._encoder.encode_rows(work.rows)
         except Exception as error:  # whatever it is, this caller hears of it and the others go on
             self._queue.release(len(work.rows))
+            self._rejected += 1
             if not work.future.done():
                 work.future.set_exception(error)
         else:

@@ -142,7 +142,7 @@ class BatchQueue:
             rows, seconds = len(computed.answers), computed.seconds
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
-            self._recorder.record_batch(rows, seconds)
+            self._recorder.record_batch(rows, seconds, len(parts))
         deliver(parts, computed.results)
         if self.record is not None:
             for encoded, answers in list_answered(parts, merged, computed):
@@ -155,9 +155,8 @@ class BatchQueue:
         else:
             parts = self._take_some(now)
         if parts:
-            waited_s = now - parts[0][0].arrived
-            metrics.waited.observe(waited_s, len(parts))
-            self._recorder.record_wait(waited_s, len(parts))
+            metrics.waited.observe(now - parts[0][0].arrived, len(parts))
+            self._recorder.record_wait(sum([now - work.arrived for work, start, _ in parts if start == work.start]))
         return parts
 
     def _take_all(self, now: float) -> list[Part]:

@@ -15,6 +15,7 @@ from ekiben.service.grpc.call import ServerState, handle_call
 from ekiben.service.grpc.health import Health
 from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.grpc.reflection import describe_reflection
+from ekiben.service.grpc.unserved import UnservedMethods
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
@@ -46,13 +47,16 @@ class GrpcServer:
             settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values, note_call
         )
         self._stopping: asyncio.Task[None] | None = None
-        names: dict[str, None] = {}  # in their order; several protocols may share a service
+        names: dict[str, dict[str, Any]] = {}  # in their order; several protocols may share a service
+        reasons: dict[str, str] = {}
         for protocol in protocols:
+            reasons |= protocol.unserved
             for name, methods in protocol.services.items():
                 label = f"{protocol.name}_grpc"
                 handlers = {path: handle_call(state, method, label) for path, method in methods.items()}
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-                names[name] = None
+                names.setdefault(name, {}).update(handlers)
+        self._server.add_generic_rpc_handlers((UnservedMethods(state, names, reasons),))
         self._health = Health(names)
         # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
         # look at each with every call.

@@ -14,6 +14,7 @@ from ekiben.service.auth import ANONYMOUS, Authenticator
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
+from ekiben.service.http.unserved import explain
 from ekiben.service.pages import swagger_ui
 from ekiben.service.telemetry import metrics
 
@@ -49,7 +50,7 @@ class FrontDoor:
         if self._authenticator.required and not await self._let_in(found, scope, receive, send):
             return
         if found is None:
-            await self._app(scope, receive, swagger_ui.restrict(send))
+            await self._app(scope, receive, swagger_ui.restrict(explain(send, scope, self._router.beginnings)))
             return
         scope["path_params"] = found.parameters
         await found.resource.apps.get(scope["method"], found.resource.other)(scope, receive, send)

@@ -18,8 +18,8 @@ CONSTANTS = (b"NaN", b"Infinity")
 MISSING = "and NaN and Infinity are not either (null is what is missing)"
 
 
-def parse_json(body: bytes, read_constant: Callable[[str], Any] = float) -> Any:
-    """Return what a JSON body holds; raise BadRequest if it holds none, or more than there is memory for.
+def parse_json(body: bytes, read_constant: Callable[[str], Any] = float, name: str = "the body") -> Any:
+    """Return what a JSON body holds; raise BadRequest, with its name, if that is none, or too much for the memory.
 
     NaN and Infinity are not JSON, but Python writes them: `read_constant` returns what they stand for.
     """
@@ -30,10 +30,10 @@ def parse_json(body: bytes, read_constant: Callable[[str], Any] = float) -> Any:
     except orjson.JSONDecodeError as error:
         reason = str(error)
     if len(body) <= LARGE_BYTES:
-        return _parse_slowly(body, read_constant)
+        return _parse_slowly(body, read_constant, name)
     if not any(constant in body for constant in CONSTANTS):
-        raise BadRequest(400, f"the body is not valid JSON: {reason}")
-    return _parse_constants(body, reason, read_constant)
+        raise BadRequest(400, f"{name} is not valid JSON: {reason}")
+    return _parse_constants(body, reason, read_constant, name)
 
 
 def nan_to_null(name: str) -> float | None:
@@ -57,23 +57,23 @@ def check_values(body: bytes) -> None:
         raise BadRequest(413, f"{sentence}, more than {most >> 20}: send fewer rows at once")
 
 
-def _parse_slowly(body: bytes, read_constant: Callable[[str], Any]) -> Any:
+def _parse_slowly(body: bytes, read_constant: Callable[[str], Any], name: str) -> Any:
     """Parse a small body at ten times the cost, with NaN, 1e999 and lone surrogates in it, for the checks to name."""
     try:
         return json.loads(body.decode(), parse_constant=read_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error) or "it is nested too deeply"
-    raise BadRequest(400, f"the body is not valid JSON: {reason}")
+    raise BadRequest(400, f"{name} is not valid JSON: {reason}")
 
 
-def _parse_constants(body: bytes, reason: str, read_constant: Callable[[str], Any]) -> Any:
+def _parse_constants(body: bytes, reason: str, read_constant: Callable[[str], Any], name: str) -> Any:
     """Parse a large body in which NaN or Infinity may stand for values."""
     if read_constant("NaN") is not None:
-        raise BadRequest(400, f"the body is not valid JSON, {MISSING}: {reason}")
+        raise BadRequest(400, f"{name} is not valid JSON, {MISSING}: {reason}")
     try:
         return orjson.loads(write_null(body))
     except orjson.JSONDecodeError as error:
-        raise BadRequest(400, f"the body is not valid JSON, {MISSING}: {error}") from None
+        raise BadRequest(400, f"{name} is not valid JSON, {MISSING}: {error}") from None
 
 
 def write_null(body: bytes) -> bytes:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from ekiben.service.http.messages import App
 
+_BEGINNING = re.compile(r"/[\w.-]+")
 REMEMBERED_PATHS, REMEMBERED_CHARACTERS = 1024, 256  # of each
 
 
@@ -33,6 +34,7 @@ class Router:
 
     def __init__(self) -> None:
         self._resources: list[tuple[re.Pattern[str], Resource]] = []
+        self.beginnings: tuple[str, ...] = ()  # of the paths there are, such as /v2
         self._remember = lru_cache(REMEMBERED_PATHS)(self._find)
 
     def find(self, path: str) -> Found | None:
@@ -42,6 +44,9 @@ class Router:
     def add(self, template: str, resource: Resource) -> None:
         """Let a resource answer on the paths of a template, as `Route` describes it."""
         self._resources.append((compile_template(template), resource))
+        beginning = _BEGINNING.match(template)
+        if beginning and beginning[0] not in self.beginnings:
+            self.beginnings += (beginning[0],)
         self._remember.cache_clear()
 
     def _find(self, path: str) -> Found | None:

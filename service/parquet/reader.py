@@ -94,7 +94,7 @@ def read(body: bytearray, job: Job) -> Iterator[tuple[int, bytes]]:
         check_size(size, max_bytes)
         pieces.append(piece)
     # Only now: of a file that is too large the service would parse the rows before.
-    yield TABLE, orjson.dumps({"rows": table.rows, "names": table.names})
+    yield TABLE, orjson.dumps({"rows": table.rows, "names": table.names, "ignored": table.ignored})
     for piece in pieces:
         yield PIECE, piece
 

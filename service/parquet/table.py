@@ -1,7 +1,7 @@
 """The table in a Parquet file: what has to be read of it, and how many rows at once."""
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ekiben.service.parquet.footer import Chunk, FileRejected, Footer, ParquetColumn, find_chunk, read_footer
 from ekiben.service.parquet.index_columns import find_index
@@ -12,6 +12,7 @@ from ekiben.service.parquet.trim import replace_footer
 BATCH_VALUES = 10_000  # half a millisecond of the service's time
 MAX_BATCH_ROWS = 1024
 BATCH_BYTES = 8 * 2**20
+MAX_IGNORED = 11  # columns that are named; more than are shown
 
 
 @dataclass(slots=True)
@@ -20,11 +21,12 @@ class Table:
 
     rows: int
     names: list[str]
+    ignored: list[str] = field(default_factory=list)  # the first columns that are left out, as every feature is there
     columns: Sequence[ParquetColumn] = ()  # those that are wanted; none where the names alone say that it is wrong
     batch_rows: int = 0
 
 
-def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: int) -> Table:
+def open_table(body: bytearray, features: frozenset[str], max_rows: int, max_bytes: int) -> Table:
     """Return what a file holds, and leave in it only the columns to read.
 
     Raises FileRejected, Damaged or what else a wrong index raises, before a page is unpacked.
@@ -33,8 +35,15 @@ def open_table(body: bytearray, features: Set[str], max_rows: int, max_bytes: in
     table = Table(footer.rows, [column.name for column in footer.columns])
     index = set(find_index(table.names))
     wanted = [column for position, column in enumerate(footer.columns) if position not in index]
-    known = len(set(table.names)) == len(table.names) and all(column.name in features for column in wanted)
-    if not known or not 0 < table.rows <= max_rows:
+    if len(set(table.names)) < len(table.names):
+        return table
+    if features.issubset(table.names):
+        table.ignored = [column.name for column in wanted if column.name not in features][:MAX_IGNORED]
+        wanted = [column for column in wanted if column.name in features]
+        table.names = [column.name for column in wanted]
+    elif not all(column.name in features for column in wanted):
+        return table
+    if not 0 < table.rows <= max_rows:
         return table
     table.columns = wanted
     unpacked_size = prepare(body, footer, [column for column in wanted if column.stand_in is None], max_bytes)

@@ -155,5 +155,6 @@ class Protocol:
     name: str
     routes: tuple[Route, ...] = ()
     services: Mapping[str, Mapping[str, Method]] = field(default_factory=dict)  # by full name, then by method
+    unserved: Mapping[str, str] = field(default_factory=dict)  # `service/method` that clients know: what to do instead
     error_body: Callable[[ErrorResponse], Mapping[str, Any]] = default_error_body
     error_properties: Mapping[str, JsonSchema] = field(default_factory=dict)  # that `error_body` adds to `error`

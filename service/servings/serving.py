@@ -113,8 +113,8 @@ class Serving:
         if self.challenger:
             self.challenger.close()
         self.dataplane.close()
-        metrics.count_model(self.model.name, self.dataplane.take_counts())
         self.dataplane.explanations.count()
+        metrics.count_model(self.model.name, self.model.version, self.dataplane.take_counts())
         await self.logs.close_rows()
         if self.watching.overview:
             self.watching.overview.close()

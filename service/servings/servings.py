@@ -118,8 +118,10 @@ class Servings:
         """Hand on what the models have answered."""
         for versions in self.models:
             for serving in versions:
-                metrics.count_model(versions.name, serving.dataplane.take_counts())
-                serving.dataplane.explanations.count()
+                dataplane = serving.dataplane
+                waiting_rows = dataplane.queue.waiting_rows
+                metrics.count_model(versions.name, serving.model.version, dataplane.take_counts(), waiting_rows)
+                dataplane.explanations.count()
             metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
             explaining = sum([one.dataplane.explanations.room.waiting_rows for one in versions])
             metrics.set_explanations_waiting(versions.name, explaining)

@@ -11,6 +11,7 @@ from ekiben.service.pages.swagger_ui import HEADERS
 from ekiben.service.protocols.openapi import STRING, TEXT
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.telemetry.metrics import FLUSH_S
+from ekiben.service.telemetry.triton_series import drop_totals
 
 PATH = "/metrics"
 SHOWN = Operation("All metrics, as Prometheus reads them", response={TEXT: STRING}, errors=(503,))
@@ -40,10 +41,13 @@ class Exposition:
         return await asyncio.to_thread(lambda: b"".join(make() for make in parts))
 
 
-def exposition(prepare: Prepare | None = None) -> Protocol:
-    """Return the protocol that serves the metrics, with others after them that `prepare` prepares."""
+def exposition(prepare: Prepare | None = None, triton: bool = False) -> Protocol:
+    """Return the protocol that serves the metrics, with others after them that `prepare` prepares.
+
+    `triton`: some have Triton's names.
+    """
     client = BentoMLContainer.metrics_client.get()
-    metrics = Exposition(client.generate_latest, prepare)
+    metrics = Exposition(drop_totals(client.generate_latest) if triton else client.generate_latest, prepare)
     content_type = client.CONTENT_TYPE_LATEST.encode()
 
     async def answer(request: Request) -> Response:

@@ -15,6 +15,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.explaining.counts import ExplanationCounts
 from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, BulkHistogram, get_series
 from ekiben.service.telemetry.statistics import Counts
+from ekiben.service.telemetry.triton_series import TritonSeries
 
 FLUSH_S = 1.0
 MAX_MODELS, OTHERS = 200, "_others"  # with series of their own; no model's name begins like that
@@ -47,6 +48,7 @@ _log_counts: Counter[str] = Counter()  # rows that were written, "", and dropped
 _models: set[str] = set()  # that have series of their own
 _waiting: set[str] = set()  # those of which rows have waited
 _explaining: set[str] = set()  # those of which explanations have waited
+_triton: list[TritonSeries] = []  # one, if they are wanted
 _duration_of: dict[str, BufferedHistogram] = {}
 waited = BufferedHistogram(DURATIONS_S)
 encoded = BufferedHistogram(COMPUTE_S)
@@ -99,8 +101,15 @@ def label_model(name: str) -> str:
     return name
 
 
-def count_model(name: str, counts: Counts) -> None:
-    """Count what a model has answered since it was counted last."""
+def name_like_triton() -> None:
+    """Count what models answer under Triton's names, too."""
+    _triton.append(TritonSeries())
+
+
+def count_model(name: str, version: str, counts: Counts, waiting_rows: int = 0) -> None:
+    """Count what a version of a model has answered since it was counted last."""
+    for triton in _triton:
+        triton.count(name, version, counts, waiting_rows)
     series, label = get_series(), label_model(name)
     for result, requests in (("answered", counts.answered), ("failed", counts.failed)):
         if requests:

@@ -144,7 +144,7 @@ def test_only_a_field_that_is_not_there_is_suggested() -> None:
 
 
 def test_an_empty_list_is_rejected() -> None:
-    assert reject() == ["`rows`: expected at least one row, got an empty list"]
+    assert reject() == ["`rows`: expected at least one row, got none"]
 
 
 @pytest.mark.parametrize(

@@ -311,4 +311,5 @@ async def read_parquet(schema: Schema, table: pa.Table) -> Columns:
     body = io.BytesIO()
     pq.write_table(table, body)
     with contextlib.closing(ParquetReader(schema, 100, 2**20, lambda _: None)) as reader:
-        return await reader.read(body.getvalue(), 30)
+        rows, _ = await reader.read(body.getvalue(), 30)
+        return rows

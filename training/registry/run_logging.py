@@ -8,8 +8,6 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import keras
 import mlflow
@@ -19,19 +17,17 @@ from matplotlib.figure import Figure
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.dataset_source import DatasetSource
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, TensorSpec
-from mlflow.types import Schema as MlflowSchema
+from mlflow.models import Model
 
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
-from ekiben.training.network.raw_inputs import raw_dtype
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.registry.table_flavor import TableFlavor, model_signature
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
 from ekiben.training.sources.flights import PACKAGE
 
-REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy")
+REQUIREMENTS = ("tensorflow-cpu", "keras", "numpy", "pandas")
 SAMPLE_ROWS = 1000  # of the table, for MLflow to show its columns; the digest is of all rows
 MAX_FILE_NAME = 40  # characters
 MAX_DIGEST = 36  # characters that MLflow keeps of a digest with the data; the tag has all of them
@@ -123,33 +119,14 @@ def log_model(schema: Schema, raw_model: keras.Model, example: Mapping[str, np.n
         logged = Model.log(
             artifact_path=None,
             name="model",
-            flavor=_KerasFlavor,
+            flavor=TableFlavor,
             model=raw_model,
+            schema=schema,
             signature=model_signature(schema),
-            input_example=dict(example),
+            input_example=pd.DataFrame(dict(example)),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return str(logged.model_uri)
-
-
-class _KerasFlavor:
-    """What `mlflow.keras.log_model` does, and the folder made first that 3.17.2 writes the example into."""
-
-    @staticmethod
-    def save_model(path: str, **options: Any) -> None:
-        Path(path).mkdir(parents=True)
-        mlflow.keras.save_model(path=path, **options)
-
-
-def model_signature(schema: Schema) -> ModelSignature:
-    """Return the MLflow signature: one named (rows,) tensor per feature in, (rows, outputs) answers out."""
-    inputs: list[ColSpec | TensorSpec] = [TensorSpec(_numpy_type(raw_dtype(f)), (-1,), f.name) for f in schema.features]
-    answers = TensorSpec(np.dtype("float32"), (-1, len(schema.target.outputs)))
-    return ModelSignature(MlflowSchema(inputs), MlflowSchema([answers]))
-
-
-def _numpy_type(name: str) -> np.dtype:
-    return np.dtype("object") if name == "string" else np.dtype(name)
 
 
 def log_figure(figure: Figure, name: str) -> None:

@@ -1,6 +1,7 @@
 """A request for predictions, from its body's rows to its answer."""
 
 import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,14 +16,46 @@ from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.http.messages import Request, Response, read_timeout_s
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.offload import offload
+from ekiben.service.protocols.extra_columns import ExtraColumns, Ignored, ignored_header
 from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
+from ekiben.service.protocols.invocations.external_function import (
+    DATA,
+    Numbers,
+    is_external_function,
+    number_predictions,
+    take_numbers,
+)
 from ekiben.service.protocols.invocations.inference_id import INFERENCE_ID_HEADER, read_inference_id
 from ekiben.service.protocols.invocations.json_forms import JsonReader, is_open_inference
-from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, UNNAMED, read_accept, read_content_type
+from ekiben.service.protocols.invocations.json_lines import read_lines, write_lines
+from ekiben.service.protocols.invocations.media import (
+    CSV,
+    JSON,
+    LINES,
+    LINES_NAMES,
+    PARQUET,
+    READ,
+    UNNAMED,
+    read_accept,
+    read_content_type,
+)
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from ekiben.service.protocols.open_inference.http_request import InferRequest
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.settings import Settings
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a body says besides its rows."""
+
+    infer_request: InferRequest | None = None  # of tensors, which tensors answer
+    ignored: Ignored = ()
+    numbers: Numbers | None = None  # Snowflake's, which its answer repeats
+    bare: bool = False  # a list without an object around it, which such a list answers
+
+
+NOTHING = Wanted()
 
 
 class Invocations:
@@ -33,7 +66,9 @@ class Invocations:
         self._settings = settings
         self._protocol = protocol
         schema, check_count, max_rows = dataplane.model.schema, dataplane.check_count, settings.max_request_rows
+        self._check_count = check_count
         self._target = schema.target
+        self._extra = ExtraColumns(schema)
         self._json = JsonReader(schema, check_count)
         self._csv = CsvReader(schema, max_rows, check_count)
         self._bodies = BodyReader(dataplane, settings)
@@ -51,46 +86,76 @@ class Invocations:
         accepted = read_accept(headers.get(b"accept"), self._accept_by_default)
         timeout_s = read_timeout_s(request, self._settings)
         if kind == PARQUET:
-            rows, infer_request = await self._read_parquet(request, timeout_s), None
+            rows, wanted = await self._read_parquet(request, timeout_s)
         else:
-            rows, infer_request = await self._bodies.read(
+            rows, wanted = await self._bodies.read(
                 request, timeout_s, lambda body: self._decode(request, body, kind, header)
             )
-        if infer_request is not None:
-            return await self._inference.answer_rows(request, rows, infer_request, timeout_s)
+        if wanted.infer_request is not None:
+            return await self._inference.answer_rows(request, rows, wanted.infer_request, timeout_s)
         left_s = request.left_s(timeout_s)
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
-        return self._encode(prediction, accepted)
+        return self._encode(prediction, accepted, wanted)
 
-    def _decode(
-        self, request: Request, body: bytes, kind: str, header: bool | None
-    ) -> tuple[Rows, InferRequest | None]:
-        """Return the rows, and of tensors what is asked of them."""
+    def _decode(self, request: Request, body: bytes, kind: str, header: bool | None) -> tuple[Rows, Wanted]:
+        """Return the rows, and what is said besides."""
+        rows: Rows
+        wanted = NOTHING
         if kind == CSV:
-            return self._csv.read(body, header), None
-        content = parse_body(body, kind)
-        if is_open_inference(content):
-            return self._inference.decode(request, body, content)
-        return self._json.read(content), None
+            rows = self._csv.read(body, header)
+            if not rows:
+                raise BadRequest(400, "the CSV body has only a line of names: send a line of values for each row")
+        elif kind == LINES:
+            rows = self._json.read_list(read_lines(body, self._check_count))
+        else:
+            content = parse_body(body, kind)
+            if is_open_inference(content):
+                rows, infer_request = self._inference.decode(request, body, content)
+                return rows, Wanted(infer_request)
+            rows, wanted = self._read_json(content)
+        rows, ignored = self._extra.drop(rows)
+        return rows, replace(wanted, ignored=ignored) if ignored else wanted
 
-    async def _read_parquet(self, request: Request, timeout_s: float) -> Any:
-        """Return the rows that another process reads."""
+    def _read_json(self, content: Any) -> tuple[Rows, Wanted]:
+        if isinstance(content, list):
+            if not content:
+                raise BadRequest(400, "the body is an empty list: send at least one row in it")
+            return self._json.read_list(content), Wanted(bare=True)
+        if is_external_function(content):
+            numbers, rows = take_numbers(content[DATA])
+            return self._json.read_list(rows), Wanted(numbers=numbers)
+        return self._json.read(content), NOTHING
+
+    async def _read_parquet(self, request: Request, timeout_s: float) -> tuple[Any, Wanted]:
+        """Return the rows that another process reads, and what is said besides."""
         body, _ = await self._bodies.read(request, timeout_s, lambda body: (body, None))
         budget = self._dataplane.budget
         if not budget.take(len(body)):
             raise Overloaded(RETRY_AFTER_S)
         try:
-            rows = await self._parquet.read(body, request.left_s(timeout_s), request.wait_gone)
+            rows, ignored = await self._parquet.read(body, request.left_s(timeout_s), request.wait_gone)
         finally:
             budget.give(len(body))
+        if not rows:
+            raise BadRequest(400, "the Parquet body has no rows: send at least one")
+        wanted = Wanted(ignored=ignored)
         if len(rows) <= BLOCK_ROWS:
-            return rows
-        return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s))
+            return rows, wanted
+        return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s)), wanted
 
-    def _encode(self, prediction: Prediction, accepted: str) -> bytes | Response:
-        if accepted == CSV:
-            return Response(write_csv(to_columns(self._target, prediction.answers)), content_type=b"text/csv")
-        return orjson.dumps({"predictions": to_predictions(self._target, prediction.answers)})
+    def _encode(self, prediction: Prediction, accepted: str, wanted: Wanted) -> bytes | Response:
+        if accepted == JSON and wanted is NOTHING:
+            return orjson.dumps({"predictions": to_predictions(self._target, prediction.answers)})
+        headers = ignored_header(wanted.ignored)
+        if accepted == CSV and wanted.numbers is None:
+            columns = to_columns(self._target, prediction.answers)
+            return Response(write_csv(columns), headers, content_type=CSV.encode())
+        predictions = to_predictions(self._target, prediction.answers)
+        if wanted.numbers is not None:
+            return Response(orjson.dumps(number_predictions(wanted.numbers, predictions)), headers)
+        if accepted in LINES_NAMES:
+            return Response(write_lines(predictions), headers, content_type=accepted.encode())
+        return Response(orjson.dumps(predictions if wanted.bare else {"predictions": predictions}), headers)
 
 
 def parse_body(body: bytes, kind: str) -> Any:
@@ -99,5 +164,5 @@ def parse_body(body: bytes, kind: str) -> Any:
         return parse_json(body, nan_to_null)
     except BadRequest as error:
         if kind == UNNAMED:
-            raise BadRequest(415, f"the content type is missing: send {JSON}, {CSV} or {PARQUET}") from error
+            raise BadRequest(415, f"the content type is missing: {READ}") from error
         raise

@@ -64,9 +64,9 @@ class CsvReader:
 
 
 def has_header(first: Line, names: Sequence[str]) -> bool:
-    """Return whether a first line names columns: half of its cells are features' names."""
+    """Return whether a first line names columns: half of its cells are features' names, or all of these are there."""
     known = set(names)
-    return 2 * sum(cell in known for cell in first) >= len(first)
+    return 2 * sum(cell in known for cell in first) >= len(first) or known.issubset(first)
 
 
 def check_encoding(body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""MLflow's four forms of JSON."""
+"""MLflow's four forms of JSON, and the list without an object around it that SageMaker's own containers take."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.tensor_values import unwrap_column
-from ekiben.contract.validation import show, suggest
+from ekiben.contract.validation import no_rows, show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.names import check_names
 
@@ -34,18 +34,26 @@ class JsonReader:
     def read(self, content: Any) -> Rows:
         """Return the rows, not checked yet; raise BadRequest or InvalidInput if there are none."""
         form = find_form(content)
-        value = content[form]
+        rows = self._read_form(form, content[form])
+        if not rows:
+            raise no_rows(form)
+        return rows
+
+    def _read_form(self, form: str, value: Any) -> Rows:
         if form == SPLIT:
             return self._read_split(value)
         if form == INPUTS and isinstance(value, dict):
             return self._read_columns(value)
         if not isinstance(value, list):
             raise InvalidInput(FieldError(None, form, f"expected a list of rows, got {show(value)}"))
-        self._check_count(len(value))
-        return self._reader.read_rows(value) if form == RECORDS else self._read_list(value)
+        if form == RECORDS:
+            self._check_count(len(value))
+            return self._reader.read_rows(value)
+        return self.read_list(value)
 
-    def _read_list(self, values: list[Any]) -> Rows:
+    def read_list(self, values: list[Any]) -> Rows:
         """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
+        self._check_count(len(values))
         kinds = set(map(type, values))
         if kinds == {list}:
             return self._reader.to_columns(self._reader.by_position(values))

@@ -1,20 +1,25 @@
 """Which form a body has and which the answer should have, by the request's headers.
 
-An answer is JSON or CSV: what Accept weighs most, JSON where it is all the same to it. Where it
-says nothing or `*/*`, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT says it, as in SageMaker's own
-containers. Only a request that accepts neither is rejected.
+An answer is JSON, CSV or JSON lines: what Accept weighs most, the first of these where it is all
+the same to it. Where it says nothing or `*/*`, SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT says it, as in
+SageMaker's own containers. Only a request that accepts none is rejected.
 """
 
 from functools import lru_cache
 
 from ekiben.service.errors import BadRequest
 
-JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
-ALIASES = {"application/x-parquet": PARQUET}
+JSON, CSV, LINES = "application/json", "text/csv", "application/jsonlines"
+PARQUET = "application/vnd.apache.parquet"
+# None is registered: the first is SageMaker's, and an answer is called what its caller calls it.
+LINES_NAMES = (LINES, "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+ALIASES = {"application/x-parquet": PARQUET} | dict.fromkeys(LINES_NAMES, LINES)
+READ = f"send {JSON}, {LINES}, {CSV} or {PARQUET}"
 HEADER = {"present": True, "absent": False}  # of a CSV file, as RFC 4180 says it
 CHARSETS = ("utf-8", "utf8")
 ANY = "*/*"
-WRITTEN = ((JSON, ("application/*", ANY)), (CSV, ("text/*", ANY)))
+APPLICATION = ("application/*", ANY)
+WRITTEN = ((JSON, APPLICATION), (CSV, ("text/*", ANY)), *((name, APPLICATION) for name in LINES_NAMES))
 UNNAMED = ""  # the content type of a body that comes without one: it is tried as JSON
 REMEMBERED = 64
 
@@ -25,8 +30,8 @@ def read_content_type(given: bytes | None) -> tuple[str, bool | None]:
     kind, *parameters = ((given or b"").decode("latin-1")).split(";")
     kind = kind.strip().lower()
     kind = ALIASES.get(kind, kind)
-    if kind not in (JSON, CSV, PARQUET, UNNAMED):
-        raise BadRequest(415, f"content type {kind!r} is not supported: send {JSON}, {CSV} or {PARQUET}")
+    if kind not in (JSON, CSV, LINES, PARQUET, UNNAMED):
+        raise BadRequest(415, f"content type {kind!r} is not supported: {READ}")
     header = None
     for parameter in filter(None, map(str.strip, parameters)):
         name, _, value = parameter.lower().partition("=")
@@ -45,7 +50,7 @@ def read_accept(given: bytes | None, default: str) -> str:
     weights = dict(map(_weigh, (default if text in ("", ANY) else text).lower().split(",")))
     best = max(WRITTEN, key=lambda written: _find_weight(written, weights))  # of two that weigh the same the first
     if _find_weight(best, weights) <= 0:
-        raise BadRequest(406, f"{text or default!r} is not written here: accept {JSON} or {CSV}")
+        raise BadRequest(406, f"{text or default!r} is not written here: accept {JSON}, {CSV} or {LINES}")
     return best[0]
 
 

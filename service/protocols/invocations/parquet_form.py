@@ -19,6 +19,7 @@ from ekiben.service.parquet.frames import FAULT, TABLE, Job
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.process import ReaderDied, ReaderProcess
 from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
+from ekiben.service.protocols.extra_columns import Ignored
 from ekiben.service.protocols.invocations.names import check_names
 
 logger = logging.getLogger("bentoml.service")
@@ -42,9 +43,10 @@ class ParquetReader:
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
         self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
 
-    async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> Columns:
-        """Return the rows; raise BadRequest or InvalidInput if there are none, or a RequestRejected.
+    async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> tuple[Columns, Ignored]:
+        """Return the rows and the names of the columns that are ignored.
 
+        Raises BadRequest or InvalidInput if the body holds no table of this schema, or a RequestRejected.
         `gone` waits until the caller has disconnected, who then leaves the queue before the processes.
         """
         if len(body) < MIN_FILE_BYTES or body[:4] not in MAGICS or body[-4:] not in MAGICS:
@@ -65,7 +67,7 @@ class ParquetReader:
         """End the processes that read."""
         self._readers.close()
 
-    async def _read(self, reader: ReaderProcess, body: bytes, seconds: float) -> Columns:
+    async def _read(self, reader: ReaderProcess, body: bytes, seconds: float) -> tuple[Columns, Ignored]:
         table: dict[str, Any] = {}
         fault: dict[str, Any] = {}
         pieces: list[Columns] = []
@@ -80,7 +82,7 @@ class ParquetReader:
         if fault:
             raise BadRequest(**fault)
         self._check(table)
-        return merge(pieces) if pieces else NO_ROWS
+        return merge(pieces) if pieces else NO_ROWS, tuple(table["ignored"])
 
     def _to_columns(self, names: Sequence[str], piece: bytes) -> Columns:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""

@@ -2,6 +2,7 @@
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.protocols.open_inference import grpc, http
+from ekiben.service.protocols.open_inference.unserved import METHODS
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
@@ -11,4 +12,5 @@ PROTOCOL = "open_inference"
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
     services = {grpc.SERVICE: grpc.build_methods(dataplane, settings, f"{PROTOCOL}_grpc")}
-    return Protocol(PROTOCOL, http.build_routes(dataplane, settings, PROTOCOL), services)
+    unserved = {f"{grpc.SERVICE}/{name}": reason for name, reason in METHODS.items()}
+    return Protocol(PROTOCOL, http.build_routes(dataplane, settings, PROTOCOL), services, unserved)

@@ -10,11 +10,12 @@ from ekiben.contract.columns import Column, Columns, to_list
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
-from ekiben.contract.validation import shorten, show
+from ekiben.contract.validation import no_rows, shorten, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.open_inference.datatypes import Datatype, tensor_error
 
 TEXT_CELLS = frozenset({str, NoneType})
+BINARY_OUTPUT = "binary_data_output"  # the parameter by which a request asks for raw answers, or for none
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ class TensorReader:
         if len(set(names)) < len(names):
             name = next(name for index, name in enumerate(names) if name in names[:index])
             raise tensor_error(name, "is there twice: send one tensor of each name")
+        if even and not first.rows:
+            raise no_rows("inputs")
         return Layout(tuple(names), tuple(datatypes), measured, even)
 
     def to_columns(self, layout: Layout, values: Sequence[Column], nans: bool) -> Columns:

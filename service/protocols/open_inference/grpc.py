@@ -1,4 +1,4 @@
-"""The protocol's gRPC service: raw tensors are answered raw, typed ones typed."""
+"""The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
-from ekiben.service.protocols.open_inference.decode import read_timeout_s
+from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, read_flag, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
 from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
@@ -70,24 +70,26 @@ class Api:
         self._explained = Selection(schema.target, explanation_specs(schema))
 
     async def infer(self, request: Any, call: Call) -> Any:
+        raw = bool(request.raw_input_contents)
         if request.parameters:
             parameters = read_parameters(request.parameters)
             call.timeout_s = read_timeout_s(parameters, call.timeout_s)
+            raw = read_flag(parameters, BINARY_OUTPUT, raw)
             if pairs := read_explain(parameters):
-                return await self._explain(request, call, pairs)
+                return await self._explain(request, call, pairs, raw)
         requested = read_outputs(self._selection, request)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
-        return await call.run(write_message, self._model, request, self._selection.pick(prediction.answers, requested))
+        outputs = self._selection.pick(prediction.answers, requested)
+        return await call.run(write_message, self._model, request.id, outputs, raw)
 
-    async def _explain(self, request: Any, call: Call, pairs: int) -> Any:
+    async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
         rows = await call.run(lambda: explanations.prepare(self._reader.read(request), pairs))
         explained = await explanations.explain(rows, call.left_s(), self._protocol, pairs=pairs)
-        return await call.run(
-            write_message, self._model, request, pick_explained(self._explained, explained, requested)
-        )
+        outputs = pick_explained(self._explained, explained, requested)
+        return await call.run(write_message, self._model, request.id, outputs, raw)
 
     async def live(self, request: Any, call: Call) -> Any:
         return message("inference.ServerLiveResponse")(live=True)

@@ -7,6 +7,7 @@ from ekiben.service.protocols.open_inference import operations
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
+from ekiben.service.protocols.open_inference.unserved import UNSERVED
 from ekiben.service.protocols.protocol import Route
 from ekiben.service.settings import Settings
 
@@ -59,6 +60,9 @@ class Api:
 
     async def answer_not_found(self, request: Request) -> bytes:
         name = self._model.name
+        parts = request.parameters["rest"].split("/")
+        if reason := next((UNSERVED[part] for part in (parts[0], *parts[-2:]) if part in UNSERVED), ""):
+            raise BadRequest(501, reason)
         raise BadRequest(
             404, f"nothing answers there: `POST /v2/models/{name}/infer` does, `GET /v2/models/{name}` too"
         )

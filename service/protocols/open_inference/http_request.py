@@ -16,7 +16,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES
-from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, read_flag
+from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, Layout, TensorReader, read_flag
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, read_explain
 from ekiben.service.protocols.open_inference.sources import (
@@ -130,7 +130,7 @@ class InferRequestReader:
         layout, sources = self._read_inputs(content.get("inputs"))
         explain = read_explain(parameters)
         selection = self._explained if explain else self._selection
-        outputs = selection.read(_name_outputs(content), read_flag(parameters, "binary_data_output", False))
+        outputs = selection.read(_name_outputs(content), read_flag(parameters, BINARY_OUTPUT, False))
         return Header(layout, sources, InferRequest(outputs, parameters, _read_id(content), explain))
 
     def _read_inputs(self, inputs: Any) -> tuple[Layout, Sources]:

@@ -80,13 +80,12 @@ class MessageReader:
         return self._tensors.measure(names, [tensor.shape[:] for tensor in tensors], datatypes)
 
 
-def write_message(model: PackedModel, request: Any, outputs: Sequence[Output]) -> Any:
-    """Return the message that answers a request: raw if that was."""
-    raw = bool(request.raw_input_contents)
+def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Any:
+    """Return the message that answers a request of that id."""
     return InferResponse(
         model_name=model.name,
         model_version=model.version,
-        id=request.id,
+        id=request_id,
         outputs=[
             (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
             for o in outputs

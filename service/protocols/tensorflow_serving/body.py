@@ -6,32 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from ekiben.contract.errors import FieldError, InvalidInput
-from ekiben.contract.validation import shorten, show, suggest
+from ekiben.contract.validation import show, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.protocols.tensorflow_serving.model_spec import check_signature
 
 BYTES_KEY = "b64"
-# TensorFlow Serving's, then what Vertex AI and MLflow put beside the rows. They change nothing here.
-OTHER_KEYS = ("signature_name", "context", "parameters", "params")
 
 
 def read_object(body: bytes, keys: Sequence[str]) -> dict[str, Any]:
     """Return the object a body holds; raise BadRequest or InvalidInput unless it has one of those keys.
 
-    In it NaN is null, and {"b64": ...} the text it stands for.
+    In it NaN is null, and {"b64": ...} the text it stands for. What else there is is left aside, as TensorFlow Serving
+    does: Vertex AI has `parameters` there, MLflow `params`, and others what they like.
     """
     content = parse(body)
     if not isinstance(content, dict):
         raise BadRequest(400, f'expected an object such as {{"{keys[0]}": [...]}}, got {show(content)}')
-    known = (*keys, *OTHER_KEYS)
-    for key in content:
-        if key not in known:
-            raise InvalidInput(FieldError(None, shorten(key), "unknown field" + suggest(key, known)))
     check_signature(content.get("signature_name"))
     given = [key for key in keys if key in content]
     if not given:
-        raise InvalidInput(FieldError(None, keys[0], "missing; it is required"))
+        near = (f"; {show(key)} is there{hint}" for key in content if (hint := suggest(key, keys)))
+        raise InvalidInput(FieldError(None, keys[0], "missing; it is required" + next(near, "")))
     if len(given) > 1:
         raise BadRequest(400, f"both `{given[0]}` and `{given[1]}` are there: send one of them")
     return content

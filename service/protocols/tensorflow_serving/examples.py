@@ -8,7 +8,7 @@ from ekiben.contract.columns import Rows
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.schema import Schema, Target, Task
 from ekiben.contract.tensor_decoding import TensorDecoder
-from ekiben.contract.validation import shorten, show, validate_names
+from ekiben.contract.validation import no_rows, shorten, show, validate_names
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
 from ekiben.service.protos import message
@@ -39,6 +39,8 @@ class ExampleReader:
         """Return the rows of examples, which win over the context they share."""
         if not isinstance(examples, list):
             raise InvalidInput(FieldError(None, "examples", f"expected a list of objects, got {show(examples)}"))
+        if not examples:
+            raise no_rows("examples")
         if not isinstance(context, dict | None):
             raise InvalidInput(FieldError(None, "context", f"expected an object of features, got {show(context)}"))
         self._check_count(len(examples))  # before each gets a copy of the context

@@ -7,7 +7,7 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Columns
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.tensors import output_specs, to_tensors
-from ekiben.contract.validation import show, validate_names
+from ekiben.contract.validation import no_rows, show, validate_names
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.protocol import Call, Method
@@ -79,7 +79,10 @@ class Api:
                 raise BadRequest(400, f"output_filter: there is no output {show(name)}, only {known}")
         if not self._features.issuperset(request.inputs):
             validate_names(self._schema, request.inputs)
-        return self._reader.to_columns(read_tensors(request.inputs, self._dataplane.check_count), nans=True)
+        columns = self._reader.to_columns(read_tensors(request.inputs, self._dataplane.check_count), nans=True)
+        if not columns.rows:
+            raise no_rows("inputs")
+        return columns
 
     def write_predict(self, answers: Answers, wanted: Any) -> Any:
         """Return the message with the outputs that are wanted, all if none is named."""

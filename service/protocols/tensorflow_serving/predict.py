@@ -12,30 +12,50 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.tensor_values import unwrap_column
 from ekiben.contract.tensors import to_tensors
-from ekiben.contract.validation import show
+from ekiben.contract.validation import no_rows, show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request, Response, read_timeout_s
+from ekiben.service.protocols.extra_columns import ExtraColumns, Ignored, ignored_header
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.settings import Settings
 
 ROW_FORM, COLUMN_FORM = "predictions", "outputs"  # also the keys of the answer
 Forms = tuple[str, ...]
+ROWS, COLUMNS, BOTH = (ROW_FORM,), (COLUMN_FORM,), (ROW_FORM, COLUMN_FORM)
 
 
-def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[bytes]]:
+def build_predict(
+    dataplane: Dataplane, settings: Settings, protocol: str
+) -> Callable[[Request], Awaitable[bytes | Response]]:
     """Return the function from a request to its answer."""
-    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+    decode = build_decode(dataplane)
     target = dataplane.model.schema.target
     bodies = BodyReader(dataplane, settings)
 
-    async def predict(request: Request) -> bytes:
+    async def predict(request: Request) -> bytes | Response:
         timeout_s = read_timeout_s(request, settings)
-        rows, forms = await bodies.read(request, timeout_s, decoder.decode)
+        rows, (forms, ignored) = await bodies.read(request, timeout_s, decode)
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone, request)
-        return encode(target, prediction.answers, forms)
+        answer = encode(target, prediction.answers, forms)
+        return Response(answer, ignored_header(ignored)) if ignored else answer
 
     return predict
+
+
+def build_decode(dataplane: Dataplane) -> Callable[[bytes], tuple[Rows, tuple[Forms, Ignored]]]:
+    """Return the function from a body to its rows, the forms of the answer, and the columns that were ignored."""
+    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+    extra = ExtraColumns(dataplane.model.schema)
+
+    def decode(body: bytes) -> tuple[Rows, tuple[Forms, Ignored]]:
+        rows, forms = decoder.decode(body)
+        if forms is COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
+            return rows, (forms, ())
+        rows, ignored = extra.drop(rows)
+        return rows, (forms, ignored)
+
+    return decode
 
 
 class Decoder:
@@ -54,19 +74,24 @@ class Decoder:
         instances = content["instances"]
         if not isinstance(instances, list):
             raise InvalidInput(FieldError(None, "instances", f"expected a list of rows, got {show(instances)}"))
-        return self._read_list(instances), (ROW_FORM,)
+        return self._read_list("instances", instances), ROWS
 
     def _read_inputs(self, inputs: Any) -> tuple[Rows, Forms]:
         """Return the rows of `inputs`, in which TensorFlow Serving has columns and KServe V1 rows."""
         if isinstance(inputs, dict):
-            return self._read_columns(inputs), (COLUMN_FORM,)
+            columns = self._read_columns(inputs)
+            if not columns.rows:
+                raise no_rows("inputs")
+            return columns, COLUMNS
         if not isinstance(inputs, list):
-            return self._read_list([inputs]), (ROW_FORM, COLUMN_FORM)
-        rows = self._read_list(inputs)
-        return rows, (ROW_FORM,) if dict in map(type, inputs) else (ROW_FORM, COLUMN_FORM)
+            return self._read_list("inputs", [inputs]), BOTH
+        rows = self._read_list("inputs", inputs)
+        return rows, ROWS if dict in map(type, inputs) else BOTH
 
-    def _read_list(self, values: list[Any]) -> Rows:
+    def _read_list(self, key: str, values: list[Any]) -> Rows:
         """Return the rows of a list of objects, of lists in the features' order, or of a lone feature's values."""
+        if not values:
+            raise no_rows(key)
         self._check_count(len(values))  # a row costs more memory than its JSON
         kinds = set(map(type, values))
         if kinds == {list}:

@@ -350,6 +350,10 @@ def test_what_was_answered_and_rejected_is_counted() -> None:
         assert after.execution_count - before.execution_count == 1
         assert (after.success.count, after.fail.count) == (3, 1)
         assert after.success.ns > 0
+        parts = after.queue, after.compute_input, after.compute_infer, after.compute_output
+        assert [part.count for part in parts] == [3] * 4  # though they were encoded and computed together
+        assert 0 < sum(part.ns for part in parts) <= after.success.ns
+        assert after.compute_infer.ns >= 3 * after.batches[16].ns - 3  # each of them waited for the batch
         assert {rows: spent.count for rows, spent in after.batches.items()} == {16: 1}
 
     serve(engine, scenario)

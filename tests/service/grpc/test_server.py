@@ -88,11 +88,23 @@ def test_a_message_that_is_not_protobuf_is_rejected(body: bytes) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("method", [f"{ECHO}/Nothing", "tests.Nobody/Ask", "x"])
-def test_an_unknown_method_is_unimplemented(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        (f"{ECHO}/Aks", "tests.Echo/Aks is not served here; did you mean `Ask`?"),
+        (f"{ECHO}/Nothing", "tests.Echo/Nothing is not served here: there are Ask, Probe"),
+        ("tests.Ecco/Ask", "tests.Ecco/Ask is not served here; did you mean `tests.Echo`?"),
+        ("x", "x is not served here: there are tests.Echo"),
+        ("x" * 1000, "x" * 80 + "… is not served here: there are tests.Echo"),
+    ],
+)
+def test_an_unknown_method_is_unimplemented_and_what_there_is_is_told(method: str, sentence: str) -> None:
     async def main() -> None:
         async with open_server(echo) as (channel, _):
-            assert (await rejected(channel, b"", method)).code() is Code.UNIMPLEMENTED
+            error = await rejected(channel, b"", method)
+            assert (error.code(), error.details()) == (Code.UNIMPLEMENTED, sentence)
+        async with open_server(echo, token="secret") as (channel, _):
+            assert (await rejected(channel, b"", method)).code() is Code.UNAUTHENTICATED
 
     asyncio.run(main())
 

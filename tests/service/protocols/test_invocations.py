@@ -33,7 +33,7 @@ from ekiben.service.protocols.invocations import error_body
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.service.protocols.invocations.errors import CODES
 from ekiben.service.protocols.invocations.json_forms import JsonReader
-from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET, read_accept, read_content_type
+from ekiben.service.protocols.invocations.media import CSV, JSON, LINES, PARQUET, read_accept, read_content_type
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from tests.conftest import NAME, Server, serve
 from tests.http_client import HTTP
@@ -60,7 +60,7 @@ def read_csv(body: bytes, header: bool | None = None) -> list[Any]:
 def read_parquet(body: bytes, timeout_s: float = 30, max_bytes: int = 2**20) -> list[Any]:
     async def read() -> list[Any]:
         with contextlib.closing(ParquetReader(SCHEMA, MAX_ROWS, max_bytes, check_count)) as reader:
-            return (await reader.read(body, timeout_s)).to_rows()
+            return (await reader.read(body, timeout_s))[0].to_rows()
 
     return asyncio.run(read())
 
@@ -160,10 +160,12 @@ def test_what_is_wrong_with_json_is_one_sentence(content: Any, sentence: str) ->
 
 
 @pytest.mark.parametrize(
-    "content", [{"instances": []}, {"inputs": {}}, {"dataframe_split": {"data": [], "columns": []}}]
+    "content",
+    [{"instances": []}, {"inputs": {}}, {"dataframe_records": []}, {"dataframe_split": {"data": [], "columns": []}}],
 )
-def test_no_rows_are_left_to_the_checks(content: Any) -> None:
-    assert read_json(content) == []
+def test_no_rows_are_named_as_the_caller_names_them(content: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"^`{next(iter(content))}`: expected at least one row, got none"):
+        read_json(content)
 
 
 # --- CSV
@@ -292,7 +294,6 @@ def test_a_table_of_pandas_holds_the_same_rows() -> None:
         ({"size": pa.array([{"a": 1}, None])}, "row 0: `size`: expected a number, got an object"),
         ({"size": pa.array([datetime.timedelta(1), None])}, "row 0: `size`: expected a number, got '24:00:00'"),
         ({"seen": pa.array([datetime.time(1), None])}, "row 0: `seen`: expected an ISO 8601"),
-        ({"sise": pa.array([1, 2])}, "row 0: `sise`: unknown field"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -300,6 +301,13 @@ def test_a_wrong_column_is_named(replaced: dict[str, pa.Array], sentence: str) -
     with pytest.raises(InvalidInput) as rejected:
         validate_rows(SCHEMA, read_parquet(to_parquet(arrow_table(**replaced))))
     assert sentence in str(rejected.value)
+
+
+def test_a_column_too_many_is_read_over_unless_another_is_missing() -> None:
+    table = arrow_table(sise=pa.array([1, 2]), tags=pa.array([[1], [2]]))
+    assert same(read_parquet(to_parquet(table)), [ROW, EMPTY])
+    with pytest.raises(InvalidInput, match="row 0: `sise`: unknown field; did you mean `size`"):
+        read_parquet(to_parquet(table.drop_columns("size")))
 
 
 def twice() -> pa.Table:
@@ -393,6 +401,8 @@ def test_any_parquet_is_read_or_rejected(data: Any) -> None:
         (b"text/csv;header=absent", (CSV, False)),
         (b"application/vnd.apache.parquet", (PARQUET, None)),
         (b"application/x-parquet", (PARQUET, None)),
+        (b"application/jsonlines", (LINES, None)),
+        (b"application/x-ndjson; charset=utf-8", (LINES, None)),
         (None, ("", None)),
     ],
 )
@@ -428,6 +438,10 @@ def test_other_content_types_are_rejected(given: bytes) -> None:
         (b"application/json;q=0, */*", JSON, CSV),
         (b"text/html, application/xhtml+xml, */*;q=0.8", JSON, JSON),
         (b"text/csv;q=x", JSON, CSV),
+        (b"application/jsonlines", JSON, LINES),
+        (b"application/x-ndjson", JSON, "application/x-ndjson"),
+        (None, LINES, LINES),
+        (b"application/*", CSV, JSON),
     ],
 )
 def test_accept_names_the_form_of_the_answer(given: bytes | None, default: str, wanted: str) -> None:
@@ -540,9 +554,10 @@ def test_sagemaker_may_set_the_answers_form(model: PackedModel, tmp_path: Path, 
     ("body", "kind", "status", "sentence"),
     [
         (b"{", JSON, 400, "the body is not valid JSON"),
-        (b"1,2", None, 415, "the content type is missing: send application/json, text/csv or"),
+        (b"1,2", None, 415, "the content type is missing: send application/json, application/jsonlines, text/csv or"),
         (b"x", "text/plain", 415, "content type 'text/plain' is not supported"),
-        ({"instances": []}, JSON, 400, "`rows`: expected at least one row"),
+        ({"instances": []}, JSON, 400, "`instances`: expected at least one row"),
+        (b"a,b\n", "text/csv; header=present", 400, "the CSV body has only a line of names"),
         ({"instances": [{}]}, JSON, 400, "missing; it is required"),
         ({"instances": [1, 2]}, JSON, 400, "row 0: expected an object with one field per feature, got 1"),
         ({"dataframe_records": [{"distanse": 1}]}, JSON, 400, "row 0: `distanse`: unknown field; did you mean"),

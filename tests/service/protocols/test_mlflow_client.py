@@ -70,8 +70,12 @@ def test_a_missing_datetime_is_missing(client: ScoringServerClient, table: pd.Da
 def test_the_client_is_told_what_is_wrong(client: ScoringServerClient, table: pd.DataFrame) -> None:
     with pytest.raises(Exception, match=r"error code 400.*`distance`: missing; it is required"):
         client.invoke(table.drop(columns="distance"))
-    with pytest.raises(Exception, match=r"error code 400.*`extra`: unknown field"):
-        client.invoke(table.assign(extra=1))
+    with pytest.raises(Exception, match=r"error code 400.*`distanse`: unknown field; did you mean `distance`"):
+        client.invoke(table.rename(columns={"distance": "distanse"}))
+
+
+def test_a_column_too_many_is_ignored(client: ScoringServerClient, table: pd.DataFrame) -> None:
+    assert client.invoke(table.assign(extra=1)) == client.invoke(table)
 
 
 def test_mlflows_answer_reads_as_a_table(client: ScoringServerClient, table: pd.DataFrame) -> None:
@@ -90,6 +94,8 @@ def test_the_champion_in_mlflow_answers_alike(
     client: ScoringServerClient, table: pd.DataFrame, golden: dict[str, Any], model: PackedModel
 ) -> None:
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
-    answers = np.asarray(loaded.predict(loaded.input_example))  # the golden file's first rows, as raw columns
-    served = client.invoke(table[: len(answers)]).get_predictions()["probability"].to_numpy()
-    assert answers[:, 0] == pytest.approx(served, abs=1e-5)
+    served = client.invoke(table).get_predictions()
+    answers = loaded.predict(table, params={"all_outputs": True})
+    assert answers["probability"].to_numpy() == pytest.approx(served["probability"].to_numpy(), abs=1e-5)
+    assert loaded.predict(table).tolist() == answers["label"].tolist()
+    assert len(loaded.input_example) == 5

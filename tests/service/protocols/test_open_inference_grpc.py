@@ -72,6 +72,34 @@ def test_raw_tensors_are_answered_raw(server: Server, model: PackedModel, rows: 
     assert not any(output.HasField("contents") for output in answered.outputs)
 
 
+def test_a_parameter_says_how_it_is_answered(model: PackedModel, rows: list[Any], stub: Any) -> None:
+    requests = typed_request(model, rows), raw_request(model, rows)
+    for request, raw in zip(requests, (True, False), strict=True):
+        request.parameters["binary_data_output"].bool_param = raw
+        answered = stub.ModelInfer(request)
+        assert len(answered.raw_output_contents) == (2 if raw else 0)
+        assert [output.HasField("contents") for output in answered.outputs] == [not raw] * 2
+    requests[0].parameters["binary_data_output"].string_param = "yes"
+    with pytest.raises(grpc.RpcError, match="parameter `binary_data_output`: expected true or false, got 'yes'"):
+        stub.ModelInfer(requests[0])
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("inference.GRPCInferenceService/ModelStreamInfer", "call ModelInfer for each request"),
+        ("inference.GRPCInferenceService/SystemSharedMemoryStatus", "shared memory is not served here"),
+        ("inference.GRPCInferenceService/ModelInfr", "did you mean `ModelInfer`?"),
+        ("tensorflow.serving.PredictionService/MultiInference", "call Classify or Regress"),
+    ],
+)
+def test_what_is_not_served_says_what_is(server: Server, method: str, sentence: str) -> None:
+    with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
+        channel.unary_unary(f"/{method}")(b"", timeout=10)
+    error: Any = rejected.value
+    assert (error.code(), sentence in error.details()) == (grpc.StatusCode.UNIMPLEMENTED, True), error.details()
+
+
 def test_one_tensor_may_hold_all_features(server: Server, model: PackedModel, rows: list[Any], stub: Any) -> None:
     names = model.schema.names
     request = service_pb2.ModelInferRequest(model_name=NAME, model_version="champion")
