@@ -66,7 +66,8 @@ async def measure_all(seconds: float) -> None:
 async def measure_groups(ask: Ask, cases: Sequence[RequestCase], together: int, seconds: float) -> float:
     """Return the CPU µs of an explanation in the cheapest round of all cases, of which so many are asked together."""
     groups = [list(cases[first : first + together]) for first in range(0, len(cases), together)]
-    costs, ends = list[float](), time.perf_counter() + seconds
+    costs: list[float] = []
+    ends = time.perf_counter() + seconds
     while len(costs) <= 1 or time.perf_counter() < ends:  # what else the machine does makes a round dearer
         began = time.process_time()
         for group in groups:

@@ -6,7 +6,6 @@ network. But it passes any path on (`invokeRoutePrefix`), and its clients read o
 """
 
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,12 +18,13 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
 from ekiben.service.protocols.explaining import ERRORS, PAIRS, TIMEOUT
+from ekiben.service.protocols.extra_columns import ignored_header
 from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
 from ekiben.service.protocols.probes import READY
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
-from ekiben.service.protocols.tensorflow_serving.explain import build_asking
+from ekiben.service.protocols.tensorflow_serving.explain import Answer, build_asking
 from ekiben.service.protocols.tensorflow_serving.operations import PREDICT
-from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, build_predict, encode
+from ekiben.service.protocols.tensorflow_serving.predict import ROWS, build_predict, encode
 from ekiben.service.settings import Settings
 
 PROTOCOL = "vertex"
@@ -67,14 +67,15 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     return Protocol(PROTOCOL, tuple(routes))
 
 
-def build_explain(dataplane: Dataplane, settings: Settings) -> Callable[[Request], Awaitable[bytes]]:
+def build_explain(dataplane: Dataplane, settings: Settings) -> Answer:
     """Return the function from a request to its answer."""
     ask, schema = build_asking(dataplane, settings, PROTOCOL), dataplane.model.schema
 
-    async def explain(request: Request) -> bytes:
-        explained = await ask(request)
+    async def explain(request: Request) -> bytes | Response:
+        explained, ignored = await ask(request)
         explanations = [{"attributions": [describe(schema, one)]} for one in explained.explanations]
-        return encode(schema.target, explained.answers, (ROW_FORM,), explanations=explanations)
+        answer = encode(schema.target, explained.answers, ROWS, explanations=explanations)
+        return Response(answer, ignored_header(ignored)) if ignored else answer
 
     return explain
 

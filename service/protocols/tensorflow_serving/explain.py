@@ -5,29 +5,35 @@ Neither has a form for an explanation: ours is that of `/explain`. Vertex AI has
 
 from collections.abc import Awaitable, Callable
 
+from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
-from ekiben.service.protocols.tensorflow_serving.predict import ROW_FORM, Decoder, encode
+from ekiben.service.http.messages import Request, Response, read_timeout_s
+from ekiben.service.protocols.extra_columns import Ignored, ignored_header
+from ekiben.service.protocols.tensorflow_serving.predict import ROWS, build_decode, encode
 from ekiben.service.settings import Settings
 
-Answer = Callable[[Request], Awaitable[bytes]]
+Ask = Callable[[Request], Awaitable[tuple[Explained, Ignored]]]
+Answer = Callable[[Request], Awaitable[bytes | Response]]
 
 
-def build_asking(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[Explained]]:
-    """Return the function from a request to its rows' explanations."""
-    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+def build_asking(dataplane: Dataplane, settings: Settings, protocol: str) -> Ask:
+    """Return the function from a request to its rows' explanations, and the columns that were ignored."""
+    decode = build_decode(dataplane)
     bodies, explanations = BodyReader(dataplane, settings), dataplane.explanations
 
-    async def ask(request: Request) -> Explained:
+    def prepare(body: bytes, pairs: int) -> tuple[PreparedRows, Ignored]:
+        rows, (_, ignored) = decode(body)
+        return explanations.prepare(rows, pairs), ignored
+
+    async def ask(request: Request) -> tuple[Explained, Ignored]:
         pairs, timeout_s = read_pairs(read_query(request.query)), read_timeout_s(request, settings)
-        rows, _ = await bodies.read(
-            request, timeout_s, lambda body: (explanations.prepare(decoder.decode(body)[0], pairs), None)
-        )
-        return await explanations.explain(rows, request.left_s(timeout_s), protocol, request.wait_gone, pairs)
+        rows, ignored = await bodies.read(request, timeout_s, lambda body: prepare(body, pairs))
+        left_s = request.left_s(timeout_s)
+        return await explanations.explain(rows, left_s, protocol, request.wait_gone, pairs), ignored
 
     return ask
 
@@ -36,10 +42,11 @@ def build_explain(dataplane: Dataplane, settings: Settings, protocol: str) -> An
     """Return the function from a request to its answer."""
     ask, schema = build_asking(dataplane, settings, protocol), dataplane.model.schema
 
-    async def explain(request: Request) -> bytes:
+    async def explain(request: Request) -> bytes | Response:
         top = read_top(read_query(request.query))
-        explained = await ask(request)
+        explained, ignored = await ask(request)
         explanations = await write_explanations(schema, explained, top)
-        return encode(schema.target, explained.answers, (ROW_FORM,), explanations=explanations)
+        answer = encode(schema.target, explained.answers, ROWS, explanations=explanations)
+        return Response(answer, ignored_header(ignored)) if ignored else answer
 
     return explain

@@ -29,17 +29,9 @@ def build_predict(
     dataplane: Dataplane, settings: Settings, protocol: str
 ) -> Callable[[Request], Awaitable[bytes | Response]]:
     """Return the function from a request to its answer."""
-    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
-    extra = ExtraColumns(dataplane.model.schema)
+    decode = build_decode(dataplane)
     target = dataplane.model.schema.target
     bodies = BodyReader(dataplane, settings)
-
-    def decode(body: bytes) -> tuple[Rows, tuple[Forms, Ignored]]:
-        rows, forms = decoder.decode(body)
-        if forms is COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
-            return rows, (forms, ())
-        rows, ignored = extra.drop(rows)
-        return rows, (forms, ignored)
 
     async def predict(request: Request) -> bytes | Response:
         timeout_s = read_timeout_s(request, settings)
@@ -49,6 +41,21 @@ def build_predict(
         return Response(answer, ignored_header(ignored)) if ignored else answer
 
     return predict
+
+
+def build_decode(dataplane: Dataplane) -> Callable[[bytes], tuple[Rows, tuple[Forms, Ignored]]]:
+    """Return the function from a body to its rows, the forms of the answer, and the columns that were ignored."""
+    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+    extra = ExtraColumns(dataplane.model.schema)
+
+    def decode(body: bytes) -> tuple[Rows, tuple[Forms, Ignored]]:
+        rows, forms = decoder.decode(body)
+        if forms is COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
+            return rows, (forms, ())
+        rows, ignored = extra.drop(rows)
+        return rows, (forms, ignored)
+
+    return decode
 
 
 class Decoder:

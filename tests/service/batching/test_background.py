@@ -143,6 +143,19 @@ def test_batches_grow_until_a_caller_would_notice(
     assert engine.threads[-1] is not threading.main_thread()
 
 
+def test_what_a_batch_leaves_of_rows_that_somebody_waits_for_waits_for_no_company(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "PATIENCE_S", FOREVER_S)
+
+    async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
+        waited_for = work(encode(*range(100)))
+        assert second.add(waited_for)
+        assert len(await waited_for.future) == 100  # 1, 2, 4 … and 37 in the last batch, where 64 may be
+
+    serve_idly(Doubling(), scenario)
+
+
 def test_a_batch_that_took_too_long_makes_the_next_ones_smaller_for_a_while(clock: Clock) -> None:
     engine = Timed(clock, 0.0, 1e-6)
 
