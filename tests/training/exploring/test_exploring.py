@@ -40,7 +40,7 @@ class Seen:
 
     def pictures(self) -> list[str]:
         """The titles of the charts."""
-        return [html.unescape(one.metadata["alt"]) for one in self.shown if isinstance(one, Image)]
+        return [one.alt for one in self.shown if isinstance(one, Image)]
 
     def text(self) -> str:
         """The sentences and tables."""
@@ -118,6 +118,7 @@ def check_page(page: str) -> None:
     """A page without scripts, that loads nothing and shows no markup of a table's."""
     assert "<script" not in page.lower()
     assert "default-src 'none'" in page
+    assert 'alt="Missing values, ' in page
     assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]+"', page)
     assert "<b>hi</b>" not in page
 
