@@ -7,6 +7,7 @@ import re
 import signal
 import tempfile
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from nbconvert import HTMLExporter
 
 from ekiben.contract.errors import UserError
 
-CELL_TIMEOUT_S = 900
+CELL_TIMEOUT_S, START_TIMEOUT_S = 900, 300  # a busy machine starts a kernel in a minute
 KERNEL = "python3"
 POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; base-uri 'none'"
+UNDESCRIBED = "No description has been provided for this image"
 STYLE = """
 main { max-width: 62rem; margin: 0 auto; padding: 1rem }
 .jp-InputPrompt, .jp-OutputPrompt, .jp-OutputArea-prompt { display: none !important }
@@ -82,6 +84,7 @@ def execute(notebook: Any, folder: Path, state: str) -> None:
         km=manager,
         kernel_name=KERNEL,
         timeout=CELL_TIMEOUT_S,
+        startup_timeout=START_TIMEOUT_S,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--HistoryManager.enabled=False"],
     )
@@ -131,7 +134,10 @@ def to_page(notebook: Any) -> str:
         (r"</head>", f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{STYLE}</style></head>'),
     ):
         page = re.sub(written, instead, page, flags=re.DOTALL | re.IGNORECASE)
-    return page
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    described = (output.metadata.get("image/png", {}).get("alt") for output in outputs if "metadata" in output)
+    titles = filter(None, described)  # which the template leaves out
+    return re.sub(f'alt="{UNDESCRIBED}"', lambda _: f'alt="{escape(next(titles, "a chart"))}"', page)
 
 
 def _list_names(kind: type[Exception]) -> set[str]:

@@ -60,7 +60,7 @@ def to_picture(figure: Figure) -> Image:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     width = round(figure.get_size_inches()[0] * SHOWN_PER_INCH)
-    return Image(file.getvalue(), width=width, alt=escape(name_figure(figure)))
+    return Image(file.getvalue(), width=width, alt=name_figure(figure))
 
 
 def name_figure(figure: Figure) -> str:
