@@ -106,7 +106,7 @@ def test_the_reference_has_every_metric_of_a_service(server: Server) -> None:
     page = render_metrics()
     found = set(re.findall(r"^# TYPE (\w+) ", HTTP.get(f"{server.url}/metrics").text, flags=re.MULTILINE))
     ours = {name for name in found if not name.startswith(OTHERS)}
-    assert len(ours) > 20
+    assert len(ours) > 10  # those with labels come with the first request
     assert {name for name in ours if f"`{name}`" not in page} == set()
 
 
