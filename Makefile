@@ -34,6 +34,7 @@ ui: $(VENV)/training ## Show runs and registered models in the browser
 
 docs: $(VENV)/docs ## Build the documentation as a site: dist/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo "built dist/docs/index.html"
 
 screenshots: $(VENV)/dev ## Take the pictures of docs/images from the running product (needs Chromium)
 	@$(PYTHON) -m ekiben.docs.site.screenshots

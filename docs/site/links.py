@@ -19,6 +19,7 @@ MADE = {  # from code, which a code host shows in place of them
     "service/telemetry/series.py": ("reference/metrics.md", "Metrics"),
 }
 NAMED = re.compile(r"(?<!\[)`([\w./-]+)`(?!\])")
+FOLDER = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)\)")
 LINKED = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 
@@ -72,7 +73,12 @@ def link(markdown: str, path: str) -> str:
         target = resolve(found[1], path)
         return posixpath.relpath(to_site(target), here or ".") if (ROOT / target).exists() else found[0]
 
-    return _outside_of_code(markdown, lambda text: NAMED.sub(name, LINKED.sub(move, text)))
+    def leave(found: re.Match[str]) -> str:
+        """Leave the words of a link to a folder without a page, which only a code host can show."""
+        folder = ROOT / resolve(found[2], path)
+        return found[1] if folder.is_dir() and not (folder / "README.md").is_file() else found[0]
+
+    return _outside_of_code(markdown, lambda text: NAMED.sub(name, LINKED.sub(move, FOLDER.sub(leave, text))))
 
 
 def resolve(target: str, path: str) -> str:
