@@ -17,6 +17,10 @@ MADE = {
     "service/ekiben": "what kubectl calls the service",
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
+    "notebooks/run/explore.ipynb": "written by `make notebook`",
+    "notebooks/run/titanic.ipynb": "written by `ekiben explore`",
+    "notebooks/run/titanic.html": "written by `ekiben explore`",
+    "notebooks/run/titanic.py": "written by `ekiben explore`",
 }
 # A folder for each platform, each server, the same rooms again, and what makes a site of the pages.
 UNOPENED = {"deploy", "requirements", "tests", "docs"}

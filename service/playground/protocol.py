@@ -23,9 +23,11 @@ from ekiben.service.errors import BadRequest, NotReady, RequestRejected
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
 from ekiben.service.offload import LARGE_BYTES, offload
 from ekiben.service.playground.opinion import Opinion
+from ekiben.service.protocols.explaining import TIMEOUT
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.service.protocols.invocations.operations import write_csv_example
 from ekiben.service.protocols.openapi import JSON, PREDICTIONS, ROW, STRING, list_of, record
+from ekiben.service.protocols.openapi.errors import ANSWERING
 from ekiben.service.protocols.predict import ERROR_PROPERTIES, check_request, decode_rows, error_body
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
@@ -38,7 +40,8 @@ TRY = Operation(
     {JSON: record(rows=list_of(ROW)), CSV_TYPE.decode(): STRING},
     {JSON: PREDICTIONS},
     examples={JSON: lambda model: {"rows": [model.schema.example]}, CSV_TYPE.decode(): write_csv_example},
-    rows=True,
+    errors=ANSWERING,
+    parameters=(TIMEOUT,),
 )
 MAX_ROWS, MAX_BYTES = 64, 2**20
 

@@ -14,6 +14,7 @@ class Tag(NamedTuple):
 TAGS = {
     "predict": Tag("Predict", "Rows in, predictions out."),
     "explain": Tag("Explain", "Rows in; out comes what each feature adds to a prediction."),
+    "playground": Tag("Playground", "What the page at / asks; what is tried there counts as no traffic."),
     "open_inference": Tag(
         "Open Inference",
         "The Open Inference Protocol, as clients of KServe V2, Triton and MLServer call it; with Triton's extensions "

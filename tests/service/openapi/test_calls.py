@@ -36,7 +36,8 @@ async def main():
 asyncio.run(main())
 print("ROUTES", json.dumps(listed))
 """
-FILES = ("/docs.js", "/docs.css", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css")  # of the page
+FILES = ("/docs.js", "/docs.css", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css")  # of the API reference
+FILES += ("/index.html", "/page/{file}")  # of the page at /
 ONLY_ERRORS = ("{rest:path}", ":regress", ":explain")  # the model of this service is one of classes
 
 
