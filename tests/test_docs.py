@@ -18,9 +18,9 @@ MADE = {
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
     "notebooks/run/explore.ipynb": "written by `make notebook`",
-    "notebooks/run/titanic.ipynb": "written by `ekiben explore`",
-    "notebooks/run/titanic.html": "written by `ekiben explore`",
-    "notebooks/run/titanic.py": "written by `ekiben explore`",
+    "notebooks/titanic.ipynb": "written by `ekiben explore`",
+    "notebooks/titanic.html": "written by `ekiben explore`",
+    "notebooks/titanic.py": "written by `ekiben explore`",
 }
 # A folder for each platform, each server, the same rooms again, and what makes a site of the pages.
 UNOPENED = {"deploy", "requirements", "tests", "docs"}

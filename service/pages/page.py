@@ -88,7 +88,7 @@ def describe_page(model: PackedModel, challenger: str, settings: Settings) -> di
         "lineage": PROVENANCE_FILE in model.manifest.files,
         "monitoring": settings.monitoring and model.reference is not None,
         "grpc_port": settings.port if settings.grpc_on_main_port else settings.grpc_port,
-        "limits": {"rows": playground.MAX_ROWS, "bytes": playground.MAX_BYTES},
+        "limits": {"rows": playground.MAX_ROWS, "bytes": min(playground.MAX_BYTES, settings.max_body_bytes)},
     }
 
 

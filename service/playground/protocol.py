@@ -48,6 +48,7 @@ MAX_ROWS, MAX_BYTES = 64, 2**20
 
 def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
+    most_bytes = min(MAX_BYTES, settings.max_body_bytes)
     encoder, csv = Encoder(dataplane.model.schema), CsvReader(dataplane.model.schema, MAX_ROWS, check_count)
 
     def encode(body: bytes, is_csv: bool) -> tuple[Encoded, list[FieldError]]:
@@ -82,7 +83,7 @@ def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Se
 
     async def read_body(request: Request, timeout_s: float) -> bytes:
         try:
-            return await request.read_body(MAX_BYTES, timeout_s, dataplane.budget)
+            return await request.read_body(most_bytes, timeout_s, dataplane.budget)
         finally:
             dataplane.budget.give(request.taken)
             request.taken = 0
