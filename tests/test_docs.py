@@ -17,6 +17,7 @@ MADE = {
     "service/ekiben": "what kubectl calls the service",
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
+    "notebooks/run/": "written by `make notebook`",
 }
 UNOPENED = {"deploy", "requirements", "tests"}  # a folder for each platform, each server, and the same rooms again
 
