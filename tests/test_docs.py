@@ -17,10 +17,7 @@ MADE = {
     "service/ekiben": "what kubectl calls the service",
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
-    "notebooks/run/explore.ipynb": "written by `make notebook`",
-    "notebooks/titanic.ipynb": "written by `ekiben explore`",
-    "notebooks/titanic.html": "written by `ekiben explore`",
-    "notebooks/titanic.py": "written by `ekiben explore`",
+    "notebooks/run/": "written by `make notebook`",
 }
 # A folder for each platform, each server, the same rooms again, and what makes a site of the pages.
 UNOPENED = {"deploy", "requirements", "tests", "docs"}
