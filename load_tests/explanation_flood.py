@@ -101,10 +101,8 @@ def flooded(address: tuple[str, int], flood: Sequence[Call]) -> Iterator[list[bo
     stopping = threading.Event()
 
     def ask(first: int) -> None:
-        with (
-            closing(socket.create_connection(address, timeout=TIMEOUT_S)) as connection,
-            connection.makefile("rb") as file,
-        ):
+        connection = socket.create_connection(address, timeout=TIMEOUT_S)
+        with connection, connection.makefile("rb") as file:
             for turn in itertools.count(first):
                 if stopping.is_set():
                     return
