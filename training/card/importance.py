@@ -1,5 +1,7 @@
 """Which features a model's answers depend on, for the card and for the terminal."""
 
+from ekiben.contract.text_lines import printable
+from ekiben.contract.validation import shorten
 from ekiben.model.importance import Importance
 from ekiben.training.card.measures import Table
 from ekiben.training.evaluate.text import format_number
@@ -21,8 +23,9 @@ def tabulate_importance(importance: Importance) -> Table:
 
 def describe_importance(importance: Importance) -> str:
     """Return the most important features on one line."""
-    shown = ", ".join(f"{one.feature} {format_number(one.value)}" for one in importance.features[:SHOWN_FEATURES])
-    return f"most important features, by their {name_effect(importance)}: {shown}"
+    first = importance.features[:SHOWN_FEATURES]
+    shown = ", ".join(f"{shorten(one.feature)} {format_number(one.value)}" for one in first)
+    return printable(f"most important features, by their {name_effect(importance)}: {shown}")
 
 
 def name_effect(importance: Importance) -> str:

@@ -9,9 +9,11 @@ import pytest
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.page import POLICY
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.importance import FeatureImportance, Importance
 from ekiben.model.provenance import Provenance
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.card.card import Card, describe_model
+from ekiben.training.card.importance import describe_importance
 from ekiben.training.card.render import quote, render_markdown, render_page, write_card
 from ekiben.training.card_config import CardText
 from ekiben.training.problem import InvalidProblem, read_problem
@@ -141,3 +143,35 @@ def test_what_a_card_does_not_have_is_named(tmp_path: Path, entry: str, named: s
     (tmp_path / "problem.toml").write_text(PROBLEM + entry + "\n")
     with pytest.raises(InvalidProblem, match=named.replace(".", r"\.")):
         read_problem(tmp_path / "problem.toml")
+
+
+IMPORTANCE = Importance(
+    unit="EUR",
+    rows=256,
+    features=(
+        FeatureImportance(feature=HOSTILE, value=2.5, standard_error=0.25),
+        FeatureImportance(feature="a\n\x1b[31m", value=0.5, standard_error=0.0),
+    ),
+)
+
+
+def test_what_the_answers_depend_on_is_listed() -> None:
+    schema = Schema(name="goods", features=FEATURES, target=Target(name="sold", classes=(False, True)))
+    statement = Provenance.model_validate(STATEMENT)
+    parts = (1, 1, 1)
+    card = describe_model(schema, CardText(), SCORES, statement.definition, statement.run, parts, IMPORTANCE)
+    (section,) = [one for one in card.sections if one.title == "What the answers depend on"]
+    assert section.tables[0].columns == ("feature", "mean effect in EUR", "standard error")
+    assert section.tables[0].cells[0] == (HOSTILE, "2.500", "± 0.2500")
+    assert "<script>" not in render_page(card)
+    assert "What the answers depend on" not in render_markdown(make_card())  # of a model that was packed without
+
+
+def test_a_terminal_shows_the_first_on_one_line() -> None:
+    line = describe_importance(IMPORTANCE)
+    assert line.startswith("most important features, by their mean effect in EUR: <script>")
+    assert line.isprintable()
+    assert line.endswith(r"a\n\x1b[31m 0.5000")
+    assert describe_importance(IMPORTANCE.model_copy(update={"unit": ""})).startswith(
+        "most important features, by their mean effect: "
+    )
