@@ -135,7 +135,9 @@ class Settings(BaseModel):
         SecretStr(""), description="secret of the registry's webhook, a call of which makes the service look at once"
     )
 
-    auth_token: SecretStr = Field(SecretStr(""), description="bearer token required on every call except probes")
+    auth_token: SecretStr = Field(
+        SecretStr(""), description="bearer token required on every call except probes and `/docs.html`"
+    )
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")
 

@@ -59,7 +59,7 @@ def guarded(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 PROBES = ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready")
-PROBES += ("/docs.html", "/docs/x.html", "/docs.js", "/docs.css", "/docs/swagger-ui.css")
+PROBES += ("/docs.html", f"/docs/{NAME}.html", "/docs.js", "/docs.css", "/docs/swagger-ui.css")
 PROBES += (f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}")
 CLOSED = (
     "/docs.json",
@@ -160,12 +160,13 @@ def test_only_the_probes_own_method_is_open(guarded: Server) -> None:
 
 
 @pytest.mark.slow
-def test_the_docs_page_needs_the_token_although_its_path_is_a_probe(guarded: Server) -> None:
-    browser = {"accept": "text/html,*/*"}
-    assert HTTP.get(guarded.url, headers=browser).status_code == 401
-    page = HTTP.get(guarded.url, headers=browser | RIGHT)
-    assert page.status_code == 200
-    assert "text/html" in page.headers["content-type"]
+def test_the_api_reference_is_open_and_what_it_shows_needs_the_token(guarded: Server) -> None:
+    page = HTTP.get(f"{guarded.url}/docs.html")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert NAME not in page.text
+    for path in ("/docs.json", f"/docs/{NAME}.json"):
+        assert HTTP.get(guarded.url + path).status_code == 401
+        assert HTTP.get(guarded.url + path, headers=RIGHT).status_code == 200
 
 
 @pytest.mark.slow
