@@ -122,9 +122,8 @@ def test_a_wrong_value_is_named(loaded: dict[str, Any], wrong: dict[str, Any], s
 
 @pytest.mark.parametrize(
     ("task", "model_type", "metric"),
-    [("binary", "classifier", "accuracy_score"), ("multiclass", "classifier", "accuracy_score"),
-     ("regression", "regressor", "mean_absolute_error")],
-)  # fmt: skip
+    [("binary", "classifier", "accuracy_score"), ("regression", "regressor", "mean_absolute_error")],
+)
 def test_mlflow_evaluates_it(
     loaded: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, model_type: str, metric: str
 ) -> None:
