@@ -6,19 +6,22 @@ noise, and with it follow each other, so that what the machine does otherwise hi
 rounds count together.
 """
 
+import itertools
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
+from typing import BinaryIO
 
 import numpy as np
 
 from ekiben.load_tests.explanation_cost import EXPLAIN
-from ekiben.load_tests.generator.cpu_affinity import split_cores
-from ekiben.load_tests.generator.load import Load
+from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
+from ekiben.load_tests.generator.load import Call, Load
 from ekiben.load_tests.generator.processes import Generator, Offered, start_generator
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.service_under_test import find_source, write_calls
@@ -28,6 +31,7 @@ GOAL = 0.2
 FLOOD_CALLERS, CALLERS = 32, 64
 SHARES = (0.1, 0.3, 0.6)  # of the peak
 CALLS, EXPLAINED = 200, 32
+TIMEOUT_S = 30.0
 PEAK_S, AHEAD_S = 2.0, 0.5  # the flood begins before the predictions
 HEADER = """
 | predictions | without: p50 / p99 ms | again: p99 | with the flood: p50 / p99 ms | ≤ 20%? | explained a second |
@@ -59,20 +63,19 @@ def run(port: int, seconds: float, rounds: int) -> None:
         tempfile.TemporaryDirectory() as folder,
         serve(1, port, Path(folder), split) as (service, _),
         start_generator(split) as generator,
-        start_generator(split) as flooding,
+        running_on(split.generator),  # the flood's callers are in this process
     ):
         source = find_source(service)
         calls = write_calls(service, source, PREDICT, 1, CALLS)
         explained = write_calls(service, source, EXPLAIN, 1, EXPLAINED)
-        flood = Load(service.address, explained, 0.0, 0.0, in_flight=FLOOD_CALLERS)
         peak = generator.offer(Load(service.address, calls, 0.0, PEAK_S, in_flight=CALLERS)).achieved
         print(f"{rounds} rounds of {seconds:g} s, {FLOOD_CALLERS} callers who ask for explanations\n{HEADER}")
         loads = [Load(service.address, calls, share * peak, seconds, connections=256) for share in SHARES]
         for load in (*loads, Load(service.address, calls, 0.0, seconds, in_flight=CALLERS)):
-            print(describe(load, measure(generator, flooding, load, flood, rounds)), flush=True)
+            print(describe(load, measure(generator, load, explained, rounds)), flush=True)
 
 
-def measure(generator: Generator, flooding: Generator, load: Load, flood: Load, rounds: int) -> Sequence[Rounds]:
+def measure(generator: Generator, load: Load, flood: Sequence[Call], rounds: int) -> Sequence[Rounds]:
     """Return what became of a load without the flood, without it again, and with it."""
     ways = [Rounds(), Rounds(), Rounds()]
     for turn in range(rounds):
@@ -81,23 +84,51 @@ def measure(generator: Generator, flooding: Generator, load: Load, flood: Load, 
             if way is not ways[-1]:
                 way.add(generator.offer(load))
                 continue
-            with flooded(flooding, replace(flood, seconds=load.seconds + 2 * AHEAD_S)) as outcomes:
+            with flooded(load.address, flood) as answered:
+                before = len(answered)
                 way.add(generator.offer(load))
-            way.explained += outcomes[0].achieved * load.seconds
+                way.explained += len(answered) - before
     return ways
 
 
 @contextmanager
-def flooded(generator: Generator, flood: Load) -> Iterator[list[Offered]]:
-    """Send a load meanwhile; afterwards what became of it is in the list."""
-    outcomes: list[Offered] = []
-    thread = threading.Thread(target=lambda: outcomes.append(generator.offer(flood)))
-    thread.start()
+def flooded(address: tuple[str, int], flood: Sequence[Call]) -> Iterator[list[bool]]:
+    """Let callers ask meanwhile, each once it has an answer; whether that is the right one is in the list.
+
+    They wait in their sockets, and leave the generator its core: a second generator would take half of that.
+    """
+    answered: list[bool] = []
+    stopping = threading.Event()
+
+    def ask(first: int) -> None:
+        connection = socket.create_connection(address, timeout=TIMEOUT_S)
+        with connection, connection.makefile("rb") as file:
+            for turn in itertools.count(first):
+                if stopping.is_set():
+                    return
+                call = flood[turn % len(flood)]
+                connection.sendall(call.request)
+                answered.append(read_body(file) == call.answer)
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in range(FLOOD_CALLERS)]
+    for thread in threads:
+        thread.start()
     sleep(AHEAD_S)
     try:
-        yield outcomes
+        yield answered
     finally:
-        thread.join()
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+def read_body(file: BinaryIO) -> bytes:
+    """Return the body of the next answer."""
+    length = 0
+    while (line := file.readline()) not in (b"\r\n", b""):
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    return file.read(length)
 
 
 def describe(load: Load, ways: Sequence[Rounds]) -> str:
