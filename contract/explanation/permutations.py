@@ -1,6 +1,7 @@
 """Orders in which features take the explained row's values, drawn from the row: every replica draws the same."""
 
 import hashlib
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,12 @@ def _spread(rows: int, chance: int) -> NDArray[np.intp]:
     It is van der Corput's sequence from a random start on: 0, ½, ¼, ¾, ⅛ … of the way. As background rows are ordered
     by their answers, ten of them answer on average nearly what all do, which ten at random would not.
     """
-    bits = max(1, (rows - 1).bit_length())
-    reversed_bits = [int(f"{turn:0{bits}b}"[::-1], 2) for turn in range(1 << bits)]
-    steps = np.array([step for step in reversed_bits if step < rows], np.intp)
-    order: NDArray[np.intp] = (steps + chance % rows) % rows
+    order: NDArray[np.intp] = (_reverse_bits(rows) + chance % rows) % rows
     return order
+
+
+@cache  # there are as many sizes as backgrounds, at most 64
+def _reverse_bits(rows: int) -> NDArray[np.intp]:
+    bits = max(1, (rows - 1).bit_length())
+    reversed_bits = (int(f"{turn:0{bits}b}"[::-1], 2) for turn in range(1 << bits))
+    return np.array([step for step in reversed_bits if step < rows], np.intp)
