@@ -87,7 +87,7 @@ def measure(generator: Generator, load: Load, flood: Sequence[Call], rounds: int
             with flooded(load.address, flood) as answered:
                 before = len(answered)
                 way.add(generator.offer(load))
-                way.explained += len(answered) - before
+                way.explained += sum(answered[before:])
     return ways
 
 
@@ -108,7 +108,10 @@ def flooded(address: tuple[str, int], flood: Sequence[Call]) -> Iterator[list[bo
                     return
                 call = flood[turn % len(flood)]
                 connection.sendall(call.request)
-                answered.append(read_body(file) == call.answer)
+                body = read_body(file)
+                if body is None:
+                    return  # the service has closed the connection: there is less of a flood, and fewer explanations
+                answered.append(body == call.answer)
 
     threads = [threading.Thread(target=ask, args=(first,)) for first in range(FLOOD_CALLERS)]
     for thread in threads:

@@ -133,7 +133,9 @@ class Settings(BaseModel):
     )
 
     auth_token: SecretStr = Field(
-        SecretStr(""), description="bearer token required on every call except probes and `/docs.html`"
+        SecretStr(""),
+        description="bearer token required on every call except probes and the files of the two pages, which hold "
+        "nothing of the model",
     )
     tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")

@@ -68,9 +68,8 @@ def test_more_pairs_come_only_to_rows_that_are_not_settled(tmp_path: Path) -> No
 
 def test_what_there_is_will_do_when_the_time_for_more_is_over(tmp_path: Path) -> None:
     async def scenario(dataplane: Dataplane, engine: Engine) -> None:
-        await explain(dataplane, [ROW])  # so that batches are large
-        engine.seconds = 0.1
-        explained = await explain(dataplane, [ROW], 0.5, pairs=MAX_PAIRS)
+        engine.slow_from, engine.seconds = FIRST_ROUND, 0.5
+        explained = await explain(dataplane, [ROW], 2.0, pairs=MAX_PAIRS)
         assert ROUND_PAIRS <= explained.explanations[0].pairs < MAX_PAIRS
 
     serve(tmp_path, scenario)

@@ -86,7 +86,7 @@ def test_a_browser_shows_every_route_and_asks_nobody_else(server: Server, tmp_pa
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/profile",
          "--host-resolver-rules=MAP service.test 127.0.0.1, MAP * ~NOTFOUND", f"--log-net-log={log}",
-         "--virtual-time-budget=10000", "--dump-dom", f"{address}/docs.html"],
+         "--virtual-time-budget=10000", "--dump-dom", address],
         capture_output=True, text=True, timeout=120, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     for path in ("/predict", "/invocations", "/v2/health/ready"):
