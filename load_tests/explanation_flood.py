@@ -125,10 +125,12 @@ def flooded(address: tuple[str, int], flood: Sequence[Call]) -> Iterator[list[bo
             thread.join()
 
 
-def read_body(file: BinaryIO) -> bytes:
-    """Return the body of the next answer."""
+def read_body(file: BinaryIO) -> bytes | None:
+    """Return the body of the next answer, None if the connection ends."""
     length = 0
-    while (line := file.readline()) not in (b"\r\n", b""):
+    while (line := file.readline()) != b"\r\n":
+        if not line:
+            return None
         if line.lower().startswith(b"content-length:"):
             length = int(line.partition(b":")[2])
     return file.read(length)
