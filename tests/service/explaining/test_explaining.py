@@ -12,8 +12,10 @@ import pytest
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.explanation.explaining import MAX_PAIRS, ROUND_PAIRS, Explainer
+from ekiben.contract.explanation.walks import Walks
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
+from ekiben.service.explaining import rounds
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.room import Room
 from tests.contract.explained_models import number_schema
@@ -23,6 +25,7 @@ from tests.waiting import wait_for
 
 ROW: dict[str, Any] = dict(SCHEMA.example)
 PAIR_ROWS = 2 * len(SCHEMA.features) - 1
+PAIR_CELLS = PAIR_ROWS * len(SCHEMA.features)
 FIRST_ROUND = ROUND_PAIRS * PAIR_ROWS + 1
 
 
@@ -50,6 +53,30 @@ def test_they_are_those_that_the_same_pairs_give_offline_and_sum_to_the_predicti
             np.testing.assert_array_equal(explanation.standard_errors, offline.explanation.standard_errors)
             total = explanation.base_value + explanation.attributions.sum()
             assert (explanation.pairs, total) == (ROUND_PAIRS, pytest.approx(explanation.output_value, abs=1e-9))
+
+    serve(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("cells", "parts", "on_loop"), [(PAIR_CELLS - 1, 10, False), (3 * PAIR_CELLS, 4, True)])
+def test_wide_rows_are_laid_out_in_parts_or_off_the_event_loop(
+    cells: int, parts: int, on_loop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "CELLS_ON_LOOP", cells)
+    threads: list[threading.Thread] = []
+    lay_out = Walks.lay_out
+
+    def watch(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return lay_out(*given)
+
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Walks, "lay_out", watch)
+            (explanation,) = (await explain(dataplane, [ROW])).explanations
+        assert [thread is threading.main_thread() for thread in threads] == [on_loop] * parts
+        offline = dataplane.model.open_explainer().start(Encoder(SCHEMA).encode_rows([ROW]))
+        offline.take(engine.network(offline.next_rows()))
+        np.testing.assert_allclose(explanation.attributions, offline.explanation.attributions, atol=1e-6)
 
     serve(tmp_path, scenario)
 
