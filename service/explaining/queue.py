@@ -30,7 +30,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
-from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.errors import BadRequest, CallerGone, RequestRejected
 from ekiben.service.explaining.counts import ExplanationCounter
 from ekiben.service.explaining.room import Room
 from ekiben.service.explaining.rounds import Rounds
@@ -144,5 +144,5 @@ class ExplanationQueue:
             while unsettled := [row for row in rows if row.pairs < pairs and not row.finished]:
                 for row in unsettled:
                     await self._rounds.run(row, min(ROUND_PAIRS, pairs - row.pairs), ends)
-        except (DeadlineExceeded, Overloaded):
+        except RequestRejected:  # the time is over, there is no room, the engine failed, or the version ends
             return  # what there is will do

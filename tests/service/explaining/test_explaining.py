@@ -221,6 +221,16 @@ def test_an_engine_that_fails_fails_the_explanation(tmp_path: Path) -> None:
     serve(tmp_path, scenario)
 
 
+def test_what_there_is_will_do_when_the_engine_fails_later(tmp_path: Path) -> None:
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        network = engine.network
+        engine.network = lambda encoded: network(encoded) if engine.rows <= FIRST_ROUND else np.empty((0, 1), "f4")
+        (explanation,) = (await explain(dataplane, [ROW], pairs=MAX_PAIRS)).explanations
+        assert (explanation.pairs, engine.rows > FIRST_ROUND) == (ROUND_PAIRS, True)
+
+    serve(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("features", [1, 2])
 def test_few_features_are_explained_too(features: int, tmp_path: Path) -> None:
     schema = number_schema(features)
