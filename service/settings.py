@@ -74,7 +74,7 @@ class Settings(BaseModel):
         262_144,
         ge=1,
         description="maximum rows that waiting explanations may cost the engine, 10 × (2 × features − 1) for each row "
-        "to explain; a request over it gets 413, requests over it 429",
+        "to explain; a request over a quarter of it gets 413, requests over it 429",
     )
     max_wait_s: float = Field(
         1.0,

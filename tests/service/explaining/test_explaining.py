@@ -17,7 +17,7 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from ekiben.service.explaining import rounds
 from ekiben.service.explaining.queue import Explained
-from ekiben.service.explaining.room import Room
+from ekiben.service.explaining.room import SHARE, Room
 from tests.contract.explained_models import number_schema
 from tests.every_kind import SCHEMA
 from tests.service.explaining.explained_service import TIMEOUT_S, Engine, serve
@@ -162,7 +162,7 @@ def test_too_many_rows_are_rejected_before_they_are_encoded(tmp_path: Path) -> N
         assert caught.value.status == 413
         await explain(dataplane, [ROW] * 2)
 
-    serve(tmp_path, scenario, max_explanation_rows=2 * FIRST_ROUND)
+    serve(tmp_path, scenario, max_explanation_rows=2 * SHARE * FIRST_ROUND)
 
 
 def test_a_caller_that_goes_stops_its_explanation(tmp_path: Path) -> None:
