@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import NO_ROWS
@@ -41,18 +40,17 @@ class Rounds:
         self._pairs_at_once = max(1, min(ROUND_PAIRS, CELLS_ON_LOOP // pair_cells))
         self._wide = pair_cells > CELLS_ON_LOOP  # one of 2,000 features takes 36 ms
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)  # in the order they came
+        self._opening = asyncio.Lock()
+        self._explainer: Explainer | None = None
         self._queue: BackgroundQueue | None = None  # most services explain nothing
         self._closed = False
 
-    @cached_property
-    def _explainer(self) -> Explainer:
-        background = self._model.background
-        assert background is not None, "nobody asks a model without one"
-        return Explainer(self._model.schema, background)
-
     async def start(self, row: Encoded, ends: float) -> Explaining:
-        """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first."""
-        explaining = self._explainer.start(row)
+        """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first.
+
+        Raises InvalidModel if the background in the package was damaged since.
+        """
+        explaining = (await self._open_explainer()).start(row)
         await self.run(explaining, ROUND_PAIRS, ends)
         return explaining
 
@@ -74,6 +72,13 @@ class Rounds:
         self._closed = True
         if self._queue is not None:
             self._queue.close()
+
+    async def _open_explainer(self) -> Explainer:
+        """Read the background for the first row, off the event loop; most services explain nothing."""
+        async with self._opening:
+            if self._explainer is None:
+                self._explainer = await offload(self._model.open_explainer)
+        return self._explainer
 
     async def _lay_out(self, explaining: Explaining, pairs: int) -> Encoded:
         """Return the rows of so many more pairs, laid out in the thread if one alone would hold up the loop."""
