@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.explanation.background import BACKGROUND_FILE
 from ekiben.contract.explanation.explaining import MAX_PAIRS, ROUND_PAIRS, Explainer
 from ekiben.contract.explanation.walks import Walks
+from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.error_status import to_error_response
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from ekiben.service.explaining import rounds
 from ekiben.service.explaining.queue import Explained
@@ -245,11 +249,43 @@ def test_few_features_are_explained_too(features: int, tmp_path: Path) -> None:
 
 def test_a_model_that_was_packed_without_a_background_says_so(tmp_path: Path) -> None:
     async def scenario(dataplane: Dataplane, engine: Engine) -> None:
-        with pytest.raises(BadRequest, match=r"version 3 of \w+ was packed before .* train again") as caught:
+        with pytest.raises(BadRequest, match=r"version 3 of \w+ was packed without .* train it again") as caught:
             await explain(dataplane, [ROW])
         assert caught.value.status == 501
 
     serve(tmp_path, scenario, background=False)
+
+
+def test_a_background_that_was_damaged_since_is_named(tmp_path: Path) -> None:
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        path = tmp_path / BACKGROUND_FILE
+        content = path.read_bytes()
+        path.write_bytes(content[:100])
+        with pytest.raises(InvalidModel, match="is missing or damaged: pack it again") as caught:
+            await explain(dataplane, [ROW])
+        response = to_error_response(caught.value)
+        assert (response.status, response.message) == (503, str(caught.value))
+        path.write_bytes(content)
+        await explain(dataplane, [ROW])
+
+    serve(tmp_path, scenario)
+
+
+def test_the_background_is_read_once_and_off_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    open_explainer = PackedModel.open_explainer
+
+    def watch(model: PackedModel) -> Explainer:
+        threads.append(threading.current_thread())
+        return open_explainer(model)
+
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        monkeypatch.setattr(PackedModel, "open_explainer", watch)
+        await asyncio.gather(*[explain(dataplane, [ROW] * 2) for _ in range(3)])
+        (thread,) = threads
+        assert thread is not threading.main_thread()
+
+    serve(tmp_path, scenario)
 
 
 @pytest.mark.parametrize(
