@@ -36,6 +36,12 @@ CHALLENGER = "challenger"  # of one that is packed beside it, to be compared wit
 class NothingToExplainBy(UserError):
     """A model was packed without the rows that explanations begin at."""
 
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(
+            f"version {version} of {name} was packed without background rows, which explanations begin at: train it "
+            "again with `ekiben train`"
+        )
+
 
 class Manifest(BaseModel):
     """Which model a packed folder holds, and the SHA-256 of each of its files."""
@@ -102,10 +108,7 @@ class PackedModel:
         """Return what explains rows of this model; raise NothingToExplainBy if it was packed without background."""
         background = self.background
         if background is None:
-            raise NothingToExplainBy(
-                f"version {self.version} of {self.name} was packed without background rows, which explanations begin "
-                "at: train it again with `ekiben train`"
-            )
+            raise NothingToExplainBy(self.name, self.version)
         return Explainer(self.schema, background)
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from grpc import StatusCode
 
-from ekiben.contract.errors import FieldError, InvalidInput
+from ekiben.contract.errors import FieldError, InvalidInput, InvalidModel
 from ekiben.service.errors import (
     BadRequest,
     CallerGone,
@@ -65,6 +65,9 @@ def to_error_response(error: Exception) -> ErrorResponse:
     if isinstance(error, RequestRejected):
         again = ((b"retry-after", b"%d" % error.retry_after_s),) if isinstance(error, Overloaded) else ()
         return ErrorResponse(REJECTION_STATUS[type(error)], str(error), (), again)
+    if isinstance(error, InvalidModel):  # a file of the package that is read only when it is asked for
+        logger.error("%s", error)
+        return ErrorResponse(503, str(error))
     logger.error("unexpected error", exc_info=error)
     return ErrorResponse(500, "the service failed: its log says why")
 

@@ -1,18 +1,16 @@
 """What a deployment tunes: every setting's name, default and unit; all are environment variables."""
 
-import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
+from ekiben.service.host_address import check_address
 from ekiben.service.sources.address import parse_source
 from ekiben.service.tls_files import check_pair
-
-ADDRESSES = "give an address of this machine; 0.0.0.0 is every IPv4 address, :: is every address"
 
 
 class InvalidSettings(UserError):
@@ -50,7 +48,9 @@ class Settings(BaseModel):
     models_folder: Path = Field(
         Path("/opt/ml/models"), description="folder that `POST /models` loads packed models from, as SageMaker does"
     )
-    host: str = Field("0.0.0.0", description="IP address that both ports listen on; `::` is every address, also IPv4")
+    host: Annotated[str, AfterValidator(check_address)] = Field(
+        "0.0.0.0", description="IP address that both ports listen on; `::` is every address, also IPv4"
+    )
     port: int = Field(8080, ge=1, le=65535, description="HTTP port; the platforms' own variables are listed below")
     grpc_port: int = Field(9000, ge=1, le=65535, description="gRPC port")
     grpc_on_main_port: bool = Field(
@@ -74,7 +74,7 @@ class Settings(BaseModel):
         262_144,
         ge=1,
         description="maximum rows that waiting explanations may cost the engine, 10 × (2 × features − 1) for each row "
-        "to explain; a request over it gets 413, requests over it 429",
+        "to explain; a request over a quarter of it gets 413, requests over it 429",
     )
     max_wait_s: float = Field(
         1.0,
@@ -166,16 +166,6 @@ class Settings(BaseModel):
         if source:
             parse_source(source)
         return source
-
-    @field_validator("host")
-    @classmethod
-    def check_host(cls, host: str) -> str:
-        """Reject a name: it may stand for several addresses, and BentoML listens on one."""
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            raise ValueError(f"not an IP address: {ADDRESSES}") from None
-        return host
 
     @model_validator(mode="after")
     def check_token(self) -> Self:

@@ -90,7 +90,7 @@ class Explaining:
         assert self._asked is not None, "nothing was asked"
         explainer, target = self._explainer, self._explainer.schema.target
         if self.answer is None:
-            self.answer, answers = answers[:1], answers[1:]
+            self.answer, answers = answers[:1].copy(), answers[1:]  # a view would keep the round's answers, up to 1 GiB
             self._output = choose_output(target, self.answer)
             self._output_value = float(to_units(target, self.answer, self._output)[0])
         (orders, starts), self._asked = self._asked, None

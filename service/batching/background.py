@@ -129,10 +129,17 @@ class BackgroundQueue:
             )
 
     def _has_room(self, rows: int) -> bool:
+        if self.waiting_rows + rows > self._max_rows and self._is_waited_for():
+            self._drop_finished()
         room = not self._closed and self.waiting_rows + rows <= self._max_rows
         if not room:
             self.dropped_rows += rows
         return room
+
+    def _drop_finished(self) -> None:
+        """Make room of work whose caller is gone or too late; no batch would compute it."""
+        self._waiting = deque([work for work in self._waiting if not work.future.done()])
+        self.waiting_rows = sum([work.stop - work.next for work in self._waiting])
 
     def _gather(self) -> None:
         """Line up if there are rows enough or somebody waits, or else once they have waited for long enough."""

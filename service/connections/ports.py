@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from ekiben.service.environment import find_port_variable
-from ekiben.service.settings import ADDRESSES, InvalidSettings, Settings
+from ekiben.service.host_address import ADDRESSES
+from ekiben.service.settings import InvalidSettings, Settings
 
 MAX_PORT = 65535
 OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)  # another port would do; any other reason is the address's

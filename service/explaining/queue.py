@@ -26,11 +26,11 @@ from ekiben.contract.explanation.background import BACKGROUND_FILE
 from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explaining
 from ekiben.contract.explanation.explanation import Explanation
 from ekiben.model.engine import Engine
-from ekiben.model.package import PackedModel
+from ekiben.model.package import NothingToExplainBy, PackedModel
 from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
-from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.errors import BadRequest, CallerGone, RequestRejected
 from ekiben.service.explaining.counts import ExplanationCounter
 from ekiben.service.explaining.room import Room
 from ekiben.service.explaining.rounds import Rounds
@@ -73,8 +73,7 @@ class ExplanationQueue:
         Raises BadRequest if they are too many or the model can't be explained, InvalidInput if one is wrong.
         """
         if not self.explains:
-            name, version = self._model.name, self._model.version
-            raise BadRequest(501, f"version {version} of {name} was packed before there were explanations: train again")
+            raise BadRequest(501, str(NothingToExplainBy(self._model.name, self._model.version)))
         self.room.check(len(rows), pairs)
         encoded = self._encoder.encode_rows(rows)
         return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
@@ -144,5 +143,5 @@ class ExplanationQueue:
             while unsettled := [row for row in rows if row.pairs < pairs and not row.finished]:
                 for row in unsettled:
                     await self._rounds.run(row, min(ROUND_PAIRS, pairs - row.pairs), ends)
-        except (DeadlineExceeded, Overloaded):
+        except RequestRejected:  # the time is over, there is no room, the engine failed, or the version ends
             return  # what there is will do

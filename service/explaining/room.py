@@ -1,7 +1,8 @@
 """How many rows explanations may cost together: one to explain is some hundreds for the engine.
 
 So it is these that are counted, and a request that can't be answered is rejected before anything is spent on it: with
-413 if it alone is too large, 504 if it alone takes too long, and 429 if it is others that it would wait for.
+413 if it alone would take more than its SHARE of the room, 504 if it alone takes too long, and 429 if it is others that
+it would wait for.
 """
 
 import math
@@ -9,6 +10,8 @@ from collections.abc import Callable
 
 from ekiben.contract.explanation.explaining import ROUND_PAIRS
 from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded
+
+SHARE = 4  # a request may take one of so many parts of the room: one caller doesn't keep out all others
 
 
 class Room:
@@ -25,7 +28,7 @@ class Room:
 
     def check(self, rows: int, pairs: int) -> None:
         """Raise BadRequest if that many rows are too many for one request; one is not, however many features it has."""
-        most = max(1, self._max_rows // self.price(1, pairs))
+        most = max(1, self._max_rows // SHARE // self.price(1, pairs))
         if rows > most:
             sentence = f"{rows} rows are more than {most}, each of which takes {self.price(1, pairs)} to explain"
             raise BadRequest(413, f"{sentence}: send them in several requests")

@@ -7,12 +7,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import NO_ROWS
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.explanation.explaining import MAX_CELLS, ROUND_PAIRS, Explainer, Explaining
+from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explainer, Explaining
 from ekiben.contract.explanation.walks import Walks
 from ekiben.model.engine import Engine
 from ekiben.model.package import PackedModel
@@ -22,8 +21,10 @@ from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Work
 from ekiben.service.errors import DeadlineExceeded, NotReady, Overloaded
 from ekiben.service.explaining.counts import ExplanationCounter
+from ekiben.service.offload import offload
 
 ROUNDS_AT_ONCE = 1  # a prediction may find one under way: together they would make a batch as long as all of them
+CELLS_ON_LOOP = 2**17  # that are laid out there at once, in a millisecond: ten pairs of up to 80 features, one of 256
 
 
 class Rounds:
@@ -35,21 +36,21 @@ class Rounds:
         self._model, self._engine, self._turns, self._cost = model, engine, turns, cost
         self._counter = counter
         self.pair_rows = Walks(model.schema).rows_per_pair
-        pairs = MAX_CELLS // (self.pair_rows * len(model.schema.features))
-        self._pairs_at_once = max(1, min(ROUND_PAIRS, pairs))
+        pair_cells = self.pair_rows * len(model.schema.features)
+        self._pairs_at_once = max(1, min(ROUND_PAIRS, CELLS_ON_LOOP // pair_cells))
+        self._wide = pair_cells > CELLS_ON_LOOP  # one of 2,000 features takes 36 ms
         self._turn = asyncio.Semaphore(ROUNDS_AT_ONCE)  # in the order they came
+        self._opening = asyncio.Lock()
+        self._explainer: Explainer | None = None
         self._queue: BackgroundQueue | None = None  # most services explain nothing
         self._closed = False
 
-    @cached_property
-    def _explainer(self) -> Explainer:
-        background = self._model.background
-        assert background is not None, "nobody asks a model without one"
-        return Explainer(self._model.schema, background)
-
     async def start(self, row: Encoded, ends: float) -> Explaining:
-        """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first."""
-        explaining = self._explainer.start(row)
+        """Return a row's explanation after its first round; raise DeadlineExceeded if the time is over first.
+
+        Raises InvalidModel if the background in the package was damaged since.
+        """
+        explaining = (await self._open_explainer()).start(row)
         await self.run(explaining, ROUND_PAIRS, ends)
         return explaining
 
@@ -58,7 +59,7 @@ class Rounds:
         async with wait_for(self._turn, ends):
             end = explaining.pairs + pairs
             while explaining.pairs < end:
-                variants = explaining.next_rows(min(self._pairs_at_once, end - explaining.pairs))
+                variants = await self._lay_out(explaining, min(self._pairs_at_once, end - explaining.pairs))
                 explaining.take(await self._answer(variants, ends))
 
     def predict(self, rows: int) -> float:
@@ -71,6 +72,17 @@ class Rounds:
         self._closed = True
         if self._queue is not None:
             self._queue.close()
+
+    async def _open_explainer(self) -> Explainer:
+        """Read the background for the first row, off the event loop; most services explain nothing."""
+        async with self._opening:
+            if self._explainer is None:
+                self._explainer = await offload(self._model.open_explainer)
+        return self._explainer
+
+    async def _lay_out(self, explaining: Explaining, pairs: int) -> Encoded:
+        """Return the rows of so many more pairs, laid out in the thread if one alone would hold up the loop."""
+        return await offload(explaining.next_rows, pairs) if self._wide else explaining.next_rows(pairs)
 
     async def _answer(self, rows: Encoded, ends: float) -> Answers:
         """Return the answers to rows of the second class."""

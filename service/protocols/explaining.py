@@ -1,5 +1,7 @@
 """What the OpenAPI document says of explanations, in every protocol that writes rows."""
 
+from ekiben.contract.explanation.explaining import MAX_PAIRS, ROUND_PAIRS, SETTLED
+from ekiben.service.explaining.wishes import MAX_DIGITS
 from ekiben.service.protocols.openapi import PREDICTION, STRING, list_of, record
 from ekiben.service.protocols.openapi.errors import ANSWERING
 from ekiben.service.protocols.protocol import JsonSchema
@@ -23,14 +25,14 @@ TOP: JsonSchema = {
     "name": "top",
     "in": "query",
     "description": "Names only so many features, those that count most.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**MAX_DIGITS - 1},
 }
 PAIRS: JsonSchema = {
     "name": "pairs",
     "in": "query",
-    "description": "The most pairs for a row: with more than 10 they go on until the largest standard error is 5% of "
-    "the largest value, or the deadline.",
-    "schema": {"type": "integer", "minimum": 10, "maximum": 100, "default": 10},
+    "description": f"The most pairs for a row: with more than {ROUND_PAIRS} they go on until the largest standard "
+    f"error is {SETTLED:.0%} of the largest value, or the deadline.",
+    "schema": {"type": "integer", "minimum": ROUND_PAIRS, "maximum": MAX_PAIRS, "default": ROUND_PAIRS},
 }
 TIMEOUT: JsonSchema = {"$ref": "#/components/parameters/Timeout"}
 ERRORS = ANSWERING

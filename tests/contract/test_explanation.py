@@ -230,6 +230,14 @@ def test_an_answer_that_nothing_changes_is_settled_at_once() -> None:
     assert not explained.explanation.attributions.any()
 
 
+def test_the_rows_own_answer_does_not_keep_those_of_its_round() -> None:
+    run = make_network(EVERY_KIND)
+    explaining = make_explainer(EVERY_KIND, run).start(make_rows(EVERY_KIND, 1))
+    explaining.take(run(explaining.next_rows(1)))
+    assert explaining.answer is not None
+    assert explaining.answer.base is None
+
+
 def test_too_few_pairs_are_no_explanation() -> None:
     run = make_network(PRICES)
     explaining = make_explainer(PRICES, run).start(make_rows(PRICES, 1))

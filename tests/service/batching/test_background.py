@@ -284,6 +284,25 @@ def test_several_take_turns() -> None:
     assert order == 3 * [engine, other]
 
 
+def test_those_who_are_gone_or_too_late_keep_no_room() -> None:
+    async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
+        second.pause()
+        leaving, late, staying = (work(encode(1, 2, 3, 4), timeout_s) for timeout_s in (10, 0.01, 10))
+        assert second.add(leaving)
+        assert second.add(late)
+        leaving.future.cancel()
+        await wait_for(late.future.done)
+        assert isinstance(late.future.exception(), DeadlineExceeded)
+        assert second.add(staying)
+        assert not second.add(work(encode(*range(7))))
+        assert (second.waiting_rows, second.dropped_rows) == (4, 7)
+        second.resume()
+        assert len(await staying.future) == 4
+        assert second.waiting_rows == 0
+
+    serve_idly(Doubling(), scenario, max_rows=10)
+
+
 def test_whom_somebody_waits_for_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(_: Dataplane, second: BackgroundQueue) -> None:
         await learn(second)

@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.errors import InvalidModel
+from ekiben.contract.explanation.background import BACKGROUND_FILE
 from ekiben.contract.explanation.explaining import MAX_PAIRS, ROUND_PAIRS, Explainer
+from ekiben.contract.explanation.walks import Walks
+from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.error_status import to_error_response
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, EngineFailed, NotReady, Overloaded
+from ekiben.service.explaining import rounds
 from ekiben.service.explaining.queue import Explained
-from ekiben.service.explaining.room import Room
+from ekiben.service.explaining.room import SHARE, Room
 from tests.contract.explained_models import number_schema
 from tests.every_kind import SCHEMA
 from tests.service.explaining.explained_service import TIMEOUT_S, Engine, serve
@@ -23,6 +29,7 @@ from tests.waiting import wait_for
 
 ROW: dict[str, Any] = dict(SCHEMA.example)
 PAIR_ROWS = 2 * len(SCHEMA.features) - 1
+PAIR_CELLS = PAIR_ROWS * len(SCHEMA.features)
 FIRST_ROUND = ROUND_PAIRS * PAIR_ROWS + 1
 
 
@@ -50,6 +57,30 @@ def test_they_are_those_that_the_same_pairs_give_offline_and_sum_to_the_predicti
             np.testing.assert_array_equal(explanation.standard_errors, offline.explanation.standard_errors)
             total = explanation.base_value + explanation.attributions.sum()
             assert (explanation.pairs, total) == (ROUND_PAIRS, pytest.approx(explanation.output_value, abs=1e-9))
+
+    serve(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("cells", "parts", "on_loop"), [(PAIR_CELLS - 1, 10, False), (3 * PAIR_CELLS, 4, True)])
+def test_wide_rows_are_laid_out_in_parts_or_off_the_event_loop(
+    cells: int, parts: int, on_loop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "CELLS_ON_LOOP", cells)
+    threads: list[threading.Thread] = []
+    lay_out = Walks.lay_out
+
+    def watch(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return lay_out(*given)
+
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Walks, "lay_out", watch)
+            (explanation,) = (await explain(dataplane, [ROW])).explanations
+        assert [thread is threading.main_thread() for thread in threads] == [on_loop] * parts
+        offline = dataplane.model.open_explainer().start(Encoder(SCHEMA).encode_rows([ROW]))
+        offline.take(engine.network(offline.next_rows()))
+        np.testing.assert_allclose(explanation.attributions, offline.explanation.attributions, atol=1e-6)
 
     serve(tmp_path, scenario)
 
@@ -135,7 +166,7 @@ def test_too_many_rows_are_rejected_before_they_are_encoded(tmp_path: Path) -> N
         assert caught.value.status == 413
         await explain(dataplane, [ROW] * 2)
 
-    serve(tmp_path, scenario, max_explanation_rows=2 * FIRST_ROUND)
+    serve(tmp_path, scenario, max_explanation_rows=2 * SHARE * FIRST_ROUND)
 
 
 def test_a_caller_that_goes_stops_its_explanation(tmp_path: Path) -> None:
@@ -194,6 +225,16 @@ def test_an_engine_that_fails_fails_the_explanation(tmp_path: Path) -> None:
     serve(tmp_path, scenario)
 
 
+def test_what_there_is_will_do_when_the_engine_fails_later(tmp_path: Path) -> None:
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        network = engine.network
+        engine.network = lambda encoded: network(encoded) if engine.rows <= FIRST_ROUND else np.empty((0, 1), "f4")
+        (explanation,) = (await explain(dataplane, [ROW], pairs=MAX_PAIRS)).explanations
+        assert (explanation.pairs, engine.rows > FIRST_ROUND) == (ROUND_PAIRS, True)
+
+    serve(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("features", [1, 2])
 def test_few_features_are_explained_too(features: int, tmp_path: Path) -> None:
     schema = number_schema(features)
@@ -208,11 +249,43 @@ def test_few_features_are_explained_too(features: int, tmp_path: Path) -> None:
 
 def test_a_model_that_was_packed_without_a_background_says_so(tmp_path: Path) -> None:
     async def scenario(dataplane: Dataplane, engine: Engine) -> None:
-        with pytest.raises(BadRequest, match=r"version 3 of \w+ was packed before .* train again") as caught:
+        with pytest.raises(BadRequest, match=r"version 3 of \w+ was packed without .* train it again") as caught:
             await explain(dataplane, [ROW])
         assert caught.value.status == 501
 
     serve(tmp_path, scenario, background=False)
+
+
+def test_a_background_that_was_damaged_since_is_named(tmp_path: Path) -> None:
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        path = tmp_path / BACKGROUND_FILE
+        content = path.read_bytes()
+        path.write_bytes(content[:100])
+        with pytest.raises(InvalidModel, match="is missing or damaged: pack it again") as caught:
+            await explain(dataplane, [ROW])
+        response = to_error_response(caught.value)
+        assert (response.status, response.message) == (503, str(caught.value))
+        path.write_bytes(content)
+        await explain(dataplane, [ROW])
+
+    serve(tmp_path, scenario)
+
+
+def test_the_background_is_read_once_and_off_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    open_explainer = PackedModel.open_explainer
+
+    def watch(model: PackedModel) -> Explainer:
+        threads.append(threading.current_thread())
+        return open_explainer(model)
+
+    async def scenario(dataplane: Dataplane, engine: Engine) -> None:
+        monkeypatch.setattr(PackedModel, "open_explainer", watch)
+        await asyncio.gather(*[explain(dataplane, [ROW] * 2) for _ in range(3)])
+        (thread,) = threads
+        assert thread is not threading.main_thread()
+
+    serve(tmp_path, scenario)
 
 
 @pytest.mark.parametrize(
