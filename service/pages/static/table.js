@@ -102,6 +102,9 @@ export class Table {
       if (first?.row === undefined || first.row === null || !chunk[first.row]) throw error;
       throw new BadTable(`Line ${chunk[first.row].line}: ${first.field}: ${first.message}.`);
     }
+    if (answered.predictions.length !== chunk.length) {
+      throw new BadTable(`The service answered ${answered.predictions.length} of the ${chunk.length} rows from line ${chunk[0].line} on: use ekiben predict.`);
+    }
     scored.columns ??= Object.keys(flatten(answered.predictions[0]));
     answered.predictions.forEach((prediction, index) => {
       const answers = Object.values(flatten(prediction)).map(String), { cells } = chunk[index];

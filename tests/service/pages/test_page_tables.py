@@ -48,6 +48,20 @@ def test_a_table_comes_back_with_its_answers(page: Page, house: Server, tmp_path
     assert float(rows[149]["value"]) == pytest.approx(asked.json()["predictions"][0]["value"])
 
 
+def test_the_only_cell_of_a_row_may_be_empty(page: Page, house: Server) -> None:
+    page.goto(house.url)
+    read = page.evaluate(
+        """async () => {
+        const { readRecords, writeRecord } = await import("./page/csv.js");
+        const written = ["x", "", "a", " "].map((cell) => writeRecord([cell])).join("");
+        const cells = [], table = new Blob([written, "\\n  \\nb"]);
+        for await (const record of readRecords(table.stream(), () => ",")) cells.push(record.cells);
+        return [written, cells];
+    }"""
+    )
+    assert read == ['x\n""\na\n" "\n', [["x"], [""], ["a"], [" "], ["b"]]]
+
+
 def test_a_bad_table_gets_one_sentence(page: Page, house: Server) -> None:
     open_row(page, house.url, token=TOKEN)
     for content, sentence in BAD.items():
