@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser import drop_table, open_row, see
 from tests.conftest import Server
@@ -60,6 +60,23 @@ def test_the_only_cell_of_a_row_may_be_empty(page: Page, house: Server) -> None:
     }"""
     )
     assert read == ['x\n""\na\n" "\n', [["x"], [""], ["a"], [" "], ["b"]]]
+
+
+def test_a_busy_service_is_asked_again(page: Page, house: Server) -> None:
+    open_row(page, house.url, token=TOKEN)
+    refused = [(429, {"retry-after": "0.01"}), (504, {"retry-after": "0.01"})]
+
+    def answer(route: Route) -> None:
+        if not refused:
+            route.continue_()
+            return
+        status, headers = refused.pop()
+        route.fulfill(status=status, headers=headers, json={"error": "busy"})
+
+    page.route("**/playground/*", answer)
+    drop_table(page, "houses.csv", write_table(70))
+    see(page, "#table [role=status]", "70 rows of houses.csv were answered")
+    assert not refused
 
 
 def test_a_bad_table_gets_one_sentence(page: Page, house: Server) -> None:
