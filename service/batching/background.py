@@ -27,7 +27,7 @@ from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Part, Work
 from ekiben.service.connections.rejections import RETRY_AFTER_S
-from ekiben.service.errors import EngineFailed, Overloaded
+from ekiben.service.errors import EngineFailed, NotReady, Overloaded
 
 logger = logging.getLogger("bentoml.service")
 
@@ -87,13 +87,21 @@ class BackgroundQueue:
     async def answer(self, encoded: Encoded, deadline: float) -> Answers:
         """Return the answers to rows somebody waits for, (rows, outputs), by then; `deadline` is of time.monotonic.
 
-        Raises Overloaded if there is no room, DeadlineExceeded or EngineFailed.
+        Raises Overloaded if there is no room, NotReady if the queue is closed, DeadlineExceeded or EngineFailed.
         """
+        if self._closed:
+            raise NotReady
         work = Work(NO_ROWS, deadline, self._loop)
         work.set_encoded(encoded, 0, len(encoded))
         if not self.add(work):
             raise Overloaded(RETRY_AFTER_S)
-        return await work.future
+        try:
+            return await work.future
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if self._closed and not (waiting and waiting.cancelling()):  # `close` has cancelled the work, nobody us
+                raise NotReady from None
+            raise
 
     def pause(self) -> None:
         """Compute nothing until `resume`; rows are taken while there is room."""

@@ -1,7 +1,7 @@
 """uvicorn's HTTP connection, made cheap where a service has thousands of them and answers are small.
 
 - An answer's head is sent with its body: uvicorn writes them one after the other, which uvloop turns into two
-  system calls and two packets.
+  system calls and two packets. A large body stays the object it is: many slow readers may wait for the same.
 - What is left of a request is given up with its answer. uvicorn keeps it until the next one comes, when it is in
   no cache of the CPU any more if there are thousands of connections.
 - A connection's idle timer is set once and looks, when it fires, how long it has been idle. uvicorn cancels and
@@ -16,12 +16,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ekiben.service.offload import LARGE_BYTES
+
 UVICORN_IDLE_S = 5  # what it is told if the command line has no --timeout-keep-alive
 IDLE_S = 620  # Google's load balancers keep connections for 600 s, AWS's and nginx for 60
 
 
 class SingleWriteTransport:
-    """A transport for one answer: sends head and body in a single write."""
+    """A transport for one answer: sends head and body in a single write, unless the body is large."""
 
     __slots__ = ("_begun", "_end", "_head", "_transport")
 
@@ -37,8 +39,12 @@ class SingleWriteTransport:
             self._begun = True
             self._head = data
         elif self._head:
-            self._transport.write(self._head + data)
-            self._head = b""
+            head, self._head = self._head, b""
+            if len(data) <= LARGE_BYTES:
+                self._transport.write(head + data)
+            else:
+                self._transport.write(head)
+                self._transport.write(data)
         else:
             self._transport.write(data)
 

@@ -1,5 +1,6 @@
 """Reads the bodies of requests for predictions: within the budget, unpacked, and large ones off the event loop."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,9 +22,10 @@ CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate"})
 class BodyReader:
     """Reads the bodies of all protocols' requests."""
 
-    def __init__(self, dataplane: Dataplane, settings: Settings) -> None:
+    def __init__(self, dataplane: Dataplane, settings: Settings, max_bytes: float = math.inf) -> None:
+        """`max_bytes`: of a body, where the settings allow for more."""
         self._dataplane = dataplane
-        self._max_bytes = settings.max_body_bytes
+        self._max_bytes = int(min(max_bytes, settings.max_body_bytes))
 
     async def read(self, request: Request, timeout_s: float, decode: Decode[Rest]) -> tuple[Any, Rest]:
         """Return the rows that `decode` finds in a body, of a large one encoded, and the rest it returns.

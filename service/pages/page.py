@@ -3,14 +3,12 @@
 The files say nothing of the model and are open to everybody; what they show they ask with the token, if one is set.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ekiben.model.package import CARD_FILE, PROVENANCE_FILE, PackedModel
 from ekiben.model.provenance import Provenance
 from ekiben.service.errors import BadRequest
-from ekiben.service.http.messages import JSON_TYPE, Header, Request, Response
+from ekiben.service.http.messages import JSON_TYPE, Header, Request, Response, encode_json
 from ekiben.service.monitoring.protocol import HEADERS, HTML
 from ekiben.service.offload import offload
 from ekiben.service.pages.description import describe_model
@@ -46,6 +44,7 @@ Others = Callable[[], Sequence[str]]  # the names of the models besides the firs
 def build_page(model: PackedModel, challenger: str, settings: Settings, first: str, others: Others) -> Protocol:
     """Return what the page registers; `challenger`: the version of one that answers beside the model, or ""."""
     files, packed = read_files(), model.manifest.files
+    made: list[tuple[Sequence[str], bytes]] = []  # the names of all models, and what the page shows with them
 
     async def answer_index(request: Request) -> Response:
         return files[INDEX].answer(request)
@@ -57,9 +56,10 @@ def build_page(model: PackedModel, challenger: str, settings: Settings, first: s
         return file.answer(request)
 
     async def answer_model(request: Request) -> Response:
-        described = await offload(describe_page, model, challenger, settings)
-        described["models"] = [first, *others()]
-        return Response(json.dumps(described, ensure_ascii=False).encode(), (FRESH,))
+        names = [first, *others()]
+        if not made or made[0][0] != names:
+            made[:] = [(names, await offload(describe_page, model, challenger, settings, names))]
+        return Response(made[0][1], (FRESH,))
 
     async def answer_card(request: Request) -> Response:
         return Response(await offload(read_packed, model, CARD_FILE, "a card"), HEADERS, content_type=HTML)
@@ -80,16 +80,18 @@ def build_page(model: PackedModel, challenger: str, settings: Settings, first: s
     )
 
 
-def describe_page(model: PackedModel, challenger: str, settings: Settings) -> dict[str, Any]:
-    """Return what the page shows of a model, and what it may ask."""
-    return describe_model(model) | {
+def describe_page(model: PackedModel, challenger: str, settings: Settings, names: Sequence[str]) -> bytes:
+    """Return what the page shows of a model, and what it may ask, as JSON; `names`: of all models that are served."""
+    described = describe_model(model) | {
         "challenger": challenger,
         "card": CARD_FILE in model.manifest.files,
         "lineage": PROVENANCE_FILE in model.manifest.files,
         "monitoring": settings.monitoring and model.reference is not None,
         "grpc_port": settings.port if settings.grpc_on_main_port else settings.grpc_port,
         "limits": {"rows": playground.MAX_ROWS, "bytes": min(playground.MAX_BYTES, settings.max_body_bytes)},
+        "models": names,
     }
+    return encode_json(described)
 
 
 def read_packed(model: PackedModel, file: str, what: str) -> bytes:

@@ -31,10 +31,11 @@ class StaticFile:
     packed: bytes  # the same by gzip, a third of it
     content_type: bytes
     tag: bytes
+    headers: tuple[Header, ...] = HEADERS
 
     def answer(self, request: Request) -> Response:
         """Return the file, or that the browser's copy is the same."""
-        headers = (*HEADERS, (b"etag", self.tag), (b"vary", b"accept-encoding"))
+        headers = (*self.headers, (b"etag", self.tag), (b"vary", b"accept-encoding"))
         if request.read_header(b"if-none-match") == self.tag:
             return Response(b"", headers, status=304, content_type=self.content_type)
         if b"gzip" in request.read_header(b"accept-encoding"):
@@ -45,10 +46,12 @@ class StaticFile:
 @cache
 def read_files() -> Mapping[str, StaticFile]:
     """Return the files by name."""
-    return {path.name: _read(path) for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
+    return {path.name: read_file(path) for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
 
 
-def _read(path: Path) -> StaticFile:
+def read_file(path: Path, headers: tuple[Header, ...] = HEADERS) -> StaticFile:
+    """Return a file as it is sent, with these headers."""
     content = path.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    return StaticFile(content, gzip.compress(content, mtime=0), TYPES[path.suffix] + b"; charset=utf-8", tag.encode())
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'.encode()
+    content_type = TYPES[path.suffix] + b"; charset=utf-8"
+    return StaticFile(content, gzip.compress(content, mtime=0), content_type, tag, headers)

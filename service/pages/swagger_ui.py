@@ -5,9 +5,12 @@ hosts for something whenever it is opened. The page is the same for every model 
 to everybody: with a token, which stays in the page's memory, it reads the document.
 """
 
+from functools import cache
 from importlib import resources
 
 from ekiben.service.http.messages import Header, Message, Request, Response, Send
+from ekiben.service.offload import offload
+from ekiben.service.pages.static_files import StaticFile, read_file
 from ekiben.service.protocols.openapi import HTML as MARKUP
 from ekiben.service.protocols.openapi import STRING
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -15,7 +18,7 @@ from ekiben.service.protocols.protocol import Operation, Protocol, Route
 PATH, SCRIPT_PATH, STYLE_PATH = "/docs.html", "/docs.js", "/docs.css"  # beside /docs.json
 NAMED_PATH = "/docs/{model}.html"
 HTML, SCRIPT, STYLE = (f"text/{kind}; charset=utf-8".encode() for kind in ("html", "javascript", "css"))
-BUNDLE = {"/docs/swagger-ui-bundle.js": SCRIPT, "/docs/swagger-ui.css": STYLE}  # of BentoML's package
+BUNDLE = "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"  # of BentoML's package
 BENTOML_FILES = "bentoml._internal.server", "static_content"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -38,7 +41,7 @@ def page() -> Protocol:
         _serve(PATH, content, HTML, SHOWN),
         _serve(NAMED_PATH, below, HTML, SHOWN),
         *(_serve(path, _read_own(f"reference{path.removeprefix('/docs')}"), kind) for path, kind in files.items()),
-        *(_serve_bundled(path, kind) for path, kind in BUNDLE.items()),
+        *(_serve_bundled(path) for path in BUNDLE),
     ]
     return Protocol("page", tuple(routes))
 
@@ -50,16 +53,24 @@ def _serve(path: str, content: bytes, kind: bytes, operation: Operation | None =
     return Route("GET", path, answer, probe=True, operation=operation)
 
 
-def _serve_bundled(path: str, kind: bytes) -> Route:
-    """Return the route of a file of Swagger UI, which is read as somebody asks for it: it is 1.4 MB."""
-    package, folder = BENTOML_FILES
+def _serve_bundled(path: str) -> Route:
+    """Return the route of a file of Swagger UI, which is read as somebody first asks for it: it is 1.4 MB.
+
+    All callers get the same bytes, however slowly they take them: it is open to everybody.
+    """
     name = path.rpartition("/")[2]
 
     async def answer(request: Request) -> Response:
-        content = (resources.files(package) / folder / name).read_bytes()
-        return Response(content, (*HEADERS, (b"cache-control", b"max-age=3600")), content_type=kind)
+        return (await offload(_read_bundled, name)).answer(request)
 
     return Route("GET", path, answer, probe=True)
+
+
+@cache
+def _read_bundled(name: str) -> StaticFile:
+    package, folder = BENTOML_FILES
+    with resources.as_file(resources.files(package) / folder / name) as path:
+        return read_file(path, (*HEADERS, (b"cache-control", b"max-age=3600")))
 
 
 def _read_own(name: str) -> bytes:

@@ -6,7 +6,9 @@ it is no way in for production: a request has MAX_ROWS rows at most, they are co
 load they get 429 or 504), and `inference_requests_total{protocol="playground"}` shows that somebody does it.
 """
 
+import asyncio
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,9 @@ from ekiben.contract.errors import FieldError
 from ekiben.contract.schema import Target
 from ekiben.contract.validation import validate_rows
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.errors import BadRequest, NotReady, RequestRejected
+from ekiben.service.errors import BadRequest, CallerGone, NotReady, RequestRejected
+from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
-from ekiben.service.offload import LARGE_BYTES, offload
 from ekiben.service.playground.opinion import Opinion
 from ekiben.service.protocols.explaining import TIMEOUT
 from ekiben.service.protocols.invocations.csv_form import CsvReader
@@ -48,7 +50,7 @@ MAX_ROWS, MAX_BYTES = 64, 2**20
 
 def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
-    most_bytes = min(MAX_BYTES, settings.max_body_bytes)
+    bodies = BodyReader(dataplane, settings, MAX_BYTES)
     encoder, csv = Encoder(dataplane.model.schema), CsvReader(dataplane.model.schema, MAX_ROWS, check_count)
 
     def encode(body: bytes, is_csv: bool) -> tuple[Encoded, list[FieldError]]:
@@ -64,29 +66,19 @@ def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Se
             raise NotReady
         is_csv = is_csv_request(request)
         timeout_s = read_timeout_s(request, settings)
-        body = await read_body(request, timeout_s)
-        encoded, unseen = encode(body, is_csv) if len(body) <= LARGE_BYTES else await offload(encode, body, is_csv)
+        encoded, unseen = await bodies.read(request, timeout_s, lambda body: encode(body, is_csv))
         deadline = time.monotonic() + request.left_s(timeout_s)
-        answers = await dataplane.idle_queue.answer(encoded, deadline)
-        described = describe(dataplane.model.schema.target, answers)
-        other = None if opinion is None else await ask(opinion, encoded, deadline)
-        model = dataplane.model
-        return orjson.dumps(
-            {
-                "predictions": described,
-                "model": model.name,
-                "version": model.version,
-                "warnings": [str(warning) for warning in unseen],
-                "challenger": other,
-            }
-        )
+        answered = await stop_if_gone(request, compute(encoded, deadline))
+        return orjson.dumps(answered | {"warnings": [str(warning) for warning in unseen]})
 
-    async def read_body(request: Request, timeout_s: float) -> bytes:
-        try:
-            return await request.read_body(most_bytes, timeout_s, dataplane.budget)
-        finally:
-            dataplane.budget.give(request.taken)
-            request.taken = 0
+    async def compute(encoded: Encoded, deadline: float) -> dict[str, Any]:
+        model, answers = dataplane.model, await dataplane.idle_queue.answer(encoded, deadline)
+        return {
+            "predictions": describe(model.schema.target, answers),
+            "model": model.name,
+            "version": model.version,
+            "challenger": None if opinion is None else await ask(opinion, encoded, deadline),
+        }
 
     return Protocol(
         PROTOCOL,
@@ -111,6 +103,20 @@ def check_count(rows: int) -> None:
     """Raise BadRequest if that many rows are too many to try."""
     if rows > MAX_ROWS:
         raise BadRequest(413, f"more than {MAX_ROWS} rows: the playground is for trying, send them to /predict")
+
+
+async def stop_if_gone(request: Request, computing: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Return what is computed; stop that and raise CallerGone if the caller disconnects before."""
+    running, watching = asyncio.ensure_future(computing), asyncio.ensure_future(request.wait_gone())
+    watching.add_done_callback(lambda done: None if done.cancelled() else running.cancel())
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if watching.done():
+            raise CallerGone from None
+        raise
+    finally:
+        watching.cancel()
 
 
 async def ask(opinion: Opinion, encoded: Encoded, deadline: float) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 let token = "";
 let whenUnauthorized = () => {};
 
-/** An answer that is no success: its sentence, its status, and which fields are wrong. */
+const BUSY = new Set([429, 504]), TRIES = 5, MOST_PAUSE_S = 10;
+
+/** An answer that is no success: its sentence, its status, which fields are wrong, and in how many seconds to ask again. */
 export class Rejected extends Error {
-  constructor(status, sentence, problems = []) {
+  constructor(status, sentence, problems = [], retryAfter = 1) {
     super(sentence);
     this.status = status;
     this.problems = problems;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -39,12 +42,24 @@ export async function ask(path, { body, type = "application/json", signal } = {}
   throw await explain(response);
 }
 
+/** Ask as `ask` does, and a few times again, after a pause, where the service is busy: what is tried waits for all others. */
+export async function askPatiently(path, options) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await ask(path, options);
+    } catch (error) {
+      if (!BUSY.has(error.status) || tried === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(error.retryAfter, MOST_PAUSE_S)));
+    }
+  }
+}
+
 /** Ask for JSON. */
 export const askJson = async (path, options) => (await ask(path, options)).json();
 
 async function explain(response) {
   const told = await response.json().catch(() => ({}));
-  const error = new Rejected(response.status, told.error || `The service answered ${response.status}.`, told.problems);
+  const error = new Rejected(response.status, told.error || `The service answered ${response.status}.`, told.problems, Number(response.headers.get("retry-after")) || 1);
   if (response.status === 401) whenUnauthorized(error);
   return error;
 }

@@ -39,7 +39,7 @@ class Reader {
       const found = this.readRecord(all, start, end);
       if (!found) break;
       const { cells, next, lines } = found;
-      if (cells.length > 1 || cells[0].trim() !== "") yield { cells, line: this.line };
+      if (cells.length > 1 || all.slice(start, next).trim() !== "") yield { cells, line: this.line };
       start = next;
       this.line += lines;
     }
@@ -102,7 +102,8 @@ function findStop(text, place, separator) {
   return place;
 }
 
-/** Return cells as one line. */
+/** Return cells as one line; a lone empty cell has quotes, else the line would be blank and no record. */
 export function writeRecord(cells) {
+  if (cells.length === 1 && cells[0].trim() === "") return `"${cells[0]}"\n`;
   return `${cells.map((cell) => (/[",\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",")}\n`;
 }

@@ -1,6 +1,6 @@
 // A table: a CSV file dropped here is answered a few rows at a time, shown, and given back with the answers.
 
-import { ask, Rejected } from "./api.js";
+import { askPatiently, Rejected } from "./api.js";
 import { BadTable, readRecords, writeRecord } from "./csv.js";
 import { element, isolate, sentence } from "./dom.js";
 
@@ -38,6 +38,7 @@ export class Table {
       }
       this.said.textContent = `Reading ${file.name} …`;
       const scored = await this.score(file, abort.signal);
+      abort.signal.throwIfAborted();  // another file was dropped as the last rows were answered
       this.said.textContent = `${scored.count.toLocaleString("en")} rows of ${file.name} were answered.${scored.note}`;
       this.show(file.name, scored);
     } catch (error) {
@@ -54,6 +55,7 @@ export class Table {
     let places = null, chunk = [];
     const flush = async () => {
       if (chunk.length) await this.answer(scored, names, places, chunk, signal);
+      signal.throwIfAborted();
       chunk = [];
       this.said.textContent = `${scored.count.toLocaleString("en")} rows answered …`;
     };
@@ -96,11 +98,14 @@ export class Table {
     const body = writeRecord(names) + chunk.map(({ cells }) => writeRecord(places.map((place) => cells[place]))).join("");
     let answered;
     try {
-      answered = await (await ask(`playground/${encodeURIComponent(this.model.model)}`, { body, type: "text/csv", signal })).json();
+      answered = await (await askPatiently(`playground/${encodeURIComponent(this.model.model)}`, { body, type: "text/csv", signal })).json();
     } catch (error) {
       const [first] = error.problems ?? [];
       if (first?.row === undefined || first.row === null || !chunk[first.row]) throw error;
       throw new BadTable(`Line ${chunk[first.row].line}: ${first.field}: ${first.message}.`);
+    }
+    if (answered.predictions.length !== chunk.length) {
+      throw new BadTable(`The service answered ${answered.predictions.length} of the ${chunk.length} rows from line ${chunk[0].line} on: use ekiben predict.`);
     }
     scored.columns ??= Object.keys(flatten(answered.predictions[0]));
     answered.predictions.forEach((prediction, index) => {

@@ -22,13 +22,14 @@ export async function explain(place, model, row, signal) {
 
 const say = (place, text) => place.replaceChildren(element("p", { class: "soft" }, sentence(text)));
 
-function draw({ base_value: base, output_value: output, unit, attributions, rest }, row, model) {
+function draw({ base_value: base, output_value: output, unit, class: explained, attributions, rest }, row, model) {
   const most = Math.max(...attributions.map(({ value, standard_error: error }) => Math.abs(value) + error), Math.abs(rest), 1e-12);
   const rows = attributions.map((one) => line(one.feature, spell(row[one.feature]), one.value, one.standard_error, most));
   const others = model.features.length - attributions.length;
   if (others > 0) rows.push(line(`${others} others`, "", rest, 0, most));
   const end = unit && unit !== "log-odds" ? ` ${unit}` : "";
-  return [element("p", { class: "soft" }, `From ${show(base)} for the usual row to ${show(output)}${unit === "log-odds" ? ", in log-odds" : end}; bars to the right raise it.`),
+  const about = explained === undefined ? [] : [" of ", isolate(explained)];
+  return [element("p", { class: "soft" }, `From ${show(base)} for the usual row to ${show(output)}${unit === "log-odds" ? ", in log-odds" : end}`, ...about, "; bars to the right raise it."),
     element("table", { class: "barred why" },
       element("thead", { class: "hidden" }, element("tr", {}, ...["feature", "bar", `effect in ${unit || "units"}`].map((name) => element("th", { scope: "col" }, name)))),
       element("tbody", {}, ...rows))];

@@ -16,7 +16,7 @@ from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.work import Work
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.errors import DeadlineExceeded, EngineFailed
+from ekiben.service.errors import DeadlineExceeded, EngineFailed, NotReady
 from tests.doubling import POISON, SCHEMA, Doubling, ask, rows, start
 from tests.waiting import wait_for
 
@@ -399,3 +399,22 @@ def test_closed_while_it_computes_it_delivers_nothing_and_the_first_class_goes_o
         assert (given, engine.batches, second.waiting_rows) == ([], [1], 0)
 
     serve_idly(engine, scenario)
+
+
+def test_closed_it_tells_those_who_wait_that_the_service_is_stopping() -> None:
+    async def scenario(first: Dataplane, second: BackgroundQueue) -> None:
+        first.queue.waiting_rows += 1  # the second class waits
+        deadline = time.monotonic() + FOREVER_S
+        waiting, leaving = (asyncio.ensure_future(second.answer(encode(1), deadline)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        second.close()
+        with pytest.raises(NotReady):
+            await waiting
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        with pytest.raises(NotReady):
+            await second.answer(encode(1), deadline)
+        first.queue.waiting_rows -= 1
+
+    serve_idly(Doubling(), scenario)

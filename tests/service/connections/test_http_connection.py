@@ -7,6 +7,7 @@ import pytest
 
 from ekiben.service.connections.framing import FramedConnection
 from ekiben.service.connections.http_connection import SingleWriteTransport
+from ekiben.service.offload import LARGE_BYTES
 from tests.uvicorn_server import answer, early, request, run, serve
 
 
@@ -155,6 +156,24 @@ def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
             assert answered.endswith(b"\r\n\r\n/")
 
     run(scenario())
+
+
+def test_a_large_body_is_written_as_the_object_it_is() -> None:
+    written: list[bytes] = []
+
+    class Transport:
+        def write(self, data: bytes) -> None:
+            written.append(data)
+
+    for size, writes in ((LARGE_BYTES, 1), (LARGE_BYTES + 1, 2)):
+        written.clear()
+        body = b"x" * size
+        whole = SingleWriteTransport(Transport(), lambda: None)
+        whole.write(b"head")
+        whole.write(body)
+        assert b"".join(written) == b"head" + body
+        assert len(written) == writes
+    assert written[1] is body
 
 
 def test_a_head_is_not_lost_when_the_connection_closes() -> None:

@@ -21,6 +21,7 @@ def test_the_page_answers_the_example_row_as_predict_does(page: Page, server: Se
     shown = page.locator("#answer").inner_text()
     assert f"{100 * probability:.1f}%" in shown or f"{100 * probability:.0f}%" in shown
     assert page.title() == f"{NAME} 1"
+    see(page, "#why", "in log-odds of true;")  # which class is explained
 
 
 def test_all_files_together_are_small_and_ours(page: Page, server: Server) -> None:

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser import drop_table, open_row, see
 from tests.conftest import Server
@@ -46,6 +46,37 @@ def test_a_table_comes_back_with_its_answers(page: Page, house: Server, tmp_path
     assert len(rows) == 150
     assert rows[149]["note"] == '"149",\nline'
     assert float(rows[149]["value"]) == pytest.approx(asked.json()["predictions"][0]["value"])
+
+
+def test_the_only_cell_of_a_row_may_be_empty(page: Page, house: Server) -> None:
+    page.goto(house.url)
+    read = page.evaluate(
+        """async () => {
+        const { readRecords, writeRecord } = await import("./page/csv.js");
+        const written = ["x", "", "a", " "].map((cell) => writeRecord([cell])).join("");
+        const cells = [], table = new Blob([written, "\\n  \\nb"]);
+        for await (const record of readRecords(table.stream(), () => ",")) cells.push(record.cells);
+        return [written, cells];
+    }"""
+    )
+    assert read == ['x\n""\na\n" "\n', [["x"], [""], ["a"], [" "], ["b"]]]
+
+
+def test_a_busy_service_is_asked_again(page: Page, house: Server) -> None:
+    open_row(page, house.url, token=TOKEN)
+    refused = [(429, {"retry-after": "0.01"}), (504, {"retry-after": "0.01"})]
+
+    def answer(route: Route) -> None:
+        if not refused:
+            route.continue_()
+            return
+        status, headers = refused.pop()
+        route.fulfill(status=status, headers=headers, json={"error": "busy"})
+
+    page.route("**/playground/*", answer)
+    drop_table(page, "houses.csv", write_table(70))
+    see(page, "#table [role=status]", "70 rows of houses.csv were answered")
+    assert not refused
 
 
 def test_a_bad_table_gets_one_sentence(page: Page, house: Server) -> None:

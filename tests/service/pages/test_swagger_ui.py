@@ -1,5 +1,7 @@
 """The page for people asks no other host for anything, and shows a model's names and descriptions as text."""
 
+import asyncio
+import gzip
 import json
 import re
 import shutil
@@ -13,7 +15,8 @@ import pytest
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import Manifest, PackedModel
-from ekiben.service.http.messages import Request
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.pages import swagger_ui
 from ekiben.service.protocols.openapi.document import describe_service
 from ekiben.service.protocols.openapi.markup import escape_markup
 from ekiben.service.protocols.predict import PREDICT
@@ -72,6 +75,27 @@ def test_what_the_page_loads_is_there(server: Server, page: httpx.Response) -> N
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"
     assert "validatorUrl: null" in script.text  # else Swagger UI sends the address to a validator
     assert "//" not in script.text
+
+
+def test_all_who_ask_for_the_bundle_get_the_same_bytes() -> None:
+    (route,) = (route for route in swagger_ui.page().routes if route.path == "/docs/swagger-ui-bundle.js")
+
+    async def ask(coding: bytes) -> Response:
+        scope = {"method": "GET", "path": route.path, "headers": [(b"accept-encoding", coding)]}
+        answer = await route.answer(Request(scope, asyncio.Queue().get))
+        assert isinstance(answer, Response)
+        return answer
+
+    async def ask_twice(coding: bytes) -> tuple[Response, Response]:
+        return await ask(coding), await ask(coding)
+
+    plain, again = asyncio.run(ask_twice(b"identity"))
+    assert plain.body is again.body
+    packed, again = asyncio.run(ask_twice(b"gzip, br"))
+    assert packed.body is again.body
+    assert gzip.decompress(packed.body) == plain.body
+    assert (b"content-encoding", b"gzip") in packed.headers
+    assert packed.content_type == b"text/javascript; charset=utf-8"
 
 
 @pytest.mark.slow
