@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DESCRIPTION = "A table goes in, a production inference service comes out."
-NAME_WIDTH = 12
+NAME_WIDTH = 14
 EPILOG = """State is in the working folder, or in EKIBEN_HOME; packed models are in ~/bentoml, or in BENTOML_HOME.
 `ekiben COMMAND --help` shows a command's options."""
 

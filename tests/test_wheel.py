@@ -156,7 +156,8 @@ def test_the_commands_of_the_readme_in_an_empty_folder(installed: Installed, whe
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     ((first, *commands),) = [block for block in read_commands(readme) if any("ekiben init" in one for one in block)]
     assert shlex.split(first) == ["pip", "install", wheel.name]
-    init, train, predict, serve = map(shlex.split, commands)
+    explore, init, train, predict, serve = map(shlex.split, commands)
+    assert explore[:2] == ["ekiben", "explore"]  # which tests/training/exploring runs
 
     write_table(installed.folder / "titanic.csv")
     assert "wrote problem.toml: look it through, then `ekiben train`" in installed.run(*init)

@@ -22,7 +22,7 @@ COMMANDS = (
     *("drift", "challenger", "canary", "score-live", "alarms"),
     *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
-    *("parquet", "tables", "completion"),
+    *("explanations", "parquet", "tables", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 

@@ -19,7 +19,7 @@ from ekiben.model.golden import Golden
 from ekiben.model.importance import IMPORTANCE_FILE
 from ekiben.model.package import GOLDEN_FILE, NothingToExplainBy, PackedModel, open_model
 from ekiben.training.predict import predict
-from ekiben.training.registry.packaging import write_manifest
+from ekiben.training.registry.storing import write_manifest
 from ekiben.training.source_config import FileSource
 from tests import packed_tasks
 from tests.packed_tasks import PRICE, STARS, make_table

@@ -97,7 +97,7 @@ def test_another_table_is_not_trained_on(project: Project, harm: Any, sentence: 
     ("arguments", "sentence"),
     [
         (["--from-provenance", "nothing.json"], "nothing.json can't be read (No such file or directory)"),
-        (["--from-provenance", "problem.toml"], "problem.toml is not a provenance statement (Invalid JSON"),
+        (["--from-provenance", "problem.toml"], "problem.toml is not a provenance statement (invalid JSON"),
         (["--from-provenance", "x.json", "--seed", "4"], "give no other option with it"),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_cannot_be_repeated_is_said(
     [
         ("options.log", {"folder": "s3://log"}, "the table was the log s3://log, whose rows are not kept here"),
         ("problem.source", {"url": "postgresql://…@shop/db", "query": "SELECT 1"}, "has no login of postgresql"),
-        ("problem.features", {}, "holds a problem that this version can't read (`features`)"),
+        ("problem.features", {}, "holds a problem that this version can't read (`features`: field required)"),
     ],
 )
 def test_a_source_that_is_not_there_is_said(

@@ -10,7 +10,7 @@ from tests.browser import TIMEOUT_MS, find_chromium, run_chromium
 from tests.conftest import Server, serve
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, no other test of its process can have an event loop
 def browser() -> Iterator[Browser]:
     chromium = find_chromium()
     if chromium is None:

@@ -173,7 +173,7 @@ def test_the_earlier_of_two_deadlines_counts(server: Server, tensors: Tensors) -
 def test_the_server_says_what_it_is(server: Server, model: PackedModel) -> None:
     for path in ("/v2", "/v2/"):
         about = HTTP.get(server.url + path).json()
-        assert (about["name"], len(about["extensions"])) == ("ekiben", 6)
+        assert (about["name"], len(about["extensions"])) == ("ekiben", 7)
     assert HTTP.get(f"{server.url}/v2/models").json() == {"models": [NAME]}
     assert HTTP.get(f"{server.url}/v2/models/stats").json()["model_stats"][0]["name"] == NAME
     assert HTTP.get(f"{server.url}/v2/health/ready").json() == {"ready": True, "live": True}
@@ -389,12 +389,12 @@ def test_raw_tensors_need_the_header_and_one_input(server: Server, model: Packed
         ("GET", f"/v2/models/{NAME}/versions/9/config", 404, "version '9' of"),
         ("GET", "/v2/models/other/stats", 404, "model 'other' is not served here"),
         ("GET", "/v2/nothing", 404, f"nothing answers there: `POST {INFER}` does"),
-        ("POST", f"/v2/models/{NAME}/generate", 404, "nothing answers there"),
+        ("POST", f"/v2/models/{NAME}/generate", 501, "text is not generated here: use /infer"),
         ("GET", INFER, 405, "GET is not allowed here: use POST"),
         ("POST", "/v2/health/live", 405, "POST is not allowed here: use GET"),
         ("POST", "/v2/repository/models/x/load", 404, "there is no model `x` in the BentoML store"),
         ("POST", f"/v2/repository/models/{NAME}/unload", 409, f"version 1 of `{NAME}` answers here: load another"),
-        ("POST", "/v2/systemsharedmemory/region/x/register", 404, "nothing answers there"),
+        ("POST", "/v2/systemsharedmemory/region/x/register", 501, "shared memory is not served here: send the tensors"),
     ],
 )
 def test_what_is_not_here_is_said(server: Server, method: str, path: str, status: int, sentence: str) -> None:
