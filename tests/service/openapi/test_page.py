@@ -1,5 +1,6 @@
 """The API reference as a person uses it, in a browser: the token, and every call that it can try."""
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from tests.service.openapi.conftest import TOKEN
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MS = 60_000
+EVERY_CALL = os.environ.get("EKIBEN_OPENAPI") == "1"
 
 
 @pytest.fixture
@@ -51,7 +53,8 @@ def test_a_model_has_a_page_of_its_own(page: Page, documented: Server) -> None:
 
 
 @pytest.mark.usefixtures("loads_again")
-def test_every_call_that_it_can_try_is_answered_with_200(page: Page, documented: Server) -> None:
+def test_the_calls_that_it_can_try_are_answered_with_200(page: Page, documented: Server) -> None:
+    """Those of each group's first operation, or all: a click at a time they take minutes (test_calls sends each)."""
     asked: list[str] = []
     wrong: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -64,9 +67,11 @@ def test_every_call_that_it_can_try_is_answered_with_200(page: Page, documented:
     operations = page.locator(".opblock")
     operations.first.wait_for()
     expect(page).to_have_title(f"{NAME} 1: API reference")
-    count = operations.count()
-    assert count > 70
-    statuses = {operations.nth(index).get_attribute("id"): execute(operations.nth(index)) for index in range(count)}
+    assert operations.count() > 70
+    groups = page.locator(".opblock-tag-section").all()
+    assert len(groups) > 10
+    listed = [one for group in groups for one in group.locator(".opblock").all()[: None if EVERY_CALL else 1]]
+    statuses = {operation.get_attribute("id"): execute(operation) for operation in listed}
     assert {name: status for name, status in statuses.items() if status != "200"} == {}
     assert wrong == []
     assert {url for url in asked if not url.startswith((documented.url, "data:", "blob:"))} == set()
