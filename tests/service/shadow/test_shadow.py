@@ -141,10 +141,10 @@ def test_labels_find_their_pairs_before_and_after_these_are_there() -> None:
 
 def test_rows_the_challenger_fails_on_are_counted_and_answers_go_on(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(scene: Scene) -> None:
-        scene.engine._engine.short = True  # type: ignore[attr-defined]
+        scene.engine.engine.short = True  # type: ignore[attr-defined]
         await scene.ask(0.1, 0.2)
         await scene.score()
-        scene.engine._engine.short = False  # type: ignore[attr-defined]
+        scene.engine.engine.short = False  # type: ignore[attr-defined]
         await scene.ask(0.1, 0.2, 0.3)
         await scene.score()
         part = scene.shadow.describe()
@@ -205,7 +205,7 @@ def test_a_challenger_of_another_target_is_one_sentence() -> None:
 
 def test_whatever_goes_wrong_is_not_the_callers(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(scene: Scene) -> None:
-        scene.shadow._transcoder = None  # type: ignore[assignment]
+        scene.shadow.transcoder = None  # type: ignore[assignment]
         await scene.ask(0.1)
         await wait_for(lambda: bool(caplog.messages))
         await scene.ask(0.2)
