@@ -113,7 +113,7 @@ def test_what_cannot_be_repeated_is_said(
     [
         ("options.log", {"folder": "s3://log"}, "the table was the log s3://log, whose rows are not kept here"),
         ("problem.source", {"url": "postgresql://…@shop/db", "query": "SELECT 1"}, "has no login of postgresql"),
-        ("problem.features", {}, "holds a problem that this version can't read (`features`: dictionary should have at least 1 item"),
+        ("problem.features", {}, "holds a problem that this version can't read (`features`: dictionary should"),
     ],
 )
 def test_a_source_that_is_not_there_is_said(

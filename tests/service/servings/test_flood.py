@@ -14,7 +14,8 @@ from tests.packed_tasks import PRICE, ROW, STARS, store
 pytestmark = pytest.mark.slow
 
 UNITS = 60_000  # of the network that is flooded: a row takes it about a millisecond
-FLOODERS, ROWS = 24, 200  # of each of their requests: together they take longer than MAX_WAIT_S, one does not
+FLOODERS, ROWS = 24, 200  # of each of their requests
+LIMITS = {"MAX_WAITING_ROWS": "1000", "MAX_REQUEST_ROWS": "200"}  # fewer than they all send, however fast it is
 FLOODED_S = 60  # until it is: a busy machine sends slowly
 CALLS = 100  # for the other model
 IN_TIME = {"x-request-timeout-ms": "30000"}
@@ -25,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     store(home, [STARS])
     store(home, [PRICE], UNITS)
-    environment = {"BENTOML_HOME": str(home / "bentoml"), "MODEL_NAME": "price,stars", "MAX_WAIT_S": "1"}
+    environment = {"BENTOML_HOME": str(home / "bentoml"), "MODEL_NAME": "price,stars", **LIMITS}
     with serve(tmp_path_factory.mktemp("server"), **environment) as running:
         yield running
 
