@@ -23,7 +23,7 @@ from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.warm_up import measure_cost
-from ekiben.service.batching.work import Work
+from ekiben.service.callers import wait_unless_gone
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
 from ekiben.service.explaining.queue import MAX_WAITING_ROWS, ExplanationQueue
@@ -101,7 +101,7 @@ class Dataplane:
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
-                answers = await self._wait_for(work, gone)
+                answers = await wait_unless_gone(work.future, gone)  # if the caller goes, the queue drops its rows
         except asyncio.CancelledError:  # over gRPC a caller that goes is told of so
             metrics.count_rejected(protocol, CallerGone.reason)
             raise
@@ -178,16 +178,3 @@ class Dataplane:
         self.idle_queue.close()
         if self.monitor is not None:
             self.monitor.close()
-
-    async def _wait_for(self, work: Work, gone: Callable[[], Awaitable[None]]) -> Answers:
-        """Wait for the answers, or for the caller to go: then the queue drops its rows."""
-        watching = asyncio.ensure_future(gone())
-        watching.add_done_callback(lambda done: None if done.cancelled() else work.future.cancel())
-        try:
-            return await work.future
-        except asyncio.CancelledError:
-            if watching.done():
-                raise CallerGone from None
-            raise
-        finally:
-            watching.cancel()

@@ -30,6 +30,7 @@ from ekiben.model.package import NothingToExplainBy, PackedModel
 from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
+from ekiben.service.callers import wait_unless_gone
 from ekiben.service.errors import BadRequest, CallerGone, RequestRejected
 from ekiben.service.explaining.counts import ExplanationCounter
 from ekiben.service.explaining.room import Room
@@ -93,23 +94,15 @@ class ExplanationQueue:
         """
         started = time.monotonic()
         running = asyncio.ensure_future(self._explain(rows.encoded, pairs, started, timeout_s))
-        watching = None if gone is None else asyncio.ensure_future(gone())
-        if watching is not None:
-            watching.add_done_callback(lambda done: None if done.cancelled() else running.cancel())
         try:
-            explained = await running
-        except asyncio.CancelledError:
+            explained = await (running if gone is None else wait_unless_gone(running, gone))
+        except asyncio.CancelledError:  # over gRPC a caller that goes is told of so
             self.counter.total.failed += 1
-            if watching is None or not watching.done():  # over gRPC a caller that goes is told of so
-                metrics.count_rejected(protocol, CallerGone.reason)
-                raise
-            raise CallerGone from None
+            metrics.count_rejected(protocol, CallerGone.reason)
+            raise
         except Exception:
             self.counter.total.failed += 1
             raise
-        finally:
-            if watching is not None:
-                watching.cancel()
         answers = np.concatenate([row.answer for row in explained if row.answer is not None])
         self.counter.record_answer([row.pairs for row in explained], time.monotonic() - started)
         return Explained(answers, [row.explanation for row in explained], rows.unseen)

@@ -8,7 +8,6 @@ load they get 429 or 504), and `inference_requests_total{protocol="playground"}`
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
 from ekiben.contract.schema import Target
 from ekiben.contract.validation import validate_rows
+from ekiben.service.callers import wait_unless_gone
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.errors import BadRequest, CallerGone, NotReady, RequestRejected
+from ekiben.service.errors import BadRequest, NotReady, RequestRejected
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
 from ekiben.service.playground.opinion import Opinion
@@ -68,7 +68,8 @@ def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Se
         timeout_s = read_timeout_s(request, settings)
         encoded, unseen = await bodies.read(request, timeout_s, lambda body: encode(body, is_csv))
         deadline = time.monotonic() + request.left_s(timeout_s)
-        answered = await stop_if_gone(request, compute(encoded, deadline))
+        computing = asyncio.ensure_future(compute(encoded, deadline))
+        answered = await wait_unless_gone(computing, request.wait_gone)
         return orjson.dumps(answered | {"warnings": [str(warning) for warning in unseen]})
 
     async def compute(encoded: Encoded, deadline: float) -> dict[str, Any]:
@@ -103,20 +104,6 @@ def check_count(rows: int) -> None:
     """Raise BadRequest if that many rows are too many to try."""
     if rows > MAX_ROWS:
         raise BadRequest(413, f"more than {MAX_ROWS} rows: the playground is for trying, send them to /predict")
-
-
-async def stop_if_gone(request: Request, computing: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    """Return what is computed; stop that and raise CallerGone if the caller disconnects before."""
-    running, watching = asyncio.ensure_future(computing), asyncio.ensure_future(request.wait_gone())
-    watching.add_done_callback(lambda done: None if done.cancelled() else running.cancel())
-    try:
-        return await running
-    except asyncio.CancelledError:
-        if watching.done():
-            raise CallerGone from None
-        raise
-    finally:
-        watching.cancel()
 
 
 async def ask(opinion: Opinion, encoded: Encoded, deadline: float) -> dict[str, Any]:
