@@ -6,8 +6,7 @@ overload nothing is computed and little is kept.
 
 Who arrives meanwhile waits for a batch: it should take no longer than MAX_BATCH_S besides its fixed cost, which is
 about what the cheapest batch took. Its rows double while it takes less than half of that, and are halved if it took
-more, much as TCP's window is (Jacobson, 1988): no cost must be known before, and what a busy machine made look slow is
-tried again.
+more, much as TCP's window is (Jacobson, 1988): no cost must be known before, and what only looked slow is tried again.
 """
 
 import asyncio
@@ -137,17 +136,13 @@ class BackgroundQueue:
             )
 
     def _has_room(self, rows: int) -> bool:
-        if self.waiting_rows + rows > self._max_rows and self._is_waited_for():
-            self._drop_finished()
+        if self.waiting_rows + rows > self._max_rows and self._is_waited_for():  # some callers may be gone, or too late
+            self._waiting = deque([work for work in self._waiting if not work.future.done()])
+            self.waiting_rows = sum([work.stop - work.next for work in self._waiting])
         room = not self._closed and self.waiting_rows + rows <= self._max_rows
         if not room:
             self.dropped_rows += rows
         return room
-
-    def _drop_finished(self) -> None:
-        """Make room of work whose caller is gone or too late; no batch would compute it."""
-        self._waiting = deque([work for work in self._waiting if not work.future.done()])
-        self.waiting_rows = sum([work.stop - work.next for work in self._waiting])
 
     def _gather(self) -> None:
         """Line up if there are rows enough or somebody waits, or else once they have waited for long enough."""

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ekiben.contract.answers import Answers
-from ekiben.contract.columns import NO_ROWS
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explainer, Explaining
 from ekiben.contract.explanation.walks import Walks
@@ -18,8 +17,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.turns import EngineTurns
-from ekiben.service.batching.work import Work
-from ekiben.service.errors import DeadlineExceeded, NotReady, Overloaded
+from ekiben.service.errors import DeadlineExceeded, NotReady
 from ekiben.service.explaining.counts import ExplanationCounter
 from ekiben.service.offload import offload
 
@@ -86,19 +84,11 @@ class Rounds:
 
     async def _answer(self, rows: Encoded, ends: float) -> Answers:
         """Return the answers to rows of the second class."""
-        work = Work(NO_ROWS, ends, asyncio.get_running_loop())
-        work.set_encoded(rows, 0, len(rows))
         if self._closed:
             raise NotReady
-        if not self._open_queue().add(work):
-            raise Overloaded(retry_after_s=1)
+        answers = await self._open_queue().answer(rows, ends)
         self._counter.total.computed_rows += len(rows)
-        try:
-            return await work.future
-        except asyncio.CancelledError:
-            if self._closed:
-                raise NotReady from None
-            raise
+        return answers
 
     def _open_queue(self) -> BackgroundQueue:
         if self._queue is None:
