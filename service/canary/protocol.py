@@ -10,7 +10,8 @@ from ekiben.service.canary.description import describe, render_page
 from ekiben.service.canary.state import EVERYONE
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request, Response, encode_json
-from ekiben.service.monitoring.protocol import HEADERS, HTML, PATH
+from ekiben.service.http.page_headers import HTML, REPORT
+from ekiben.service.monitoring.protocol import PATH
 from ekiben.service.protocols.openapi import HTML as MARKUP
 from ekiben.service.protocols.openapi import JSON, STRING
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -36,7 +37,7 @@ def build_canary(conductors: Mapping[str, Conductor]) -> Protocol:
         return encode_json(canaries[0] if len(canaries) == 1 else {"canaries": canaries})
 
     async def show_page(request: Request) -> Response:
-        return Response(render_page(list_canaries()).encode(), HEADERS, content_type=HTML)
+        return Response(render_page(list_canaries()).encode(), REPORT, content_type=HTML)
 
     routes = (
         Route("GET", f"{PATH}/canary", answer, operation=STATE),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable
 
-from ekiben.contract.page import POLICY
 from ekiben.contract.reference.alarms.alarm_text import list_findings
 from ekiben.contract.reference.drift import report_drift
 from ekiben.contract.reference.drift_json import to_json
@@ -12,7 +11,8 @@ from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
 from ekiben.contract.reference.snapshot import Snapshot, Span
 from ekiben.model.package import PackedModel
 from ekiben.service.errors import BadRequest
-from ekiben.service.http.messages import Header, Request, Response
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.http.page_headers import HTML, REPORT
 from ekiben.service.monitoring.alarms import DailyAlarms
 from ekiben.service.monitoring.overview import Overview
 from ekiben.service.offload import offload
@@ -25,13 +25,6 @@ NUMBER = {"type": "number"}
 PATH = "/monitoring"  # of the model that answers calls which name none
 NAMED_PATH = f"{PATH}/models/{{model}}"
 SPANS: tuple[Span, ...] = ("minutes", "hours", "days")
-HTML = b"text/html; charset=utf-8"
-HEADERS: tuple[Header, ...] = (
-    (b"content-security-policy", f"{POLICY}; frame-ancestors 'none'".encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-)
 PAGES = tuple(f"/{part}" for part in (*SPANS, "alarms", "drift", "reference", "page"))
 LATEST_DAYS = 2  # today, and all of yesterday
 COUNTS = Operation(
@@ -90,7 +83,7 @@ def build_monitoring(overview: Overview, reference: Reference, alarms: DailyAlar
     async def show(request: Request) -> Response:
         snapshot, judge = overview.snapshot("days", LATEST_DAYS), alarms.prepare()
         page = await offload(lambda: render_page(report_drift(reference, snapshot), judge()).encode())
-        return Response(page, HEADERS, content_type=HTML)
+        return Response(page, REPORT, content_type=HTML)
 
     latest = _answer_snapshot(overview, "days", LATEST_DAYS)
     routes: list[Route] = []

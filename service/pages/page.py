@@ -9,7 +9,7 @@ from ekiben.model.package import CARD_FILE, PROVENANCE_FILE, PackedModel
 from ekiben.model.provenance import Provenance
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import JSON_TYPE, Header, Request, Response, encode_json
-from ekiben.service.monitoring.protocol import HEADERS, HTML
+from ekiben.service.http.page_headers import HTML, REPORT
 from ekiben.service.offload import offload
 from ekiben.service.pages.description import describe_model
 from ekiben.service.pages.static_files import read_files
@@ -62,7 +62,7 @@ def build_page(model: PackedModel, challenger: str, settings: Settings, first: s
         return Response(made[0][1], (FRESH,))
 
     async def answer_card(request: Request) -> Response:
-        return Response(await offload(read_packed, model, CARD_FILE, "a card"), HEADERS, content_type=HTML)
+        return Response(await offload(read_packed, model, CARD_FILE, "a card"), REPORT, content_type=HTML)
 
     async def answer_lineage(request: Request) -> Response:
         return Response(await offload(read_packed, model, PROVENANCE_FILE, "its lineage"), (FRESH,), 200, JSON_TYPE)

@@ -8,19 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from ekiben.service.http.messages import Header, Request, Response
+from ekiben.service.http.page_headers import allow_own_files, restrict_browser
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {".html": b"text/html", ".css": b"text/css", ".js": b"text/javascript", ".svg": b"image/svg+xml"}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS: tuple[Header, ...] = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-cache"),  # kept, but asked for each time: a new release's files go together
-)
+# Kept, but asked for each time: a new release's files go together.
+HEADERS: tuple[Header, ...] = (*restrict_browser(allow_own_files()), (b"cache-control", b"no-cache"))
 
 
 @dataclass(frozen=True)

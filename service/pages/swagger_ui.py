@@ -8,7 +8,8 @@ to everybody: with a token, which stays in the page's memory, it reads the docum
 from functools import cache
 from importlib import resources
 
-from ekiben.service.http.messages import Header, Message, Request, Response, Send
+from ekiben.service.http.messages import Message, Request, Response, Send
+from ekiben.service.http.page_headers import HTML, allow_own_files, restrict_browser
 from ekiben.service.offload import offload
 from ekiben.service.pages.static_files import StaticFile, read_file
 from ekiben.service.protocols.openapi import HTML as MARKUP
@@ -17,18 +18,10 @@ from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
 PATH, SCRIPT_PATH, STYLE_PATH = "/docs.html", "/docs.js", "/docs.css"  # beside /docs.json
 NAMED_PATH = "/docs/{model}.html"
-HTML, SCRIPT, STYLE = (f"text/{kind}; charset=utf-8".encode() for kind in ("html", "javascript", "css"))
+SCRIPT, STYLE = (f"text/{kind}; charset=utf-8".encode() for kind in ("javascript", "css"))
 BUNDLE = "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"  # of BentoML's package
 BENTOML_FILES = "bentoml._internal.server", "static_content"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS: tuple[Header, ...] = (
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
+HEADERS = restrict_browser(allow_own_files(images="'self' data:"))  # Swagger UI's icons are in its style
 SHOWN = Operation("The API reference: a page that shows this document, and tries its calls", response={MARKUP: STRING})
 
 

@@ -5,7 +5,8 @@ from ekiben.contract.comparison.comparison_page import render_page
 from ekiben.contract.comparison.judgement import judge, summarize
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.monitoring.protocol import HEADERS, HTML, NAMED_PATH
+from ekiben.service.http.page_headers import HTML, REPORT
+from ekiben.service.monitoring.protocol import NAMED_PATH
 from ekiben.service.monitoring.protocol import PATH as MONITORING
 from ekiben.service.offload import offload
 from ekiben.service.protocols.openapi import HTML as MARKUP
@@ -32,7 +33,7 @@ def build_challenger(overview: Overview) -> Protocol:
 
     async def show(request: Request) -> Response:
         comparison = overview.compare()
-        return Response(await offload(lambda: render_page(judge(comparison)).encode()), HEADERS, content_type=HTML)
+        return Response(await offload(lambda: render_page(judge(comparison)).encode()), REPORT, content_type=HTML)
 
     routes = [Route("GET", path, answer, operation=COMPARED) for path in PATHS]
     routes += [Route("GET", f"{path}/page", show, operation=SHOWN) for path in PATHS]
