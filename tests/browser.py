@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from ekiben.docs.site.screenshots import BROWSERS
+
 TIMEOUT_MS = 20_000  # of a step, on a busy machine
 
 
 def find_chromium() -> str | None:
     """Return the path of the browser, None if there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 @contextmanager

@@ -1,31 +1,29 @@
 """The API reference as a person uses it, in a browser: the token, and every call that it can try."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser import find_chromium, run_chromium
 from tests.conftest import NAME, Server
 from tests.service.openapi.conftest import TOKEN
 
 pytestmark = pytest.mark.slow
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MS = 60_000
 EVERY_CALL = os.environ.get("EKIBEN_OPENAPI") == "1"
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    if not CHROMIUM:
+    chromium = find_chromium()
+    if chromium is None:
         pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with run_chromium(chromium) as browser:
         opened = browser.new_page()
         opened.set_default_timeout(PATIENCE_MS)
         yield opened
-        browser.close()
 
 
 def sign_in(page: Page, token: str) -> None:

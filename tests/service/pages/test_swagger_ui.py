@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ekiben.service.protocols.openapi.document import describe_service
 from ekiben.service.protocols.openapi.markup import escape_markup
 from ekiben.service.protocols.predict import PREDICT
 from ekiben.service.protocols.protocol import Protocol, Route
+from tests.browser import find_chromium
 from tests.conftest import NAME, Server
 from tests.http_client import HTTP
 
@@ -100,8 +100,8 @@ def test_all_who_ask_for_the_bundle_get_the_same_bytes() -> None:
 
 @pytest.mark.slow
 def test_a_browser_shows_every_route_and_asks_nobody_else(server: Server, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
+    chromium = find_chromium()
+    if chromium is None:
         pytest.skip("Chromium is not installed")
     log = tmp_path / "net.json"
     # Not 127.0.0.1: there Swagger UI asks no validator.
