@@ -16,6 +16,7 @@ from ekiben.service.protocols.openapi import HTML as MARKUP
 from ekiben.service.protocols.openapi import STRING
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 
+PROTOCOL = "reference"
 PATH, SCRIPT_PATH, STYLE_PATH = "/docs.html", "/docs.js", "/docs.css"  # beside /docs.json
 NAMED_PATH = "/docs/{model}.html"
 SCRIPT, STYLE = (f"text/{kind}; charset=utf-8".encode() for kind in ("javascript", "css"))
@@ -36,7 +37,7 @@ def page() -> Protocol:
         *(_serve(path, _read_own(f"reference{path.removeprefix('/docs')}"), kind) for path, kind in files.items()),
         *(_serve_bundled(path) for path in BUNDLE),
     ]
-    return Protocol("page", tuple(routes))
+    return Protocol(PROTOCOL, tuple(routes))
 
 
 def _serve(path: str, content: bytes, kind: bytes, operation: Operation | None = None) -> Route:

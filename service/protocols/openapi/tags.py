@@ -14,6 +14,7 @@ class Tag(NamedTuple):
 TAGS = {
     "predict": Tag("Predict", "Rows in, predictions out."),
     "explain": Tag("Explain", "Rows in; out comes what each feature adds to a prediction."),
+    "page": Tag("Page", "What the page at / is made from: the model, its card, where it comes from."),
     "playground": Tag("Playground", "What the page at / asks; what is tried there counts as no traffic."),
     "open_inference": Tag(
         "Open Inference",
@@ -37,7 +38,7 @@ TAGS = {
     "metrics": Tag("Metrics", "What Prometheus reads."),
     "document": Tag("Reference", "This document, and the page that shows it."),
 }
-SAME = {"page": "document", "front_door": "document"}  # protocols that share a tag
+SAME = {"reference": "document", "front_door": "document"}  # protocols that share a tag
 
 
 def find_tag(protocol: str) -> Tag:
