@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ekiben.load_tests.arguments import PORT, port
+from ekiben.load_tests.arguments import PORT, count, port
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -34,3 +34,9 @@ def run_here(run: Callable[[argparse.Namespace], int], options: argparse.Namespa
 def add_port(parser: argparse.ArgumentParser) -> None:
     """Add where the service that is started here listens."""
     parser.add_argument("--port", type=port, default=PORT, help="of the service that is started here (%(default)s)")
+
+
+def add_rounds(parser: argparse.ArgumentParser) -> None:
+    """Add how long and how often a comparison measures."""
+    parser.add_argument("--seconds", type=count, default=4, help="length of one measurement (%(default)s)")
+    parser.add_argument("--rounds", type=count, default=3, help="measurements of each load (%(default)s)")

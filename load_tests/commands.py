@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.load_tests.arguments import count, positive, served_models
-from ekiben.load_tests.command import add, add_port
+from ekiben.load_tests.command import add, add_port, add_rounds
+from ekiben.load_tests.cost import commands as cost
 from ekiben.load_tests.reloads import commands as reloads
 
 if TYPE_CHECKING:
@@ -62,26 +63,7 @@ def add_commands(commands: "Commands") -> None:
         commands, "batching", run_batching, "measure what the queue buys, for a light and for a heavy network"
     )
     batching.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    cost = add(commands, "cost", run_cost, "measure what a request costs in each protocol, without sockets")
-    cost.add_argument("--seconds", type=positive, default=1.0, help="CPU time of one measurement (%(default)s)")
-    instead = cost.add_mutually_exclusive_group()
-    instead.add_argument("--monitoring", action="store_true", help="what counting the rows adds to it, instead")
-    instead.add_argument("--shadow", action="store_true", help="what a challenger in the shadow adds to it, instead")
-    instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
-    explanations = add(
-        commands, "explanations", run_explanations, "measure what explanations cost, and what a flood of them does"
-    )
-    add_port(explanations)
-    add_rounds(explanations)
-    parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
-    parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    add(commands, "tables", run_tables, "measure what a table's digest and keeping it cost")
-
-
-def add_rounds(parser: argparse.ArgumentParser) -> None:
-    """Add how long and how often a comparison measures."""
-    parser.add_argument("--seconds", type=count, default=4, help="length of one measurement (%(default)s)")
-    parser.add_argument("--rounds", type=count, default=3, help="measurements of each load (%(default)s)")
+    cost.add_commands(commands)
 
 
 def add_slo(parser: argparse.ArgumentParser) -> None:
@@ -175,37 +157,3 @@ def run_batching(options: argparse.Namespace) -> int:
     from ekiben.load_tests import batching_gain
 
     return batching_gain.run(options.seconds)
-
-
-def run_cost(options: argparse.Namespace) -> int:
-    """Measure what a request costs in each protocol, or what counting, logging or a challenger adds."""
-    from ekiben.load_tests import monitoring_cost, request_cost, row_log_cost, shadow_cost
-
-    others = ((options.monitoring, monitoring_cost), (options.log, row_log_cost), (options.shadow, shadow_cost))
-    measure = next((module for chosen, module in others if chosen), request_cost)
-    return int(measure.run(options.seconds))
-
-
-def run_explanations(options: argparse.Namespace) -> int:
-    """Measure explanations in this process, and a flood of them in a service that is started here."""
-    from ekiben.load_tests import explanation_cost, explanation_flood
-
-    explanation_cost.run(options.seconds)
-    explanation_flood.run(options.port, options.seconds, options.rounds)
-    return 0
-
-
-def run_parquet(options: argparse.Namespace) -> int:
-    """Measure what reading a Parquet body costs."""
-    from ekiben.load_tests import parquet_cost
-
-    parquet_cost.run(options.seconds)
-    return 0
-
-
-def run_tables(options: argparse.Namespace) -> int:
-    """Measure what a table's digest and keeping it cost."""
-    from ekiben.load_tests import table_cost
-
-    table_cost.run()
-    return 0

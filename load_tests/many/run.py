@@ -13,9 +13,9 @@ from pathlib import Path
 from statistics import median
 
 from ekiben.load_tests.comparison import wrk
+from ekiben.load_tests.cost.request_cost import read_golden
 from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.many.copies import copy_model
-from ekiben.load_tests.request_cost import read_golden
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.http_message import http_request
 from ekiben.load_tests.requests.request_case import RequestCase, write_case

@@ -17,8 +17,8 @@ import numpy as np
 import psutil
 
 from ekiben.contract.encoding import Encoded, Encoder
+from ekiben.load_tests.cost.request_cost import Ask, find_ask, open_routes, read_golden, run_as_service, start_dataplane
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.request_cost import Ask, find_ask, open_routes, read_golden, run_as_service, start_dataplane
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.engine import MAX_BATCH_ROWS, Engine

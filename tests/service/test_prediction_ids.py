@@ -11,7 +11,7 @@ import grpc
 import httpx
 import pytest
 
-from ekiben.load_tests.request_cost import FORMATS
+from ekiben.load_tests.cost.request_cost import FORMATS
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
 from ekiben.service import prediction_ids

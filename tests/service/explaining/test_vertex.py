@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ekiben.load_tests.request_cost import open_routes, post
+from ekiben.load_tests.cost.request_cost import open_routes, post
 from ekiben.load_tests.requests.http_dialects import PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase
 from ekiben.service.dataplane import Dataplane

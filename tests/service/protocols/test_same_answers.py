@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ekiben.load_tests.request_cost import FORMATS
+from ekiben.load_tests.cost.request_cost import FORMATS
 from ekiben.load_tests.requests.http_dialects import PREDICT, RequestFormat
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.service.protocols.protocol import Call

@@ -21,7 +21,7 @@ import pytest
 from ekiben.contract.columns import Transposer
 from ekiben.contract.log_columns import name_features
 from ekiben.contract.schema import Schema
-from ekiben.load_tests.request_cost import FORMATS
+from ekiben.load_tests.cost.request_cost import FORMATS
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
 from ekiben.service.protocols.protocol import Call

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ekiben.contract.errors import InvalidModel
-from ekiben.load_tests.request_cost import FORMATS, read_golden
+from ekiben.load_tests.cost.request_cost import FORMATS, read_golden
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, PREDICT, RequestFormat
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel

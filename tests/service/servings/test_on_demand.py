@@ -13,8 +13,8 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException
 
+from ekiben.load_tests.cost.request_cost import read_golden
 from ekiben.load_tests.many.copies import copy_model, number
-from ekiben.load_tests.request_cost import read_golden
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, PREDICT
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ekiben.load_tests.cost.request_cost import Ask
 from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.request_cost import Ask
 from ekiben.load_tests.requests.request_case import RequestCase
 
 SLICES, TURNS = 16, 17

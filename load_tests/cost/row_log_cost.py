@@ -10,8 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ekiben.load_tests.paired_cost import Way, compare, describe_turns, find_difference
-from ekiben.load_tests.request_cost import LOADS, find_ask, open_routes, read_golden, run_as_service, start_dataplane
+from ekiben.load_tests.cost.paired_cost import Way, compare, describe_turns, find_difference
+from ekiben.load_tests.cost.request_cost import (
+    LOADS,
+    find_ask,
+    open_routes,
+    read_golden,
+    run_as_service,
+    start_dataplane,
+)
 from ekiben.load_tests.requests.http_dialects import OIP_BINARY, PREDICT
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel

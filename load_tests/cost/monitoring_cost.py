@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from ekiben.contract.errors import InvalidModel
-from ekiben.load_tests.paired_cost import Way, compare, describe_turns, find_difference
-from ekiben.load_tests.request_cost import (
+from ekiben.load_tests.cost.paired_cost import Way, compare, describe_turns, find_difference
+from ekiben.load_tests.cost.request_cost import (
     LOADS,
     Ask,
     find_ask,

@@ -13,8 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ekiben.contract.explanation.explaining import MAX_PAIRS
-from ekiben.load_tests.machine import describe_machine
-from ekiben.load_tests.request_cost import (
+from ekiben.load_tests.cost.request_cost import (
     Ask,
     find_ask,
     open_routes,
@@ -22,6 +21,7 @@ from ekiben.load_tests.request_cost import (
     run_as_service,
     start_dataplane,
 )
+from ekiben.load_tests.machine import describe_machine
 from ekiben.load_tests.requests.http_dialects import RequestFormat, encode_rows
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.store import find_model, open_stored

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ekiben.load_tests.explanation_cost import EXPLAIN
+from ekiben.load_tests.cost.explanation_cost import EXPLAIN
 from ekiben.load_tests.generator.cpu_affinity import running_on, split_cores
 from ekiben.load_tests.generator.load import Call, Load
 from ekiben.load_tests.generator.processes import Generator, Offered, start_generator

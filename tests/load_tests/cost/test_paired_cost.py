@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from ekiben.load_tests.paired_cost import Difference, count_outside, find_difference
+from ekiben.load_tests.cost.paired_cost import Difference, count_outside, find_difference
 from ekiben.model.package import PackedModel
 from tests.conftest import run
 
 SHORT = (
     "from ekiben.service.shadow import waiting_rows; waiting_rows.MAX_ROWS = 2048; "  # they are filled for each load
-    "from ekiben.load_tests import paired_cost, {module} as m; paired_cost.TURNS, m.SETTLE_S = 1, 0.0; "
+    "from ekiben.load_tests.cost import paired_cost, {module} as m; paired_cost.TURNS, m.SETTLE_S = 1, 0.0; "
     "raise SystemExit(m.run(0.05))"
 )
 RATIO = r"[+-]\d+\.\d% \([+-]\d+\.\d% to [+-]\d+\.\d%\)"

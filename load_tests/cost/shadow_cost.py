@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
-from ekiben.load_tests.paired_cost import Way, compare, describe_turns, find_difference
-from ekiben.load_tests.request_cost import LOADS, Ask, find_ask, open_routes, read_golden, run_as_service
+from ekiben.load_tests.cost.paired_cost import Way, compare, describe_turns, find_difference
+from ekiben.load_tests.cost.request_cost import LOADS, Ask, find_ask, open_routes, read_golden, run_as_service
 from ekiben.load_tests.requests.http_dialects import OIP_BINARY, PREDICT
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.package import PackedModel
