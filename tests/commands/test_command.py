@@ -1,12 +1,14 @@
 """The command line of `ekiben`: help, version, completion, and one sentence for each mistake."""
 
 import subprocess
+import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from ekiben.commands import extras
 from ekiben.commands.__main__ import main
 from ekiben.commands.extras import MissingExtra, as_missing_extra
 from ekiben.contract.errors import UserError
@@ -14,7 +16,7 @@ from ekiben.contract.version import VERSION
 from ekiben.training.home import find_data, find_home, find_problem_file, make_folder
 from ekiben.training.registry.git import UNKNOWN, git_commit
 from ekiben.training.registry.store import read_uri
-from tests.conftest import run
+from tests.conftest import ROOT, run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
@@ -83,11 +85,23 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str, capsys: 
     assert sentence in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("extra", "package"), [("load", "'ekiben[load]'"), ("", "ekiben")])
-def test_a_command_whose_packages_are_missing_says_what_brings_them(extra: str, package: str) -> None:
+@pytest.mark.parametrize(
+    ("extra", "installing"),
+    [
+        ("notebook", f"{sys.executable} -m pip install --no-deps -r {ROOT}/requirements/notebook.txt"),
+        ("signing", "pip install 'ekiben[signing]'"),
+        ("", "pip install ekiben"),
+    ],
+)
+def test_a_command_whose_packages_are_missing_says_what_brings_them(extra: str, installing: str) -> None:
     with pytest.raises(MissingExtra) as caught:
         as_missing_extra(extra, partial(import_module, "no_such_module"))
-    assert str(caught.value) == (f"this command needs no_such_module, which is not installed: pip install {package}")
+    assert str(caught.value) == f"this command needs no_such_module, which is not installed: {installing}"
+
+
+def test_a_wheel_has_no_locks_and_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "LOCKS", tmp_path)
+    assert extras.advise("notebook") == "pip install 'ekiben[notebook]'"
 
 
 def test_serve_without_a_model(tmp_path: Path) -> None:
