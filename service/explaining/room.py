@@ -30,8 +30,8 @@ class Room:
         """Raise BadRequest if that many rows are too many for one request; one is not, however many features it has."""
         most = max(1, self._max_rows // SHARE // self.price(1, pairs))
         if rows > most:
-            sentence = f"{rows} rows are more than {most}, each of which takes {self.price(1, pairs)} to explain"
-            raise BadRequest(413, f"{sentence}: send them in several requests")
+            price = f"the model answers {self.price(1, pairs)} for each that is explained"
+            raise BadRequest(413, f"{rows} rows are more than {most} ({price}): send them in several requests")
 
     def take(self, rows: int, pairs: int, left_s: float) -> int:
         """Make room for rows to explain, and return how much; `give` of as much must follow.
