@@ -60,11 +60,11 @@ def _describe(name: str, column: pd.Series) -> dict[str, object]:
     }
 
 
-def _describe_values(values: pd.Series, kind: str) -> str:
+def _describe_values(values: pd.Series, kind: str) -> str | list[str]:
     if kind == "number":
         low, middle, high = (f"{values.quantile(share):.5g}" for share in (0, 0.5, 1))
         return f"{low} … {high}, median {middle}"
     if kind == "timestamp":
         return f"{values.min()} … {values.max()}"
     shares = values.value_counts(normalize=True).head(FREQUENT)
-    return ", ".join(f"{shorten(str(value))} {format_share(float(share))}" for value, share in shares.items())
+    return [f"{shorten(str(value))} {format_share(float(share))}" for value, share in shares.items()]

@@ -73,4 +73,10 @@ def _to_cell(value: object) -> str:
         return f'<td style="text-align: right">{"" if pd.isna(value) else f"{value:,.{SIGNIFICANT_DIGITS}g}"}</td>'
     if isinstance(value, int) and not isinstance(value, bool):
         return f'<td style="text-align: right">{value:,}</td>'
-    return f'<td dir="auto" style="text-align: start">{escape(printable(str(value)))}</td>'
+    if isinstance(
+        value, list
+    ):  # each of a direction of its own: one from right to left would take its neighbours along
+        texts = ", ".join(f"<bdi>{escape(printable(str(one)))}</bdi>" for one in value)
+    else:
+        texts = escape(printable(str(value)))
+    return f'<td dir="auto" style="text-align: start">{texts}</td>'

@@ -22,6 +22,7 @@ from ekiben.training.exploring import quiet, showing
 from ekiben.training.exploring.explore import write_script
 from ekiben.training.exploring.looking import look_at
 from ekiben.training.exploring.notebook import NotebookFailed, run_notebook
+from ekiben.training.exploring.showing import to_html
 from ekiben.training.sources import find_source
 from tests.conftest import ROOT, run
 
@@ -223,3 +224,8 @@ def test_the_script_holds_the_table_as_literals(tmp_path: Path) -> None:
     assert names["SOURCE"]["path"] == "a'b\".csv"
     assert names["TARGET"] == MARKUP
     assert os.linesep not in MARKUP
+
+
+def test_values_of_another_direction_leave_their_neighbours_in_place() -> None:
+    shown = to_html(pd.DataFrame({"values": [["<i>tea</i> 60%", f"{PERSIAN} 40%"]]}))
+    assert f"<bdi>&lt;i&gt;tea&lt;/i&gt; 60%</bdi>, <bdi>{PERSIAN} 40%</bdi>" in shown
