@@ -19,7 +19,7 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensors import input_specs
 from ekiben.service.protos import message
-from tests.conftest import NAME, Server
+from tests.conftest import NAME, PATIENCE_S, Server
 from tests.http_client import HTTP
 
 Rows = list[dict[str, Any]]
@@ -43,7 +43,7 @@ def to_array(datatype: str, values: Sequence[Any]) -> np.ndarray:
 
 def post(server: Server, path: str, body: Any, **headers: str) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answered = HTTP.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
+    answered = HTTP.post(server.url + path, content=content, headers=JSON | headers)
     assert answered.status_code == 200, answered.text
     return answered.json()
 
@@ -155,7 +155,7 @@ def call(server: Server, method: str, request: Any, response: str) -> Any:
             f"/{method}", lambda one: one if isinstance(one, bytes) else one.SerializeToString(),
             message(response).FromString,
         )  # fmt: skip
-        return ask(request, timeout=10)
+        return ask(request, timeout=PATIENCE_S)
 
 
 def tfs_rows(server: Server, schema: Schema, rows: Rows) -> Answer:
@@ -183,7 +183,7 @@ def tfs_grpc(server: Server, schema: Schema, rows: Rows) -> Answer:
     for name, (datatype, values) in columns(schema, rows).items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(to_array(datatype, values).ravel()))
     with grpc.insecure_channel(server.grpc) as channel:
-        answered = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=10)
+        answered = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=PATIENCE_S)
     assert tf.make_ndarray(answered.outputs["probability"]).shape == (len(rows),)
     return list(answered.outputs["probability"].float_val), list(answered.outputs["label"].bool_val)
 
@@ -217,7 +217,7 @@ def csv_with_header(server: Server, schema: Schema, rows: Rows) -> Answer:
 def csv_without_header(server: Server, schema: Schema, rows: Rows) -> Answer:
     content = pd.DataFrame(rows)[list(schema.names)].to_csv(index=False, header=False).encode()
     headers = {"content-type": "text/csv", "accept": "text/csv"}
-    answered = HTTP.post(f"{server.url}/invocations", content=content, headers=headers, timeout=30)
+    answered = HTTP.post(f"{server.url}/invocations", content=content, headers=headers)
     cells = [line.split(",") for line in answered.text.splitlines()]
     return [float(one) for one, _ in cells], [label == "True" for _, label in cells]
 

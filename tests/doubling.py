@@ -48,7 +48,7 @@ class Doubling:
         self.order.append(self)
         self.threads.append(threading.current_thread())
         if self.gate:
-            self.gate.wait(timeout=10)
+            self.gate.wait(timeout=60)
         time.sleep(self.seconds + self.row_seconds * len(encoded))
         if (encoded.numbers == POISON).any():
             raise ValueError("poison")
@@ -84,7 +84,7 @@ def serve(
     async def main() -> None:
         dataplane = start(engine, max_waiting_rows, reference)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(dataplane)
         finally:
             dataplane.close()

@@ -42,7 +42,7 @@ def running_postgres(user: str, password: str) -> Iterator[str]:
     try:
         with stopped_at_the_end(*as_postgres, *serve):
             ready = [f"{POSTGRES}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, 30)
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0)
             yield f"127.0.0.1:{port}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -93,7 +93,7 @@ def test_a_table_becomes_a_service(
 
     schema, rows = sample_rows(problem, project / "bentoml")
     with serve(project, MODEL_NAME="") as server:
-        answered = HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30)
+        answered = HTTP.post(f"{server.url}/predict", json={"rows": rows})
         cells = write_cells(problem, schema)
         invoked = HTTP.post(
             f"{server.url}/invocations", content=cells, headers={"content-type": "text/csv"}, timeout=30

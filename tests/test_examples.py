@@ -12,7 +12,7 @@ import pytest
 
 from ekiben.commands.parser import build_parser
 from ekiben.model.package import PackedModel
-from tests.conftest import ROOT, Server, serve
+from tests.conftest import PATIENCE_S, ROOT, Server, serve
 from tests.examples import Command, Example, matches, read_examples, read_script
 
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
@@ -78,7 +78,7 @@ def test_the_shell_examples_of_a_page_print_what_is_shown(logging_server: Server
     example = httpx.get(f"{logging_server.url}/docs.json").json()["components"]["schemas"]["Row"]["example"]
     (tmp_path / "request.json").write_text(json.dumps({"rows": [example]}))  # which docs/start.md makes
     script = SHOWING + "".join(f"{address(one.line, logging_server)}\nprintf '\\0'\n" for one in commands)
-    done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
     outputs = done.stdout.split("\0")
     assert done.returncode == 0, f"{commands[len(outputs) - 1].line}\n{done.stdout}{done.stderr}"
     for command, printed in zip(commands, outputs, strict=False):

@@ -288,7 +288,7 @@ def test_where_the_world_changed_a_new_version_is_made_tried_promoted_and_traced
             capsys.readouterr()
             assert main(["watch", "--once", "--problem", problem, "--service", server.url, "--log", str(log)]) == 0
             assert "a training begins (drift: " in capsys.readouterr().out
-            wait_until(lambda: bool(traffic.answered.get("2")), 30, server.log.read_text)
+            wait_until(lambda: bool(traffic.answered.get("2")), server.log.read_text)
         assert sorted(traffic.answered) == ["1", "2"]
         assert "Traceback" not in server.log.read_text()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.conftest import NAME, ROOT, free_port, stores_in, wait_until
+from tests.conftest import NAME, PATIENCE_S, ROOT, free_port, stores_in, wait_until
 
 TRAIN_TIMEOUT_S = 240
 AUC_FLOOR, LOG_LOSS_CEILING = 0.700, 0.520  # seed 0 on all rows; the same weights on every machine of a kind
@@ -31,7 +31,7 @@ def make_serve(folder: Path, log: Path) -> Iterator["subprocess.Popen[str]"]:
         yield process
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
 
 
 def curl_from(log: Path) -> str:
@@ -44,7 +44,7 @@ def curl_from(log: Path) -> str:
 def test_make_serve_trains_serves_and_the_printed_curl_answers(tmp_path: Path) -> None:
     log = tmp_path / "first.log"
     with make_serve(tmp_path, log) as process:
-        wait_until(lambda: bool(curl_from(log)) or process.poll() is not None, TRAIN_TIMEOUT_S, log.read_text)
+        wait_until(lambda: bool(curl_from(log)) or process.poll() is not None, log.read_text, within_s=TRAIN_TIMEOUT_S)
         answer = subprocess.run(["bash", "-c", curl_from(log)], capture_output=True, text=True, check=True).stdout
         assert re.match(r'\{"predictions":\[\{"probability":0\.\d+,"label":(true|false)\}\]', answer)
     printed = log.read_text()
@@ -60,7 +60,9 @@ def test_make_serve_trains_serves_and_the_printed_curl_answers(tmp_path: Path) -
     again = tmp_path / "second.log"
     began = time.monotonic()
     with make_serve(tmp_path, again) as process:
-        wait_until(lambda: bool(curl_from(again)) or process.poll() is not None, TRAIN_TIMEOUT_S, again.read_text)
+        wait_until(
+            lambda: bool(curl_from(again)) or process.poll() is not None, again.read_text, within_s=TRAIN_TIMEOUT_S
+        )
     assert "training" not in again.read_text()
     assert time.monotonic() - began < TRAIN_TIMEOUT_S / 4  # far less than training takes; bench has the number
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, START_TIMEOUT_S, free_port, is_ready, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, is_ready, wait_until
 from tests.conftest import Server as Service
 from tests.examples import Command, matches, read_examples
 
@@ -60,7 +60,7 @@ class Newcomer:
                 command, cwd=self.folder, env=environment, stdout=output, stderr=output, text=True
             )
         running = Service(f"http://127.0.0.1:{self.port}", "", self.service, log)
-        wait_until(lambda: is_ready(running), START_TIMEOUT_S, log.read_text)
+        wait_until(lambda: is_ready(running), log.read_text)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     yield somebody
     if somebody.service:
         somebody.service.terminate()
-        somebody.service.wait(timeout=30)
+        somebody.service.wait(timeout=PATIENCE_S)
 
 
 def test_a_newcomer_gets_from_a_table_to_an_answer_of_the_changed_one(newcomer: Newcomer) -> None:
@@ -84,5 +84,5 @@ def test_a_newcomer_gets_from_a_table_to_an_answer_of_the_changed_one(newcomer: 
         for shown in command.output.splitlines():
             assert any(matches(shown, line) for line in lines), f"{command.line}: {shown}\nis not in {printed}"
     assert asked
-    wait_until(lambda: json.loads(newcomer.type(asked))["version"] == "2", 10)
+    wait_until(lambda: json.loads(newcomer.type(asked))["version"] == "2")
     assert json.loads(newcomer.type(asked))["warnings"] == []

@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT, START_TIMEOUT_S, free_port, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, wait_until
 from tests.dependencies import list_declared, to_name
 from tests.internals import list_rooms
 
@@ -204,11 +204,11 @@ def serving(installed: Installed, command: list[str]) -> Iterator[str]:
             cwd=installed.folder, env=installed.variables | {"DRAIN_DELAY_S": "0"}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        wait_until(lambda: is_ready(port, process), START_TIMEOUT_S, log.read_text)
+        wait_until(lambda: is_ready(port, process), log.read_text)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
 
 
 def is_ready(port: int, process: "subprocess.Popen[bytes]") -> bool:

@@ -106,7 +106,7 @@ class Recorder:
 
 def run(scenario: Any) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(scenario, 20))
+        runner.run(asyncio.wait_for(scenario, 60))
 
 
 def request(method: bytes, path: bytes, body: bytes = b"", *headers: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, START_TIMEOUT_S, free_port, run, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
 
 COMMAND = [sys.executable, "-m", "ekiben.commands"]
 TABLE = "a,b\n" + "1,2\n3,5\n" * 40
@@ -53,7 +53,7 @@ def test_an_interrupt_of_training_is_one_sentence(tmp_path: Path) -> None:
     assert process.stdout
     assert process.stdout.readline() == "loading TensorFlow …\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=START_TIMEOUT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (130, "interrupted: the champion is unchanged\n")
 
 
@@ -67,9 +67,9 @@ def test_an_interrupt_of_serving_ends_it_in_peace(tmp_path: Path) -> None:
             cwd=tmp_path, env=os.environ | {"GRPC_PORT": str(free_port()), "DRAIN_DELAY_S": "0"},
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    wait_until(lambda: "Try it:" in log.read_text() or process.poll() is not None, START_TIMEOUT_S, log.read_text)
+    wait_until(lambda: "Try it:" in log.read_text() or process.poll() is not None, log.read_text)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    assert process.wait(timeout=START_TIMEOUT_S) in (0, 130, -signal.SIGINT)
+    assert process.wait(timeout=PATIENCE_S) in (0, 130, -signal.SIGINT)
     assert "Traceback" not in log.read_text()
 
 
@@ -78,7 +78,7 @@ def test_a_home_that_is_a_file_is_one_sentence(arguments: list[str], tmp_path: P
     (tmp_path / "t.csv").write_text(TABLE)
     given = [*arguments, "--target", "b"] if arguments[0] == "init" else arguments
     process = start(*given, folder=tmp_path, EKIBEN_HOME="t.csv", MLFLOW_TRACKING_URI="")
-    _, errors = process.communicate(timeout=START_TIMEOUT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (
         2,
         "error: EKIBEN_HOME=t.csv can't be made (File exists): "
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence(
     (tmp_path / "t.csv").write_text(TABLE)
     given = [argument.format(tmp_path) for argument in arguments]
     process = start(*given, folder=Path("/proc"), MLFLOW_TRACKING_URI="")  # where root can't write either
-    _, errors = process.communicate(timeout=START_TIMEOUT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert re.fullmatch(f"error: {sentence}", errors.splitlines()[-1])
     assert "Traceback" not in errors

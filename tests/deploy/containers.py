@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT, START_TIMEOUT_S, STATE, free_port, wait_until
+from tests.conftest import ROOT, STATE, free_port, wait_until
 from tests.http_client import HTTP
 
 IMAGE = "ekiben-tests:1"
@@ -98,7 +98,7 @@ def start(*arguments: str, options: Sequence[str] = (), **environment: str) -> I
     container = Container(name, f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
     podman("run", "--detach", "--name", name, *given, *options, IMAGE, *arguments)
     try:
-        wait_until(lambda: is_ready(container), START_TIMEOUT_S, lambda: container.log)
+        wait_until(lambda: is_ready(container), lambda: container.log)
         yield container
     finally:
         podman("rm", "--force", "--time", "0", name)

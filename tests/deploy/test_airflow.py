@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from ekiben.pipeline.steps import STEPS
-from tests.conftest import ROOT, free_port, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, wait_until
 from tests.deploy.parcels import variables_of, write_parcels
 
 DAG = ROOT / "deploy" / "airflow" / "ekiben_dag.py"
@@ -90,12 +90,12 @@ def standalone(folder: Path) -> Iterator[httpx.Client]:
         )  # fmt: skip
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
         try:
-            wait_until(lambda: is_parsed(client), START_S, (folder / "airflow.log").read_text)
+            wait_until(lambda: is_parsed(client), (folder / "airflow.log").read_text, within_s=START_S)
             yield client
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=30)
+                process.wait(timeout=PATIENCE_S)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
@@ -125,8 +125,8 @@ def run_on_event(client: httpx.Client, log: Path) -> tuple[dict[str, Any], dict[
     before = len(list_runs(client))
     posted = client.post("/api/v2/assets/events", json={"asset_id": find_asset(client), "extra": EVENT})
     assert posted.status_code == 200, posted.text
-    wait_until(lambda: len(list_runs(client)) > before, 600, log.read_text)
-    wait_until(lambda: list_runs(client)[-1]["state"] in ("success", "failed"), RUN_S, log.read_text)
+    wait_until(lambda: len(list_runs(client)) > before, log.read_text, within_s=600)
+    wait_until(lambda: list_runs(client)[-1]["state"] in ("success", "failed"), log.read_text, within_s=RUN_S)
     run = list_runs(client)[-1]
     tasks = client.get(f"/api/v2/dags/ekiben/dagRuns/{run['dag_run_id']}/taskInstances").json()["task_instances"]
     return run, {task["task_id"]: task["state"] for task in tasks}

@@ -17,7 +17,7 @@ import yaml
 from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
 from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
-from tests.conftest import ROOT, free_port, run, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
 from tests.deploy import containers
 from tests.deploy.containers import ENVIRONMENT, IMAGE, Container, podman, start
 from tests.deploy.rollout import Callers, forward
@@ -126,7 +126,7 @@ def test_every_client_gets_the_golden_answers(
 def test_it_says_where_it_runs_and_what_with(container: Container, model: PackedModel) -> None:
     run_of_model = f"model: flight_delay version {model.version}, run {model.manifest.run_id}"
     for line in (run_of_model, "platform: unknown", "ports: HTTP ", "engine: litert", "routes: POST /predict"):
-        wait_until(lambda line=line: line in container.log, 10, lambda: container.log)
+        wait_until(lambda line=line: line in container.log, lambda: container.log)
 
 
 def test_the_health_check_needs_nothing_but_the_image(container: Container) -> None:
@@ -144,7 +144,7 @@ def test_an_unknown_command_is_one_sentence(image: str) -> None:
 def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str, Any]]) -> None:
     with start("serve", options=("--user=0:0",)) as container:
         assert "platform: SageMaker (it was started with `serve`)" in container.log
-        assert HTTP.get(f"{container.url}/ping", timeout=2).status_code == 200
+        assert HTTP.get(f"{container.url}/ping").status_code == 200
         check_answer(container, "/invocations", {"instances": rows[:1]})
         headers = {"X-Amzn-SageMaker-Custom-Attributes": "any", "content-type": "application/json; charset=utf-8"}
         assert HTTP.post(f"{container.url}/invocations", json={"instances": rows}, headers=headers).status_code == 200
@@ -173,7 +173,7 @@ def test_azure_asks_for_the_routes_it_is_told(image: str, rows: list[dict[str, A
     with start(AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/flight_delay/1") as container:
         assert "platform: Azure ML" in container.log
         for path in ("/v2/health/live", "/v2/health/ready"):
-            assert HTTP.get(container.url + path, timeout=2).status_code == 200
+            assert HTTP.get(container.url + path).status_code == 200
         check_answer(container, "/invocations", {"dataframe_records": rows[:1]})
 
 
@@ -214,17 +214,17 @@ def test_a_rolling_update_under_load_loses_no_request(image: str, model: PackedM
             assert answered.status_code == 200
 
         def ask_grpc() -> None:
-            channel.unary_unary(method)(b"", timeout=5)
+            channel.unary_unary(method)(b"", timeout=PATIENCE_S)
 
         with Callers(ask_http, ask_http, ask_grpc, ask_grpc) as callers:
-            wait_until(lambda: callers.answered > 200, 30)
+            wait_until(lambda: callers.answered > 200)
             stopping = stack.enter_context(ThreadPoolExecutor()).submit(old.stop)
-            wait_until(lambda: HTTP.get(f"{old.url}/readyz").status_code == 503, 5)
+            wait_until(lambda: HTTP.get(f"{old.url}/readyz").status_code == 503)
             time.sleep(1)  # as long as the endpoints of a Service may take
             http.target, rpc.target = port_of(new.url), port_of(new.grpc)
             assert stopping.result() == 0
             answered = callers.answered
-            wait_until(lambda: callers.answered > answered + 200, 30)
+            wait_until(lambda: callers.answered > answered + 200)
         assert callers.failures == []
 
 
@@ -250,7 +250,7 @@ def test_the_deployment_runs_as_kubernetes_would_run_it(
     podman("play", "kube", str(manifest))
     try:
         pod = Container("ekiben-pod-0-ekiben", f"http://{http}", rpc)
-        wait_until(lambda: containers.is_ready(pod), containers.START_TIMEOUT_S, lambda: pod.log)
+        wait_until(lambda: containers.is_ready(pod), lambda: pod.log, within_s=containers.PATIENCE_S)
         check_answer(pod, "/predict", {"rows": rows[:1]})
         assert pod.stop() == 0
     finally:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ekiben.model.package import PackedModel
 from ekiben.service.settings import Settings
-from tests.conftest import ROOT, Server, free_port, wait_until
+from tests.conftest import PATIENCE_S, ROOT, Server, free_port, wait_until
 from tests.http_client import HTTP
 
 COMPOSE = ROOT / "deploy" / "compose"
@@ -82,9 +82,7 @@ def ask(server: Server, model: PackedModel) -> None:
 def exported(server: Server, model: PackedModel) -> Labels:
     """The labels of every sample that the service exports, of Prometheus' own `up`, and of alarms: there are none."""
     ask(server, model)
-    wait_until(
-        lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0, 10
-    )
+    wait_until(lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0)
     found: dict[str, set[str]] = {"up": set(), "monitoring_alarm": {"model", "feature", "statistic"}}
     for family in text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text):
         for sample in family.samples:
@@ -166,11 +164,11 @@ def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
             [str(PROMETHEUS), *options, f"--web.listen-address={address}"], stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        wait_until(lambda: is_ready(f"http://{address}"), 30, (folder / "log").read_text)
+        wait_until(lambda: is_ready(f"http://{address}"), (folder / "log").read_text)
         yield f"http://{address}"
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
 
 
 def is_ready(url: str) -> bool:
@@ -198,7 +196,7 @@ def test_prometheus_answers_every_panel_and_the_autoscaler(
         ask(server, model)
         return [name for name, expression in wanted.items() if not query(prometheus, expression)]
 
-    wait_until(lambda: not find_empty(), 60, lambda: f"no answer: {find_empty()}")
+    wait_until(lambda: not find_empty(), lambda: f"no answer: {find_empty()}")
     assert query(prometheus, alerts()["EkibenDown"]) == query(prometheus, alerts()["EkibenServesNothing"]) == []
     groups = HTTP.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
     assert {rule["name"]: rule["health"] for group in groups for rule in group["rules"]} == dict.fromkeys(

@@ -379,7 +379,9 @@ def test_mlflow_reaches_postgresql_and_no_process_shows_the_password(tmp_path: P
             ) as process,
         ):
             try:
-                wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), 120, (tmp_path / "log").read_text)
+                wait_until(
+                    lambda: answers(f"http://127.0.0.1:{port}/health"), (tmp_path / "log").read_text, within_s=120
+                )
                 one = psutil.Process(process.pid)
                 lines = [" ".join(part.cmdline()) for part in (one, *one.children(recursive=True))]
                 created = HTTP.post(

@@ -24,7 +24,7 @@ from ekiben.load_tests.hostile.summary import write_summary
 from ekiben.load_tests.hostile.verdict import Result
 from ekiben.model.package import PackedModel
 from ekiben.service.lifecycle.resource_limits import MIB
-from tests.conftest import ROOT, free_port, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, wait_until
 
 SECONDS = 1.0
 CHOSEN = (
@@ -101,8 +101,8 @@ def test_a_service_that_outgrows_its_limit_is_ended() -> None:
     process = subprocess.Popen([sys.executable, "-c", f"held = bytearray({100 * MIB}); input()"], stdin=subprocess.PIPE)
     try:
         sampler = Sampler(psutil.Process(process.pid), limit_mib=80)
-        wait_until(lambda: sampler.sample() > 80 or process.poll() is not None, 10)
-        assert process.wait(timeout=10) != 0
+        wait_until(lambda: sampler.sample() > 80 or process.poll() is not None)
+        assert process.wait(timeout=PATIENCE_S) != 0
         assert sampler.killed
         assert not sampler.is_whole()
     finally:
@@ -113,7 +113,7 @@ def test_a_service_that_outgrows_its_limit_is_ended() -> None:
 def test_children_count_as_long_as_they_live() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
-        wait_until(lambda: len(sampling.list_children(process.pid)) == 1, 10)
+        wait_until(lambda: len(sampling.list_children(process.pid)) == 1)
         alone = sampling.read_resident(process.pid) / MIB
         assert Sampler(psutil.Process(process.pid), limit_mib=1e6).sample() > alone
         process.communicate(b"\n")

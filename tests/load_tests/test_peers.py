@@ -133,10 +133,10 @@ def test_nothing_of_a_server_is_left(
 ) -> None:
     monkeypatch.setattr(process, "END_TIMEOUT_S", 0.2)
     server = run(code, started)
-    wait_until(lambda: len(family(server)) == 2, 10)
+    wait_until(lambda: len(family(server)) == 2)
     members = family(server)
     end(members)
-    wait_until(lambda: not any(map(is_alive, members)), 10)
+    wait_until(lambda: not any(map(is_alive, members)))
 
 
 def test_cpu_time_of_children_that_are_gone_counts(started: list["subprocess.Popen[str]"]) -> None:

@@ -191,7 +191,9 @@ def test_a_killed_run_goes_on_where_it_was(new_project: Project) -> None:
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            wait_until(lambda: any(one.step == "train" for run in new_project.runs() for one in run.steps), 300)
+            wait_until(
+                lambda: any(one.step == "train" for run in new_project.runs() for one in run.steps), within_s=300
+            )
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()

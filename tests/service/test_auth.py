@@ -199,7 +199,7 @@ def test_rejections_are_counted(guarded: Server) -> None:
         HTTP.get(f"{guarded.url}/predict")
         before = counted()
         HTTP.get(f"{guarded.url}/predict")
-        wait_until(lambda: counted() > before, 5)
+        wait_until(lambda: counted() > before)
 
 
 @pytest.mark.slow

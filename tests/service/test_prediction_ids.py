@@ -17,7 +17,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service import prediction_ids
 from ekiben.service.prediction_ids import HEADER, METADATA, SUFFIXES, PredictionIds, find_usable, read_time
 from ekiben.service.protocols.protocol import Call
-from tests.conftest import NAME, Server
+from tests.conftest import NAME, PATIENCE_S, Server
 from tests.fuzz.service import ROW, SCHEMA, TIMEOUT_S, Service
 from tests.http_client import HTTP
 from tests.open_inference_requests import raw_request
@@ -154,10 +154,10 @@ def test_a_real_server_sends_the_id_over_http_and_grpc(server: Server, model: Pa
         )  # fmt: skip
         for given in ("", "my/own id"):
             request.id = given
-            _, call = ask.with_call(request, timeout=10)
+            _, call = ask.with_call(request, timeout=PATIENCE_S)
             made = dict(call.trailing_metadata())[METADATA]
             assert made == given or (not given and OWN.fullmatch(made.encode()))
         request.model_name = NAME + "?"
         with pytest.raises(grpc.RpcError) as rejected:
-            ask(request, timeout=10)
+            ask(request, timeout=PATIENCE_S)
         assert METADATA not in dict(rejected.value.trailing_metadata())

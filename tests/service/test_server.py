@@ -19,7 +19,7 @@ import pytest
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.settings import Settings
-from tests.conftest import Server, run, serve, wait_until
+from tests.conftest import PATIENCE_S, Server, run, serve, wait_until
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def row(model: PackedModel) -> dict[str, Any]:
 
 def post(server: Server, body: Any, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HTTP.post(f"{server.url}/predict", content=content, headers=JSON | headers, timeout=30)
+    return HTTP.post(f"{server.url}/predict", content=content, headers=JSON | headers)
 
 
 def send_raw(server: Server, data: bytes) -> bytes:
@@ -325,7 +325,7 @@ def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[s
     post(server, {})
     wanted = [before[0] + 1, before[1] + 1, before[2] + 7]
     # Not exactly: what other tests asked in the second before is counted in between.
-    wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)), 30)
+    wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)))
     assert server.metric('model_info{engine="litert",model="flight_delay"') == 1
     assert server.metric('inference_request_duration_seconds_count{protocol="predict"}') >= 2
     assert server.metric("inference_queue_duration_seconds_count") >= 1
@@ -339,7 +339,7 @@ def test_another_service_in_the_same_home_leaves_the_counters_alone(
     with serve(tmp_path) as other:
         before = server.metric(line), other.metric(line)
         post(server, {"rows": [row]})
-        wait_until(lambda: server.metric(line) > before[0], 10)
+        wait_until(lambda: server.metric(line) > before[0])
         assert other.metric(line) == before[1]
 
 
@@ -352,7 +352,7 @@ def test_what_bentoml_answers_keeps_no_memory(server: Server, path: str) -> None
 
     def ask(times: int) -> int:
         address = urlsplit(server.url)
-        with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_S) as connection:
             for _ in range(times // 16):
                 connection.sendall(asked)
                 answers = 0

@@ -13,7 +13,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.environment import read_settings
 from ekiben.service.settings import InvalidSettings
 from tests.certificates import Pair, write_pair
-from tests.conftest import Server, free_port, run, serve
+from tests.conftest import PATIENCE_S, Server, free_port, run, serve
 from tests.http_client import HTTP
 
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -45,7 +45,7 @@ def test_http_is_answered_over_tls(secured: Server, pair: Pair, model: PackedMod
 def test_grpc_is_answered_over_tls(secured: Server, pair: Pair) -> None:
     credentials = grpc.ssl_channel_credentials(pair.certificate.read_bytes())
     with grpc.secure_channel(secured.grpc, credentials) as channel:
-        assert channel.unary_unary(HEALTH)(b"", timeout=5) == b"\x08\x01"
+        assert channel.unary_unary(HEALTH)(b"", timeout=PATIENCE_S) == b"\x08\x01"
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_nothing_is_answered_without_tls(secured: Server) -> None:
     with pytest.raises(httpx.TransportError):
         HTTP.get(secured.url.replace("https", "http") + "/livez")
     with grpc.insecure_channel(secured.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
-        channel.unary_unary(HEALTH)(b"", timeout=5)
+        channel.unary_unary(HEALTH)(b"", timeout=PATIENCE_S)
     assert rejected.value.code() is grpc.StatusCode.UNAVAILABLE
 
 

@@ -22,7 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from ekiben.training.__main__ import main
 from ekiben.training.checks.gate import report_path
-from tests.conftest import ROOT, run, stores_in, wait_until
+from tests.conftest import PATIENCE_S, ROOT, run, stores_in, wait_until
 
 NAME = "commands_test"
 ROWS = 400
@@ -197,9 +197,9 @@ def stop_training(project: Project, stop: signal.Signals) -> tuple[int, str]:
             cwd=ROOT, env=os.environ | project.stores | {"PYTHONUNBUFFERED": "1"}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        wait_until(lambda: "training:" in log.read_text() or process.poll() is not None, 120, log.read_text)
+        wait_until(lambda: "training:" in log.read_text() or process.poll() is not None, log.read_text, within_s=120)
         process.send_signal(stop)
-        return process.wait(timeout=60), log.read_text()
+        return process.wait(timeout=PATIENCE_S), log.read_text()
     finally:
         process.kill()
 
@@ -555,7 +555,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(project: Project) -> None:
     assert process.stdout.readline().startswith('"unit price"')
     process.stdout.close()
     errors = process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE_S)
     process.stderr.close()
     assert "Traceback" not in errors
     assert process.returncode == 141
@@ -670,9 +670,9 @@ def test_an_interrupted_prediction_leaves_no_file(project: Project, stop: signal
         )
     try:
         partial = project.folder / ".scored.csv.part"
-        wait_until(lambda: (partial.exists() and partial.stat().st_size > 0) or process.poll() is not None, 60)
+        wait_until(lambda: (partial.exists() and partial.stat().st_size > 0) or process.poll() is not None)
         process.send_signal(stop)
-        assert process.wait(timeout=60) == 130, log.read_text()
+        assert process.wait(timeout=PATIENCE_S) == 130, log.read_text()
     finally:
         process.kill()
     assert "Traceback" not in log.read_text()

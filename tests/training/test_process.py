@@ -15,7 +15,7 @@ from ekiben.contract.errors import UserError
 from ekiben.training.home import find_data
 from ekiben.training.process import BUG, INTERRUPTED, READER_GONE, report_errors
 from ekiben.training.refusals import explain, find_full_disks
-from tests.conftest import ROOT, wait_until
+from tests.conftest import PATIENCE_S, ROOT, wait_until
 
 Capture = pytest.CaptureFixture[str]
 
@@ -107,7 +107,7 @@ def start(code: str, **pipes: int) -> "subprocess.Popen[str]":
 
 def test_a_traceback_is_of_a_bug_only() -> None:
     process = start("def main(): return {}['x']")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == BUG
     assert "KeyError: 'x'" in errors
 
@@ -120,7 +120,7 @@ def test_a_second_interrupt_does_not_wait() -> None:
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "2\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (INTERRUPTED, "")
 
 
@@ -132,7 +132,7 @@ def test_a_reader_that_left_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    wait_until(lambda: process.poll() is not None, 10)
+    wait_until(lambda: process.poll() is not None)
     assert process.returncode == READER_GONE
 
 

@@ -303,7 +303,7 @@ def test_a_served_answer_is_traced_to_its_rows(project: Project, tmp_path: Path,
     with serve(tmp_path, **project.variables, **settings) as server:
         answered = httpx.post(f"{server.url}/predict", json={"rows": [{"size": 3, "colour": "red"}]})
         assert answered.status_code == 200, answered.text
-    wait_until(lambda: any(log.glob("rows-*.parquet")), 30)
+    wait_until(lambda: any(log.glob("rows-*.parquet")))
     printed = trace(capsys, answered.headers["X-Prediction-Id"], "--log", str(log))
     assert printed.startswith("✓ answer ")
     assert printed.splitlines()[-1] == "the chain holds"

@@ -54,7 +54,7 @@ class RecordedRuns:
         (self.folder / "end").unlink()
 
     def wait_for_calls(self, number: int) -> None:
-        wait_until(lambda: len(self.calls) >= number, 20)
+        wait_until(lambda: len(self.calls) >= number)
 
 
 class Clock:

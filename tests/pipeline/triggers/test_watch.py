@@ -18,7 +18,7 @@ from ekiben.pipeline.triggers.commands import read_address
 from ekiben.pipeline.triggers.events.listening import Listener
 from ekiben.pipeline.triggers.looking.row_log import RowLog
 from ekiben.pipeline.triggers.starting import list_instances
-from tests.conftest import ROOT, wait_until
+from tests.conftest import PATIENCE_S, ROOT, wait_until
 from tests.pipeline.triggers.recorded_runs import RecordedRuns
 
 Capture = pytest.CaptureFixture[str]
@@ -81,11 +81,11 @@ def test_once_exits_with_the_code_of_the_run(code: int, home: Path, runs: Record
 def test_a_watcher_looks_trains_ends_and_finds_its_state_again(home: Path, runs: RecordedRuns, capsys: Capture) -> None:
     write_problem(home)
     with watch(runs, "--every", "0.1s") as process:
-        wait_until(lambda: bool(list_decisions(capsys)), 60)
+        wait_until(lambda: bool(list_decisions(capsys)))
         add_rows(home, 12)
         runs.wait_for_calls(1)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=30)[0].splitlines()
+        said = process.communicate(timeout=PATIENCE_S)[0].splitlines()
         assert process.returncode == 0
     assert [line.partition(" ")[2].partition(", after")[0] for line in said][1:] == [
         "a training begins (new rows: 12 new rows, 10 or more were asked for)",
@@ -113,7 +113,7 @@ def test_two_processes_watch_and_listen_and_one_run_begins(home: Path, runs: Rec
         assert (records["train"], records["running"]) == (1, 19)
         for process in (one, two):
             process.send_signal(signal.SIGTERM)
-        assert [process.wait(30) for process in (one, two)] == [0, 0]
+        assert [process.wait(60) for process in (one, two)] == [0, 0]
     assert len(runs.calls) == 1
 
 
@@ -204,7 +204,7 @@ def test_an_event_at_the_very_end_starts_no_run_that_nobody_ends(
 
     def stop_late(listener: Listener) -> None:
         event, headers = {"model": "shop", "reason": "manual"}, {"authorization": f"Bearer {TOKEN}"}
-        answer = httpx.post(f"http://127.0.0.1:{listener.port}/events", json=event, headers=headers, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{listener.port}/events", json=event, headers=headers, timeout=PATIENCE_S)
         assert answer.json()["decisions"][0]["train"]
         stop(listener)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ekiben.pipeline.triggers.looking.seen import Seen
 from ekiben.pipeline.triggers.memory import Memory
 from ekiben.pipeline.triggers.watcher import Watcher, WrongModel
-from tests.conftest import wait_until
+from tests.conftest import PATIENCE_S, wait_until
 from tests.pipeline.triggers.recorded_runs import Clock, RecordedRuns, make_event, make_watcher
 
 HOUR = 3600.0
@@ -115,11 +116,13 @@ def start(runs: RecordedRuns, number: int, how: str = "") -> "subprocess.Popen[s
 
 @pytest.mark.slow
 def test_watchers_in_many_processes_start_one_run(runs: RecordedRuns) -> None:
-    processes = [start(runs, number) for number in range(4)]
-    runs.wait_for_calls(1)
-    wait_until(lambda: sum(count for kind, count in list_kinds() if kind == "running") == 3, 60)
-    runs.end()
-    kinds = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
+    with ExitStack() as processes:
+        processes.callback(runs.end)  # so that they end if this fails, too
+        started = [processes.enter_context(start(runs, number)) for number in range(4)]
+        runs.wait_for_calls(1)
+        wait_until(lambda: sum(count for kind, count in list_kinds() if kind == "running") == 3)
+        runs.end()
+        kinds = sorted(process.communicate(timeout=PATIENCE_S)[0].strip() for process in started)
     assert kinds == ["running", "running", "running", "train"]
     assert len(runs.calls) == 1
 
@@ -133,7 +136,7 @@ def test_a_run_goes_on_without_its_watcher_and_is_known_to_the_next(runs: Record
     watcher = make_watcher(runs, clock)
     assert watcher.offer(make_event(2)).kind == "running"
     runs.end()
-    wait_until(lambda: watcher.offer(make_event(2)).kind != "running", 20)
+    wait_until(lambda: watcher.offer(make_event(2)).kind != "running")
     assert ("ended", 1) in list_kinds()
     assert make_watcher(runs, clock).memory.load(clock()).running is None
 
@@ -163,7 +166,7 @@ def test_the_end_of_the_watcher_ends_the_whole_run(runs: RecordedRuns) -> None:
     watcher.child.stop()
     assert said[-1].startswith("the run for drift ended: ended by signal 15, after ")
     inner = Path("/proc", (runs.folder / "inner").read_text().strip(), "stat")
-    wait_until(lambda: not inner.exists() or " Z " in inner.read_text(), 10)
+    wait_until(lambda: not inner.exists() or " Z " in inner.read_text())
 
 
 def test_a_command_that_is_not_there_is_said_and_cools_down(home: Path, runs: RecordedRuns) -> None:

@@ -81,7 +81,7 @@ def serve_idly(engine: Doubling, scenario: Scenario, champion: Doubling | None =
         first.queue.cost.fixed_s = first.queue.cost.row_s = 0.0
         second = BackgroundQueue(engine, turns, max_rows)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(first, second)
         finally:
             second.close()

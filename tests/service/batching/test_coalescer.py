@@ -63,7 +63,7 @@ def test_once_they_are_gone_nobody_waits_for_them_any_more(monkeypatch: pytest.M
 
     async def scenario(dataplane: Dataplane) -> None:
         await one_a_turn(dataplane, 5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await ask(dataplane, rows(1)) == [2.0]  # after COALESCE_S
             monkeypatch.setattr(coalescer, "COALESCE_S", FOREVER_S)
             assert await ask(dataplane, rows(2)) == [4.0]  # at once
@@ -81,7 +81,7 @@ def test_a_request_over_http_waits_for_nobody_and_takes_the_others_along() -> No
         called = asyncio.ensure_future(ask(dataplane, rows(1)))
         await asyncio.sleep(0)
         posted = asyncio.ensure_future(dataplane.predict(rows(2), 10.0, "test", stay))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await posted).answers[:, 0].tolist() == [4.0]
             assert await called == [2.0]
 

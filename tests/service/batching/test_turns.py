@@ -52,7 +52,7 @@ def take_turns(scenario: Callable[[EngineTurns, list[str]], Awaitable[None]]) ->
     """Run a scenario with turns and the names of who computed."""
 
     async def main() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario(EngineTurns(), [])
 
     asyncio.run(main())
@@ -67,7 +67,7 @@ def serve_both(light: Doubling, heavy: Doubling, scenario: Callable[[Dataplane, 
         both[0].queue.cost.fixed_s = both[0].queue.cost.row_s = 0.0
         both[1].queue.cost.fixed_s = 0.01
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(*both)
         finally:
             for engine in (light, heavy):

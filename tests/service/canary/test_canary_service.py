@@ -21,7 +21,7 @@ from ekiben.service.canary.choosing import Canary
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.storing import store_package
-from tests.conftest import Server, serve, using_stores, wait_until
+from tests.conftest import PATIENCE_S, Server, serve, using_stores, wait_until
 from tests.http_client import HTTP
 from tests.untrained_network import build_network
 
@@ -97,7 +97,7 @@ def ask_grpc(server: Server, key: str, x: float) -> tuple[str, float]:
 
 
 def load(server: Server, status: int = 200, **parameters: Any) -> Any:
-    answered = HTTP.post(server.url + LOAD, json={"parameters": parameters}, timeout=30)
+    answered = HTTP.post(server.url + LOAD, json={"parameters": parameters})
     assert answered.status_code == status, answered.text
     return answered.json()
 
@@ -122,7 +122,7 @@ def settle(server: Server, version: str, share: float) -> None:
             settled.update(one.headers["x-prediction-id"][8:18] for one in answers)
         return len(settled) == 2
 
-    wait_until(have_settled, 60, server.log.read_text)
+    wait_until(have_settled, server.log.read_text)
 
 
 @pytest.fixture
@@ -175,18 +175,18 @@ def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(
         heard.append(read_state(champion))
         return bool(heard[-1]["status"] == "stepped back")
 
-    wait_until(has_stepped_back, 120, lambda: str(heard))
+    wait_until(has_stepped_back, lambda: str(heard), within_s=120)
     state = heard[-1]
     assert (state["share"], state["guardrail"]) == (0.0, "answers"), state
     assert state["step_backs"]["answers"] == 1
     assert state["reason"].startswith("answers: the answers of version 4 and version 2 are ")
     assert "version 4 gave its 50% of the callers back to version 2" in state["reason"]
-    assert walking.result(timeout=20) == 3
+    assert walking.result(timeout=PATIENCE_S) == 3
     assert state["reason"] in capsys.readouterr().out
     settle(champion, "4", 0.0)
     step_backs = 'canary_step_backs_total{guardrail="answers",model="tries"}'
-    wait_until(lambda: champion.metric(step_backs) == 1, 20)  # what is shown may be a second old
-    wait_until(lambda: champion.metric('canary_share{model="tries"}') == 0, 20)
+    wait_until(lambda: champion.metric(step_backs) == 1)  # what is shown may be a second old
+    wait_until(lambda: champion.metric('canary_share{model="tries"}') == 0)
     page = HTTP.get(f"{champion.url}/monitoring/canary/page").text
     assert "stepped back, " in page
     assert "PSI" in page
@@ -207,7 +207,7 @@ def test_labels_count_for_the_version_that_answered(champion: Server) -> None:
         losses = [one for one in state.get("guardrails", []) if one["name"] == "loss"]
         return bool(losses) and not losses[0].get("waits for", "").endswith("there are 0")
 
-    wait_until(has_labels, 60, lambda: str(read_state(champion)))
+    wait_until(has_labels, lambda: str(read_state(champion)))
 
 
 def test_everyone_and_back_is_one_call_each(champion: Server) -> None:
@@ -230,7 +230,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
 def test_what_can_not_begin_is_said(champion: Server) -> None:
     for parameters, status, sentence in REFUSED:
         assert sentence in load(champion, status, **parameters)["error"]
-    wait_until(lambda: bool(read_state(champion)["status"] == "promoted"), 20)  # of a worker that hears it later, too
+    wait_until(lambda: bool(read_state(champion)["status"] == "promoted"))  # of a worker that hears it later, too
 
 
 def test_share_0_unload_and_the_command_stop_it(champion: Server) -> None:

@@ -87,7 +87,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def play(scenario: Scenario) -> None:
     async def main() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await scenario()
 
     asyncio.run(main())

@@ -28,7 +28,7 @@ from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, ProtocolDetector
 from tests.callers import predict, triton_grpc_raw
-from tests.conftest import NAME, Server, serve, wait_until
+from tests.conftest import NAME, PATIENCE_S, Server, serve, wait_until
 from tests.http_client import HTTP
 from tests.waiting import wait_for
 
@@ -45,7 +45,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run_scenario(scenario: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(scenario, 20))
+            runner.run(asyncio.wait_for(scenario, 60))
 
     return run_scenario
 
@@ -153,7 +153,7 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
                 for writer in (first, second, third):
                     stack.callback(writer.close)
                 assert await whole.readexactly(len(PREFACE)) == PREFACE
-                assert await asyncio.wait_for(begun.read(), 5) == b""
+                assert await asyncio.wait_for(begun.read(), 60) == b""
                 assert not silent.at_eof()  # it may have been opened for later, and makes room when others need it
 
     run(scenario())
@@ -426,7 +426,7 @@ def test_connections_that_end_leave_nothing_open(shared: Server) -> None:
         check_health(main)
         with socket.create_connection(main.split(":")) as read_budget:  # type: ignore[arg-type]
             read_budget.sendall(PREFACE)
-    wait_until(lambda: count_files() < before + 5, 5)  # the service opens a file now and then
+    wait_until(lambda: count_files() < before + 5)  # the service opens a file now and then
 
 
 @pytest.mark.slow
@@ -440,7 +440,7 @@ def test_sigterm_ends_calls_on_the_main_port_in_order(model: PackedModel, tmp_pa
             ask = channel.unary_unary("/grpc.health.v1.Health/Check")
             while not stop.is_set():
                 try:
-                    ask(b"\x0a\x08liveness", timeout=9)
+                    ask(b"\x0a\x08liveness", timeout=PATIENCE_S)
                     codes.append(None)
                 except grpc.RpcError as error:
                     codes.append(error.code())
@@ -448,14 +448,14 @@ def test_sigterm_ends_calls_on_the_main_port_in_order(model: PackedModel, tmp_pa
 
         main = server.url.removeprefix("http://")
         with grpc.insecure_channel(main) as busy, grpc.insecure_channel(main) as idle, httpx.Client() as client:
-            idle.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=9)
+            idle.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=PATIENCE_S)
             client.get(f"{server.url}/livez")
             asking = threading.Thread(target=keep_asking, args=[busy])
             asking.start()
-            wait_until(lambda: len(codes) > 20, 10)
+            wait_until(lambda: len(codes) > 20)
             began = time.monotonic()
             server.process.terminate()
-            assert server.process.wait(timeout=10) == 0
+            assert server.process.wait(timeout=PATIENCE_S) == 0
             assert 1 <= time.monotonic() - began < 6
             stop.set()
             asking.join()
@@ -474,4 +474,4 @@ def test_an_interrupt_does_not_wait_for_open_channels(model: PackedModel, tmp_pa
         for worker in psutil.Process(server.process.pid).children():
             worker.send_signal(signal.SIGINT)  # as a terminal does: to all of them
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(timeout=9) in (0, 130, -signal.SIGINT)
+        assert server.process.wait(timeout=PATIENCE_S) in (0, 130, -signal.SIGINT)

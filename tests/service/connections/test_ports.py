@@ -15,7 +15,7 @@ from ekiben.service.connections.ports import Chosen, Ports, check_port
 from ekiben.service.environment import read_settings
 from ekiben.service.lifecycle.healthcheck import check_readiness
 from ekiben.service.settings import InvalidSettings
-from tests.conftest import ROOT, START_TIMEOUT_S, free_port, run, wait_until
+from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
 
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "::1")  # the second is only reached where every IPv4 address is
 
@@ -51,11 +51,11 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[dict[st
             for name, value in (ports | environment).items():
                 patch.setenv(name, value)
             patch.setenv("http_proxy", "http://127.0.0.1:9")  # a proxy doesn't lead to this address
-            wait_until(lambda: check_readiness(os.environ) is None, START_TIMEOUT_S, log.read_text)
+            wait_until(lambda: check_readiness(os.environ) is None, log.read_text)
         yield ports
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_S)
 
 
 def reached(port: str) -> set[str]:
@@ -185,7 +185,7 @@ def can_unshare() -> bool:
 def test_a_machine_without_ipv6_serves(model: PackedModel) -> None:
     command = ["unshare", "--net", "sh", "-c", IPV4_ONLY, sys.executable]
     environment = os.environ | {"DRAIN_DELAY_S": "0"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=START_TIMEOUT_S)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -54,7 +54,7 @@ def test_one_that_fails_does_not_end_the_turns_of_others() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         turns.defer(lambda: 1 // 0)
         turns.defer(went.set)
-        return await asyncio.wait_for(went.wait(), 10)
+        return await asyncio.wait_for(went.wait(), 60)
 
     assert asyncio.run(defer())
 
@@ -70,7 +70,7 @@ def test_a_connection_reads_when_its_request_and_the_others_let_it(paused: bool)
         before = transport.reading
         if paused:
             flow.pause_reading()
-        await asyncio.wait_for(went.wait(), 10)
+        await asyncio.wait_for(went.wait(), 60)
         await asyncio.sleep(0)
         return [before, transport.reading]
 

@@ -29,7 +29,7 @@ def row(model: PackedModel) -> dict[str, Any]:
 
 
 def post(server: Server, path: str, body: Any, **headers: str) -> httpx.Response:
-    return HTTP.post(server.url + path, json=body, headers=headers, timeout=30)
+    return HTTP.post(server.url + path, json=body, headers=headers)
 
 
 def explain(server: Server, rows: Any, path: str = "/explain", **headers: str) -> Any:
@@ -213,7 +213,7 @@ def test_explanations_are_counted_apart(server: Server, row: dict[str, Any]) -> 
 
     before = count("explanation_rows_total"), count("explanation_pairs_total")
     explain(server, [row] * 3)
-    wait_until(lambda: count("explanation_rows_total") >= before[0] + 3, 5)
+    wait_until(lambda: count("explanation_rows_total") >= before[0] + 3)
     assert count("explanation_pairs_total") >= before[1] + 30
 
 

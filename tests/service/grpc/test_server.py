@@ -23,7 +23,7 @@ from ekiben.service.grpc.health import STATUS, ListRequest, ListResponse, Reques
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.protocols.protocol import Call
 from ekiben.service.telemetry import metrics
-from tests.conftest import Server, free_port, run, serve, wait_until
+from tests.conftest import PATIENCE_S, Server, free_port, run, serve, wait_until
 from tests.doubling import Doubling, ask, rows
 from tests.doubling import serve as serve_dataplane
 from tests.grpc_server import ECHO, MAX_BYTES, Code, call, echo, open_server, rejected
@@ -207,7 +207,7 @@ def test_a_cancelled_call_ends_its_work_and_is_counted_so(caplog: pytest.LogCapt
             asked = channel.unary_unary(f"/{ECHO}/Ask")(b"")
             await begun.wait()
             asked.cancel()
-            await asyncio.wait_for(ended.wait(), 5)
+            await asyncio.wait_for(ended.wait(), 60)
             await wait_for(lambda: counted(Code.CANCELLED) == before[0] + 1)
         assert counted(Code.OK) == before[1]
 
@@ -360,7 +360,7 @@ def test_a_stop_lets_calls_finish_and_takes_no_new_ones() -> None:
             assert (await rejected(channel)).code() is Code.UNAVAILABLE
             go_on.set()
             assert await asked == b"\x0a\x01a"
-            await asyncio.wait_for(stopping, 5)
+            await asyncio.wait_for(stopping, 60)
 
     asyncio.run(main())
 
@@ -419,10 +419,10 @@ def test_workers_share_the_port(model: PackedModel, tmp_path_factory: pytest.Tem
         def listening() -> int:
             return sum(map(listens, psutil.Process(server.process.pid).children(recursive=True)))
 
-        wait_until(lambda: listening() == 2, 30, lambda: f"{listening()} listen")  # one is ready before the other
+        wait_until(lambda: listening() == 2, lambda: f"{listening()} listen")  # one is ready before the other
         for _ in range(8):  # each a connection of its own
             with grpc.insecure_channel(server.grpc) as channel:
-                channel.unary_unary(f"/{health.SERVICE}/Check")(b"", timeout=5)
+                channel.unary_unary(f"/{health.SERVICE}/Check")(b"", timeout=PATIENCE_S)
 
 
 @pytest.mark.slow

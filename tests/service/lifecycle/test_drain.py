@@ -46,10 +46,10 @@ def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, wo
 
         caller = threading.Thread(target=keep_asking)
         caller.start()
-        wait_until(lambda: len(codes) > 20, 10)
+        wait_until(lambda: len(codes) > 20)
         told_at = time.monotonic()
         server.process.terminate()
-        wait_until(lambda: client.get(f"{server.url}/readyz").status_code == 503, DRAIN_DELAY_S)
+        wait_until(lambda: client.get(f"{server.url}/readyz").status_code == 503, within_s=DRAIN_DELAY_S)
         assert client.get(f"{server.url}/livez").status_code == 200
         answered = client.post(f"{server.url}/predict", content=body, headers={"content-type": "application/json"})
         assert answered.status_code == 200  # not ready, and still answering

@@ -14,12 +14,11 @@ import psutil
 import pytest
 
 from ekiben.model.package import PackedModel
-from tests.conftest import START_TIMEOUT_S, Server, is_ready, serve, wait_until
+from tests.conftest import PATIENCE_S, Server, is_ready, serve, wait_until
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
 
-NOTICED_S = 20  # what takes milliseconds, on a machine that does much else
 HANG_S = 15  # longer than a worker takes to start: a request that gets no answer by then has hung
 
 
@@ -29,7 +28,7 @@ def workers(server: Server) -> list[psutil.Process]:
 
 def kill(process: psutil.Process) -> None:
     process.kill()
-    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, NOTICED_S)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def listens(address: str) -> bool:
@@ -69,17 +68,17 @@ def test_workers_end_with_their_supervisor(model: PackedModel, tmp_path: Path, c
     body = body_of(model)
     home = tmp_path / "metrics"
     with serve(tmp_path, WORKERS=count, PROMETHEUS_MULTIPROC_DIR=str(home)) as server:
-        wait_until(lambda: server.log.read_text().count("is ready") == int(count), START_TIMEOUT_S)
+        wait_until(lambda: server.log.read_text().count("is ready") == int(count))
         left = workers(server)
         assert len(left) == int(count)
         assert list(home.iterdir())
         with asking(server, body, 10) as client:
             HTTP.get(f"{server.url}/readyz")  # which is read after the other
             server.process.kill()
-            wait_until(lambda: not listens(http_address(server)), NOTICED_S)
+            wait_until(lambda: not listens(http_address(server)))
             client.sendall(body[10:])
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")  # what was begun is answered
-        wait_until(lambda: not any(worker.is_running() for worker in left), NOTICED_S)
+        wait_until(lambda: not any(worker.is_running() for worker in left))
         assert not listens(server.grpc)
         assert not list(home.iterdir())
         log = server.log.read_text()
@@ -92,7 +91,7 @@ def test_a_hangup_without_a_new_version_changes_nothing(model: PackedModel, tmp_
         (worker,) = workers(server)
         for told, process in enumerate((server.process.pid, worker.pid), 1):
             os.kill(process, signal.SIGHUP)
-            wait_until(lambda told=told: server.log.read_text().count("version 1 is served already") == told, NOTICED_S)  # type: ignore[misc]
+            wait_until(lambda told=told: server.log.read_text().count("version 1 is served already") == told)  # type: ignore[misc]
             assert client.get(f"{server.url}/readyz").status_code == 200  # on the connection there was before
         assert workers(server) == [worker]
         assert "Traceback" not in server.log.read_text()
@@ -104,15 +103,15 @@ def test_callers_are_refused_until_a_dead_worker_is_replaced(model: PackedModel,
         headers = {"content-type": "application/json"}
         counted = 'inference_requests_total{code="200",protocol="predict"}'
         assert HTTP.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
-        wait_until(lambda: server.metric(counted) == 1, NOTICED_S)
+        wait_until(lambda: server.metric(counted) == 1)
         (worker,) = workers(server)
         with asking(server, body, 10) as client:
             kill(worker)
             assert ends_unanswered(client)
-        wait_until(lambda: not listens(http_address(server)), NOTICED_S)
-        wait_until(lambda: is_ready(server), START_TIMEOUT_S, server.log.read_text)
+        wait_until(lambda: not listens(http_address(server)))
+        wait_until(lambda: is_ready(server), server.log.read_text)
         assert HTTP.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
-        wait_until(lambda: server.metric(counted) == 2, NOTICED_S)  # the new worker went on counting
+        wait_until(lambda: server.metric(counted) == 2)  # the new worker went on counting
         assert f"worker {worker.pid} was killed by SIGKILL: another one starts" in server.log.read_text()
         assert "Traceback" not in server.log.read_text()
 
@@ -120,15 +119,15 @@ def test_callers_are_refused_until_a_dead_worker_is_replaced(model: PackedModel,
 def test_a_worker_that_dies_again_and_again_is_replaced_in_the_end(model: PackedModel, tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         for _ in range(4):  # one more than are replaced at once
-            wait_until(lambda: bool(workers(server)), NOTICED_S)
+            wait_until(lambda: bool(workers(server)))
             kill(workers(server)[0])
-        wait_until(lambda: is_ready(server), START_TIMEOUT_S, server.log.read_text)
+        wait_until(lambda: is_ready(server), server.log.read_text)
 
 
 @pytest.mark.parametrize("environment", [{}, {"BENTOML_CONTAINERIZED": "true"}])
 def test_one_of_two_workers_goes_on_alone(model: PackedModel, tmp_path: Path, environment: dict[str, str]) -> None:
     with serve(tmp_path, WORKERS="2", **environment) as server:
-        wait_until(lambda: server.log.read_text().count("is ready") == 2, START_TIMEOUT_S)
+        wait_until(lambda: server.log.read_text().count("is ready") == 2)
         dead, living = workers(server)
         kill(dead)
         while len(workers(server)) < 2 or server.log.read_text().count("is ready") < 3:
@@ -140,7 +139,7 @@ def test_a_container_ends_with_its_only_worker(model: PackedModel, tmp_path: Pat
     with serve(tmp_path, BENTOML_CONTAINERIZED="true") as server:
         (worker,) = workers(server)
         kill(worker)
-        assert server.process.wait(timeout=NOTICED_S) == 1
+        assert server.process.wait(timeout=PATIENCE_S) == 1
         log = server.log.read_text()
         assert f"worker {worker.pid} was killed by SIGKILL: the service stops" in log
         assert "no worker is left" in log
@@ -161,13 +160,13 @@ def test_no_tcp_port_but_the_services_own(model: PackedModel, tmp_path: Path) ->
 
 def test_a_hangup_while_a_worker_starts_ends_nobody(model: PackedModel, tmp_path: Path) -> None:
     with serve(tmp_path, WORKERS="2") as server:
-        wait_until(lambda: server.log.read_text().count(" is ready") == 2, START_TIMEOUT_S)
+        wait_until(lambda: server.log.read_text().count(" is ready") == 2)
         (first, second) = workers(server)
         first.kill()
-        wait_until(lambda: len({one.pid for one in workers(server)} - {first.pid, second.pid}) == 1, 20)
+        wait_until(lambda: len({one.pid for one in workers(server)} - {first.pid, second.pid}) == 1)
         (fresh,) = {one.pid for one in workers(server)} - {first.pid, second.pid}
         for _ in range(20):
             os.kill(server.process.pid, signal.SIGHUP)
-        wait_until(lambda: server.log.read_text().count(" is ready") == 3, 60, server.log.read_text)
+        wait_until(lambda: server.log.read_text().count(" is ready") == 3, server.log.read_text)
         assert {one.pid for one in workers(server)} == {second.pid, fresh}
         assert "SIGHUP" not in server.log.read_text()

@@ -79,7 +79,7 @@ def test_replicas_and_workers_add_up_to_the_counts_of_all_rows(
     send(one, faulty)
     send(two, honest)
     whole = tmp_path / "two.json"  # whichever worker answers, the other's part may be two seconds old
-    wait_until(lambda: save(two, whole).rows == len(honest), 20)
+    wait_until(lambda: save(two, whole).rows == len(honest))
     of_two = parse_snapshot(whole.read_bytes(), "")
     assert len({window.source for window in of_two.windows}) == 2
     merged = merge_snapshots({"early": parse_snapshot(saved.read_bytes(), ""), "one": read(one), "two": of_two})
@@ -137,7 +137,7 @@ def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> No
 def test_prometheus_reads_a_few_series(replicas: tuple[Server, Server], model: PackedModel, honest: Rows) -> None:
     one, _ = replicas
     send(one, honest)
-    wait_until(lambda: one.metric(f'monitoring_rows{{model="{NAME}"}}') == read(one, "/monitoring/hours").rows, 10)
+    wait_until(lambda: one.metric(f'monitoring_rows{{model="{NAME}"}}') == read(one, "/monitoring/hours").rows)
     assert one.metric(f'monitoring_drift{{feature="pressure",model="{NAME}"}}') > 0
     assert one.metric(f'monitoring_answer_drift{{answer="probability",model="{NAME}"}}') > 0
     assert 0 < one.metric(f'monitoring_missing_share{{feature="pressure",model="{NAME}"}}') < 1

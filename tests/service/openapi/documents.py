@@ -44,7 +44,7 @@ class Call:
         """Send the example, or this body in its place."""
         content = self.example if body is None else body
         kind = {"content-type": self.kind} if self.kind else {}
-        return HTTP.request(self.method, url + self.fill(), content=content, headers=kind | headers, timeout=30)
+        return HTTP.request(self.method, url + self.fill(), content=content, headers=kind | headers, timeout=60)
 
     def fill(self, **values: str) -> str:
         """Return the path with its examples in it, or with these values."""

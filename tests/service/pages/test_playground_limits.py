@@ -47,7 +47,7 @@ def run(engine: Doubling, scenario: Callable[[Any, Ask], Awaitable[None]]) -> No
     async def main() -> None:
         dataplane = start(engine)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(dataplane, build_playground(dataplane, None, Settings()).routes[0].answer)
         finally:
             dataplane.close()

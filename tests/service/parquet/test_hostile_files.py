@@ -38,7 +38,7 @@ from ekiben.service.parquet.frames import FAULT, PIECE, TABLE, Job
 from ekiben.service.parquet.readers import Readers, count_readers, find_memory_bytes
 from ekiben.service.protocols.invocations.media import PARQUET
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from tests.conftest import ROOT, Server, wait_until
+from tests.conftest import PATIENCE_S, ROOT, Server, wait_until
 from tests.http_client import HTTP
 from tests.shop_table import EMPTY, ROW, SCHEMA, arrow_table, same
 
@@ -252,7 +252,7 @@ def test_a_reader_is_kept_and_ends_when_nobody_needs_it(caller: Caller) -> None:
     first[0].kill()
     first[0].wait()
     assert is_good(caller)  # one that was ended by something else is replaced
-    wait_until(lambda: caller.rest(0.1) is None and not find_readers(), 10)
+    wait_until(lambda: caller.rest(0.1) is None and not find_readers())
     assert is_good(caller)
 
 
@@ -281,7 +281,7 @@ def test_a_deadline_is_kept_and_leaves_no_process(monkeypatch: pytest.MonkeyPatc
     replace_reader(monkeypatch, "import time; time.sleep(600)")
     with contextlib.closing(Caller()) as caller, pytest.raises(DeadlineExceeded):
         caller.read(GOOD, 0.3)
-    wait_until(lambda: find_readers() == before, 5)
+    wait_until(lambda: find_readers() == before)
 
 
 def test_a_reader_ends_by_itself_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +347,7 @@ def test_a_reader_ends_with_the_service() -> None:
         reader = int(service.stdout.readline())
         assert psutil.pid_exists(reader)
         service.kill()
-        wait_until(lambda: not psutil.pid_exists(reader) or psutil.Process(reader).status() == psutil.STATUS_ZOMBIE, 10)
+        wait_until(lambda: not psutil.pid_exists(reader) or psutil.Process(reader).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_readers_fit_their_container() -> None:
@@ -366,7 +366,9 @@ def test_readers_fit_their_container() -> None:
 
 
 def invoke(server: Server, body: bytes, **headers: str) -> httpx.Response:
-    return HTTP.post(f"{server.url}/invocations", content=body, headers={"content-type": PARQUET} | headers, timeout=30)
+    return HTTP.post(
+        f"{server.url}/invocations", content=body, headers={"content-type": PARQUET} | headers, timeout=PATIENCE_S
+    )
 
 
 def measure_memory(server: Server) -> int:
@@ -391,16 +393,16 @@ def test_attacks_at_once_leave_the_service_as_it_was(server: Server, row: dict[s
     bodies += [bomb("gzip", 200_000_000), bomb("zstd", 200_000_000), ATTACKS["many columns"]]
     for body in bodies:
         invoke(server, body)
-    wait_until(lambda: not find_readers(server.process.pid), 30)
+    wait_until(lambda: not find_readers(server.process.pid))
     before = measure_memory(server)
     with ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(invoke, server, body) for body in bodies * 4]
         while not all(one.done() for one in asked):
-            assert HTTP.post(f"{server.url}/predict", json={"rows": [row]}, timeout=30).status_code == 200
+            assert HTTP.post(f"{server.url}/predict", json={"rows": [row]}).status_code == 200
     for answered in (one.result() for one in asked):
         assert answered.status_code in (400, 413), answered.text
         assert set(answered.json()) == {"error", "error_code", "message"}
-    wait_until(lambda: measure_memory(server) <= 1.05 * before, 30)
+    wait_until(lambda: measure_memory(server) <= 1.05 * before)
 
 
 @pytest.mark.slow

@@ -475,11 +475,11 @@ def golden(model: PackedModel) -> list[dict[str, Any]]:
 def invoke(server: Server, body: Any, kind: str | None = JSON, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     kinds = {"content-type": kind} if kind is not None else {}
-    return HTTP.post(f"{server.url}/invocations", content=content, headers=kinds | headers, timeout=30)
+    return HTTP.post(f"{server.url}/invocations", content=content, headers=kinds | headers)
 
 
 def predict(server: Server, rows: list[dict[str, Any]]) -> Any:
-    return HTTP.post(f"{server.url}/predict", json={"rows": rows}, timeout=30).json()["predictions"]
+    return HTTP.post(f"{server.url}/predict", json={"rows": rows}).json()["predictions"]
 
 
 def with_datetimes(rows: list[dict[str, Any]], model: PackedModel) -> pd.DataFrame:

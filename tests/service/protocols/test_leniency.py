@@ -20,7 +20,7 @@ from ekiben.service.protocols.extra_columns import (
     ExtraColumns,
     ignored_header,
 )
-from tests.conftest import NAME, Server
+from tests.conftest import NAME, PATIENCE_S, Server
 from tests.http_client import HTTP
 from tests.shop_table import ROW, SCHEMA
 
@@ -91,7 +91,9 @@ def wanted(server: Server, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def post(server: Server, path: str, body: Any, kind: str = JSON, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answered = HTTP.post(server.url + path, content=content, headers={"content-type": kind} | headers, timeout=30)
+    answered = HTTP.post(
+        server.url + path, content=content, headers={"content-type": kind} | headers, timeout=PATIENCE_S
+    )
     assert answered.status_code == 200, answered.text
     return answered
 
@@ -213,5 +215,5 @@ def test_json_lines_are_answered_by_lines(
     ids=lambda value: str(value)[:20],
 )
 def test_wrong_json_lines_are_rejected(server: Server, body: bytes, status: int, sentence: str) -> None:
-    rejected = HTTP.post(f"{server.url}/invocations", content=body, headers={"content-type": LINES}, timeout=30)
+    rejected = HTTP.post(f"{server.url}/invocations", content=body, headers={"content-type": LINES})
     assert (rejected.status_code, sentence in rejected.json()["error"]) == (status, True), rejected.text

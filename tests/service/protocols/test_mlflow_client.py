@@ -11,7 +11,7 @@ from mlflow.deployments import PredictionsResponse
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
-from tests.conftest import NAME, Server
+from tests.conftest import NAME, PATIENCE_S, Server
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def table(golden: dict[str, Any], model: PackedModel) -> pd.DataFrame:
 def test_the_client_gets_the_golden_answers(
     client: ScoringServerClient, table: pd.DataFrame, golden: dict[str, Any]
 ) -> None:
-    client.wait_server_ready(timeout=5)
+    client.wait_server_ready(timeout=PATIENCE_S)
     predictions = client.invoke(table, params={"ignored": 1}).get_predictions()
     assert list(predictions.columns) == ["probability", "label"]
     assert predictions["probability"].to_numpy() == pytest.approx(np.array(golden["answers"])[:, 0], abs=1e-5)

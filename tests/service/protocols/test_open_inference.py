@@ -114,7 +114,7 @@ def serve(
     async def main() -> None:
         service = Service(target, features)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(service)
         finally:
             service.dataplane.close()

@@ -15,7 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import triton_inputs
-from tests.conftest import NAME, Server
+from tests.conftest import NAME, PATIENCE_S, Server
 from tests.http_client import HTTP
 from tests.open_inference_requests import raw_request, typed_request
 
@@ -95,7 +95,7 @@ def test_a_parameter_says_how_it_is_answered(model: PackedModel, rows: list[Any]
 )
 def test_what_is_not_served_says_what_is(server: Server, method: str, sentence: str) -> None:
     with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as rejected:
-        channel.unary_unary(f"/{method}")(b"", timeout=10)
+        channel.unary_unary(f"/{method}")(b"", timeout=PATIENCE_S)
     error: Any = rejected.value
     assert (error.code(), sentence in error.details()) == (grpc.StatusCode.UNIMPLEMENTED, True), error.details()
 

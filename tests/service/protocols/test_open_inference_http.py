@@ -44,7 +44,7 @@ def tensors(model: PackedModel, rows: list[Json]) -> Tensors:
 
 def post(server: Server, content: Any, path: str = INFER, **headers: str) -> httpx.Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return HTTP.post(server.url + path, content=body, headers=headers, timeout=30)
+    return HTTP.post(server.url + path, content=body, headers=headers)
 
 
 def rejection(answered: httpx.Response, status: int = 400) -> str:

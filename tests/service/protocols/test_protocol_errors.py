@@ -37,7 +37,7 @@ def inputs(model: PackedModel, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def reject(server: Server, path: str, body: Any, **headers: str) -> tuple[int, str]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    rejected = HTTP.post(server.url + path, content=content, headers=JSON | headers, timeout=30)
+    rejected = HTTP.post(server.url + path, content=content, headers=JSON | headers)
     assert rejected.headers["content-type"] == "application/json"
     return rejected.status_code, rejected.json()["error"]
 

@@ -227,7 +227,7 @@ def test_a_watcher_that_fails_keeps_nobody_waiting(tmp_path: Path, caplog: pytes
     async def scenario(log: LabelLog) -> None:
         watched = WatchedLabels(log.keep)
         watched.watchers = {"first": fail, "second": lambda labels: seen.extend(labels.ids)}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             together = [watched.keep(read(PRICE, {"id": one, "label": 1e300})) for one in "ab"]
             assert [receipt.added for receipt in await asyncio.gather(*together)] == [1, 1]
         assert seen == ["a", "b"]
@@ -242,7 +242,7 @@ def test_labels_that_wait_for_a_slow_disk_are_bounded(monkeypatch: pytest.Monkey
 
     class Slow:
         def write(self, name: str, content: bytes) -> None:
-            gate.wait(10)
+            gate.wait(60)
 
     async def scenario(log: LabelLog) -> None:
         waiting = [asyncio.ensure_future(log.keep(read(LATE, {"id": one, "label": True}))) for one in "abc"]

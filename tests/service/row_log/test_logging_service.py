@@ -13,7 +13,7 @@ import pytest
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from ekiben.service.protos import message
 from tests.callers import call
-from tests.conftest import Server, serve, wait_until
+from tests.conftest import PATIENCE_S, Server, serve, wait_until
 from tests.http_client import HTTP
 from tests.service.row_log.log_reading import ROWS, list_rows, read_labels, read_rows
 from tests.small_disk import small_disk
@@ -46,7 +46,7 @@ def logging_server(model: PackedModel, folder: Path) -> Iterator[Server]:
 
 def post(server: Server, path: str, body: Any, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HTTP.post(server.url + path, content=content, headers=TOKEN | headers, timeout=30)
+    return HTTP.post(server.url + path, content=content, headers=TOKEN | headers)
 
 
 def ask(server: Server, rows: Rows) -> str:
@@ -69,7 +69,7 @@ def test_labels_find_the_rows_that_were_answered(logging_server: Server, rows: R
         assert receipt["added"] == 1
         return bool(receipt["unknown"] == 0)
 
-    wait_until(find, 20)
+    wait_until(find)
 
 
 def test_labels_over_grpc_are_the_same(logging_server: Server, folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_labels_over_grpc_are_the_same(logging_server: Server, folder: Path) -> 
             f"/{METHOD}", FeedbackRequest.SerializeToString, message("ekiben.v1.FeedbackResponse").FromString
         )
         for added in (2, 0):
-            response = send(request, metadata=list(TOKEN.items()), timeout=10)
+            response = send(request, metadata=list(TOKEN.items()), timeout=PATIENCE_S)
             assert (response.added, response.known) == (added, 2 - added)
         over_http = post(logging_server, "/feedback", {"id": "by-grpc", "label": True}).json()
         assert over_http["known"] == 1
@@ -89,11 +89,11 @@ def test_labels_over_grpc_are_the_same(logging_server: Server, folder: Path) -> 
             (FeedbackRequest(), grpc.StatusCode.INVALID_ARGUMENT, "there are no labels"),
         ):
             with pytest.raises(grpc.RpcError) as rejected:
-                send(wrong, metadata=list(TOKEN.items()), timeout=10)
+                send(wrong, metadata=list(TOKEN.items()), timeout=PATIENCE_S)
             assert rejected.value.code() is code
             assert sentence in rejected.value.details()
         with pytest.raises(grpc.RpcError) as rejected:
-            send(request, timeout=10)
+            send(request, timeout=PATIENCE_S)
         assert rejected.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert ("by-grpc", "true") in read_labels(folder)
 

@@ -61,7 +61,7 @@ class Slow:
         self.written: list[bytes] = []
 
     def write(self, name: str, content: bytes) -> None:
-        self.gate.wait(10)
+        self.gate.wait(60)
         self.written.append(content)
 
 

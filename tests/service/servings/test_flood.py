@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.conftest import Server, serve, wait_until
+from tests.conftest import PATIENCE_S, Server, serve, wait_until
 from tests.packed_tasks import PRICE, ROW, STARS, store
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.slow
 UNITS = 60_000  # of the network that is flooded: a row takes it about a millisecond
 FLOODERS, ROWS = 24, 200  # of each of their requests
 LIMITS = {"MAX_WAITING_ROWS": "1000", "MAX_REQUEST_ROWS": "200"}  # fewer than they all send, however fast it is
-FLOODED_S = 60  # until it is: a busy machine sends slowly
 CALLS = 100  # for the other model
 IN_TIME = {"x-request-timeout-ms": "30000"}
 
@@ -37,17 +36,17 @@ def post(client: httpx.Client, server: Server, name: str, rows: int) -> int:
 
 
 def flood(server: Server, statuses: "Counter[int]", over: threading.Event) -> None:
-    with httpx.Client(timeout=30) as client:
+    with httpx.Client(timeout=PATIENCE_S) as client:
         while not over.is_set():
             statuses[post(client, server, "price", ROWS)] += 1
 
 
 def test_a_flooded_model_rejects_its_own_callers_only(server: Server) -> None:
     over, statuses = threading.Event(), Counter[int]()
-    with ThreadPoolExecutor(FLOODERS) as pool, httpx.Client(timeout=30) as client:
+    with ThreadPoolExecutor(FLOODERS) as pool, httpx.Client(timeout=PATIENCE_S) as client:
         flooding = [pool.submit(flood, server, statuses, over) for _ in range(FLOODERS)]
         try:
-            wait_until(lambda: statuses[429] > 0 < statuses[200], FLOODED_S, lambda: f"{statuses}")
+            wait_until(lambda: statuses[429] > 0 < statuses[200], lambda: f"{statuses}")
             answered = Counter(post(client, server, "stars", 1) for _ in range(CALLS))
         finally:
             over.set()

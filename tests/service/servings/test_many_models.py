@@ -18,7 +18,7 @@ from ekiben.model.package import PackedModel
 from ekiben.model.selection import open_models
 from ekiben.service.protocols.predict import NAMED_PATH
 from ekiben.service.protos import message
-from tests.conftest import NAME, Server, run, serve, using_stores, wait_until
+from tests.conftest import NAME, PATIENCE_S, Server, run, serve, using_stores, wait_until
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def models(many_models: Path) -> dict[str, PackedModel]:
 
 
 def send(server: Server, path: str, case: RequestCase, **headers: str) -> httpx.Response:
-    return HTTP.post(server.url + path, content=case.body, headers=case.headers | headers, timeout=30)
+    return HTTP.post(server.url + path, content=case.body, headers=case.headers | headers)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -57,7 +57,7 @@ def test_every_dialect_gets_the_model_that_it_names(
     case = write_case(model.schema, read_golden(model), request_format, 16)
     if request_format.grpc:
         with grpc.insecure_channel(server.grpc) as channel:
-            answer = channel.unary_unary(case.path, bytes, bytes)(case.body, timeout=30)
+            answer = channel.unary_unary(case.path, bytes, bytes)(case.body, timeout=PATIENCE_S)
     else:
         path = PATHS.get(request_format.name, case.path).format(model=name)
         answered = send(server, path, case)
@@ -75,7 +75,7 @@ def test_a_name_that_is_not_served_is_an_error(
     sentence = "model 'nowhere' is not served here: `flight_delay`, `stars`, `price`, `de_east`, `de_west` are"
     if request_format.grpc:
         with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as raised:
-            channel.unary_unary(case.path, bytes, bytes)(case.body, timeout=30)
+            channel.unary_unary(case.path, bytes, bytes)(case.body, timeout=PATIENCE_S)
         code: Any = raised.value
         assert (code.code(), code.details()) == (grpc.StatusCode.NOT_FOUND, sentence)
     else:
@@ -144,10 +144,10 @@ def test_each_model_has_its_own_log(server: Server, models: dict[str, PackedMode
     response = message("ekiben.v1.FeedbackResponse")
     with grpc.insecure_channel(server.grpc) as channel:
         ask = channel.unary_unary("/ekiben.v1.Feedback/Send", request.SerializeToString, response.FromString)
-        answer = ask(request(model="stars", labels=[{"id": prediction_id, "integer": 3}]), timeout=30)
+        answer = ask(request(model="stars", labels=[{"id": prediction_id, "integer": 3}]), timeout=PATIENCE_S)
         assert (answer.added, answer.known) == (0, 1)
         with pytest.raises(grpc.RpcError, match="not served here"):
-            ask(request(model="nowhere"), timeout=30)
+            ask(request(model="nowhere"), timeout=PATIENCE_S)
 
 
 def test_each_model_has_its_own_monitoring(server: Server, models: dict[str, PackedModel]) -> None:
@@ -177,7 +177,7 @@ def test_prometheus_can_tell_the_models_apart(server: Server, models: dict[str, 
     for name in MODELS:
         case = write_case(models[name].schema, read_golden(models[name]), PREDICT, 8)
         assert send(server, f"/predict/{name}", case).status_code == 200
-    wait_until(lambda: all(server.metric(f'model_rows_total{{model="{name}"}}') for name in MODELS), 10)
+    wait_until(lambda: all(server.metric(f'model_rows_total{{model="{name}"}}') for name in MODELS))
     text = HTTP.get(f"{server.url}/metrics").text
     families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]

@@ -18,7 +18,7 @@ from ekiben.load_tests.many.copies import copy_model, number
 from ekiben.load_tests.requests.http_dialects import INVOCATIONS, PREDICT
 from ekiben.load_tests.requests.request_case import write_case
 from ekiben.model.package import PackedModel
-from tests.conftest import NAME, Server, serve, wait_until
+from tests.conftest import NAME, PATIENCE_S, Server, serve, wait_until
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def server(running: Server) -> Iterator[Server]:
 
 
 def post(server: Server, path: str, status: int = 200, body: Any = None) -> Any:
-    answered = HTTP.post(server.url + path, json=body, timeout=30)
+    answered = HTTP.post(server.url + path, json=body)
     assert answered.status_code == status, answered.text
     return answered.json()
 
@@ -86,7 +86,7 @@ def list_models(server: Server) -> list[str]:
 
 def ask(server: Server, model: PackedModel, name: str) -> int:
     case = write_case(model.schema, read_golden(model), PREDICT, 4)
-    answered = HTTP.post(f"{server.url}/predict/{name}", content=case.body, headers=case.headers, timeout=30)
+    answered = HTTP.post(f"{server.url}/predict/{name}", content=case.body, headers=case.headers)
     if answered.status_code == 200:
         assert case.is_answered_by(answered.content)
         assert answered.json()["model"] == name
@@ -101,7 +101,7 @@ def asking(server: Server, model: PackedModel, name: str) -> Iterator[list[int]]
     case = write_case(model.schema, read_golden(model), PREDICT, 4)
 
     def go_on() -> None:
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=PATIENCE_S) as client:
             while going:
                 answered = client.post(f"{server.url}/predict/{name}", content=case.body, headers=case.headers)
                 assert answered.status_code != 200 or case.is_answered_by(answered.content)
@@ -126,7 +126,7 @@ def test_a_model_of_the_store_comes_and_goes(server: Server, model: PackedModel)
     assert unload(server, "fr") == {}
     assert (ask(server, model, "fr"), list_models(server)) == (404, [NAME])
     assert "docs/fr.html" not in HTTP.get(f"{server.url}/docs.json").text
-    wait_until(lambda: server.metric('model_rows_total{model="fr"}') == 4, 10)
+    wait_until(lambda: server.metric('model_rows_total{model="fr"}') == 4)
     assert 'model="fr"' not in "".join(
         line for line in HTTP.get(f"{server.url}/metrics").text.splitlines() if line.startswith("monitoring_")
     )
@@ -192,10 +192,10 @@ def test_models_come_and_go_under_load(server: Server, model: PackedModel) -> No
             assert ask(server, model, "de_east") == 200
             unload(server, "de_east")
         unload(server, "fr")
-        wait_until(lambda: 404 in second, 10)
+        wait_until(lambda: 404 in second)
         load(server, "fr")
         count = len(second)
-        wait_until(lambda: 200 in second[count:], 10)
+        wait_until(lambda: 200 in second[count:])
     assert set(first) == {200}  # whatever becomes of the others
     assert set(second) == {200, 404}
     assert second.index(404) > 0
@@ -206,7 +206,7 @@ def test_a_promoted_version_of_a_loaded_model_answers(server: Server, home: Path
     shutil.copytree(home / "models" / GROWING / "1", home / "models" / GROWING / "2")
     number(home / "models" / GROWING / "2", "2")
     (home / "models" / GROWING / "latest").write_text("2")
-    wait_until(lambda: HTTP.get(f"{server.url}/v2/models/{GROWING}").json()["versions"] == ["2"], 30)
+    wait_until(lambda: HTTP.get(f"{server.url}/v2/models/{GROWING}").json()["versions"] == ["2"])
     assert ask(server, model, GROWING) == 200
 
 

@@ -32,19 +32,19 @@ def test_a_version_is_shadowed_tried_promoted_and_taken_back_under_load(
             return callers.versions[version]
 
         callers.wait_for("1")
-        wait_until(lambda: see("/monitoring/challenger")["summary"]["compared"] > 0, 60, server.log.read_text)
+        wait_until(lambda: see("/monitoring/challenger")["summary"]["compared"] > 0, server.log.read_text)
         assert answered("2") == 0  # what the challenger says goes to nobody
 
         tried = {"parameters": {"version": "2", "share": 0.5}}
-        assert HTTP.post(server.url + LOAD, json=tried, timeout=30).status_code == 200
-        wait_until(lambda: answered("2") > 20, 60, server.log.read_text)
+        assert HTTP.post(server.url + LOAD, json=tried).status_code == 200
+        wait_until(lambda: answered("2") > 20, server.log.read_text)
         before = answered("1")
-        wait_until(lambda: answered("1") > before + 20, 60, server.log.read_text)
+        wait_until(lambda: answered("1") > before + 20, server.log.read_text)
         assert see("/monitoring/canary")["share"] == 0.5
 
         choose(versions, "2")
-        wait_until(lambda: see(f"/v2/models/{NAME}")["versions"] == ["2"], 60, server.log.read_text)
+        wait_until(lambda: see(f"/v2/models/{NAME}")["versions"] == ["2"], server.log.read_text)
         choose(versions, "1")
-        wait_until(lambda: see(f"/v2/models/{NAME}")["versions"] == ["1"], 60, server.log.read_text)
+        wait_until(lambda: see(f"/v2/models/{NAME}")["versions"] == ["1"], server.log.read_text)
         callers.wait_for("1")
     assert "Traceback" not in server.log.read_text()

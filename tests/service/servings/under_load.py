@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ekiben.contract.encoding import Encoder
 from ekiben.model.package import GOLDEN_FILE, MANIFEST_FILE, PackedModel, open_model
 from tests.callers import triton_inputs
-from tests.conftest import NAME, Server, wait_until
+from tests.conftest import NAME, PATIENCE_S, Server, wait_until
 
 VERSION = "x-model-version"
 CALLERS = 6  # half of them over gRPC
@@ -69,7 +69,7 @@ class UnderLoad:
             caller.result()
 
     def wait_for(self, version: str) -> None:
-        wait_until(lambda: self.latest == version or self._failed(), 30, self._server.log.read_text)
+        wait_until(lambda: self.latest == version or self._failed(), self._server.log.read_text)
 
     def _failed(self) -> bool:
         return any(caller.done() for caller in self._running)
@@ -84,7 +84,7 @@ class UnderLoad:
                 self.latest = version
 
     def _ask_http(self, clients: ExitStack) -> Callable[[], tuple[str, Any]]:
-        client, body = clients.enter_context(httpx.Client(timeout=30)), {"rows": self._rows}
+        client, body = clients.enter_context(httpx.Client(timeout=PATIENCE_S)), {"rows": self._rows}
 
         def again() -> tuple[str, Any]:
             answered = client.post(f"{self._server.url}/predict", json=body)

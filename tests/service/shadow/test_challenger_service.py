@@ -24,7 +24,7 @@ from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, PackedModel, open_mod
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.service.protos import message
 from tests.callers import call
-from tests.conftest import NAME, Server, run, serve, wait_until
+from tests.conftest import NAME, PATIENCE_S, Server, run, serve, wait_until
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,7 @@ def test_what_is_shown_is_what_an_offline_computation_gives(
     target = models[0].schema.target
     ids = ask(challenged, rows, 1) + ask(challenged, rows, 8)
     kept, champion, challenger = (np.concatenate([part, part]) for part in compute(models, rows))
-    wait_until(lambda: read(challenged).add_up().compared == len(champion), 20)
+    wait_until(lambda: read(challenged).add_up().compared == len(champion))
     total = read(challenged).add_up()
     assert total.answered == len(ids)
     assert {reason: count for reason, count in total.dropped.items() if count} == {}
@@ -166,7 +166,7 @@ def test_the_page_and_the_series_show_it(challenged: Server, rows: Rows) -> None
     page = HTTP.get(f"{challenged.url}{PATH}/page")
     assert page.headers["content-security-policy"].startswith(POLICY)
     assert "<h1>flight_delay: version 2 in the shadow of version 1</h1>" in page.text
-    wait_until(lambda: challenged.metric(f'challenger_rows_total{{model="{NAME}"}}') > 0, 20)
+    wait_until(lambda: challenged.metric(f'challenger_rows_total{{model="{NAME}"}}') > 0)
     assert challenged.metric(f'challenger_dropped_rows_total{{model="{NAME}",reason="failed"}}') == 0
     low, high = (challenged.metric(f'challenger_gain{{bound="{bound}",model="{NAME}"}}') for bound in ("low", "high"))
     assert low <= high
@@ -195,7 +195,7 @@ def test_labels_find_pairs_that_another_worker_has(
             ids.extend(ask(running, rows[:64], 1))
             return len({name[8:18] for name in ids}) == 2  # an id names its process
 
-        wait_until(ask_both, 30)
+        wait_until(ask_both)
         kept, champion, challenger = (np.concatenate([part] * (len(ids) // 64)) for part in compute(models, rows[:64]))
         for one in ids:
             sent = HTTP.post(f"{running.url}/feedback", json={"id": one, "label": True})
@@ -208,7 +208,7 @@ def test_labels_find_pairs_that_another_worker_has(
             labels = comparison.add_up().labels
             return (sum(labels.rows), labels.received) == (kept.sum(), len(ids))
 
-        wait_until(all_are_counted, 30)
+        wait_until(all_are_counted)
         assert len(comparison.parts) == 2
         wanted = weigh(compare_losses(models[0].schema.target, champion, challenger, np.ones(int(kept.sum()))))
         assert comparison.add_up().labels.evidence == wanted
@@ -224,9 +224,9 @@ def test_a_challenger_that_is_packed_while_the_service_runs_is_compared(
         ask(running, rows[:8], 8)
         assert HTTP.get(running.url + PATH).status_code == 404
         (tmp_path / "2").rename(home / "models" / NAME / "2")
-        wait_until(lambda: HTTP.get(running.url + PATH).status_code == 200, 30, running.log.read_text)
+        wait_until(lambda: HTTP.get(running.url + PATH).status_code == 200, running.log.read_text)
         ask(running, rows[:16], 4)
-        wait_until(lambda: read(running).add_up().compared > 0, 30, running.log.read_text)
+        wait_until(lambda: read(running).add_up().compared > 0, running.log.read_text)
         assert read(running).challenger.version == "2"
         assert sum(window["rows"] for window in HTTP.get(f"{running.url}/monitoring").json()["windows"]) == 24
         assert HTTP.post(f"{running.url}/feedback", json={"id": "a", "label": True}).status_code == 200
@@ -275,11 +275,11 @@ def test_without_monitoring_it_is_compared_all_the_same(stores: dict[str, str], 
         token = {"authorization": "Bearer secret"}
         HTTP.post(f"{running.url}/predict", json={"rows": rows[:4]}, headers=token)
         assert HTTP.get(running.url + PATH).status_code == 401
-        wait_until(lambda: HTTP.get(running.url + PATH, headers=token).json()["summary"]["compared"] > 0, 20)
+        wait_until(lambda: HTTP.get(running.url + PATH, headers=token).json()["summary"]["compared"] > 0)
         with grpc.insecure_channel(running.grpc) as channel:
             send = channel.unary_unary("/ekiben.v1.Feedback/Send", FeedbackRequest.SerializeToString)
             with pytest.raises(grpc.RpcError):
-                send(FeedbackRequest(labels=[Label(id="a", boolean=True)]), timeout=10)
+                send(FeedbackRequest(labels=[Label(id="a", boolean=True)]), timeout=PATIENCE_S)
         done = run("-m", "ekiben.commands", "challenger", running.url, fails=True, AUTH_TOKEN="secret")
         assert done.returncode == 4, done.stderr
 

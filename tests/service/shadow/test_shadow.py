@@ -88,7 +88,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], challenger: Schema = SCHE
     async def main() -> None:
         scene = Scene(challenger)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await scenario(scene)
         finally:
             scene.shadow.close()

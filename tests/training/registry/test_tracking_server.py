@@ -61,7 +61,7 @@ def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> 
             except httpx.TransportError:
                 return False
 
-        wait_until(answers, 90)
+        wait_until(answers, within_s=90)
         yield address
 
 
@@ -132,7 +132,7 @@ def test_its_webhook_is_understood(tracking_server: str, trained: str, tmp_path:
         event = WebhookEvent(WebhookEntity.MODEL_VERSION_ALIAS, WebhookAction.CREATED)
         client.create_webhook("promoted", url, [event], secret=SECRET)
         client.set_registered_model_alias(NAME, "champion", "1")
-        wait_until(lambda: bool(receiver.answers), 30)
+        wait_until(lambda: bool(receiver.answers))
     assert receiver.answers == [(200, {"looking": True})]
 
 

@@ -19,7 +19,7 @@ from ekiben.pipeline.triggers.events.cloud_event import STRUCTURED, to_binary, t
 from ekiben.pipeline.triggers.events.event import InvalidEvent
 from ekiben.pipeline.triggers.events.listening import CannotListen, Listener
 from ekiben.pipeline.triggers.memory import Memory
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT
 from tests.pipeline.triggers.recorded_runs import RecordedRuns, make_event, make_watcher
 
 TOKEN = "opensesame"
@@ -37,7 +37,7 @@ def listener(runs: RecordedRuns) -> Iterator[Listener]:
 
 @pytest.fixture
 def client(listener: Listener) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", headers=HEADERS, timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{listener.port}", headers=HEADERS, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -165,7 +165,7 @@ def test_a_body_that_does_not_come_is_408(listener: Listener, monkeypatch: pytes
 
 
 def exchange(port: int, content: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         with suppress(OSError):  # it is closed already
             connection.sendall(content)
         try:
