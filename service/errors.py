@@ -30,7 +30,7 @@ class BadRequest(Exception):
 class RequestRejected(Exception):
     """A request the service understood and will not answer; the text is for the caller."""
 
-    reason: str  # the label in `inference_rejected_total`
+    reason: str  # the label in `ekiben_inference_rejected_total`
 
 
 class Overloaded(RequestRejected):

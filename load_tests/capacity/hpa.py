@@ -17,14 +17,14 @@ spec:
     - type: Pods
       pods:
         metric:
-          name: inference_requests_per_second
+          name: ekiben_inference_requests_per_second
         target:
           type: AverageValue
           averageValue: "{plan.requests_per_second}"
     - type: Pods
       pods:
         metric:
-          name: inference_waiting_rows
+          name: ekiben_inference_waiting_rows
         target:
           type: AverageValue
           averageValue: "{plan.waiting_rows}"

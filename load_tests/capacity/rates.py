@@ -70,8 +70,8 @@ class Bench:
         """Return what the service has used so far, after it had time to say so."""
         sleep(pause_s)
         lines = read(f"{self.service.url}/metrics").decode().splitlines()
-        values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("inference_batch_rows_"))
-        rows, batches = (float(values.get(f"inference_batch_rows_{name}", 0)) for name in ("sum", "count"))
+        values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("ekiben_inference_batch_rows_"))
+        rows, batches = (float(values.get(f"ekiben_inference_batch_rows_{name}", 0)) for name in ("sum", "count"))
         return Usage(self._cpu_seconds(), rows, batches)
 
     def _cpu_seconds(self) -> float:

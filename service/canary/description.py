@@ -65,9 +65,11 @@ class CanaryCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """Yield a series for each model, and one for each guardrail that stepped back."""
-        share = GaugeMetricFamily("canary_share", "Share of the callers whom a candidate answers.", labels=["model"])
+        share = GaugeMetricFamily(
+            "ekiben_canary_share", "Share of the callers whom a candidate answers.", labels=["model"]
+        )
         about = "Candidates that a guardrail gave no more callers."
-        step_backs = CounterMetricFamily("canary_step_backs", about, labels=["model", "guardrail"])
+        step_backs = CounterMetricFamily("ekiben_canary_step_backs", about, labels=["model", "guardrail"])
         for model, state in self._states.items():
             share.add_metric([model], state.share if state.running else 0.0)
             for guardrail, count in state.step_backs.items():

@@ -45,10 +45,13 @@ class DriftCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the rows, how far features and answers have moved, and the shares of missing and unknown values."""
         about = "Rows answered in this hour and the one before, which the other monitoring series are of."
-        rows = _family("monitoring_rows", about)
-        features = _family("monitoring_drift", MOVED.format("a feature"), "feature")
-        answers = _family("monitoring_answer_drift", MOVED.format("the answers"), "answer")
-        now, then = _make_shares("monitoring", "the rows"), _make_shares("monitoring_training", "training's rows")
+        rows = _family("ekiben_monitoring_rows", about)
+        features = _family("ekiben_monitoring_drift", MOVED.format("a feature"), "feature")
+        answers = _family("ekiben_monitoring_answer_drift", MOVED.format("the answers"), "answer")
+        now, then = (
+            _make_shares("ekiben_monitoring", "the rows"),
+            _make_shares("ekiben_monitoring_training", "training's rows"),
+        )
         for model, seen in self._seen.items():
             rows.add_metric([model], seen.report.snapshot.rows)
             for shift in seen.report.features[: self._features]:
@@ -64,9 +67,9 @@ class DriftCollector(Collector):
 
     def _collect_alarms(self) -> Iterator[GaugeMetricFamily]:
         about = "Features that were not as in training, in the last whole day and the one before."
-        total = _family("monitoring_alarms", about)
+        total = _family("ekiben_monitoring_alarms", about)
         about = "How far each of them is beyond training's own days: it is an alarm from about 1 on."
-        scores = _family("monitoring_alarm", about, "feature", "statistic")
+        scores = _family("ekiben_monitoring_alarm", about, "feature", "statistic")
         for model, seen in self._seen.items():
             total.add_metric([model], len(seen.alarms.alarms))
             for one in seen.alarms.alarms[: self._features]:

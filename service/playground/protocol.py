@@ -3,7 +3,7 @@
 It is a route of its own so that trying never passes for traffic: these rows have no prediction ids, are drawn for no
 canary, and neither monitoring nor the row log nor the shadow gets them. A caller could hide from all of these here. So
 it is no way in for production: a request has MAX_ROWS rows at most, they are computed while no other row waits (under
-load they get 429 or 504), and `inference_requests_total{protocol="playground"}` shows that somebody does it.
+load they get 429 or 504), and `ekiben_inference_requests_total{protocol="playground"}` shows that somebody does it.
 """
 
 import asyncio

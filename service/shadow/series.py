@@ -21,18 +21,21 @@ class ComparisonCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """Yield the rows, the disagreement, and what labels say."""
-        rows = _count("challenger_rows", "Rows that both models answered.")
-        dropped = _count("challenger_dropped_rows", "Rows not compared, by reason.", "reason")
+        rows = _count("ekiben_challenger_rows", "Rows that both models answered.")
+        dropped = _count("ekiben_challenger_dropped_rows", "Rows not compared, by reason.", "reason")
         disagreed = _count(
-            "challenger_disagreed_rows", "Rows to which the two give different labels, or numbers that are far apart."
+            "ekiben_challenger_disagreed_rows",
+            "Rows to which the two give different labels, or numbers that are far apart.",
         )
-        labels = _count("challenger_labels", "Labels that found their pair of answers.")
+        labels = _count("ekiben_challenger_labels", "Labels that found their pair of answers.")
         gain = _gauge(
-            "challenger_gain",
+            "ekiben_challenger_gain",
             "By how much the challenger's mean loss is smaller: the mean, and the 95% bounds at any time.",
             "bound",
         )
-        decision = _gauge("challenger_decision", "1: the challenger is better, -1: it is worse, 0: no evidence yet.")
+        decision = _gauge(
+            "ekiben_challenger_decision", "1: the challenger is better, -1: it is worse, 0: no evidence yet."
+        )
         for model, judgement in self._judgements.items():
             total = judgement.total
             rows.add_metric([model], total.compared)

@@ -28,64 +28,83 @@ class Series:
     """All series of this process."""
 
     def __init__(self) -> None:
-        self.requests = Counter("inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"])
-        self.rejected = Counter("inference_rejected", "Valid requests rejected, by reason.", ["protocol", "reason"])
+        self.requests = Counter(
+            "ekiben_inference_requests", "Requests answered, by HTTP or gRPC code.", ["protocol", "code"]
+        )
+        self.rejected = Counter(
+            "ekiben_inference_rejected", "Valid requests rejected, by reason.", ["protocol", "reason"]
+        )
         self.durations = BulkHistogram(
-            "inference_request_duration_seconds", "Time from request to answer.", ["protocol"], buckets=DURATIONS_S
+            "ekiben_inference_request_duration_seconds",
+            "Time from request to answer.",
+            ["protocol"],
+            buckets=DURATIONS_S,
         )
         self.wait = BulkHistogram(
-            "inference_queue_duration_seconds",
+            "ekiben_inference_queue_duration_seconds",
             "Time that the oldest request of a batch waited in the queue.",
             buckets=DURATIONS_S,
         )
         self.encode = BulkHistogram(
-            "inference_encode_duration_seconds",
+            "ekiben_inference_encode_duration_seconds",
             "Time to validate and encode the rows that arrived together.",
             buckets=COMPUTE_S,
         )
         self.compute = BulkHistogram(
-            "inference_compute_duration_seconds", "Time that the engine took for a batch.", buckets=COMPUTE_S
+            "ekiben_inference_compute_duration_seconds", "Time that the engine took for a batch.", buckets=COMPUTE_S
         )
-        self.batch_rows = BulkHistogram("inference_batch_rows", "Rows in a batch.", buckets=BATCH_ROWS)
+        self.batch_rows = BulkHistogram("ekiben_inference_batch_rows", "Rows in a batch.", buckets=BATCH_ROWS)
         self.waiting_rows = Gauge(
-            "inference_waiting_rows",
+            "ekiben_inference_waiting_rows",
             "Rows in the queue now; a request not parsed yet counts as one row.",
             multiprocess_mode="livesum",
         )
-        self.logged_rows = Counter("row_log_rows", "Rows that the row log has written.")
-        self.log_dropped = Counter("row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"])
-        # Of each model few, for there may be fifty: the series above are of all together.
-        self.model_requests = Counter("model_requests", "Requests for a model's answers.", ["model", "result"])
-        self.model_request_seconds = Counter(
-            "model_request_seconds", "Time from the rows to the answers of all requests that got them.", ["model"]
+        self.logged_rows = Counter("ekiben_row_log_rows", "Rows that the row log has written.")
+        self.log_dropped = Counter(
+            "ekiben_row_log_dropped_rows", "Rows that the row log has lost, by reason.", ["reason"]
         )
-        self.model_rows = Counter("model_rows", "Rows that a model has answered.", ["model"])
-        self.model_compute_seconds = Counter("model_compute_seconds", "Time that the engine took for them.", ["model"])
+        # Of each model few, for there may be fifty: the series above are of all together.
+        self.model_requests = Counter("ekiben_model_requests", "Requests for a model's answers.", ["model", "result"])
+        self.model_request_seconds = Counter(
+            "ekiben_model_request_seconds",
+            "Time from the rows to the answers of all requests that got them.",
+            ["model"],
+        )
+        self.model_rows = Counter("ekiben_model_rows", "Rows that a model has answered.", ["model"])
+        self.model_compute_seconds = Counter(
+            "ekiben_model_compute_seconds", "Time that the engine took for them.", ["model"]
+        )
         self.model_waiting_rows = Gauge(
-            "model_waiting_rows", "Rows in a model's queue now.", ["model"], multiprocess_mode="livesum"
+            "ekiben_model_waiting_rows", "Rows in a model's queue now.", ["model"], multiprocess_mode="livesum"
         )
         # Explanations are counted in nothing above but the requests and durations of their protocol.
-        self.explanations = Counter("explanation_requests", "Requests for explanations.", ["model", "result"])
+        self.explanations = Counter("ekiben_explanation_requests", "Requests for explanations.", ["model", "result"])
         self.explanation_seconds = Counter(
-            "explanation_request_seconds", "Time from the rows to their explanations, of all that got them.", ["model"]
+            "ekiben_explanation_request_seconds",
+            "Time from the rows to their explanations, of all that got them.",
+            ["model"],
         )
-        self.explained_rows = Counter("explanation_rows", "Rows that were explained.", ["model"])
-        self.explanation_pairs = Counter("explanation_pairs", "Pairs of variants in their explanations.", ["model"])
+        self.explained_rows = Counter("ekiben_explanation_rows", "Rows that were explained.", ["model"])
+        self.explanation_pairs = Counter(
+            "ekiben_explanation_pairs", "Pairs of variants in their explanations.", ["model"]
+        )
         self.explanation_computed_rows = Counter(
-            "explanation_computed_rows", "Rows that the engine answered for explanations.", ["model"]
+            "ekiben_explanation_computed_rows", "Rows that the engine answered for explanations.", ["model"]
         )
         self.explanation_waiting_rows = Gauge(
-            "explanation_waiting_rows", "Rows for the engine that explanations still need.", ["model"],
+            "ekiben_explanation_waiting_rows", "Rows for the engine that explanations still need.", ["model"],
             multiprocess_mode="livesum",
         )  # fmt: skip
-        self.reloads = Counter("model_reloads", "Versions that took another's place, or failed to.", ["result"])
+        self.reloads = Counter("ekiben_model_reloads", "Versions that took another's place, or failed to.", ["result"])
         self.model_info = Gauge(
-            "model_info",
+            "ekiben_model_info",
             "The model being served: 1; one that was served before: 0.",
             ["model", "version", "engine", "run_id", "schema_digest"],
             multiprocess_mode="livemax",
         )
-        self.registry_looks = Counter("registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"])
+        self.registry_looks = Counter(
+            "ekiben_registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"]
+        )
 
 
 @cache

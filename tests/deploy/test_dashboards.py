@@ -82,8 +82,13 @@ def ask(server: Server, model: PackedModel) -> None:
 def exported(server: Server, model: PackedModel) -> Labels:
     """The labels of every sample that the service exports, of Prometheus' own `up`, and of alarms: there are none."""
     ask(server, model)
-    wait_until(lambda: server.metric("inference_rejected_total") > 0 and server.metric("inference_batch_rows_sum") > 0)
-    found: dict[str, set[str]] = {"up": set(), "monitoring_alarm": {"model", "feature", "statistic"}}
+    wait_until(
+        lambda: (
+            server.metric("ekiben_inference_rejected_total") > 0
+            and server.metric("ekiben_inference_batch_rows_sum") > 0
+        )
+    )
+    found: dict[str, set[str]] = {"up": set(), "ekiben_monitoring_alarm": {"model", "feature", "statistic"}}
     for family in text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)

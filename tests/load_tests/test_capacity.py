@@ -186,8 +186,8 @@ def test_the_patch_is_the_autoscalers(tmp_path: Path) -> None:
     assert (patch["kind"], patch["metadata"]["name"]) == ("HorizontalPodAutoscaler", "ekiben")
     assert patch["spec"]["minReplicas"] == 5
     metrics = {metric["pods"]["metric"]["name"]: metric["pods"]["target"] for metric in patch["spec"]["metrics"]}
-    assert metrics["inference_requests_per_second"] == {"type": "AverageValue", "averageValue": "2100"}
-    assert int(metrics["inference_waiting_rows"]["averageValue"]) > 0
+    assert metrics["ekiben_inference_requests_per_second"] == {"type": "AverageValue", "averageValue": "2100"}
+    assert int(metrics["ekiben_inference_waiting_rows"]["averageValue"]) > 0
 
 
 def test_the_report_holds_everything(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_rows_are_predicted_with_the_token_only(guarded: Server, model: PackedMo
 
 @pytest.mark.slow
 def test_rejections_are_counted(guarded: Server) -> None:
-    line = 'inference_requests_total{code="401",protocol="front_door"}'
+    line = 'ekiben_inference_requests_total{code="401",protocol="front_door"}'
     with httpx.Client(headers=RIGHT) as client:
 
         def counted() -> float:

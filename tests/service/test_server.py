@@ -316,9 +316,9 @@ def test_probes_and_unknown_paths_fall_through_to_bentoml(server: Server) -> Non
 
 
 def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[str, Any]) -> None:
-    answered = 'inference_requests_total{code="200",protocol="predict"}'
-    rejected = 'inference_requests_total{code="400",protocol="predict"}'
-    batched = "inference_batch_rows_sum"
+    answered = 'ekiben_inference_requests_total{code="200",protocol="predict"}'
+    rejected = 'ekiben_inference_requests_total{code="400",protocol="predict"}'
+    batched = "ekiben_inference_batch_rows_sum"
     lines = (answered, rejected, batched)
     before = [server.metric(line) for line in lines]
     post(server, {"rows": [row] * 7})
@@ -326,16 +326,16 @@ def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[s
     wanted = [before[0] + 1, before[1] + 1, before[2] + 7]
     # Not exactly: what other tests asked in the second before is counted in between.
     wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)))
-    assert server.metric('model_info{engine="litert",model="flight_delay"') == 1
-    assert server.metric('inference_request_duration_seconds_count{protocol="predict"}') >= 2
-    assert server.metric("inference_queue_duration_seconds_count") >= 1
-    assert server.metric("inference_compute_duration_seconds_count") >= 1
+    assert server.metric('ekiben_model_info{engine="litert",model="flight_delay"') == 1
+    assert server.metric('ekiben_inference_request_duration_seconds_count{protocol="predict"}') >= 2
+    assert server.metric("ekiben_inference_queue_duration_seconds_count") >= 1
+    assert server.metric("ekiben_inference_compute_duration_seconds_count") >= 1
 
 
 def test_another_service_in_the_same_home_leaves_the_counters_alone(
     server: Server, row: dict[str, Any], tmp_path: Path
 ) -> None:
-    line = 'inference_requests_total{code="200",protocol="predict"}'
+    line = 'ekiben_inference_requests_total{code="200",protocol="predict"}'
     with serve(tmp_path) as other:
         before = server.metric(line), other.metric(line)
         post(server, {"rows": [row]})

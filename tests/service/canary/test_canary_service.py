@@ -184,9 +184,9 @@ def test_an_evil_candidate_steps_back_in_every_worker_and_says_why(
     assert walking.result(timeout=PATIENCE_S) == 3
     assert state["reason"] in capsys.readouterr().out
     settle(champion, "4", 0.0)
-    step_backs = 'canary_step_backs_total{guardrail="answers",model="tries"}'
+    step_backs = 'ekiben_canary_step_backs_total{guardrail="answers",model="tries"}'
     wait_until(lambda: champion.metric(step_backs) == 1)  # what is shown may be a second old
-    wait_until(lambda: champion.metric('canary_share{model="tries"}') == 0)
+    wait_until(lambda: champion.metric('ekiben_canary_share{model="tries"}') == 0)
     page = HTTP.get(f"{champion.url}/monitoring/canary/page").text
     assert "stepped back, " in page
     assert "PSI" in page

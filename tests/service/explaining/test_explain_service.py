@@ -211,10 +211,10 @@ def test_explanations_are_counted_apart(server: Server, row: dict[str, Any]) -> 
     def count(name: str) -> float:
         return server.metric(f'{name}{{model="{NAME}"')
 
-    before = count("explanation_rows_total"), count("explanation_pairs_total")
+    before = count("ekiben_explanation_rows_total"), count("ekiben_explanation_pairs_total")
     explain(server, [row] * 3)
-    wait_until(lambda: count("explanation_rows_total") >= before[0] + 3)
-    assert count("explanation_pairs_total") >= before[1] + 30
+    wait_until(lambda: count("ekiben_explanation_rows_total") >= before[0] + 3)
+    assert count("ekiben_explanation_pairs_total") >= before[1] + 30
 
 
 def test_the_document_describes_them(server: Server) -> None:

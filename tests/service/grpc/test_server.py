@@ -33,7 +33,7 @@ from tests.waiting import wait_for
 def counted(code: Code) -> float:
     metrics.flush()
     labels = {"protocol": "echo_grpc", "code": code.name}
-    return REGISTRY.get_sample_value("inference_requests_total", labels) or 0.0
+    return REGISTRY.get_sample_value("ekiben_inference_requests_total", labels) or 0.0
 
 
 def raw_call(path: str, **headers: str) -> bytes:
@@ -236,7 +236,7 @@ def test_rows_of_a_cancelled_call_are_not_computed() -> None:
             await dataplane.predict(rows(2, 3, 4), call.timeout_s, "echo_grpc")
 
         labels = {"protocol": "echo_grpc", "reason": "cancelled"}
-        before = REGISTRY.get_sample_value("inference_rejected_total", labels) or 0.0
+        before = REGISTRY.get_sample_value("ekiben_inference_rejected_total", labels) or 0.0
         async with open_server(predict) as (channel, _):
             first = asyncio.ensure_future(ask(dataplane, rows(1)))
             await wait_for(lambda: len(engine.batches) > 0)
@@ -250,7 +250,7 @@ def test_rows_of_a_cancelled_call_are_not_computed() -> None:
 
             def rejected() -> float | None:
                 metrics.flush()
-                return REGISTRY.get_sample_value("inference_rejected_total", labels)
+                return REGISTRY.get_sample_value("ekiben_inference_rejected_total", labels)
 
             await wait_for(lambda: rejected() == before + 1)
             await second

@@ -101,7 +101,7 @@ def test_callers_are_refused_until_a_dead_worker_is_replaced(model: PackedModel,
     with serve(tmp_path) as server:
         body = body_of(model)
         headers = {"content-type": "application/json"}
-        counted = 'inference_requests_total{code="200",protocol="predict"}'
+        counted = 'ekiben_inference_requests_total{code="200",protocol="predict"}'
         assert HTTP.post(f"{server.url}/predict", content=body, headers=headers).status_code == 200
         wait_until(lambda: server.metric(counted) == 1)
         (worker,) = workers(server)

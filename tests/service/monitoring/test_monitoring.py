@@ -120,8 +120,8 @@ def test_alarms_are_of_days_that_are_over(model: PackedModel, replicas: tuple[Se
     listed = httpx.get(f"{one.url}/monitoring/alarms").json()
     assert listed == {"day": None, "silence": NO_DAY, "threshold": 0.0, "alarms": [], "notes": []}
     assert NO_DAY in httpx.get(f"{one.url}/monitoring/page").text
-    assert one.metric(f'monitoring_alarms{{model="{NAME}"}}') == 0
-    assert "monitoring_alarm{" not in httpx.get(f"{one.url}/metrics").text
+    assert one.metric(f'ekiben_monitoring_alarms{{model="{NAME}"}}') == 0
+    assert "ekiben_monitoring_alarm{" not in httpx.get(f"{one.url}/metrics").text
 
 
 def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> None:
@@ -137,15 +137,19 @@ def test_the_page_is_strict(replicas: tuple[Server, Server], honest: Rows) -> No
 def test_prometheus_reads_a_few_series(replicas: tuple[Server, Server], model: PackedModel, honest: Rows) -> None:
     one, _ = replicas
     send(one, honest)
-    wait_until(lambda: one.metric(f'monitoring_rows{{model="{NAME}"}}') == read(one, "/monitoring/hours").rows)
-    assert one.metric(f'monitoring_drift{{feature="pressure",model="{NAME}"}}') > 0
-    assert one.metric(f'monitoring_answer_drift{{answer="probability",model="{NAME}"}}') > 0
-    assert 0 < one.metric(f'monitoring_missing_share{{feature="pressure",model="{NAME}"}}') < 1
+    wait_until(lambda: one.metric(f'ekiben_monitoring_rows{{model="{NAME}"}}') == read(one, "/monitoring/hours").rows)
+    assert one.metric(f'ekiben_monitoring_drift{{feature="pressure",model="{NAME}"}}') > 0
+    assert one.metric(f'ekiben_monitoring_answer_drift{{answer="probability",model="{NAME}"}}') > 0
+    assert 0 < one.metric(f'ekiben_monitoring_missing_share{{feature="pressure",model="{NAME}"}}') < 1
     assert model.reference is not None
     (pressure,) = (then for then in model.reference.distributions if then.name == "pressure")
-    assert one.metric(f'monitoring_training_missing_share{{feature="pressure",model="{NAME}"}}') == pressure.missing > 0
+    assert (
+        one.metric(f'ekiben_monitoring_training_missing_share{{feature="pressure",model="{NAME}"}}')
+        == pressure.missing
+        > 0
+    )
     lines = httpx.get(f"{one.url}/metrics").text.splitlines()
-    for name in ("monitoring_unseen_share", "monitoring_training_unseen_share"):
+    for name in ("ekiben_monitoring_unseen_share", "ekiben_monitoring_training_unseen_share"):
         assert sum(line.startswith(f"{name}{{") for line in lines) == 3
 
 
@@ -210,7 +214,7 @@ def test_monitoring_can_be_turned_off(model: PackedModel, honest: Rows, tmp_path
             answer = httpx.get(server.url + path)
             assert answer.json() == {"error": "monitoring is off: start the service without MONITORING=0"}
             assert answer.status_code == 404
-        assert "monitoring_" not in httpx.get(f"{server.url}/metrics").text.replace('protocol="monitoring"', "")
+        assert "ekiben_monitoring_" not in httpx.get(f"{server.url}/metrics").text.replace('protocol="monitoring"', "")
 
 
 @pytest.mark.parametrize("older", ["no reference", "a reference without answers"])

@@ -177,15 +177,21 @@ def test_prometheus_can_tell_the_models_apart(server: Server, models: dict[str, 
     for name in MODELS:
         case = write_case(models[name].schema, read_golden(models[name]), PREDICT, 8)
         assert send(server, f"/predict/{name}", case).status_code == 200
-    wait_until(lambda: all(server.metric(f'model_rows_total{{model="{name}"}}') for name in MODELS))
+    wait_until(lambda: all(server.metric(f'ekiben_model_rows_total{{model="{name}"}}') for name in MODELS))
     text = HTTP.get(f"{server.url}/metrics").text
     families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]
     assert len(names) == len(set(names)) == text.count("# TYPE ")
     labelled = {family.name: {one.labels.get("model") for one in family.samples} for family in families}
-    for family in ("model_info", "model_rows", "model_requests", "model_request_seconds", "model_compute_seconds"):
+    for family in (
+        "ekiben_model_info",
+        "ekiben_model_rows",
+        "ekiben_model_requests",
+        "ekiben_model_request_seconds",
+        "ekiben_model_compute_seconds",
+    ):
         assert labelled[family] == set(MODELS), family
-    for family in ("monitoring_rows", "monitoring_drift", "monitoring_alarms"):
+    for family in ("ekiben_monitoring_rows", "ekiben_monitoring_drift", "ekiben_monitoring_alarms"):
         assert labelled[family] == {NAME, "de_east", "de_west"}, family
 
 

@@ -126,9 +126,9 @@ def test_a_model_of_the_store_comes_and_goes(server: Server, model: PackedModel)
     assert unload(server, "fr") == {}
     assert (ask(server, model, "fr"), list_models(server)) == (404, [NAME])
     assert "docs/fr.html" not in HTTP.get(f"{server.url}/docs.json").text
-    wait_until(lambda: server.metric('model_rows_total{model="fr"}') == 4)
+    wait_until(lambda: server.metric('ekiben_model_rows_total{model="fr"}') == 4)
     assert 'model="fr"' not in "".join(
-        line for line in HTTP.get(f"{server.url}/metrics").text.splitlines() if line.startswith("monitoring_")
+        line for line in HTTP.get(f"{server.url}/metrics").text.splitlines() if line.startswith("ekiben_monitoring_")
     )
 
 

@@ -71,10 +71,10 @@ def test_a_promoted_version_answers_at_once_and_no_answer_is_lost(
         load_on.wait_for("2")
         choose(versions, "1")  # what `ekiben rollback` does
         # Not only for an answer of version 1: one of before may come late.
-        wait_until(lambda: service.metric('model_reloads_total{result="served"}') == 2, service.log.read_text)
+        wait_until(lambda: service.metric('ekiben_model_reloads_total{result="served"}') == 2, service.log.read_text)
         load_on.wait_for("1")
     assert set(load_on.versions) == {"1", "2"}
-    assert service.metric(f'model_info{{engine="litert",model="{NAME}"') in (0, 1)
+    assert service.metric(f'ekiben_model_info{{engine="litert",model="{NAME}"') in (0, 1)
 
 
 def test_tritons_clients_load_a_version_and_go_back(service: Server, rows: Rows, wanted: Wanted) -> None:
@@ -128,7 +128,7 @@ def test_a_damaged_version_leaves_the_served_one(
     assert sentence in answered["error"]
     assert ask(service, rows)[0] == "1"
     assert HTTP.get(f"{service.url}/readyz").status_code == 200
-    assert service.metric('model_reloads_total{result="failed"}') == 1
+    assert service.metric('ekiben_model_reloads_total{result="failed"}') == 1
 
 
 def test_a_store_that_is_gone_leaves_the_served_version(service: Server, versions: Path, rows: Rows) -> None:

@@ -166,9 +166,11 @@ def test_the_page_and_the_series_show_it(challenged: Server, rows: Rows) -> None
     page = HTTP.get(f"{challenged.url}{PATH}/page")
     assert page.headers["content-security-policy"].startswith(POLICY)
     assert "<h1>flight_delay: version 2 in the shadow of version 1</h1>" in page.text
-    wait_until(lambda: challenged.metric(f'challenger_rows_total{{model="{NAME}"}}') > 0)
-    assert challenged.metric(f'challenger_dropped_rows_total{{model="{NAME}",reason="failed"}}') == 0
-    low, high = (challenged.metric(f'challenger_gain{{bound="{bound}",model="{NAME}"}}') for bound in ("low", "high"))
+    wait_until(lambda: challenged.metric(f'ekiben_challenger_rows_total{{model="{NAME}"}}') > 0)
+    assert challenged.metric(f'ekiben_challenger_dropped_rows_total{{model="{NAME}",reason="failed"}}') == 0
+    low, high = (
+        challenged.metric(f'ekiben_challenger_gain{{bound="{bound}",model="{NAME}"}}') for bound in ("low", "high")
+    )
     assert low <= high
     described = HTTP.get(f"{challenged.url}/docs.json").json()
     assert {PATH, f"{PATH}/page", "/feedback"} <= described["paths"].keys()
@@ -182,7 +184,7 @@ def test_shadow_rows_are_not_traffic(challenged: Server, rows: Rows) -> None:
     ask(challenged, rows[:16], 4)
     seen, answered = count()
     assert seen == answered
-    assert challenged.metric("inference_batch_rows_sum") <= seen
+    assert challenged.metric("ekiben_inference_batch_rows_sum") <= seen
 
 
 def test_labels_find_pairs_that_another_worker_has(

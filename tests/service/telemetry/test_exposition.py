@@ -74,5 +74,5 @@ def test_a_scraper_gets_text(server: Server) -> None:
     answered = HTTP.get(f"{server.url}/metrics")
     assert answered.headers["content-type"].startswith("text/plain; version=")
     assert answered.headers["x-content-type-options"] == "nosniff"
-    assert "model_info{" in answered.text
+    assert "ekiben_model_info{" in answered.text
     assert HTTP.post(f"{server.url}/metrics").status_code == 405

@@ -16,7 +16,7 @@ from tests.conftest import Server, serve, wait_until
 from tests.http_client import HTTP
 
 GIVEN_UP = "this worker keeps its metrics in memory"
-COUNTED = 'inference_requests_total{code="200",protocol="predict"}'
+COUNTED = 'ekiben_inference_requests_total{code="200",protocol="predict"}'
 
 
 @pytest.fixture
