@@ -6,6 +6,7 @@ import runpy
 import signal
 import sys
 
+from ekiben.service.logs.process import begin_log
 from ekiben.service.target import TARGET
 
 
@@ -23,6 +24,7 @@ def run(options: argparse.Namespace) -> None:
     from ekiben.model.selection import find_models, join_names
     from ekiben.training.problem import choose_model
 
+    begin_log()
     os.environ["MODEL_NAME"] = join_names(find_models(choose_model(options.model)))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ekiben.service.lifecycle.healthcheck import check_readiness
 from ekiben.service.lifecycle.resource_limits import read_limits
+from ekiben.service.logs.process import begin_log
 from ekiben.service.target import TARGET
 
 BENTO = Path(__file__).resolve().parents[2]  # in the image this file is BENTO/src/service/__main__.py
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> str | None:
 
 def serve(options: list[str]) -> str | None:
     """Become `bentoml serve`; return what keeps it from starting."""
+    begin_log()
     unwritable = find_unwritable(Path(os.environ.get("BENTOML_HOME", "/tmp/bentoml")))
     if unwritable:
         return unwritable

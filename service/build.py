@@ -18,6 +18,7 @@ from ekiben.service.errors import RequestRejected
 from ekiben.service.http.front_door import FrontDoorInstaller
 from ekiben.service.lifecycle.process import prepare_process
 from ekiben.service.lifecycle.startup_report import announce, report_start
+from ekiben.service.logs.access import share_access_log
 from ekiben.service.protocols import predict
 from ekiben.service.row_log.folder import open_folder
 from ekiben.service.row_log.logs import is_logging
@@ -49,7 +50,8 @@ def build_service(settings: Settings, models: Sequence[PackedModel], agreed: Agr
         ssl=settings.ssl,
     )
     service: Any = decorate(describe_service(worker, lambda: service))
-    front = {"router": worker.router, "authenticator": worker.authenticator, "drain": worker.drain}
+    access = share_access_log(settings.access_log_sample)
+    front = {"router": worker.router, "authenticator": worker.authenticator, "drain": worker.drain, "access": access}
     service.add_asgi_middleware(FrontDoorInstaller, **front)
     return service
 

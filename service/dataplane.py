@@ -92,6 +92,8 @@ class Dataplane:
         """
         self.check_count(len(rows))
         started = time.monotonic()
+        if caller is not None:
+            caller.rows, caller.model = len(rows), self.model.name
         try:
             if not self.accepting:
                 raise NotReady

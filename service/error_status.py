@@ -1,7 +1,7 @@
 """Turns exceptions into error responses: one meaning in every protocol, each with its own shape."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from grpc import StatusCode
@@ -16,6 +16,7 @@ from ekiben.service.errors import (
     Overloaded,
     RequestRejected,
 )
+from ekiben.service.logs.access import Asked
 
 HIDDEN = "the probe failed: send the header `Authorization: Bearer …` to get the reason"
 logger = logging.getLogger("bentoml.service")
@@ -41,6 +42,13 @@ GRPC_CODES: Mapping[int, StatusCode] = {
 }
 
 
+HTTP_STATUS: Mapping[StatusCode, int] = {  # what the access log says of a call over gRPC
+    StatusCode.OK: 200,
+    StatusCode.INVALID_ARGUMENT: 400,
+    **{code: status for status, code in GRPC_CODES.items() if status != 507},
+}
+
+
 @dataclass(frozen=True)
 class ErrorResponse:
     """Why a request failed; `status` is HTTP's."""
@@ -56,8 +64,8 @@ class ErrorResponse:
         return GRPC_CODES.get(self.status, StatusCode.INVALID_ARGUMENT)
 
 
-def to_error_response(error: Exception) -> ErrorResponse:
-    """Return the response for an error; log it if it is not the caller's fault."""
+def to_error_response(error: Exception, describe: Callable[[], Asked]) -> ErrorResponse:
+    """Return the response for an error; log it, with the request that `describe` describes, if no caller caused it."""
     if isinstance(error, InvalidInput):
         return ErrorResponse(400, str(error), error.field_errors)
     if isinstance(error, BadRequest):
@@ -68,7 +76,12 @@ def to_error_response(error: Exception) -> ErrorResponse:
     if isinstance(error, InvalidModel):  # a file of the package that is read only when it is asked for
         logger.error("%s", error)
         return ErrorResponse(503, str(error))
-    logger.error("unexpected error", exc_info=error)
+    fields = describe().to_fields()
+    place = " ".join(str(fields[name]) for name in ("method", "path") if name in fields)
+    sentence = "unexpected %s at %s id=%s"
+    logger.error(
+        sentence, type(error).__name__, place, fields.get("request_id", "-"), exc_info=error, extra={"fields": fields}
+    )
     return ErrorResponse(500, "the service failed: its log says why")
 
 

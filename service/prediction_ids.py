@@ -29,6 +29,8 @@ class Caller(Protocol):
     own_id: bytes  # that the caller gave, b"" if none
     prediction_id: bytes  # that the answer has, once there is one
     drawn: Drawn | None  # if a canary has chosen the version that answers
+    rows: int  # that are answered
+    model: str  # that they are asked of
 
 
 class PredictionIds:

@@ -9,9 +9,13 @@ from bentoml.exceptions import BentoMLException
 from ekiben.contract.errors import UserError
 from ekiben.service.build import build_service
 from ekiben.service.environment import read_settings
+from ekiben.service.logs.bentoml_logging import set_up_logging
+from ekiben.service.logs.process import begin_log
 from ekiben.service.servings.agreed_versions import AgreedVersions, open_served
 from ekiben.service.telemetry.multiprocess import find_worker_folder
 
+begin_log()
+set_up_logging()
 try:
     settings, folder = read_settings(), find_worker_folder()
     agreed = AgreedVersions(folder) if folder else None

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.service.host_address import check_address
+from ekiben.service.logs.choice import Format, Level
 from ekiben.service.sources.address import parse_source
 from ekiben.service.tls_files import check_pair
 
@@ -88,7 +89,11 @@ class Settings(BaseModel):
         ge=0.1,
         description="age at which gRPC clients are asked to reconnect, so that they find new replicas, seconds",
     )
-    access_log_sample: float = Field(0.001, ge=0, le=1, description="fraction of answered requests that are logged")
+    log_format: Format = Field("text", description="`json`: each line is one JSON object, see `docs/logging.md`")
+    log_level: Level = Field("info", description="the least that is logged: `debug`, `info`, `warning` or `error`")
+    access_log_sample: float = Field(
+        0.001, ge=0, le=1, description="fraction of answered requests that are logged; failed ones are all, up to 10/s"
+    )
 
     triton_metrics: bool = Field(False, description="1: `/metrics` has Triton's names (`nv_inference_…`), too")
     monitoring: bool = Field(True, description="0: don't count what the service sees; `/monitoring` then answers 404")

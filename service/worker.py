@@ -23,6 +23,7 @@ from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
 from ekiben.service.lifecycle.drain import drain_on_sigterm
+from ekiben.service.lifecycle.leaving import Leaving
 from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
 from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
 from ekiben.service.lifecycle.startup_report import describe_routes
@@ -60,6 +61,7 @@ class Worker:
     watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
     grpc: GrpcServer
+    leaving: Leaving
     _shared: list[Protocol]  # what is registered besides the versions' own
 
     def __init__(self, settings: Settings, models: Sequence[PackedModel], agreed: AgreedVersions | None = None) -> None:
@@ -108,6 +110,9 @@ class Worker:
         for model in self.models:
             metrics.set_model_info(model)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
+        self.leaving = Leaving(
+            lambda: self.servings.under_way + admission.count_waiting(), lambda: self.servings.waiting_rows
+        )
         reloader = Reloader(self.servings, factory, self._agreed.note_served)
         self._conduct = partial(conduct_canary, self.servings, reloader, settings.canary_header, factory.ids, folder)
         self.conductors = {versions.name: self._conduct(versions) for versions in self.servings.models}
@@ -171,10 +176,15 @@ class Worker:
         """Stop gRPC and the engines."""
         self.watch.end()
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
+        self.leaving.end()
         await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
 
+    def _begin_to_leave(self, delay_s: float) -> None:
+        self.leaving.begin(delay_s)
+        self.stop_being_ready()
+
     def _watch_signals(self) -> None:
-        start_draining = drain_on_sigterm(self.stop_being_ready, self.finish, self.settings.drain_delay_s)
+        start_draining = drain_on_sigterm(self._begin_to_leave, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)

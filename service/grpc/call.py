@@ -14,15 +14,17 @@ from typing import Any
 import grpc
 
 from ekiben.service.auth import Authenticator
+from ekiben.service.canary.run import REQUEST_ID_HEADER
 from ekiben.service.connections.rejections import RETRY_AFTER_S
-from ekiben.service.error_status import ErrorResponse, hide_details, to_error_response
+from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.lifecycle.memory import trim_soon
+from ekiben.service.logs.access import Asked, share_access_log
 from ekiben.service.offload import LARGE_BYTES
-from ekiben.service.prediction_ids import METADATA
+from ekiben.service.prediction_ids import METADATA, find_usable
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
@@ -49,38 +51,48 @@ class ServerState:
         self.max_in_progress = max(MIN_CALL_LIMIT, int(self.settings.max_wait_s / CALL_S))
 
 
-def handle_call(state: ServerState, method: Method, protocol: str = "") -> Any:
-    """Return gRPC's handler for a method; without a protocol it is not counted in the metrics."""
+def handle_call(state: ServerState, method: Method, protocol: str = "", path: str = "") -> Any:
+    """Return gRPC's handler for a method; without a protocol it is not counted in the metrics, nor logged."""
+    access = share_access_log(state.settings.access_log_sample)
 
     async def handle(messages: Any, context: Any) -> bytes:
         started = time.perf_counter()
         state.note_call()
         code = grpc.StatusCode.OK
+        call = Call(0.0, metadata=context.invocation_metadata)
         try:
-            return await _answer(state, method, protocol, context)
+            return await _answer(state, method, call, context)
         except asyncio.CancelledError:  # nobody waits for the answer any more
             code = _reason_to_cancel(context)
             raise
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
             if protocol and isinstance(error, RequestRejected):
                 metrics.count_rejected(protocol, error.reason)
-            code = report(
-                context, error, hidden=method.probe and not state.authenticator.accepts(_authorizations(context))
-            )
+            hidden = method.probe and not state.authenticator.accepts(_authorizations(context))
+            code = report(context, error, lambda: _describe(protocol, path, call), hidden)
             return b""
         finally:
             if protocol:
-                metrics.count_request(protocol, code.name, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                metrics.count_request(protocol, code.name, seconds)
+                status = HTTP_STATUS[code]
+                if access.wants(status):
+                    access.write(_describe(protocol, path, call), status, seconds, call.answered, code.name)
 
     return grpc.stream_unary_rpc_method_handler(handle)
 
 
-async def _answer(state: ServerState, method: Method, protocol: str, context: Any) -> bytes:
+def _describe(protocol: str, path: str, call: Call) -> Asked:
+    given = find_usable(call.read_header(REQUEST_ID_HEADER))
+    return Asked(protocol, "gRPC", path.encode(), given, call.read_header(b"traceparent"))
+
+
+async def _answer(state: ServerState, method: Method, call: Call, context: Any) -> bytes:
     if not method.probe:
         check_token(state.authenticator, context)
         if state.in_progress >= state.max_in_progress:
             raise Overloaded(RETRY_AFTER_S)
-    call = Call(_timeout_s(context, state.settings), metadata=context.invocation_metadata)
+    call.timeout_s = _timeout_s(context, state.settings)
     body = await state.receiver.receive(context, call.timeout_s)
     size = len(body)
     state.in_progress += 1
@@ -116,9 +128,11 @@ def _authorizations(context: Any) -> list[bytes]:
     return [value.encode() if isinstance(value, str) else bytes(value) for value in values]
 
 
-def report(context: Any, error: Exception, hidden: bool = False) -> grpc.StatusCode:
+def report(context: Any, error: Exception, describe: Callable[[], Asked], hidden: bool = False) -> grpc.StatusCode:
     """Set the status that tells a caller of an error, its details `hidden` or not, and return its code."""
-    error_response = hide_details(to_error_response(error)) if hidden else to_error_response(error)
+    error_response = to_error_response(error, describe)
+    if hidden:
+        error_response = hide_details(error_response)
     clear_tracebacks(error)
     context.set_code(error_response.code)
     context.set_details(_clip(error_response.message))

@@ -53,7 +53,9 @@ class GrpcServer:
             reasons |= protocol.unserved
             for name, methods in protocol.services.items():
                 label = f"{protocol.name}_grpc"
-                handlers = {path: handle_call(state, method, label) for path, method in methods.items()}
+                handlers = {
+                    path: handle_call(state, method, label, f"/{name}/{path}") for path, method in methods.items()
+                }
                 self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
                 names.setdefault(name, {}).update(handlers)
         self._server.add_generic_rpc_handlers((UnservedMethods(state, names, reasons),))

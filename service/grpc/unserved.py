@@ -8,6 +8,7 @@ import grpc
 from ekiben.contract.validation import shorten, suggest
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import ServerState, check_token, report
+from ekiben.service.logs.access import Asked
 
 
 class UnservedMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
@@ -30,7 +31,7 @@ class UnservedMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
                 check_token(self._state.authenticator, context)
                 raise BadRequest(501, self.explain(path.removeprefix("/")))
             except BadRequest as error:
-                report(context, error)
+                report(context, error, lambda: Asked("", "gRPC", path.encode(), b"", b""))
             return b""
 
         return grpc.stream_unary_rpc_method_handler(handle)

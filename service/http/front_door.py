@@ -7,6 +7,7 @@ the middleware that keeps memory for a minute.
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
@@ -15,6 +16,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
 from ekiben.service.http.unserved import explain
+from ekiben.service.logs.access import AccessLog
 from ekiben.service.pages import page, swagger_ui
 from ekiben.service.telemetry import metrics
 
@@ -32,11 +34,12 @@ class Drain:
 class FrontDoor:
     """An ASGI app that answers what the router finds and passes on all else."""
 
-    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain) -> None:
+    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain, access: AccessLog) -> None:
         self._app = app
         self._router = router
         self._authenticator = authenticator
         self._drain = drain
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a websocket or lifespan scope may have a path too, but no method
@@ -67,8 +70,11 @@ class FrontDoor:
             self._authenticator.check(authorizations)
         except BadRequest as error:
             rejection = Response(encode_json({"error": str(error)}), error.headers, error.status)
-            await respond(send, Request(scope, receive), rejection)
-            metrics.count_request(PROTOCOL, error.status, time.perf_counter() - started)
+            request, seconds = Request(scope, receive), time.perf_counter() - started
+            await respond(send, request, rejection)
+            metrics.count_request(PROTOCOL, error.status, seconds)
+            if self._access.wants(error.status):
+                self._access.write(request.describe(PROTOCOL), error.status, seconds, {})
             return False
         return True
 
@@ -76,11 +82,9 @@ class FrontDoor:
 class FrontDoorInstaller:
     """The middleware that puts a front door before the middleware stack it is itself part of."""
 
-    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain) -> None:
+    def __init__(self, app: App, **front: Any) -> None:
         self._app = app
-        self._router = router
-        self._authenticator = authenticator
-        self._drain = drain
+        self._front = front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -89,7 +93,7 @@ class FrontDoorInstaller:
             kept = [one for one in application.user_middleware if one.cls is not TimeoutMiddleware]
             application.user_middleware = kept
             stack = application.build_middleware_stack()
-            application.middleware_stack = FrontDoor(stack, self._router, self._authenticator, self._drain)
+            application.middleware_stack = FrontDoor(stack, **self._front)
         await self._app(scope, receive, send)
 
 

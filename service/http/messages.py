@@ -13,6 +13,7 @@ from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
+from ekiben.service.logs.access import Asked
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.settings import Settings
@@ -56,6 +57,8 @@ class Request:
         self.prediction_id = b""  # of the answer, if it is one to rows
         self.drawn: Drawn | None = None  # if a canary has chosen the version that answers
         self.model_version = b""  # that answers
+        self.rows = 0  # that were answered
+        self.model = ""  # that they were asked of
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s
@@ -65,6 +68,15 @@ class Request:
     def id(self) -> bytes:
         """The caller's request id if it is usable, else one of ours."""
         return find_usable(self.given_id) or os.urandom(RANDOM_ID_BYTES).hex().encode()
+
+    def describe(self, protocol: str) -> Asked:
+        """Return what the log says of the request."""
+        return Asked(protocol, self.method, self.raw_path, self.id, self.headers.get(b"traceparent", b""))
+
+    @property
+    def answered(self) -> dict[str, object]:
+        """What the access log says of the answer."""
+        return {"rows": self.rows, "model": self.model, "version": self.model_version.decode()}
 
     def read_header(self, name: bytes) -> bytes:
         """Return a header, b"" if there is none."""

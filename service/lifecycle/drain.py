@@ -17,9 +17,9 @@ FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the pro
 
 
 def drain_on_sigterm(
-    announce: Callable[[], None], finish: Callable[[float], None], delay_s: float
+    announce: Callable[[float], None], finish: Callable[[float], None], delay_s: float
 ) -> Callable[[float], None]:
-    """On SIGTERM call `announce`; after the delay call `finish` and the handler that is set now.
+    """On SIGTERM call `announce` with the delay; after the delay call `finish` and the handler that is set now.
 
     `finish` is told how many seconds are left until the process must be gone. What is returned does
     the same on this event loop, after another delay.
@@ -31,7 +31,7 @@ def drain_on_sigterm(
         loop.call_soon_threadsafe(start_draining, delay_s)
 
     def start_draining(delay_s: float) -> None:
-        announce()
+        announce(delay_s)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
         loop.call_later(delay_s, finish, FORCED_EXIT_S - delay_s)
         loop.call_later(delay_s, hand_over, signal.SIGTERM)

@@ -76,6 +76,8 @@ def announce(url: str, settings: Settings, models: Sequence[PackedModel]) -> Non
         logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
     token = '-H "authorization: Bearer $AUTH_TOKEN" ' if settings.auth_token.get_secret_value() else ""
     options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
+    if settings.log_format == "json" or os.environ.get("BENTOML_CONTAINERIZED"):
+        return  # the example is a row of the training table, and what a container prints is kept
     # For a person's terminal, without a log's prefix.
     print(f"\nTry it:\n\n  curl -s {url}{predict.PATH} {options}\n", flush=True)  # noqa: T201
 

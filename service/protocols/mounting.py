@@ -1,7 +1,5 @@
 """Turns a protocol's routes into ASGI apps that count, log and report errors in its shape."""
 
-import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -12,12 +10,10 @@ from ekiben.service.error_status import hide_details, to_error_response
 from ekiben.service.errors import BadRequest, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.http.messages import App, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Resource, Router
+from ekiben.service.logs.access import share_access_log
 from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
-
-MAX_TRACE_BYTES = 256  # of a header that should have 55
-access_log = logging.getLogger("bentoml.service.access")
 
 
 def mount(router: Router, protocols: Iterable[Protocol], settings: Settings) -> None:
@@ -49,6 +45,7 @@ def build_resource(protocol: Protocol, routes: list[Route], settings: Settings) 
 
 def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
     """Wrap a function from request to answer into an ASGI app."""
+    access = share_access_log(settings.access_log_sample)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         waited_s = scope.get(WAITED, 0.0)
@@ -60,7 +57,7 @@ def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request],
             answered = await answer(request)
             response = Response(answered) if isinstance(answered, bytes) else answered
         except Exception as error:  # the boundary: whatever happens, the caller gets its protocol's error
-            failure = to_error_response(error)
+            failure = to_error_response(error, lambda: request.describe(protocol.name))
             if isinstance(error, RequestRejected):
                 metrics.count_rejected(protocol.name, error.reason)
             if ANONYMOUS in scope:
@@ -70,14 +67,7 @@ def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request],
         await respond(send, request, response)
         seconds = time.perf_counter() - started
         metrics.count_request(protocol.name, response.status, seconds)
-        if random.random() < settings.access_log_sample:
-            _log(request, response.status, seconds)
+        if access.wants(response.status):
+            access.write(request.describe(protocol.name), response.status, seconds, request.answered)
 
     return app
-
-
-def _log(request: Request, status: int, seconds: float) -> None:
-    """Log a request with what it says of itself, escaped: a line break in it would forge another line."""
-    said = request.raw_path, request.id, request.headers.get(b"traceparent", b"-")[:MAX_TRACE_BYTES]
-    path, request_id, trace = (repr(value)[2:-1] for value in said)
-    access_log.info("%s %s %d %.2f ms id=%s trace=%s", request.method, path, status, 1000 * seconds, request_id, trace)

@@ -98,6 +98,8 @@ class Call:
     drawn: Drawn | None = None  # if a canary has chosen the version that answers
     metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
     model_version: bytes = b""  # that answers
+    rows: int = 0  # that were answered
+    model: str = ""  # that they were asked of
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
@@ -107,6 +109,11 @@ class Call:
         if left_s <= 0:
             raise DeadlineExceeded
         return left_s
+
+    @property
+    def answered(self) -> dict[str, object]:
+        """What the access log says of the answer."""
+        return {"rows": self.rows, "model": self.model, "version": self.model_version.decode()}
 
     def read_header(self, name: bytes) -> bytes:
         """Return the metadata of that name, b"" if there is none."""

@@ -110,6 +110,11 @@ class Servings:
             serving.dataplane.stop_being_ready()
 
     @property
+    def under_way(self) -> int:
+        """How many requests wait for their answers."""
+        return sum([serving.calls.under_way for serving in self])
+
+    @property
     def waiting_rows(self) -> int:
         """The rows that wait for an engine."""
         return sum([serving.dataplane.queue.waiting_rows for serving in self])

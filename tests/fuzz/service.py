@@ -17,6 +17,7 @@ from ekiben.service.error_status import to_error_response
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
+from ekiben.service.logs.access import AccessLog
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
@@ -64,7 +65,7 @@ class Service:
         protocols = assemble(hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS]), settings)
         router = Router()
         mount(router, protocols, settings)
-        self._door = FrontDoor(_not_found, router, Authenticator(""), Drain())
+        self._door = FrontDoor(_not_found, router, Authenticator(""), Drain(), AccessLog(0))
         self.methods: dict[str, Method] = list_methods(protocols)
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

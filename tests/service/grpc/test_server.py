@@ -139,7 +139,7 @@ def test_an_unexpected_error_is_logged_and_not_told(caplog: pytest.LogCaptureFix
         assert (error.code(), error.details()) == (Code.INTERNAL, "the service failed: its log says why")
 
     asyncio.run(main())
-    assert [record.message for record in caplog.records] == ["unexpected error"]
+    assert [record.message for record in caplog.records] == ["unexpected KeyError at gRPC id=-"]
 
 
 def test_a_callers_deadline_is_what_the_method_gets() -> None:

@@ -25,6 +25,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.router import Router
+from ekiben.service.logs.access import AccessLog
 from ekiben.service.protocols import open_inference, predict
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.open_inference.datatypes import DATATYPES, read_raw, write_raw
@@ -87,7 +88,7 @@ class Service:
         self.methods: dict[str, Method] = {path.partition("/")[2]: method for path, method in found.items()}
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
-                FrontDoor(not_found, router, Authenticator(""), Drain()), raise_app_exceptions=True
+                FrontDoor(not_found, router, Authenticator(""), Drain(), AccessLog(0)), raise_app_exceptions=True
             ),  # type: ignore[arg-type]
             base_url="http://test",
         )

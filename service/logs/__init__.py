@@ -1,0 +1,1 @@
+"""The log: what the service says, as text for people or as lines of JSON for machines."""
