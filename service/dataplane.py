@@ -100,6 +100,8 @@ class Dataplane:
             if not rows:
                 validate_rows(self.model.schema, ())
             work = self._coalescer.submit(rows, started + timeout_s, wait_for_more=gone is None)  # gRPC: nobody watches
+            if caller is not None:
+                work.trace = caller.trace
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:

@@ -11,9 +11,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ekiben.service.canary.run import Drawn
+
+if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
+    from ekiben.service.tracing.spans import RequestSpan
 
 HEADER = b"x-prediction-id"
 METADATA = HEADER.decode()  # over gRPC
@@ -31,6 +34,7 @@ class Caller(Protocol):
     drawn: Drawn | None  # if a canary has chosen the version that answers
     rows: int  # that are answered
     model: str  # that they are asked of
+    trace: "RequestSpan | None"  # if it is traced
 
 
 class PredictionIds:

@@ -49,6 +49,7 @@ from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
+from ekiben.service.tracing.process import asks_for_export, start_exporting, stop_exporting
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -90,6 +91,8 @@ class Worker:
     async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
+        if asks_for_export(os.environ):
+            start_exporting()
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
         factory = ServingFactory(
             settings,
@@ -180,6 +183,7 @@ class Worker:
         await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
+        stop_exporting()
 
     def _begin_to_leave(self, delay_s: float) -> None:
         self.leaving.begin(delay_s)

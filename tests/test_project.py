@@ -31,6 +31,7 @@ ALLOWED = {
 ALLOWED |= {"monitoring": ["serving"], "pipeline": ["image", "signing"]}
 UNIMPORTED = {
     "uvloop": "uvicorn picks it up",
+    "opentelemetry-exporter-otlp-proto-grpc": "found by its entry point where traces are exported",
     "tensorflow": "tensorflow-cpu where that has no wheel",
     "psycopg": "SQLAlchemy's driver",
     "python-calamine": "imported where a spreadsheet is read, if it is there",

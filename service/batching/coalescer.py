@@ -22,6 +22,7 @@ from ekiben.service.batching.work import Work
 from ekiben.service.row_log.kept_rows import Kept
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder
+from ekiben.service.tracing.process import get_tracing
 
 logger = logging.getLogger("bentoml.service")
 
@@ -55,6 +56,7 @@ class RequestCoalescer:
         self.keep: Callable[[Sequence[Work], Rows], None] | None = None  # is given what was encoded together
         self._flush_scheduled = False  # the next turn encodes, whoever is still expected
         self._rejected = 0  # of those that are being encoded
+        self._tracing = get_tracing()
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows, off the event loop; raise InvalidInput, or what `check_time` raises."""
@@ -124,6 +126,8 @@ class RequestCoalescer:
         encoded_s = time.perf_counter() - started
         metrics.encoded.observe(encoded_s)
         self._recorder.record_encoding(encoded_s, len(arrivals) - self._rejected)
+        if self._tracing is not None:
+            self._tracing.record_encoding(arrivals, encoded_s)
         self._queue.dispatch()
 
     def _encode(self, works: Sequence[Work]) -> None:

@@ -27,6 +27,7 @@ from ekiben.service.batching.work import Part, Work
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder
+from ekiben.service.tracing.process import get_tracing
 
 INLINE_LIMIT_S = 0.001  # a batch shorter than this runs on the event loop; a thread's hand-over costs 0.1 ms
 MAX_BATCH_COMPUTE_S = 0.1  # of a batch, besides its fixed cost: a large request must not hold up all others
@@ -50,6 +51,7 @@ class BatchQueue:
         self.waiting_rows = 0
         self.cost = CostModel()
         self.record: Callable[[Encoded, Answers], None] | None = None  # is given what was answered
+        self._tracing = get_tracing()
         self._turns.join(self)
 
     @property
@@ -143,6 +145,8 @@ class BatchQueue:
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
             self._recorder.record_batch(rows, seconds, len(parts))
+        if self._tracing is not None:
+            self._tracing.record_batch(parts, computed.seconds, failed=computed.answers is None)
         deliver(parts, computed.results)
         if self.record is not None:
             for encoded, answers in list_answered(parts, merged, computed):

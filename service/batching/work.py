@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from typing import TYPE_CHECKING
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
@@ -10,6 +11,9 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.errors import FieldError
 from ekiben.service.errors import DeadlineExceeded
 from ekiben.service.row_log.kept_rows import Kept
+
+if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
+    from ekiben.service.tracing.spans import RequestSpan
 
 
 class Work:
@@ -27,6 +31,7 @@ class Work:
         "start",
         "stop",
         "timer",
+        "trace",
         "unseen",
     )
 
@@ -44,6 +49,7 @@ class Work:
         self.unseen: list[FieldError] = []
         self.answered: list[Answers] = []
         self.timer: asyncio.TimerHandle | None = None
+        self.trace: RequestSpan | None = None  # if the request is traced
 
     def set_encoded(self, source: Encoded, start: int, stop: int) -> None:
         """Store where the encoded rows are."""

@@ -28,6 +28,7 @@ from ekiben.service.prediction_ids import METADATA, find_usable
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
+from ekiben.service.tracing.process import get_tracing
 
 MAX_STATUS_BYTES = 2000  # of an error's sentence: clients take no more than 8 KB of trailers, and %-encoded it triples
 VERSION_METADATA = MODEL_VERSION_HEADER.decode()
@@ -53,13 +54,15 @@ class ServerState:
 
 def handle_call(state: ServerState, method: Method, protocol: str = "", path: str = "") -> Any:
     """Return gRPC's handler for a method; without a protocol it is not counted in the metrics, nor logged."""
-    access = share_access_log(state.settings.access_log_sample)
+    access, tracing = share_access_log(state.settings.access_log_sample), get_tracing() if protocol else None
 
     async def handle(messages: Any, context: Any) -> bytes:
         started = time.perf_counter()
         state.note_call()
         code = grpc.StatusCode.OK
         call = Call(0.0, metadata=context.invocation_metadata)
+        if tracing is not None:
+            call.trace = tracing.begin_grpc(protocol, path, context.invocation_metadata() or ())
         try:
             return await _answer(state, method, call, context)
         except asyncio.CancelledError:  # nobody waits for the answer any more
@@ -76,6 +79,8 @@ def handle_call(state: ServerState, method: Method, protocol: str = "", path: st
                 seconds = time.perf_counter() - started
                 metrics.count_request(protocol, code.name, seconds)
                 status = HTTP_STATUS[code]
+                if call.trace is not None:
+                    call.trace.end(status, call.answered, grpc_status=code.value[0])
                 if access.wants(status):
                     access.write(_describe(protocol, path, call), status, seconds, call.answered, code.name)
 
@@ -84,7 +89,8 @@ def handle_call(state: ServerState, method: Method, protocol: str = "", path: st
 
 def _describe(protocol: str, path: str, call: Call) -> Asked:
     given = find_usable(call.read_header(REQUEST_ID_HEADER))
-    return Asked(protocol, "gRPC", path.encode(), given, call.read_header(b"traceparent"))
+    ids = None if call.trace is None else call.trace.ids
+    return Asked(protocol, "gRPC", path.encode(), given, call.read_header(b"traceparent"), ids)
 
 
 async def _answer(state: ServerState, method: Method, call: Call, context: Any) -> bytes:

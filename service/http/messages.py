@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
@@ -17,6 +17,9 @@ from ekiben.service.logs.access import Asked
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.settings import Settings
+
+if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
+    from ekiben.service.tracing.spans import RequestSpan
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,6 +62,7 @@ class Request:
         self.model_version = b""  # that answers
         self.rows = 0  # that were answered
         self.model = ""  # that they were asked of
+        self.trace: RequestSpan | None = None  # if it is traced
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s
@@ -71,7 +75,8 @@ class Request:
 
     def describe(self, protocol: str) -> Asked:
         """Return what the log says of the request."""
-        return Asked(protocol, self.method, self.raw_path, self.id, self.headers.get(b"traceparent", b""))
+        ids = None if self.trace is None else self.trace.ids
+        return Asked(protocol, self.method, self.raw_path, self.id, self.headers.get(b"traceparent", b""), ids)
 
     @property
     def answered(self) -> dict[str, object]:

@@ -14,6 +14,7 @@ from ekiben.service.logs.access import share_access_log
 from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
+from ekiben.service.tracing.process import get_tracing
 
 
 def mount(router: Router, protocols: Iterable[Protocol], settings: Settings) -> None:
@@ -28,7 +29,8 @@ def mount(router: Router, protocols: Iterable[Protocol], settings: Settings) -> 
 
 def build_resource(protocol: Protocol, routes: list[Route], settings: Settings) -> Resource:
     """Return what answers on the path that these routes share."""
-    apps = {route.method: endpoint(protocol, settings, route.answer) for route in routes}
+    path = routes[0].path
+    apps = {route.method: endpoint(protocol, settings, route.answer, path) for route in routes}
     allowed = ", ".join(sorted(apps))
     if "GET" in apps:
         apps["HEAD"] = apps["GET"]
@@ -36,21 +38,26 @@ def build_resource(protocol: Protocol, routes: list[Route], settings: Settings) 
     async def reject_method(request: Request) -> bytes:
         raise BadRequest(405, f"{request.method} is not allowed here: use {allowed}", (b"allow", allowed.encode()))
 
-    other = endpoint(protocol, settings, reject_method)
+    other = endpoint(protocol, settings, reject_method, path)
     probes = {route.method for route in routes if route.probe}
     if "GET" in probes:
         probes.add("HEAD")
     return Resource(apps, other, frozenset(probes), any(route.page for route in routes))
 
 
-def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]]) -> App:
-    """Wrap a function from request to answer into an ASGI app."""
-    access = share_access_log(settings.access_log_sample)
+def endpoint(
+    protocol: Protocol, settings: Settings, answer: Callable[[Request], Awaitable[bytes | Response]], route: str = ""
+) -> App:
+    """Wrap a function from request to answer into an ASGI app; `route` is the template of its path."""
+    access, tracing = share_access_log(settings.access_log_sample), get_tracing()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         waited_s = scope.get(WAITED, 0.0)
         started = time.perf_counter() - waited_s
         request = Request(scope, receive, waited_s)
+        if tracing is not None:
+            said = protocol.name, request.method, request.path, route, scope.get("scheme", "http"), request.headers
+            request.trace = tracing.begin_http(*said)
         try:
             if LATE in scope and scope["method"] == "POST":
                 raise Overloaded(RETRY_AFTER_S)
@@ -67,6 +74,8 @@ def endpoint(protocol: Protocol, settings: Settings, answer: Callable[[Request],
         await respond(send, request, response)
         seconds = time.perf_counter() - started
         metrics.count_request(protocol.name, response.status, seconds)
+        if request.trace is not None:
+            request.trace.end(response.status, request.answered)
         if access.wants(response.status):
             access.write(request.describe(protocol.name), response.status, seconds, request.answered)
 

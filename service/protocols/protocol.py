@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -13,6 +13,9 @@ from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import CallerGone, DeadlineExceeded
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.offload import offload
+
+if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
+    from ekiben.service.tracing.spans import RequestSpan
 
 JsonSchema = Mapping[str, Any]
 Described = JsonSchema | type[BaseModel]
@@ -100,6 +103,7 @@ class Call:
     model_version: bytes = b""  # that answers
     rows: int = 0  # that were answered
     model: str = ""  # that they were asked of
+    trace: "RequestSpan | None" = None  # if it is traced
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""

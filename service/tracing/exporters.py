@@ -1,0 +1,81 @@
+"""What the OTEL_* variables ask for: whether a signal is exported, where to, and as whom.
+
+The SDK and its exporters read the rest themselves: sampler, limits, endpoint, headers, certificates, timeouts.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+from bentoml._internal.context import server_context  # there is no public way
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+from ekiben.contract.errors import UserError
+from ekiben.contract.version import VERSION
+from ekiben.service.logs.bounds import OncePer
+
+Signal = Literal["traces", "metrics"]
+PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+DOWN_S = 600.0  # between two lines about a collector that is down
+# An exporter tells of every attempt, the queue before it of every batch that finds it full.
+LOGGERS = (
+    "opentelemetry.exporter.otlp.proto.grpc.exporter",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    "opentelemetry.sdk._shared_internal",
+)
+
+
+def is_exported(signal: Signal, environment: Mapping[str, str]) -> bool:
+    """Return whether the variables name an exporter, or a place for one."""
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    chosen = environment.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
+    places = "OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
+    return chosen != "none" and bool(chosen or any(environment.get(name) for name in places))
+
+
+def find_exporter(signal: Signal, environment: Mapping[str, str]) -> Any:
+    """Return the class of the exporter; raise UserError if there is no such one."""
+    variable = f"OTEL_{signal.upper()}_EXPORTER"
+    chosen = environment.get(variable, "").strip() or "otlp"
+    if chosen != "otlp":
+        name, said = chosen, f"{variable}={chosen}"
+    else:
+        one, all_of_them = f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+        variable = one if environment.get(one) else all_of_them
+        protocol = environment.get(variable, "").strip() or "grpc"
+        name, said = PROTOCOLS.get(protocol, protocol), f"{variable}={protocol}"
+    found = list(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
+    if not found:
+        raise UserError(f"{said}: no such exporter is installed; OTEL_EXPORTER_OTLP_PROTOCOL=grpc is, for port 4317")
+    return found[0].load()
+
+
+def check_exporters(environment: Mapping[str, str]) -> None:
+    """Raise UserError if the variables ask for an exporter that is not there."""
+    for signal in ("traces", "metrics"):
+        if is_exported(signal, environment):
+            find_exporter(signal, environment)
+
+
+def open_exporter(signal: Signal) -> Any:
+    """Return the exporter; one that reaches nobody says so once in a while, and the service goes on."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, OncePer) for one in logger.filters):
+            logger.addFilter(OncePer(DOWN_S))
+    return find_exporter(signal, os.environ)()
+
+
+def describe_resource() -> Resource:
+    """Return who exports: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before what is known here."""
+    known = {
+        "service.name": "ekiben",
+        "service.version": VERSION,
+        "service.instance.id": f"{socket.gethostname()}/{server_context.worker_index or 0}",
+    }
+    return Resource.create({}).merge(Resource(known)).merge(OTELResourceDetector().detect())
