@@ -145,9 +145,9 @@ class BatchQueue:
             self.cost.observe(rows, seconds)
             metrics.observe_batch(rows, seconds)
             self._recorder.record_batch(rows, seconds, len(parts))
+        deliver(parts, computed.results)
         if self._tracing is not None:
             self._tracing.record_batch(parts, computed.seconds, failed=computed.answers is None)
-        deliver(parts, computed.results)
         if self.record is not None:
             for encoded, answers in list_answered(parts, merged, computed):
                 self.record(encoded, answers)

@@ -15,7 +15,7 @@ class TextFormatter(logging.Formatter):
     """BentoML's lines, with exceptions that don't quote rows."""
 
     def formatException(self, ei: Any) -> str:
-        return describe_stack(ei[1])
+        return describe_stack(ei[1]) if ei[1] else ""
 
 
 def set_up_logging() -> None:

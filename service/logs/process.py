@@ -75,7 +75,8 @@ def begin_log() -> None:
         if issubclass(kind, KeyboardInterrupt):
             output.write(format_line("info", LOGGER, "interrupted", {}))
             return
-        report(f"the process ends: {kind.__name__}", kind, error, "critical")
+        words = "" if is_worker() else f": {error}"  # only where no rows are
+        report(f"the process ends: {kind.__name__}{words}", kind, error, "critical")
 
     def report_thread(ended: threading.ExceptHookArgs) -> None:
         name = ended.thread.name if ended.thread else "?"

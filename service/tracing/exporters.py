@@ -18,6 +18,7 @@ from ekiben.contract.version import VERSION
 from ekiben.service.logs.bounds import OncePer
 
 Signal = Literal["traces", "metrics"]
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics")
 PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 DOWN_S = 600.0  # between two lines about a collector that is down
 # An exporter tells of every attempt, the queue before it of every batch that finds it full.
@@ -57,7 +58,7 @@ def find_exporter(signal: Signal, environment: Mapping[str, str]) -> Any:
 
 def check_exporters(environment: Mapping[str, str]) -> None:
     """Raise UserError if the variables ask for an exporter that is not there."""
-    for signal in ("traces", "metrics"):
+    for signal in SIGNALS:
         if is_exported(signal, environment):
             find_exporter(signal, environment)
 

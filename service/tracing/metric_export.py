@@ -67,6 +67,7 @@ class MetricExport:
 
 def convert(family: Family, began: int, now: int) -> Iterator[Metric]:
     """Yield what OTLP makes of a family of Prometheus's series; times are nanoseconds since 1970."""
+    points: list[Any]
     if family.type == "histogram":
         points = list(_join_buckets(family, began, now))
         data: Any = Histogram(points, CUMULATIVE)

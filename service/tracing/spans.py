@@ -98,28 +98,31 @@ class Tracing:
 
         The first one's span of the engine is the batch's: it has links to all of them, and theirs to it.
         """
-        traced = [(work, stop - start) for work, start, stop in parts if work.trace is not None and work.trace.sampled]
-        if not traced:
-            return
+        traced = [
+            (work, work.trace, stop - start)
+            for work, start, stop in parts
+            if work.trace is not None and work.trace.sampled
+        ]
         ended = time.monotonic()
-        attributes = {"ekiben.batch.rows": sum(stop - start for _, start, stop in parts)}
-        attributes["ekiben.batch.requests"] = len(parts)
-        links = [Link(work.trace.span.get_span_context()) for work, _ in traced[:MAX_LINKS] if work.trace]
-        for work, rows in traced:
-            began = ended - seconds
-            self._record("queue", work.trace, work.trace.encoded_at or work.arrived, began, {})  # type: ignore[union-attr]
-            own = attributes | {"ekiben.rows": rows}
-            span = self._record("engine", work.trace, began, ended, own, links, failed)
-            links = [Link(span.get_span_context())] if work is traced[0][0] else links
+        began = ended - seconds
+        shared = {
+            "ekiben.batch.rows": sum(stop - start for _, start, stop in parts),
+            "ekiben.batch.requests": len(parts),
+        }
+        links = [Link(trace.span.get_span_context()) for _, trace, _ in traced[:MAX_LINKS]]
+        for index, (work, trace, rows) in enumerate(traced):
+            self._record("queue", trace, trace.encoded_at or work.arrived, began, {})
+            span = self._record("engine", trace, began, ended, shared | {"ekiben.rows": rows}, links, failed)
+            if not index:
+                links = [Link(span.get_span_context())]
 
     def _record(
-        self, name: str, trace: RequestSpan | None, began: float, ended: float, attributes: Mapping[str, int],
+        self, name: str, trace: RequestSpan, began: float, ended: float, attributes: Mapping[str, int],
         links: Sequence[Link] = (), failed: bool = False,
     ) -> Span:  # fmt: skip
         offset = time.time() - time.monotonic()
-        context = trace.context if trace else None
         start, end = (int(1e9 * (moment + offset)) for moment in (min(began, ended), ended))
-        span = self._tracer.start_span(name, context, attributes=dict(attributes), links=links, start_time=start)
+        span = self._tracer.start_span(name, trace.context, attributes=dict(attributes), links=links, start_time=start)
         if failed:
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)

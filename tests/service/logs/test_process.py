@@ -29,7 +29,6 @@ print("printed")
 print("to stderr", file=sys.stderr)
 os.write(2, b"W0000 00:00:1.5 1 of C++ \xff\x1b[31m\n")
 subprocess.run(["sh", "-c", "echo a child >&2"])
-sys.stdout.write("without an end")
 sys.exit("error: it can't start")
 """
     lines = run(code)
@@ -41,14 +40,19 @@ sys.exit("error: it can't start")
             ("warning", "W0000 00:00:1.5 1 of C++ \ufffd"),
             ("info", "a child"),
             ("error", "it can't start"),
-            ("info", "without an end"),
         ]
     )
 
 
+def test_a_last_line_without_an_end_is_not_lost() -> None:
+    (line,) = run("import sys; sys.stdout.write('without an end')")
+    assert line["message"] == "without an end"
+
+
 def test_an_uncaught_exception_is_one_object() -> None:
-    (line,) = run("def f(): raise ValueError('Miller')\nf()")
+    (line,) = run("def f(): raise ValueError('no\\nfile')\nf()")
     assert (line["level"], line["error"]) == ("critical", "ValueError")
+    assert line["message"] == "the process ends: ValueError: no\nfile"
     assert "in f" in line["stack"]
 
 
