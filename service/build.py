@@ -49,7 +49,7 @@ def build_service(settings: Settings, models: Sequence[PackedModel], agreed: Agr
         ssl=settings.ssl,
     )
     service: Any = decorate(describe_service(worker, lambda: service))
-    front = {"router": worker.router, "authenticator": worker.authenticator, "drain": worker.drain}
+    front = {"router": worker.router, "authenticator": worker.secrets.authenticator, "drain": worker.drain}
     service.add_asgi_middleware(FrontDoorInstaller, **front)
     return service
 
