@@ -61,7 +61,8 @@ def load_certificate(paths: TlsPaths, files: TlsFiles) -> Certificate:
     _load_pair(context, paths)
     if paths.client_ca:
         _load_client_ca(context, paths.client_ca)
-    # Python reads certificates from files only: they must be those whose bytes gRPC is given.
+    # Python reads certificates from files only: they must be those whose bytes gRPC is given. What a server's own says
+    # it tells by a function for its own tests only, which has been there since 2.6.
     if read_files(paths) != files:
         raise ValueError(f"{CERTIFICATE}={str(paths.certificate)!r} is just being replaced")
     described: dict[str, Any] = ssl._ssl._test_decode_cert(str(paths.certificate))  # type: ignore[attr-defined]
