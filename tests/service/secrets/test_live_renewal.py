@@ -36,7 +36,7 @@ class Mutual:
             context.load_cert_chain(client.certificate, client.key)
         try:
             with httpx.Client(verify=context) as http:
-                headers = {"authorization": f"Bearer {token}"}
+                headers = {"authorization": f"Bearer {token}"} if token else {}
                 return http.get(f"{self.server.url}{path}", headers=headers).status_code
         except httpx.TransportError:
             return 0
