@@ -17,7 +17,6 @@ from tests.certificates import Pair, write_pair
 from tests.conftest import PATIENCE_S, Server, free_port, run, serve
 from tests.http_client import HTTP
 
-HTTP_UNVERIFIED = httpx.Client(verify=False)
 HEALTH = "/grpc.health.v1.Health/Check"
 
 
@@ -83,7 +82,7 @@ def test_wrong_files_stop_the_start_in_one_sentence(pair: Pair, model: PackedMod
 
 @pytest.mark.slow
 def test_the_expiry_is_a_metric(secured: Server) -> None:
-    lines = HTTP_UNVERIFIED.get(f"{secured.url}/metrics").text.splitlines()
+    lines = httpx.get(f"{secured.url}/metrics", verify=False).text.splitlines()
     (line,) = [one for one in lines if one.startswith("ekiben_tls_certificate_expiry_timestamp_seconds{")]
     assert 0 < float(line.rpartition(" ")[2]) - time.time() < 3600
 
