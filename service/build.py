@@ -52,7 +52,8 @@ def build_service(settings: Settings, models: Sequence[PackedModel], agreed: Agr
     )
     service: Any = decorate(describe_service(worker, lambda: service))
     access = share_access_log(settings.access_log_sample)
-    front = {"router": worker.router, "authenticator": worker.authenticator, "drain": worker.drain, "access": access}
+    authenticator = worker.secrets.authenticator
+    front = {"router": worker.router, "authenticator": authenticator, "drain": worker.drain, "access": access}
     service.add_asgi_middleware(FrontDoorInstaller, **front)
     return service
 

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from ekiben.contract.faults import find_fault
+from ekiben.service.secrets.checking import UNREAD
 from ekiben.service.settings import InvalidSettings, Settings
 
 # Where the HTTP port may stand, first come first served; `--port` and BENTOML_PORT go before all of them.
 PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT")
 
 
-def read_settings() -> Settings:
-    """Read the settings from the environment; raise InvalidSettings naming the variable that is wrong."""
+def read_settings(unread: bool = False) -> Settings:
+    """Read the settings from the environment; raise InvalidSettings naming the variable that is wrong.
+
+    `unread`: without a look into the files of tokens and certificates, of which a service may keep what it has read.
+    """
     given = {name: os.environ[name.upper()] for name in Settings.model_fields if os.environ.get(name.upper())}
     port_variable = find_port_variable(os.environ)
     if port_variable:
         given["port"] = os.environ[port_variable]
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(given, context={UNREAD: unread})
     except ValidationError as error:
         place, reason = find_fault(error)
         if not place:  # two settings that don't go together

@@ -2,23 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.service.host_address import check_address
 from ekiben.service.logs.choice import Format, Level
+from ekiben.service.secrets.settings import SecretSettings
 from ekiben.service.sources.address import parse_source
-from ekiben.service.tls_files import check_pair
 
 
 class InvalidSettings(UserError):
     """An environment variable holds something the service can't use."""
 
 
-class Settings(BaseModel):
+class Settings(SecretSettings):
     """The service's settings; each field is read from the variable of its name in capitals."""
 
     model_config = ConfigDict(frozen=True)
@@ -83,7 +83,13 @@ class Settings(BaseModel):
         description="maximum queueing delay in seconds, before parsing and before inference; requests over it get 429; "
         "start at 0.4 × your latency SLO",
     )
-    drain_delay_s: float = Field(3.0, ge=0, le=5, description="time to keep answering after SIGTERM, seconds")
+    drain_delay_s: float = Field(
+        3.0,
+        ge=0,
+        le=300,
+        description="time to keep answering after SIGTERM, seconds: until load balancers have noticed; the platform's "
+        "grace period must be longer, the log says how long",
+    )
     grpc_connection_age_s: float = Field(
         300.0,
         ge=0.1,
@@ -137,14 +143,6 @@ class Settings(BaseModel):
         SecretStr(""), description="secret of the registry's webhook, a call of which makes the service look at once"
     )
 
-    auth_token: SecretStr = Field(
-        SecretStr(""),
-        description="bearer token required on every call except probes and the files of the two pages, which hold "
-        "nothing of the model",
-    )
-    tls_cert_file: Path | None = Field(None, description="PEM certificate chain; HTTP and gRPC then accept TLS only")
-    tls_key_file: Path | None = Field(None, description="PEM private key of that certificate")
-
     @property
     def reloads(self) -> bool:
         """Whether another version may take the served one's place."""
@@ -157,13 +155,6 @@ class Settings(BaseModel):
         """Whether models may be loaded as SageMaker does, which sets a variable where it is to."""
         return self.reloads or os.environ.get("SAGEMAKER_MULTI_MODEL") == "true"
 
-    @property
-    def ssl(self) -> dict[str, Any]:
-        """TLS as BentoML's service decorator takes it."""
-        if self.tls_cert_file is None:
-            return {"enabled": False}
-        return {"enabled": True, "certfile": str(self.tls_cert_file), "keyfile": str(self.tls_key_file)}
-
     @field_validator("model_source")
     @classmethod
     def check_source(cls, source: str) -> str:
@@ -173,22 +164,10 @@ class Settings(BaseModel):
         return source
 
     @model_validator(mode="after")
-    def check_token(self) -> Self:
-        """Reject a token that no header or gRPC metadata can carry; the message doesn't hold it."""
-        token = self.auth_token.get_secret_value()
-        if not all("!" <= character <= "~" for character in token):
-            raise ValueError("AUTH_TOKEN holds a space, a line break or what is not ASCII: no header can carry that")
-        return self
-
-    @model_validator(mode="after")
-    def check_tls(self) -> Self:
-        """Reject half of what TLS needs, and files that TLS can't use."""
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE are needed together")
-        if self.tls_cert_file and self.grpc_on_main_port:
+    def check_ports(self) -> Self:
+        """Reject gRPC on a port where TLS is spoken: what tells the two apart is not seen."""
+        if self.tls and self.grpc_on_main_port:
             raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
-        if self.tls_cert_file and self.tls_key_file:
-            check_pair(self.tls_cert_file, self.tls_key_file)
         return self
 
     @model_validator(mode="after")

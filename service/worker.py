@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ekiben.model.package import PackedModel
 from ekiben.model.steps import finish
-from ekiben.service.auth import Authenticator
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import build_canary
@@ -31,6 +30,7 @@ from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.openapi.describing import Surroundings
 from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.secrets.watched import Secrets
 from ekiben.service.servings.agreed_versions import AgreedVersions
 from ekiben.service.servings.dispatch import unite
 from ekiben.service.servings.factory import ServingFactory
@@ -72,7 +72,7 @@ class Worker:
         self._agreed = agreed or AgreedVersions(None)
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
-        self.authenticator = Authenticator(settings.auth_token.get_secret_value())
+        self.secrets = Secrets(settings)
         self._engine = engine = find_engine(model.manifest.engine for model in models)
         limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes, len(models))
         # A request has at least one row: so no more of them wait than rows may.
@@ -81,7 +81,10 @@ class Worker:
             find_limit(settings.max_connections),
             ByteBudget(limit),
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
+            mutual_tls=bool(settings.tls_client_ca_file),
         )
+        if self.secrets.tls:
+            self.secrets.tls.serve_http()
         self._grpc_socket = GrpcSocket() if settings.grpc_on_main_port else None
         if self._grpc_socket:
             use_protocol(partial(ProtocolDetector, self.http, self._grpc_socket))
@@ -99,7 +102,7 @@ class Worker:
             self.http.budget,
             PredictionIds(),
             EngineTurns(),
-            Surroundings(lambda: self._shared, self._list_others, self.authenticator.required),
+            Surroundings(lambda: self._shared, self._list_others, self.secrets.authenticator.required),
             self.models[0].name,
             folder,
         )
@@ -129,10 +132,13 @@ class Worker:
         self._shared = [metered, repository, sagemaker, self.watch.webhook, canary]
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
-        self.grpc = GrpcServer(protocols, settings, self.authenticator, self.http.budget, 0, note_call=admission.share)
+        guard, budget = self.secrets.authenticator, self.http.budget
+        self.grpc = GrpcServer(protocols, settings, guard, budget, 0, note_call=admission.share)
         for model in self.models:
             self._allow_features(model)
-        await self.grpc.start(settings, *([self._grpc_socket.open(self.finish)] if self._grpc_socket else []))
+        addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []
+        await self.grpc.start(settings, *addresses, tls=self.secrets.tls)
+        self.secrets.begin()
         logger.info(describe_routes([*versions, repository, sagemaker]))
         self._watch_signals()
         self.watch.begin()
@@ -178,6 +184,7 @@ class Worker:
     async def close(self) -> None:
         """Stop gRPC and the engines."""
         self.watch.end()
+        self.secrets.end()
         await self.grpc.stop(CLOSING_S)  # which counts only if SIGTERM was not how it began
         self.leaving.end()
         await self.servings.close()

@@ -25,21 +25,21 @@ class Pair:
     key: Path
 
 
-def write_pair(folder: Path, passphrase: str = "") -> Pair:
-    """Make a new key and a certificate that is good for an hour."""
+def write_pair(folder: Path, passphrase: str = "", hours: int = 1) -> Pair:
+    """Make a new key and a certificate that is good for an hour, or expired with a negative number."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     now = datetime.datetime.now(datetime.UTC)
-    hour = datetime.timedelta(hours=1)
+    valid = datetime.timedelta(hours=hours)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - hour)
-        .not_valid_after(now + hour)
+        .not_valid_before(now - 2 * abs(valid))
+        .not_valid_after(now + valid)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), address]), critical=False)
         .sign(key, SHA256())
     )

@@ -29,7 +29,8 @@ async def open_server(
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
     budget = budget or ByteBudget(10 * MAX_BYTES)
-    server = GrpcServer([Protocol("echo", services={ECHO: methods})], given, Authenticator(token), budget)
+    guard = Authenticator([token.encode()] if token else [])
+    server = GrpcServer([Protocol("echo", services={ECHO: methods})], given, guard, budget)
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

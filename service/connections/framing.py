@@ -10,6 +10,7 @@ from typing import Any
 
 import httptools
 
+from ekiben.service.auth import UNCERTIFIED
 from ekiben.service.connections.body_frame import BLANK_LINE, MAX_CHUNKS, BodyFrame
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.pipelining import PipeliningConnection
@@ -39,6 +40,8 @@ class FramedConnection(PipeliningConnection):
         super().connection_made(transport)
         self.flow: TurnFlow = TurnFlow(transport, self.shared.turns)
         self.wait_for_request()
+        if self.shared.mutual_tls and not transport.get_extra_info("peercert"):
+            self.app_state = {**self.app_state, UNCERTIFIED: True}  # which every request's scope gets a copy of
         if len(self.connections) > self.shared.max_connections:
             close_longest_idle(self.connections)
 

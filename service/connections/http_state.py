@@ -26,6 +26,7 @@ class HttpState:
     rejections: DelayedRejections = field(default_factory=DelayedRejections)
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
+    mutual_tls: bool = False  # callers must show a certificate
 
 
 def use_protocol(make: Callable[..., Any]) -> None:

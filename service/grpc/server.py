@@ -17,6 +17,7 @@ from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.grpc.reflection import describe_reflection
 from ekiben.service.grpc.unserved import UnservedMethods
 from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings
 
 # On a connection; more wait in the client. RFC 9113 6.5.2 wants no fewer: 1,500 calls/s if each takes 64 ms. Calls
@@ -66,11 +67,11 @@ class GrpcServer:
         for name, described in own.items():
             self._server.add_registered_method_handlers(name, described)  # type: ignore[attr-defined]
 
-    async def start(self, settings: Settings, *addresses: str) -> None:
+    async def start(self, settings: Settings, *addresses: str, tls: Tls | None = None) -> None:
         """Listen on the gRPC port and these addresses besides."""
         for address in addresses:
             self._server.add_insecure_port(address)
-        _listen(self._server, settings)
+        _listen(self._server, settings, tls)
         await self._server.start()
 
     def allow_values(self, max_values: int) -> None:
@@ -89,13 +90,12 @@ class GrpcServer:
         return self._stopping
 
 
-def _listen(server: Any, settings: Settings) -> None:
+def _listen(server: Any, settings: Settings, tls: Tls | None) -> None:
     address = f"{in_url(settings.host)}:{settings.grpc_port}"  # gRPC takes 0.0.0.0 for every address, as it does ::
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
+    if tls is None:
         server.add_insecure_port(address)
-        return
-    pair = settings.tls_key_file.read_bytes(), settings.tls_cert_file.read_bytes()
-    server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    else:
+        server.add_secure_port(address, tls.make_credentials())
 
 
 def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:

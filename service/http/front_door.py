@@ -11,7 +11,7 @@ from typing import Any
 
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
-from ekiben.service.auth import ANONYMOUS, Authenticator
+from ekiben.service.auth import ANONYMOUS, UNCERTIFIED, Authenticator
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
@@ -21,6 +21,7 @@ from ekiben.service.pages import page, swagger_ui
 from ekiben.service.telemetry import metrics
 
 PROTOCOL = "front_door"  # in the metrics, for what no protocol gets to see
+NO_CERTIFICATE = "the client showed no certificate: connect with one of an authority that the service trusts"
 BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 
 
@@ -50,7 +51,10 @@ class FrontDoor:
         found = self._router.find(scope["path"])
         if found is not None and found.resource.page and _from_browser(scope):
             found = self._router.find(page.PATH)
-        if self._authenticator.required and not await self._let_in(found, scope, receive, send):
+        uncertified = UNCERTIFIED in scope.get("state", ())
+        if (uncertified or self._authenticator.required) and not await self._let_in(
+            found, uncertified, scope, receive, send
+        ):
             return
         if found is None:
             await self._app(scope, receive, swagger_ui.restrict(explain(send, scope, self._router.beginnings)))
@@ -58,16 +62,19 @@ class FrontDoor:
         scope["path_params"] = found.parameters
         await found.resource.apps.get(scope["method"], found.resource.other)(scope, receive, send)
 
-    async def _let_in(self, found: Found | None, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Return whether the caller is authenticated; answer 401 if not."""
+    async def _let_in(self, found: Found | None, uncertified: bool, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Return whether the caller is authenticated; answer 401, or 403 without a certificate, if not."""
         authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         if scope["path"] in BENTOML_PROBES or (found is not None and scope["method"] in found.resource.probes):
-            if not self._authenticator.accepts(authorizations):
+            if uncertified or not self._authenticator.accepts(authorizations):
                 scope[ANONYMOUS] = True
             return True
         started = time.perf_counter()
         try:
-            self._authenticator.check(authorizations)
+            if uncertified:
+                raise BadRequest(403, NO_CERTIFICATE)
+            if self._authenticator.required:
+                self._authenticator.check(authorizations)
         except BadRequest as error:
             rejection = Response(encode_json({"error": str(error)}), error.headers, error.status)
             request, seconds = Request(scope, receive), time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Leaves without dropping a request: not ready, keep answering, finish, exit, all within 9 s.
+"""Leaves without dropping a request: not ready, keep answering, finish, exit, all within the grace period.
 
 An orchestrator sends SIGTERM and takes the replica out of its load balancers at the same
 time, so requests still arrive after the signal. uvicorn's own handler stops at once; it is
@@ -7,6 +7,7 @@ called only after the drain delay.
 
 import asyncio
 import logging
+import math
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -14,6 +15,8 @@ from typing import Any
 
 logger = logging.getLogger("bentoml.service")
 FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
+FINISH_S = 5.0  # at least, after the delay, for the requests that came before its end
+CLOSING_S = 1.0  # for what is done without callers
 
 
 def drain_on_sigterm(
@@ -31,12 +34,13 @@ def drain_on_sigterm(
         loop.call_soon_threadsafe(start_draining, delay_s)
 
     def start_draining(delay_s: float) -> None:
+        exit_s = find_exit_s(delay_s)
         announce(delay_s)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-        loop.call_later(delay_s, finish, FORCED_EXIT_S - delay_s)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the supervisor kills at a second
+        loop.call_later(delay_s, finish, exit_s - delay_s)
         loop.call_later(delay_s, hand_over, signal.SIGTERM)
         # To uvicorn a SIGINT while it is stopping means: stop waiting for connections.
-        loop.call_later(FORCED_EXIT_S, hand_over, signal.SIGINT)
+        loop.call_later(exit_s, hand_over, signal.SIGINT)
 
     def hand_over(number: signal.Signals) -> None:
         if callable(stop):
@@ -44,6 +48,16 @@ def drain_on_sigterm(
 
     signal.signal(signal.SIGTERM, handle)
     return start_draining
+
+
+def find_exit_s(delay_s: float) -> float:
+    """Return how long after SIGTERM a worker exits, whatever its callers do."""
+    return max(FORCED_EXIT_S, delay_s + FINISH_S)
+
+
+def find_grace_s(delay_s: float) -> int:
+    """Return the shortest grace period that a platform may give."""
+    return math.ceil(find_exit_s(delay_s) + CLOSING_S)
 
 
 def reload_on_hangup(load: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -20,7 +20,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 def check_readiness(environment: Mapping[str, str]) -> str | None:
     """Return None if the service is ready, else why not."""
     try:
-        settings = read_settings()
+        settings = read_settings(unread=True)
     except UserError as error:
         return str(error)
     problems = []

@@ -56,6 +56,15 @@ def _read_memory(root: Path) -> int | None:
     return int(limit) if limit.isdigit() and int(limit) < UNLIMITED_BYTES else None
 
 
+def read_oom_kills(root: Path = CGROUPS) -> int | None:
+    """Return how many processes of its cgroup the kernel has killed for memory, None where nobody counts."""
+    for line in (_read(root / "memory.events") or _read(root / "memory/memory.oom_control")).splitlines():
+        name, _, count = line.partition(" ")
+        if name == "oom_kill" and count.isdigit():
+            return int(count)
+    return None
+
+
 def _read_resources() -> list[int]:
     """Return what `ulimit -m`, `-d` and `-v` allow; Linux enforces no `-m`, but who sets it means it."""
     kinds = resource.RLIMIT_RSS, resource.RLIMIT_DATA, resource.RLIMIT_AS

@@ -12,6 +12,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION
 from ekiben.service.connections.ports import in_url
 from ekiben.service.environment import PORT_VARIABLES, find_port_variable
+from ekiben.service.lifecycle.drain import find_grace_s
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import (
     MIB,
@@ -47,6 +48,10 @@ def describe(settings: Settings, models: Sequence[PackedModel], platform: Platfo
     engine = find_engine(model.manifest.engine for model in models)
     threads = 1 if engine == "litert" else limits.threads
     yield (f"engine: {engine}; workers: {settings.workers}, threads of each: {threads}; {cpus}; memory: {memory}")
+    yield (
+        f"SIGTERM: answers for DRAIN_DELAY_S={settings.drain_delay_s:g} s more, and is gone within "
+        f"{find_grace_s(settings.drain_delay_s)} s: the platform's grace period must be at least that long"
+    )
     for model in models:
         yield (
             f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
@@ -74,7 +79,7 @@ def announce(url: str, settings: Settings, models: Sequence[PackedModel]) -> Non
     body = orjson.dumps({"rows": [models[0].schema.example]}).decode()
     for model in models:
         logger.info("%s version %s (%s) is ready", model.name, model.version, model.manifest.engine)
-    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if settings.auth_token.get_secret_value() else ""
+    token = '-H "authorization: Bearer $AUTH_TOKEN" ' if settings.guarded else ""
     options = f"-H 'content-type: application/json' {token}-d {shlex.quote(body)}"
     if settings.log_format == "json" or os.environ.get("BENTOML_CONTAINERIZED"):
         return  # the example is a row of the training table, and what a container prints is kept
@@ -132,5 +137,6 @@ def find_platform_conflicts(settings: Settings, platform: Platform, environment:
         )
     if settings.tls_cert_file and platform.plain_http:
         yield f"TLS_CERT_FILE is set, but {platform.name} speaks plain HTTP to the container: its requests will fail"
-    if settings.auth_token.get_secret_value() and not platform.keeps_authorization:
-        yield f"AUTH_TOKEN is set, but {platform.name} passes no Authorization header on: every call will be rejected"
+    if settings.guarded and not platform.keeps_authorization:
+        name = "AUTH_TOKEN_FILE" if settings.auth_token_file else "AUTH_TOKEN"
+        yield f"{name} is set, but {platform.name} passes no Authorization header on: every call will be rejected"

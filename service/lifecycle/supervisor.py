@@ -2,6 +2,8 @@
 
 BentoML runs circus for that, which looks after its workers every 10 s. Meanwhile the kernel goes on accepting
 connections that nobody will read. Here a worker's death is noticed at once.
+
+In a container none is replaced: it ends, so that the orchestrator sees it, says so, and starts another one.
 """
 
 import contextlib
@@ -22,9 +24,11 @@ from bentoml.exceptions import BentoMLException
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING  # type: ignore[import-untyped]
 
 from ekiben.service.lifecycle import lifeline
+from ekiben.service.lifecycle.endings import Endings
 
 logger = logging.getLogger("bentoml.service")
 RETRY_S = 0.1
+NONE_LEFT = "No active process"  # as circus says it
 AT_ONCE, WITHIN_S = 3, 60.0  # workers that die more often are replaced as circus looks after them: none may spin
 
 
@@ -34,8 +38,8 @@ class Supervisor(circus.Arbiter):
     def __init__(self, watchers: list[Any], **named: Any) -> None:
         for watcher in watchers:
             watcher.hooks["after_reap"] = self.report_death
-            # BentoML respawns none in a container, where the orchestrator does; but it sees none if others live.
-            watcher.respawn = watcher.respawn or watcher.numprocesses > 1
+        self._replaces = all(watcher.respawn for watcher in watchers)  # which BentoML does but in a container
+        self._endings = Endings()
         # Over BentoML's TCP ports any user of this machine could have circus run a command.
         folder = tempfile.mkdtemp(prefix="ekiben-")
         endpoints = {"endpoint": f"ipc://{folder}/control", "pubsub_endpoint": f"ipc://{folder}/events"}
@@ -50,13 +54,18 @@ class Supervisor(circus.Arbiter):
         try:
             super().start(cb)
         except RuntimeError as error:
-            if "No active process" not in str(error):
+            if NONE_LEFT not in str(error):
                 raise
             self.exit_stack.close()
-            raise BentoMLException("no worker is left: the log has how it ended; start the service again") from None
+            raise BentoMLException("a worker ended: the log has how; start the service again") from None
 
     def stop(self) -> Any:
-        """End the workers and then itself; circus would forget to if it were just starting a worker."""
+        """End the workers and then itself, at once if asked a second time.
+
+        circus would forget to if it were just starting a worker.
+        """
+        if self._stopping:
+            return self.kill_workers()
         if self._exclusive_running_command:
             return self.loop.call_later(RETRY_S, self.stop)
         return super().stop()
@@ -64,8 +73,8 @@ class Supervisor(circus.Arbiter):
     def report_death(self, watcher: Any, process_pid: int, exit_code: int, **_: Any) -> bool:
         """Log how a worker ended that was not asked to; circus calls this."""
         if not (self._stopping or watcher.is_stopping()):
-            then = "another one starts" if watcher.respawn else "the service stops"
-            logger.error("worker %d %s: %s", process_pid, describe_end(exit_code), then)
+            then = "another one starts" if self._replaces else "the service stops"
+            logger.error("worker %d %s: %s", process_pid, self._endings.describe(exit_code), then)
         return True
 
     def pass_on(self, number: int, frame: FrameType | None) -> None:
@@ -86,13 +95,32 @@ class Supervisor(circus.Arbiter):
         """Refuse connections while nobody reads them, and start workers for those that died."""
         processes = [process for watcher in self.watchers for process in watcher.processes.values()]
         dead = [process for process in processes if process.status in (DEAD_OR_ZOMBIE, UNEXISTING)]
-        if not dead or self._stopping or self._exclusive_running_command:
+        if not dead or self._stopping:
+            return
+        if self._exclusive_running_command:
+            self.loop.call_later(RETRY_S, self.replace_dead)
+            return
+        if not self._replaces:
+            self.end_with_worker()
             return
         if len(dead) == len(processes):
             self.refuse_connections()
         if time.monotonic() - self._replaced_at[0] >= WITHIN_S:
             self._replaced_at.append(time.monotonic())
             self.manage_watchers()
+
+    def end_with_worker(self) -> None:
+        """Stop because a worker died; others finish the requests they have."""
+        self.reap_processes()
+        self._exception = RuntimeError(NONE_LEFT)
+        self.stop()
+
+    def kill_workers(self) -> None:
+        """End the workers whatever they are doing; what circus waits for then happens."""
+        logger.warning("asked to stop a second time: requests under way are given up")
+        for process in [process for watcher in self.watchers for process in watcher.processes.values()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
     def refuse_connections(self) -> None:
         """Stop listening; the next worker listens on the same socket when it is ready."""
@@ -110,13 +138,6 @@ def handles(pid: int, number: int) -> bool:
         return not Path("/proc/self/status").exists()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
-
-
-def describe_end(exit_code: int) -> str:
-    """Return how a process ended."""
-    if exit_code < 0:
-        return f"was killed by {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"
 
 
 def supervise() -> None:

@@ -153,6 +153,11 @@ def count_reload(result: str) -> None:
     get_series().reloads.labels(result).inc()
 
 
+def set_certificate_expiry(file: str, seconds: float) -> None:
+    """Record when the certificate in use expires, in seconds since 1970."""
+    get_series().certificate_expiry.labels(file).set(seconds)
+
+
 def count_registry_look(result: str) -> None:
     """Count a look at the registry that MODEL_SOURCE names."""
     get_series().registry_looks.labels(result).inc()

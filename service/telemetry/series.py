@@ -105,6 +105,12 @@ class Series:
         self.registry_looks = Counter(
             "ekiben_registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"]
         )
+        self.certificate_expiry = Gauge(  # its label keeps it away without TLS: an expiry of 0 would be an alarm
+            "ekiben_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate in use expires, in seconds since 1970; with TLS only.",
+            ["file"],
+            multiprocess_mode="livemin",
+        )
 
 
 @cache

@@ -232,6 +232,16 @@ def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
+def test_a_killed_worker_ends_the_container(image: str) -> None:
+    with start() as running:
+        find = "import psutil; print(*[child.pid for child in psutil.Process(1).children()])"
+        (worker,) = running.execute("python", "-c", find).split()
+        running.execute("python", "-c", f"import os; os.kill({worker}, 9)")
+        assert podman("wait", running.name) == "1"
+        assert f"worker {worker} was killed by signal 9 (SIGKILL)" in running.log
+        assert ": the service stops" in running.log
+
+
 def test_the_deployment_runs_as_kubernetes_would_run_it(
     image: str, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

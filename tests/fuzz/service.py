@@ -65,7 +65,7 @@ class Service:
         protocols = assemble(hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS]), settings)
         router = Router()
         mount(router, protocols, settings)
-        self._door = FrontDoor(_not_found, router, Authenticator(""), Drain(), AccessLog(0))
+        self._door = FrontDoor(_not_found, router, Authenticator(), Drain(), AccessLog(0))
         self.methods: dict[str, Method] = list_methods(protocols)
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

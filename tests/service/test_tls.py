@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def test_wrong_files_stop_the_start_in_one_sentence(pair: Pair, model: PackedMod
     assert "is not the key of the certificate in TLS_CERT_FILE" in rejected.stderr
     assert "Traceback" not in rejected.stderr
     assert "ekiben:1" not in rejected.stderr  # no worker was started
+
+
+@pytest.mark.slow
+def test_the_expiry_is_a_metric(secured: Server) -> None:
+    lines = httpx.get(f"{secured.url}/metrics", verify=False).text.splitlines()
+    (line,) = [one for one in lines if one.startswith("ekiben_tls_certificate_expiry_timestamp_seconds{")]
+    assert 0 < float(line.rpartition(" ")[2]) - time.time() < 3600
+
+
+def test_an_authority_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, pair: Pair, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.crt"
+    monkeypatch.setenv("TLS_CLIENT_CA_FILE", str(authority))
+    said = settings_error(monkeypatch, pair.certificate, pair.key)
+    assert said == f"TLS_CLIENT_CA_FILE='{authority}' can't be read: name a PEM file that this user may read"
+    authority.write_text("not PEM")
+    said = settings_error(monkeypatch, pair.certificate, pair.key)
+    assert said == f"TLS_CLIENT_CA_FILE='{authority}' holds no PEM certificate of an authority"
+    said = settings_error(monkeypatch, "", "")
+    assert said.startswith("TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE")
 
 
 def settings_error(monkeypatch: pytest.MonkeyPatch, certificate: Path | str, key: Path | str) -> str:

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from tests.conftest import Server, serve, wait_until
+from ekiben.service.lifecycle.drain import find_exit_s, find_grace_s
+from tests.conftest import PATIENCE_S, Server, serve, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +72,23 @@ def test_a_stalled_client_does_not_keep_the_service(model: PackedModel, tmp_path
             server.process.terminate()
             assert server.process.wait(timeout=ALLOWED_S + 1) == 0
             assert time.monotonic() - began < ALLOWED_S
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_long_drain(model: PackedModel, tmp_path: Path, second: signal.Signals) -> None:
+    with serve(tmp_path, DRAIN_DELAY_S="300") as server:
+        server.process.terminate()
+        wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503)
+        assert httpx.get(f"{server.url}/livez").status_code == 200
+        server.process.send_signal(second)
+        assert server.process.wait(timeout=PATIENCE_S) == 0
+        assert "asked to stop a second time" in server.log.read_text()
+        assert "is gone within 306 s" in server.log.read_text()
+
+
+@pytest.mark.parametrize(("delay_s", "exit_s", "grace_s"), [(0, 8, 9), (3, 8, 9), (3.5, 8.5, 10), (30, 35, 36)])
+def test_requests_have_time_after_the_delay(delay_s: float, exit_s: float, grace_s: int) -> None:
+    assert (find_exit_s(delay_s), find_grace_s(delay_s)) == (exit_s, grace_s)
 
 
 def test_an_interrupt_stops_at_once(model: PackedModel, tmp_path: Path) -> None:

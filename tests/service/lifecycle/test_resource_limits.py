@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ekiben.service.lifecycle.resource_limits import Limits, read_limits
+from ekiben.service.lifecycle.resource_limits import Limits, read_limits, read_oom_kills
 
 GIB = 2**30
 UNLIMITED_V1 = "9223372036854771712"
@@ -44,6 +44,21 @@ def write(root: Path, files: dict[str, str]) -> Path:
 )
 def test_limits_are_read_from_either_version(tmp_path: Path, files: dict[str, str], limits: Limits) -> None:
     assert read_limits(write(tmp_path, files)) == limits
+
+
+@pytest.mark.parametrize(
+    ("files", "kills"),
+    [
+        ({"memory.events": "low 0\noom 4\noom_kill 3"}, 3),
+        ({"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2"}, 2),
+        ({"memory.events": "low 0"}, None),
+        ({}, None),
+    ],
+)
+def test_kills_for_memory_are_read_from_either_version(
+    tmp_path: Path, files: dict[str, str], kills: int | None
+) -> None:
+    assert read_oom_kills(write(tmp_path, files)) == kills
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 1), (1.5, 1), (4.0, 4)])

@@ -30,6 +30,8 @@ def test_it_says_platform_ports_engine_limits_and_model() -> None:
         "platform: Cloud Run or Knative (K_SERVICE is set)",
         "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
         "engine: litert; workers: 1, threads of each: 1; 1.5 CPUs (cgroup quota); memory: 512 MiB",
+        "SIGTERM: answers for DRAIN_DELAY_S=3 s more, and is gone within 9 s: the platform's grace period must be at "
+        "least that long",
         "model: flight_delay version 3, run f00, manifest digest ba5e",
     ]
 

@@ -88,7 +88,7 @@ class Service:
         self.methods: dict[str, Method] = {path.partition("/")[2]: method for path, method in found.items()}
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
-                FrontDoor(not_found, router, Authenticator(""), Drain(), AccessLog(0)), raise_app_exceptions=True
+                FrontDoor(not_found, router, Authenticator(), Drain(), AccessLog(0)), raise_app_exceptions=True
             ),  # type: ignore[arg-type]
             base_url="http://test",
         )

@@ -1,0 +1,1 @@
+"""Tokens and certificates: files that are read again when they are replaced."""
