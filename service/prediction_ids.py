@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from ekiben.contract.field_fitting import Ignored
 from ekiben.service.canary.run import Drawn
 
 HEADER = b"x-prediction-id"
@@ -29,6 +30,7 @@ class Caller(Protocol):
     own_id: bytes  # that the caller gave, b"" if none
     prediction_id: bytes  # that the answer has, once there is one
     drawn: Drawn | None  # if a canary has chosen the version that answers
+    ignored: Ignored  # fields of its rows that were left out
 
 
 class PredictionIds:

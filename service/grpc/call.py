@@ -19,6 +19,7 @@ from ekiben.service.error_status import ErrorResponse, hide_details, to_error_re
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import MessageReceiver
+from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.offload import LARGE_BYTES
@@ -92,9 +93,12 @@ async def _answer(state: ServerState, method: Method, protocol: str, context: An
             request = parse(method.request, body, state.max_values)
         del body  # its rows are in the request
         answered = await method.answer(request, call)
+        trailers = [(name.decode(), value.decode()) for name, value in ignored_header(call.ignored)]
         if call.prediction_id:
             by = (VERSION_METADATA, call.model_version.decode())
-            context.set_trailing_metadata(((METADATA, call.prediction_id.decode()), by))
+            trailers += [(METADATA, call.prediction_id.decode()), by]
+        if trailers:
+            context.set_trailing_metadata(tuple(trailers))
         return bytes(answered.SerializeToString())
     finally:
         call.gone = True

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from ekiben.contract.field_fitting import Ignored
 from ekiben.model.package import PackedModel
 from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
@@ -98,6 +99,7 @@ class Call:
     drawn: Drawn | None = None  # if a canary has chosen the version that answers
     metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
     model_version: bytes = b""  # that answers
+    ignored: Ignored = ()  # fields of its rows that were left out
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
+from ekiben.contract.field_fitting import Ignored
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
@@ -19,8 +20,8 @@ from ekiben.service.parquet.frames import FAULT, TABLE, Job
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.process import ReaderDied, ReaderProcess
 from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
-from ekiben.service.protocols.extra_columns import Ignored
 from ekiben.service.protocols.invocations.names import check_names
+from ekiben.service.unknown_fields import Fields
 
 logger = logging.getLogger("bentoml.service")
 
@@ -39,9 +40,13 @@ class ParquetReader:
     ) -> None:  # fmt: skip
         self._schema = schema
         self._reader = TensorDecoder(schema)
+        self._fields = Fields(schema)
         self._check_count = check_count
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
-        self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
+        self._readers = Readers(
+            Job(schema.names, max_rows, max_bytes, memory_bytes, tuple(self._fields.fitter.optional)),
+            count_readers(limits, workers),
+        )
 
     async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> tuple[Columns, Ignored]:
         """Return the rows and the names of the columns that are ignored.
@@ -82,7 +87,8 @@ class ParquetReader:
         if fault:
             raise BadRequest(**fault)
         self._check(table)
-        return merge(pieces) if pieces else NO_ROWS, tuple(table["ignored"])
+        rows = merge(pieces) if pieces else NO_ROWS
+        return self._fields.leave_out(rows)[0], tuple(table["ignored"])
 
     def _to_columns(self, names: Sequence[str], piece: bytes) -> Columns:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
@@ -98,4 +104,6 @@ class ParquetReader:
         check_names(names)
         if table["rows"]:
             index = find_index(names)
-            check_known(self._schema, [name for position, name in enumerate(names) if position not in index])
+            given = [name for position, name in enumerate(names) if position not in index] + table["ignored"]
+            if not self._fields.fitter.ignores(given):
+                check_known(self._schema, given)
