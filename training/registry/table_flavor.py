@@ -42,7 +42,7 @@ class TableFlavor:
 
 
 def model_signature(schema: Schema) -> ModelSignature:
-    """Return the MLflow signature: a column for each feature, optional if it may be null or absent; a label or value out.
+    """Return the MLflow signature: a column for each feature, optional if it may be absent; a label or value out.
 
     Only strings have a type. MLflow rejects whole numbers in a `double` column of a DataFrame, rounds those of a `long`
     one that are not whole, makes False of a missing `boolean` and takes no strings for a `datetime`: the model reads
