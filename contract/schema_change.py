@@ -55,8 +55,8 @@ class SchemaChange:
             unset = "; then roll out the default UNKNOWN_FIELDS=reject" if setting else ""
             return f"roll out the new service{setting}", f"once no old one answers, let callers change{unset}"
         if self.verdict == "clients first":
-            setting = (f"set {IGNORE} at the old service",) if measure(self.by_new_callers) else ()
-            return *setting, "let all callers change", "then roll out the new service"
+            before = [f"set {IGNORE} at the old service"] if measure(self.by_new_callers) else []
+            return *before, "let all callers change", "then roll out the new service"
         if self.verdict == "breaking":
             return ("serve it beside the old one, under another name, and move callers over one by one",)
         return (ANY_ORDER,)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
-from ekiben.contract.field_fitting import Ignored
+from ekiben.contract.field_fitting import FieldFitter, Ignored
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
@@ -21,7 +21,6 @@ from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.process import ReaderDied, ReaderProcess
 from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
 from ekiben.service.protocols.invocations.names import check_names
-from ekiben.service.unknown_fields import Fields
 
 logger = logging.getLogger("bentoml.service")
 
@@ -40,11 +39,11 @@ class ParquetReader:
     ) -> None:  # fmt: skip
         self._schema = schema
         self._reader = TensorDecoder(schema)
-        self._fields = Fields(schema)
+        self._fitter = FieldFitter(schema)
         self._check_count = check_count
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
         self._readers = Readers(
-            Job(schema.names, max_rows, max_bytes, memory_bytes, tuple(self._fields.fitter.optional)),
+            Job(schema.names, max_rows, max_bytes, memory_bytes, tuple(self._fitter.optional)),
             count_readers(limits, workers),
         )
 
@@ -88,7 +87,7 @@ class ParquetReader:
             raise BadRequest(**fault)
         self._check(table)
         rows = merge(pieces) if pieces else NO_ROWS
-        return self._fields.leave_out(rows)[0], tuple(table["ignored"])
+        return self._fitter.fit_columns(rows, ignore=True)[0], tuple(table["ignored"])
 
     def _to_columns(self, names: Sequence[str], piece: bytes) -> Columns:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
@@ -105,5 +104,5 @@ class ParquetReader:
         if table["rows"]:
             index = find_index(names)
             given = [name for position, name in enumerate(names) if position not in index] + table["ignored"]
-            if not self._fields.fitter.ignores(given):
+            if not self._fitter.ignores(given):
                 check_known(self._schema, given)
