@@ -53,7 +53,7 @@ class GroupedParser(argparse.ArgumentParser):
 
 
 def add_one(
-    name: str, about: str, add_options: Callable[[argparse.ArgumentParser], None], run: Callable[..., None]
+    name: str, about: str, add_options: Callable[[argparse.ArgumentParser], None], run: Callable[..., int | None]
 ) -> Callable[["Commands"], None]:
     """Return what adds a command whose module has its options and runs it."""
 

@@ -16,15 +16,22 @@ import pandas as pd
 import pytest
 
 from ekiben.commands.__main__ import main
+from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.package import MANIFEST_FILE, open_model
 from ekiben.service.protos import message
+from ekiben.training.predict import predict
 from ekiben.training.registry.storing import store_package
+from ekiben.training.registry.table_flavor import model_signature
+from ekiben.training.registry.table_model import read_column
+from ekiben.training.source_config import FileSource
 from tests.callers import CALLERS, Caller, columns, to_array
 from tests.conftest import NAME, PATIENCE_S, Server, serve, using_stores, wait_until
 from tests.deploy.rollout import Callers, forward
 from tests.http_client import HTTP
 from tests.packed_tasks import write_schema
+from tests.service.servings.repack import digest_of
 
 FEATURES: tuple[Feature, ...] = (
     Number(name="distance", low=0, high=500, example=80),
@@ -241,3 +248,28 @@ def test_compare_schema(versions: Versions, capsys: pytest.CaptureFixture[str], 
         assert main(["compare-schema", str(old), str(wrong)]) == 2
         captured = capsys.readouterr().err
         assert (captured.startswith("error: "), captured.count("\n"), sentence in captured) == (True, 1, True), captured
+
+
+def test_a_table_may_lack_an_optional_column(versions: Versions, tmp_path: Path) -> None:
+    folder = versions.homes / "new" / "bentoml" / "models" / NAME / "2"
+    model = open_model(folder, digest_of(folder / MANIFEST_FILE))
+
+    def score(**columns: Any) -> list[float]:
+        pd.DataFrame(ROWS).assign(**columns).to_parquet(tmp_path / "table.parquet")
+        predict(model, FileSource(path=tmp_path / "table.parquet"), tmp_path / "scored.parquet")
+        found: list[float] = pd.read_parquet(tmp_path / "scored.parquet")["prediction.probability"].tolist()
+        return found
+
+    assert score() == score(load=0.5) == score(load=0.5, gate=None)
+    assert score() != score(load=0.1)
+    with pytest.raises(InvalidTable, match="has no column `load`; did you mean `Load`"):
+        score(Load=0.5)
+
+
+def test_mlflows_model_reads_the_default() -> None:
+    load, gate = (feature.model_dump(mode="json") for feature in ADDED)
+    table = pd.DataFrame(ROWS)
+    assert read_column(load, table).tolist() == [0.5, 0.5]
+    assert read_column(gate, table).tolist() == ["", ""]
+    required = [column.required for column in model_signature(NEW).inputs.inputs]
+    assert required == [True, False, True, False, False]
