@@ -21,6 +21,7 @@ MAX_NAMED = 10  # fields that an answer names as left out
 MAX_COMPARED = 100  # unknown names that are compared with absent ones: 10 µs each
 NEAR = 0.85  # of 1: `presure` is, `temp_min` and `temp_max` are not
 PUNCTUATION = re.compile(r"[\W_]+")
+REMEMBERED = 64  # combinations of fields that callers send
 Ignored = tuple[str, ...]  # names, at most one more than MAX_NAMED
 
 
@@ -41,6 +42,7 @@ class FieldFitter:
         self._defaults: dict[str, Value] = {one.name: one.default for one in schema.features if one.optional}
         self.optional = self._defaults.keys()
         self.required = self._known - self.optional
+        self._remembered: tuple[dict[tuple[str, ...], _Fit], ...] = ({}, {})  # by `ignore`
 
     @property
     def fills(self) -> bool:
@@ -61,7 +63,7 @@ class FieldFitter:
         """Do the same with columns."""
         if columns.names == self._names:
             return columns, ()
-        fit = self._judge(columns.names, ignore)
+        fit = self._find(columns.names, ignore)
         if fit is None:
             return columns, ()
         by_name: dict[str, Any] = dict(zip(columns.names, columns.values, strict=True))
@@ -72,6 +74,16 @@ class FieldFitter:
     def ignores(self, names: Iterable[str]) -> bool:
         """Return whether rows of these fields can be answered, if what is unknown of them is left out."""
         return self._judge(names, ignore=True) is not None
+
+    def _find(self, names: tuple[str, ...], ignore: bool) -> _Fit | None:
+        """Return the same as `_judge`, which takes 25 µs, from the last request of these fields."""
+        remembered = self._remembered[ignore]
+        fit = remembered.get(names)
+        if fit is None:
+            fit = self._judge(names, ignore)
+            if fit is not None and len(remembered) < REMEMBERED and len(names) <= 2 * len(self._names):
+                remembered[names] = fit
+        return fit
 
     def _judge(self, names: Iterable[str], ignore: bool) -> _Fit | None:
         """Return what is to be done, or None if something is wrong with the fields."""
@@ -92,11 +104,12 @@ class FieldFitter:
             if type(row) is dict:
                 names = tuple(row)
                 if names not in fits:
-                    fits[names] = self._judge(names, ignore)
+                    fits[names] = self._find(names, ignore)
                 fit = fits[names]
                 if fit is not None and (fit.absent or fit.unknown):
-                    full = self._defaults | row
-                    row = {name: full[name] for name in self._names}
+                    row = self._defaults | row
+                    for name in fit.unknown:
+                        del row[name]
                     if len(ignored) <= MAX_NAMED:
                         ignored.update(dict.fromkeys(fit.unknown[: MAX_NAMED + 1]))
             kept.append(row)
