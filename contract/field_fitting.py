@@ -52,24 +52,12 @@ class FieldFitter:
     def fit(self, rows: Rows, ignore: bool) -> tuple[Rows, Ignored]:
         """Return the rows with all fields, and the unknown ones left out; `ignore`: these are left out at all."""
         if isinstance(rows, Columns):
-            return self.fit_columns(rows, ignore)
+            return (rows, ()) if rows.names == self._names else self._fit_columns(rows, ignore)
         width, optional = len(self._names), self.optional
         for row in rows:
             if type(row) is dict and (len(row) != width or not row.keys() >= optional):
                 return self._fit_rows(rows, ignore)
         return rows, ()
-
-    def fit_columns(self, columns: Columns, ignore: bool) -> tuple[Columns, Ignored]:
-        """Do the same with columns."""
-        if columns.names == self._names:
-            return columns, ()
-        fit = self._find(columns.names, ignore)
-        if fit is None:
-            return columns, ()
-        by_name: dict[str, Any] = dict(zip(columns.names, columns.values, strict=True))
-        by_name |= {name: [self._defaults[name]] * columns.rows for name in fit.absent}
-        values = [by_name[name] for name in self._names]
-        return Columns(self._names, values, columns.rows), fit.unknown[: MAX_NAMED + 1]
 
     def ignores(self, names: Iterable[str]) -> bool:
         """Return whether rows of these fields can be answered, if what is unknown of them is left out."""
@@ -95,6 +83,15 @@ class FieldFitter:
         if unknown and not (ignore and not find_misspelt(unknown, absent)):
             return None
         return _Fit(absent, unknown)
+
+    def _fit_columns(self, columns: Columns, ignore: bool) -> tuple[Columns, Ignored]:
+        fit = self._find(columns.names, ignore)
+        if fit is None:
+            return columns, ()
+        by_name: dict[str, Any] = dict(zip(columns.names, columns.values, strict=True))
+        by_name |= {name: [self._defaults[name]] * columns.rows for name in fit.absent}
+        values = [by_name[name] for name in self._names]
+        return Columns(self._names, values, columns.rows), fit.unknown[: MAX_NAMED + 1]
 
     def _fit_rows(self, rows: list[Any], ignore: bool) -> tuple[list[Any], Ignored]:
         fits: dict[tuple[str, ...], _Fit | None] = {}

@@ -163,6 +163,13 @@ def test_a_misspelt_field_is_rejected_all_the_same(versions: Versions) -> None:
         400,
         True,
     )
+    table = pd.DataFrame([{**ROWS[0], "Load": 0.25}]).to_parquet()
+    for kind, body in (
+        ("application/vnd.apache.parquet", table),
+        ("text/csv", b"distance,carrier,departure,Load\n1,AA,,1\n"),
+    ):
+        answered = HTTP.post(f"{versions.new.url}/invocations", content=body, headers={"content-type": kind})
+        assert (answered.status_code, "did you mean `load`?" in answered.json()["error"]) == (400, True), answered.text
     beside = HTTP.post(f"{versions.new.url}/invocations", json=[{**ROWS[0], "row_id": 7}])
     assert (beside.status_code, beside.headers[IGNORED]) == (200, "row_id")
 

@@ -86,8 +86,7 @@ class ParquetReader:
         if fault:
             raise BadRequest(**fault)
         self._check(table)
-        rows = merge(pieces) if pieces else NO_ROWS
-        return self._fitter.fit_columns(rows, ignore=True)[0], tuple(table["ignored"])
+        return merge(pieces) if pieces else NO_ROWS, tuple(table["ignored"])
 
     def _to_columns(self, names: Sequence[str], piece: bytes) -> Columns:
         """Return the rows of a piece: a few hundred, so that nobody waits for it."""
