@@ -12,6 +12,7 @@ from ekiben.load_tests import commands as load_tests
 from ekiben.monitoring import commands as monitoring
 from ekiben.monitoring.canary import commands as canary
 from ekiben.pipeline import commands as pipeline
+from ekiben.pipeline import schema_command as schemas
 from ekiben.pipeline.lineage import commands as lineage
 from ekiben.pipeline.triggers import commands as triggers
 from ekiben.training import commands as training
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DESCRIPTION = "A table goes in, a production inference service comes out."
-NAME_WIDTH = 14
+NAME_WIDTH = 15
 EPILOG = """State is in the working folder, or in EKIBEN_HOME; packed models are in ~/bentoml, or in BENTOML_HOME.
 `ekiben COMMAND --help` shows a command's options."""
 
@@ -52,7 +53,7 @@ class GroupedParser(argparse.ArgumentParser):
 
 
 def add_one(
-    name: str, about: str, add_options: Callable[[argparse.ArgumentParser], None], run: Callable[..., None]
+    name: str, about: str, add_options: Callable[[argparse.ArgumentParser], None], run: Callable[..., int | None]
 ) -> Callable[["Commands"], None]:
     """Return what adds a command whose module has its options and runs it."""
 
@@ -72,6 +73,7 @@ GROUPS = (
     Group("a table becomes a model", exploring.add_commands, extra=exploring.EXTRA),
     Group("a table becomes a model", training.add_building, STOPPED),
     Group("one model is chosen", training.add_choosing, STOPPED),
+    Group("one model is chosen", add_one("compare-schema", schemas.ABOUT, schemas.add_options, schemas.run)),
     Group("it answers", training.add_scoring),
     Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),
     Group("it answers", add_one("image", BUILDING, image.add_options, image.run)),

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from types import NoneType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 MAX_VOCABULARY = 100_000
 # What tables write where nothing is known; in a string of a nullable category it means the same to the service.
@@ -30,15 +30,28 @@ Kind = Literal["number", "category", "boolean", "timestamp"]
 
 class _Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    _spelled: ClassVar[frozenset[str]] = frozenset({"null", "decimal", "grouping", "first_year", "log"})
+    _spelled: ClassVar[frozenset[str]] = frozenset(
+        {"optional", "default", "null", "decimal", "grouping", "first_year", "log"}
+    )
 
     name: str = Field(min_length=1)
     nullable: bool = False
+    optional: bool = False  # callers may leave it out: it then is the default
+    default: Value = None
     description: str = ""
     unit: str = ""
     example: Value = None
     null: tuple[str, ...] = ()  # what this column's table writes for missing, besides NULL_SPELLINGS
     log: Logged = ""
+
+    @model_validator(mode="after")
+    def check_default(self) -> Self:
+        """Reject a default that nobody gets, and one that no caller could have sent."""
+        if self.default is not None and not self.optional:
+            raise ValueError("only an optional feature has a default")
+        if self.optional and self.default is None and not self.nullable:
+            raise ValueError("an optional feature that may not be null needs a default")
+        return self
 
     @model_serializer(mode="wrap")
     def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

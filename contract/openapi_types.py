@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from ekiben.contract.feature import COUNTS, Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.spellings.formats import is_clock
+from ekiben.contract.validation import show
 
 MAX_LISTED_VALUES = 20
 PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": bool, "timestamp": str}
@@ -15,7 +16,8 @@ PYTHON_TYPES: dict[str, Any] = {"number": float, "category": str, "boolean": boo
 def row_type(schema: Schema) -> type[BaseModel]:
     """Return a model with one described field per feature and a real row as its example."""
     fields: dict[str, Any] = {
-        f"feature_{index}": (_annotate(feature), ...) for index, feature in enumerate(schema.features)
+        f"feature_{index}": (_annotate(feature), feature.default if feature.optional else ...)
+        for index, feature in enumerate(schema.features)
     }
     example: Any = schema.example
     config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
@@ -36,6 +38,8 @@ def describe(feature: Feature) -> str:
         parts.append("In seconds")
     if feature.nullable:
         parts.append("null if unknown")
+    if feature.optional:
+        parts.append(f"May be left out: it then is {show(feature.default)}")
     return ". ".join(parts) + "."
 
 

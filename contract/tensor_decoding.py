@@ -46,6 +46,7 @@ class TensorDecoder:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
+        self._required = {feature.name for feature in schema.features if not feature.optional}
         self._converters = [(f.name, convert) for f in schema.features for convert in find_converters(f)]
         self._transposer = Transposer(schema.names)
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -82,8 +83,8 @@ class TensorDecoder:
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         indices = {name: index for index, name in enumerate(names)}
-        known = indices.keys() == self._features.keys()
-        wanted = self._schema.names if known else names
+        known = self._features.keys() >= indices.keys() >= self._required
+        wanted = tuple(name for name in self._schema.names if name in indices) if known else names
         is_number = [isinstance(self._features.get(name), Number) for name in names]
         plan = _Plan(
             wanted,

@@ -61,6 +61,8 @@ def validate_row(schema: Schema, index: int, row: Any) -> Iterator[FieldError]:
             yield FieldError(index, shorten(name), _unknown(schema, name, row))
     for feature in schema.features:
         if feature.name not in row:
+            if feature.optional:
+                continue
             hint = "send null if it is unknown" if feature.nullable else "it is required"
             yield FieldError(index, feature.name, f"missing; {hint}")
         elif message := validate_value(feature, row[feature.name]):

@@ -32,6 +32,7 @@ from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import OTHER, Counts, Recorder, Statistics
+from ekiben.service.unknown_fields import Fields
 
 MAX_IDLE_ROWS = 4096
 
@@ -52,16 +53,20 @@ class Dataplane:
         max_wait_s: float = math.inf, budget: ByteBudget | None = None, reference: Reference | None = None,
         ids: PredictionIds | None = None, turns: EngineTurns | None = None,
         cost: CostModel | None = None, max_explanation_rows: int = MAX_WAITING_ROWS,
+        ignore_unknown_fields: bool = False,
     ) -> None:  # fmt: skip
         self.model = model
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
+        self.fields = Fields(model.schema, ignore_unknown_fields)
         self._recorder = Recorder()
         turns = turns or EngineTurns()
         self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
         self.idle_queue = BackgroundQueue(engine, turns, MAX_IDLE_ROWS)  # of people who try: nobody's traffic
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
-        self.explanations = ExplanationQueue(model, engine, turns, self.queue.cost, max_explanation_rows)
+        self.explanations = ExplanationQueue(
+            model, engine, turns, self.queue.cost, max_explanation_rows, self.fields.fit
+        )
         self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
@@ -99,6 +104,12 @@ class Dataplane:
                 raise NotReady
             if not rows:
                 validate_rows(self.model.schema, ())
+            if isinstance(rows, PreparedRows):
+                ignored = rows.ignored
+            else:
+                rows, ignored = self.fields.fit(rows)
+            if ignored and caller is not None:
+                caller.ignored = ignored
             work = self._coalescer.submit(rows, started + timeout_s, wait_for_more=gone is None)  # gRPC: nobody watches
             if caller is not None:
                 work.trace = caller.trace
@@ -124,11 +135,13 @@ class Dataplane:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""
         self.check_count(len(rows))
         started = time.monotonic()
+        rows, ignored = self.fields.fit(rows)
         try:
             prepared = self._coalescer.prepare(rows, check_time)
         except Exception as error:
             self._record_failure(error, started)
             raise
+        prepared.ignored = ignored
         if self._row_log is not None:
             prepared.kept = self._row_log.pick_large(rows)
         return prepared

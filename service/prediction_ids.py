@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from ekiben.contract.field_fitting import Ignored
 from ekiben.service.canary.run import Drawn
 
 if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
@@ -35,6 +36,7 @@ class Caller(Protocol):
     rows: int  # that are answered
     model: str  # that they are asked of
     trace: "RequestSpan | None"  # if it is traced
+    ignored: Ignored  # fields of its rows that were left out
 
 
 class PredictionIds:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -70,6 +70,11 @@ class Settings(SecretSettings):
         8192, ge=1, description="maximum HTTP connections per worker; beyond it the longest idle one is closed"
     )
     max_request_rows: int = Field(20_000, ge=1, description="maximum rows in one request")
+    unknown_fields: Literal["reject", "ignore"] = Field(
+        "reject",
+        description="`ignore`, for the time of a roll-out: fields of no feature are left out of the rows, and named in "
+        "`X-Ignored-Columns` of the answer, rather than rejected with 400",
+    )
     max_waiting_rows: int = Field(65_536, ge=1, description="maximum rows in the queue; requests over it get 429")
     max_explanation_rows: int = Field(
         262_144,

@@ -40,9 +40,13 @@ def make_table() -> pd.DataFrame:
 
 def write(folder: Path, target: Target, units: int = 8) -> None:
     """Pack a network that was not trained, of so wide a layer."""
+    write_schema(folder, Schema(name=target.name, features=FEATURES, target=target), make_table(), units)
+
+
+def write_schema(folder: Path, schema: Schema, table: pd.DataFrame, units: int = 8) -> None:
+    """Pack a network of this schema that was not trained, with golden rows of the table."""
     folder.mkdir()
-    schema = Schema(name=target.name, features=FEATURES, target=target)
-    network, table = build_network(schema, units), make_table()
+    network = build_network(schema, units)
     write_package(folder, schema, network, build_raw_model(schema, network))
     rows, indices = choose_golden(schema, table)
     write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])

@@ -17,6 +17,7 @@ from ekiben.contract.category_codes import UNSEEN
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Number
+from ekiben.contract.field_fitting import find_misspelt
 from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.validation import expect, show, validate_row
@@ -67,7 +68,7 @@ class Scorer:
     def _read_features(self, batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, NDArray[np.bool_]]]:
         columns, parse_failures = {}, {}
         for feature in self.schema.features:
-            converted = convert(batch.column(feature.name), feature.kind, self._spellings[feature.name])
+            converted = convert(read_column(batch, feature), feature.kind, self._spellings[feature.name])
             columns[feature.name] = converted.values.to_pandas(types_mapper=PANDAS_TYPES.get)
             if converted.parse_failure is not None:
                 parse_failures[feature.name] = converted.parse_failure
@@ -125,9 +126,19 @@ def predict(
     return scorer.summary
 
 
+def read_column(batch: pa.RecordBatch, feature: Feature) -> pa.Array:
+    """Return a feature's column, of its default where an optional one is absent."""
+    if feature.optional and feature.name not in batch.schema.names:
+        return pa.array([feature.default] * batch.num_rows, pa.string() if feature.default is None else None)
+    return batch.column(feature.name)
+
+
 def check_columns(model: PackedModel, source: Source, added: tuple[str, ...]) -> None:
-    """Raise InvalidTable if a feature is absent or a column is called as one that is added."""
-    check_asked(source, model.schema.names)
+    """Raise InvalidTable if a feature is absent or misspelt, or a column is called as one that is added."""
+    features = model.schema.features
+    absent = {one.name for one in features if one.optional}.difference(source.columns)
+    misspelt = find_misspelt([name for name in source.columns if name not in model.schema.names], absent)
+    check_asked(source, [one.name for one in features if one.name not in absent or misspelt])
     taken = [name for name in source.columns if name.startswith(added)]
     if taken:
         raise InvalidTable(f"{source.description} has a column `{taken[0]}`, as those that are added: rename it")

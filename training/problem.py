@@ -55,6 +55,12 @@ class Declared(Entry):
     description: str = Field("", description="what it means, for callers and the model card")
     unit: str = Field("", description="of a number; it may stand behind the digits")
     nullable: bool = Field(False, description="callers may send null; default: as in the training rows")
+    optional: bool = Field(
+        False, description="callers may leave it out: it then is `default`, or null where training has seen that"
+    )
+    default: float | int | str | bool | None = Field(
+        None, description="what it is where callers leave it out, which they then may"
+    )
     low: float = Field(0.0, description="least number that callers may send; default: learned, with a margin")
     high: float = Field(0.0, description="greatest number that callers may send; default: learned, with a margin")
     cycles: tuple[Cycle, ...] = Field((), description="of a timestamp: what the network sees of it; default: all")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ekiben.contract.columns import NO_ROWS, Columns, Rows
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import FieldError
+from ekiben.contract.field_fitting import Ignored
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.work import Work
 from ekiben.service.row_log.kept_rows import Kept
@@ -36,6 +37,7 @@ class PreparedRows:
     encoded: Encoded
     unseen: list[FieldError]
     kept: Kept | None = None  # those for the row log
+    ignored: Ignored = ()  # fields that were left out of them
 
     def __len__(self) -> int:
         return len(self.encoded)

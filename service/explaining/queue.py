@@ -25,6 +25,7 @@ from ekiben.contract.errors import FieldError
 from ekiben.contract.explanation.background import BACKGROUND_FILE
 from ekiben.contract.explanation.explaining import ROUND_PAIRS, Explaining
 from ekiben.contract.explanation.explanation import Explanation
+from ekiben.contract.field_fitting import Ignored
 from ekiben.model.engine import Engine
 from ekiben.model.package import NothingToExplainBy, PackedModel
 from ekiben.service.batching.coalescer import PreparedRows
@@ -54,9 +55,19 @@ class ExplanationQueue:
     """Explains for one version; belongs to one event loop."""
 
     def __init__(
-        self, model: PackedModel, engine: Engine, turns: EngineTurns, cost: CostModel, max_rows: int = MAX_WAITING_ROWS
+        self,
+        model: PackedModel,
+        engine: Engine,
+        turns: EngineTurns,
+        cost: CostModel,
+        max_rows: int = MAX_WAITING_ROWS,
+        fit: Callable[[Rows], tuple[Rows, Ignored]] = lambda rows: (rows, ()),
     ) -> None:
-        """`cost`: what batches of this engine take, as far as is known; `max_rows`: for it, that may wait."""
+        """`cost`: what batches of this engine take, as far as is known; `max_rows`: for it, that may wait.
+
+        `fit` makes the schema's fields of what a caller sends.
+        """
+        self._fit = fit
         self._model = model
         self._encoder = Encoder(model.schema)
         self.counter = ExplanationCounter()
@@ -76,8 +87,10 @@ class ExplanationQueue:
         if not self.explains:
             raise BadRequest(501, str(NothingToExplainBy(self._model.name, self._model.version)))
         self.room.check(len(rows), pairs)
+        rows, ignored = self._fit(rows)
         encoded = self._encoder.encode_rows(rows)
-        return PreparedRows(encoded, [] if encoded.codes.all() else self._encoder.unseen(rows, encoded))
+        unseen = [] if encoded.codes.all() else self._encoder.unseen(rows, encoded)
+        return PreparedRows(encoded, unseen, ignored=ignored)
 
     async def explain(
         self,

@@ -20,6 +20,7 @@ from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.grpc.message_reader import MessageReceiver
+from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.lifecycle.memory import trim_soon
 from ekiben.service.logs.access import Asked, share_access_log
@@ -110,9 +111,12 @@ async def _answer(state: ServerState, method: Method, call: Call, context: Any) 
             request = parse(method.request, body, state.max_values)
         del body  # its rows are in the request
         answered = await method.answer(request, call)
+        trailers = [(name.decode(), value.decode()) for name, value in ignored_header(call.ignored)]
         if call.prediction_id:
             by = (VERSION_METADATA, call.model_version.decode())
-            context.set_trailing_metadata(((METADATA, call.prediction_id.decode()), by))
+            trailers += [(METADATA, call.prediction_id.decode()), by]
+        if trailers:
+            context.set_trailing_metadata(tuple(trailers))
         return bytes(answered.SerializeToString())
     finally:
         call.gone = True

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from ekiben.contract.columns import Columns
+from ekiben.service.batching.coalescer import PreparedRows
 from ekiben.service.connections.decompression import MAX_RATIO, unpack
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
@@ -43,9 +45,14 @@ class BodyReader:
             elif packed:
                 small = unpack(body, LARGE_BYTES)
             if small is not None:
-                return decode(small)
-            trim_soon()
-            return await offload(self._decode_large, body, packed, decode, lambda: request.left_s(timeout_s))
+                rows, rest = decode(small)
+            else:
+                trim_soon()
+                left_s = partial(request.left_s, timeout_s)
+                rows, rest = await offload(self._decode_large, body, packed, decode, left_s)
+            if isinstance(rows, PreparedRows) and rows.ignored:
+                request.ignored = rows.ignored
+            return rows, rest
         finally:
             if request.taken:
                 budget.give(request.taken)

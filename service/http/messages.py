@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ekiben.contract.field_fitting import Ignored
 from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
 from ekiben.service.logs.access import Asked
+from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.settings import Settings
@@ -63,6 +65,7 @@ class Request:
         self.rows = 0  # that were answered
         self.model = ""  # that they were asked of
         self.trace: RequestSpan | None = None  # if it is traced
+        self.ignored: Ignored = ()  # fields of its rows that were left out
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s
@@ -173,7 +176,7 @@ def _read_header_s(text: bytes) -> float:
 async def respond(send: Send, request: Request, response: Response) -> None:
     """Send one whole answer; it carries the request's id if the caller gave one or it is an error.
 
-    Predictions carry theirs, and the version of the model that they are by.
+    Predictions carry theirs, the version of the model that they are by, and what was left out of their rows.
     """
     body = response.body
     sent = [(b"content-type", response.content_type), (b"content-length", b"%d" % len(body)), *response.headers]
@@ -182,6 +185,8 @@ async def respond(send: Send, request: Request, response: Response) -> None:
     if request.prediction_id and response.status == 200:
         sent.append((PREDICTION_ID_HEADER, request.prediction_id))
         sent.append((MODEL_VERSION_HEADER, request.model_version))
+    if request.ignored and response.status == 200:
+        sent += ignored_header(request.ignored)
     await send({"type": "http.response.start", "status": response.status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
 

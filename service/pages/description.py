@@ -70,6 +70,7 @@ def _describe_feature(feature: Feature, distribution: Distribution | None, most:
         "unit": feature.unit,
         "description": feature.description,
         "nullable": feature.nullable,
+        **({"default": feature.default} if feature.optional else {}),
         "example": feature.example,
         "missing": round(distribution.missing, DIGITS) if distribution else None,
     }

@@ -22,3 +22,4 @@ class Job:
     max_rows: int
     max_bytes: int  # that the rows may unpack to
     memory_bytes: int  # that the process may have beyond what it starts with
+    optional: tuple[str, ...] = ()  # features that a file may lack

@@ -87,7 +87,8 @@ def answer(body: bytearray, job: Job) -> bool:
 def read(body: bytearray, job: Job) -> Iterator[tuple[int, bytes]]:
     """Yield the frames of a file that can be read."""
     max_bytes = min(job.max_bytes, FREE_BYTES + MAX_RATIO * len(body))
-    table = open_table(body, frozenset(job.features), job.max_rows, max_bytes)
+    features = frozenset(job.features)
+    table = open_table(body, features, features.difference(job.optional), job.max_rows, max_bytes)
     pieces, size = [], 0
     for piece in read_pieces(body, table):
         size += len(piece)

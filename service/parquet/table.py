@@ -12,7 +12,7 @@ from ekiben.service.parquet.trim import replace_footer
 BATCH_VALUES = 10_000  # half a millisecond of the service's time
 MAX_BATCH_ROWS = 1024
 BATCH_BYTES = 8 * 2**20
-MAX_IGNORED = 11  # columns that are named; more than are shown
+MAX_IGNORED = 100  # columns that are named: more than are shown, as they are compared with features that are absent
 
 
 @dataclass(slots=True)
@@ -21,12 +21,16 @@ class Table:
 
     rows: int
     names: list[str]
-    ignored: list[str] = field(default_factory=list)  # the first columns that are left out, as every feature is there
+    ignored: list[str] = field(
+        default_factory=list
+    )  # the first columns that are left out, as every required feature is there
     columns: Sequence[ParquetColumn] = ()  # those that are wanted; none where the names alone say that it is wrong
     batch_rows: int = 0
 
 
-def open_table(body: bytearray, features: frozenset[str], max_rows: int, max_bytes: int) -> Table:
+def open_table(
+    body: bytearray, features: frozenset[str], required: frozenset[str], max_rows: int, max_bytes: int
+) -> Table:
     """Return what a file holds, and leave in it only the columns to read.
 
     Raises FileRejected, Damaged or what else a wrong index raises, before a page is unpacked.
@@ -37,7 +41,7 @@ def open_table(body: bytearray, features: frozenset[str], max_rows: int, max_byt
     wanted = [column for position, column in enumerate(footer.columns) if position not in index]
     if len(set(table.names)) < len(table.names):
         return table
-    if features.issubset(table.names):
+    if required.issubset(table.names):
         table.ignored = [column.name for column in wanted if column.name not in features][:MAX_IGNORED]
         wanted = [column for column in wanted if column.name in features]
         table.names = [column.name for column in wanted]

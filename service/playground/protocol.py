@@ -58,6 +58,7 @@ def build_playground(dataplane: Dataplane, opinion: Opinion | None, settings: Se
         check_count(len(rows))
         if not rows:
             validate_rows(dataplane.model.schema, ())
+        rows, _ = dataplane.fields.fit(rows)
         encoded = encoder.encode_rows(rows)
         return encoded, [] if encoded.codes.all() else encoder.unseen(rows, encoded)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
+from ekiben.contract.field_fitting import Ignored
 from ekiben.model.package import PackedModel
 from ekiben.service.canary.run import Drawn
 from ekiben.service.error_status import ErrorResponse
@@ -104,6 +105,7 @@ class Call:
     rows: int = 0  # that were answered
     model: str = ""  # that they were asked of
     trace: "RequestSpan | None" = None  # if it is traced
+    ignored: Ignored = ()  # fields of its rows that were left out
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""

@@ -18,7 +18,6 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import escape
 from ekiben.service.protocols.explaining import ERRORS, PAIRS, TIMEOUT
-from ekiben.service.protocols.extra_columns import ignored_header
 from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
 from ekiben.service.protocols.probes import READY
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
@@ -71,11 +70,10 @@ def build_explain(dataplane: Dataplane, settings: Settings) -> Answer:
     """Return the function from a request to its answer."""
     ask, schema = build_asking(dataplane, settings, PROTOCOL), dataplane.model.schema
 
-    async def explain(request: Request) -> bytes | Response:
-        explained, ignored = await ask(request)
+    async def explain(request: Request) -> bytes:
+        explained = await ask(request)
         explanations = [{"attributions": [describe(schema, one)]} for one in explained.explanations]
-        answer = encode(schema.target, explained.answers, ROWS, explanations=explanations)
-        return Response(answer, ignored_header(ignored)) if ignored else answer
+        return encode(schema.target, explained.answers, ROWS, explanations=explanations)
 
     return explain
 

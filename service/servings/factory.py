@@ -57,6 +57,7 @@ class ServingFactory:
             dataplane = Dataplane(
                 model, engine, settings.max_waiting_rows, settings.max_request_rows, settings.max_wait_s, self.budget,
                 reference, self.ids, self.turns, cost, settings.max_explanation_rows,
+                settings.unknown_fields == "ignore",
             )  # fmt: skip
             undone.callback(dataplane.close)
             inside = "" if model.name == self.first else model.name

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ekiben.contract.compatibility import find_differences, read_spans
+from ekiben.contract.compatibility import read_spans
 from ekiben.contract.errors import UserError
+from ekiben.contract.schema_change import compare_schemas
 from ekiben.model.package import PackedModel
 from ekiben.model.store import VersionMissing, find_model, read_digest
 from ekiben.service.errors import BadRequest, Overloaded
@@ -107,7 +108,7 @@ class Reloader:
                 logger.info("%s version %s is served already", name, current.model.version)
                 return None
             model = await open_model_gently(folder, digest)
-            check_callers(current.model, model, force)
+            check_callers(current.model, model, force, self.settings.unknown_fields == "ignore")
             return await self.build(model, current)
         except UserError as error:
             metrics.count_reload("failed")
@@ -133,16 +134,17 @@ class Reloader:
             )
 
 
-def check_callers(served: PackedModel, model: PackedModel, force: bool) -> None:
+def check_callers(served: PackedModel, model: PackedModel, force: bool, ignore: bool = False) -> None:
     """Raise CallersRefused if a version would reject, or misread, what callers of the served one send.
 
-    Who goes back to an older version wants just that, and at once: then the differences are only said. Another model
-    never takes this one's place.
+    `ignore`: it ignores unknown fields. Who goes back to an older version wants just that, and at once: then the
+    differences are only said. Another model never takes this one's place.
     """
     if model.name != served.name:
         raise CallersRefused(f"version {model.version} is a model of `{model.name}`, not of `{served.name}`")
-    seen = read_spans(served.reference) if served.reference else None
-    differences = find_differences(served.schema, model.schema, seen)
+    seen = [read_spans(one.reference) if one.reference else None for one in (served, model)]
+    change = compare_schemas(served.schema, model.schema, *seen)
+    differences = [str(one) for one in change.by_old_callers if not (ignore and one.ignorable)]
     if not differences:
         return
     sentence = f"version {model.version} does not take what callers of version {served.version} send: "
@@ -152,7 +154,8 @@ def check_callers(served: PackedModel, model: PackedModel, force: bool) -> None:
     if force or int(model.version) < int(served.version):
         logger.warning("%s", sentence)
     else:
-        raise CallersRefused(f"{sentence}. To serve it all the same, load it with `force`")
+        order = f"{change.verdict}: {', '.join(change.steps)}"
+        raise CallersRefused(f"{sentence}. {order}. To serve it all the same, load it with `force`")
 
 
 def find(name: str, version: str) -> tuple[Path, str]:

@@ -34,6 +34,9 @@ class Series:
         self.rejected = Counter(
             "ekiben_inference_rejected", "Valid requests rejected, by reason.", ["protocol", "reason"]
         )
+        self.unknown_fields = Counter(
+            "ekiben_unknown_fields", "Requests with unknown fields that UNKNOWN_FIELDS=ignore let pass.", ["model"]
+        )
         self.durations = BulkHistogram(
             "ekiben_inference_request_duration_seconds",
             "Time from request to answer.",

@@ -183,6 +183,19 @@ def test_compatibility() -> None:
     found = judge_compatibility(contract, make_schema(high=5))
     assert found.verdict == "stop"
     assert found.sentence.startswith("callers of version 3 can't call it: `size` takes 0 to 5, callers send 0 to 10")
+    assert found.sentence.endswith("; clients first: let all callers change, then roll out the new service")
+
+
+def test_compatibility_names_the_order_of_a_new_field() -> None:
+    contract = Contract("3", make_schema(), None)
+    optional = Number(name="weight", low=0, high=1, optional=True, default=0.5)
+    for added, verdict, order in (
+        (optional, "go", "who may send its new fields once it is out: service first"),
+        (Number(name="weight", low=0, high=1), "stop", "clients first: set UNKNOWN_FIELDS=ignore at the old service, "),
+    ):
+        schema = Schema(name="shop", features=(*make_schema().features, added), target=LATE)
+        found = judge_compatibility(contract, schema)
+        assert (found.verdict, order in found.sentence) == (verdict, True), found.sentence
 
 
 def ask(comparison: Comparison | Exception, decision: str = "") -> Any:

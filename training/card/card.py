@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import show
 from ekiben.model.importance import Importance
 from ekiben.model.provenance import Definition, Run
 from ekiben.model.training_scores import TrainingScores
@@ -110,6 +111,8 @@ def _tabulate_features(features: Sequence[Feature]) -> Table:
 
 def _describe_values(feature: Feature) -> str:
     missing = ", may be missing" if feature.nullable else ""
+    if feature.optional:
+        missing += ", may be left out" + ("" if feature.default is None else f" for {show(feature.default)}")
     if isinstance(feature, Category):
         return count(len(feature.vocabulary), "known value") + missing
     if isinstance(feature, Number):

@@ -15,7 +15,7 @@ from ekiben.contract.feature import FLOAT32_MAX, MAX_VOCABULARY, Category, Featu
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.spellings.moments import write_moment
-from ekiben.contract.validation import validate_row
+from ekiben.contract.validation import show, validate_row, validate_value
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
 EXAMPLE_ROWS = 10_000  # looked at for the example
@@ -75,11 +75,30 @@ def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd
     if not holds(column):
         raise InvalidTable(f"`{column.name}` is declared a {kind} but holds {column.dtype}: declare what it is")
     facts = {"nullable": bool(column.isna().any()), **known}
+    if facts.get("default") is not None:
+        facts.setdefault("optional", True)
+    elif facts.get("optional") and not train.isna().any():
+        known_of = f"`{column.name}` is optional, but no training row lacks it: what its absence means was not learned"
+        raise InvalidTable(f"{known_of}; declare a `default`, or let it be required")
     learned = _learn_vocabulary(train, facts["nullable"]) if kind == "category" else _learn_facts(kind, column)
     try:
-        return FEATURE.validate_python(learned | facts)
+        feature = FEATURE.validate_python(learned | facts)
     except ValidationError as error:
         raise InvalidTable(f"`{column.name}`: {describe_fault(error, leave_out=0)}") from None  # which kind was tried
+    _check_default(feature)
+    return feature
+
+
+def _check_default(feature: Feature) -> None:
+    """Raise InvalidTable if callers could not send a default themselves, or training has not seen it."""
+    value = feature.default
+    if value is None:
+        return
+    problem = validate_value(feature, value)
+    if problem is None and isinstance(feature, Category) and str(value) not in feature.vocabulary:
+        problem = f"{show(value)} was seen in too few training rows to learn what it means"
+    if problem:
+        raise InvalidTable(f"`{feature.name}`: its `default`: {problem}")
 
 
 def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:

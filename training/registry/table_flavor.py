@@ -42,14 +42,14 @@ class TableFlavor:
 
 
 def model_signature(schema: Schema) -> ModelSignature:
-    """Return the MLflow signature: a column for each feature, optional if it is nullable; a label or a value out.
+    """Return the MLflow signature: a column for each feature, optional if it may be absent; a label or value out.
 
     Only strings have a type. MLflow rejects whole numbers in a `double` column of a DataFrame, rounds those of a `long`
     one that are not whole, makes False of a missing `boolean` and takes no strings for a `datetime`: the model reads
     the values of those columns itself.
     """
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec(_column_type(one), one.name, required=not one.nullable) for one in schema.features
+        ColSpec(_column_type(one), one.name, required=not (one.nullable or one.optional)) for one in schema.features
     ]
     everything = ParamSpec(table_model.ALL_OUTPUTS, DataType.boolean, default=False)
     return ModelSignature(

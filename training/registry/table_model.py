@@ -44,6 +44,8 @@ class TableModel:
 def read_column(feature: Mapping[str, Any], table: Any) -> Any:
     """Return a column as the network takes it, (rows,): float32 with NaN, or strings with ""."""
     name, is_text = feature["name"], feature["kind"] in ("category", "timestamp")
+    if name not in table and feature.get("default") is not None:
+        table = pd.DataFrame({name: [feature["default"]] * len(table)}, index=table.index)
     if name not in table:
         return np.full(len(table), "" if is_text else np.nan, object if is_text else np.float32)
     column = table[name]

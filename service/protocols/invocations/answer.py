@@ -1,7 +1,7 @@
 """A request for predictions, from its body's rows to its answer."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,7 +16,6 @@ from ekiben.service.http.json_parsing import nan_to_null, parse_json
 from ekiben.service.http.messages import Request, Response, read_timeout_s
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.offload import offload
-from ekiben.service.protocols.extra_columns import ExtraColumns, Ignored, ignored_header
 from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv
 from ekiben.service.protocols.invocations.external_function import (
     DATA,
@@ -50,7 +49,6 @@ class Wanted:
     """What a body says besides its rows."""
 
     infer_request: InferRequest | None = None  # of tensors, which tensors answer
-    ignored: Ignored = ()
     numbers: Numbers | None = None  # Snowflake's, which its answer repeats
     bare: bool = False  # a list without an object around it, which such a list answers
 
@@ -68,7 +66,6 @@ class Invocations:
         schema, check_count, max_rows = dataplane.model.schema, dataplane.check_count, settings.max_request_rows
         self._check_count = check_count
         self._target = schema.target
-        self._extra = ExtraColumns(schema)
         self._json = JsonReader(schema, check_count)
         self._csv = CsvReader(schema, max_rows, check_count)
         self._bodies = BodyReader(dataplane, settings)
@@ -113,8 +110,8 @@ class Invocations:
                 rows, infer_request = self._inference.decode(request, body, content)
                 return rows, Wanted(infer_request)
             rows, wanted = self._read_json(content)
-        rows, ignored = self._extra.drop(rows)
-        return rows, replace(wanted, ignored=ignored) if ignored else wanted
+        rows, request.ignored = self._dataplane.fields.leave_out(rows)
+        return rows, wanted
 
     def _read_json(self, content: Any) -> tuple[Rows, Wanted]:
         if isinstance(content, list):
@@ -133,29 +130,27 @@ class Invocations:
         if not budget.take(len(body)):
             raise Overloaded(RETRY_AFTER_S)
         try:
-            rows, ignored = await self._parquet.read(body, request.left_s(timeout_s), request.wait_gone)
+            rows, request.ignored = await self._parquet.read(body, request.left_s(timeout_s), request.wait_gone)
         finally:
             budget.give(len(body))
         if not rows:
             raise BadRequest(400, "the Parquet body has no rows: send at least one")
-        wanted = Wanted(ignored=ignored)
         if len(rows) <= BLOCK_ROWS:
-            return rows, wanted
-        return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s)), wanted
+            return rows, NOTHING
+        return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s)), NOTHING
 
     def _encode(self, prediction: Prediction, accepted: str, wanted: Wanted) -> bytes | Response:
         if accepted == JSON and wanted is NOTHING:
             return orjson.dumps({"predictions": to_predictions(self._target, prediction.answers)})
-        headers = ignored_header(wanted.ignored)
         if accepted == CSV and wanted.numbers is None:
             columns = to_columns(self._target, prediction.answers)
-            return Response(write_csv(columns), headers, content_type=CSV.encode())
+            return Response(write_csv(columns), content_type=CSV.encode())
         predictions = to_predictions(self._target, prediction.answers)
         if wanted.numbers is not None:
-            return Response(orjson.dumps(number_predictions(wanted.numbers, predictions)), headers)
+            return Response(orjson.dumps(number_predictions(wanted.numbers, predictions)))
         if accepted in LINES_NAMES:
-            return Response(write_lines(predictions), headers, content_type=accepted.encode())
-        return Response(orjson.dumps(predictions if wanted.bare else {"predictions": predictions}), headers)
+            return Response(write_lines(predictions), content_type=accepted.encode())
+        return Response(orjson.dumps(predictions if wanted.bare else {"predictions": predictions}))
 
 
 def parse_body(body: bytes, kind: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ekiben.contract.columns import NO_ROWS, Columns, merge
+from ekiben.contract.field_fitting import FieldFitter, Ignored
 from ekiben.contract.schema import Schema
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_names as check_known
@@ -19,7 +20,6 @@ from ekiben.service.parquet.frames import FAULT, TABLE, Job
 from ekiben.service.parquet.index_columns import find_index
 from ekiben.service.parquet.process import ReaderDied, ReaderProcess
 from ekiben.service.parquet.readers import Gone, Readers, count_readers, find_memory_bytes
-from ekiben.service.protocols.extra_columns import Ignored
 from ekiben.service.protocols.invocations.names import check_names
 
 logger = logging.getLogger("bentoml.service")
@@ -39,9 +39,13 @@ class ParquetReader:
     ) -> None:  # fmt: skip
         self._schema = schema
         self._reader = TensorDecoder(schema)
+        self._fitter = FieldFitter(schema)
         self._check_count = check_count
         memory_bytes = find_memory_bytes(limits, workers, max_bytes)
-        self._readers = Readers(Job(schema.names, max_rows, max_bytes, memory_bytes), count_readers(limits, workers))
+        self._readers = Readers(
+            Job(schema.names, max_rows, max_bytes, memory_bytes, tuple(self._fitter.optional)),
+            count_readers(limits, workers),
+        )
 
     async def read(self, body: bytes, timeout_s: float, gone: Gone | None = None) -> tuple[Columns, Ignored]:
         """Return the rows and the names of the columns that are ignored.
@@ -98,4 +102,6 @@ class ParquetReader:
         check_names(names)
         if table["rows"]:
             index = find_index(names)
-            check_known(self._schema, [name for position, name in enumerate(names) if position not in index])
+            given = [name for position, name in enumerate(names) if position not in index] + table["ignored"]
+            if not self._fitter.ignores(given):
+                check_known(self._schema, given)

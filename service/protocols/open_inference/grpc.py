@@ -87,6 +87,7 @@ class Api:
     async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
         rows = await call.run(lambda: explanations.prepare(self._reader.read(request), pairs))
+        call.ignored = rows.ignored
         explained = await explanations.explain(rows, call.left_s(), self._protocol, pairs=pairs)
         outputs = pick_explained(self._explained, explained, requested)
         return await call.run(write_message, self._model, request.id, outputs, raw)

@@ -63,6 +63,7 @@ class InferRequestReader:
         schema = dataplane.model.schema
         self._schema = schema
         self._inputs = input_specs(schema)
+        self._ignore = dataplane.fields.ignore  # unknown tensors
         self._tensors = TensorReader(schema, dataplane.check_count)
         self._selection = Selection(schema.target)
         self._explained = Selection(schema.target, explanation_specs(schema))
@@ -137,7 +138,7 @@ class InferRequestReader:
         """Return what a request's tensors are, and where their values."""
         if not isinstance(inputs, list):
             raise InvalidInput(FieldError(None, "inputs", f"expected a list of tensors, got {show(inputs)}"))
-        if len(inputs) > len(self._inputs):  # before anything is made of their values
+        if len(inputs) > len(self._inputs) and not self._ignore:  # before anything is made of their values
             names = [tensor.get("name") for tensor in inputs if isinstance(tensor, dict)]
             validate_names(self._schema, [name for name in names if type(name) is str])
         layout = self._tensors.measure(*read_heads(inputs))

@@ -49,6 +49,8 @@ def describe_properties(model: PackedModel) -> dict[str, str]:
     """Return what tensors can't say: all of it strings, as the protocol wants."""
     target = model.schema.target
     properties = {"task": target.task, "run_id": model.manifest.run_id, "schema_digest": model.schema.digest}
+    if optional := [one.name for one in model.schema.features if one.optional]:
+        properties["optional_inputs"] = json.dumps(optional, ensure_ascii=False)
     if target.classes:  # in the order of `probabilities`
         properties["classes"] = json.dumps(name_classes(target), ensure_ascii=False)
     if BACKGROUND_FILE in model.manifest.files:  # the request parameter `explain` adds these outputs

@@ -18,7 +18,10 @@ def describe_config(model: PackedModel, settings: Settings) -> dict[str, Any]:
         "platform": name_platform(model),
         "backend": SERVER,
         "max_batch_size": min(MAX_BATCH_ROWS, settings.max_request_rows),
-        "input": [_describe_tensor(spec) for spec in input_specs(model.schema)],
+        "input": [
+            _describe_tensor(spec) | ({"optional": True} if feature.optional else {})
+            for spec, feature in zip(input_specs(model.schema), model.schema.features, strict=True)
+        ],
         "output": [_describe_tensor(spec) for spec in output_specs(model.schema.target)],
         "dynamic_batching": {},
     }

@@ -29,11 +29,15 @@ def check_task(target: Target, call: str) -> None:
 class ExampleReader:
     """Turns examples into rows; an absent feature is null where that is allowed: tf.Example has no null."""
 
-    def __init__(self, schema: Schema, check_count: Callable[[int], None]) -> None:
+    def __init__(self, schema: Schema, check_count: Callable[[int], None], ignore: bool = False) -> None:
+        """`ignore`: the context may have unknown fields."""
         self._schema = schema
+        self._ignore = ignore
         self._reader = TensorDecoder(schema)
         self._check_count = check_count
-        self._blank: Mapping[str, Any] = {feature.name: None for feature in schema.features if feature.nullable}
+        self._blank: Mapping[str, Any] = {
+            feature.name: None for feature in schema.features if feature.nullable and not feature.optional
+        }
 
     def read(self, examples: Any, context: Any = None, nans: bool = False) -> Rows:
         """Return the rows of examples, which win over the context they share."""
@@ -44,7 +48,8 @@ class ExampleReader:
         if not isinstance(context, dict | None):
             raise InvalidInput(FieldError(None, "context", f"expected an object of features, got {show(context)}"))
         self._check_count(len(examples))  # before each gets a copy of the context
-        validate_names(self._schema, context or ())
+        if not self._ignore:
+            validate_names(self._schema, context or ())
         shared = {**self._blank, **(context or {})}
         merged = [{**shared, **example} if isinstance(example, dict) else example for example in examples]
         return self._reader.read_rows(list(map(_empty_to_null, merged)), nans)

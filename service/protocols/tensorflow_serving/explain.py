@@ -11,29 +11,28 @@ from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, Response, read_timeout_s
-from ekiben.service.protocols.extra_columns import Ignored, ignored_header
+from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.predict import ROWS, build_decode, encode
 from ekiben.service.settings import Settings
 
-Ask = Callable[[Request], Awaitable[tuple[Explained, Ignored]]]
-Answer = Callable[[Request], Awaitable[bytes | Response]]
+Ask = Callable[[Request], Awaitable[Explained]]
+Answer = Callable[[Request], Awaitable[bytes]]
 
 
 def build_asking(dataplane: Dataplane, settings: Settings, protocol: str) -> Ask:
-    """Return the function from a request to its rows' explanations, and the columns that were ignored."""
+    """Return the function from a request to its rows' explanations."""
     decode = build_decode(dataplane)
     bodies, explanations = BodyReader(dataplane, settings), dataplane.explanations
 
-    def prepare(body: bytes, pairs: int) -> tuple[PreparedRows, Ignored]:
-        rows, (_, ignored) = decode(body)
-        return explanations.prepare(rows, pairs), ignored
+    def prepare(request: Request, body: bytes, pairs: int) -> tuple[PreparedRows, None]:
+        rows, _ = decode(request, body)
+        return explanations.prepare(rows, pairs), None
 
-    async def ask(request: Request) -> tuple[Explained, Ignored]:
+    async def ask(request: Request) -> Explained:
         pairs, timeout_s = read_pairs(read_query(request.query)), read_timeout_s(request, settings)
-        rows, ignored = await bodies.read(request, timeout_s, lambda body: prepare(body, pairs))
+        rows, _ = await bodies.read(request, timeout_s, lambda body: prepare(request, body, pairs))
         left_s = request.left_s(timeout_s)
-        return await explanations.explain(rows, left_s, protocol, request.wait_gone, pairs), ignored
+        return await explanations.explain(rows, left_s, protocol, request.wait_gone, pairs)
 
     return ask
 
@@ -42,11 +41,10 @@ def build_explain(dataplane: Dataplane, settings: Settings, protocol: str) -> An
     """Return the function from a request to its answer."""
     ask, schema = build_asking(dataplane, settings, protocol), dataplane.model.schema
 
-    async def explain(request: Request) -> bytes | Response:
+    async def explain(request: Request) -> bytes:
         top = read_top(read_query(request.query))
-        explained, ignored = await ask(request)
+        explained = await ask(request)
         explanations = await write_explanations(schema, explained, top)
-        answer = encode(schema.target, explained.answers, ROWS, explanations=explanations)
-        return Response(answer, ignored_header(ignored)) if ignored else answer
+        return encode(schema.target, explained.answers, ROWS, explanations=explanations)
 
     return explain

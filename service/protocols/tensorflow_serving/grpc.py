@@ -60,7 +60,7 @@ class Api:
         self._schema = dataplane.model.schema
         self._features = frozenset(self._schema.names)
         self._reader = TensorDecoder(self._schema)
-        self._examples = ExampleReader(self._schema, dataplane.check_count)
+        self._examples = ExampleReader(self._schema, dataplane.check_count, dataplane.fields.ignore)
         self._outputs = {spec.name: spec for spec in output_specs(self._schema.target)}
         self._spec = ModelSpec(name=dataplane.model.name, signature_name=SIGNATURE)
         self._spec.version.value = int(dataplane.model.version)
@@ -77,7 +77,7 @@ class Api:
             if name not in self._outputs:
                 known = ", ".join(self._outputs)
                 raise BadRequest(400, f"output_filter: there is no output {show(name)}, only {known}")
-        if not self._features.issuperset(request.inputs):
+        if not (self._dataplane.fields.ignore or self._features.issuperset(request.inputs)):
             validate_names(self._schema, request.inputs)
         columns = self._reader.to_columns(read_tensors(request.inputs, self._dataplane.check_count), nans=True)
         if not columns.rows:

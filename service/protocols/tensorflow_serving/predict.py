@@ -15,8 +15,7 @@ from ekiben.contract.tensors import to_tensors
 from ekiben.contract.validation import no_rows, show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, Response, read_timeout_s
-from ekiben.service.protocols.extra_columns import ExtraColumns, Ignored, ignored_header
+from ekiben.service.http.messages import Request, read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.settings import Settings
 
@@ -25,35 +24,30 @@ Forms = tuple[str, ...]
 ROWS, COLUMNS, BOTH = (ROW_FORM,), (COLUMN_FORM,), (ROW_FORM, COLUMN_FORM)
 
 
-def build_predict(
-    dataplane: Dataplane, settings: Settings, protocol: str
-) -> Callable[[Request], Awaitable[bytes | Response]]:
+def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[bytes]]:
     """Return the function from a request to its answer."""
     decode = build_decode(dataplane)
     target = dataplane.model.schema.target
     bodies = BodyReader(dataplane, settings)
 
-    async def predict(request: Request) -> bytes | Response:
+    async def predict(request: Request) -> bytes:
         timeout_s = read_timeout_s(request, settings)
-        rows, (forms, ignored) = await bodies.read(request, timeout_s, decode)
+        rows, forms = await bodies.read(request, timeout_s, lambda body: decode(request, body))
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone, request)
-        answer = encode(target, prediction.answers, forms)
-        return Response(answer, ignored_header(ignored)) if ignored else answer
+        return encode(target, prediction.answers, forms)
 
     return predict
 
 
-def build_decode(dataplane: Dataplane) -> Callable[[bytes], tuple[Rows, tuple[Forms, Ignored]]]:
-    """Return the function from a body to its rows, the forms of the answer, and the columns that were ignored."""
+def build_decode(dataplane: Dataplane) -> Callable[[Request, bytes], tuple[Rows, Forms]]:
+    """Return the function from a request and its body to its rows and the forms of the answer."""
     decoder = Decoder(dataplane.model.schema, dataplane.check_count)
-    extra = ExtraColumns(dataplane.model.schema)
 
-    def decode(body: bytes) -> tuple[Rows, tuple[Forms, Ignored]]:
+    def decode(request: Request, body: bytes) -> tuple[Rows, Forms]:
         rows, forms = decoder.decode(body)
-        if forms is COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
-            return rows, (forms, ())
-        rows, ignored = extra.drop(rows)
-        return rows, (forms, ignored)
+        if forms is not COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
+            rows, request.ignored = dataplane.fields.leave_out(rows)
+        return rows, forms
 
     return decode
 

@@ -60,7 +60,7 @@ class Api:
         self.predict = build_predict(dataplane, settings, protocol)
         schema = dataplane.model.schema
         self._target = schema.target
-        self._examples = ExampleReader(schema, dataplane.check_count)
+        self._examples = ExampleReader(schema, dataplane.check_count, dataplane.fields.ignore)
         self._signature = to_json(describe_signature(schema))
 
     async def classify(self, request: Request) -> bytes:

@@ -12,14 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekiben.contract.columns import Columns
+from ekiben.contract.field_fitting import MAX_NAMED, FieldFitter
 from ekiben.model.package import GOLDEN_FILE, PackedModel
-from ekiben.service.protocols.extra_columns import (
-    IGNORED_HEADER,
-    MAX_CHARACTERS,
-    MAX_NAMED,
-    ExtraColumns,
-    ignored_header,
-)
+from ekiben.service.http.ignored_columns import IGNORED_HEADER, MAX_CHARACTERS, ignored_header
 from tests.conftest import NAME, PATIENCE_S, Server
 from tests.http_client import HTTP
 from tests.shop_table import ROW, SCHEMA
@@ -31,7 +26,7 @@ PREDICT = f"/v1/models/{NAME}:predict"
 
 
 def drop(rows: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
-    kept, ignored = ExtraColumns(SCHEMA).drop(rows)
+    kept, ignored = FieldFitter(SCHEMA).fit(rows, ignore=True)
     assert isinstance(kept, list)
     return kept, ignored
 
@@ -48,7 +43,7 @@ def test_a_column_of_no_feature_is_dropped_where_every_feature_is_there() -> Non
 def test_columns_come_back_in_the_order_of_the_features() -> None:
     names = ("row_id", *reversed(SCHEMA.names))
     columns = Columns(names, [[name, name] for name in names], 2)
-    kept, ignored = ExtraColumns(SCHEMA).drop(columns)
+    kept, ignored = FieldFitter(SCHEMA).fit(columns, ignore=True)
     assert isinstance(kept, Columns)
     assert (kept.names, [column[0] for column in kept.values]) == (SCHEMA.names, list(SCHEMA.names))
     assert (ignored, len(kept)) == (("row_id",), 2)

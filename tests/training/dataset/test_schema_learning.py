@@ -247,3 +247,30 @@ def test_a_rare_word_among_whole_numbers_is_no_number_in_the_example() -> None:
     schema = learn_schema("t", table, LATE, known)
     assert schema.features[0].vocabulary == ("101", "102")  # type: ignore[union-attr]
     assert schema.example == {"code": "A 12", "x": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "default"),
+    [
+        ([1.0, 2.0, 3.0], {"kind": "number", "default": 2}, 2),
+        ([1.0, None, 3.0], {"kind": "number", "optional": True}, None),
+        (["a", "b"] * 9, {"kind": "category", "default": "b"}, "b"),
+    ],
+)
+def test_a_feature_may_be_optional(values: list[Any], known: dict[str, Any], default: Any) -> None:
+    learned = learn(values, **known)
+    assert (learned.optional, learned.default) == (True, default)
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "sentence"),
+    [
+        ([1.0, 2.0], {"kind": "number", "optional": True}, "`x` is optional, but no training row lacks it"),
+        ([1.0, 2.0], {"kind": "number", "default": "two"}, "`x`: its `default`: expected a number, got 'two'"),
+        ([1.0, 2.0], {"kind": "number", "default": 1e6}, "`x`: its `default`: expected a number from 0 to 3"),
+        (["a", "b"] * 9, {"kind": "category", "default": "c"}, "`x`: its `default`: 'c' was seen in too few"),
+        ([1.0, 2.0], {"kind": "number", "optional": False, "default": 1.0}, "only an optional feature has a default"),
+    ],
+)
+def test_what_absence_means_must_be_learned(values: list[Any], known: dict[str, Any], sentence: str) -> None:
+    assert sentence in reject(values, **known)

@@ -1,0 +1,123 @@
+"""Optional fields that are absent get their default, unknown ones are left out, and what may be misspelt is neither."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from ekiben.contract.columns import Columns
+from ekiben.contract.encoding import Encoder
+from ekiben.contract.errors import InvalidInput
+from ekiben.contract.feature import Category, Number
+from ekiben.contract.field_fitting import MAX_COMPARED, FieldFitter, find_misspelt
+from ekiben.contract.openapi_types import row_type
+from ekiben.contract.schema import Schema, Target
+from ekiben.contract.tensor_decoding import TensorDecoder
+from ekiben.contract.validation import validate_rows
+
+SCHEMA = Schema(
+    name="flights",
+    features=(
+        Number(name="distance", low=0, high=9),
+        Category(name="gate", vocabulary=("", "A1"), nullable=True, optional=True),
+        Number(name="load", low=0, high=1, optional=True, default=0.5),
+    ),
+    target=Target(name="late", classes=(False, True)),
+)
+FULL = {"distance": 3, "gate": None, "load": 0.5}
+
+
+def fit(rows: list[Any], ignore: bool = False) -> tuple[Any, tuple[str, ...]]:
+    return FieldFitter(SCHEMA).fit(rows, ignore)
+
+
+def test_what_is_absent_is_its_default() -> None:
+    assert fit([{"distance": 3}, FULL, {"load": 0.1, "distance": 1}]) == (
+        [FULL, FULL, {"distance": 1, "gate": None, "load": 0.1}],
+        (),
+    )
+    rows = [FULL]
+    assert fit(rows)[0] is rows  # who sends all pays for no copy
+
+
+def test_columns_may_be_absent_too() -> None:
+    decoder = TensorDecoder(SCHEMA)
+    for _ in range(2):  # the second time from what was remembered
+        columns, ignored = FieldFitter(SCHEMA).fit(decoder.to_columns({"distance": [3, 4]}), ignore=False)
+        assert isinstance(columns, Columns)
+        assert (columns.names, list(columns.values), ignored) == (SCHEMA.names, [[3, 4], [None] * 2, [0.5] * 2], ())
+    array = decoder.to_columns({"load": np.full(20, 0.25), "distance": np.arange(20.0) % 9})
+    filled, _ = FieldFitter(SCHEMA).fit(array, ignore=False)
+    encoded = Encoder(SCHEMA).encode_rows(filled)
+    full = [{"distance": index % 9, "gate": None, "load": 0.25} for index in range(20)]
+    assert np.array_equal(encoded.numbers, Encoder(SCHEMA).encode_rows(full).numbers)
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"gate": "A1"}, "`distance`: missing; it is required"),
+        ({"distance": 3, "carrier": "UA"}, "`carrier`: unknown field"),
+        ({"distance": 3, "lod": 0.1}, "`lod`: unknown field; did you mean `load`?"),
+    ],
+)
+def test_what_is_wrong_is_named(row: dict[str, Any], sentence: str) -> None:
+    rows, ignored = fit([row])
+    assert (rows, ignored) == ([row], ())
+    with pytest.raises(InvalidInput) as error:
+        validate_rows(SCHEMA, rows)
+    assert sentence in str(error.value)
+
+
+def test_unknown_fields_are_left_out_where_that_is_asked() -> None:
+    assert fit([{"distance": 3, "carrier": "UA"}], ignore=True) == ([FULL], ("carrier",))
+    assert fit([{**FULL, "carrier": "UA"}, FULL], ignore=True) == ([FULL, FULL], ("carrier",))
+    lacking = [{"carrier": "UA", "load": 0.5, "gate": None}]
+    assert fit(lacking, ignore=True) == (lacking, ())
+
+
+@pytest.mark.parametrize("name", ["Load", "lo_ad", "LOAD"])
+def test_a_misspelt_optional_field_is_an_error_though_unknown_ones_are_ignored(name: str) -> None:
+    row = {"distance": 3, name: 0.1}
+    rows, _ = fit([row], ignore=True)
+    assert rows == [row]
+    with pytest.raises(InvalidInput, match=f"`{name}`: unknown field"):
+        validate_rows(SCHEMA, rows)
+    assert fit([{**FULL, name: 0.1}], ignore=True) == ([FULL], (name,))  # beside the field itself it is another
+
+
+@pytest.mark.parametrize(
+    ("given", "absent", "misspelt"),
+    [
+        ("presure", "pressure", True), ("depDelay", "dep_delay", True), ("temp_max", "temp_min", False),
+        ("lag_1", "lag_2", False), ("wind_speed_10m", "wind_speed_20m", False), ("arr_delay", "dep_delay", False),
+    ],
+)  # fmt: skip
+def test_only_what_is_spelt_nearly_so_is_misspelt(given: str, absent: str, misspelt: bool) -> None:
+    assert (find_misspelt([given], [absent]) == given) is misspelt
+
+
+def test_few_names_are_compared() -> None:
+    extra = [f"extra {index}" for index in range(MAX_COMPARED)]
+    assert find_misspelt([*extra[1:], "Load"], ["load"]) == "Load"
+    assert find_misspelt([*extra, "Load"], ["load"]) is None
+
+
+def test_json_schema_requires_what_is_required() -> None:
+    described = row_type(SCHEMA).model_json_schema()
+    assert described["required"] == ["distance"]
+    assert described["properties"]["load"]["default"] == 0.5
+    assert described["properties"]["gate"]["default"] is None
+
+
+def test_a_schema_without_optional_features_is_written_as_ever() -> None:
+    written = Number(name="x", low=0, high=1).model_dump()
+    assert {"optional", "default"}.isdisjoint(written)
+    assert Schema.model_validate_json(SCHEMA.model_dump_json()) == SCHEMA
+
+
+@pytest.mark.parametrize("fields", [{"optional": True}, {"default": 0.5}])
+def test_what_an_absent_field_means_is_said(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="default"):
+        Number(name="x", low=0, high=1, **fields)
