@@ -1,17 +1,13 @@
 """Building the image: what is missing is said before anything is built."""
 
-import json
 import os
-import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder
-from ekiben.deploy.image.locks import LOCKS
 from ekiben.deploy.image.prune import prune
-from ekiben.deploy.image.sbom import SbomFailed, write_sbom
 from ekiben.deploy.image.strip import strip
 from ekiben.model.package import PackedModel
 from tests.conftest import ROOT
@@ -79,23 +75,6 @@ def test_names_that_no_image_can_have_are_rejected(tag: str) -> None:
 )
 def test_a_failed_build_is_explained(output: str, sentence: str) -> None:
     assert sentence in explain("podman", "flights:1", output)
-
-
-def test_the_bill_of_materials_names_each_package_and_its_hashes(tmp_path: Path) -> None:
-    for index in (1, 2):
-        write_sbom(LOCKS["litert"], tmp_path / f"{index}.json")
-    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
-    bill = json.loads((tmp_path / "1.json").read_text())
-    purls = {component["purl"] for component in bill["components"]}
-    (version,) = re.findall(r"^bentoml==(\S+)", LOCKS["litert"].read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert any(purl.startswith(f"pkg:pypi/bentoml@{version}") for purl in purls)
-    assert not any("tensorflow" in purl for purl in purls)
-    assert all(component["externalReferences"][0]["hashes"] for component in bill["components"])
-
-
-def test_a_missing_lock_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SbomFailed, match=r"no bill of materials can be made of .*absent\.txt: cyclonedx-py said"):
-        write_sbom(tmp_path / "absent.txt", tmp_path / "bill.json")
 
 
 def test_pruning_takes_what_serving_never_loads(tmp_path: Path) -> None:
