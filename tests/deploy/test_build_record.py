@@ -25,7 +25,7 @@ def record(
     """Return the predicate that is written of a build."""
     bill = folder / "bill.json"
     bill.write_text("{}")
-    named = {f"org.opencontainers.image.{name}": value for name, value in ({"revision": revision} | more).items()}
+    named = {f"org.opencontainers.image.{name}": value for name, value in ({"revision": revision} | labels).items()}
     began = datetime(2026, 1, 1, tzinfo=UTC)
     write_record(
         Built(model, "flights:1", "d" * 64, "litert", "podman", base, named, began, {"bill.json": bill}),
@@ -35,7 +35,8 @@ def record(
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
     assert statement["subject"] == [{"name": "flights:1", "digest": {"sha256": "d" * 64}}]
-    return statement["predicate"]
+    predicate: dict[str, Any] = statement["predicate"]
+    return predicate
 
 
 def materials(predicate: dict[str, Any]) -> dict[str, dict[str, str]]:
