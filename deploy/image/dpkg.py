@@ -35,9 +35,9 @@ def tidy(root: Path) -> list[str]:
 
 def is_gone(root: Path, name: str) -> bool:
     """Return whether a package had files that do something, and has none of them any more."""
-    did = [line for line in _read_list(root, name) if not line.startswith(LEFTOVERS)]
-    folders = {line.rpartition("/")[0] for line in did}
-    files = [line for line in did if line not in folders]
+    lines = _read_list(root, name)
+    folders = {line.rpartition("/")[0] for line in lines}
+    files = [line for line in lines - folders if not f"{line}/".startswith(LEFTOVERS)]
     return any(files) and not any(_is_file(root, line) for line in files)
 
 

@@ -50,7 +50,11 @@ def root(tmp_path: Path) -> Path:
     write(root, f"{info}/dash.list", "/.\n/usr\n/usr/bin\n/usr/bin/dash\n/usr/share/doc/dash/copyright\n/etc/dashrc\n")
     write(root, f"{info}/dash.md5sums")
     write(root, f"{info}/libc6:amd64.list", "/.\n/usr\n/usr/lib\n/usr/lib/libc.so.6\n/usr/share/doc/libc6/copyright\n")
-    write(root, f"{info}/netbase.list", "/.\n/etc\n/etc/protocols\n")
+    write(
+        root,
+        f"{info}/netbase.list",
+        "/.\n/etc\n/etc/protocols\n/usr\n/usr/share\n/usr/share/doc\n/usr/share/doc/netbase\n",
+    )
     write(root, "etc/dashrc")
     write(root, "etc/protocols")
     write(root, "usr/lib/libc.so.6", "the library")
