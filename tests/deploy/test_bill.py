@@ -9,9 +9,11 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from ekiben.deploy.image.contents import NoBill, write_table
 from ekiben.deploy.image.dpkg import tidy
 from ekiben.deploy.image.sbom.bill import write_bill
 from ekiben.deploy.image.sbom.debian_packages import describe_debian_packages
+from ekiben.deploy.image.sbom.files import to_property
 from ekiben.deploy.image.sbom.python_packages import describe_python_packages
 from ekiben.model.package import PackedModel
 
@@ -160,6 +162,26 @@ def test_the_bill_names_model_and_packages_and_is_the_same_again(root: Path, mod
     assert properties(described)["manifest-digest"] == model.digest == described["hashes"][0]["content"]
     assert properties(described)["schema-digest"] == model.schema.digest
     assert {"golden-digest", "data-digest"} < properties(described).keys()
+
+
+def test_what_takes_room_is_listed_by_size(tmp_path: Path) -> None:
+    sizes = {"small": 1_000_000, "large": 30_000_000, "tiny": 10}
+    components = [
+        {"name": name, "version": "1", "properties": [to_property("kind", "python"), to_property("bytes", str(size))]}
+        for name, size in sizes.items()
+    ]
+    path = tmp_path / "bill.json"
+    path.write_text(json.dumps({"components": [*components, {"name": "model", "version": "1"}]}))
+    assert write_table(path, 2).splitlines()[2:] == [
+        "| large 1 | python | 30.0 |", "| small 1 | python | 1.0 |", "| 1 others | | 0.0 |",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"components": 3}'])
+def test_what_is_no_bill_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bill.json").write_text(content)
+    with pytest.raises(NoBill, match=r"bill\.json is no bill of materials that `ekiben image` wrote"):
+        write_table(tmp_path / "bill.json")
 
 
 def test_the_validator_rejects_what_is_no_bill() -> None:
