@@ -1,4 +1,4 @@
-"""Prints what takes the room in an image: `python -m ekiben.deploy.image.contents BILL`, which a build left in dist/."""
+"""Prints what takes the room in an image: `python -m ekiben.deploy.image.contents BILL`, one that a build left/."""
 
 import json
 import sys
