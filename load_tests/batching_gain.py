@@ -21,8 +21,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.load_tests.heavy_model import WIDTH, write_network
 from ekiben.load_tests.machine import describe_machine
 from ekiben.model.engine import Engine, LiteRTEngine
-from ekiben.model.golden import Golden
-from ekiben.model.package import GOLDEN_FILE, PackedModel
+from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.batching import queue
 from ekiben.service.batching.queue import BatchQueue
@@ -80,7 +79,7 @@ class Counting:
 def run(seconds: float) -> int:
     """Measure the packed model and a heavy network, and print a Markdown table."""
     model = open_stored(find_model(read_settings().model_name))
-    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    golden = model.load_golden()
     with TemporaryDirectory() as folder:
         engines = {
             f"{model.name} (packed)": model.start_engine(),

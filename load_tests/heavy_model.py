@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import UserError
 from ekiben.model.engine import LiteRTEngine
-from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SCHEMA_FILE, PackedModel, open_model
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.environment import read_settings
@@ -50,7 +49,7 @@ def pack(model: PackedModel) -> None:
     """Put the network, with its own answers to the packed model's held-out rows, into this process's store."""
     from ekiben.training.registry.storing import store_package  # BentoML's store, and only here
 
-    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    golden = model.load_golden()
     with TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(model.path / SCHEMA_FILE, folder)

@@ -13,7 +13,7 @@ from ekiben.contract.errors import InvalidInput, InvalidModel
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import validate_rows
 from ekiben.model.engine import Engine
-from ekiben.model.steps import Step, Steps
+from ekiben.model.steps import Step, Steps, finish
 
 MAX_GOLDEN_DIFFERENCE = 1e-5
 STEP_ROWS = 64  # encoded and computed in a step
@@ -27,6 +27,11 @@ class Golden(BaseModel):
 
     rows: list[dict[str, Any]] = Field(min_length=1)  # what a row may hold, the schema says
     answers: list[list[float]]
+
+
+def load_golden(path: Path) -> Golden:
+    """Read golden rows and their answers; raise InvalidModel if they are damaged."""
+    return finish(_read(path))
 
 
 def replay_golden(path: Path, schema: Schema, engine: Engine) -> Steps[float]:
@@ -52,6 +57,22 @@ def replay_golden(path: Path, schema: Schema, engine: Engine) -> Steps[float]:
             raise InvalidModel(f"{path} has answers of shape {wanted.shape}, the network gives {given.shape}: {MEND}")
         largest = float(np.maximum(largest, measure_difference(schema.target, given, wanted)))  # NaN stays
     return largest
+
+
+def try_example(path: Path, schema: Schema, engine: Engine) -> Steps[None]:
+    """Let the engine of a package without golden rows answer the schema's example.
+
+    Raise InvalidModel if there is no such answer.
+    """
+    yield Step.BRIEF
+    try:
+        encoded = Encoder(schema).encode_rows([schema.example])
+        yield Step.UNLOCKED
+        given = engine.run(encoded)
+    except (InvalidInput, RuntimeError) as error:
+        raise InvalidModel(f"the network in {path} can't answer the schema's example ({error}): {MEND}") from error
+    if given.shape != (1, len(schema.target.outputs)) or not np.isfinite(given).all():
+        raise InvalidModel(f"the network in {path} gives the schema's example no answer: {MEND}")
 
 
 def _read(path: Path) -> Steps[Golden]:

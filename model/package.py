@@ -13,7 +13,7 @@ from ekiben.contract.explanation.explaining import Explainer
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference, load_reference
 from ekiben.contract.schema import Schema, load_schema
 from ekiben.model.engine import Engine, load_engine
-from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, replay_golden
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, MEND, Golden, load_golden, replay_golden, try_example
 from ekiben.model.importance import IMPORTANCE_FILE, Importance, load_importance
 from ekiben.model.integrity import find_change, is_inside
 from ekiben.model.provenance import Provenance, load_provenance
@@ -39,7 +39,17 @@ class NothingToExplainBy(UserError):
     def __init__(self, name: str, version: str) -> None:
         super().__init__(
             f"version {version} of {name} was packed without background rows, which explanations begin at: train it "
-            "again with `ekiben train`"
+            'again with `ekiben train`, without `background = "omit"` in `[privacy]`'
+        )
+
+
+class NoGoldenRows(UserError):
+    """A model was packed without the rows that are to be asked with."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(
+            f"version {version} of {name} was packed without golden rows, which this asks with: pack one without "
+            '`golden = "omit"` in `[privacy]` of the problem file'
         )
 
 
@@ -57,7 +67,7 @@ class Manifest(BaseModel):
     @model_validator(mode="after")
     def check_files(self) -> Self:
         """Reject a manifest that leaves out what is needed to serve, or names a file outside its folder."""
-        needed = {SCHEMA_FILE, GOLDEN_FILE} | ({LITERT_FILE} if self.engine == "litert" else set())
+        needed = {SCHEMA_FILE} | ({LITERT_FILE} if self.engine == "litert" else set())
         if not needed <= self.files.keys():
             raise ValueError(f"no digest of {min(needed - self.files.keys())}")
         if not all(map(is_inside, self.files)):
@@ -99,6 +109,17 @@ class PackedModel:
         return load_training_scores(self.path / EVALUATION_FILE) if known else None
 
     @property
+    def has_golden(self) -> bool:
+        """Whether held-out rows are packed, by whose answers an engine is checked."""
+        return GOLDEN_FILE in self.manifest.files
+
+    def load_golden(self) -> Golden:
+        """Read the golden rows; raise NoGoldenRows if it was packed without."""
+        if not self.has_golden:
+            raise NoGoldenRows(self.name, self.version)
+        return load_golden(self.path / GOLDEN_FILE)
+
+    @property
     def background(self) -> Background | None:
         """The rows that explanations begin at; None if the model was packed before there were any, or without."""
         known = BACKGROUND_FILE in self.manifest.files
@@ -127,13 +148,16 @@ class PackedModel:
         return self.manifest.files[REFERENCE_FILE]
 
     def start_engine(self) -> Engine:
-        """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers."""
+        """Load the engine chosen at packing; raise InvalidModel unless it gives the golden answers, or any without."""
         return finish(self.start_engine_in_steps())
 
     def start_engine_in_steps(self) -> Steps[Engine]:
         """Do the same in steps; TensorFlow takes seconds for the first."""
         yield Step.BRIEF if self.manifest.engine == "litert" else Step.UNLOCKED
         engine = load_engine(self.manifest.engine, self.path / LITERT_FILE, self.path / SAVED_MODEL_FOLDER)
+        if not self.has_golden:
+            yield from try_example(self.path, self.schema, engine)
+            return engine
         difference = yield from replay_golden(self.path / GOLDEN_FILE, self.schema, engine)
         if not difference <= MAX_GOLDEN_DIFFERENCE:  # NaN is no agreement either
             raise InvalidModel(

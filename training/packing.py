@@ -16,9 +16,11 @@ from ekiben.training.card.importance import describe_importance
 from ekiben.training.checks.alarms.learning import learn_alarms
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.reference_learning import learn_reference
+from ekiben.training.dataset.privacy import scramble
 from ekiben.training.fitting import Trained
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.preparation import Prepared
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_steps
 from ekiben.training.registry import tracking
 from ekiben.training.registry.explanation_packing import write_explanations
@@ -28,6 +30,7 @@ from ekiben.training.registry.provenance import Lineage, publish_provenance
 from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_model
 from ekiben.training.registry.saved_model import check_raw_answers
+from ekiben.training.tables.json_rows import to_rows
 
 REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
 
@@ -40,7 +43,7 @@ def pack_and_register(
         (package := Path(scratch) / PACKAGE).mkdir()
         scores.save(package / EVALUATION_FILE)
         problem = made_of.problem
-        model_uri = pack(package, prepared, trained, problem.split.time)
+        model_uri = pack(package, prepared, trained, problem)
         publish_provenance(package, made_of)
         version = find_version_of(problem.name, lineage["run_id"])  # of a run that was stopped right here
         version = version or tracking.register(problem.name, model_uri, dict(lineage))
@@ -48,24 +51,27 @@ def pack_and_register(
     return version
 
 
-def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) -> str:
-    """Write and check the packed folder, log it and the model with the run; return the model's URI.
-
-    Alarms are learned from the days of the column `time`.
-    """
+def pack(package: Path, prepared: Prepared, trained: Trained, problem: ProblemConfig) -> str:
+    """Write and check the packed folder, log it and the model with the run; return the model's URI."""
     schema, test = prepared.schema, prepared.parts.test
     with show_steps("packing", 5) as step:
         step("network")
-        rows, indices = choose_golden(schema, test)
-        write_golden(package, rows, trained.answers[indices])
+        indices = choose_golden(schema, test)
+        chosen, answers = test.iloc[indices], trained.answers[indices]
+        if problem.privacy.golden != "keep":
+            chosen = scramble(schema, chosen)
+            answers = predict_encoded(trained.network, Encoder(schema).encode(chosen))
+        if problem.privacy.golden != "omit":
+            write_golden(package, to_rows(schema, chosen), answers)
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
-        describe_values(prepared, trained.network, time).save(package / REFERENCE_FILE)
+        describe_values(prepared, trained.network, problem.split.time).save(package / REFERENCE_FILE)
         step("explanations")
-        importance = write_explanations(package, schema, trained.network, prepared.parts.train, test.iloc[indices])
+        parts = prepared.parts.train, test.iloc[indices]
+        importance = write_explanations(package, schema, trained.network, *parts, problem.privacy.background)
         step("golden answers")
-        golden = to_raw_arrays(schema, test.iloc[indices])
-        check_raw_answers(package, schema.target, golden, trained.answers[indices])
+        golden = to_raw_arrays(schema, chosen)
+        check_raw_answers(package, schema.target, golden, answers)
         step("MLflow model")
         model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
@@ -75,7 +81,10 @@ def pack(package: Path, prepared: Prepared, trained: Trained, time: str | None) 
 
 
 def describe_values(prepared: Prepared, network: keras.Model, time: str | None) -> Reference:
-    """Return what the table's rows and days look like, and what the network answers to a sample spread over them."""
+    """Return what the table's rows and days look like, and what the network answers to a sample spread over them.
+
+    Alarms are learned from the days of the column `time`.
+    """
     schema, table = prepared.schema, prepared.table
     reference = learn_reference(schema, table.columns, table.frame)
     indices = np.unique(np.linspace(0, len(table.frame) - 1, REFERENCE_ANSWERS).astype(int))

@@ -7,6 +7,7 @@ import numpy as np
 
 from ekiben.contract.schema import Schema
 from ekiben.training.checks.gate import reject_nul_bytes
+from ekiben.training.dataset.privacy import hide_example
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, split_table
 from ekiben.training.dataset.target import check_parts, describe_target, encode_labels, learn_target
@@ -52,5 +53,6 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callabl
     check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
     schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
+    schema = hide_example(schema, table.frame, problem.privacy.example)
     reject_nul_bytes(schema)
     return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))

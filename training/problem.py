@@ -14,6 +14,7 @@ from ekiben.contract.spellings.durations import DURATION
 from ekiben.training.card_config import CardText
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
+from ekiben.training.privacy_config import Privacy
 from ekiben.training.retrain_config import Retrain
 from ekiben.training.source_config import NULL, AnySource, Entry, FileSource
 from ekiben.training.split_config import FIRST_YEAR, Format, Split
@@ -101,6 +102,7 @@ class ProblemConfig(Entry):
     retrain: Retrain | None = Field(None, description="when `ekiben watch` trains again")
     features: dict[str, Declared] = Field(min_length=1, description="the columns to predict from")
     card: CardText = Field(CardText(), description="what the model card says in your words")
+    privacy: Privacy = Field(Privacy(), description="which rows of the table a package carries, and how")
     ignored: dict[str, str] = Field(default_factory=dict, description="column → why it is not a feature")
     pipeline: Pipeline = Field(Pipeline(), description="what `ekiben run` reads, and what its gates ask for")
     behaviour: tuple[Behaviour, ...] = Field((), description="what a gate tries on changed rows")

@@ -19,12 +19,21 @@ class BentoFailed(UserError):
     """The bento can't be built."""
 
 
+def read_base() -> str:
+    """Return the image that ours begins at, as the bentofile names it."""
+    return str(yaml.safe_load(BENTOFILE.read_text(encoding="utf-8"))["docker"]["base_image"])
+
+
 def build_bento(engine: str, version: str, **changes: Any) -> str:
-    """Build a bento of what the bentofile says and of the changes; return its tag. One of that version is replaced."""
+    """Build a bento of what the bentofile says and of the changes; return its tag. One of that version is replaced.
+
+    What `docker` changes is changed in the bentofile's own.
+    """
     options = yaml.safe_load(BENTOFILE.read_text(encoding="utf-8"))
     options["python"]["requirements_txt"] = str(LOCKS[engine])
     with contextlib.suppress(NotFound):
         bentoml.bentos.delete(f"{options['name']}:{version}")
+    options["docker"] |= changes.pop("docker", {})
     try:
         with contextlib.chdir(ROOT):  # BentoML 1.4.39 reads the lock and the template only below the current folder
             bento = bentoml.bentos.build(**(options | changes), version=version, build_ctx=str(ROOT))

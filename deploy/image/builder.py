@@ -71,6 +71,15 @@ def explain(builder: str, tag: str, output: str) -> str:
     return f"{builder} could not build {tag}: {lines[-1] if lines else 'it does not say why'}"
 
 
+def read_id(builder: str, tag: str) -> str:
+    """Return the SHA-256 of an image's configuration."""
+    asked = ("--type", "image", "--format", "{{.FromImageID}}") if builder == "buildah" else ("--format", "{{.Id}}")
+    done = subprocess.run([builder, "inspect", *asked, tag], capture_output=True, text=True)
+    if done.returncode:
+        raise ImageFailed(f"{builder} built {tag} and does not know it: {done.stderr.strip()}")
+    return done.stdout.strip().removeprefix("sha256:")
+
+
 def read_size(builder: str, tag: str) -> str:
     """Return an image's size as its builder shows it."""
     done = subprocess.run([builder, "images", "--format", "{{.Size}}", tag], capture_output=True, text=True)

@@ -19,6 +19,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--tag", default="", help="the image's name (default: MODEL:VERSION)")
     parser.add_argument("--backend", choices=BUILDERS, help="what builds it (default: the first that is installed)")
     parser.add_argument("--engine", choices=LOCKS, help="whose packages it carries (default: what the model needs)")
+    base = parser.add_mutually_exclusive_group()
+    base.add_argument(
+        "--base", default="", metavar="NAME[@DIGEST]", help="begin at this image (default: bentofile.yaml's)"
+    )
+    base.add_argument(
+        "--pin-base",
+        nargs="?",
+        const="",
+        metavar="NAME[@DIGEST]",
+        help="build nothing: write into bentofile.yaml the digest that the base has in its registry now, or this one",
+    )
     parser.add_argument(
         "--opt", dest="options", action="append", default=[], metavar="KEY=VALUE",
         help="handed to the builder, such as network=host",
@@ -27,13 +38,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Build the image and print how to run it."""
+    if options.pin_base is not None:
+        from ekiben.deploy.image.base import move_base
+        from ekiben.deploy.image.builder import find_builder
+
+        print(f"images begin at {move_base(find_builder(options.backend), options.pin_base)}")
+        return
     if options.training:
         from ekiben.deploy.image.training import build_training
 
-        print(build_training(options.tag, options.backend, options.options))
+        print(build_training(options.tag, options.backend, options.options, options.base))
         return
     from ekiben.deploy.image.build import Plan, build
     from ekiben.training.problem import choose_model
 
     model = choose_model(options.model)
-    print(build(Plan(model, options.tag, options.backend, options.engine, options.options)))
+    print(build(Plan(model, options.tag, options.backend, options.engine, options.options, options.base)))

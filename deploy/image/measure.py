@@ -33,7 +33,7 @@ MIB = 2**20
 PORT = 18980
 START_TIMEOUT_S = 60
 ROUNDS = 5
-PLAIN = {"docker": {"base_image": "docker.io/library/python:3.11-slim"}}  # BentoML's own template
+PLAIN = {"docker": {"dockerfile_template": None}}  # BentoML's own
 
 
 @dataclass(frozen=True)

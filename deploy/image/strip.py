@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAMS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin")
-# Package managers' and services' own programs, Perl, and what could install pip again.
+# Package managers' and services' own programs, Perl, what could install pip again, and what only compilers read.
 FOLDERS = (
     "etc/init.d", "etc/cron.daily", "usr/libexec", "usr/lib/apt", "usr/lib/dpkg", "usr/lib/init", "usr/share/perl5",
     "usr/share/debconf", "usr/share/python3", "usr/share/python-wheels", "usr/lib/*/perl-base",
+    "usr/include", "usr/local/include", "usr/local/lib/pkgconfig", "usr/lib/python3*/config-3*",
+    "usr/local/lib/python3*/config-3*",
     *(f"usr/{local}lib/python3*/{name}" for local in ("", "local/") for name in ("ensurepip", "idlelib", "test")),
     *(f"usr/lib/python3/dist-packages/{name}*" for name in ("pip", "setuptools", "pkg_resources", "wheel")),
     *(f"usr/local/lib/python3*/site-packages/{name}*" for name in ("pip", "setuptools", "pkg_resources", "wheel")),

@@ -2,7 +2,8 @@
 # builds it, of a folder with what it names.
 # checkov:skip=CKV_DOCKER_2:its commands end
 # checkov:skip=CKV_DOCKER_7:the publisher's fixes are wanted
-FROM docker.io/library/python:3.11-slim
+ARG BASE
+FROM $BASE
 COPY pipeline.txt /tmp/pipeline.txt
 RUN ["python", "-m", "venv", "--without-pip", "/opt/ekiben"]
 RUN ["python", "-m", "pip", "--python", "/opt/ekiben/bin/python", "install", "--require-hashes", "--no-deps", \

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ekiben.contract.version import VERSION
+from ekiben.deploy.image.base import find_base
 from ekiben.deploy.image.bento import ROOT
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder, read_size
+from ekiben.deploy.image.labels import LICENCE, OCI, describe_base, describe_build
 from ekiben.training.home import make_folder
-from ekiben.training.registry.git import git_commit
 
 LOCK = Path("requirements/pipeline.txt")
 DOCKERFILE = Path(__file__).with_name("training.Dockerfile")
@@ -18,16 +19,19 @@ COMMAND = '#!/bin/sh\nexec /opt/ekiben/bin/python -m ekiben.commands "$@"\n'
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
-def build_training(tag: str, backend: str | None, options: Iterable[str]) -> str:
+def build_training(tag: str, backend: str | None, options: Iterable[str], base: str = "") -> str:
     """Build the image and return what there is to say of it; raise ImageFailed naming what is missing."""
     builder = find_builder(backend)
     tag = tag or f"ekiben-training:{VERSION}"
     check_tag(tag)
+    begins_at = find_base(builder, base)
     log = make_folder("dist") / "training.log"
     print(f"building {tag}, which trains, with {builder}: several minutes …", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         collect(Path(folder))
-        options = [f"label=org.opencontainers.image.revision={git_commit()}", *options]
+        labels = {f"{OCI}title": "ekiben-training", f"{OCI}version": VERSION, f"{OCI}licenses": LICENCE}
+        labels |= describe_build() | describe_base(begins_at)
+        options = [f"build-arg=BASE={begins_at.reference}", *(f"label={n}={v}" for n, v in labels.items()), *options]
         given = [f"--{option}" for option in options]
         done = subprocess.run(
             [builder, *build_command(builder), *given, "-t", tag, "-f", str(DOCKERFILE), folder],
@@ -36,7 +40,7 @@ def build_training(tag: str, backend: str | None, options: Iterable[str]) -> str
     log.write_text(done.stdout, encoding="utf-8")
     if done.returncode:
         raise ImageFailed(f"{explain(builder, tag, done.stdout)} (all it said: {log})")
-    return f"{tag}: {read_size(builder, tag)}; `deploy/README.md` lists what runs it"
+    return f"{tag}: {read_size(builder, tag)}, on {begins_at}; `deploy/README.md` lists what runs it"
 
 
 def collect(folder: Path) -> None:

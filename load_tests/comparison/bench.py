@@ -22,8 +22,6 @@ from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.servers.environment import is_installed
 from ekiben.load_tests.servers.process import Measured
 from ekiben.load_tests.servers.start import MLSERVER, PEERS, REQUEST_FORMATS, Peer, Running, start
-from ekiben.model.golden import Golden
-from ekiben.model.package import GOLDEN_FILE
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.environment import read_settings
 
@@ -82,7 +80,7 @@ class Loader:
         self._folder = folder
         model = open_stored(find_model(read_settings().model_name))
         self._schema = model.schema
-        self._golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+        self._golden = model.load_golden()
 
     def start(self, peer: Peer, port: int) -> AbstractContextManager[Running]:
         """Start a server and wait for its first answer."""

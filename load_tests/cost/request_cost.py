@@ -19,7 +19,7 @@ from ekiben.load_tests.requests.http_dialects import INVOCATIONS, OIP_BINARY, OI
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.model.engine import load_engine
 from ekiben.model.golden import Golden
-from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, SAVED_MODEL_FOLDER, PackedModel
+from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.environment import read_settings
@@ -78,7 +78,7 @@ async def measure_all(seconds: float) -> None:
 
 def read_golden(model: PackedModel) -> Golden:
     """Return the rows that are sent."""
-    return Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    return model.load_golden()
 
 
 def start_dataplane(settings: Settings, model: PackedModel, reference: Reference | None = None) -> Dataplane:

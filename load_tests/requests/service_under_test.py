@@ -22,7 +22,6 @@ from ekiben.load_tests.requests.http_message import http_request
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.requests.tensors import Rows
 from ekiben.model.golden import Golden
-from ekiben.model.package import GOLDEN_FILE
 from ekiben.model.store import find_model, open_stored
 
 TIMEOUT_S = 5
@@ -102,7 +101,9 @@ def find_source(service: Service) -> Source:
     if model is None or model.version != service.version:
         schema = read_schema(service)
         return Source(schema, generate_rows(schema), None)
-    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    if not model.has_golden:
+        return Source(model.schema, generate_rows(model.schema), None)
+    golden = model.load_golden()
     return Source(model.schema, golden.rows, golden)
 
 

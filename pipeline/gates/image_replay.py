@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from ekiben.contract.answers import to_predictions
+from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import UserError
 from ekiben.deploy.image.build import Plan, build
 from ekiben.deploy.image.builder import find_builder
 from ekiben.model.golden import Golden
-from ekiben.model.package import CHAMPION, GOLDEN_FILE, PackedModel
+from ekiben.model.package import CHAMPION, PackedModel
 from ekiben.training.process import prepare_environment, run_process
 from ekiben.training.registry import tracking
 from ekiben.training.registry.version_packages import open_package, store_version
@@ -73,7 +74,7 @@ def running(builder: str, tag: str) -> Iterator[str]:
 
 def replay(url: str, model: PackedModel) -> float:
     """Return the largest difference of what a service answers to the golden rows, in units of the target's scale."""
-    golden = Golden.model_validate_json((model.path / GOLDEN_FILE).read_bytes())
+    golden = model.load_golden() if model.has_golden else answer_example(model)
     target = model.schema.target
     body = json.dumps({"rows": golden.rows}).encode()
     request = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
@@ -84,6 +85,12 @@ def replay(url: str, model: PackedModel) -> float:
     if numbers[0].shape != numbers[1].shape:
         return float("inf")
     return float((np.abs(numbers[0] - numbers[1]) / np.maximum(target.scale, np.abs(numbers[1]))).max())
+
+
+def answer_example(model: PackedModel) -> Golden:
+    """Return what the packed engine answers here to the one row that a package without golden rows has."""
+    rows = [model.schema.example]
+    return Golden(rows=rows, answers=model.start_engine().run(Encoder(model.schema).encode_rows(rows)).tolist())
 
 
 def _read_numbers(value: Any) -> Iterator[float]:

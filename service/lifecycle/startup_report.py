@@ -56,6 +56,8 @@ def describe(settings: Settings, models: Sequence[PackedModel], platform: Platfo
         yield (
             f"model: {model.name} version {model.version}, run {model.manifest.run_id}, manifest digest {model.digest}"
         )
+        if not model.has_golden:
+            yield f"model: {model.name} was packed without golden rows: its engine was tried on the example alone"
 
 
 def describe_grpc(settings: Settings, platform: Platform) -> str:

@@ -54,6 +54,7 @@ def make_image() -> None:
     done = subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"podman run --rm -p 8080:8080 -p 9000:9000 {IMAGE}" in done.stdout
+    assert "carries 256 golden rows held out of training, 64 background rows of training" in done.stdout
 
 
 def build(*arguments: str, fails: bool = False, **environment: str) -> "subprocess.CompletedProcess[str]":

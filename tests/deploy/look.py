@@ -21,7 +21,9 @@ def walk(root: Path) -> Iterator[tuple[str, int]]:
 
 def look(root: Path) -> dict[str, list[str]]:
     """Return what there is, by kind."""
-    found: dict[str, list[str]] = {kind: [] for kind in ("setuid", "writable", "scripts", "programs", "wheels")}
+    found: dict[str, list[str]] = {
+        kind: [] for kind in ("setuid", "writable", "scripts", "programs", "wheels", "headers")
+    }
     for path, mode in walk(root):
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             found["writable"].append(path)
@@ -29,6 +31,8 @@ def look(root: Path) -> dict[str, list[str]]:
             continue
         if mode & (stat.S_ISUID | stat.S_ISGID):
             found["setuid"].append(path)
+        if path.endswith((".h", ".a", ".o")):
+            found["headers"].append(path)
         if path.endswith(".whl"):
             found["wheels"].append(path)
         with open(path, "rb") as file:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ import httpx
 import pytest
 import yaml
 
+from ekiben.deploy.image.bento import read_base
+from ekiben.deploy.image.build import BILL
 from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
+from ekiben.deploy.image.sbom.python_packages import to_pypi_name
 from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
 from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
 from tests.deploy import containers
 from tests.deploy.containers import ENVIRONMENT, IMAGE, Container, podman, start
 from tests.deploy.rollout import Callers, forward
+from tests.deploy.test_bill import check_bill, properties
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -76,7 +81,7 @@ def test_nothing_in_it_runs_but_python(image: str) -> None:
     found = json.loads(podman("run", "--rm", *look, image, "/look.py", "/"))
     assert found["setuid"] == found["writable"] == found["scripts"] == []
     assert [Path(path).name.rstrip("0123456789.") for path in found["programs"]] == ["python"]
-    assert found["wheels"] == []
+    assert found["wheels"] == found["headers"] == []
     for shell in ("sh", "bash", "dash"):
         assert "not found" in podman("run", "--rm", f"--entrypoint={shell}", image, "-c", "true", fails=True)
 
@@ -96,7 +101,15 @@ def test_its_labels_say_what_it_holds(image: str, model: PackedModel) -> None:
     assert labels["ekiben.run-id"] == model.manifest.run_id
     assert labels["ekiben.schema-digest"] == model.schema.digest
     assert len(labels["ekiben.data-digest"]) == 64
-    assert labels["org.opencontainers.image.revision"]
+    named = {name.removeprefix("org.opencontainers.image."): value for name, value in labels.items()}
+    assert named["revision"]
+    assert datetime.fromisoformat(named["created"]).tzinfo
+    assert named["description"].startswith(f"Version {model.version} of {model.name}, served by Ekiben")
+    assert named["licenses"] == "Apache-2.0"
+    assert named.get("source", "https://").startswith("https://")
+    base = json.loads(podman("image", "inspect", named["base.name"]))[0]
+    assert named["base.name"] == read_base()
+    assert f"{named['base.name'].rpartition(':')[0]}@{named['base.digest']}" in base["RepoDigests"]
     assert podman("image", "inspect", "--format", "{{.User}}", image) == "10034:0"
 
 
@@ -112,6 +125,40 @@ def test_its_files_are_those_of_its_labels_and_lead_to_the_version(
     printed = run("-m", "ekiben.commands", "lineage", image).stdout
     assert f"{PROVENANCE_FILE} {labels['ekiben.provenance-digest'][:12]}" in printed.splitlines()[0]
     assert printed.splitlines()[-1].startswith("the chain holds")
+
+
+def test_its_bill_of_materials_is_what_is_installed(image: str, model: PackedModel) -> None:
+    """Versions as Python's own metadata in the image has them; no package of dpkg without a file that is there."""
+    content = podman("run", "--rm", "--entrypoint=python", image, "-c", f"print(open('{BILL}').read())")
+    bill = check_bill(content)
+    kept = ROOT / "dist" / f"{model.name}-{model.version}-litert.cdx.json"
+    assert json.loads(kept.read_text(encoding="utf-8")) == bill
+    code = (
+        "import json; from importlib.metadata import distributions as d; "
+        "print(json.dumps({one.metadata['Name']: one.version for one in d()}))"
+    )
+    installed = json.loads(podman("run", "--rm", "--entrypoint=python", image, "-c", code))
+    by_kind: dict[str, dict[str, Any]] = {"python": {}, "debian": {}}
+    for component in bill["components"]:
+        facts = properties(component)
+        by_kind.setdefault(facts.get("kind", ""), {})[component["name"]] = component
+        assert facts.get("files") != "0", component
+    versions = {name: component["version"] for name, component in by_kind["python"].items()}
+    assert versions == {to_pypi_name(name): version for name, version in installed.items()}
+    licensed = [name for name, component in by_kind["python"].items() if component.get("licenses")]
+    assert len(licensed) > 0.9 * len(versions)
+    assert "libc6" in by_kind["debian"]
+    assert not {"dash", "apt", "dpkg", "perl-base", "passwd", "mount"} & by_kind["debian"].keys()
+
+
+def test_the_record_of_its_build_is_of_this_image(image: str, model: PackedModel) -> None:
+    path = ROOT / "dist" / f"{model.name}-{model.version}-litert.provenance.json"
+    statement = json.loads(path.read_text(encoding="utf-8"))
+    (subject,) = statement["subject"]
+    assert subject == {"name": image, "digest": {"sha256": podman("image", "inspect", "--format", "{{.Id}}", image)}}
+    _, labels = read_labels(image)
+    materials = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert materials[0]["digest"]["sha256"] == labels["org.opencontainers.image.base.digest"].removeprefix("sha256:")
 
 
 @pytest.mark.parametrize("caller", [pytest.param(call, id=", ".join(names)) for names, call in CALLERS.items()])

@@ -145,6 +145,31 @@ def test_harmed_golden_rows_are_rejected(folder: Path, text: str) -> None:
         reopen(folder).start_engine()
 
 
+def leave_out_golden(folder: Path) -> None:
+    """Make it a package that was packed without golden rows."""
+    (folder / GOLDEN_FILE).unlink()
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    del manifest["files"][GOLDEN_FILE]
+    write_manifest(folder, manifest)
+
+
+def test_without_golden_rows_the_engine_answers_the_example(folder: Path) -> None:
+    leave_out_golden(folder)
+    packed = reopen(folder)
+    assert not packed.has_golden
+    packed.start_engine()
+
+
+def test_without_golden_rows_an_example_that_has_no_answer_is_rejected(folder: Path) -> None:
+    leave_out_golden(folder)
+    schema = json.loads((folder / SCHEMA_FILE).read_text())
+    schema["features"][0]["example"] = {"number": "far", "timestamp": "never"}.get(schema["features"][0]["kind"], 7.5)
+    (folder / SCHEMA_FILE).write_text(json.dumps(schema))
+    sign(folder, SCHEMA_FILE)
+    with pytest.raises(InvalidModel, match="can't answer the schema's example"):
+        reopen(folder).start_engine()
+
+
 def test_too_few_golden_answers_are_rejected(folder: Path) -> None:
     golden = json.loads((folder / GOLDEN_FILE).read_text())
     golden["answers"].pop()

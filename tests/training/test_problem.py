@@ -99,6 +99,16 @@ def test_what_is_said_of_the_row_log_stands_in_the_schema(tmp_path: Path, how: s
         ),
         ('name = "delay"', 'name = "delay"\ncolour = "red"', ": `colour`: extra inputs are not permitted"),
         ('name = "late"', 'name = "late"\nshade = "min"', ": `target.shade`: extra inputs are not permitted"),
+        (
+            "[features.distance]",
+            '[privacy]\ngolden = "maybe"\n[features.distance]',
+            ": `privacy.golden`: input should be 'keep', 'scramble' or 'omit'",
+        ),
+        (
+            "[features.distance]",
+            '[privacy]\nrows = "omit"\n[features.distance]',
+            ": `privacy.rows`: extra inputs are not permitted",
+        ),
         ('time = "departure"', "time = 7", ": `split.time`: input should be a valid string"),
     ],
 )

@@ -106,7 +106,7 @@ def choose_example(schema: Schema, table: pd.DataFrame) -> dict[str, Value]:
     head = table[list(schema.names)].head(EXAMPLE_ROWS)
     order = head.isna().sum(axis=1).to_numpy().argsort(kind="stable")
     rows = [
-        {feature.name: _to_json(feature, head[feature.name].iloc[index]) for feature in schema.features}
+        {feature.name: to_json(feature, head[feature.name].iloc[index]) for feature in schema.features}
         for index in order[:EXAMPLE_TRIES]
     ]
     fitting = (row for row in rows if not any(validate_row(schema, 0, row)))
@@ -174,7 +174,8 @@ KINDS: Mapping[str, Callable[["pd.Series[Any]"], bool]] = {
 }
 
 
-def _to_json(feature: Feature, value: Any) -> Value:
+def to_json(feature: Feature, value: Any) -> Value:
+    """Return a value of a column as a person would write it in JSON."""
     if pd.isna(value):
         return None
     if isinstance(feature, Timestamp):

@@ -17,7 +17,9 @@ from ekiben.contract.schema import Schema
 from ekiben.model.engine import load_engine
 from ekiben.model.importance import IMPORTANCE_FILE, FeatureImportance, Importance
 from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER, engine_kind
+from ekiben.training.dataset.privacy import scramble
 from ekiben.training.network.architecture import network_inputs
+from ekiben.training.privacy_config import Carried
 
 OFFERED_ROWS = 4096  # training rows to draw the background from: their mean answer is off by 1/64 of the spread
 MAX_CELLS = 2**26  # of all rows that importance asks for: 256 golden rows of up to 80 features, 4 of 2,000
@@ -26,13 +28,16 @@ SEED = 5
 
 
 def write_explanations(
-    package: Path, schema: Schema, network: keras.Model, train: pd.DataFrame, golden: pd.DataFrame
+    package: Path, schema: Schema, network: keras.Model, train: pd.DataFrame, golden: pd.DataFrame, how: Carried
 ) -> Importance:
     """Write the background, drawn from training rows, and the importance on golden rows; return the latter."""
     encoder, run = Encoder(schema), _choose_engine(package, network)
     indices = np.random.default_rng(SEED).permutation(len(train))[:OFFERED_ROWS]
-    background = learn_background(schema, encoder.encode(train.iloc[np.sort(indices)]), run)
-    background.save(package / BACKGROUND_FILE)
+    offered = train.iloc[np.sort(indices)]
+    offered = scramble(schema, offered) if how == "scramble" else offered
+    background = learn_background(schema, encoder.encode(offered), run)
+    if how != "omit":
+        background.save(package / BACKGROUND_FILE)
     importance = measure_importance(Explainer(schema, background), encoder.encode(golden), run)
     importance.save(package / IMPORTANCE_FILE)
     return importance

@@ -1,10 +1,14 @@
 """Which commit the working folder stands at: said of each run, each packed model and each image."""
 
 import hashlib
+import re
 import subprocess
 from dataclasses import dataclass
 
 UNKNOWN = "unknown"
+# https://LOGIN@HOST/PATH, and git's own LOGIN@HOST:PATH.
+REMOTE = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?(?P<host>[^/:@]+(?::\d+)?)/(?P<path>\S+)")
+SSH_REMOTE = re.compile(r"(?:[^/@:\s]+@)(?P<host>[^/:@\s]+):(?P<path>\S+)")
 MAX_PATCH_BYTES = 4 * 2**20
 BLOCK_BYTES = 2**16
 # Whatever a user's configuration says, the patch is one that `git apply` takes.
@@ -32,6 +36,34 @@ def git_commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN
     return described.stdout.strip()
+
+
+def read_commit_time() -> int | None:
+    """Return when the commit was made, in seconds since 1970; None outside git."""
+    said = _ask("log", "-1", "--format=%ct")
+    return int(said) if said else None
+
+
+def read_remote() -> str:
+    """Return the address of the repository `origin` as a browser takes it; "" if there is none, or it is a folder.
+
+    A login in it is left out.
+    """
+    return to_web_address(_ask("remote", "get-url", "origin"))
+
+
+def to_web_address(remote: str) -> str:
+    """Return https://HOST/PATH of git's address of a repository, "" of one that is on no other machine."""
+    found = REMOTE.fullmatch(remote) or SSH_REMOTE.fullmatch(remote)
+    return f"https://{found['host']}/{found['path'].removesuffix('/').removesuffix('.git')}" if found else ""
+
+
+def _ask(*arguments: str) -> str:
+    """Return what git prints, "" if it fails or is not there."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def read_patch() -> Patch | None:

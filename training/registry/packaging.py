@@ -49,12 +49,12 @@ def write_golden(folder: Path, rows: list[dict[str, Value]], answers: np.ndarray
     (folder / GOLDEN_FILE).write_text(golden.model_dump_json() + "\n", encoding="utf-8")
 
 
-def choose_golden(schema: Schema, table: pd.DataFrame) -> tuple[list[dict[str, Value]], np.ndarray]:
-    """Return up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send, and their positions."""
+def choose_golden(schema: Schema, table: pd.DataFrame) -> np.ndarray:
+    """Return the positions of up to GOLDEN_ROWS held-out rows, evenly spread, that a caller could send."""
     indices = np.unique(np.linspace(0, len(table) - 1, 2 * GOLDEN_ROWS).astype(int))
     rows = to_rows(schema, table.iloc[indices])
     fitting = [index for index, row in enumerate(rows) if not any(validate_row(schema, index, row))][:GOLDEN_ROWS]
-    return [rows[index] for index in fitting], indices[fitting]
+    return np.asarray(indices[fitting])
 
 
 def convert_to_litert(network: keras.Model) -> bytes:
