@@ -2,8 +2,9 @@
 
 import argparse
 
-from ekiben.deploy.image.builder import BUILDERS
+from ekiben.deploy.image.builder import BUILDERS, find_builder
 from ekiben.deploy.image.locks import LOCKS
+from ekiben.deploy.image.registered import SCHEME, fetched
 
 STOPPED = "interrupted: no image was built"
 
@@ -11,7 +12,9 @@ STOPPED = "interrupted: no image was built"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be chosen."""
     parser.add_argument(
-        "--model", help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder)"
+        "--model",
+        help="its name in the BentoML store (default: MODEL_NAME, or the problem of this folder), or a version of the "
+        "MLflow registry: models:/NAME@ALIAS, models:/NAME/VERSION",
     )
     parser.add_argument(
         "--training", action="store_true", help="build the image that trains instead: it runs the pipeline's steps"
@@ -49,8 +52,17 @@ def run(options: argparse.Namespace) -> None:
 
         print(build_training(options.tag, options.backend, options.options, options.base))
         return
-    from ekiben.deploy.image.build import Plan, build
+    if (options.model or "").startswith(SCHEME):
+        find_builder(options.backend)  # before anything is fetched
+        with fetched(options.model) as model:
+            _build(model, options)
+        return
     from ekiben.training.problem import choose_model
 
-    model = choose_model(options.model)
+    _build(choose_model(options.model), options)
+
+
+def _build(model: str, options: argparse.Namespace) -> None:
+    from ekiben.deploy.image.build import Plan, build
+
     print(build(Plan(model, options.tag, options.backend, options.engine, options.options, options.base)))

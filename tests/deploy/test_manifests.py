@@ -3,21 +3,18 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import compose_spec
 import httpx
 import kubernetes_validate
 import psutil
 import pytest
 import yaml
-from botocore.validate import ParamValidator
 
 from ekiben.service.grpc.health import LIVENESS, READINESS
 from ekiben.service.lifecycle import drain, healthcheck
@@ -25,23 +22,23 @@ from ekiben.service.lifecycle.platform import SIGNS
 from ekiben.service.lifecycle.resource_limits import SUPERVISOR_MIB, WORKER_MIB
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
+from tests.deploy.page_script import PLATFORMS
 from tests.http_client import HTTP
 from tests.postgres import POSTGRES, running_postgres
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = ("single", "production", "sized")
 RESOURCES = sorted(
     path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml")
 )
+# What changes the base, tests/deploy/test_kubernetes.py renders.
+PATCHES = {KUBERNETES / folder for folder in ("small", "sized", "alerts")}
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
-CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}
+CUSTOM = {"ServiceMonitor", "InterceptorRoute", "ScaledObject"}
 # The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
-KUBECTL = shutil.which("kubectl")
-needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="kubectl is not installed")
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
 PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
 
@@ -55,7 +52,7 @@ def read(path: Path) -> list[Any]:
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    return sorted(path for path in found if TRAINING.isdisjoint({path, path.parent}))
+    return sorted(path for path in found if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
 
 
 def name(path: Path) -> str:
@@ -88,13 +85,6 @@ def validate(document: dict[str, Any]) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
-def render(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what `kubectl apply -k` would send, by kind and name."""
-    done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=True)
-    documents = yaml.safe_load_all(done.stdout)
-    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
-
-
 @pytest.fixture(scope="module")
 def pod() -> dict[str, Any]:
     (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
@@ -116,47 +106,6 @@ def test_a_manifest_with_a_wrong_field_is_not_taken() -> None:
     deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
         validate(deployment)
-
-
-@needs_kubectl
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kubectl_renders_what_kubernetes_takes(overlay: str) -> None:
-    rendered = render(KUBERNETES / overlay)
-    assert {("Deployment", "ekiben"), ("Service", "ekiben"), ("NetworkPolicy", "ekiben")} <= rendered.keys()
-    assert (("HorizontalPodAutoscaler", "ekiben") in rendered) == (overlay != "single")
-    for document in rendered.values():
-        validate(document)
-
-
-@needs_kubectl
-def test_a_capacity_report_replaces_the_numbers_and_nothing_else(tmp_path: Path) -> None:
-    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
-    patch = tmp_path / "kubernetes" / "sized" / "hpa.yaml"
-    patch.write_text(patch.read_text().replace("maxReplicas: 10", "maxReplicas: 7").replace('"5000"', '"1234"'))
-    before, after = render(KUBERNETES / "production"), render(tmp_path / "kubernetes" / "sized")
-    scaler = after.pop(("HorizontalPodAutoscaler", "ekiben"))
-    assert scaler["spec"]["maxReplicas"] == 7
-    assert [one["pods"]["target"]["averageValue"] for one in scaler["spec"]["metrics"]] == ["1234", "1000"]
-    assert scaler["spec"]["behavior"] == before.pop(("HorizontalPodAutoscaler", "ekiben"))["spec"]["behavior"]
-    assert after == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "service", "operation"),
-    [
-        ("sagemaker/model.json", "sagemaker", "CreateModel"),
-        ("sagemaker/endpoint-config.json", "sagemaker", "CreateEndpointConfig"),
-        ("sagemaker/endpoint.json", "sagemaker", "CreateEndpoint"),
-        ("ecs/task-definition.json", "ecs", "RegisterTaskDefinition"),
-        ("ecs/service.json", "ecs", "CreateService"),
-    ],
-)
-def test_aws_takes_every_request(path: str, service: str, operation: str) -> None:
-    shape = botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
-    (request,) = read(DEPLOY / path)
-    assert ParamValidator().validate(request, shape).generate_report() == ""
-    assert "Unknown parameter" in ParamValidator().validate(request | {"Colour": 1}, shape).generate_report()
 
 
 def test_compose_takes_the_file() -> None:
@@ -195,7 +144,7 @@ def test_mlflow_is_the_one_that_training_uses_hash_checked() -> None:
 def test_every_file_names_the_same_image(pod: dict[str, Any]) -> None:
     ours = pod["containers"][0]["image"]
     others = {"prom/prometheus", "grafana/grafana", "postgres"}
-    images = set(find_in_all("image", "Image", "--container-image-uri"))
+    images = set(find_in_all("image"))
     assert {one for one in images if one.rpartition(":")[0] not in others} == {ours, f"${{IMAGE:-{ours}}}"}
 
 
@@ -216,25 +165,25 @@ def test_every_probed_path_answers(server: Server) -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
+    (settings,) = read(KUBERNETES / "base" / "settings.yaml")
     variables = [variable["name"] for variables in find_in_all("env") for variable in variables]
+    variables += settings["data"]
     assert {"DRAIN_DELAY_S", "GRPC_CONNECTION_AGE_S", "GRPC_ON_MAIN_PORT"} == set(variables)
     assert {variable.lower() for variable in variables} <= DEFAULTS.keys()
 
 
 def test_grpc_clients_move_on_while_kubernetes_drains() -> None:
-    (container,) = find(read(KUBERNETES / "base" / "deployment.yaml"), "containers")
-    given = {variable["name"]: float(variable["value"]) for variable in container[0]["env"]}
+    (settings,) = read(KUBERNETES / "base" / "settings.yaml")
+    given = {name: float(value) for name, value in settings["data"].items()}
     assert given["GRPC_CONNECTION_AGE_S"] < given.get("DRAIN_DELAY_S", DEFAULTS["drain_delay_s"])
 
 
 def test_a_platform_waits_longer_than_the_service() -> None:
     (azure,) = read(DEPLOY / "azure-ml" / "deployment.yml")
     given_s = [azure["request_settings"]["request_timeout_ms"] / 1000]
-    given_s += [next(find(*read(path), "timeout")) for path in (DEPLOY / "kserve").glob("[hg]*.yaml")]
-    for platform in ("knative", "cloud-run"):
-        given_s += [
-            read(path)[0]["spec"]["template"]["spec"]["timeoutSeconds"] for path in (DEPLOY / platform).glob("*.yaml")
-        ]
+    given_s += [next(find(*read(path), "timeout")) for path in (DEPLOY / "kserve").glob("*/service.yaml")]
+    for path in (*(DEPLOY / "knative").glob("*/service.yaml"), *(DEPLOY / "cloud-run").glob("*.yaml")):
+        given_s += [read(path)[0]["spec"]["template"]["spec"]["timeoutSeconds"]]
     assert len(given_s) == 7
     assert min(given_s) > DEFAULTS["request_timeout_s"]
 
@@ -263,7 +212,11 @@ def test_memory_is_enough_for_the_service_and_its_files(pod: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["kubernetes/base/deployment.yaml", "kserve/runtime.yaml", "knative/http.yaml", "knative/grpc.yaml"]
+    "path",
+    [
+        "kubernetes/base/deployment.yaml",
+        *(f"{platform}/{variant}/service.yaml" for platform in ("kserve", "knative") for variant in ("http", "grpc")),
+    ],
 )
 def test_the_container_may_do_nothing_but_serve(path: str) -> None:
     (document,) = read(DEPLOY / path)
@@ -302,32 +255,8 @@ def image_user() -> int:
     return int(user)
 
 
-@needs_kubectl
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_it_calls_nobody_and_is_called_on_its_ports_alone(overlay: str) -> None:
-    policy = render(KUBERNETES / overlay)["NetworkPolicy", "ekiben"]["spec"]
-    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
-    assert not policy.get("egress")  # an empty list, or none: nothing is allowed
-    assert all(rule["from"] and rule["ports"] for rule in policy["ingress"])
-
-
-def test_an_image_is_one_version_and_yours_is_named_by_digest(tmp_path: Path) -> None:
-    assert all(re.search(r":v?\d[\w.-]*}?$", image) for image in find_in_all("image", "Image"))
-    (commands,) = re.findall(r"^```sh\n(.*?)^```", (DEPLOY / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
-    digest = "sha256:" + "0123456789abcdef" * 4
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "digest").write_text(digest)
-    subprocess.run(
-        ["bash", "-ec", commands.splitlines()[-1]],
-        cwd=tmp_path, env=os.environ | {"IMAGE": "example.com:5000/team/flights:7"}, check=True,
-    )  # fmt: skip
-    ours = f"example.com:5000/team/flights@{digest}"
-    replaced = [path for path in files() if ours in (tmp_path / path.relative_to(ROOT)).read_text()]
-    assert {path.parent.name for path in replaced} == {
-        "azure-ml", "base", "cloud-run", "compose", "ecs", "knative", "kserve", "sagemaker", "vertex-ai",
-    }  # fmt: skip
-    assert not any("flight-delay:1" in (tmp_path / path.relative_to(ROOT)).read_text() for path in files())
+def test_an_image_is_one_version() -> None:
+    assert all(re.search(r":v?\d[\w.-]*}?$", image) for image in find_in_all("image"))
 
 
 def test_compose_lets_this_machine_in_and_its_containers_do_no_more_than_they_must() -> None:
@@ -409,28 +338,9 @@ def test_no_service_link_can_be_taken_for_a_setting(pod: dict[str, Any]) -> None
     assert pod["enableServiceLinks"] is False
 
 
-def test_selectors_and_ports_of_the_base_belong_together(pod: dict[str, Any]) -> None:
-    (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
-    assert ports == {"http": DEFAULTS["port"], "grpc": DEFAULTS["grpc_port"]}
-    services = read(KUBERNETES / "base" / "service.yaml")
-    for service in services:
-        assert service["spec"]["selector"] == labels
-        assert all(port["port"] == ports[port["targetPort"]] for port in service["spec"]["ports"])
-    (policy,) = read(KUBERNETES / "base" / "networkpolicy.yaml")
-    assert {port["port"] for port in policy["spec"]["ingress"][0]["ports"]} == ports.keys()
-    (budget,) = read(KUBERNETES / "production" / "pdb.yaml")
-    (monitor,) = read(KUBERNETES / "production" / "servicemonitor.yaml")
-    assert policy["spec"]["podSelector"] == budget["spec"]["selector"] == {"matchLabels": labels}
-    watched = [one for one in services if one["metadata"]["labels"] == monitor["spec"]["selector"]["matchLabels"]]
-    assert [service["metadata"]["name"] for service in watched] == ["ekiben"]
-    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports.keys()
-
-
-@pytest.mark.parametrize("path", ["knative/http.yaml", "cloud-run/http.yaml"])
+@pytest.mark.parametrize("path", ["knative/{}/service.yaml", "cloud-run/{}.yaml"])
 def test_grpc_differs_from_http_only_where_it_must(path: str) -> None:
-    plain, over_grpc = (read((DEPLOY / path).with_stem(stem))[0] for stem in ("http", "grpc"))
+    plain, over_grpc = (read(DEPLOY / path.format(variant))[0] for variant in ("http", "grpc"))
     (port,) = find(plain, "ports")
     (grpc_port,) = find(over_grpc, "ports")
     assert (port[0]["name"], grpc_port[0]["name"]) == ("http1", "h2c")
@@ -442,16 +352,12 @@ def test_grpc_differs_from_http_only_where_it_must(path: str) -> None:
         assert json.dumps(ours) == json.dumps(theirs).replace("flight-delay-grpc", "flight-delay")
 
 
-def test_kserve_finds_the_runtime() -> None:
-    (runtime,) = read(DEPLOY / "kserve" / "runtime.yaml")
-    assert [one["name"] for one in runtime["spec"]["containers"]] == ["kserve-container"]
-    for path, port in (("http", DEFAULTS["port"]), ("grpc", DEFAULTS["grpc_port"])):
-        (service,) = read(DEPLOY / "kserve" / f"{path}.yaml")
-        model = service["spec"]["predictor"]["model"]
-        assert model["runtime"] == runtime["metadata"]["name"]
-        assert model["modelFormat"]["name"] in {one["name"] for one in runtime["spec"]["supportedModelFormats"]}
-        assert model["protocolVersion"] in runtime["spec"]["protocolVersions"]
-        assert [one["containerPort"] for one in model["ports"]] == [port]
+@pytest.mark.parametrize(("variant", "port"), [("http", DEFAULTS["port"]), ("grpc", DEFAULTS["grpc_port"])])
+def test_kserve_finds_the_container_and_its_one_port(variant: str, port: int) -> None:
+    (service,) = read(DEPLOY / "kserve" / variant / "service.yaml")
+    (container,) = service["spec"]["predictor"]["containers"]
+    assert container["name"] == "kserve-container"
+    assert [one["containerPort"] for one in container["ports"]] == [port]
 
 
 @pytest.mark.slow
@@ -473,7 +379,9 @@ def test_the_readme_lists_every_folder() -> None:
     assert {platform.name for _, platform in SIGNS} <= set(re.findall(r"`platform: ([^`]*)`", readme))
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.glob("*/README.md")), ids=name)
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(DEPLOY.glob("*/README.md")) if path.parent.name not in PLATFORMS], ids=name
+)
 def test_every_readme_has_three_commands_and_names_every_file(path: Path) -> None:
     readme = path.read_text(encoding="utf-8")
     (commands,) = re.findall(r"^```sh\n(.*?)^```", readme, flags=re.DOTALL | re.MULTILINE)
