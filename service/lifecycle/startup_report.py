@@ -116,8 +116,8 @@ def find_limit_conflicts(settings: Settings, models: Sequence[PackedModel], limi
     served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
     if limits.memory_bytes and given < START_MIB:
         yield (
-            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {START_MIB} or more to start, so "
-            f"the kernel will kill it (exit code 137): give it {needed} or more"
+            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {START_MIB} or more to start, "
+            f"so the kernel will kill it (exit code 137): give it {needed} or more"
         )
     elif limits.memory_bytes and given < needed:
         yield f"{given} MiB of memory may not do: {settings.workers} × {served} needs about {needed}"

@@ -166,7 +166,7 @@ def test_small_is_enough_to_start_and_for_its_largest_body() -> None:
     assert resources["requests"] == {"cpu": "250m", "memory": "256Mi"}
     assert resources["limits"]["memory"] == "256Mi"
     settings = rendered["ConfigMap", "flight-delay-settings"]["data"]
-    assert START_MIB["litert"] < 256 - 12 * int(settings["MAX_BODY_BYTES"]) / 2**20
+    assert START_MIB < 256 - 12 * int(settings["MAX_BODY_BYTES"]) / 2**20
     assert find_container(rendered)["readinessProbe"] == find_container(render(KUBERNETES / "single"))["readinessProbe"]
 
 

@@ -69,7 +69,7 @@ def test_nothing_is_wrong_with_the_defaults() -> None:
         ),
         ("256 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 256 * MIB)}),
         (
-            "512 MiB of memory is too little: 1 × tensorflow",
+            "512 MiB of memory may not do: 1 × tensorflow needs about 920",
             {"limits": Limits(None, 512 * MIB), "engine": "tensorflow"},
         ),
         (
