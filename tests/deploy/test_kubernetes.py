@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from ekiben.load_tests.capacity.container import TEMPORARY_MIB
-from ekiben.service.lifecycle.resource_limits import START_MIB
+from ekiben.service.connections.byte_budget import EXPANSION
+from ekiben.service.lifecycle.resource_limits import MIB, START_MIB
 from ekiben.service.settings import Settings
 from tests.deploy.kustomize import (
     KUBERNETES,
@@ -166,7 +167,7 @@ def test_small_is_enough_to_start_and_for_its_largest_body() -> None:
     assert resources["requests"] == {"cpu": "250m", "memory": "256Mi"}
     assert resources["limits"]["memory"] == "256Mi"
     settings = rendered["ConfigMap", "flight-delay-settings"]["data"]
-    assert START_MIB < 256 - 12 * int(settings["MAX_BODY_BYTES"]) / 2**20
+    assert START_MIB + EXPANSION * int(settings["MAX_BODY_BYTES"]) / MIB < 256
     assert find_container(rendered)["readinessProbe"] == find_container(render(KUBERNETES / "single"))["readinessProbe"]
 
 
