@@ -23,6 +23,7 @@ from ekiben.service.batching.cost_model import CostModel
 from ekiben.service.batching.queue import BatchQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.batching.warm_up import measure_cost
+from ekiben.service.batching.work import Work
 from ekiben.service.callers import wait_unless_gone
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.errors import BadRequest, CallerGone, NotReady
@@ -100,19 +101,7 @@ class Dataplane:
         if caller is not None:
             caller.rows, caller.model = len(rows), self.model.name
         try:
-            if not self.accepting:
-                raise NotReady
-            if not rows:
-                validate_rows(self.model.schema, ())
-            if isinstance(rows, PreparedRows):
-                ignored = rows.ignored
-            else:
-                rows, ignored = self.fields.fit(rows)
-            if ignored and caller is not None:
-                caller.ignored = ignored
-            work = self._coalescer.submit(rows, started + timeout_s, wait_for_more=gone is None)  # gRPC: nobody watches
-            if caller is not None:
-                work.trace = caller.trace
+            work = self._submit(rows, started + timeout_s, gone is None, caller)  # over gRPC nobody watches
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:
@@ -130,6 +119,23 @@ class Dataplane:
             prediction_id = self._ids.next() if caller is None else caller.prediction_id
             self._row_log.record(prediction_id, work.kept, answers)
         return Prediction(answers, work.unseen)
+
+    def _submit(self, rows: Rows | PreparedRows, deadline: float, wait_for_more: bool, caller: Caller | None) -> Work:
+        """Hand rows to the coalescer; what its caller has to know of them is told to the caller."""
+        if not self.accepting:
+            raise NotReady
+        if not rows:
+            validate_rows(self.model.schema, ())
+        if isinstance(rows, PreparedRows):
+            ignored = rows.ignored
+        else:
+            rows, ignored = self.fields.fit(rows)
+        if ignored and caller is not None:
+            caller.ignored = ignored
+        work = self._coalescer.submit(rows, deadline, wait_for_more=wait_for_more)
+        if caller is not None:
+            work.trace = caller.trace
+        return work
 
     def prepare(self, rows: Rows, check_time: Callable[[], object]) -> PreparedRows:
         """Check and encode many rows; may be called off the event loop. Raises as `predict` does."""

@@ -43,7 +43,6 @@ def run(options: argparse.Namespace) -> None:
     """Build the image and print how to run it."""
     if options.pin_base is not None:
         from ekiben.deploy.image.base import move_base
-        from ekiben.deploy.image.builder import find_builder
 
         print(f"images begin at {move_base(find_builder(options.backend), options.pin_base)}")
         return

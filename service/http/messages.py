@@ -14,8 +14,8 @@ from ekiben.service.canary.run import REQUEST_ID_HEADER, Drawn
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Overloaded
-from ekiben.service.logs.access import Asked
 from ekiben.service.http.ignored_columns import ignored_header
+from ekiben.service.logs.access import Asked
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.settings import Settings
