@@ -36,6 +36,8 @@ RESOURCES = sorted(
 )
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
+# Templates, which are no YAML yet: tests/deploy/test_helm.py.
+CHART = DEPLOY / "helm" / "ekiben"
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
 CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}
 # The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
@@ -55,7 +57,7 @@ def read(path: Path) -> list[Any]:
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    return sorted(path for path in found if TRAINING.isdisjoint({path, path.parent}))
+    return sorted(path for path in found if TRAINING.isdisjoint({path, path.parent}) and CHART not in path.parents)
 
 
 def name(path: Path) -> str:

@@ -20,6 +20,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{- define "ekiben.tokenSecret" -}}
+{{ .Values.token.secretName | default (print .Release.Name "-token") }}
+{{- end }}
+
 {{/* An image by its digest where one is given: a tag may be moved, and then replicas differ. */}}
 {{- define "ekiben.image" -}}
 {{- with .Values.image -}}

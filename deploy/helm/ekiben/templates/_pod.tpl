@@ -59,7 +59,7 @@ containers:
       {{- include "ekiben.probe" (dict "path" "/readyz" "root" .) | nindent 6 }}
       periodSeconds: 1
       timeoutSeconds: 2
-      failureThreshold: 60
+      failureThreshold: {{ .Values.startupSeconds }}
     readinessProbe:
       {{- include "ekiben.probe" (dict "path" "/readyz" "root" .) | nindent 6 }}
       periodSeconds: 5
@@ -80,12 +80,13 @@ containers:
     volumeMounts:
       - name: tmp
         mountPath: /tmp
-      {{- if .Values.token.secretName }}
+      # Folders, not files of them: only so does a pod see a Secret that is renewed.
+      {{- if .Values.token.enabled }}
       - name: token
         mountPath: /etc/ekiben/token
         readOnly: true
       {{- end }}
-      {{- if .Values.tls.secretName }}
+      {{- if .Values.tls.enabled }}
       - name: tls
         mountPath: /etc/ekiben/tls
         readOnly: true
@@ -98,15 +99,18 @@ volumes:
     emptyDir:
       medium: Memory
       sizeLimit: 64Mi
-  {{- with .Values.token.secretName }}
+  # A Secret that is missing is an empty folder: the service's own log then says what it lacks.
+  {{- if .Values.token.enabled }}
   - name: token
     secret:
-      secretName: {{ . }}
+      secretName: {{ include "ekiben.tokenSecret" . }}
+      optional: true
   {{- end }}
-  {{- with .Values.tls.secretName }}
+  {{- if .Values.tls.enabled }}
   - name: tls
     secret:
-      secretName: {{ . }}
+      secretName: {{ .Values.tls.secretName | default (print .Release.Name "-tls") }}
+      optional: true
   {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
@@ -117,20 +121,20 @@ volumes:
 httpGet:
   path: {{ .path }}
   port: http
-  {{- if .root.Values.tls.secretName }}
+  {{- if .root.Values.tls.enabled }}
   scheme: HTTPS
   {{- end }}
 {{- end }}
 
 {{/* Where the Secrets are; settings that are none are in the ConfigMap. */}}
 {{- define "ekiben.env" -}}
-{{- if or .Values.token.secretName .Values.tls.secretName .Values.extraEnv -}}
+{{- if or .Values.token.enabled .Values.tls.enabled .Values.extraEnv -}}
 env:
-  {{- if .Values.token.secretName }}
+  {{- if .Values.token.enabled }}
   - name: AUTH_TOKEN_FILE
     value: /etc/ekiben/token/token
   {{- end }}
-  {{- if .Values.tls.secretName }}
+  {{- if .Values.tls.enabled }}
   - name: TLS_CERT_FILE
     value: /etc/ekiben/tls/tls.crt
   - name: TLS_KEY_FILE
