@@ -187,7 +187,7 @@ def test_other_settings_start_new_replicas_and_another_chart_does_not(tmp_path: 
         ("image.tga=2", "'/image': additional properties 'tga' not allowed"),
         ("image.digest=1", "'/image/digest': got number, want string"),
         ("image.repository=example.com/a:1", "'/image/repository': 'example.com/a:1' does not match pattern"),
-        ("replicas=one", "'/replicas': got string, want integer"),
+        ("replicas=one", "'/replicas': got string, want null or integer"),
         ("settings.MAX_WAITING_ROW=1", "'/settings': additional properties 'MAX_WAITING_ROW' not allowed"),
         ("settings.AUTH_TOKEN=secret", "'/settings': additional properties 'AUTH_TOKEN' not allowed"),
         ("settings.GRPC_PORT=9001", "'/settings': additional properties 'GRPC_PORT' not allowed"),
