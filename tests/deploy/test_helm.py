@@ -14,7 +14,18 @@ from pydantic import SecretStr
 from ekiben.contract.version import VERSION
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT
-from tests.deploy.test_manifests import CHART, CUSTOM, KUBERNETES, needs_kubectl, render, validate
+from tests.deploy.kustomize import (
+    KUBERNETES,
+    Rendered,
+    find_scraped,
+    find_selectors,
+    matches,
+    needs_kubectl,
+    pod_labels,
+    render,
+    write_overlay,
+)
+from tests.deploy.test_manifests import CHART, CUSTOM, validate
 
 HELM = shutil.which("helm")
 pytestmark = pytest.mark.skipif(not HELM, reason="helm is not installed: .ci/install-helm")
@@ -30,8 +41,8 @@ SAME = {
 HELMS_OWN = ("app.kubernetes.io/managed-by", "helm.sh/chart", "checksum/settings")
 # What the chart sets by other values, or what would not be there any more when a pod ends.
 FIXED = {"HOST", "PORT", "GRPC_PORT", "AUTH_TOKEN_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}
+HOUSES = "--set=image.repository=registry.example.com/house-prices"  # as another-model's kustomization says
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-Objects = dict[tuple[str, str], dict[str, Any]]
 
 
 def helm(*arguments: str, fails: bool = False) -> str:
@@ -45,7 +56,7 @@ def values(*names: str) -> list[str]:
     return [f"--values={CHART / name}" for name in names]
 
 
-def template(*options: str, name: str = "flight-delay") -> Objects:
+def template(*options: str, name: str = "flight-delay") -> Rendered:
     """Return what `helm install` would send, by kind and name."""
     documents = [one for one in yaml.safe_load_all(helm("template", name, str(CHART), *options)) if one]
     return {(one["kind"], one["metadata"]["name"]): one for one in documents}
@@ -81,6 +92,16 @@ def test_the_chart_is_the_overlay(overlay: str) -> None:
         assert without(chart[key], *HELMS_OWN) == without(document), key
 
 
+@needs_kubectl
+@pytest.mark.parametrize("base", ["small", "production"])
+def test_token_and_tls_are_the_components(base: str, tmp_path: Path) -> None:
+    kustomize = render(write_overlay(tmp_path, "houses", base, "token tls"))
+    chart = template(*values(*SAME[base]), "--set=token.enabled=true,tls.enabled=true", HOUSES, name="houses")
+    assert chart.keys() == kustomize.keys()
+    for key, document in kustomize.items():
+        assert without(chart[key], *HELMS_OWN) == without(document), key
+
+
 EVERYTHING = """
 image: {digest: "%s", pullSecrets: [registry]}
 token: {enabled: true}
@@ -106,14 +127,14 @@ fsGroup: 10034
 
 
 @pytest.fixture
-def everything(tmp_path: Path) -> Objects:
+def everything(tmp_path: Path) -> Rendered:
     """What is sent with every value that there is."""
     path = tmp_path / "values.yaml"
     path.write_text(EVERYTHING % DIGEST)
     return template(f"--values={path}")
 
 
-def test_kubernetes_takes_everything_that_the_chart_can_make(everything: Objects) -> None:
+def test_kubernetes_takes_everything_that_the_chart_can_make(everything: Rendered) -> None:
     kinds = {kind for kind, _ in everything}
     assert {"HTTPRoute", "GRPCRoute", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
     for (kind, _), document in everything.items():
@@ -122,14 +143,14 @@ def test_kubernetes_takes_everything_that_the_chart_can_make(everything: Objects
             validate(document)
 
 
-def test_an_image_is_named_by_its_digest_if_there_is_one(everything: Objects) -> None:
+def test_an_image_is_named_by_its_digest_if_there_is_one(everything: Rendered) -> None:
     (container,) = everything["Deployment", "flight-delay"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"registry.example.com/flight-delay@{DIGEST}"
     (container,) = template()["Deployment", "flight-delay"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/flight-delay:1"
 
 
-def test_every_file_of_a_secret_is_in_a_folder_that_is_mounted(everything: Objects) -> None:
+def test_every_file_of_a_secret_is_in_a_folder_that_is_mounted(everything: Rendered) -> None:
     (container,) = everything["Deployment", "flight-delay"]["spec"]["template"]["spec"]["containers"]
     folders = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     files = {one["name"]: Path(one["value"]) for one in container["env"] if one["name"].endswith("_FILE")}
@@ -139,26 +160,14 @@ def test_every_file_of_a_secret_is_in_a_folder_that_is_mounted(everything: Objec
     assert probes == ["HTTPS"] * 3
 
 
-def selectors(tree: Any) -> Iterator[dict[str, str]]:
-    """Yield what every selector of pods or Services asks for."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            if key == "matchLabels" or (key == "selector" and "app.kubernetes.io/name" in value):
-                yield value
-            yield from selectors(value)
-    elif isinstance(tree, list):
-        for one in tree:
-            yield from selectors(one)
-
-
 def test_two_releases_share_a_namespace_and_nothing_else() -> None:
     first, second = (template(*values("values-production.yaml"), name=name) for name in ("flights", "houses"))
     assert not first.keys() & second.keys()
-    assert len(list(selectors(list(first.values())))) >= 7
-    for name, objects in (("flights", first), ("houses", second)):
-        found = [one["app.kubernetes.io/instance"] for one in selectors(list(objects.values()))]
-        assert found == [name] * len(found)
-        assert "flight-delay" not in json.dumps(list(objects.values())).replace("example.com/flight-delay:1", "")
+    for mine, others in ((first, second), (second, first)):
+        for who, selector in find_selectors(mine):
+            assert matches(selector, pod_labels(mine)), who
+            assert not matches(selector, pod_labels(others)), who
+    assert find_scraped(first) == [{"job": "flights", "app_kubernetes_io_name": "ekiben"}]
 
 
 def test_a_setting_reaches_the_service_as_it_is_written() -> None:
