@@ -63,12 +63,14 @@ def template(*options: str, name: str = "flight-delay") -> Rendered:
 
 
 def without(tree: Any, *keys: str) -> Any:
-    """Return the tree without these keys, and without what is empty then, or was."""
+    """Return the tree without these keys, and without what is empty; lists of what has names in their order."""
     if isinstance(tree, dict):
         kept = {key: without(value, *keys) for key, value in tree.items() if key not in keys}
         return {key: value for key, value in kept.items() if value not in ({}, [], None)}
     if isinstance(tree, list):
-        return [without(one, *keys) for one in tree]
+        kept_items = [without(one, *keys) for one in tree]
+        named = all(isinstance(one, dict) and "name" in one for one in kept_items)
+        return sorted(kept_items, key=lambda one: str(one["name"])) if named else kept_items
     return tree
 
 
