@@ -1,4 +1,4 @@
-"""The examples beside the overlays: routes are the chart's, and a real Prometheus answers what a canary is judged by."""
+"""The examples beside the overlays: routes are the chart's, and Prometheus answers what a canary is judged by."""
 
 import re
 import shutil

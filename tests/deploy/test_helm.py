@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from ekiben.contract.version import VERSION
 from ekiben.service.settings import Settings
-from tests.conftest import ROOT
 from tests.deploy.kustomize import (
     KUBERNETES,
     Rendered,
