@@ -1,7 +1,6 @@
 """The examples beside the overlays: routes are the chart's, and Prometheus answers what a canary is judged by."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +8,10 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from tests.conftest import Server, wait_until
+from tests.deploy.helm import HELMS_OWN, needs_helm, template, without
 from tests.deploy.kustomize import KUBERNETES
 from tests.deploy.prometheus import PROMETHEUS, query, watch
 from tests.deploy.test_dashboards import ask
-from tests.deploy.test_helm import HELMS_OWN, template, without
 from tests.deploy.test_manifests import DEFAULTS, read, validate
 
 EXAMPLES = KUBERNETES / "examples"
@@ -96,7 +95,7 @@ def find_pods(expression: str) -> str:
     return pattern
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not installed: .ci/install-helm")
+@needs_helm
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -1,18 +1,15 @@
-"""The chart is what `deploy/kubernetes` is, rendered by the real Helm, and says what is wrong with values."""
+"""The chart is what `deploy/kubernetes` is, rendered by the real Helm."""
 
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pydantic import SecretStr
 
 from ekiben.contract.version import VERSION
-from ekiben.service.settings import Settings
+from tests.deploy.helm import HELMS_OWN, helm, needs_helm, template, values, without
 from tests.deploy.kustomize import (
     KUBERNETES,
     Rendered,
@@ -24,10 +21,9 @@ from tests.deploy.kustomize import (
     render,
     write_overlay,
 )
-from tests.deploy.test_manifests import CHART, CUSTOM, validate
+from tests.deploy.test_manifests import CHART, CUSTOM, read, validate
 
-HELM = shutil.which("helm")
-pytestmark = pytest.mark.skipif(not HELM, reason="helm is not installed: .ci/install-helm")
+pytestmark = needs_helm
 
 # Overlays, and the values that make the same.
 SAME = {
@@ -37,46 +33,8 @@ SAME = {
     "sized": ["values-production.yaml", "values-sized.yaml"],
     "scale-to-zero": ["values-scale-to-zero.yaml"],
 }
-HELMS_OWN = ("app.kubernetes.io/managed-by", "helm.sh/chart", "checksum/settings")
-# What the chart sets by other values, or what would not be there any more when a pod ends.
-FIXED = {"HOST", "PORT", "GRPC_PORT", "AUTH_TOKEN_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}
 HOUSES = "--set=image.repository=registry.example.com/house-prices"  # as another-model's kustomization says
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-
-
-def helm(*arguments: str, fails: bool = False) -> str:
-    """Run Helm, and return what it prints or, if it fails, complains of."""
-    done = subprocess.run([str(HELM), *arguments], capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stderr if fails else done.stdout
-
-
-def values(*names: str) -> list[str]:
-    return [f"--values={CHART / name}" for name in names]
-
-
-def template(*options: str, name: str = "flight-delay") -> Rendered:
-    """Return what `helm install` would send, by kind and name."""
-    documents = [one for one in yaml.safe_load_all(helm("template", name, str(CHART), *options)) if one]
-    return {(one["kind"], one["metadata"]["name"]): one for one in documents}
-
-
-def without(tree: Any, *keys: str) -> Any:
-    """Return the tree without these keys, and without what is empty; lists of what has names in their order."""
-    if isinstance(tree, dict):
-        kept = {key: without(value, *keys) for key, value in tree.items() if key not in keys}
-        return {key: value for key, value in kept.items() if value not in ({}, [], None)}
-    if isinstance(tree, list):
-        kept_items = [without(one, *keys) for one in tree]
-        named = all(isinstance(one, dict) and "name" in one for one in kept_items)
-        return sorted(kept_items, key=lambda one: str(one["name"])) if named else kept_items
-    return tree
-
-
-def complaint(*options: str) -> str:
-    """Return the last line of what Helm says of values that it rejects."""
-    lines = helm("template", "flight-delay", str(CHART), *options, fails=True).splitlines()
-    return [line for line in lines if line and not line.startswith("Use --debug")][-1].strip()
 
 
 @pytest.mark.parametrize("overlay", SAME)
@@ -101,6 +59,17 @@ def test_token_and_tls_are_the_components(base: str, tmp_path: Path) -> None:
     assert chart.keys() == kustomize.keys()
     for key, document in kustomize.items():
         assert without(chart[key], *HELMS_OWN) == without(document), key
+
+
+def test_alerts_and_dashboard_are_the_ones_that_are_tested() -> None:
+    ours = template("--set=monitoring.alerts.enabled=true,monitoring.dashboard.enabled=true")
+    (written,) = read(KUBERNETES / "alerts" / "prometheusrule.yaml")
+    assert without(ours["PrometheusRule", "ekiben"], *HELMS_OWN) == without(written)
+    dashboard = ours["ConfigMap", "ekiben-dashboard"]
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (path,) = (path for path in CHART.parents[1].rglob("ekiben.json") if CHART not in path.parents)
+    assert json.loads(dashboard["data"]["ekiben.json"]) == json.loads(path.read_text(encoding="utf-8"))
+    assert not {("PrometheusRule", "ekiben"), ("ConfigMap", "ekiben-dashboard")} & template().keys()
 
 
 EVERYTHING = """
@@ -171,15 +140,6 @@ def test_two_releases_share_a_namespace_and_nothing_else() -> None:
     assert find_scraped(first) == [{"job": "flights", "app_kubernetes_io_name": "ekiben"}]
 
 
-def test_a_setting_reaches_the_service_as_it_is_written() -> None:
-    written = ["MAX_BODY_BYTES=8388608", "MAX_WAIT_S=0.4", "MONITORING=false", "OTEL_SERVICE_NAME=flights"]
-    objects = template(*(f"--set=settings.{one}" for one in written))
-    assert objects["ConfigMap", "flight-delay-settings"]["data"] == {
-        "GRPC_CONNECTION_AGE_S": "2", "MAX_BODY_BYTES": "8388608", "MAX_WAIT_S": "0.4", "MONITORING": "0",
-        "OTEL_SERVICE_NAME": "flights",
-    }  # fmt: skip
-
-
 def test_other_settings_start_new_replicas_and_another_chart_does_not(tmp_path: Path) -> None:
     def pods(*options: str, chart: Path = CHART) -> Any:
         documents = yaml.safe_load_all(helm("template", "flight-delay", str(chart), *options))
@@ -189,51 +149,6 @@ def test_other_settings_start_new_replicas_and_another_chart_does_not(tmp_path: 
     path = tmp_path / "ekiben" / "Chart.yaml"
     path.write_text(path.read_text().replace(f"version: {VERSION}", "version: 99.0.0"))
     assert pods("--set=settings.MAX_WAIT_S=0.4") != pods() == pods(chart=tmp_path / "ekiben")
-
-
-@pytest.mark.parametrize(
-    ("option", "sentence"),
-    [
-        ("image.tga=2", "'/image': additional properties 'tga' not allowed"),
-        ("image.digest=1", "'/image/digest': got number, want string"),
-        ("image.repository=example.com/a:1", "'/image/repository': 'example.com/a:1' does not match pattern"),
-        ("replicas=one", "'/replicas': got string, want null or integer"),
-        ("settings.MAX_WAITING_ROW=1", "'/settings': additional properties 'MAX_WAITING_ROW' not allowed"),
-        ("settings.AUTH_TOKEN=secret", "'/settings': additional properties 'AUTH_TOKEN' not allowed"),
-        ("settings.GRPC_PORT=9001", "'/settings': additional properties 'GRPC_PORT' not allowed"),
-        ("gateway.enabled=true", "name yours in gateway.parentRefs"),
-        ("ingress.enabled=true", "name yours in ingress.host"),
-        ("scaleToZero.enabled=true", "name those that callers use in scaleToZero.hosts"),
-        ("autoscaling.enabled=true,scaleToZero.enabled=true", "would work against each other: disable one"),
-    ],
-)
-def test_a_value_that_is_wrong_is_one_sentence(option: str, sentence: str) -> None:
-    assert sentence in complaint(f"--set={option}")
-
-
-def test_every_value_has_a_type() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-
-    def untyped(given: Any, rule: dict[str, Any], path: str) -> Iterator[str]:
-        if isinstance(given, dict) and rule.get("properties"):
-            if rule.get("additionalProperties") is not False:
-                yield path
-            for key, value in given.items():
-                yield from untyped(value, rule["properties"].get(key, {}), f"{path}.{key}")
-        elif not {"type", "$ref", "enum", "anyOf"} & rule.keys():
-            yield path
-
-    given = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    assert list(untyped(given, schema, "")) == []
-    assert list(untyped({**given, "colour": "red"}, schema, "")) == [".colour"]
-
-
-def test_the_schema_lists_every_setting_that_is_no_secret() -> None:
-    """A new setting goes into `definitions.settings.properties`; without it, nobody can set it by the chart."""
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    fields = Settings.model_fields.items()
-    settings = {name.upper() for name, field in fields if field.annotation is not SecretStr}
-    assert schema["definitions"]["settings"]["properties"].keys() == settings - FIXED
 
 
 def test_the_chart_has_the_version_of_the_service() -> None:
