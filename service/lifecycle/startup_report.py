@@ -17,7 +17,6 @@ from ekiben.service.lifecycle.resource_limits import (
     MIB,
     START_MIB,
     SUPERVISOR_MIB,
-    WORKER_MIB,
     Limits,
     find_engine,
     find_worker_mib,
@@ -115,11 +114,10 @@ def find_limit_conflicts(settings: Settings, models: Sequence[PackedModel], limi
     given = (limits.memory_bytes or 0) // MIB
     bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
     served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
-    started = START_MIB[engine] + (settings.workers - 1) * WORKER_MIB[engine]
-    if limits.memory_bytes and given < started:
+    if limits.memory_bytes and given < START_MIB:
         yield (
-            f"{given} MiB of memory is too little: {settings.workers} × {served} takes about {started} to start, so "
-            f"the kernel will kill it (exit code 137): give it {needed} or more"
+            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {START_MIB} or more to start, "
+            f"so the kernel will kill it (exit code 137): give it {needed} or more"
         )
     elif limits.memory_bytes and given < needed:
         yield f"{given} MiB of memory may not do: {settings.workers} × {served} needs about {needed}"

@@ -63,13 +63,13 @@ def test_nothing_is_wrong_with_the_defaults() -> None:
         ("a quota of 0.5 CPUs stops the service", {"limits": Limits(0.5)}),
         ("WORKERS=4 share 2 CPUs", {"limits": Limits(2.0), "workers": 4}),
         (
-            "128 MiB of memory is too little: 1 × litert takes about 176 to start, so the kernel will kill it (exit "
+            "128 MiB of memory is too little: 1 × litert takes 176 or more to start, so the kernel will kill it (exit "
             "code 137): give it 300 or more",
             {"limits": Limits(None, 128 * MIB)},
         ),
         ("256 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 256 * MIB)}),
         (
-            "512 MiB of memory is too little: 1 × tensorflow",
+            "512 MiB of memory may not do: 1 × tensorflow needs about 920",
             {"limits": Limits(None, 512 * MIB), "engine": "tensorflow"},
         ),
         (
