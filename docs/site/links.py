@@ -27,7 +27,13 @@ LINKED = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 def list_outside() -> tuple[str, ...]:
     """Return the pages that lie outside of `docs`, by their paths in the repository."""
     folders = [*sorted((ROOT / "deploy").glob("*/README.md")), ROOT / "deploy" / "README.md"]
-    others = ("service/protocols/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+    others = (
+        "deploy/kubernetes/examples/README.md",
+        "service/protocols/README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    )
     return (*(path.relative_to(ROOT).as_posix() for path in folders), *others)
 
 

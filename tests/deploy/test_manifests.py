@@ -35,6 +35,8 @@ RESOURCES = sorted(
 PATCHES = {KUBERNETES / folder for folder in ("small", "sized", "alerts")}
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
+# Templates, which are no YAML yet: tests/deploy/test_helm.py.
+CHART = DEPLOY / "helm" / "ekiben"
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
 CUSTOM = {"ServiceMonitor", "InterceptorRoute", "ScaledObject"}
 # The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
@@ -52,7 +54,8 @@ def read(path: Path) -> list[Any]:
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    return sorted(path for path in found if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
+    kept = (path for path in found if CHART not in path.parents)
+    return sorted(path for path in kept if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
 
 
 def name(path: Path) -> str:
