@@ -126,10 +126,7 @@ class Dataplane:
             raise NotReady
         if not rows:
             validate_rows(self.model.schema, ())
-        if isinstance(rows, PreparedRows):
-            ignored = rows.ignored
-        else:
-            rows, ignored = self.fields.fit(rows)
+        rows, ignored = (rows, rows.ignored) if isinstance(rows, PreparedRows) else self.fields.fit(rows)
         if ignored and caller is not None:
             caller.ignored = ignored
         work = self._coalescer.submit(rows, deadline, wait_for_more=wait_for_more)
