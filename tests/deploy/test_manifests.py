@@ -337,7 +337,7 @@ def test_compose_lets_this_machine_in_and_its_containers_do_no_more_than_they_mu
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
     assert {name for name, service in compose["services"].items() if service.get("read_only")} == {
-        "ekiben", "prometheus", "mlflow",
+        "ekiben", "prometheus", "alertmanager", "mlflow",
     }  # fmt: skip
     assert compose["services"]["postgres"]["user"] == "postgres"
     (user,) = re.findall(
