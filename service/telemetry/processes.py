@@ -2,7 +2,8 @@
 
 prometheus_client leaves them out where several processes share their series. Here one answer is about all of them:
 
-- memory is the sum: a container's limit is for the sum;
+- memory is the sum, as a container's limit is for the sum; what processes share counts in each, so it is a little
+  too much;
 - CPU time is the sum, with that of workers that have ended: a sum without theirs would fall, which is a restart to
   Prometheus, and the next increase would be all that the others ever took;
 - the start is the supervisor's: in a container a worker's death ends it too, elsewhere `ekiben_worker_starts_total`

@@ -74,7 +74,7 @@ def scaling_rules() -> dict[str, str]:
         series = rule["seriesQuery"].partition("{")[0]
         assert re.fullmatch(rule["name"]["matches"], series)
         query = rule["metricsQuery"].replace("<<.Series>>", series)
-        query = query.replace("<<.LabelMatchers>>", 'job="ekiben"').replace("<<.GroupBy>>", "job")
+        query = query.replace("<<.LabelMatchers>>", 'job="flight-delay"').replace("<<.GroupBy>>", "job")
         filled[rule["name"]["as"]] = query
     return filled
 
@@ -102,13 +102,19 @@ def ask(server: Server, model: PackedModel) -> None:
     assert HTTP.post(f"{server.url}/predict", json=body, headers={"X-Request-Timeout-Ms": "1e-6"}).status_code != 200
 
 
+def add_up(server: Server, name: str) -> float:
+    """Return the sum of all series of a name."""
+    families = text_string_to_metric_families(HTTP.get(f"{server.url}/metrics").text)
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
 @pytest.fixture(scope="module")
 def exported(server: Server, model: PackedModel) -> Labels:
     """The labels of every sample that the service exports, and of those that it exports only sometimes."""
     ask(server, model)
     wait_until(
         lambda: (
-            server.metric("ekiben_inference_rejected_total") > 0
+            add_up(server, "ekiben_inference_rejected_total") > 0
             and server.metric("ekiben_inference_batch_rows_sum") > 0
         )
     )
