@@ -74,9 +74,11 @@ def add_slo(parser: argparse.ArgumentParser) -> None:
 def run_capacity(options: argparse.Namespace) -> int:
     """Measure, and write report, summary and the autoscaler's patch."""
     from ekiben.load_tests.capacity import measure
-    from ekiben.load_tests.capacity.hpa import write_patch
+    from ekiben.load_tests.capacity.container import size_container, write_resources
+    from ekiben.load_tests.capacity.hpa import UTILIZATION, write_patch
     from ekiben.load_tests.capacity.report import Findings, answer, make_folder, summarize, write_report
     from ekiben.load_tests.capacity.scalability import plan_replicas
+    from ekiben.service.environment import read_settings
 
     make_folder(options.output)  # before the minutes that would be lost
     goal = measure.Goal(options.slo_p99_ms)
@@ -90,10 +92,20 @@ def run_capacity(options: argparse.Namespace) -> int:
             ]
     best = found[0][0].capacity  # of the setup that a container has
     plan = plan_replicas(options.target_rps, best.offered.rate if best else 0.0, 1, goal.slo_ms)
-    findings = Findings(goal, options.target_rps, [measured for measured, _ in found], plan, found[0][1].origin)
+    container = size_container(found[0][0], read_settings().max_body_bytes)
+    findings = Findings(
+        goal, options.target_rps, [measured for measured, _ in found], plan, found[0][1].origin, container
+    )
     write_report(options.output, findings)
-    write_patch(options.output / "hpa.yaml", plan, answer(findings))
-    print(f"\n{summarize(findings)}\nwritten to {options.output}: report.html, summary.md, hpa.yaml and the plots")
+    patches = ["hpa.yaml"]
+    write_patch(
+        options.output / "hpa.yaml", plan, answer(findings), container.utilization if container else UTILIZATION
+    )
+    if container:
+        write_resources(options.output / "resources.yaml", container, answer(findings))
+        patches.append("resources.yaml")
+    written = ", ".join(["report.html", "summary.md", *patches])
+    print(f"\n{summarize(findings)}\nwritten to {options.output}: {written} and the plots")
     return 0
 
 

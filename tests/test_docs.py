@@ -14,7 +14,8 @@ PATH = re.compile(r"(?<![\w./:@-])(?:[\w.-]+/)+[\w.-]*(?![\w/*<…])")
 FILE = re.compile(r"`([\w-]+\.(?:py|md|toml))`")
 MADE = {
     "deploy/compose/.env": "written by its reader",
-    "service/ekiben": "what kubectl calls the service",
+    "service/flight-delay": "what kubectl calls the service",
+    "deploy/kubernetes/flight-delay": "copied by its reader",
     "problem.toml": "written by `init`",
     "card.md": "written by `train`",
     "notebooks/run/": "written by `make notebook`",

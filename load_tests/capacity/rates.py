@@ -1,5 +1,6 @@
 """Offers rates to a running service, one after the other, and reads what it did meanwhile."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import sleep
@@ -9,7 +10,7 @@ import psutil
 from ekiben.load_tests.generator.load import CONNECTIONS, Call, Load
 from ekiben.load_tests.generator.processes import Generator, Offered
 from ekiben.load_tests.requests.service_under_test import Service, read
-from ekiben.load_tests.servers.process import cpu_seconds
+from ekiben.load_tests.servers.process import cpu_seconds, private_and_shared_mib
 
 FLUSH_S = 1.1  # the service hands its counts to /metrics once a second
 
@@ -22,6 +23,7 @@ class Step:
     callers: int  # of a closed loop; 0 in an open one
     cpu_share: float  # of the service, in cores; NaN if it isn't on this machine
     batch_rows: float  # rows a batch, on average
+    memory_mib: float = math.nan  # of the service, after it; NaN if it isn't on this machine
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Bench:
         spent = self._cpu_seconds() - before[0].cpu_s
         after = self._read_usage(pause)
         batches = max(after.batches - before[0].batches, 1)
-        step = Step(offered, callers, spent / seconds, (after.rows - before[0].rows) / batches)
+        rows = (after.rows - before[0].rows) / batches
+        step = Step(offered, callers, spent / seconds, rows, self._memory_mib())
         self._say(describe(step))
         return step
 
@@ -75,7 +78,10 @@ class Bench:
         return Usage(self._cpu_seconds(), rows, batches)
 
     def _cpu_seconds(self) -> float:
-        return cpu_seconds(self._process) if self._process else float("nan")
+        return cpu_seconds(self._process) if self._process else math.nan
+
+    def _memory_mib(self) -> float:
+        return private_and_shared_mib(self._process) if self._process else math.nan
 
 
 def describe(step: Step) -> str:
@@ -87,5 +93,6 @@ def describe(step: Step) -> str:
         f"  p50 {offered.percentile(50):>7.2f}  p99 {offered.percentile(99):>7.2f} ms"
         f"  shed {offered.shed}  failed {offered.failed}  timed out {offered.timed_out}  wrong {offered.wrong}"
         f"  rows/batch {step.batch_rows:.1f}  CPU service {step.cpu_share:.2f}  generator {offered.cpu_share:.2f}"
+        f"  memory {step.memory_mib:.0f} MiB"
         f"  lag p99 {offered.lag_p99_ms:.2f} ms"
     )

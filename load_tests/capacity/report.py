@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from ekiben.contract.errors import UserError
 from ekiben.contract.version import VERSION
 from ekiben.load_tests.capacity import plots
+from ekiben.load_tests.capacity.container import Container
 from ekiben.load_tests.capacity.measure import CapacityResult, Goal, describe_split
 from ekiben.load_tests.capacity.scalability import SPARE_REPLICAS, Plan
 from ekiben.load_tests.machine import describe_machine
@@ -40,6 +41,7 @@ class Findings:
     measured: Sequence[CapacityResult]
     plan: Plan
     rows: str  # where they came from
+    container: Container | None = None  # of one replica, if it was measured on this machine
 
 
 def make_folder(folder: Path) -> None:
@@ -92,7 +94,7 @@ def render(figure: Figure) -> bytes:
 
 COLUMNS = (
     *("offered/s", "good/s", "shed", "failed", "timed out", "wrong", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms"),
-    *("rows/batch", "CPU service", "CPU generator", "lag p99 ms"),
+    *("rows/batch", "CPU service", "memory MiB", "CPU generator", "lag p99 ms"),
 )
 
 
@@ -105,7 +107,13 @@ def list_rows(measured: CapacityResult) -> list[list[str]]:
         rows.append(
             [f"{one.rate:,.0f}", f"{one.achieved:,.0f}", *(f"{count:,}" for count in counts)]
             + [f"{one.percentile(share):.2f}" for share in (50, 90, 99, 99.9)]
-            + [f"{step.batch_rows:.1f}", f"{step.cpu_share:.2f}", f"{one.cpu_share:.2f}", f"{one.lag_p99_ms:.2f}"]
+            + [
+                f"{step.batch_rows:.1f}",
+                f"{step.cpu_share:.2f}",
+                f"{step.memory_mib:.0f}",
+                f"{one.cpu_share:.2f}",
+                f"{one.lag_p99_ms:.2f}",
+            ]
         )
     return rows
 
@@ -159,7 +167,7 @@ def answer(findings: Findings) -> str:
         f"{findings.target_rps:,.0f} requests/s need {plan.replicas} replicas: {plan.replicas - SPARE_REPLICAS} carry "
         f"the target, {SPARE_REPLICAS} may be lost. The autoscaler adds one at {plan.requests_per_second:,} requests/s "
         f"or {plan.waiting_rows:,} waiting rows a replica, up to {plan.most}."
-    )
+    ) + (f" {findings.container}" if findings.container else "")
 
 
 def summarize(findings: Findings) -> str:

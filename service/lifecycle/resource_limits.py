@@ -12,6 +12,8 @@ UNLIMITED_BYTES = 2**60
 MIB = 2**20
 SUPERVISOR_MIB = 120
 WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load, with one model
+# The least, of one worker with LiteRT, as the container counts: with 160 the kernel kills it before it answers.
+START_MIB = 176
 MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: twice what `ekiben models` prints
 
 

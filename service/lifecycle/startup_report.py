@@ -15,6 +15,7 @@ from ekiben.service.environment import PORT_VARIABLES, find_port_variable
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import (
     MIB,
+    START_MIB,
     SUPERVISOR_MIB,
     Limits,
     find_engine,
@@ -112,8 +113,13 @@ def find_limit_conflicts(settings: Settings, models: Sequence[PackedModel], limi
     needed = SUPERVISOR_MIB + settings.workers * find_worker_mib(engine, len(models))
     given = (limits.memory_bytes or 0) // MIB
     bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
-    if limits.memory_bytes and given < needed:
-        served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
+    served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
+    if limits.memory_bytes and given < START_MIB:
+        yield (
+            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {START_MIB} or more to start, "
+            f"so the kernel will kill it (exit code 137): give it {needed} or more"
+        )
+    elif limits.memory_bytes and given < needed:
         yield f"{given} MiB of memory may not do: {settings.workers} × {served} needs about {needed}"
     elif limits.memory_bytes and given < needed + bodies:
         yield (

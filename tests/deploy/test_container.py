@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ import yaml
 from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
 from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
-from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
+from tests.conftest import PATIENCE_S, free_port, run, wait_until
 from tests.deploy import containers
 from tests.deploy.containers import ENVIRONMENT, IMAGE, Container, podman, start
+from tests.deploy.kustomize import find_scraped, needs_kubectl, render, write_overlay
+from tests.deploy.prometheus import PROMETHEUS, query, watch
 from tests.deploy.rollout import Callers, forward
 from tests.http_client import HTTP
 
@@ -232,29 +234,63 @@ def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-def test_the_deployment_runs_as_kubernetes_would_run_it(
+@needs_kubectl
+def test_two_models_run_side_by_side_as_kubernetes_would_run_them(
     image: str, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """podman reads the manifest itself: its security context, limits, volume, probes and ports."""
-    deployment = yaml.safe_load((ROOT / "deploy/kubernetes/base/deployment.yaml").read_text())
-    described = deployment["spec"]["template"]["spec"]["containers"][0]
-    described["image"] = f"localhost/{image}"
-    for port in described["ports"]:
-        port["hostPort"] = free_port()  # else podman takes the container's
-    http, rpc = (f"127.0.0.1:{port['hostPort']}" for port in described["ports"])
-    manifest = tmp_path / "deployment.yaml"
-    manifest.write_text(yaml.safe_dump(deployment))
+    """podman reads what kubectl renders: security contexts, limits, settings, volumes, probes and ports."""
     networked = tmp_path / "containers.conf"  # a pod has a network of its own
     networked.write_text(containers.CONFIGURATION.replace('netns = "host"', ""))
     monkeypatch.setitem(containers.ENVIRONMENT, "CONTAINERS_CONF", str(networked))
+    names = ("flight-delay", "house-prices")
+    with ExitStack() as stack:
+        pods = {name: stack.enter_context(play(write_overlay(tmp_path, name, images=[OURS]))) for name in names}
+        for name, pod in pods.items():
+            wait_until(lambda pod=pod: containers.is_ready(pod), lambda pod=pod: pod.log, within_s=PATIENCE_S)
+            check_answer(pod, "/predict", {"rows": rows[:1]})
+            assert pod.execute("python", "-c", SETTING) == "2", name  # of the ConfigMap
+        if PROMETHEUS:
+            check_scraped(stack, tmp_path, pods)
+        for pod in pods.values():
+            assert pod.stop() == 0
+
+
+OURS = {"name": "registry.example.com/flight-delay", "newName": f"localhost/{IMAGE.partition(':')[0]}", "newTag": "1"}
+SETTING = "import os; print(os.environ['GRPC_CONNECTION_AGE_S'])"
+
+
+@contextmanager
+def play(overlay: Path) -> Iterator[Container]:
+    """Run an overlay with podman, on free ports of this machine; podman leaves out what is no pod's."""
+    documents = list(render(overlay).values())
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment")
+    described = deployment["spec"]["template"]["spec"]["containers"][0]
+    for port in described["ports"]:
+        port["hostPort"] = free_port()  # else podman takes the container's
+    http, rpc = (f"127.0.0.1:{port['hostPort']}" for port in described["ports"])
+    manifest = overlay.with_suffix(".yaml")
+    manifest.write_text(yaml.safe_dump_all(documents))
     podman("play", "kube", str(manifest))
     try:
-        pod = Container("ekiben-pod-0-ekiben", f"http://{http}", rpc)
-        wait_until(lambda: containers.is_ready(pod), lambda: pod.log, within_s=containers.PATIENCE_S)
-        check_answer(pod, "/predict", {"rows": rows[:1]})
-        assert pod.stop() == 0
+        yield Container(f"{overlay.name}-pod-0-ekiben", f"http://{http}", rpc)
     finally:
         podman("play", "kube", "--down", str(manifest))
+
+
+def check_scraped(stack: ExitStack, folder: Path, pods: dict[str, Container]) -> None:
+    """Check that one Prometheus tells the models apart, by the labels that the ServiceMonitors give."""
+    jobs = []
+    for name, pod in pods.items():
+        (labels,) = find_scraped(render(write_overlay(folder / "watched", name, "production")))
+        job = labels.pop("job")
+        targets = [{"targets": [pod.url.removeprefix("http://")], "labels": labels}]
+        jobs.append({"job_name": job, "static_configs": targets})
+    url = stack.enter_context(watch(folder, {"scrape_configs": jobs}))
+    asked = 'count by (job) (ekiben_model_info{app_kubernetes_io_name="ekiben"} == 1)'
+    wait_until(
+        lambda: {one["metric"]["job"] for one in query(url, asked)} == pods.keys(), lambda: str(query(url, asked))
+    )
+    assert [one["value"][1] for one in query(url, asked)] == ["1", "1"]
 
 
 def test_two_images_are_compared_file_by_file(image: str) -> None:

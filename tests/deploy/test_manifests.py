@@ -30,18 +30,17 @@ from tests.postgres import POSTGRES, running_postgres
 
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-OVERLAYS = ("single", "production", "sized")
 RESOURCES = sorted(
     path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml")
 )
+# What changes the base, tests/deploy/test_kubernetes.py renders.
+PATCHES = {KUBERNETES / folder for folder in ("small", "sized", "alerts")}
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
 # Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
-CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService"}
+CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService", "InterceptorRoute", "ScaledObject"}
 # The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
-KUBECTL = shutil.which("kubectl")
-needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="kubectl is not installed")
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
 PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
 
@@ -55,7 +54,7 @@ def read(path: Path) -> list[Any]:
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    return sorted(path for path in found if TRAINING.isdisjoint({path, path.parent}))
+    return sorted(path for path in found if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
 
 
 def name(path: Path) -> str:
@@ -88,13 +87,6 @@ def validate(document: dict[str, Any]) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
-def render(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what `kubectl apply -k` would send, by kind and name."""
-    done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=True)
-    documents = yaml.safe_load_all(done.stdout)
-    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
-
-
 @pytest.fixture(scope="module")
 def pod() -> dict[str, Any]:
     (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
@@ -116,29 +108,6 @@ def test_a_manifest_with_a_wrong_field_is_not_taken() -> None:
     deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError):
         validate(deployment)
-
-
-@needs_kubectl
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kubectl_renders_what_kubernetes_takes(overlay: str) -> None:
-    rendered = render(KUBERNETES / overlay)
-    assert {("Deployment", "ekiben"), ("Service", "ekiben"), ("NetworkPolicy", "ekiben")} <= rendered.keys()
-    assert (("HorizontalPodAutoscaler", "ekiben") in rendered) == (overlay != "single")
-    for document in rendered.values():
-        validate(document)
-
-
-@needs_kubectl
-def test_a_capacity_report_replaces_the_numbers_and_nothing_else(tmp_path: Path) -> None:
-    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
-    patch = tmp_path / "kubernetes" / "sized" / "hpa.yaml"
-    patch.write_text(patch.read_text().replace("maxReplicas: 10", "maxReplicas: 7").replace('"5000"', '"1234"'))
-    before, after = render(KUBERNETES / "production"), render(tmp_path / "kubernetes" / "sized")
-    scaler = after.pop(("HorizontalPodAutoscaler", "ekiben"))
-    assert scaler["spec"]["maxReplicas"] == 7
-    assert [one["pods"]["target"]["averageValue"] for one in scaler["spec"]["metrics"]] == ["1234", "1000"]
-    assert scaler["spec"]["behavior"] == before.pop(("HorizontalPodAutoscaler", "ekiben"))["spec"]["behavior"]
-    assert after == before
 
 
 @pytest.mark.slow
@@ -217,14 +186,16 @@ def test_every_probed_path_answers(server: Server) -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
+    (settings,) = read(KUBERNETES / "base" / "settings.yaml")
     variables = [variable["name"] for variables in find_in_all("env") for variable in variables]
+    variables += settings["data"]
     assert {"DRAIN_DELAY_S", "GRPC_CONNECTION_AGE_S", "GRPC_ON_MAIN_PORT"} == set(variables)
     assert {variable.lower() for variable in variables} <= DEFAULTS.keys()
 
 
 def test_grpc_clients_move_on_while_kubernetes_drains() -> None:
-    (container,) = find(read(KUBERNETES / "base" / "deployment.yaml"), "containers")
-    given = {variable["name"]: float(variable["value"]) for variable in container[0]["env"]}
+    (settings,) = read(KUBERNETES / "base" / "settings.yaml")
+    given = {name: float(value) for name, value in settings["data"].items()}
     assert given["GRPC_CONNECTION_AGE_S"] < given.get("DRAIN_DELAY_S", DEFAULTS["drain_delay_s"])
 
 
@@ -301,15 +272,6 @@ def test_the_user_is_a_number_as_run_as_non_root_needs_and_no_one_on_the_node() 
 def image_user() -> int:
     (user,) = re.findall(r"^USER (\d+):0$", (DEPLOY / "image" / "Dockerfile.j2").read_text(), flags=re.MULTILINE)
     return int(user)
-
-
-@needs_kubectl
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_it_calls_nobody_and_is_called_on_its_ports_alone(overlay: str) -> None:
-    policy = render(KUBERNETES / overlay)["NetworkPolicy", "ekiben"]["spec"]
-    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
-    assert not policy.get("egress")  # an empty list, or none: nothing is allowed
-    assert all(rule["from"] and rule["ports"] for rule in policy["ingress"])
 
 
 def test_an_image_is_one_version_and_yours_is_named_by_digest(tmp_path: Path) -> None:
@@ -413,25 +375,6 @@ def answers(url: str) -> bool:
 
 def test_no_service_link_can_be_taken_for_a_setting(pod: dict[str, Any]) -> None:
     assert pod["enableServiceLinks"] is False
-
-
-def test_selectors_and_ports_of_the_base_belong_together(pod: dict[str, Any]) -> None:
-    (deployment,) = read(KUBERNETES / "base" / "deployment.yaml")
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
-    assert ports == {"http": DEFAULTS["port"], "grpc": DEFAULTS["grpc_port"]}
-    services = read(KUBERNETES / "base" / "service.yaml")
-    for service in services:
-        assert service["spec"]["selector"] == labels
-        assert all(port["port"] == ports[port["targetPort"]] for port in service["spec"]["ports"])
-    (policy,) = read(KUBERNETES / "base" / "networkpolicy.yaml")
-    assert {port["port"] for port in policy["spec"]["ingress"][0]["ports"]} == ports.keys()
-    (budget,) = read(KUBERNETES / "production" / "pdb.yaml")
-    (monitor,) = read(KUBERNETES / "production" / "servicemonitor.yaml")
-    assert policy["spec"]["podSelector"] == budget["spec"]["selector"] == {"matchLabels": labels}
-    watched = [one for one in services if one["metadata"]["labels"] == monitor["spec"]["selector"]["matchLabels"]]
-    assert [service["metadata"]["name"] for service in watched] == ["ekiben"]
-    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports.keys()
 
 
 @pytest.mark.parametrize("path", ["knative/http.yaml", "cloud-run/http.yaml"])

@@ -1,11 +1,13 @@
 """The load tests' own parts: what the generator counts, what follows from it, and what a wrong command line gets."""
 
 import asyncio
+import math
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +21,12 @@ from ekiben.contract.openapi_types import row_type
 from ekiben.contract.version import VERSION
 from ekiben.load_tests import batching_gain, soak
 from ekiben.load_tests.__main__ import main
+from ekiben.load_tests.capacity.container import size_container, write_resources
 from ekiben.load_tests.capacity.hpa import write_patch
 from ekiben.load_tests.capacity.measure import CapacityResult, Goal, bisect, is_starved
 from ekiben.load_tests.capacity.rates import Bench, Step
 from ekiben.load_tests.capacity.report import Findings, write_report
-from ekiben.load_tests.capacity.scalability import fit_law, law, plan_replicas
+from ekiben.load_tests.capacity.scalability import Law, fit_law, law, plan_replicas
 from ekiben.load_tests.generator.cpu_affinity import NoFreeCore, Split, split_cores
 from ekiben.load_tests.generator.load import Call, Load, draw_arrivals
 from ekiben.load_tests.generator.processes import Offered, merge, start_generator
@@ -183,11 +186,42 @@ def test_no_number_of_replicas_helps_if_none_meets_the_slo() -> None:
 def test_the_patch_is_the_autoscalers(tmp_path: Path) -> None:
     write_patch(tmp_path / "hpa.yaml", plan_replicas(10_000, 3000, 1, 50), "measured")
     patch = yaml.safe_load((tmp_path / "hpa.yaml").read_text())
-    assert (patch["kind"], patch["metadata"]["name"]) == ("HorizontalPodAutoscaler", "ekiben")
+    assert (patch["kind"], patch["metadata"]["name"]) == ("HorizontalPodAutoscaler", "flight-delay")
     assert patch["spec"]["minReplicas"] == 5
-    metrics = {metric["pods"]["metric"]["name"]: metric["pods"]["target"] for metric in patch["spec"]["metrics"]}
+    *pods, cpu = patch["spec"]["metrics"]
+    assert cpu["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    metrics = {metric["pods"]["metric"]["name"]: metric["pods"]["target"] for metric in pods}
     assert metrics["ekiben_inference_requests_per_second"] == {"type": "AverageValue", "averageValue": "2100"}
     assert int(metrics["ekiben_inference_waiting_rows"]["averageValue"]) > 0
+
+
+def used(rate: float, p99_ms: float, cpu_share: float, memory_mib: float) -> Step:
+    return replace(step(rate, p99_ms), cpu_share=cpu_share, memory_mib=memory_mib)
+
+
+def sized(*steps: Step) -> CapacityResult:
+    met = [one for one in steps if Goal(50).is_met(one.offered)]
+    split = Split(frozenset({0}), frozenset({1}))
+    return CapacityResult(1, split, [], steps, Law(1, 0, 0, (0, 0, 0), 1), met[-1] if met else None, False, False)
+
+
+def test_a_container_gets_what_the_service_used_and_room(tmp_path: Path) -> None:
+    measured = sized(used(1000, 5, 0.2, 190), used(4000, 20, 0.93, 200), used(5000, 300, 0.98, 205))
+    container = size_container(measured, max_body_bytes=8 * 2**20)
+    assert container
+    assert (container.cpu_millis, container.cpu_limit) == (1000, 2)
+    assert container.memory_mib == 272  # a quarter more than the most
+    assert container.memory_limit_mib == 272 + 96 + 64
+    assert container.utilization == 64  # interpolated at 2,800/s, where requests a second add a replica too
+    write_resources(tmp_path / "resources.yaml", container, "measured")
+    (written,) = yaml.safe_load((tmp_path / "resources.yaml").read_text())["spec"]["template"]["spec"]["containers"]
+    assert written["resources"]["requests"] == {"cpu": "1000m", "memory": "272Mi"}
+    assert written["resources"]["limits"] == {"cpu": "2", "memory": "432Mi"}
+
+
+def test_what_was_not_measured_sizes_nothing() -> None:
+    assert size_container(sized(used(1000, 300, 0.9, 200)), 1) is None  # no rate was carried
+    assert size_container(sized(used(1000, 5, math.nan, math.nan)), 1) is None  # it runs on another machine
 
 
 def test_the_report_holds_everything(tmp_path: Path) -> None:

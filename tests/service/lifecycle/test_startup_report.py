@@ -19,9 +19,11 @@ def problems(
     limits: Limits = Limits(),  # noqa: B008 — frozen
     environment: dict[str, str] | None = None,
     models: int = 1,
+    engine: str = "litert",
     **settings: Any,
 ) -> list[str]:
-    return list(find_misconfigurations(Settings(**settings), [MODEL] * models, platform, limits, environment or {}))
+    model: Any = SimpleNamespace(**vars(MODEL) | {"manifest": SimpleNamespace(engine=engine, run_id="f00")})
+    return list(find_misconfigurations(Settings(**settings), [model] * models, platform, limits, environment or {}))
 
 
 def test_it_says_platform_ports_engine_limits_and_model() -> None:
@@ -60,7 +62,16 @@ def test_nothing_is_wrong_with_the_defaults() -> None:
     [
         ("a quota of 0.5 CPUs stops the service", {"limits": Limits(0.5)}),
         ("WORKERS=4 share 2 CPUs", {"limits": Limits(2.0), "workers": 4}),
-        ("128 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 128 * MIB)}),
+        (
+            "128 MiB of memory is too little: 1 × litert takes 176 or more to start, so the kernel will kill it (exit "
+            "code 137): give it 300 or more",
+            {"limits": Limits(None, 128 * MIB)},
+        ),
+        ("256 MiB of memory may not do: 1 × litert needs about 300", {"limits": Limits(None, 256 * MIB)}),
+        (
+            "512 MiB of memory may not do: 1 × tensorflow needs about 920",
+            {"limits": Limits(None, 512 * MIB), "engine": "tensorflow"},
+        ),
         (
             "512 MiB of memory may not do: 1 × litert with 50 models needs about 692",
             {"limits": Limits(None, 512 * MIB), "models": 50},
