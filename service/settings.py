@@ -107,6 +107,10 @@ class Settings(SecretSettings):
     )
 
     triton_metrics: bool = Field(False, description="1: `/metrics` has Triton's names (`nv_inference_…`), too")
+    old_metric_names: bool = Field(
+        False,
+        description="1: `/metrics` has the names of 0.2, without `ekiben_`, too; the next release drops this setting",
+    )
     monitoring: bool = Field(True, description="0: don't count what the service sees; `/monitoring` then answers 404")
     false_alarms: float = Field(
         FALSE_ALARMS,

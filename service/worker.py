@@ -47,8 +47,11 @@ from ekiben.service.servings.versions import Origin, Versions
 from ekiben.service.servings.watching import VersionWatch
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
+from ekiben.service.telemetry.build_info import BuildSeries
 from ekiben.service.telemetry.exposition import exposition
+from ekiben.service.telemetry.initial_zeros import begin_at_zero
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
+from ekiben.service.telemetry.processes import ProcessSeries
 from ekiben.service.tracing.process import asks_for_export, start_exporting, stop_exporting
 
 logger = logging.getLogger("bentoml.service")
@@ -93,6 +96,7 @@ class Worker:
 
     async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
+        metrics.count_worker()
         settings, admission = self.settings, self.http.admission
         if asks_for_export(os.environ):
             start_exporting()
@@ -128,10 +132,12 @@ class Worker:
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
         canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader, self._agreed.note_newest)
-        metered = exposition(partial(prepare_series, self.servings, self.conductors), settings.triton_metrics)
+        prepare = partial(prepare_series, self.servings, self.conductors, BuildSeries(), ProcessSeries())
+        metered = exposition(prepare, settings)
         self._shared = [metered, repository, sagemaker, self.watch.webhook, canary]
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
+        begin_at_zero(protocols, settings)
         guard, budget = self.secrets.authenticator, self.http.budget
         self.grpc = GrpcServer(protocols, settings, guard, budget, 0, note_call=admission.share)
         for model in self.models:

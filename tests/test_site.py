@@ -62,6 +62,7 @@ def test_pages_lead_to_each_other_wherever_their_sources_lie(site: Path) -> None
     assert '<a href="row_log.html">The row log and labels</a>' in read("monitoring.html")
     assert '<a href="kubernetes/index.html">Kubernetes</a>' in read("deploy/index.html")
     assert '<a href="../../monitoring.html">' in read("deploy/compose/index.html")
+    assert "<h2" in read("runbooks/EkibenDown.html")  # as the alerts' links have it
     assert '<a href="reference/problem_file.html">problem.toml</a>' in read("own_table.html")
     assert (site / "deploy" / "vertex-ai" / "retrain.py").exists()
     assert "needs the platform" in read("deploy/ecs/index.html")

@@ -9,13 +9,16 @@ from prometheus_client.registry import Collector
 from ekiben.service.canary.description import CanaryCollector
 from ekiben.service.monitoring.series import DriftCollector
 from ekiben.service.shadow.series import ComparisonCollector
+from ekiben.service.telemetry.build_info import LABELS, BuildCollector
+from ekiben.service.telemetry.processes import Process, ProcessCollector
 from ekiben.service.telemetry.series import get_series
 
 BEGINNING = """# Metrics
 
-What `/metrics` gives to Prometheus. `deploy/compose` has a dashboard and alerts made of them; `docs/monitoring.md` says
+What `/metrics` gives to Prometheus. `docs/operating.md` says how it is scraped and what rings, `docs/monitoring.md`
 when to act on a number, `docs/settings.md` what happens when the disk is full. Times are in seconds.
 """
+NOTHING = Process(cpu_s=0.0, started=0.0, resident_bytes=0, open_files=0, max_files=1.0)
 HEAD = "| series | type | labels | |\n|---|---|---|---|\n"
 
 
@@ -33,6 +36,7 @@ def render_metrics() -> str:
     """Return the page as Markdown."""
     groups = {
         "Requests and models": _list_own(),
+        "The service itself": [*_list_made(BuildCollector(LABELS)), *_list_made(ProcessCollector([NOTHING]))],
         "Monitoring": _list_made(DriftCollector({})),
         "The challenger in the shadow": _list_made(ComparisonCollector({})),
         "Canary": _list_made(CanaryCollector({})),

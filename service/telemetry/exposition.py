@@ -10,21 +10,30 @@ from ekiben.service.http.messages import Request, Response
 from ekiben.service.pages.swagger_ui import HEADERS
 from ekiben.service.protocols.openapi import STRING, TEXT
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
+from ekiben.service.settings import Settings
 from ekiben.service.telemetry.metrics import FLUSH_S
+from ekiben.service.telemetry.old_names import add_old_names
 from ekiben.service.telemetry.triton_series import drop_totals
 
 PATH = "/metrics"
 SHOWN = Operation("All metrics, as Prometheus reads them", response={TEXT: STRING}, errors=(503,))
+Rename = Callable[[bytes], bytes]
 Prepare = Callable[[], Awaitable[Callable[[], bytes]]]
 
 
 class Exposition:
     """All metrics as Prometheus reads them, no older than FLUSH_S; belongs to one event loop."""
 
-    def __init__(self, generate: Callable[[], bytes], prepare: Prepare | None = None) -> None:
-        """Take what makes them in any thread, and what prepares others here, of which a thread makes the rest."""
+    def __init__(
+        self, generate: Callable[[], bytes], prepare: Prepare | None = None, rename: Rename | None = None
+    ) -> None:
+        """Take what makes them in any thread, and what prepares others here, of which a thread makes the rest.
+
+        `rename`: what is done to the names of all.
+        """
         self._generate = generate
         self._prepare = prepare
+        self._rename = rename or bytes
         self._made: asyncio.Task[bytes] | None = None
         self._made_at = 0.0
 
@@ -38,16 +47,14 @@ class Exposition:
 
     async def _make(self) -> bytes:
         parts = [self._generate, *([await self._prepare()] if self._prepare else [])]
-        return await asyncio.to_thread(lambda: b"".join(make() for make in parts))
+        return await asyncio.to_thread(lambda: self._rename(b"".join(make() for make in parts)))
 
 
-def exposition(prepare: Prepare | None = None, triton: bool = False) -> Protocol:
-    """Return the protocol that serves the metrics, with others after them that `prepare` prepares.
-
-    `triton`: some have Triton's names.
-    """
+def exposition(prepare: Prepare | None, settings: Settings) -> Protocol:
+    """Return the protocol that serves the metrics, with others after them that `prepare` prepares."""
     client = BentoMLContainer.metrics_client.get()
-    metrics = Exposition(drop_totals(client.generate_latest) if triton else client.generate_latest, prepare)
+    generate = drop_totals(client.generate_latest) if settings.triton_metrics else client.generate_latest
+    metrics = Exposition(generate, prepare, add_old_names if settings.old_metric_names else None)
     content_type = client.CONTENT_TYPE_LATEST.encode()
 
     async def answer(request: Request) -> Response:

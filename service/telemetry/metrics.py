@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ekiben.model.package import PackedModel
 from ekiben.service.explaining.counts import ExplanationCounts
+from ekiben.service.telemetry.codes import classify
 from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, BulkHistogram, get_series
 from ekiben.service.telemetry.statistics import Counts
 from ekiben.service.telemetry.triton_series import TritonSeries
@@ -32,6 +33,10 @@ class BufferedHistogram:
         self._counts[bisect_left(self._bounds, value)] += times
         self._total += times * value
 
+    @property
+    def times(self) -> int:
+        return sum(self._counts)
+
     def flush(self, histogram: BulkHistogram) -> None:
         if any(self._counts):
             histogram.add(self._counts, self._total)
@@ -42,14 +47,13 @@ class BufferedHistogram:
         self._total = 0.0
 
 
-_request_counts: Counter[tuple[str, int | str]] = Counter()
 _rejected_counts: Counter[tuple[str, str]] = Counter()
 _log_counts: Counter[str] = Counter()  # rows that were written, "", and dropped, by reason
 _models: set[str] = set()  # that have series of their own
 _waiting: set[str] = set()  # those of which rows have waited
 _explaining: set[str] = set()  # those of which explanations have waited
 _triton: list[TritonSeries] = []  # one, if they are wanted
-_duration_of: dict[str, BufferedHistogram] = {}
+_duration_of: dict[tuple[str, int | str], BufferedHistogram] = {}  # by protocol and code; it counts them, too
 waited = BufferedHistogram(DURATIONS_S)
 encoded = BufferedHistogram(COMPUTE_S)
 computed = BufferedHistogram(COMPUTE_S)
@@ -58,10 +62,9 @@ batched = BufferedHistogram(BATCH_ROWS)
 
 def count_request(protocol: str, code: int | str, seconds: float, times: int = 1) -> None:
     """Count answered requests and how long each took."""
-    _request_counts[protocol, code] += times
-    observed = _duration_of.get(protocol)
+    observed = _duration_of.get((protocol, code))
     if observed is None:
-        observed = _duration_of[protocol] = BufferedHistogram(DURATIONS_S)
+        observed = _duration_of[protocol, code] = BufferedHistogram(DURATIONS_S)
     observed.observe(seconds, times)
 
 
@@ -89,6 +92,11 @@ def observe_batch(rows: int, seconds: float) -> None:
     """Record one batch and how long the engine took."""
     batched.observe(rows)
     computed.observe(seconds)
+
+
+def count_worker() -> None:
+    """Count a worker that begins."""
+    get_series().worker_starts.inc()
 
 
 def set_model_info(model: PackedModel, served: int = 1) -> None:
@@ -179,17 +187,16 @@ def flush_regularly(read_waiting_rows: Callable[[], int], count_models: Callable
 def flush() -> None:
     """Hand everything that was counted to Prometheus."""
     series = get_series()
-    for (protocol, code), count in _request_counts.items():
-        series.requests.labels(protocol, code).inc(count)
-    _request_counts.clear()
+    for (protocol, code), observed in _duration_of.items():
+        if observed.times:
+            series.requests.labels(protocol, code).inc(observed.times)
+            observed.flush(series.durations.labels(protocol, classify(code)))
     for (protocol, reason), count in _rejected_counts.items():
         series.rejected.labels(protocol, reason).inc(count)
     _rejected_counts.clear()
     for reason, rows in _log_counts.items():
         (series.log_dropped.labels(reason) if reason else series.logged_rows).inc(rows)
     _log_counts.clear()
-    for protocol, observed in _duration_of.items():
-        observed.flush(series.durations.labels(protocol))
     waited.flush(series.wait)
     encoded.flush(series.encode)
     computed.flush(series.compute)

@@ -39,8 +39,8 @@ class Series:
         )
         self.durations = BulkHistogram(
             "ekiben_inference_request_duration_seconds",
-            "Time from request to answer.",
-            ["protocol"],
+            "Time from request to answer, by the class of its code (gRPC's: of HTTP's code for the same).",
+            ["protocol", "code_class"],
             buckets=DURATIONS_S,
         )
         self.wait = BulkHistogram(
@@ -104,6 +104,9 @@ class Series:
             "The model being served: 1; one that was served before: 0.",
             ["model", "version", "engine", "run_id", "schema_digest"],
             multiprocess_mode="livemax",
+        )
+        self.worker_starts = Counter(
+            "ekiben_worker_starts", "Worker processes that began; more than WORKERS: some died and were replaced."
         )
         self.registry_looks = Counter(
             "ekiben_registry_looks", "Looks at the MLflow registry, by what came of it.", ["result"]

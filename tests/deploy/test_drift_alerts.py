@@ -18,7 +18,7 @@ from ekiben.contract.reference.snapshot import Snapshot
 from ekiben.service.monitoring.series import Seen, render_series
 from tests.conftest import ROOT
 
-ALERTS = ROOT / "deploy" / "compose" / "alerts.yml"
+ALERTS = ROOT / "deploy" / "monitoring" / "alerts.yml"
 GROUP = "ekiben-monitoring"
 PROMTOOL = shutil.which("promtool")
 STEP_MIN = 30

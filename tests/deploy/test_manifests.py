@@ -114,6 +114,7 @@ def test_a_manifest_with_a_wrong_field_is_not_taken() -> None:
 def test_compose_takes_the_file() -> None:
     text = (DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8")
     filled = re.sub(r"\$\{\w+(?::-([^}]*))?(?::\?[^}]*)?\}", lambda variable: variable[1] or "secret", text)
+    filled = filled.replace("host-gateway", "172.17.0.1")  # Docker's word for this, which the library doesn't know
     compose_spec.PyCompose.from_yaml(filled).to_spec()
     with pytest.raises(ValueError, match="readonly"):
         compose_spec.PyCompose.from_yaml(filled.replace("read_only", "readonly"))
@@ -146,7 +147,7 @@ def test_mlflow_is_the_one_that_training_uses_hash_checked() -> None:
 
 def test_every_file_names_the_same_image(pod: dict[str, Any]) -> None:
     ours = pod["containers"][0]["image"]
-    others = {"prom/prometheus", "grafana/grafana", "postgres"}
+    others = {"prom/prometheus", "prom/alertmanager", "grafana/grafana", "postgres"}
     images = set(find_in_all("image"))
     assert {one for one in images if one.rpartition(":")[0] not in others} == {ours, f"${{IMAGE:-{ours}}}"}
 
@@ -269,7 +270,7 @@ def test_compose_lets_this_machine_in_and_its_containers_do_no_more_than_they_mu
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
     assert {name for name, service in compose["services"].items() if service.get("read_only")} == {
-        "ekiben", "prometheus", "mlflow",
+        "ekiben", "prometheus", "alertmanager", "mlflow",
     }  # fmt: skip
     assert compose["services"]["postgres"]["user"] == "postgres"
     (user,) = re.findall(
@@ -316,12 +317,17 @@ def test_mlflow_reaches_postgresql_and_no_process_shows_the_password(tmp_path: P
                 )
                 one = psutil.Process(process.pid)
                 lines = [" ".join(part.cmdline()) for part in (one, *one.children(recursive=True))]
-                created = HTTP.post(
-                    f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/create", json={"name": "tried"}, timeout=30
-                )
+                called = {
+                    host: HTTP.post(
+                        f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/create",
+                        json={"name": f"tried by {host}"}, headers={"Host": f"{host}:{port}"}, timeout=30,
+                    )
+                    for host in ("mlflow", "localhost", "127.0.0.1", "rebound.example")
+                }  # fmt: skip
             finally:
                 process.terminate()
-    assert created.status_code == 200, created.text
+    statuses = {host: answer.status_code for host, answer in called.items()}
+    assert statuses == {"mlflow": 200, "localhost": 200, "127.0.0.1": 200, "rebound.example": 403}
     assert len(lines) > 1
     assert not any("p@ss" in line for line in lines)
     assert "p@ss" not in (tmp_path / "log").read_text()
@@ -377,13 +383,19 @@ def test_a_container_asks_for_its_health_as_ecs_and_compose_say(server: Server) 
 
 def test_the_readme_lists_every_folder() -> None:
     readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
-    folders = {path.name for path in DEPLOY.iterdir() if path.is_dir()} - {"image", "__pycache__"}  # those make it
+    folders = {path.name for path in DEPLOY.iterdir() if path.is_dir()} - {
+        "image",
+        "monitoring",
+        "__pycache__",
+    }  # of all
     assert set(re.findall(r"^\| \[.*?\]\((.*?)/\)", readme, flags=re.MULTILINE)) == folders
     assert {platform.name for _, platform in SIGNS} <= set(re.findall(r"`platform: ([^`]*)`", readme))
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in sorted(DEPLOY.glob("*/README.md")) if path.parent.name not in PLATFORMS], ids=name
+    "path",
+    [path for path in sorted(DEPLOY.glob("*/README.md")) if path.parent.name not in {*PLATFORMS, "compose"}],
+    ids=name,
 )
 def test_every_readme_has_three_commands_and_names_every_file(path: Path) -> None:
     readme = path.read_text(encoding="utf-8")

@@ -327,7 +327,7 @@ def test_requests_batches_and_rejections_are_counted(server: Server, row: dict[s
     # Not exactly: what other tests asked in the second before is counted in between.
     wait_until(lambda: all(server.metric(line) >= n for line, n in zip(lines, wanted, strict=True)))
     assert server.metric('ekiben_model_info{engine="litert",model="flight_delay"') == 1
-    assert server.metric('ekiben_inference_request_duration_seconds_count{protocol="predict"}') >= 2
+    assert server.metric('ekiben_inference_request_duration_seconds_count{code_class="2xx",protocol="predict"}') >= 2
     assert server.metric("ekiben_inference_queue_duration_seconds_count") >= 1
     assert server.metric("ekiben_inference_compute_duration_seconds_count") >= 1
 

@@ -10,7 +10,7 @@ from ekiben.contract.faults import describe_fault
 from ekiben.contract.validation import shorten
 from ekiben.pipeline.triggers.events.event import SENTENCE, Event, InvalidEvent, Reason
 
-# Of deploy/compose/alerts.yml; an alert of the live score is its user's own, for its labels come from elsewhere.
+# Of deploy/monitoring/alerts.yml; an alert of the live score is its user's own, for its labels come from elsewhere.
 REASONS: Mapping[str, Reason] = {"EkibenDataChanged": "drift", "EkibenScoreLow": "score"}
 MAX_BYTES = 1 << 20  # a group of a thousand alerts has 700 kB
 MAX_NAMED = 100  # features in an event

@@ -246,7 +246,7 @@ def test_a_thousand_features_are_a_small_event() -> None:
 
 
 def test_the_alert_of_drift_is_one_of_ours() -> None:
-    alerts = yaml.safe_load((ROOT / Path("deploy/compose/alerts.yml")).read_text())
+    alerts = yaml.safe_load((ROOT / Path("deploy/monitoring/alerts.yml")).read_text())
     named = {rule["alert"]: rule for group in alerts["groups"] for rule in group["rules"]}
     assert "model" in named["EkibenDataChanged"]["expr"]
     assert REASONS["EkibenDataChanged"] == "drift"
