@@ -50,6 +50,11 @@ class Response:
 class Request:
     """One HTTP request: its headers at once, its body when asked for."""
 
+    rows: int = 0  # that were answered; these four are the class's until they are known, which costs nothing
+    model: str = ""  # that they were asked of
+    trace: "RequestSpan | None" = None  # if it is traced
+    ignored: Ignored = ()  # fields of its rows that were left out
+
     def __init__(self, scope: Scope, receive: Receive, waited_s: float = 0.0) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -62,10 +67,6 @@ class Request:
         self.prediction_id = b""  # of the answer, if it is one to rows
         self.drawn: Drawn | None = None  # if a canary has chosen the version that answers
         self.model_version = b""  # that answers
-        self.rows = 0  # that were answered
-        self.model = ""  # that they were asked of
-        self.trace: RequestSpan | None = None  # if it is traced
-        self.ignored: Ignored = ()  # fields of its rows that were left out
         self.waited_s = waited_s  # since it arrived, before it was read
         self.taken = 0  # bytes of the budget for bodies
         self._began = time.monotonic() - waited_s

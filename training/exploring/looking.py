@@ -15,8 +15,9 @@ from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import spelling_of
 from ekiben.training.dataset.target import encode_labels
 from ekiben.training.exploring.showing import mark, spell
+from ekiben.training.feature_config import Declared
 from ekiben.training.preparation import Prepared, prepare
-from ekiben.training.problem import Declared, ProblemConfig
+from ekiben.training.problem import ProblemConfig
 from ekiben.training.proposal.command import choose_name, describe
 from ekiben.training.proposal.features import Feature
 from ekiben.training.proposal.file import render

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ekiben.contract.feature import Feature
 from ekiben.contract.schema import Schema
-from ekiben.training.problem import Declared, Fairness, ProblemConfig
+from ekiben.training.feature_config import Declared
+from ekiben.training.problem import Fairness, ProblemConfig
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.truth.folder import LogFolder
 

@@ -39,8 +39,9 @@ from ekiben.training.evaluate.multiclass import MAX_DRAWN
 from ekiben.training.evaluate.regression import MAX_POINTS
 from ekiben.training.evaluate.slices import MAX_SLICES
 from ekiben.training.evaluate.text import MAX_LENGTH, drawable
+from ekiben.training.feature_config import Declared
 from ekiben.training.network.raw_inputs import build_raw_model
-from ekiben.training.problem import Declared, ProblemConfig, TargetColumn
+from ekiben.training.problem import ProblemConfig, TargetColumn
 from ekiben.training.registry.run_logging import file_names, log_data, log_evaluation, log_model
 from ekiben.training.registry.table_flavor import model_signature
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
