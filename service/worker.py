@@ -96,7 +96,6 @@ class Worker:
 
     async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
-        metrics.count_worker()
         settings, admission = self.settings, self.http.admission
         if asks_for_export(os.environ):
             start_exporting()
@@ -115,10 +114,7 @@ class Worker:
         for one in self.servings.models:
             one.newest = self._agreed.newest.get(one.name, one.newest)
         admission.backlog_s = lambda: factory.turns.backlog_s
-        if settings.triton_metrics:
-            metrics.name_like_triton()
-        for model in self.models:
-            metrics.set_model_info(model)
+        metrics.begin(self.models, settings.triton_metrics)
         metrics.flush_regularly(lambda: self.servings.waiting_rows + admission.count_waiting(), self.servings.count)
         self.leaving = Leaving(
             lambda: self.servings.under_way + admission.count_waiting(), lambda: self.servings.waiting_rows
@@ -198,10 +194,10 @@ class Worker:
             self._grpc_socket.close()
         stop_exporting()
 
-    def _begin_to_leave(self, delay_s: float) -> None:
-        self.leaving.begin(delay_s)
-        self.stop_being_ready()
-
     def _watch_signals(self) -> None:
-        start_draining = drain_on_sigterm(self._begin_to_leave, self.finish, self.settings.drain_delay_s)
+        def announce(delay_s: float) -> None:
+            self.leaving.begin(delay_s)
+            self.stop_being_ready()
+
+        start_draining = drain_on_sigterm(announce, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)

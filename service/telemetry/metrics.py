@@ -7,44 +7,19 @@ prometheus_client keeps one registry for a process, and so does this module what
 """
 
 import asyncio
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from ekiben.model.package import PackedModel
 from ekiben.service.explaining.counts import ExplanationCounts
+from ekiben.service.telemetry.buffered_histogram import BufferedHistogram
 from ekiben.service.telemetry.codes import classify
-from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, BulkHistogram, get_series
+from ekiben.service.telemetry.series import BATCH_ROWS, COMPUTE_S, DURATIONS_S, get_series
 from ekiben.service.telemetry.statistics import Counts
 from ekiben.service.telemetry.triton_series import TritonSeries
 
 FLUSH_S = 1.0
 MAX_MODELS, OTHERS = 200, "_others"  # with series of their own; no model's name begins like that
-
-
-class BufferedHistogram:
-    """Observations buffered for a histogram."""
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self._reset()
-
-    def observe(self, value: float, times: int = 1) -> None:
-        self._counts[bisect_left(self._bounds, value)] += times
-        self._total += times * value
-
-    @property
-    def times(self) -> int:
-        return sum(self._counts)
-
-    def flush(self, histogram: BulkHistogram) -> None:
-        if any(self._counts):
-            histogram.add(self._counts, self._total)
-            self._reset()
-
-    def _reset(self) -> None:
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._total = 0.0
 
 
 _rejected_counts: Counter[tuple[str, str]] = Counter()
@@ -94,9 +69,13 @@ def observe_batch(rows: int, seconds: float) -> None:
     computed.observe(seconds)
 
 
-def count_worker() -> None:
-    """Count a worker that begins."""
+def begin(models: Iterable[PackedModel], triton: bool) -> None:
+    """Count a worker that begins, and the models that it serves; `triton`: under Triton's names, too."""
     get_series().worker_starts.inc()
+    if triton:
+        _triton.append(TritonSeries())
+    for model in models:
+        set_model_info(model)
 
 
 def set_model_info(model: PackedModel, served: int = 1) -> None:
@@ -112,11 +91,6 @@ def label_model(name: str) -> str:
         return OTHERS
     _models.add(name)
     return name
-
-
-def name_like_triton() -> None:
-    """Count what models answer under Triton's names, too."""
-    _triton.append(TritonSeries())
 
 
 def count_model(name: str, version: str, counts: Counts, waiting_rows: int = 0) -> None:
