@@ -49,8 +49,12 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     info = "var/lib/dpkg/info"
     write(root, "var/lib/dpkg/status", STATUS)
-    write(root, f"{info}/dash.list", "/.\n/usr\n/usr/bin\n/usr/bin/dash\n/usr/share/doc/dash/copyright\n/etc/dashrc\n")
+    write(
+        root, f"{info}/dash.list", "/.\n/bin\n/bin/dash\n/usr\n/usr/bin\n/usr/share/doc/dash/copyright\n/etc/dashrc\n"
+    )
     write(root, f"{info}/dash.md5sums")
+    (root / "usr/bin").mkdir(parents=True, exist_ok=True)
+    (root / "bin").symlink_to("usr/bin")
     write(root, f"{info}/libc6:amd64.list", "/.\n/usr\n/usr/lib\n/usr/lib/libc.so.6\n/usr/share/doc/libc6/copyright\n")
     write(
         root,
@@ -88,6 +92,7 @@ def test_a_package_whose_programs_are_gone_is_on_no_list(root: Path) -> None:
     assert not (root / "etc/dashrc").exists()
     assert not (root / "usr/share/doc/dash").exists()
     assert (root / "etc/protocols").exists()
+    assert (root / "bin").is_symlink()  # a folder of other packages, too
 
 
 def test_a_package_that_still_does_something_stays(root: Path) -> None:
