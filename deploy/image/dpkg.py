@@ -12,8 +12,17 @@ from pathlib import Path
 
 FOLDER = "var/lib/dpkg"
 NAME = re.compile(r"^Package: *(\S+)", re.MULTILINE)
-MANUALS = tuple(f"/usr/share/{name}/" for name in ("doc", "doc-base", "man", "info", "locale", "lintian", "bug"))
-LEFTOVERS = (*MANUALS, "/etc/", "/var/")  # which do nothing by themselves
+SHARED = (
+    "doc", "doc-base", "man", "info", "locale", "lintian", "bug", "bash-completion", "menu", "pixmaps", "applications",
+    "debianutils", "dpkg", "polkit-1", "base-passwd",
+)  # fmt: skip
+LIBRARIES = ("systemd", "tmpfiles.d", "sysusers.d", "udev", "lsb", "mime", "valgrind")
+# What does nothing by itself: settings, manuals, and what programs that are gone would have read.
+LEFTOVERS = (
+    "/etc/", "/var/",
+    *(f"/usr/share/{name}/" for name in SHARED),
+    *(f"{usr}/lib/{name}/" for usr in ("", "/usr") for name in LIBRARIES),
+)  # fmt: skip
 
 
 def tidy(root: Path) -> list[str]:
@@ -35,15 +44,19 @@ def tidy(root: Path) -> list[str]:
 
 def is_gone(root: Path, name: str) -> bool:
     """Return whether a package had files that do something, and has none of them any more."""
-    lines = _read_list(root, name)
-    folders = {line.rpartition("/")[0] for line in lines}
-    files = [line for line in lines - folders if not f"{line}/".startswith(LEFTOVERS)]
+    files = [line for line in _list_files(root, name) if not f"{line}/".startswith(LEFTOVERS)]
     return any(files) and not any(_is_file(root, line) for line in files)
 
 
 def _is_file(root: Path, line: str) -> bool:
     path = root / line.lstrip("/")
     return path.is_symlink() or path.is_file()
+
+
+def _list_files(root: Path, name: str) -> set[str]:
+    """Return a package's files without their folders, some of which are links: /bin to /usr/bin."""
+    lines = _read_list(root, name)
+    return lines - {line.rpartition("/")[0] for line in lines}
 
 
 def _read_list(root: Path, name: str) -> set[str]:
@@ -61,7 +74,7 @@ def _find_notes(root: Path, name: str) -> Iterator[Path]:
 
 
 def _delete(root: Path, name: str, kept: set[str]) -> None:
-    for line in _read_list(root, name) - kept:
+    for line in _list_files(root, name) - kept:
         path = root / line.lstrip("/")
         if path.is_symlink() or path.is_file():
             path.unlink()

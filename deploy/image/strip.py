@@ -15,7 +15,7 @@ PROGRAMS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sb
 # Package managers' and services' own programs, Perl, what could install pip again, and what only compilers read.
 FOLDERS = (
     "etc/init.d", "etc/cron.daily", "usr/libexec", "usr/lib/apt", "usr/lib/dpkg", "usr/lib/init", "usr/share/perl5",
-    "usr/share/debconf", "usr/share/python3", "usr/share/python-wheels", "usr/lib/*/perl-base",
+    "usr/share/debconf", "usr/share/python3", "usr/share/python-wheels", "usr/lib/*/perl-base", "usr/lib/*/libapt-*",
     "usr/include", "usr/local/include", "usr/local/lib/pkgconfig", "usr/lib/python3*/config-3*",
     "usr/local/lib/python3*/config-3*",
     *(f"usr/{local}lib/python3*/{name}" for local in ("", "local/") for name in ("ensurepip", "idlelib", "test")),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -84,7 +85,7 @@ def to_key(pinned: Requirement) -> tuple[str, str]:
     return pinned.name.lower().replace("_", "-").replace(".", "-"), str(pinned.specifier)
 
 
-def ask_pip(requirements: list[str], machine: str) -> dict[str, list[dict[str, dict[str, str]]]]:
+def ask_pip(requirements: list[str], machine: str) -> dict[str, Any]:
     """Return pip's report of what it would install; raise WheelMissing or NoIndex with what it says."""
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(GLIBC, 4, -1)]
     old = [f"--platform={name}_{machine}" for name in ("manylinux2014", "manylinux2010", "manylinux1")]
@@ -103,7 +104,7 @@ def ask_pip(requirements: list[str], machine: str) -> dict[str, list[dict[str, d
             raise NoIndex(f"the package index does not answer within {TIMEOUT_S} s: nothing was checked") from None
         if done.returncode:
             raise explain(done.stderr)
-        report: dict[str, list[dict[str, dict[str, str]]]] = json.loads(Path(folder, "report.json").read_bytes())
+        report: dict[str, Any] = json.loads(Path(folder, "report.json").read_bytes())
     return report
 
 

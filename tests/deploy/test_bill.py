@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -16,6 +15,7 @@ from ekiben.deploy.image.sbom.debian_packages import describe_debian_packages
 from ekiben.deploy.image.sbom.files import to_property
 from ekiben.deploy.image.sbom.python_packages import describe_python_packages
 from ekiben.model.package import PackedModel
+from tests.deploy.bills import check_bill, properties
 
 STATUS = """Package: dash
 Status: install ok installed
@@ -49,8 +49,12 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     info = "var/lib/dpkg/info"
     write(root, "var/lib/dpkg/status", STATUS)
-    write(root, f"{info}/dash.list", "/.\n/usr\n/usr/bin\n/usr/bin/dash\n/usr/share/doc/dash/copyright\n/etc/dashrc\n")
+    write(
+        root, f"{info}/dash.list", "/.\n/bin\n/bin/dash\n/usr\n/usr/bin\n/usr/share/doc/dash/copyright\n/etc/dashrc\n"
+    )
     write(root, f"{info}/dash.md5sums")
+    (root / "usr/bin").mkdir(parents=True, exist_ok=True)
+    (root / "bin").symlink_to("usr/bin")
     write(root, f"{info}/libc6:amd64.list", "/.\n/usr\n/usr/lib\n/usr/lib/libc.so.6\n/usr/share/doc/libc6/copyright\n")
     write(
         root,
@@ -74,10 +78,6 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def properties(component: dict[str, Any]) -> dict[str, str]:
-    return {entry["name"].removeprefix("ekiben:"): entry["value"] for entry in component["properties"]}
-
-
 def test_a_package_whose_programs_are_gone_is_on_no_list(root: Path) -> None:
     assert tidy(root) == ["dash"]
     left = (root / "var/lib/dpkg/status").read_text()
@@ -88,6 +88,7 @@ def test_a_package_whose_programs_are_gone_is_on_no_list(root: Path) -> None:
     assert not (root / "etc/dashrc").exists()
     assert not (root / "usr/share/doc/dash").exists()
     assert (root / "etc/protocols").exists()
+    assert (root / "bin").is_symlink()  # a folder of other packages, too
 
 
 def test_a_package_that_still_does_something_stays(root: Path) -> None:
@@ -137,13 +138,6 @@ def test_older_ways_to_say_a_licence_are_read(root: Path, fields: str, names: li
     metadata.write_text(f"Metadata-Version: 2.1\nName: some-package\nVersion: 1.5\n{fields}")
     (package,) = describe_python_packages(root, [folder])
     assert [entry["license"]["name"] for entry in package.get("licenses", [])] == names
-
-
-def check_bill(text: str) -> dict[str, Any]:
-    """Return a bill that CycloneDX's own validator finds nothing wrong with."""
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    bill: dict[str, Any] = json.loads(text)
-    return bill
 
 
 @pytest.mark.slow

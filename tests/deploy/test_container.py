@@ -23,11 +23,11 @@ from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
 from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until
 from tests.deploy import containers
+from tests.deploy.bills import check_bill, properties
 from tests.deploy.containers import ENVIRONMENT, IMAGE, Container, podman, start
 from tests.deploy.kustomize import find_scraped, needs_kubectl, render, write_overlay
 from tests.deploy.prometheus import PROMETHEUS, query, watch
 from tests.deploy.rollout import Callers, forward
-from tests.deploy.test_bill import check_bill, properties
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow

@@ -66,16 +66,16 @@ def test_nobody_can_scramble_a_second_time_alike(schema: Schema, table: pd.DataF
 
 
 def test_an_example_is_kept_drawn_from_several_rows_or_made_up(schema: Schema, table: pd.DataFrame) -> None:
-    rows = [*map(str, to_rows(schema, table))]
+    rows = to_rows(schema, table)
     assert hide_example(schema, table, "keep") == schema
-    assert str(schema.example) in rows
+    assert schema.example in rows
     for how in ("scramble", "omit"):
         hidden = hide_example(schema, table, how)
-        assert str(hidden.example) not in rows
+        assert hidden.example not in rows
         assert not any(validate_row(hidden, 0, hidden.example))
         assert hidden.digest == hide_example(schema, table, how).digest
     assert hide_example(schema, table, "omit").example == {
-        "number": 399, "text": "c0", "flag": False, "day": "2000-01-01T12:00:00",
+        "number": 397.5, "text": "c0", "flag": False, "day": "2000-01-01T12:00:00",
     }  # fmt: skip
 
 
