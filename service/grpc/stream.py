@@ -8,6 +8,7 @@ import grpc
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import ServerState, check_token, report
 from ekiben.service.lifecycle.memory import trim_soon
+from ekiben.service.logs.access import Asked
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
 IDLE_S = 30.0  # that a stream may be silent whose turn it is to ask
@@ -49,6 +50,6 @@ def handle_stream(state: ServerState, limit: StreamLimit, answer: Stream, probe:
             with limit:
                 await answer(receive, context)
         except Exception as error:  # the boundary, as for a call
-            report(context, error)
+            report(context, error, lambda: Asked("", "gRPC", b"a stream", b"", b""))
 
     return grpc.stream_stream_rpc_method_handler(handle)

@@ -23,7 +23,7 @@ def set_up_logging() -> None:
     change(bentoml_log.SERVER_LOGGING_CONFIG, choose_format(), choose_level())
     handlers = logging.getLogger("bentoml").handlers
     if any(isinstance(one, bentoml_log.TraceRecordFilter) for handler in handlers for one in handler.filters):
-        bentoml_log.configure_server_logging()  # BentoML has, before it imported the service: it serves
+        bentoml_log.configure_server_logging()  # type: ignore[no-untyped-call]  # it serves: BentoML has done so before
 
 
 def change(config: dict[str, Any], form: Format, level: str) -> None:

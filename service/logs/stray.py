@@ -65,9 +65,8 @@ class StrayReader:
                 waiting = b""
 
     def _take(self, line: bytes) -> None:
-        if self._last in line:
-            line = line.replace(self._last, b"")
-            self._ended.set()
-        level, message = read_stray(line)
+        level, message = read_stray(line.replace(self._last, b""))
         if message:
             self._write(level, LOGGER, message)
+        if self._last in line:  # only now: the process ends
+            self._ended.set()
