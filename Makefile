@@ -102,7 +102,7 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$peer.in -o $$peer.txt || exit 1; done
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		deploy/compose/mlflow.in -o deploy/compose/mlflow.txt
+		-c requirements/dev.txt deploy/compose/mlflow.in -o deploy/compose/mlflow.txt
 
 clean: ## Remove the environments and caches; stores and data stay
 	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache

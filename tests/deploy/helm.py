@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.deploy.kustomize import Rendered
-from tests.deploy.test_manifests import CHART
+from tests.deploy.manifests import CHART
 
 HELM = shutil.which("helm")
 needs_helm = pytest.mark.skipif(not HELM, reason="helm is not installed: .ci/install-helm")

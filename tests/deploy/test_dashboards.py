@@ -16,6 +16,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, wait_until
 from tests.deploy.prometheus import PROMETHEUS, query, watch
+from tests.deploy.traffic import ask
 from tests.http_client import HTTP
 
 COMPOSE = ROOT / "deploy" / "compose"
@@ -93,13 +94,6 @@ def find_unknown(expression: str, exported: Labels) -> Iterator[str]:
     used = [re.split(r"[=!~]", one)[0] for _, labels in metrics for one in labels.split(",") if one]
     grouped = [one for group in AGGREGATION.findall(bare) for one in group.split(",")]
     yield from sorted({label.strip() for label in used + grouped} - known)
-
-
-def ask(server: Server, model: PackedModel) -> None:
-    """Have one request answered and one rejected, as it can't be answered in a nanosecond."""
-    body = {"rows": [model.schema.example]}
-    assert HTTP.post(f"{server.url}/predict", json=body).status_code == 200
-    assert HTTP.post(f"{server.url}/predict", json=body, headers={"X-Request-Timeout-Ms": "1e-6"}).status_code != 200
 
 
 def add_up(server: Server, name: str) -> float:

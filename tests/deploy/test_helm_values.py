@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from ekiben.service.settings import Settings
 from tests.deploy.helm import complaint, needs_helm, template
-from tests.deploy.test_manifests import CHART
+from tests.deploy.manifests import CHART
 
 # What other values of the chart say, and the ports that its Services and probes have.
 FIXED = {"HOST", "PORT", "GRPC_PORT", "AUTH_TOKEN_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}
@@ -21,8 +21,8 @@ def test_a_setting_reaches_the_service_as_it_is_written() -> None:
     written = ["MAX_BODY_BYTES=8388608", "MAX_WAIT_S=0.4", "MONITORING=false", "OTEL_SERVICE_NAME=flights"]
     objects = template(*(f"--set=settings.{one}" for one in written))
     assert objects["ConfigMap", "flight-delay-settings"]["data"] == {
-        "GRPC_CONNECTION_AGE_S": "2", "MAX_BODY_BYTES": "8388608", "MAX_WAIT_S": "0.4", "MONITORING": "0",
-        "OTEL_SERVICE_NAME": "flights",
+        "GRPC_CONNECTION_AGE_S": "2", "LOG_FORMAT": "json", "MAX_BODY_BYTES": "8388608", "MAX_WAIT_S": "0.4",
+        "MONITORING": "0", "OTEL_SERVICE_NAME": "flights",
     }  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_a_setting_is_one_line(tmp_path: Path) -> None:
     ]  # fmt: skip
     rendered = render(write_overlay(tmp_path, HOUSES, configMapGenerator=generator))
     settings = rendered["ConfigMap", f"{HOUSES}-settings"]["data"]
-    assert settings == {"GRPC_CONNECTION_AGE_S": "2", "MAX_WAIT_S": "0.02"}
+    assert settings == {"GRPC_CONNECTION_AGE_S": "2", "LOG_FORMAT": "json", "MAX_WAIT_S": "0.02"}
 
 
 def test_the_autoscaler_works_without_the_adapter() -> None:

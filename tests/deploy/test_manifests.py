@@ -14,21 +14,18 @@ import httpx
 import kubernetes_validate
 import psutil
 import pytest
-import yaml
 
 from ekiben.service.grpc.health import LIVENESS, READINESS
 from ekiben.service.lifecycle import drain, healthcheck
 from ekiben.service.lifecycle.platform import SIGNS
 from ekiben.service.lifecycle.resource_limits import SUPERVISOR_MIB, WORKER_MIB
-from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
 from tests.deploy.kubernetes_schemas import validate
+from tests.deploy.manifests import CHART, DEFAULTS, DEPLOY, KUBERNETES, read
 from tests.deploy.page_script import PLATFORMS
 from tests.http_client import HTTP
 from tests.postgres import POSTGRES, running_postgres
 
-DEPLOY = ROOT / "deploy"
-KUBERNETES = DEPLOY / "kubernetes"
 RESOURCES = sorted(
     path for folder in ("base", "production", "retrain") for path in KUBERNETES.glob(f"{folder}/[!k]*.yaml")
 )
@@ -36,16 +33,7 @@ RESOURCES = sorted(
 PATCHES = {KUBERNETES / folder for folder in ("small", "sized", "alerts")}
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
-# Templates, which are no YAML yet: tests/deploy/test_helm.py.
-CHART = DEPLOY / "helm" / "ekiben"
-DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
 PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
-
-
-def read(path: Path) -> list[Any]:
-    """Return a YAML or JSON file's documents."""
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(text)] if path.suffix == ".json" else list(yaml.safe_load_all(text))
 
 
 def files() -> list[Path]:
@@ -161,14 +149,14 @@ def test_every_variable_is_a_setting() -> None:
     (settings,) = read(KUBERNETES / "base" / "settings.yaml")
     variables = [variable["name"] for variables in find_in_all("env") for variable in variables]
     variables += settings["data"]
-    assert {"DRAIN_DELAY_S", "GRPC_CONNECTION_AGE_S", "GRPC_ON_MAIN_PORT"} == set(variables)
+    assert {"DRAIN_DELAY_S", "GRPC_CONNECTION_AGE_S", "GRPC_ON_MAIN_PORT", "LOG_FORMAT"} == set(variables)
     assert {variable.lower() for variable in variables} <= DEFAULTS.keys()
 
 
 def test_grpc_clients_move_on_while_kubernetes_drains() -> None:
     (settings,) = read(KUBERNETES / "base" / "settings.yaml")
-    given = {name: float(value) for name, value in settings["data"].items()}
-    assert given["GRPC_CONNECTION_AGE_S"] < given.get("DRAIN_DELAY_S", DEFAULTS["drain_delay_s"])
+    given = settings["data"]
+    assert float(given["GRPC_CONNECTION_AGE_S"]) < float(given.get("DRAIN_DELAY_S", DEFAULTS["drain_delay_s"]))
 
 
 def test_a_platform_waits_longer_than_the_service() -> None:
