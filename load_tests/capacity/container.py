@@ -15,7 +15,7 @@ MEMORY_HEADROOM = 1.25  # over the most that was seen, between two loads
 TEMPORARY_MIB = 64  # /tmp, which is memory, as deploy/kubernetes has it
 ROUNDED_MIB = 16
 HEAVY_BATCH_CPUS = 1  # computed beside the event loop
-UTILIZATION = (50, 95)  # percent; outside of it the autoscaler would never rest, or never act
+MIN_UTILIZATION, MAX_UTILIZATION = 50, 95  # percent; outside of it the autoscaler would never rest, or never act
 
 PATCH = """\
 # {origin}
@@ -69,7 +69,7 @@ def size_container(measured: CapacityResult, max_body_bytes: int) -> Container |
         math.ceil(cpus) + HEAVY_BATCH_CPUS,
         memory_mib,
         round_up(memory_mib + EXPANSION * max_body_bytes / MIB + TEMPORARY_MIB),
-        int(np.clip(round(100 * scaling / cpus), *UTILIZATION)),
+        max(MIN_UTILIZATION, min(round(100 * scaling / cpus), MAX_UTILIZATION)),
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.deploy.kustomize import Rendered
-from tests.deploy.test_manifests import CHART
 
+CHART = ROOT / "deploy" / "helm" / "ekiben"
 HELM = shutil.which("helm")
 needs_helm = pytest.mark.skipif(not HELM, reason="helm is not installed: .ci/install-helm")
 HELMS_OWN = ("app.kubernetes.io/managed-by", "helm.sh/chart", "checksum/settings")

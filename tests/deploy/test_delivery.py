@@ -9,10 +9,11 @@ import pytest
 from ekiben.model.package import PackedModel
 from tests.conftest import Server, wait_until
 from tests.deploy.helm import HELMS_OWN, needs_helm, template, without
+from tests.deploy.kubernetes_schemas import validate
 from tests.deploy.kustomize import KUBERNETES
 from tests.deploy.prometheus import PROMETHEUS, query, watch
 from tests.deploy.test_dashboards import ask
-from tests.deploy.test_manifests import DEFAULTS, read, validate
+from tests.deploy.test_manifests import DEFAULTS, read
 
 EXAMPLES = KUBERNETES / "examples"
 NEW_POD = "flight-delay-6f9c8d7b5-x2k4q"

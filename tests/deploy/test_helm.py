@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from ekiben.contract.version import VERSION
-from tests.deploy.helm import HELMS_OWN, helm, needs_helm, template, values, without
+from tests.deploy.helm import CHART, HELMS_OWN, helm, needs_helm, template, values, without
+from tests.deploy.kubernetes_schemas import CUSTOM, validate
 from tests.deploy.kustomize import (
     KUBERNETES,
     Rendered,
@@ -21,7 +22,7 @@ from tests.deploy.kustomize import (
     render,
     write_overlay,
 )
-from tests.deploy.test_manifests import CHART, CUSTOM, read, validate
+from tests.deploy.test_manifests import read
 
 pytestmark = needs_helm
 

@@ -9,8 +9,7 @@ import yaml
 from pydantic import SecretStr
 
 from ekiben.service.settings import Settings
-from tests.deploy.helm import complaint, needs_helm, template
-from tests.deploy.test_manifests import CHART
+from tests.deploy.helm import CHART, complaint, needs_helm, template
 
 # What other values of the chart say, and the ports that its Services and probes have.
 FIXED = {"HOST", "PORT", "GRPC_PORT", "AUTH_TOKEN_FILE", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"}

@@ -12,6 +12,7 @@ from ekiben.load_tests.capacity.container import TEMPORARY_MIB
 from ekiben.service.connections.byte_budget import EXPANSION
 from ekiben.service.lifecycle.resource_limits import MIB, START_MIB
 from ekiben.service.settings import Settings
+from tests.deploy.kubernetes_schemas import validate
 from tests.deploy.kustomize import (
     KUBERNETES,
     OVERLAYS,
@@ -24,7 +25,6 @@ from tests.deploy.kustomize import (
     render,
     write_overlay,
 )
-from tests.deploy.test_manifests import DEFAULTS, PORTS, validate
 
 pytestmark = needs_kubectl
 NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
@@ -99,7 +99,7 @@ def test_prometheus_has_a_job_for_each_model_and_each_replica_once(tmp_path: Pat
 def test_ports_belong_together() -> None:
     rendered = render(KUBERNETES / "production")
     ports = {port["name"]: port["containerPort"] for port in find_container(rendered)["ports"]}
-    assert set(ports.values()) == PORTS
+    assert set(ports.values()) == {Settings.model_fields[name].default for name in ("port", "grpc_port")}
     for (kind, _), document in rendered.items():
         if kind == "Service":
             assert all(port["port"] == ports[port["targetPort"]] for port in document["spec"]["ports"])
@@ -121,7 +121,7 @@ def test_the_pod_has_its_own_account_without_a_token_and_its_settings() -> None:
     assert account["automountServiceAccountToken"] is pod["automountServiceAccountToken"] is False
     (source,) = find_container(rendered)["envFrom"]
     settings = rendered["ConfigMap", source["configMapRef"]["name"]]["data"]
-    assert {name.lower() for name in settings} <= DEFAULTS.keys()
+    assert {name.lower() for name in settings} <= Settings.model_fields.keys()
 
 
 def test_a_setting_is_one_line(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from ekiben.service.lifecycle.platform import SIGNS
 from ekiben.service.lifecycle.resource_limits import SUPERVISOR_MIB, WORKER_MIB
 from ekiben.service.settings import Settings
 from tests.conftest import ROOT, Server, free_port, run, wait_until
+from tests.deploy.helm import CHART
+from tests.deploy.kubernetes_schemas import validate
 from tests.http_client import HTTP
 from tests.postgres import POSTGRES, running_postgres
 
@@ -37,12 +39,6 @@ RESOURCES = sorted(
 PATCHES = {KUBERNETES / folder for folder in ("small", "sized", "alerts")}
 # What trains: tests/deploy/test_retraining.py, test_kubeflow.py and test_airflow.py.
 TRAINING = {KUBERNETES / "retrain", DEPLOY / "kubeflow", DEPLOY / "sagemaker" / "pipeline.json"}
-# Templates, which are no YAML yet: tests/deploy/test_helm.py.
-CHART = DEPLOY / "helm" / "ekiben"
-# Kinds that a cluster learns from what is installed there: no schema of Kubernetes knows them.
-CUSTOM = {"ServiceMonitor", "ServingRuntime", "InferenceService", "InterceptorRoute", "ScaledObject"}
-# The oldest Kubernetes with gRPC probes, and the newest that the schemas know.
-VERSIONS = ("1.27", kubernetes_validate.latest_version())
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
 PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
 
@@ -56,7 +52,7 @@ def read(path: Path) -> list[Any]:
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    kept = (path for path in found if CHART not in path.parents)
+    kept = (path for path in found if CHART not in path.parents)  # templates, which are no YAML yet
     return sorted(path for path in kept if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
 
 
@@ -80,14 +76,6 @@ def find_in_all(*keys: str) -> Iterator[Any]:
     for path in files():
         for document in read(path):
             yield from find(document, *keys)
-
-
-def validate(document: dict[str, Any]) -> None:
-    """Raise unless Kubernetes takes the document; of custom kinds the schemas know nothing."""
-    if document["kind"] in CUSTOM:
-        return
-    for version in VERSIONS:
-        kubernetes_validate.validate(document, version, strict=True)
 
 
 @pytest.fixture(scope="module")
