@@ -43,9 +43,10 @@ def tidy(root: Path) -> list[str]:
 
 
 def is_gone(root: Path, name: str) -> bool:
-    """Return whether a package had files that do something, and has none of them any more."""
-    files = [line for line in _list_files(root, name) if not f"{line}/".startswith(LEFTOVERS)]
-    return any(files) and not any(_is_file(root, line) for line in files)
+    """Return whether a package has none of its files that do something any more, or no file at all."""
+    files = _list_files(root, name)
+    working = [line for line in files if not f"{line}/".startswith(LEFTOVERS)]
+    return not any(_is_file(root, line) for line in working or files)
 
 
 def _is_file(root: Path, line: str) -> bool:

@@ -39,7 +39,7 @@ PORTS = {DEFAULTS["port"], DEFAULTS["grpc_port"]}
 def files() -> list[Path]:
     """Return the files that say how the service is run."""
     found = (path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    kept = (path for path in found if CHART not in path.parents)
+    kept = (path for path in found if CHART not in path.parents)  # templates, which are no YAML yet
     return sorted(path for path in kept if TRAINING.union(PATCHES).isdisjoint({path, path.parent}))
 
 
