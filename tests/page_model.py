@@ -25,6 +25,7 @@ from ekiben.training.registry.packaging import (
     write_package,
 )
 from ekiben.training.registry.storing import store_package
+from ekiben.training.tables.json_rows import to_rows
 from tests.conftest import using_stores
 
 NAME, TOKEN = "house", "a-secret-token"
@@ -81,11 +82,12 @@ def store(home: Path) -> Path:
     network = build_network(table)
     with using_stores(home):
         write_package(package, SCHEMA, network, build_raw_model(SCHEMA, network))
-        rows, indices = choose_golden(SCHEMA, table)
+        indices = choose_golden(SCHEMA, table)
+        rows = to_rows(SCHEMA, table.iloc[indices])
         encoded = Encoder(SCHEMA).encode(table)
         answers = predict_encoded(network, encoded)
         write_golden(package, rows, answers[indices])
-        write_explanations(package, SCHEMA, network, table, table.iloc[indices])
+        write_explanations(package, SCHEMA, network, table, table.iloc[indices], "keep")
         reference = learn_reference(SCHEMA, tuple(table.columns), table)
         describe_answers(reference, SCHEMA, encoded, answers).save(package / REFERENCE_FILE)
         store_package(package, "1", {"run_id": "made"})

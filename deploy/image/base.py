@@ -96,7 +96,12 @@ def _inspect(builder: str, name: str) -> list[str] | None:
     else:
         command = [builder, "image", "inspect", "--format", "{{json .RepoDigests}}", name]
     done = subprocess.run(command, capture_output=True, text=True)
-    return None if done.returncode else list(json.loads(done.stdout) or [])
+    if done.returncode:
+        return None
+    try:
+        return list(json.loads(done.stdout) or [])
+    except ValueError:
+        return []  # a builder that writes it otherwise: then no digest is known
 
 
 def _pull(builder: str, name: str) -> None:

@@ -36,7 +36,7 @@ def read_labels(image: str) -> tuple[str, dict[str, str]]:
 def read_file(engine: str, image: str, path: str) -> bytes | None:
     """Return a file of an image; None if it has none there, or if the engine (buildah) can't copy out of one."""
     created = None if engine == "buildah" else _run(engine, "create", image)
-    if created is None:
+    if not created:
         return None
     container = created.decode().split()[-1]
     try:

@@ -21,6 +21,7 @@ from ekiben.service.canary.choosing import Canary
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.registry.packaging import choose_golden, predict_encoded, write_golden, write_package
 from ekiben.training.registry.storing import store_package
+from ekiben.training.tables.json_rows import to_rows
 from tests.conftest import PATIENCE_S, Server, serve, using_stores, wait_until
 from tests.http_client import HTTP
 from tests.untrained_network import build_network
@@ -55,7 +56,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             bias = [weights for weights in network.weights if weights.shape == (1,)][-1]
             bias.assign(bias + shift)
             write_package(packed, SCHEMA, network, build_raw_model(SCHEMA, network))
-            rows, indices = choose_golden(SCHEMA, table)
+            indices = choose_golden(SCHEMA, table)
+            rows = to_rows(SCHEMA, table.iloc[indices])
             write_golden(packed, rows, predict_encoded(network, Encoder(SCHEMA).encode(table))[indices])
             store_package(packed, version, {"run_id": "made"})
     (folder / "bentoml/models/tries/latest").write_text("2")

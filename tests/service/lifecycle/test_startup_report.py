@@ -10,7 +10,11 @@ from ekiben.service.settings import Settings
 
 CLOUD_RUN = recognise_platform({"K_SERVICE": "flights"}, [])
 MODEL: Any = SimpleNamespace(
-    name="flight_delay", version="3", digest="ba5e", manifest=SimpleNamespace(engine="litert", run_id="f00")
+    name="flight_delay",
+    version="3",
+    digest="ba5e",
+    has_golden=True,
+    manifest=SimpleNamespace(engine="litert", run_id="f00"),
 )
 
 

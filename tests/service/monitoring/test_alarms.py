@@ -62,10 +62,10 @@ def test_prometheus_gets_how_many_alarms_there_are_and_of_which_features() -> No
         render_series({"one": partial(judge, now), "other": partial(judge, windows[0].start)}).decode()
         for now in (datetime.now(UTC), windows[0].start)
     ]
-    assert '\nmonitoring_alarms{model="one"} 1.0\n' in rendered[0]
-    assert '\nmonitoring_alarms{model="other"} 0.0\n' in rendered[0]
-    assert '\nmonitoring_alarm{feature="heat",model="one",statistic="' in rendered[0]
-    assert '\nmonitoring_alarms{model="one"} 0.0\n' in rendered[1]
+    assert '\nekiben_monitoring_alarms{model="one"} 1.0\n' in rendered[0]
+    assert '\nekiben_monitoring_alarms{model="other"} 0.0\n' in rendered[0]
+    assert '\nekiben_monitoring_alarm{feature="heat",model="one",statistic="' in rendered[0]
+    assert '\nekiben_monitoring_alarms{model="one"} 0.0\n' in rendered[1]
     assert "ekiben_monitoring_alarm{" not in rendered[1]
     for text in rendered:  # a name may stand only once in what Prometheus reads
         names = [family.name for family in text_string_to_metric_families(text)]
