@@ -19,6 +19,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.batching.background import BackgroundQueue
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.dataplane import Dataplane
+from ekiben.service.protocols.protocol import Call
 from ekiben.service.shadow import shadow as module
 from ekiben.service.shadow.shadow import Shadow
 from ekiben.service.shadow.timed_engine import TimedEngine
@@ -26,15 +27,6 @@ from tests.doubling import MANIFEST, POISON, SCHEMA, Doubling, rows, start
 from tests.waiting import wait_for
 
 CHAMPION = PackedModel(None, SCHEMA, MANIFEST)  # type: ignore[arg-type]
-
-
-class Caller:
-    """Who gives its prediction an id."""
-
-    def __init__(self, own_id: str) -> None:
-        self.own_id = own_id.encode()
-        self.drawn = None
-        self.prediction_id = b""
 
 
 class Tripling(Doubling):
@@ -70,7 +62,7 @@ class Scene:
 
     async def ask(self, *numbers: float, own_id: str = "") -> None:
         asked: list[Any] = rows(*numbers)
-        prediction = await self.dataplane.predict(asked, 10.0, "test", caller=Caller(own_id))
+        prediction = await self.dataplane.predict(asked, 10.0, "test", caller=Call(60.0, own_id=own_id.encode()))
         assert np.array_equal(prediction.answers[:, 0], np.array(numbers, np.float32) * 2)
 
     async def score(self, rows_left: int = 0) -> None:
