@@ -192,6 +192,7 @@ class Worker:
         await self.servings.close()
         if self._grpc_socket:
             self._grpc_socket.close()
+        metrics.flush()  # the last second's, too
         stop_exporting()
 
     def _watch_signals(self) -> None:

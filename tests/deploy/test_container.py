@@ -144,7 +144,8 @@ def test_its_bill_of_materials_is_what_is_installed(image: str, model: PackedMod
     for component in bill["components"]:
         facts = properties(component)
         by_kind.setdefault(facts.get("kind", ""), {})[component["name"]] = component
-        assert facts.get("files") != "0", component
+        # Debian's `python3`, where it is the base's, is but a link.
+        assert facts.get("files") != "0" or component["name"] == "python3-minimal", component
     versions = {name: component["version"] for name, component in by_kind["python"].items()}
     assert versions == {to_pypi_name(name): version for name, version in installed.items()}
     licensed = [name for name, component in by_kind["python"].items() if component.get("licenses")]

@@ -17,7 +17,7 @@ from ekiben.service.error_status import to_error_response
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
-from ekiben.service.logs.access import AccessLog
+from ekiben.service.logs.access import AccessLog, Asked
 from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
@@ -101,7 +101,7 @@ class Service:
             async with asyncio.timeout(TIMEOUT_S):
                 answered = await found.answer(request, Call(1.0))
         except Exception as error:
-            return to_error_response(error).status
+            return to_error_response(error, lambda: Asked("", "HTTP", b"/", b"", b"")).status
         answered.SerializeToString()
         return 200
 

@@ -22,6 +22,7 @@ from ekiben.service.errors import BadRequest, CallerGone, DeadlineExceeded, Engi
 from ekiben.service.explaining import rounds
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.room import SHARE, Room
+from ekiben.service.logs.access import Asked
 from tests.contract.explained_models import number_schema
 from tests.every_kind import SCHEMA
 from tests.service.explaining.explained_service import TIMEOUT_S, Engine, serve
@@ -264,7 +265,7 @@ def test_a_background_that_was_damaged_since_is_named(tmp_path: Path) -> None:
         path.write_bytes(content[:100])
         with pytest.raises(InvalidModel, match="is missing or damaged: pack it again") as caught:
             await explain(dataplane, [ROW])
-        response = to_error_response(caught.value)
+        response = to_error_response(caught.value, lambda: Asked("", "HTTP", b"/", b"", b""))
         assert (response.status, response.message) == (503, str(caught.value))
         path.write_bytes(content)
         await explain(dataplane, [ROW])

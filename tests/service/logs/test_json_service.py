@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from ekiben.model.package import PackedModel
-from ekiben.service.protos import open_inference_pb2 as protocol
+from ekiben.service.protos import message
 from tests.conftest import PATIENCE_S, ROOT, Server, serve, wait_until
 from tests.service.tracing.collector import Collector, collect, read_attributes
 
@@ -77,12 +77,11 @@ def ask(server: Server, model: PackedModel) -> None:
             raw.sendall(head + b"authorization: Bearer hunter2hunter2\r\nx-request-id: %s\r\n\r\n" % value)
             raw.recv(100)
     metadata = (("authorization", "Bearer hunter2hunter2"), ("x-request-id", "over-grpc"), ("traceparent", TRACEPARENT))
+    request = message("inference.ModelInferRequest")
     with grpc.insecure_channel(server.grpc) as channel:
-        call = channel.unary_unary(
-            INFER, protocol.ModelInferRequest.SerializeToString, protocol.ModelInferResponse.FromString
-        )
+        call = channel.unary_unary(INFER, request.SerializeToString, message("inference.ModelInferResponse").FromString)
         with pytest.raises(grpc.RpcError):
-            call(protocol.ModelInferRequest(model_name=model.name), metadata=metadata, timeout=PATIENCE_S)
+            call(request(model_name=model.name), metadata=metadata, timeout=PATIENCE_S)
 
 
 def test_a_request_has_a_line_with_all_that_is_known(run: Run) -> None:

@@ -34,6 +34,7 @@ from ekiben.service.protocols.open_inference.messages import MessageReader
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
+from ekiben.service.unknown_fields import Fields
 from tests.service.one_serving import assemble, hold, list_methods
 
 FEATURES = (
@@ -513,6 +514,7 @@ class Anything:
             name="k", version="1", run_id="r", engine="tensorflow", files={SCHEMA_FILE: "", GOLDEN_FILE: ""}
         ),
     )
+    fields = Fields(model.schema)
 
     def check_count(self, rows: int) -> None:
         if rows > 1000:
