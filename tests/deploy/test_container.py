@@ -250,7 +250,7 @@ def test_the_deployment_runs_as_kubernetes_would_run_it(
     podman("play", "kube", str(manifest))
     try:
         pod = Container("ekiben-pod-0-ekiben", f"http://{http}", rpc)
-        wait_until(lambda: containers.is_ready(pod), lambda: pod.log, within_s=containers.PATIENCE_S)
+        wait_until(lambda: containers.is_ready(pod), lambda: pod.log)
         check_answer(pod, "/predict", {"rows": rows[:1]})
         assert pod.stop() == 0
     finally:
