@@ -30,7 +30,7 @@ def read_known(problem: ProblemConfig) -> Table:
         tables.append(read(problem))
         return tables[-1].fingerprint.known == len(tables[-1].fingerprint.groups)
 
-    wait_until(all_known, within_s=30)
+    wait_until(all_known)
     return tables[-1]
 
 
