@@ -326,7 +326,7 @@ def assert_memory_returns(worker: Worker, attack: Callable[[], object], rounds: 
     for _ in range(rounds):
         before = before or settle(worker)
         attack()
-    wait_until(lambda: worker.resident <= GROWTH * before, 20, lambda: f"{before} → {worker.resident} bytes")
+    wait_until(lambda: worker.resident <= GROWTH * before, lambda: f"{before} → {worker.resident} bytes")
 
 
 def settle(worker: Worker) -> int:
