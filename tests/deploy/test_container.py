@@ -194,7 +194,7 @@ def test_an_unknown_command_is_one_sentence(image: str) -> None:
 def test_sagemaker_starts_it_as_root_with_serve(image: str, rows: list[dict[str, Any]]) -> None:
     with start("serve", options=("--user=0:0",)) as container:
         assert "platform: SageMaker (it was started with `serve`)" in container.log
-        assert HTTP.get(f"{container.url}/ping").status_code == 200
+        assert HTTP.get(f"{container.url}/ping", timeout=2).status_code == 200
         check_answer(container, "/invocations", {"instances": rows[:1]})
         headers = {"X-Amzn-SageMaker-Custom-Attributes": "any", "content-type": "application/json; charset=utf-8"}
         assert HTTP.post(f"{container.url}/invocations", json={"instances": rows}, headers=headers).status_code == 200
@@ -223,7 +223,7 @@ def test_azure_asks_for_the_routes_it_is_told(image: str, rows: list[dict[str, A
     with start(AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/flight_delay/1") as container:
         assert "platform: Azure ML" in container.log
         for path in ("/v2/health/live", "/v2/health/ready"):
-            assert HTTP.get(container.url + path).status_code == 200
+            assert HTTP.get(container.url + path, timeout=2).status_code == 200
         check_answer(container, "/invocations", {"dataframe_records": rows[:1]})
 
 

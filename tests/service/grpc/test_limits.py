@@ -38,7 +38,7 @@ from ekiben.service.grpc.reflection import MAX_REFLECTION_STREAMS as MAX_REFLECT
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.protocols.protocol import Call
-from tests.conftest import NAME, PATIENCE_S, Server, serve, wait_until
+from tests.conftest import NAME, Server, serve, wait_until
 from tests.grpc_server import ECHO, Code, call, echo, open_server, rejected
 from tests.open_inference_requests import raw_request, typed_request
 from tests.waiting import wait_for
@@ -82,7 +82,7 @@ def test_watchers_are_bounded_and_leave_room_as_they_go() -> None:
             async def is_let_in() -> bool:
                 return bool(await watch(b"").read() is not grpc.aio.EOF)
 
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(5):
                 while not await is_let_in():
                     await asyncio.sleep(0.01)
 
@@ -293,7 +293,7 @@ def good_caller(server: Server, model: PackedModel) -> Iterator[None]:
         with grpc.insecure_channel(server.grpc, options=options) as channel:
             while not ended.wait(0.01):
                 try:
-                    channel.unary_unary(f"/{INFER}")(message, timeout=PATIENCE_S)
+                    channel.unary_unary(f"/{INFER}")(message, timeout=20)
                 except grpc.RpcError as error:
                     errors.append(f"{error.code()} {error.details()}")
 
@@ -368,7 +368,7 @@ def test_calls_given_up_as_their_message_comes_leave_nothing(service: Server, wo
         with grpc.insecure_channel(service.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             ask = channel.unary_unary(f"/{INFER}")
             for number in range(60):
-                asked = ask.future(body, timeout=PATIENCE_S)
+                asked = ask.future(body, timeout=20)
                 time.sleep(0.0005 * (number % 8))
                 asked.cancel()
 
@@ -389,7 +389,7 @@ DENSE = {
 def test_a_message_of_millions_of_fields_is_rejected_unparsed(service: Server, model: PackedModel, kind: str) -> None:
     method, body = DENSE[kind]
     with good_caller(service, model), grpc.insecure_channel(service.grpc) as channel:
-        asked = channel.unary_unary(f"/{method}").future(body, timeout=PATIENCE_S)
+        asked = channel.unary_unary(f"/{method}").future(body, timeout=20)
         assert asked.code() is Code.INVALID_ARGUMENT
     assert "the message has more than" in str(asked.details())
 

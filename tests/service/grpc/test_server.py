@@ -209,7 +209,7 @@ def test_a_cancelled_call_ends_its_work_and_is_counted_so(caplog: pytest.LogCapt
             asked = channel.unary_unary(f"/{ECHO}/Ask")(b"")
             await begun.wait()
             asked.cancel()
-            await asyncio.wait_for(ended.wait(), 60)
+            await asyncio.wait_for(ended.wait(), 5)
             await wait_for(lambda: counted(Code.CANCELLED) == before[0] + 1)
         assert counted(Code.OK) == before[1]
 
@@ -362,7 +362,7 @@ def test_a_stop_lets_calls_finish_and_takes_no_new_ones() -> None:
             assert (await rejected(channel)).code() is Code.UNAVAILABLE
             go_on.set()
             assert await asked == b"\x0a\x01a"
-            await asyncio.wait_for(stopping, 60)
+            await asyncio.wait_for(stopping, 5)
 
     asyncio.run(main())
 
