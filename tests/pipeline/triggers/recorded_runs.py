@@ -30,8 +30,9 @@ class RecordedRuns:
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         self.script = self.folder / "run.sh"
-        self.script.write_text(SCRIPT.format(folder=self.folder))
-        self.script.chmod(0o755)
+        if not self.script.exists():  # another process may be running it: one that is written to can't be started
+            self.script.write_text(SCRIPT.format(folder=self.folder))
+            self.script.chmod(0o755)
 
     @property
     def command(self) -> list[str]:
