@@ -131,6 +131,25 @@ def test_every_file_of_a_secret_is_in_a_folder_that_is_mounted(everything: Rende
     assert probes == ["HTTPS"] * 3
 
 
+@pytest.mark.parametrize(
+    ("options", "spoken"),
+    [
+        ("ingress.className=nginx", [None, "GRPC"]),
+        ("tls.enabled=true", ["HTTPS", "GRPCS"]),
+        ("ingress.className=traefik,tls.enabled=true", [None, None]),
+        (r"ingress.grpc.annotations.nginx\.ingress\.kubernetes\.io/backend-protocol=GRPCS", [None, "GRPCS"]),
+    ],
+)
+def test_an_ingress_speaks_what_the_service_does(options: str, spoken: list[str | None]) -> None:
+    rendered = template(
+        "--set=ingress.enabled=true,ingress.host=a.example.com,ingress.grpc.host=b.example.com", f"--set={options}"
+    )
+    found = [
+        rendered["Ingress", name]["metadata"].get("annotations", {}) for name in ("flight-delay", "flight-delay-grpc")
+    ]
+    assert [one.get("nginx.ingress.kubernetes.io/backend-protocol") for one in found] == spoken
+
+
 def test_two_releases_share_a_namespace_and_nothing_else() -> None:
     first, second = (template(*values("values-production.yaml"), name=name) for name in ("flights", "houses"))
     assert not first.keys() & second.keys()

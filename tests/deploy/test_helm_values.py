@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from ekiben.service.lifecycle.drain import find_grace_s
 from ekiben.service.settings import Settings
 from tests.deploy.helm import complaint, needs_helm, template
 from tests.deploy.manifests import CHART
@@ -41,10 +42,24 @@ def test_a_setting_reaches_the_service_as_it_is_written() -> None:
         ("ingress.enabled=true", "name yours in ingress.host"),
         ("scaleToZero.enabled=true", "name those that callers use in scaleToZero.hosts"),
         ("autoscaling.enabled=true,scaleToZero.enabled=true", "would work against each other: disable one"),
+        (
+            "autoscaling.enabled=true,autoscaling.requestsPerSecond=0,autoscaling.waitingRows=0,autoscaling.cpuUtilization=0",
+            "give one of requestsPerSecond, waitingRows and cpuUtilization",
+        ),
     ],
 )
 def test_a_value_that_is_wrong_is_one_sentence(option: str, sentence: str) -> None:
     assert sentence in complaint(f"--set={option}")
+
+
+@needs_helm
+@pytest.mark.parametrize("delay_s", [0, 3, 7, 30, 30.5, 300])
+def test_a_grace_period_that_is_shorter_than_the_drain_is_rejected(delay_s: float) -> None:
+    needed = max(10, find_grace_s(delay_s))  # less than 10 is none of the schema's
+    options = f"--set=settings.DRAIN_DELAY_S={delay_s},terminationGracePeriodSeconds="
+    assert template(f"{options}{needed}")
+    if needed > 10:
+        assert f"it must be {needed} or more" in complaint(f"{options}{needed - 1}")
 
 
 def test_every_value_has_a_type() -> None:
