@@ -220,7 +220,9 @@ def check_mounted(rendered: Rendered, given: dict[str, Path], names: set[str], s
 
 
 def test_the_operators_rules_are_those_of_prometheus(tmp_path: Path) -> None:
-    (rule,) = render(KUBERNETES / "alerts").values()
+    rendered = render(KUBERNETES / "alerts")
+    assert rendered.keys() == {("PrometheusRule", "ekiben"), ("ConfigMap", "ekiben-dashboard")}
+    rule = rendered["PrometheusRule", "ekiben"]
     (alerts,) = KUBERNETES.parent.glob("*/alerts.yml")
     assert rule["kind"] == "PrometheusRule"
     assert rule["spec"] == yaml.safe_load(alerts.read_text(encoding="utf-8")), "run deploy/kubernetes/alerts/write"
@@ -232,6 +234,14 @@ def test_the_operators_rules_are_those_of_prometheus(tmp_path: Path) -> None:
     (written,) = yaml.safe_load_all((folder / "prometheusrule.yaml").read_text())
     assert written["spec"] == {"groups": [{"name": "other", "rules": []}]}
     assert written["metadata"] == rule["metadata"]
+
+
+def test_grafana_gets_the_dashboard_that_is_tested() -> None:
+    dashboard = render(KUBERNETES / "alerts")["ConfigMap", "ekiben-dashboard"]
+    validate(dashboard)
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (path,) = KUBERNETES.parent.glob("monitoring/dashboards/*.json")
+    assert dashboard["data"] == {path.name: path.read_text(encoding="utf-8")}
 
 
 def test_keda_asks_about_the_service_that_it_scales() -> None:
