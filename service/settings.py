@@ -103,7 +103,10 @@ class Settings(SecretSettings):
     log_format: Format = Field("text", description="`json`: each line is one JSON object, see `docs/logging.md`")
     log_level: Level = Field("info", description="the least that is logged: `debug`, `info`, `warning` or `error`")
     access_log_sample: float = Field(
-        0.001, ge=0, le=1, description="fraction of answered requests that are logged; of those that the service failed all, up to 10/s: `docs/logging.md`"
+        0.001,
+        ge=0,
+        le=1,
+        description="fraction of answered requests that are logged; of those that the service failed all, up to 10/s: `docs/logging.md`",
     )
 
     triton_metrics: bool = Field(False, description="1: `/metrics` has Triton's names (`nv_inference_…`), too")

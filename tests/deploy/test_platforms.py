@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,28 @@ def test_the_traffic_of_a_canary_adds_up(walked: Walk) -> None:
         [int(part) for part in re.findall(r'"percent": (\d+)', word)] for _, *words in walked.commands for word in words
     ]
     assert all(sum(one) == 100 for one in shares if len(one) > 1), shares
+
+
+def test_what_is_collected_is_json() -> None:
+    """Of every platform whose files set variables for what collects its logs."""
+    files = [
+        *DEPLOY.glob("cloud-run/*.yaml"),
+        *DEPLOY.glob("k*/*/service.yaml"),
+        DEPLOY / "ecs" / "task-definition.json",
+    ]
+    found = {path: list(find_variables(yaml.safe_load(path.read_text(encoding="utf-8")))) for path in files}
+    assert len(found) == 7
+    assert [path for path, variables in found.items() if ("LOG_FORMAT", "json") not in variables] == []
+    page = (DEPLOY / "sagemaker" / "README.md").read_text(encoding="utf-8")
+    assert page.count("create-model ") == page.count("Environment={LOG_FORMAT=json}") == 2
+
+
+def find_variables(tree: Any) -> Iterator[tuple[str, str]]:
+    """Yield each name that has a value, however deep."""
+    if isinstance(tree, dict) and {"name", "value"} <= tree.keys():
+        yield tree["name"], tree["value"]
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from find_variables(part)
 
 
 @pytest.mark.parametrize("platform", ["knative", "kserve"])
