@@ -106,7 +106,8 @@ class Settings(SecretSettings):
         0.001,
         ge=0,
         le=1,
-        description="fraction of answered requests that are logged; of those that the service failed all, up to 10/s: `docs/logging.md`",
+        description="fraction of answered requests that are logged; of those that the service failed all, up to 10/s: "
+        "`docs/logging.md`",
     )
 
     triton_metrics: bool = Field(False, description="1: `/metrics` has Triton's names (`nv_inference_…`), too")

@@ -120,6 +120,8 @@ def fit(value: Any, shape: Any) -> Any:
     if kind == "structure":
         members = shape.members
         return {name: fit(one, members[name]) if name in members else one for name, one in value.items()}
+    if kind == "map":
+        return {name: fit(one, shape.value) for name, one in value.items()}
     if kind == "list":
         return [fit(one, shape.member) for one in (value if isinstance(value, list) else [value])]
     return {"integer": int, "long": int, "double": float, "float": float}.get(kind, str)(value)

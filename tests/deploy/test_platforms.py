@@ -108,7 +108,8 @@ def test_what_is_collected_is_json() -> None:
     """Of every platform whose files set variables for what collects its logs."""
     files = [
         *DEPLOY.glob("cloud-run/*.yaml"),
-        *DEPLOY.glob("k*/*/service.yaml"),
+        *DEPLOY.glob("knative/*/service.yaml"),
+        *DEPLOY.glob("kserve/*/service.yaml"),
         DEPLOY / "ecs" / "task-definition.json",
     ]
     found = {path: list(find_variables(yaml.safe_load(path.read_text(encoding="utf-8")))) for path in files}
