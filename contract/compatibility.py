@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ekiben.contract.feature import COUNTS, NULL_SPELLINGS, Category, Feature, Number, Timestamp
-from ekiben.contract.field_fitting import find_misspelt
+from ekiben.contract.misspelling import find_misspelt
 from ekiben.contract.reference.bins import NumberBins
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
