@@ -27,6 +27,8 @@ class Fields:
         self._model = schema.name
         self._fits = ignore or self.fitter.fills
         self._logged: dict[str, float] = {}  # when, by field
+        if ignore:
+            metrics.count_unknown_fields(self._model, 0)  # of a series that begins with 1 Prometheus sees no increase
 
     def fit(self, rows: Rows) -> tuple[Rows, Ignored]:
         """Return the rows, not checked yet, and the unknown fields that were left out of them."""
@@ -49,7 +51,8 @@ class Fields:
             if now - self._logged.get(name, -LOG_EVERY_S) < LOG_EVERY_S:
                 continue
             if name not in self._logged and len(self._logged) >= MAX_LOGGED:
-                self._logged = {one: at for one, at in self._logged.items() if now - at < LOG_EVERY_S}
+                logged = list(self._logged.items())  # at once: large requests are fitted in threads
+                self._logged = {one: at for one, at in logged if now - at < LOG_EVERY_S}
                 if len(self._logged) >= MAX_LOGGED:
                     return
             self._logged[name] = now
