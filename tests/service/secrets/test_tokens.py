@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_used_stops_the_start(
 
 def test_a_name_that_no_file_can_have_stops_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH_TOKEN_FILE", f"/{'x' * 300}")
-    with pytest.raises(InvalidSettings, match="can't be read: name a file of tokens that this user may read$"):
+    with pytest.raises(InvalidSettings, match=r"can't be read: name a file of tokens that this user may read$"):
         read_settings()
 
 

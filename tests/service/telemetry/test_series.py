@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from prometheus_client import REGISTRY, Gauge
 
 from ekiben.model.package import PackedModel
@@ -17,8 +16,8 @@ from ekiben.service.telemetry.multiprocess import KINDS
 from ekiben.service.telemetry.old_names import add_old_names
 from ekiben.service.telemetry.series import get_series
 from ekiben.service.unknown_fields import Fields
-from tests.every_kind import SCHEMA
 from tests.conftest import Server
+from tests.every_kind import SCHEMA
 from tests.http_client import HTTP
 
 
