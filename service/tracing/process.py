@@ -27,6 +27,8 @@ def asks_for_export(environment: Mapping[str, str]) -> bool:
 
 def start_exporting() -> None:
     """Begin to trace, and to export metrics, as far as the variables ask for it."""
+    if not asks_for_export(os.environ):
+        return
     from ekiben.service.tracing.exporters import describe_resource, is_exported, open_exporter, open_provider
 
     if is_exported("traces", os.environ):
