@@ -9,9 +9,10 @@ from prometheus_client import REGISTRY, Gauge
 from ekiben.model.package import PackedModel
 from ekiben.service.error_status import GRPC_CODES
 from ekiben.service.protocols.protocol import Method, Operation, Protocol, Route
+from ekiben.service.settings import Settings
 from ekiben.service.telemetry.build_info import LABELS, UNKNOWN, describe_build
 from ekiben.service.telemetry.codes import classify
-from ekiben.service.telemetry.initial_zeros import find_codes
+from ekiben.service.telemetry.initial_zeros import begin_at_zero, find_codes
 from ekiben.service.telemetry.multiprocess import KINDS
 from ekiben.service.telemetry.old_names import add_old_names
 from ekiben.service.telemetry.series import get_series
@@ -105,3 +106,10 @@ def test_unknown_fields_are_counted_from_zero_where_they_are_ignored(ignore: boo
     schema = SCHEMA.model_copy(update={"name": f"ignores_{ignore}"})
     Fields(schema, ignore)
     assert REGISTRY.get_sample_value("ekiben_unknown_fields_total", {"model": schema.name}) == count
+
+
+def test_who_is_not_let_in_is_counted_from_zero() -> None:
+    begin_at_zero([], Settings())
+    for code in ("401", "403"):
+        labels = {"protocol": "front_door", "code": code}
+        assert REGISTRY.get_sample_value("ekiben_inference_requests_total", labels) is not None
