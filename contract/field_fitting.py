@@ -13,6 +13,7 @@ from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.feature import Value
 from ekiben.contract.misspelling import Misspellings
 from ekiben.contract.schema import Schema
+from ekiben.contract.validation import MAX_SHOWN_CHARACTERS
 
 MAX_NAMED = 10  # fields that an answer names as left out
 REMEMBERED = 64  # combinations of fields that callers send
@@ -63,8 +64,9 @@ class FieldFitter:
         fit = remembered.get(names)
         if fit is None:
             fit = self._judge(names, ignore, misspellings)
-            few = len(remembered) < REMEMBERED and len(names) <= 2 * len(self._names)
-            if fit is not None and few and misspellings.complete:  # else others' misspellings would pass, too
+            room = len(remembered) < REMEMBERED and len(names) <= 2 * len(self._names)
+            # What was not all compared would let others' misspellings pass, too.
+            if fit is not None and room and misspellings.complete and not any(map(_is_long, fit.unknown)):
                 remembered[names] = fit
         return fit
 
@@ -107,3 +109,8 @@ class FieldFitter:
                         ignored.update(dict.fromkeys(fit.unknown[: MAX_NAMED + 1]))
             kept.append(row)
         return kept, tuple(ignored)[: MAX_NAMED + 1]
+
+
+def _is_long(name: str) -> bool:
+    """Return whether a name is none that anybody gives a field: it may be as long as a body."""
+    return len(name) > MAX_SHOWN_CHARACTERS

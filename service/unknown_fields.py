@@ -9,7 +9,7 @@ import time
 from ekiben.contract.columns import Rows
 from ekiben.contract.field_fitting import FieldFitter, Ignored
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import show
+from ekiben.contract.validation import shorten, show
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
@@ -47,7 +47,7 @@ class Fields:
         """Count a request with unknown fields, and log each of these at most once a minute."""
         metrics.count_unknown_fields(self._model)
         now = time.monotonic()
-        for name in ignored:
+        for name in map(shorten, ignored):  # what is kept of it, too: it may be as long as a body
             if now - self._logged.get(name, -LOG_EVERY_S) < LOG_EVERY_S:
                 continue
             if name not in self._logged and len(self._logged) >= MAX_LOGGED:

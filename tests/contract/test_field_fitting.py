@@ -1,6 +1,8 @@
 """Optional fields that are absent get their default, unknown ones are left out, and what may be misspelt is neither."""
 
+import tracemalloc
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import islice, permutations
 from typing import Any
 
@@ -18,6 +20,7 @@ from ekiben.contract.openapi_types import row_type
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_rows
+from ekiben.service.unknown_fields import Fields
 
 SCHEMA = Schema(
     name="flights",
@@ -133,6 +136,18 @@ def test_who_sends_too_many_names_lets_no_misspelt_one_pass_for_others() -> None
     misspelt = {"distance": 3, "lo_ad": 0.1}
     assert fitter.fit([*many, misspelt], ignore=True)[0][-1] == FULL  # their own affair
     assert fitter.fit([misspelt], ignore=True)[0] == [misspelt]
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_no_long_name_is_kept(reported: bool) -> None:
+    fit = Fields(SCHEMA, ignore=True).fit if reported else partial(FieldFitter(SCHEMA).fit, ignore=True)
+    fit([{**FULL, "x": 1}])
+    tracemalloc.start()
+    for index in range(20):
+        fit([{**FULL, f"{index}{'x' * 100_000}": 1}])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_json_schema_requires_what_is_required() -> None:
