@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ekiben.contract.feature import COUNTS, NULL_SPELLINGS, Category, Feature, Number, Timestamp
-from ekiben.contract.field_fitting import find_misspelt
+from ekiben.contract.misspelling import find_misspelt
 from ekiben.contract.reference.bins import NumberBins
 from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
@@ -62,7 +62,9 @@ def _compare_names(caller: Schema, service: Schema) -> Iterator[Difference]:
         if not feature.optional:
             yield Difference(f"`{feature.name}` is required, callers don't send it")
     removed = [name for name in caller.names if name not in service.names]
-    misspelt = find_misspelt(removed, [feature.name for feature in added if feature.optional])
+    left_out = {feature.name for feature in caller.features if feature.optional}
+    absent = [one.name for one in service.features if one.optional and one.name not in {*caller.names} - left_out]
+    misspelt = find_misspelt(removed, absent)
     for name in removed:
         taken = "; it is spelt nearly as an optional one, and is taken for that" if name == misspelt else ""
         yield Difference(f"`{name}` is an unknown field, callers send it{taken}", ignorable=not misspelt)

@@ -5,22 +5,17 @@ absent, or beside an absent optional one that is spelt nearly so, is most likely
 it would be wrong without a word. So such rows stay as they are, and the checks name what is wrong with them.
 """
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import islice
 from typing import Any
 
 from ekiben.contract.columns import Columns, Rows
 from ekiben.contract.feature import Value
+from ekiben.contract.misspelling import Misspellings
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import MAX_SHOWN_CHARACTERS
 
 MAX_NAMED = 10  # fields that an answer names as left out
-MAX_COMPARED = 100  # unknown names that are compared with absent ones: 10 µs each
-NEAR = 0.85  # of 1: `presure` is, `temp_min` and `temp_max` are not
-PUNCTUATION = re.compile(r"[\W_]+")
 REMEMBERED = 64  # combinations of fields that callers send
 Ignored = tuple[str, ...]  # names, at most one more than MAX_NAMED
 
@@ -61,31 +56,33 @@ class FieldFitter:
 
     def ignores(self, names: Iterable[str]) -> bool:
         """Return whether rows of these fields can be answered, if what is unknown of them is left out."""
-        return self._judge(names, ignore=True) is not None
+        return self._judge(names, True, Misspellings(self.optional)) is not None
 
-    def _find(self, names: tuple[str, ...], ignore: bool) -> _Fit | None:
+    def _find(self, names: tuple[str, ...], ignore: bool, misspellings: Misspellings) -> _Fit | None:
         """Return the same as `_judge`, which takes 25 µs, from the last request of these fields."""
         remembered = self._remembered[ignore]
         fit = remembered.get(names)
         if fit is None:
-            fit = self._judge(names, ignore)
-            if fit is not None and len(remembered) < REMEMBERED and len(names) <= 2 * len(self._names):
+            fit = self._judge(names, ignore, misspellings)
+            room = len(remembered) < REMEMBERED and len(names) <= 2 * len(self._names)
+            # What was not all compared would let others' misspellings pass, too.
+            if fit is not None and room and misspellings.complete and not any(map(_is_long, fit.unknown)):
                 remembered[names] = fit
         return fit
 
-    def _judge(self, names: Iterable[str], ignore: bool) -> _Fit | None:
+    def _judge(self, names: Iterable[str], ignore: bool, misspellings: Misspellings) -> _Fit | None:
         """Return what is to be done, or None if something is wrong with the fields."""
         given = dict.fromkeys(names)
         if not given.keys() >= self.required:
             return None
         absent = tuple(name for name in self._defaults if name not in given)
         unknown = tuple(name for name in given if name not in self._known)
-        if unknown and not (ignore and not find_misspelt(unknown, absent)):
+        if unknown and (not ignore or misspellings.find(unknown, absent)):
             return None
         return _Fit(absent, unknown)
 
     def _fit_columns(self, columns: Columns, ignore: bool) -> tuple[Columns, Ignored]:
-        fit = self._find(columns.names, ignore)
+        fit = self._find(columns.names, ignore, Misspellings(self.optional))
         if fit is None:
             return columns, ()
         by_name: dict[str, Any] = dict(zip(columns.names, columns.values, strict=True))
@@ -97,11 +94,12 @@ class FieldFitter:
         fits: dict[tuple[str, ...], _Fit | None] = {}
         ignored: dict[str, None] = {}
         kept: list[Any] = []
+        misspellings = Misspellings(self.optional)
         for row in rows:
             if type(row) is dict:
                 names = tuple(row)
                 if names not in fits:
-                    fits[names] = self._find(names, ignore)
+                    fits[names] = self._find(names, ignore, misspellings)
                 fit = fits[names]
                 if fit is not None and (fit.absent or fit.unknown):
                     row = self._defaults | row
@@ -113,23 +111,6 @@ class FieldFitter:
         return kept, tuple(ignored)[: MAX_NAMED + 1]
 
 
-def find_misspelt(unknown: Iterable[str], absent: Collection[str]) -> str | None:
-    """Return the first unknown field that is most likely an absent one, misspelt; its numbers are never that."""
-    if not absent:
-        return None
-    wanted = [_normalize(name) for name in absent]
-    for name in islice(unknown, MAX_COMPARED):
-        if len(name) <= MAX_SHOWN_CHARACTERS:
-            given = _normalize(name)
-            near = get_close_matches(given, wanted, n=3, cutoff=NEAR)
-            if any(_digits(one) == _digits(given) for one in near):
-                return name
-    return None
-
-
-def _normalize(name: str) -> str:
-    return PUNCTUATION.sub("", name).casefold()
-
-
-def _digits(name: str) -> str:
-    return "".join(filter(str.isdigit, name))
+def _is_long(name: str) -> bool:
+    """Return whether a name is none that anybody gives a field: it may be as long as a body."""
+    return len(name) > MAX_SHOWN_CHARACTERS

@@ -52,21 +52,16 @@ def _read_package(title: str, folder: Path) -> FoundSchema:
 
 def _read_registered(source: str) -> FoundSchema:
     """Return the schema of `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
-    from ekiben.training.registry.tracking import connect, find_aliases, get_version
+    from ekiben.deploy.image.registered import InvalidAddress, parse_address
+    from ekiben.training.registry.fetching import find_registered
+    from ekiben.training.registry.tracking import existing_store
     from ekiben.training.registry.version_packages import open_package
 
-    name, mark, alias = source.removeprefix(REGISTRY).partition("@")
-    if not mark:
-        name, mark, version = name.partition("/")
-    if not (name and mark):
-        raise SchemaNotFound(f"{shorten(source)} is no version: expected models:/NAME@ALIAS or models:/NAME/VERSION")
-    if not connect():
-        raise SchemaNotFound(f"{shorten(source)}: there is no registry yet: run `ekiben train` first")
-    if alias:
-        aliases = find_aliases(name)
-        if alias not in aliases:
-            known = ", ".join(sorted(aliases)) or "none"
-            raise SchemaNotFound(f"{shorten(source)}: `{shorten(name)}` has no alias `{shorten(alias)}`, but {known}")
-        version = aliases[alias]
-    with open_package(get_version(name, version)) as package:
+    try:
+        address = parse_address(source)
+    except InvalidAddress:
+        raise SchemaNotFound(
+            f"{shorten(source)} is no version: expected models:/NAME@ALIAS or models:/NAME/VERSION"
+        ) from None
+    with existing_store(changing=False), open_package(find_registered(*address)) as package:
         return _read_package(source, package)

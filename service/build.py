@@ -27,7 +27,7 @@ from ekiben.service.servings.watching import check_source
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.multiprocess import find_supervisor_folder, mark_complete
-from ekiben.service.tracing.process import asks_for_export
+from ekiben.service.tracing.process import check_export
 from ekiben.service.worker import Worker
 
 PYTHON = "python"  # in the metrics, for rows that did not come over a network
@@ -108,10 +108,7 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
 
     try:
         check_source(settings, models)
-        if asks_for_export(os.environ):
-            from ekiben.service.tracing.exporters import check_exporters  # the SDK, which others do without
-
-            check_exporters(os.environ)
+        check_export(os.environ)
         for model in models:
             model.start_engine()
         ports = choose_ports(settings)

@@ -9,7 +9,7 @@ import time
 from ekiben.contract.columns import Rows
 from ekiben.contract.field_fitting import FieldFitter, Ignored
 from ekiben.contract.schema import Schema
-from ekiben.contract.validation import show
+from ekiben.contract.validation import shorten, show
 from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
@@ -27,6 +27,8 @@ class Fields:
         self._model = schema.name
         self._fits = ignore or self.fitter.fills
         self._logged: dict[str, float] = {}  # when, by field
+        if ignore:
+            metrics.count_unknown_fields(self._model, 0)  # of a series that begins with 1 Prometheus sees no increase
 
     def fit(self, rows: Rows) -> tuple[Rows, Ignored]:
         """Return the rows, not checked yet, and the unknown fields that were left out of them."""
@@ -45,11 +47,12 @@ class Fields:
         """Count a request with unknown fields, and log each of these at most once a minute."""
         metrics.count_unknown_fields(self._model)
         now = time.monotonic()
-        for name in ignored:
+        for name in map(shorten, ignored):  # what is kept of it, too: it may be as long as a body
             if now - self._logged.get(name, -LOG_EVERY_S) < LOG_EVERY_S:
                 continue
             if name not in self._logged and len(self._logged) >= MAX_LOGGED:
-                self._logged = {one: at for one, at in self._logged.items() if now - at < LOG_EVERY_S}
+                logged = list(self._logged.items())  # at once: large requests are fitted in threads
+                self._logged = {one: at for one, at in logged if now - at < LOG_EVERY_S}
                 if len(self._logged) >= MAX_LOGGED:
                     return
             self._logged[name] = now

@@ -52,7 +52,7 @@ from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.initial_zeros import begin_at_zero
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
 from ekiben.service.telemetry.processes import ProcessSeries
-from ekiben.service.tracing.process import asks_for_export, start_exporting, stop_exporting
+from ekiben.service.tracing.process import start_exporting, stop_exporting
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -70,8 +70,7 @@ class Worker:
 
     def __init__(self, settings: Settings, models: Sequence[PackedModel], agreed: AgreedVersions | None = None) -> None:
         """Make what does without an event loop; uvicorn must not have been started yet."""
-        self.settings = settings
-        self.models = models
+        self.settings, self.models = settings, models
         self._agreed = agreed or AgreedVersions(None)
         self.router = Router()  # filled as the worker opens
         self.drain = Drain()
@@ -97,8 +96,7 @@ class Worker:
     async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
         settings, admission = self.settings, self.http.admission
-        if asks_for_export(os.environ):
-            start_exporting()
+        start_exporting()
         folder = Path(os.environ[METRICS_FOLDER]) if settings.workers > 1 else None
         factory = ServingFactory(
             settings,
@@ -126,16 +124,14 @@ class Worker:
         versions = unite(self.servings, self.servings.default.current.protocols)
         repository = build_repository(self.servings, on_demand, settings, self.conductors)
         sagemaker = build_sagemaker(self.servings, on_demand, settings)
-        canary = build_canary(self.conductors)
         self.watch = VersionWatch(settings, self.servings, reloader, self._agreed.note_newest)
         prepare = partial(prepare_series, self.servings, self.conductors, BuildSeries(), ProcessSeries())
-        metered = exposition(prepare, settings)
-        self._shared = [metered, repository, sagemaker, self.watch.webhook, canary]
+        shared = repository, sagemaker, self.watch.webhook, build_canary(self.conductors)
+        self._shared = [exposition(prepare, settings), *shared]
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
         begin_at_zero(protocols, settings)
-        guard, budget = self.secrets.authenticator, self.http.budget
-        self.grpc = GrpcServer(protocols, settings, guard, budget, 0, note_call=admission.share)
+        self.grpc = GrpcServer(protocols, settings, self.secrets.authenticator, self.http.budget, 0, admission.share)
         for model in self.models:
             self._allow_features(model)
         addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []

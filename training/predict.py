@@ -17,7 +17,7 @@ from ekiben.contract.category_codes import UNSEEN
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.feature import Feature, Number
-from ekiben.contract.field_fitting import find_misspelt
+from ekiben.contract.misspelling import find_misspelt
 from ekiben.contract.schema import Target
 from ekiben.contract.spellings.spelling import Spelling, spelling_of
 from ekiben.contract.validation import expect, show, validate_row

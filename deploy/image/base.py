@@ -9,6 +9,7 @@ from ekiben.deploy.image.bento import BENTOFILE, read_base
 from ekiben.deploy.image.builder import ImageFailed, explain
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+NAME = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._/:\[\]-]*")  # of builders' and YAML's plain characters, and no option
 LINE = re.compile(r"^(?P<key>\s*base_image: *)\S+$", re.MULTILINE)
 PULL_TIMEOUT_S = 900
 
@@ -38,7 +39,7 @@ class Base:
 def parse_base(text: str) -> Base:
     """Read NAME[:TAG][@DIGEST]; raise ImageFailed if it is none."""
     name, at, digest = text.partition("@")
-    if not name or any(map(str.isspace, name)) or (at and not DIGEST.fullmatch(digest)):
+    if not NAME.fullmatch(name) or (at and not DIGEST.fullmatch(digest)):
         raise ImageFailed(
             f"the base image can't be {text!r}: name it as REGISTRY/NAME:TAG@sha256:… with 64 hexadecimal digits"
         )
@@ -86,7 +87,8 @@ def _find_digest(builder: str, base: Base) -> str:
 
 
 def _is_of(name: str, base: Base) -> bool:
-    return not name or base.repository.endswith(name)  # docker leaves docker.io/library/ out
+    # docker leaves docker.io/library/ out
+    return not name or base.repository == name or base.repository.endswith(f"/{name}")
 
 
 def _inspect(builder: str, name: str) -> list[str] | None:

@@ -15,12 +15,16 @@ class Endings:
         """Return how a process ended that has just done so."""
         if exit_code >= 0:
             return f"ended with exit code {exit_code}"
-        killed_by = signal.Signals(-exit_code)
-        said = f"was killed by signal {-exit_code} ({killed_by.name})"
-        if killed_by is not signal.SIGKILL:
+        said = f"was killed by signal {-exit_code}{name_signal(-exit_code)}"
+        if -exit_code != signal.SIGKILL:
             return said
         before, self._oom_kills = self._oom_kills, read_oom_kills()
         return f"{said}, {blame(before, self._oom_kills, read_limits().memory_bytes)}"
+
+
+def name_signal(number: int) -> str:
+    """Return a signal's name in brackets, "" for most of the real-time ones, which have none."""
+    return f" ({signal.Signals(number).name})" if number in set(signal.Signals) else ""
 
 
 def blame(kills_before: int | None, kills: int | None, limit_bytes: int | None) -> str:

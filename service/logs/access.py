@@ -73,10 +73,10 @@ class AccessLog:
         """Write the line; `code`: gRPC's, `answered`: what else is known."""
         fields = asked.to_fields() | {"status": status} | ({"grpc_status": code} if code else {})
         fields |= {"duration_ms": round(1000 * seconds, 3)} | {name: value for name, value in answered.items() if value}
-        path, request_id = escape(asked.path), escape(asked.request_id) or "-"
+        path, request_id = escape(asked.path[:MAX_PATH_BYTES]), escape(asked.request_id) or "-"
         trace = escape(asked.traceparent[:MAX_TRACE_BYTES]) or "-"
         said = asked.method, path, code or status, 1000 * seconds, request_id, trace
-        short = f"{asked.method} {escape(asked.path[:MAX_PATH_BYTES])} {code or status}"
+        short = f"{asked.method} {path} {code or status}"
         level = logging.ERROR if status >= 500 else logging.INFO
         extra = {"fields": fields, "short": short}
         logger.log(level, "%s %s %s %.2f ms id=%s trace=%s", *said, extra=extra)

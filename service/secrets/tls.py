@@ -3,6 +3,7 @@
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -14,6 +15,20 @@ from ekiben.service.telemetry import metrics
 
 logger = logging.getLogger("bentoml.service")
 KEPT = "the certificate that was read before stays in use"
+
+
+class FollowingContext(ssl.SSLContext):
+    """Begins each connection with the context that is current then.
+
+    Handing it over in SNI's callback would not do: what a client of TLS 1.2 was let in with it resumes in the context
+    that a connection begins with, though its authority is none any more.
+    """
+
+    find_current: Callable[[], ssl.SSLContext]
+
+    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+        """Return what uvicorn's event loops, of either kind, ask a context for with each connection."""
+        return self.find_current().wrap_bio(*given, **named)
 
 
 class Tls:
@@ -31,13 +46,14 @@ class Tls:
 
     def serve_http(self) -> None:
         """Let uvicorn speak TLS with what is current, which must not have been started yet."""
+        following = FollowingContext(ssl.PROTOCOL_TLS_SERVER)
+        following.find_current = self.make_context
         # BentoML hands on names of files, and uvicorn makes its context of them with this function.
         replaced: Any = uvicorn.config
-        replaced.create_ssl_context = lambda **_: self.make_context()
+        replaced.create_ssl_context = lambda **_: following
 
     def make_context(self) -> ssl.SSLContext:
-        """Return a context whose connections get the current one: it is asked before anything is sent to a client."""
-        self._current.context.sni_callback = self._hand_over
+        """Return what a connection that begins now is shown."""
         return self._current.context
 
     def make_credentials(self) -> grpc.ServerCredentials:
@@ -66,9 +82,6 @@ class Tls:
         shown = "callers must show one too" if self.mutual else "callers need none"
         logger.info("TLS: certificate of %s, expires %s; %s", certificate.subject, certificate.expiry, shown)
         metrics.set_certificate_expiry(str(self._paths.certificate), certificate.expiry_s)
-
-    def _hand_over(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        connection.context = self._current.context
 
     def _fetch(self) -> Any:
         """Return gRPC's configuration if it is another than the last one; a thread of gRPC's calls this."""

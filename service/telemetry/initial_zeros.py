@@ -13,7 +13,7 @@ from ekiben.service.telemetry.series import get_series
 
 # What answers rows: the other codes that it may have are its callers' affair, and come when they come.
 STATUSES = (400, 429, 500, 503, 504)
-UNREAD = {ADMISSION: (400, 408, 429, 431), FRONT_DOOR: (401,)}  # what no protocol gets to see
+UNREAD = {ADMISSION: (400, 408, 429, 431), FRONT_DOOR: (401, 403)}  # what no protocol gets to see
 RELOADS = ("served", "failed")
 LOOKS = (UNCHANGED, NEW, REJECTED)  # at the registry; kinds of trouble besides
 LOST = ("waiting", "failed", "write")  # why the row log loses rows

@@ -48,9 +48,9 @@ def count_rejected(protocol: str, reason: str, times: int = 1) -> None:
     _rejected_counts[protocol, reason] += times
 
 
-def count_unknown_fields(name: str) -> None:
-    """Count a request whose unknown fields were ignored."""
-    get_series().unknown_fields.labels(label_model(name)).inc()
+def count_unknown_fields(name: str, requests: int = 1) -> None:
+    """Count requests whose unknown fields were ignored."""
+    get_series().unknown_fields.labels(label_model(name)).inc(requests)
 
 
 def count_logged(rows: int) -> None:

@@ -24,7 +24,7 @@ from ekiben.service.telemetry.metric_files import COMPLETE, CounterFiles
 from ekiben.service.telemetry.metric_inheritance import is_dead, is_live_gauge
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # BentoML sets it for its workers, which import the service too
-KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")  # of metrics we have
+KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax", "gauge_livemin")  # of metrics we have
 INCOMPLETE = "not every worker can publish its metrics: the log names the file; make room and restart the service"
 
 

@@ -12,13 +12,17 @@ from typing import Any, Literal
 
 from bentoml._internal.context import server_context  # there is no public way
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.validation import shorten
 from ekiben.contract.version import VERSION
 from ekiben.service.logs.bounds import OncePer
 
 Signal = Literal["traces", "metrics"]
-SIGNALS: tuple[Signal, ...] = ("traces", "metrics")
+INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # milliseconds
+MIN_INTERVAL_MS, MAX_INTERVAL_MS = 100, 86_400_000
 PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 DOWN_S = 600.0  # between two lines about a collector that is down
 # An exporter tells of every attempt, the queue before it of every batch that finds it full.
@@ -57,10 +61,31 @@ def find_exporter(signal: Signal, environment: Mapping[str, str]) -> Any:
 
 
 def check_exporters(environment: Mapping[str, str]) -> None:
-    """Raise UserError if the variables ask for an exporter that is not there."""
-    for signal in SIGNALS:
-        if is_exported(signal, environment):
-            find_exporter(signal, environment)
+    """Raise UserError, or what the SDK raises, if the variables ask for what is not there or can't be begun."""
+    if is_exported("traces", environment):
+        find_exporter("traces", environment)
+        import ekiben.service.tracing.spans  # noqa: F401  # the SDK looks for OTEL_PROPAGATORS as this is imported
+
+        open_provider().shutdown()
+    if is_exported("metrics", environment):
+        find_exporter("metrics", environment)
+        read_period_s(environment)
+        open_exporter("metrics").shutdown()
+
+
+def open_provider() -> TracerProvider:
+    """Return what makes and exports spans."""
+    provider = TracerProvider(resource=describe_resource(), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(open_exporter("traces")))
+    return provider
+
+
+def read_period_s(environment: Mapping[str, str]) -> float:
+    """Return the seconds between two exports of metrics; raise UserError if the variable says no such thing."""
+    given = environment.get(INTERVAL, "").strip() or "60000"
+    if not (given.isascii() and given.isdigit() and len(given) <= len(str(MAX_INTERVAL_MS))):
+        raise UserError(f"{INTERVAL}={shorten(given)}: expected milliseconds, such as 60000")
+    return min(max(int(given), MIN_INTERVAL_MS), MAX_INTERVAL_MS) / 1000
 
 
 def open_exporter(signal: Signal) -> Any:

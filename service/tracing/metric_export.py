@@ -27,8 +27,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric as Family
 
+from ekiben.service.tracing.exporters import read_period_s
+
 logger = logging.getLogger("bentoml.service")
-INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # milliseconds
 CUMULATIVE = AggregationTemporality.CUMULATIVE
 
 
@@ -39,8 +40,7 @@ class MetricExport:
         self._exporter, self._resource = exporter, resource
         self._began = time.time_ns()
         self._ended = threading.Event()
-        given = os.environ.get(INTERVAL, "")
-        self._period_s = max(int(given) / 1000, 0.1) if given.isdigit() else 60.0
+        self._period_s = read_period_s(os.environ)
         threading.Thread(target=self._run, name="otel-metrics", daemon=True).start()
 
     def shutdown(self) -> None:

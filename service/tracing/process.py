@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ekiben.contract.errors import UserError
+
 if TYPE_CHECKING:
     from ekiben.service.tracing.spans import Tracing
 
@@ -25,22 +27,34 @@ def asks_for_export(environment: Mapping[str, str]) -> bool:
 
 def start_exporting() -> None:
     """Begin to trace, and to export metrics, as far as the variables ask for it."""
-    from ekiben.service.tracing.exporters import describe_resource, is_exported, open_exporter
+    if not asks_for_export(os.environ):
+        return
+    from ekiben.service.tracing.exporters import describe_resource, is_exported, open_exporter, open_provider
 
     if is_exported("traces", os.environ):
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
         from ekiben.service.tracing.spans import Tracing
 
-        provider = TracerProvider(resource=describe_resource(), shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(open_exporter("traces")))
+        provider = open_provider()
         _tracing[:] = [Tracing(provider.get_tracer("ekiben"))]
         _shutdowns.append(provider.shutdown)
     if is_exported("metrics", os.environ):
         from ekiben.service.tracing.metric_export import MetricExport
 
         _shutdowns.append(MetricExport(open_exporter("metrics"), describe_resource()).shutdown)
+
+
+def check_export(environment: Mapping[str, str]) -> None:
+    """Raise UserError if what the variables ask for can't be begun: the SDK reads most of them only as it begins."""
+    if not asks_for_export(environment):
+        return
+    try:
+        from ekiben.service.tracing.exporters import check_exporters
+
+        check_exporters(environment)
+    except UserError:
+        raise
+    except Exception as error:  # the SDK's, of many kinds
+        raise UserError(f"the OTEL_* variables can't be used: {str(error).rstrip('.')}") from None
 
 
 def stop_exporting() -> None:

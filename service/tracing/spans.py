@@ -1,5 +1,6 @@
 """The spans of a request: the request itself, and in it what it waited for: encoding, the queue, the engine."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 MAX_LINKS = 32  # of a batch to its requests
 MAX_PATH_CHARACTERS = 1024
+BAGGAGE = "baggage"  # goes no further from here, and its reader quotes each wrong entry in a line of the log
+STATE_READER = "opentelemetry.trace.span"  # does the same with each wrong `tracestate`
 GRPC_STATUS = "rpc.grpc.status_code"
 
 
@@ -59,6 +62,7 @@ class Tracing:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
+        logging.getLogger(STATE_READER).setLevel(logging.ERROR)
 
     def begin_http(
         self, protocol: str, method: str, path: str, route: str, scheme: str, headers: Mapping[bytes, bytes]
@@ -82,7 +86,7 @@ class Tracing:
         return self._begin(path.strip("/"), attributes, {key: one for key, one in metadata if isinstance(one, str)})
 
     def _begin(self, name: str, attributes: Mapping[str, str], carrier: Mapping[str, str]) -> RequestSpan:
-        parent = propagate.extract(carrier)
+        parent = propagate.extract({key: value for key, value in carrier.items() if key != BAGGAGE})
         return RequestSpan(self._tracer.start_span(name, parent, kind=SpanKind.SERVER, attributes=dict(attributes)))
 
     def record_encoding(self, works: Sequence["Work"], seconds: float) -> None:

@@ -1,5 +1,9 @@
 """Optional fields that are absent get their default, unknown ones are left out, and what may be misspelt is neither."""
 
+import tracemalloc
+from difflib import SequenceMatcher
+from functools import partial
+from itertools import islice, permutations
 from typing import Any
 
 import numpy as np
@@ -10,11 +14,13 @@ from ekiben.contract.columns import Columns
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidInput
 from ekiben.contract.feature import Category, Number
-from ekiben.contract.field_fitting import MAX_COMPARED, FieldFitter, find_misspelt
+from ekiben.contract.field_fitting import MAX_NAMED, FieldFitter
+from ekiben.contract.misspelling import ALIGNING, MAX_COMPARED, MAX_EFFORT, find_misspelt
 from ekiben.contract.openapi_types import row_type
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.validation import validate_rows
+from ekiben.service.unknown_fields import Fields
 
 SCHEMA = Schema(
     name="flights",
@@ -102,6 +108,46 @@ def test_few_names_are_compared() -> None:
     extra = [f"extra {index}" for index in range(MAX_COMPARED)]
     assert find_misspelt([*extra[1:], "Load"], ["load"]) == "Load"
     assert find_misspelt([*extra, "Load"], ["load"]) is None
+
+
+def test_other_names_with_every_row_take_no_more_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(SequenceMatcher, "set_seq1", lambda _, name: compared.append(name))
+    monkeypatch.setattr(SequenceMatcher, "real_quick_ratio", lambda _: 0.0)
+    many = [{"distance": 3, **{f"{row} {index}": 1 for index in range(20)}} for row in range(100)]
+    rows, ignored = fit(many, ignore=True)
+    assert rows == [FULL] * 100
+    assert len(ignored) == MAX_NAMED + 1
+    assert len([name for name in compared if name]) == MAX_COMPARED * 2  # with each optional field
+
+
+def test_names_of_the_same_letters_take_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    aligned = []
+    monkeypatch.setattr(SequenceMatcher, "ratio", lambda _: aligned.append(1) or 0.0)
+    optional = ["".join(letters) for letters in islice(permutations("pressure"), 300)]
+    unknown = ["".join(letters) for letters in islice(permutations("serusrep"), MAX_COMPARED)]
+    assert find_misspelt(unknown, optional) is None
+    assert 0 < len(aligned) <= MAX_EFFORT / ALIGNING
+
+
+def test_who_sends_too_many_names_lets_no_misspelt_one_pass_for_others() -> None:
+    fitter = FieldFitter(SCHEMA)
+    many = [{"distance": 3, f"extra {index}": 1} for index in range(MAX_COMPARED)]
+    misspelt = {"distance": 3, "lo_ad": 0.1}
+    assert fitter.fit([*many, misspelt], ignore=True)[0][-1] == FULL  # their own affair
+    assert fitter.fit([misspelt], ignore=True)[0] == [misspelt]
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_no_long_name_is_kept(reported: bool) -> None:
+    fit = Fields(SCHEMA, ignore=True).fit if reported else partial(FieldFitter(SCHEMA).fit, ignore=True)
+    fit([{**FULL, "x": 1}])
+    tracemalloc.start()
+    for index in range(20):
+        fit([{**FULL, f"{index}{'x' * 100_000}": 1}])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_json_schema_requires_what_is_required() -> None:

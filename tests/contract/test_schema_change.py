@@ -35,6 +35,7 @@ CASES = [
     (make(REQUIRED), make(Boolean(name="weekend")), "breaking"),
     (make(OPTIONAL), make(Boolean(name="weekend", optional=True, default=False)), "service first"),
     (make(OPTIONAL), make(Boolean(name="Holi-day", optional=True, default=False)), "breaking"),
+    (make(OPTIONAL, Boolean(name="Holi-day")), make(OPTIONAL), "breaking"),  # which then is holiday, misspelt
     (make(OPTIONAL), make(Boolean(name="holiday", optional=True, default=True)), "breaking"),
     (make(REQUIRED), make(Category(name="holiday", vocabulary=("a",))), "breaking"),
     (make(REQUIRED), make(REQUIRED, target=Target(name="lost", classes=(False, True))), "breaking"),
@@ -69,7 +70,7 @@ def takes(schema: Schema, caller: Schema, ignore: bool) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("old", "new", "verdict"), CASES[:12])
+@pytest.mark.parametrize(("old", "new", "verdict"), CASES[:13])
 def test_at_every_moment_of_the_order_all_are_answered(old: Schema, new: Schema, verdict: str) -> None:
     found = compare_schemas(old, new)
     ignore = any(IGNORE in step for step in found.steps)

@@ -10,7 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from ekiben.deploy.image.contents import NoBill, write_table
 from ekiben.deploy.image.dpkg import tidy
-from ekiben.deploy.image.sbom.bill import write_bill
+from ekiben.deploy.image.sbom.bill import describe_python, write_bill
 from ekiben.deploy.image.sbom.debian_packages import describe_debian_packages
 from ekiben.deploy.image.sbom.files import to_property
 from ekiben.deploy.image.sbom.python_packages import describe_python_packages
@@ -138,6 +138,29 @@ def test_older_ways_to_say_a_licence_are_read(root: Path, fields: str, names: li
     metadata.write_text(f"Metadata-Version: 2.1\nName: some-package\nVersion: 1.5\n{fields}")
     (package,) = describe_python_packages(root, [folder])
     assert [entry["license"]["name"] for entry in package.get("licenses", [])] == names
+
+
+def test_each_version_that_is_installed_is_in_the_bill(root: Path) -> None:
+    folder, other = root / "opt/ekiben/lib/python3.11/site-packages", root / "usr/lib/python3/dist-packages"
+    write(root, f"{other.relative_to(root)}/Some.Package-1.4.dist-info/METADATA", "Name: Some.Package\nVersion: 1.4\n")
+    for folders in ([folder, other], [other, folder]):
+        found = [package["purl"] for package in describe_python_packages(root, folders)]
+        assert found == ["pkg:pypi/some-package@1.4", "pkg:pypi/some-package@1.5"]
+
+
+def test_python_itself_is_described_by_its_files(tmp_path: Path) -> None:
+    assert describe_python(tmp_path) == []
+    write(tmp_path, "usr/local/lib/python3.11/dist-packages/other.py")  # which Debian's Python makes
+    assert describe_python(tmp_path) == []
+    for name in ("bin/python3.11", "lib/libpython3.so", "lib/python3.11/os.py", "lib/python3.11/json/decoder.py"):
+        write(tmp_path, f"usr/local/{name}")
+    write(tmp_path, "usr/local/lib/python3.11/site-packages/other.py")
+    write(tmp_path, "usr/local/lib/python3.11/json/__pycache__/decoder.cpython-311.pyc")
+    (python,) = describe_python(tmp_path)
+    assert (properties(python)["files"], properties(python)["bytes"]) == ("4", "4")
+    before = properties(python)["files-sha256"]
+    write(tmp_path, "usr/local/lib/python3.11/json/decoder.py", "y")
+    assert properties(describe_python(tmp_path)[0])["files-sha256"] != before
 
 
 @pytest.mark.slow

@@ -64,7 +64,13 @@ def test_a_base_is_named_with_and_without_a_digest(text: str, repository: str, r
     assert (str(base), base.repository, base.reference) == (text, repository, reference)
 
 
-@pytest.mark.parametrize("text", ["", "@sha256:00", f"{NAME}@", f"{NAME}@sha256:12", f"{NAME}@md5:{'a' * 64}", "a b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "@sha256:00", f"{NAME}@", f"{NAME}@sha256:12", f"{NAME}@md5:{'a' * 64}", "a b"),
+        *(rf"a\1@{DIGEST}", f"--all@{DIGEST}", f"a:\t#b@{DIGEST}", f'"a@{DIGEST}'),
+    ],
+)
 def test_what_is_no_base_is_one_sentence(text: str) -> None:
     with pytest.raises(ImageFailed, match=r"^the base image can't be .*: name it as REGISTRY/NAME:TAG@sha256:"):
         parse_base(text)
@@ -77,6 +83,11 @@ def test_a_base_is_taken_by_the_digest_it_has_here(install: Install) -> None:
         "org.opencontainers.image.base.name": NAME,
         "org.opencontainers.image.base.digest": DIGEST,
     }
+
+
+def test_another_image_whose_name_ends_alike_is_none_of_it(install: Install) -> None:
+    install([f"python@sha256:{'0' * 64}", f"docker.io/library/my-python@{DIGEST}"])
+    assert find_base("podman", "docker.io/library/my-python:3.11") == Base("docker.io/library/my-python:3.11", DIGEST)
 
 
 def test_a_base_that_is_not_here_is_pulled(install: Install) -> None:

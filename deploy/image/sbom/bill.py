@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ FILE = "sbom.cdx.json"  # beside the bento's own description
 SITE_PACKAGES = (
     "usr/lib/python3/dist-packages", "usr/lib/python3*/site-packages", "usr/local/lib/python3*/site-packages"
 )  # fmt: skip
+PACKAGES = ("site-packages", "dist-packages")
+# Program, library and standard library, of which the folders are taken one by one.
+PYTHON = ("usr/local/bin/python3*", "usr/local/lib/libpython3*.so*", "usr/local/lib/python3*/*")
 LICENCE = "Apache-2.0"  # as pyproject.toml has it
 
 
@@ -61,7 +65,8 @@ def describe_ekiben(root: Path, bento: Path) -> dict[str, Any]:
 
 def describe_python(root: Path) -> list[dict[str, Any]]:
     """Return Python itself where it is none of dpkg's packages, as in Python's own images."""
-    if not any(root.glob("usr/local/lib/libpython3*.so*")) and not any(root.glob("usr/local/bin/python3*")):
+    files = find_files(root, _list_python(root))
+    if not files:
         return []
     version = platform.python_version()
     purl = f"pkg:generic/python@{version}"
@@ -70,6 +75,13 @@ def describe_python(root: Path) -> list[dict[str, Any]]:
             "type": "application", "bom-ref": purl, "name": "python", "version": version, "purl": purl,
             "cpe": f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*",
             "licenses": [{"license": {"id": "PSF-2.0"}}],
-            "properties": [to_property("kind", "python itself")],
+            "properties": [to_property("kind", "python itself"), *describe_files(root, files)],
         }
     ]  # fmt: skip
+
+
+def _list_python(root: Path) -> Iterator[Path]:
+    """Yield its files, which are where its own build puts them; packages have components of their own."""
+    for pattern in PYTHON:
+        for path in root.glob(pattern):
+            yield from (path.rglob("*") if path.is_dir() and path.name not in PACKAGES else (path,))

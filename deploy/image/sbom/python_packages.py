@@ -13,10 +13,11 @@ MAX_LICENCE = 100  # characters: some packages have the whole text where its nam
 
 
 def describe_python_packages(root: Path, folders: list[Path]) -> Iterator[dict[str, Any]]:
-    """Yield a component for each package that is installed in these site-packages folders."""
-    found = {one.metadata["Name"]: one for one in distributions(path=[str(folder) for folder in folders])}
-    for name in sorted(found, key=to_pypi_name):
-        yield _describe(root, to_pypi_name(name), found[name])
+    """Yield a component for each package, in each of its versions, that is installed in these site-packages folders."""
+    installed = distributions(path=[str(folder) for folder in folders])
+    found = {(to_pypi_name(one.metadata["Name"]), one.version): one for one in installed}
+    for name, version in sorted(found):
+        yield _describe(root, name, found[name, version])
 
 
 def to_pypi_name(name: str) -> str:

@@ -21,7 +21,12 @@ def test_a_kill_is_blamed_on_memory_as_surely_as_the_kernel_tells(
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(3, "ended with exit code 3"), (0, "ended with exit code 0"), (-11, "was killed by signal 11 (SIGSEGV)")],
+    [
+        (3, "ended with exit code 3"),
+        (0, "ended with exit code 0"),
+        (-11, "was killed by signal 11 (SIGSEGV)"),
+        (-40, "was killed by signal 40"),  # a real-time one
+    ],
 )
 def test_other_ends_are_not(code: int, said: str) -> None:
     assert Endings().describe(code) == said

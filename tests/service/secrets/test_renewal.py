@@ -2,10 +2,15 @@
 
 import asyncio
 import logging
+import socket
+import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn.config
+import uvloop
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.errors import BadRequest
@@ -135,3 +140,44 @@ def test_a_pair_that_cannot_be_used_is_not(
     assert sentence.endswith("; the certificate that was read before stays in use")
     assert tls.make_context() is before
     assert tls._fetch() is None
+
+
+def connect(client: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None]:
+    """Return what a client is sent, nothing if it is let in no more, and its session."""
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        try:
+            with client.wrap_socket(plain, session=session) as connection:
+                return connection.recv(100), connection.session
+        except OSError:
+            return b"", None
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_session_ends_with_the_authority_that_let_it_in(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    known, authorities = write_pair(tmp_path / "known"), tmp_path / "ca.crt"
+    authorities.write_bytes(known.certificate.read_bytes())
+    client = ssl.create_default_context(cafile=str(pair.certificate))
+    client.check_hostname = False
+    client.maximum_version = ssl.TLSVersion.TLSv1_2  # which knows sessions without tickets
+    client.load_cert_chain(known.certificate, known.key)
+    monkeypatch.setattr(uvicorn.config, "create_ssl_context", None)
+    tls = Tls(TlsPaths(pair.certificate, pair.key, authorities))
+    tls.serve_http()
+    context = uvicorn.config.create_ssl_context()  # type: ignore[call-arg]
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"let in" if writer.get_extra_info("peercert") else b"uncertified")
+        writer.close()
+
+    async def serve() -> list[bytes]:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+            port = server.sockets[0].getsockname()[1]
+            before, session = await asyncio.to_thread(connect, client, port, None)
+            authorities.write_bytes(write_pair(tmp_path / "other").certificate.read_bytes())
+            await tls.watch().look()
+            return [before, *[(await asyncio.to_thread(connect, client, port, one))[0] for one in (session, None)]]
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        assert runner.run(serve()) == [b"let in", b"", b""]

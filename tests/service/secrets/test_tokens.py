@@ -56,6 +56,12 @@ def test_a_file_that_cannot_be_used_stops_the_start(
     assert read_settings(unread=True).guarded  # the health check of a service that keeps what it has read
 
 
+def test_a_name_that_no_file_can_have_stops_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_TOKEN_FILE", f"/{'x' * 300}")
+    with pytest.raises(InvalidSettings, match=r"can't be read: name a file of tokens that this user may read$"):
+        read_settings()
+
+
 def test_two_sources_of_tokens_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("one")
     monkeypatch.setenv("AUTH_TOKEN_FILE", str(tmp_path / "token"))

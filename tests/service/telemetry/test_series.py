@@ -4,15 +4,21 @@ import json
 import re
 
 import pytest
+from prometheus_client import REGISTRY, Gauge
 
 from ekiben.model.package import PackedModel
 from ekiben.service.error_status import GRPC_CODES
 from ekiben.service.protocols.protocol import Method, Operation, Protocol, Route
+from ekiben.service.settings import Settings
 from ekiben.service.telemetry.build_info import LABELS, UNKNOWN, describe_build
 from ekiben.service.telemetry.codes import classify
-from ekiben.service.telemetry.initial_zeros import find_codes
+from ekiben.service.telemetry.initial_zeros import begin_at_zero, find_codes
+from ekiben.service.telemetry.multiprocess import KINDS
 from ekiben.service.telemetry.old_names import add_old_names
+from ekiben.service.telemetry.series import get_series
+from ekiben.service.unknown_fields import Fields
 from tests.conftest import Server
+from tests.every_kind import SCHEMA
 from tests.http_client import HTTP
 
 
@@ -88,3 +94,22 @@ def test_a_service_counts_from_zero_and_says_what_it_is(server: Server, model: P
     said = {name: json.loads(value) for name, value in re.findall(r'(\w+)=("[^"]*")', line)}
     assert tuple(said[name] for name in LABELS) == describe_build(model)
     assert "\nmodel_info{" not in text
+
+
+def test_a_file_is_made_at_the_start_for_every_kind_of_series() -> None:
+    modes = {one._multiprocess_mode for one in vars(get_series()).values() if isinstance(one, Gauge)}
+    assert {f"gauge_{mode}" for mode in modes} == {kind for kind in KINDS if kind.startswith("gauge")}
+
+
+@pytest.mark.parametrize(("ignore", "count"), [(True, 0.0), (False, None)])
+def test_unknown_fields_are_counted_from_zero_where_they_are_ignored(ignore: bool, count: float | None) -> None:
+    schema = SCHEMA.model_copy(update={"name": f"ignores_{ignore}"})
+    Fields(schema, ignore)
+    assert REGISTRY.get_sample_value("ekiben_unknown_fields_total", {"model": schema.name}) == count
+
+
+def test_who_is_not_let_in_is_counted_from_zero() -> None:
+    begin_at_zero([], Settings())
+    for code in ("401", "403"):
+        labels = {"protocol": "front_door", "code": code}
+        assert REGISTRY.get_sample_value("ekiben_inference_requests_total", labels) is not None

@@ -1,5 +1,6 @@
 """What the OTEL_* variables ask for, and what becomes of a request's spans."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,9 @@ from prometheus_client import Histogram as PrometheusHistogram
 from ekiben.contract.errors import UserError
 from ekiben.service.tracing.exporters import check_exporters, describe_resource, is_exported
 from ekiben.service.tracing.metric_export import convert
+from ekiben.service.tracing.process import check_export
 from ekiben.service.tracing.spans import Tracing
+from tests.conftest import run
 
 PLACE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -40,6 +43,38 @@ def test_an_exporter_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(UserError, match=r"^OTEL_EXPORTER_OTLP_PROTOCOL=carrier-pigeon: no such exporter is installed"):
         check_exporters({PLACE: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "carrier-pigeon"})
     check_exporters({"OTEL_TRACES_EXPORTER": "console"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zipped", 'Invalid value "zipped" for compression'),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "could not convert string to float: 'soon'"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "max_queue_size must be a positive integer"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "²", "OTEL_METRIC_EXPORT_INTERVAL=²: expected milliseconds, such as 60000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "9" * 30, "expected milliseconds, such as 60000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "a minute", "expected milliseconds, such as 60000"),
+    ],
+)
+def test_what_the_sdk_cannot_begin_with_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(PLACE, "http://127.0.0.1:4317")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError) as rejected:
+        check_export(os.environ)
+    assert said in str(rejected.value)
+    assert "\n" not in str(rejected.value)
+
+
+def test_what_is_wrong_as_the_sdk_is_imported_is_one_sentence() -> None:
+    variables = {PLACE: "http://127.0.0.1:4317", "OTEL_PROPAGATORS": "pigeon", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "1"}
+    code = "import os\nfrom ekiben.service.tracing.process import check_export\n"
+    code += "try:\n    check_export(os.environ)\nexcept Exception as error:\n    print(type(error).__name__, error)"
+    assert run("-c", code, **variables).stdout == (
+        "UserError the OTEL_* variables can't be used: Propagator pigeon not found. It is either misspelled or not "
+        "installed\n"
+    )
 
 
 def test_the_variables_say_who_exports(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +120,18 @@ def test_a_caller_that_is_not_sampled_has_no_span(traced: tuple[Tracing, InMemor
     ask(traced[0], 200, traceparent="00-hostile\n-01")  # as if there were none
     (span,) = traced[1].get_finished_spans()
     assert span.parent is None
+
+
+def test_callers_write_nothing_into_the_log(
+    traced: tuple[Tracing, InMemorySpanExporter], caplog: pytest.LogCaptureFixture
+) -> None:
+    parent = f"00-{TRACE}-{PARENT}-01"
+    ask(traced[0], 200, baggage="\x9b31m=\xe9," * 100, tracestate="\x9b31m;;,=", traceparent=parent)
+    called = traced[0].begin_grpc("predict", "/a/B", [("baggage", "a b,c d"), ("traceparent", parent)])
+    called.end(200, {})
+    assert called.ids[0] == TRACE
+    assert len(traced[1].get_finished_spans()) == 2
+    assert not caplog.records
 
 
 def test_series_are_converted() -> None:
