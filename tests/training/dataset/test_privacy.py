@@ -1,7 +1,6 @@
 """What leaves the house in a package: rows as they were, rows that are nobody's, or none."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from ekiben.pipeline.gates.image_replay import answer_example
 from ekiben.training.dataset.privacy import hide_example, make_up, scramble
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.tables.json_rows import to_rows
-from tests.conftest import run
+from tests.conftest import run, using_stores
 from tests.deploy.parcels import PROBLEM, variables_of, write_parcels
 
 ROWS = 400
@@ -91,12 +90,8 @@ def train(home: Path, privacy: str) -> PackedModel:
     write_parcels(home)
     (home / "problem.toml").write_text(PROBLEM + privacy)
     run("-m", "ekiben.commands", "train", "--epochs", "1", **variables_of(home))
-    before = os.environ["BENTOML_HOME"]
-    os.environ["BENTOML_HOME"] = variables_of(home)["BENTOML_HOME"]
-    try:
+    with using_stores(home):
         return open_stored(find_model("parcels"))
-    finally:
-        os.environ["BENTOML_HOME"] = before
 
 
 @pytest.mark.slow
