@@ -40,7 +40,8 @@ class FramedConnection(PipeliningConnection):
         super().connection_made(transport)
         self.flow: TurnFlow = TurnFlow(transport, self.shared.turns)
         self.wait_for_request()
-        if self.shared.mutual_tls and not transport.get_extra_info("peercert"):
+        self.uncertified = self.shared.mutual_tls and not transport.get_extra_info("peercert")
+        if self.uncertified:
             self.app_state = {**self.app_state, UNCERTIFIED: True}  # which every request's scope gets a copy of
         if len(self.connections) > self.shared.max_connections:
             close_longest_idle(self.connections)
@@ -158,6 +159,11 @@ class FramedConnection(PipeliningConnection):
         self.cancel_arrival_timer()
         self._complete, self._searched, self._blank_bytes = False, 0, 0
         self._body.begin()
+
+    def skip_request(self) -> None:
+        """Note a request that came whole and is read elsewhere."""
+        self.cancel_arrival_timer()
+        self._searched = self._blank_bytes = 0
 
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
