@@ -65,8 +65,8 @@ class AdmissionConnection(KnownConnection):
             self.waited_s = time.perf_counter() - self._waits_since
             super().begin(data)
             self.waited_s = 0.0
-        if self.scope is not before:
-            scope: Any = self.scope
+        scope: Any = self.scope
+        if scope is not None and scope is not before:  # none: its head is known, and it may be answered already
             scope[WAITED] = time.perf_counter() - self._waits_since
         return True
 

@@ -34,7 +34,7 @@ class KnownConnection(FramedConnection):
             super().begin(data)
         elif (known := heads.find(key, self.scheme)) is not None:
             self.skip_request()
-            exchange: Any = KnownExchange(self)
+            exchange: Any = KnownExchange(self, heads.answers)
             self.cycle = exchange
             exchange.begin(known, data[end:], self.waited_s)
         else:

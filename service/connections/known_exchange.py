@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE
-
+from ekiben.service.connections.answer_heads import AnswerHeads
 from ekiben.service.connections.known_heads import KnownHead
 from ekiben.service.http.known_request import KnownRequest
 from ekiben.service.http.messages import Header, Request, Response, list_headers
 from ekiben.service.offload import LARGE_BYTES
 
-FAILED = Response(b"Internal Server Error", ((b"connection", b"close"),), 500, b"text/plain; charset=utf-8")  # uvicorn's
+CLOSE = (b"connection", b"close")
+FAILED = Response(b"Internal Server Error", (CLOSE,), 500, b"text/plain; charset=utf-8")  # uvicorn's
 
 
 class KnownExchange:
@@ -20,17 +20,16 @@ class KnownExchange:
     What the answer awaits calls it back: a task would be a turn of the event loop later, at its beginning and its end.
     """
 
-    __slots__ = ("_connection", "_coroutine", "_gone", "disconnected", "keep_alive", "response_complete")
-    response_started = False  # it is sent at once
+    __slots__ = ("_connection", "_coroutine", "_gone", "_heads", "disconnected", "keep_alive", "response_complete", "response_started")
     more_body = False
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, heads: AnswerHeads) -> None:
+        self._connection, self._heads = connection, heads
         self._coroutine: Coroutine[Any, Any, None]
         self._gone: asyncio.Future[None] | None = None
         self.disconnected = False
         self.keep_alive = True
-        self.response_complete = False
+        self.response_started = self.response_complete = False
 
     def begin(self, known: KnownHead, body: bytes, waited_s: float) -> None:
         """Answer a request with this head."""
@@ -72,15 +71,15 @@ class KnownExchange:
 
     def _send(self, request: Request, response: Response) -> None:
         if not self.disconnected:
-            self._write(response.status, list_headers(request, response), response.body)
+            self.response_started = True
+            ends = bool(response.headers) and CLOSE in response.headers
+            self._write(response.status, list_headers(request, response), response.body, ends)
 
-    def _write(self, status: int, headers: list[Header], body: bytes) -> None:
+    def _write(self, status: int, headers: list[Header], body: bytes, ends: bool) -> None:
+        """Write an answer; `ends`: its headers say that the connection ends with it."""
         connection, transport = self._connection, self._connection.transport
-        head = write_head(status, connection.server_state.default_headers, headers)
-        closed = self.keep_alive and any(name == b"connection" and value == b"close" for name, value in headers)
-        if closed:
-            self.keep_alive = False
-        elif not self.keep_alive:
+        head = self._heads.write(status, connection.server_state.default_headers, headers)
+        if not self.keep_alive and not ends:
             head += b"connection: close\r\n"
         head += b"\r\n"
         if len(body) <= LARGE_BYTES:
@@ -89,26 +88,15 @@ class KnownExchange:
             transport.write(head)
             transport.write(body)
         self.response_complete = True
-        if not self.keep_alive:
+        if ends or not self.keep_alive:
             connection.end()
         connection.on_response_complete()
 
     def _fail(self, error: BaseException) -> None:
         connection = self._connection
         connection.logger.error("Exception in ASGI application\n", exc_info=error)
-        if self.response_complete:
+        if self.response_started:
             connection.transport.close()
         elif not self.disconnected:
             headers = [(b"content-type", FAILED.content_type), (b"content-length", b"%d" % len(FAILED.body))]
-            self._write(FAILED.status, [*headers, *FAILED.headers], FAILED.body)
-
-
-def write_head(status: int, *headers: list[Header]) -> bytes:
-    """Return an answer's head without the blank line; raise RuntimeError if a header's value can't be sent."""
-    lines = [STATUS_LINE[status]]
-    for some in headers:
-        for name, value in some:
-            if HEADER_VALUE_RE.search(value):
-                raise RuntimeError("Invalid HTTP header value.")
-            lines.append(b"%b: %b\r\n" % (name, value))
-    return b"".join(lines)
+            self._write(FAILED.status, [*headers, *FAILED.headers], FAILED.body, True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ekiben.service.auth import Authenticator
+from ekiben.service.connections.answer_heads import AnswerHeads
 from ekiben.service.connections.body_frame import BLANK_LINE
 from ekiben.service.connections.plain_post import MAX_HEAD, PLAIN_POST
 from ekiben.service.offload import LARGE_BYTES
@@ -45,6 +46,7 @@ class KnownHeads:
         self._authenticator = authenticator
         self._heads: dict[bytes, KnownHead | None] = {}  # None: it comes often, and is not to be known
         self._once = [0] * HASHES
+        self.answers = AnswerHeads()  # to all requests
         self._next_at = 0.0  # a head may take another's place
 
     def find(self, key: bytes, scheme: str | None) -> KnownHead | None:
