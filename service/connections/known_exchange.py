@@ -20,7 +20,16 @@ class KnownExchange:
     What the answer awaits calls it back: a task would be a turn of the event loop later, at its beginning and its end.
     """
 
-    __slots__ = ("_connection", "_coroutine", "_gone", "_heads", "disconnected", "keep_alive", "response_complete", "response_started")
+    __slots__ = (
+        "_connection",
+        "_coroutine",
+        "_gone",
+        "_heads",
+        "disconnected",
+        "keep_alive",
+        "response_complete",
+        "response_started",
+    )
     more_body = False
 
     def __init__(self, connection: Any, heads: AnswerHeads) -> None:

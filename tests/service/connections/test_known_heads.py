@@ -3,7 +3,8 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from ekiben.service.connections import known_heads
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.known_heads import KnownHead, KnownHeads, cut_length
+from ekiben.service.connections.plain_post import MAX_HEAD
 from ekiben.service.errors import BadRequest, CallerGone, Overloaded
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Request, Response, read_timeout_s
@@ -44,7 +46,7 @@ class Answering:
         self.settings = Settings(access_log_sample=0)
         endpoint = Endpoint(Protocol("predict"), self.settings, self.answer, "/rows/{model}", rows=True)
         self._answer_known = endpoint.answer_known
-        endpoint.answer_known = self.count_known  # type: ignore[method-assign]
+        vars(endpoint)["answer_known"] = self.count_known
         router = Router()
         router.add("/rows/{model}", Resource({"POST": endpoint}, endpoint, frozenset(), page=False))
         self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0))
@@ -77,8 +79,9 @@ class Answering:
     async def hold(self, request: Request) -> None:
         held: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.held.append(held)
-        watching = asyncio.ensure_future(request.wait_gone())
-        await asyncio.wait([held, watching], return_when=asyncio.FIRST_COMPLETED)
+        watching: asyncio.Future[None] = asyncio.ensure_future(request.wait_gone())
+        both: list[asyncio.Future[Any]] = [held, watching]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
             self.gone += 1
             raise CallerGone
@@ -333,7 +336,7 @@ def learn(heads: KnownHeads, key: bytes) -> KnownHead:
 
 def test_the_table_is_bounded_and_what_is_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(known_heads.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     heads = KnownHeads(Authenticator())
     learn(heads, b"used")
     for number in range(20_000):
@@ -362,7 +365,7 @@ def test_a_head_comes_twice_before_anything_is_kept_of_it() -> None:
         post() + b"P",
         post(b""),
         post(b"x" * (LARGE_BYTES + 1)),
-        post(b"row", b"x: " + b"a" * known_heads.MAX_HEAD),
+        post(b"row", b"x: " + b"a" * MAX_HEAD),
         post().replace(b": 3", b":3"),
         post().replace(b": 3", b": 3 "),
         post().replace(b": 3", b": +3"),
