@@ -99,7 +99,11 @@ class KnownExchange:
         self.response_complete = True
         if ends or not self.keep_alive:
             connection.end()
-        connection.on_response_complete()
+            connection.on_response_complete()
+        elif connection.unread or connection.lingering:
+            connection.on_response_complete()
+        else:
+            connection.rest()
 
     def _fail(self, error: BaseException) -> None:
         connection = self._connection

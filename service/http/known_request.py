@@ -26,16 +26,12 @@ class KnownRequest(Request):
         self.waited_s = waited_s
         self._began = time.monotonic() - waited_s
         self._body = body
-        self._send = send
+        self.send = send  # the answer
         self._receive = receive
 
     async def read_body(self, max_bytes: int, timeout_s: float, budget: ByteBudget) -> bytes:
         check_size(len(self._body), max_bytes)
         return self._body
-
-    def send(self, response: Response) -> None:
-        """Send the answer."""
-        self._send(self, response)
 
 
 def list_fields(scope: Scope) -> dict[str, Any]:

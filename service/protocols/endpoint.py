@@ -35,7 +35,7 @@ class Endpoint:
         self, protocol: Protocol, settings: Settings, answer: Answer, route: str = "", rows: bool = False
     ) -> None:
         self._protocol = protocol
-        self._answer_rows = answer
+        self._answer = answer
         self._route = route
         self._learns = rows
         self._access, self._tracing = share_access_log(settings.access_log_sample), get_tracing()
@@ -44,38 +44,51 @@ class Endpoint:
         waited_s = scope.get(WAITED, 0.0)
         started = time.perf_counter() - waited_s
         request = Request(scope, receive, waited_s)
-        response = await self._answer(request, scope)
+        if self._tracing is not None:
+            self._begin_span(request, scope)
+        try:
+            if LATE in scope and scope["method"] == "POST":
+                raise Overloaded(RETRY_AFTER_S)
+            answered = await self._answer(request)
+            response = Response(answered) if isinstance(answered, bytes) else answered
+        except Exception as error:  # the boundary: whatever happens, the caller gets its protocol's error
+            response = self._fail(request, error, ANONYMOUS in scope)
         await respond(send, request, response)
         self._note(request, response.status, time.perf_counter() - started)
         if self._learns and LEARN in scope and response.status == 200:
             scope[LEARN](self._learn(scope))
 
     async def answer_known(self, request: KnownRequest, scope: Mapping[str, Any]) -> None:
-        """Answer a request whose head is known; of the `scope` only what all such requests share is there."""
+        """Answer a request whose head is known; of the `scope` only what all such requests share is there.
+
+        The same again, as each coroutine costs a quarter of a microsecond.
+        """
         started = time.perf_counter() - request.waited_s
-        response = await self._answer(request, scope)
-        request.send(response)
+        if self._tracing is not None:
+            self._begin_span(request, scope)
+        try:
+            answered = await self._answer(request)
+            response = Response(answered) if isinstance(answered, bytes) else answered
+        except Exception as error:
+            response = self._fail(request, error)
+        request.send(request, response)
         self._note(request, response.status, time.perf_counter() - started)
 
-    async def _answer(self, request: Request, scope: Mapping[str, Any]) -> Response:
+    def _begin_span(self, request: Request, scope: Mapping[str, Any]) -> None:
+        assert self._tracing is not None
+        said = self._protocol.name, request.method, request.path, self._route, scope.get("scheme", "http")
+        request.trace = self._tracing.begin_http(*said, request.headers)
+
+    def _fail(self, request: Request, error: Exception, anonymous: bool = False) -> Response:
+        """Return the answer for an error."""
         protocol = self._protocol
-        if self._tracing is not None:
-            scheme = scope.get("scheme", "http")
-            said = protocol.name, request.method, request.path, self._route, scheme, request.headers
-            request.trace = self._tracing.begin_http(*said)
-        try:
-            if LATE in scope and scope["method"] == "POST":
-                raise Overloaded(RETRY_AFTER_S)
-            answered = await self._answer_rows(request)
-            return Response(answered) if isinstance(answered, bytes) else answered
-        except Exception as error:  # the boundary: whatever happens, the caller gets its protocol's error
-            failure = to_error_response(error, lambda: request.describe(protocol.name))
-            if isinstance(error, RequestRejected):
-                metrics.count_rejected(protocol.name, error.reason)
-            if ANONYMOUS in scope:
-                failure = hide_details(failure)
-            clear_tracebacks(error)
-            return Response(encode_json(protocol.error_body(failure)), failure.headers, failure.status)
+        failure = to_error_response(error, lambda: request.describe(protocol.name))
+        if isinstance(error, RequestRejected):
+            metrics.count_rejected(protocol.name, error.reason)
+        if anonymous:
+            failure = hide_details(failure)
+        clear_tracebacks(error)
+        return Response(encode_json(protocol.error_body(failure)), failure.headers, failure.status)
 
     def _note(self, request: Request, status: int, seconds: float) -> None:
         metrics.count_request(self._protocol.name, status, seconds)
