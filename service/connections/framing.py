@@ -160,11 +160,6 @@ class FramedConnection(PipeliningConnection):
         self._complete, self._searched, self._blank_bytes = False, 0, 0
         self._body.begin()
 
-    def skip_request(self) -> None:
-        """Note a request that came whole and is read elsewhere."""
-        self.cancel_arrival_timer()
-        self._searched = self._blank_bytes = 0
-
     def _read_body(self, data: bytes) -> bytes:
         """Feed what belongs to the body; return the rest, which belongs to the next request or must wait."""
         self._body.chunks = 0

@@ -33,7 +33,8 @@ class KnownConnection(FramedConnection):
         if not key:
             super().begin(data)
         elif (known := heads.find(key, self.scheme)) is not None:
-            self.skip_request()
+            self.cancel_arrival_timer()
+            self._searched = self._blank_bytes = 0
             exchange: Any = KnownExchange(self, heads.answers)
             self.cycle = exchange
             exchange.begin(known, data[end:], self.waited_s)

@@ -175,27 +175,24 @@ def _read_header_s(text: bytes) -> float:
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:
-    """Send one whole answer; it carries the request's id if the caller gave one or it is an error.
-
-    Predictions carry theirs, the version of the model that they are by, and what was left out of their rows.
-    """
-    sent = list_headers(request, response)
-    await send({"type": "http.response.start", "status": response.status, "headers": sent})
+    """Send one whole answer."""
+    headers = list_headers(request, response)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 
 
 def list_headers(request: Request, response: Response) -> list[Header]:
-    """Return the headers of an answer."""
-    length = b"%d" % len(response.body)
-    sent = [(b"content-type", response.content_type), (b"content-length", length), *response.headers]
+    """Return an answer's headers: it carries the request's id if the caller gave one or it is an error.
+
+    Predictions carry theirs, the version of the model that they are by, and what was left out of their rows.
+    """
+    kind, size = response.content_type, b"%d" % len(response.body)
+    sent = [(b"content-type", kind), (b"content-length", size), *response.headers]
     if request.given_id is not None or response.status != 200:
         sent.append((REQUEST_ID_HEADER, request.id))
     if request.prediction_id and response.status == 200:
-        sent.append((PREDICTION_ID_HEADER, request.prediction_id))
-        sent.append((MODEL_VERSION_HEADER, request.model_version))
-    if request.ignored and response.status == 200:
-        sent += ignored_header(request.ignored)
-    return sent
+        sent += (PREDICTION_ID_HEADER, request.prediction_id), (MODEL_VERSION_HEADER, request.model_version)
+    return [*sent, *ignored_header(request.ignored)] if request.ignored and response.status == 200 else sent
 
 
 def encode_json(details: Mapping[str, Any]) -> bytes:

@@ -1,18 +1,21 @@
 """Heads that are known: the answers are the same, byte for byte, and the table is bounded and hard to fill."""
 
 import asyncio
+import json
 import random
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvicorn
 
 from ekiben.contract.errors import FieldError, InvalidInput
+from ekiben.model.package import PackedModel
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections import known_heads
 from ekiben.service.connections.admission_connection import AdmissionConnection
@@ -28,11 +31,13 @@ from ekiben.service.offload import LARGE_BYTES
 from ekiben.service.protocols.endpoint import Endpoint
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
+from tests.conftest import Server
 from tests.uvicorn_server import run
 from tests.waiting import wait_for
 
 TOKEN = b"Bearer secret"
 ID = re.compile(rb"(?<=x-request-id: )[0-9a-f]{32}")
+PREDICTION_ID = re.compile(rb"(?<=x-prediction-id: )[0-9a-f]{24}")
 DATE = re.compile(rb"(?<=date: )[^\r]*")
 ROUNDS = 150
 
@@ -461,5 +466,36 @@ def test_time_that_a_request_waited_counts() -> None:
             (answer,) = await asking
             assert answer.startswith(b"HTTP/1.1 504 ")
             assert server.known == 2
+
+    run(scenario())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/predict", "/v1/models/flight_delay:predict", "/invocations", "/v2"])
+def test_the_service_answers_alike(server: Server, model: PackedModel, path: str) -> None:
+    """The first two answers are to a head that is not known, the others to one that is."""
+    row = dict(model.schema.example)
+    tensors = [
+        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+        for name, value in row.items()
+    ]
+    content: dict[str, dict[str, Any]] = {
+        "/predict": {"rows": [row]},
+        "/v1/models/flight_delay:predict": {"instances": [row]},
+        "/invocations": {"dataframe_records": [row]},
+        "/v2": {"inputs": tensors},
+    }
+    where = "/v2/models/flight_delay/infer" if path == "/v2" else path
+    right, wrong = json.dumps(content[path]).encode(), b'{"rows": 1}'
+    said = b"content-type: application/json", b"x-key: " + path.encode()  # nobody else's head
+
+    async def scenario() -> None:
+        port = SimpleNamespace(port=int(server.url.rpartition(":")[2]))
+        sent = [post(body, *said, path=where.encode()) for body in (right, right, right, wrong, right)]
+        first, second, *known = [PREDICTION_ID.sub(b"", ID.sub(b"", one)) for one in await ask(port, *sent)]
+        assert first.startswith(b"HTTP/1.1 200 "), first
+        assert b"x-model-version: 1" in first
+        assert second == known[0] == known[2] == first
+        assert known[1].startswith(b"HTTP/1.1 400 ")
 
     run(scenario())
