@@ -29,7 +29,7 @@ class KnownConnection(FramedConnection):
         if heads is None or self._admission.draining or self.flow.write_paused:
             super().begin(data)
             return
-        key, end = cut_length(data)
+        key, length, end = cut_length(data)
         if not key:
             super().begin(data)
         elif (known := heads.find(key, self.scheme)) is not None:
@@ -37,7 +37,7 @@ class KnownConnection(FramedConnection):
             self._searched = self._blank_bytes = 0
             exchange: Any = KnownExchange(self, heads.answers)
             self.cycle = exchange
-            exchange.begin(known, data[end:], self.waited_s)
+            exchange.begin(known, length, data[end:], self.waited_s)
         else:
             before = self.scope
             super().begin(data)

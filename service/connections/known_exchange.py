@@ -40,9 +40,9 @@ class KnownExchange:
         self.keep_alive = True
         self.response_started = self.response_complete = False
 
-    def begin(self, known: KnownHead, body: bytes, waited_s: float) -> None:
-        """Answer a request with this head."""
-        request = KnownRequest(known.fields, body, waited_s, self._send, self._wait_gone)
+    def begin(self, known: KnownHead, length: bytes, body: bytes, waited_s: float) -> None:
+        """Answer a request with this head, in which this length stands."""
+        request = KnownRequest(known.fields, length, body, waited_s, self._send, self._wait_gone)
         self._coroutine = known.answer(request, known.scope)
         self._go_on()
 

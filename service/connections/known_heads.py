@@ -26,6 +26,7 @@ MAX_HEADS = 256  # 1 MiB of heads at the most, and what they say
 HASHES = 4096  # of heads that came once
 PAUSE_S = 0.1
 LENGTH, MAX_DIGITS = b"ength: ", 10  # as nearly all write it; whatever comes before it is compared
+NOTHING = b"", b"", 0
 
 
 @dataclass(slots=True, eq=False)
@@ -87,20 +88,20 @@ class KnownHeads:
         return False
 
 
-def cut_length(data: bytes) -> tuple[bytes, int]:
-    """Return the head without the digits of its length, and where the body begins; b"" unless all is there.
+def cut_length(data: bytes) -> tuple[bytes, bytes, int]:
+    """Return the head without the digits of its length, these, and where the body begins; b"" unless all is there.
 
     The last LENGTH in a head is where it is cut, so two heads with the same rest were cut at the same place.
     """
     end = data.find(BLANK_LINE, 0, MAX_HEAD) + 4
     start = data.rfind(LENGTH, 0, end) + len(LENGTH)
     if end < 4 or start < len(LENGTH):
-        return b"", 0
+        return NOTHING
     stop = data.find(b"\r", start, end)
     digits = data[start:stop]
     if not digits.isdigit() or len(digits) > MAX_DIGITS or not 0 < len(data) - end == int(digits) <= LARGE_BYTES:
-        return b"", 0
-    return data[:start] + data[stop:end], end
+        return NOTHING
+    return data[:start] + data[stop:end], digits, end
 
 
 def is_plain(data: bytes, end: int) -> bool:

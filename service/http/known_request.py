@@ -16,13 +16,18 @@ class KnownRequest(Request):
     def __init__(
         self,
         fields: Mapping[str, Any],
+        length: bytes,
         body: bytes,
         waited_s: float,
         send: Callable[[Request, Response], None],
         receive: Receive,
     ) -> None:
-        """`fields`: what the head says, as `list_fields` returns it; `receive` waits until the caller is gone."""
+        """`fields`: what the head says, as `list_fields` returns it; `receive` waits until the caller is gone.
+
+        `length`: of the body, as the head has it: heads that are the same but for that are one.
+        """
         self.__dict__.update(fields)
+        self.headers = {**self.headers, b"content-length": length}
         self.waited_s = waited_s
         self._began = time.monotonic() - waited_s
         self._body = body

@@ -31,6 +31,7 @@ from ekiben.service.offload import LARGE_BYTES
 from ekiben.service.protocols.endpoint import Endpoint
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
 from tests.conftest import Server
 from tests.uvicorn_server import run
 from tests.waiting import wait_for
@@ -45,16 +46,24 @@ ROUNDS = 150
 class Answering:
     """What answers rows, as odd as its callers ask for; it counts them, and those whose head was known."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, traced: bool = False) -> None:
         self.known = self.asked = self.gone = 0
         self.held: list[asyncio.Future[bytes]] = []
         self.settings = Settings(access_log_sample=0)
         endpoint = Endpoint(Protocol("predict"), self.settings, self.answer, "/rows/{model}", rows=True)
         self._answer_known = endpoint.answer_known
         vars(endpoint)["answer_known"] = self.count_known
+        self.spans: list[Any] = []
+        vars(endpoint)["_tracing"] = SimpleNamespace(begin_http=self.begin_span) if traced else None
         router = Router()
         router.add("/rows/{model}", Resource({"POST": endpoint}, endpoint, frozenset(), page=False))
         self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0))
+
+    def begin_span(self, *said: Any) -> Any:
+        def end(status: int, answered: Any) -> None:
+            self.spans.append((said, status, answered))
+
+        return SimpleNamespace(end=end, ids=("trace", "span"))
 
     async def count_known(self, *given: Any) -> None:
         self.known += 1
@@ -69,7 +78,8 @@ class Answering:
         timeout_s = read_timeout_s(request, self.settings)
         body = await request.read_body(2 * LARGE_BYTES, timeout_s, HttpState().budget)
         request.left_s(timeout_s)
-        said = b"%b %b %b " % (request.parameters["model"].encode(), request.query, request.read_header(b"x-key"))
+        told = request.read_header(b"x-key"), request.read_header(b"content-length")
+        said = b"%b %b %b %b " % (request.parameters["model"].encode(), request.query, *told)
         request.rows = len(body)
         if body.startswith(b"later"):
             await asyncio.get_running_loop().run_in_executor(None, str)
@@ -115,10 +125,12 @@ class Answering:
 
 
 @asynccontextmanager
-async def serve(known: bool = True, tokens: tuple[bytes, ...] = (), **given: Any) -> AsyncIterator[Any]:
+async def serve(
+    known: bool = True, tokens: tuple[bytes, ...] = (), traced: bool = False, **given: Any
+) -> AsyncIterator[Any]:
     """Serve on a free port; yields what answers, with the `port`, the `state` and the `authenticator`."""
     authenticator = Authenticator(tokens)
-    answering: Any = Answering(authenticator)
+    answering: Any = Answering(authenticator, traced)
     answering.authenticator = authenticator
     answering.state = HttpState(heads=KnownHeads(authenticator) if known else None, **given)
     protocol: Any = partial(AdmissionConnection, answering.state)
@@ -319,6 +331,22 @@ def test_a_known_head_is_nothing_without_its_token() -> None:
     run(scenario())
 
 
+def test_spans_and_counts_are_the_same() -> None:
+    async def scenario() -> None:
+        async with serve(traced=True) as quick, serve(known=False, traced=True) as plain:
+            for server in (quick, plain):
+                before = sum(one.times for one in metrics._duration_of.values())
+                await ask(server, *[post(word, b"x-request-id: mine") for word in (b"row", b"row", *WORDS[:9])])
+                assert sum(one.times for one in metrics._duration_of.values()) == before + 11
+            assert quick.known == 9
+            assert quick.spans == plain.spans
+            forwarded = post(b"row", b"x-forwarded-proto: https")
+            await ask(quick, *[forwarded] * 4)
+            assert quick.known == 9  # the scheme depends on who says so
+
+    run(scenario())
+
+
 def test_ids_that_differ_leave_nothing_and_push_nothing_out() -> None:
     async def scenario() -> None:
         async with serve() as server:
@@ -433,7 +461,7 @@ def test_a_request_under_way_is_answered_as_the_server_stops() -> None:
             await wait_for(lambda: not connection.cycle.keep_alive)
             server.held[0].set_result(b"")
             answered = await asyncio.wait_for(reader.read(), 20)
-            assert b"connection: close\r\n\r\na  " in answered
+            assert b"connection: close\r\n\r\na   4 hold" in answered
             writer.close()
 
     run(scenario())
