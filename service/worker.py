@@ -16,6 +16,7 @@ from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
+from ekiben.service.connections.known_heads import KnownHeads
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
 from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.front_door import Drain
@@ -84,6 +85,7 @@ class Worker:
             ByteBudget(limit),
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
             mutual_tls=bool(settings.tls_client_ca_file),
+            heads=KnownHeads(self.secrets.authenticator),
         )
         if self.secrets.tls:
             self.secrets.tls.serve_http()

@@ -4,14 +4,14 @@ import time
 from typing import Any
 
 from ekiben.service.connections.admission import LATE, WAITED
-from ekiben.service.connections.framing import FramedConnection
+from ekiben.service.connections.known_connection import KnownConnection
 from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import PROTOCOL, REJECTION
 from ekiben.service.errors import CallerGone
 from ekiben.service.telemetry import metrics
 
 
-class AdmissionConnection(FramedConnection):
+class AdmissionConnection(KnownConnection):
     """uvicorn's HTTP connection, with admission control for requests that may carry rows.
 
     A whole one waits or is rejected here; of one that is still arriving the scope says that it is late.
@@ -19,7 +19,6 @@ class AdmissionConnection(FramedConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._admission = self.shared.admission
         self._waiting = False  # for admission, with a request among the bytes that are kept
         self._unjudged = False  # what waits, or waited last, can't be rejected unread
         self._rejecting = False  # a rejection waits
@@ -63,9 +62,11 @@ class AdmissionConnection(FramedConnection):
         if self._unjudged:
             self._begin_late(data)
         else:
+            self.waited_s = time.perf_counter() - self._waits_since
             super().begin(data)
-        if self.scope is not before:
-            scope: Any = self.scope
+            self.waited_s = 0.0
+        scope: Any = self.scope
+        if scope is not None and scope is not before:  # none: its head is known, and it may be answered already
             scope[WAITED] = time.perf_counter() - self._waits_since
         return True
 
@@ -107,7 +108,7 @@ class AdmissionConnection(FramedConnection):
     def _begin_late(self, data: bytes) -> None:
         """Read what can't be rejected unread; its scope says whether it would have been."""
         before = self.scope
-        super().begin(data)
+        self.begin_unknown(data)
         scope: Any = self.scope
         if scope is not before and self._admission.queue_slots <= 0:
             scope[LATE] = True

@@ -40,7 +40,8 @@ class FramedConnection(PipeliningConnection):
         super().connection_made(transport)
         self.flow: TurnFlow = TurnFlow(transport, self.shared.turns)
         self.wait_for_request()
-        if self.shared.mutual_tls and not transport.get_extra_info("peercert"):
+        self.uncertified = self.shared.mutual_tls and not transport.get_extra_info("peercert")
+        if self.uncertified:
             self.app_state = {**self.app_state, UNCERTIFIED: True}  # which every request's scope gets a copy of
         if len(self.connections) > self.shared.max_connections:
             close_longest_idle(self.connections)

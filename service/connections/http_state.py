@@ -8,6 +8,7 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.connections.known_heads import KnownHeads
 from ekiben.service.connections.malformed import Malformed
 from ekiben.service.connections.rejections import DelayedRejections
 from ekiben.service.connections.turns import Turns
@@ -27,6 +28,7 @@ class HttpState:
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
     mutual_tls: bool = False  # callers must show a certificate
+    heads: KnownHeads | None = None  # None: each request is parsed
 
 
 def use_protocol(make: Callable[..., Any]) -> None:

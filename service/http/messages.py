@@ -110,14 +110,14 @@ class Request:
         if message.get("more_body") or not body:  # seldom: most bodies arrive with their headers
             declared = self.headers.get(b"content-length", b"")
             if declared.isdigit():
-                _check_size(int(declared), max_bytes, budget)
+                check_size(int(declared), max_bytes, budget)
             try:
                 async with asyncio.timeout(timeout_s):
                     return await self._receive_rest(message, max_bytes, budget)
             except TimeoutError:
                 sentence = f"the body did not arrive within {timeout_s:g} s: send it faster or in parts"
                 raise BadRequest(408, sentence, (b"connection", b"close")) from None
-        _check_size(len(body), max_bytes)
+        check_size(len(body), max_bytes)
         return body
 
     async def _receive_rest(self, message: Message, max_bytes: int, budget: ByteBudget) -> bytes:
@@ -127,7 +127,7 @@ class Request:
             if message["type"] == "http.disconnect":
                 raise CallerGone
             if chunk := message.get("body", b""):
-                _check_size(self.taken + len(chunk), max_bytes)
+                check_size(self.taken + len(chunk), max_bytes)
                 if not budget.take(len(chunk)):
                     raise Overloaded(RETRY_AFTER_S)
                 self.taken += len(chunk)
@@ -142,7 +142,7 @@ class Request:
             pass
 
 
-def _check_size(size: int, max_bytes: int, budget: ByteBudget | None = None) -> None:
+def check_size(size: int, max_bytes: int, budget: ByteBudget | None = None) -> None:
     """Raise BadRequest if a body of that many bytes is too large, Overloaded if there is no room for it now."""
     if size > max_bytes:
         raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
@@ -175,21 +175,24 @@ def _read_header_s(text: bytes) -> float:
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:
-    """Send one whole answer; it carries the request's id if the caller gave one or it is an error.
+    """Send one whole answer."""
+    headers = list_headers(request, response)
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def list_headers(request: Request, response: Response) -> list[Header]:
+    """Return an answer's headers: it carries the request's id if the caller gave one or it is an error.
 
     Predictions carry theirs, the version of the model that they are by, and what was left out of their rows.
     """
-    body = response.body
-    sent = [(b"content-type", response.content_type), (b"content-length", b"%d" % len(body)), *response.headers]
+    kind, size = response.content_type, b"%d" % len(response.body)
+    sent = [(b"content-type", kind), (b"content-length", size), *response.headers]
     if request.given_id is not None or response.status != 200:
         sent.append((REQUEST_ID_HEADER, request.id))
     if request.prediction_id and response.status == 200:
-        sent.append((PREDICTION_ID_HEADER, request.prediction_id))
-        sent.append((MODEL_VERSION_HEADER, request.model_version))
-    if request.ignored and response.status == 200:
-        sent += ignored_header(request.ignored)
-    await send({"type": "http.response.start", "status": response.status, "headers": sent})
-    await send({"type": "http.response.body", "body": body})
+        sent += (PREDICTION_ID_HEADER, request.prediction_id), (MODEL_VERSION_HEADER, request.model_version)
+    return [*sent, *ignored_header(request.ignored)] if request.ignored and response.status == 200 else sent
 
 
 def encode_json(details: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,48 @@
+"""A request whose head is known: what the head says was read when it was first seen, and the body is there."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.http.messages import Receive, Request, Response, Scope, check_size
+
+OWN_FIELDS = ("waited_s", "_began", "_receive")  # of each request; all others are its head's
+
+
+class KnownRequest(Request):
+    """One of many requests with the same head."""
+
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        length: bytes,
+        body: bytes,
+        waited_s: float,
+        send: Callable[[Request, Response], None],
+        receive: Receive,
+    ) -> None:
+        """`fields`: what the head says, as `list_fields` returns it; `receive` waits until the caller is gone.
+
+        `length`: of the body, as the head has it: heads that are the same but for that are one.
+        """
+        self.__dict__.update(fields)
+        self.headers = {**self.headers, b"content-length": length}
+        self.waited_s = waited_s
+        self._began = time.monotonic() - waited_s
+        self._body = body
+        self.send = send  # the answer
+        self._receive = receive
+
+    async def read_body(self, max_bytes: int, timeout_s: float, budget: ByteBudget) -> bytes:
+        check_size(len(self._body), max_bytes)
+        return self._body
+
+
+def list_fields(scope: Scope) -> dict[str, Any]:
+    """Return what a request's head says."""
+
+    async def receive() -> Any:
+        raise NotImplementedError
+
+    return {name: value for name, value in vars(Request(scope, receive)).items() if name not in OWN_FIELDS}
