@@ -22,8 +22,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ekiben.service.lifecycle.lifeline import is_held
 from ekiben.service.telemetry.metric_inheritance import is_dead
-from ekiben.service.telemetry.multiprocess import VARIABLE
+from ekiben.service.telemetry.metrics_folder import VARIABLE
 
 PROC = Path("/proc")
 # In /proc/PID/stat, after the name: user and system time, those of children that have ended, the start, memory.
@@ -65,7 +66,7 @@ class ProcessCollector(Collector):
 
 def find_processes() -> list[int]:
     """Return the ids of all processes of this service, the supervisor first."""
-    if server_context.worker_index is None or VARIABLE not in os.environ:
+    if server_context.worker_index is None or VARIABLE not in os.environ or not is_held():
         return [os.getpid()]
     siblings = {path for path in Path(os.environ[VARIABLE]).glob("counter_*.db") if not is_dead(path)}
     workers = {os.getpid(), *(int(path.stem.rpartition("_")[2]) for path in siblings)}
