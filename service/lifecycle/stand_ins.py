@@ -6,6 +6,9 @@ from it. `tests/service/lifecycle/test_stand_ins.py` checks that the real ones h
 """
 
 import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -34,6 +37,8 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "_bentoml_impl.client": {"RemoteProxy": NoProxy},  # for code that holds the service object
     "_bentoml_impl.server.proxy": {"create_proxy_app": never},  # for services that are a command
     "_bentoml_impl.server.serving": {"serve_http": never},  # the supervisor
+    "bentoml._internal.cloud": {},  # whose `schemas` are the real ones
+    "bentoml._internal.cloud.client": {"RestApiClient": never},
     "bentoml._internal.utils.analytics": {"ModelSaveEvent": never, "track": never},  # of `bentoml.models.create`
 }
 
@@ -42,5 +47,12 @@ def stand_in() -> None:
     """Let these modules be found; must come before BentoML is imported."""
     for name, content in STAND_INS.items():
         module = ModuleType(name, "Stands in: see ekiben.service.lifecycle.stand_ins.")
-        vars(module).update(content)
+        vars(module).update(content, __path__=list(_find_folder(name)))  # what lies in a package is still found
         sys.modules.setdefault(name, module)
+
+
+def _find_folder(name: str) -> Iterator[str]:
+    top, *rest = name.split(".")
+    found = find_spec(top)
+    for location in (found and found.submodule_search_locations) or ():
+        yield str(Path(location, *rest))
