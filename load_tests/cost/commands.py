@@ -25,7 +25,7 @@ def add_commands(commands: "Commands") -> None:
     add_rounds(explanations)
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
-    begun = add(commands, "start", run_start, "measure a service's start and the memory it takes, in one process and two")
+    begun = add(commands, "start", run_start, "measure a service's start and its memory, in one process and two")
     add_port(begun)
     begun.add_argument("--rounds", type=count, default=5, help="starts of each (%(default)s)")
     begun.add_argument("--contents", action="store_true", help="list what is in memory, by size, instead")

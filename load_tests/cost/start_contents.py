@@ -19,7 +19,7 @@ VARIABLE = "EKIBEN_CONTENTS"  # where the process writes what it has counted
 SHOWN = 25
 MIB = 2**20
 # Begins before the service does, and must not import what it counts.
-WATCHED = '''
+WATCHED = """
 import atexit, importlib._bootstrap as bootstrap, json, os, resource, runpy, sys, time
 load, page, open_loads, found = bootstrap._load_unlocked, resource.getpagesize(), [], {}
 def resident():
@@ -47,7 +47,7 @@ def write():
 atexit.register(write)
 sys.argv = ["ekiben.service"]
 runpy.run_module("ekiben.service", run_name="__main__")
-'''
+"""
 
 
 def run(port: int) -> None:
@@ -76,17 +76,16 @@ def sum_mappings(process: psutil.Process) -> Counter[str]:
     return sizes
 
 
-def write_packages(packages: dict[str, list[float]], standard: set[str]) -> str:
-    """Return what each package has added, the standard library as one."""
-    sums: Counter[str] = Counter()
-    cpu: Counter[str] = Counter()
-    modules: Counter[str] = Counter()
+def write_packages(packages: dict[str, tuple[int, float, int]], standard: set[str]) -> str:
+    """Return what each package has added: bytes, seconds and modules; the standard library as one."""
+    sums: dict[str, tuple[int, float, int]] = {}
     for name, (size, seconds, count) in packages.items():
         package = "the standard library" if name in standard else name
-        sums[package] += int(size)
-        cpu[package] += seconds  # type: ignore[assignment]
-        modules[package] += int(count)
-    lines = [f"| {name} | {size / MIB:.1f} | {1000 * cpu[name]:.0f} | {modules[name]} |" for name, size in sums.most_common()]
-    rest = len(lines) - SHOWN
-    others = [f"| {rest} others | {sum(sorted(sums.values())[:rest]) / MIB:.1f} | | |"] if rest > 0 else []
+        before = sums.get(package, (0, 0.0, 0))
+        sums[package] = before[0] + size, before[1] + seconds, before[2] + count
+    largest = sorted(sums.items(), key=lambda item: item[1], reverse=True)
+    lines = [f"| {name} | {size / MIB:.1f} | {1000 * cpu:.0f} | {count} |" for name, (size, cpu, count) in largest]
+    rest = [found for _, found in largest[SHOWN:]]
+    size, cpu = (sum(found[index] for found in rest) for index in (0, 1))
+    others = [f"| {len(rest)} others | {size / MIB:.1f} | {1000 * cpu:.0f} | |"] if rest else []
     return "\n".join(["| imported | MiB | CPU, ms | modules |\n|---|--:|--:|--:|", *lines[:SHOWN], *others])

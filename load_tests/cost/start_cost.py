@@ -62,9 +62,7 @@ def run(port: int, rounds: int) -> None:
 
 
 @contextmanager
-def start(
-    command: tuple[str, ...], port: int, folder: Path, *python: str
-) -> Iterator[tuple[psutil.Process, float]]:
+def start(command: tuple[str, ...], port: int, folder: Path, *python: str) -> Iterator[tuple[psutil.Process, float]]:
     """Start a service and wait until it is ready; end it afterwards. Yields its first process and the seconds."""
     check_free(port)
     log = folder / "log"

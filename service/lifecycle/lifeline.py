@@ -9,6 +9,8 @@ import logging
 import os
 from collections.abc import Callable
 
+from bentoml._internal.context import server_context  # there is no public way
+
 from ekiben.service.telemetry.metrics_folder import remove_folder
 
 logger = logging.getLogger("bentoml.service")
@@ -25,6 +27,11 @@ def hold() -> None:
 def is_held() -> bool:
     """Return whether this process has a supervisor."""
     return VARIABLE in os.environ
+
+
+def is_alone() -> bool:
+    """Return whether this process answers requests without a supervisor."""
+    return server_context.worker_index is not None and not is_held()
 
 
 def watch(end: Callable[[float], None]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ekiben.service.lifecycle.lifeline import is_alone
+
 CGROUPS = Path("/sys/fs/cgroup")
 # Version 1 writes the largest number of pages where there is no limit.
 UNLIMITED_BYTES = 2**60
@@ -38,6 +40,11 @@ def find_engine(engines: Iterable[str]) -> str:
 def find_worker_mib(engine: str, models: int) -> int:
     """Return what a worker with so many models takes under load."""
     return WORKER_MIB[engine] + (models - 1) * MODEL_MIB[engine]
+
+
+def find_supervisor_mib() -> int:
+    """Return what the service takes besides its workers; a process that is all of it has no supervisor."""
+    return 0 if is_alone() else SUPERVISOR_MIB
 
 
 def read_limits(root: Path = CGROUPS) -> Limits:

@@ -49,9 +49,7 @@ class Run:
 
 
 @pytest.fixture(scope="module", params=[SUPERVISED, ALONE], ids=["supervised", "alone"])
-def run(
-    request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Run]:
+def run(request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     variables = {"LOG_FORMAT": "json", "ACCESS_LOG_SAMPLE": "1", "AUTH_TOKEN": "hunter2hunter2"}
     with collect() as collector:
         exported = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_SERVICE_NAME": "delays"}
