@@ -35,7 +35,7 @@ def _options(**_: Any) -> None:
 
 def read_options(arguments: Sequence[str]) -> click.Context | None:
     """Return the options of a service that is one process; None if `bentoml serve` is to read them."""
-    if os.environ.get("WORKERS", "1").strip() != "1":
+    if (os.environ.get("WORKERS") or "1") != "1":
         return None
     try:
         return _options.make_context("serve", list(arguments))

@@ -16,6 +16,7 @@ SUPERVISOR_MIB = 120
 WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load, with one model
 # The least, of one worker with LiteRT, as the container counts: with 160 the kernel kills it before it answers.
 START_MIB = 176
+ALONE_START_MIB = 88  # the same of one process: with 72 it kills it, with 80 it doesn't
 MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: twice what `ekiben models` prints
 
 
@@ -45,6 +46,11 @@ def find_worker_mib(engine: str, models: int) -> int:
 def find_supervisor_mib() -> int:
     """Return what the service takes besides its workers; a process that is all of it has no supervisor."""
     return 0 if is_alone() else SUPERVISOR_MIB
+
+
+def find_start_mib() -> int:
+    """Return the least that a service starts in."""
+    return ALONE_START_MIB if is_alone() else START_MIB
 
 
 def read_limits(root: Path = CGROUPS) -> Limits:

@@ -31,7 +31,8 @@ def find_worker_folder() -> Path | None:
 
 def remove_folder() -> None:
     """Remove the folder that the process which made it can't remove any more."""
-    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+    if VARIABLE in os.environ:
+        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
 
 
 def allow_full_disk(folder: str) -> None:

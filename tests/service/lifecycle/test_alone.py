@@ -106,6 +106,20 @@ def test_its_folder_goes_with_it(model: PackedModel, tmp_path: Path, delay_s: st
     assert not list(folder.iterdir())
 
 
+def test_it_plans_with_no_memory_for_a_supervisor(model: PackedModel, tmp_path: Path) -> None:
+    program = 'ulimit -d 160000 && exec "$0" -m ekiben.service'
+    variables = os.environ | {"PORT": str(free_port()), "GRPC_PORT": str(free_port()), "MAX_BODY_BYTES": "1048576"}
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(["sh", "-c", program, sys.executable], cwd=ROOT, env=variables, stdout=output)
+    try:
+        wait_until(lambda: "memory may not do" in log.read_text() or process.poll() is not None, log.read_text)
+        assert "156 MiB of memory may not do: 1 × litert needs about 180" in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_is_heeded(model: PackedModel, tmp_path: Path, number: signal.Signals) -> None:
     log = tmp_path / "log"
