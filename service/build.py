@@ -26,7 +26,8 @@ from ekiben.service.servings.agreed_versions import AgreedVersions
 from ekiben.service.servings.watching import check_source
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
-from ekiben.service.telemetry.multiprocess import find_supervisor_folder, mark_complete
+from ekiben.service.telemetry.metrics_folder import find_worker_folder
+from ekiben.service.telemetry.multiprocess import find_service_folder, mark_complete
 from ekiben.service.tracing.process import check_export
 from ekiben.service.worker import Worker
 
@@ -104,8 +105,6 @@ def describe_service(worker: Worker, get_service: Callable[[], Any]) -> type:
 
 def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
     """Reject to start with a wrong model or on a taken port, before a worker does."""
-    from ekiben.service.lifecycle.supervisor import supervise  # circus, which a worker does without
-
     try:
         check_source(settings, models)
         check_export(os.environ)
@@ -116,9 +115,12 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
         os.environ["HOST"] = ports.host.value  # the workers' gRPC follows the command line too
         if is_logging(settings):
             open_folder(settings.log_folder)
-        supervise()
+        if find_worker_folder() is None:
+            from ekiben.service.lifecycle.supervisor import supervise  # circus, which others do without
+
+            supervise()
         mark_complete()
-        AgreedVersions(find_supervisor_folder()).begin(models)
+        AgreedVersions(find_service_folder()).begin(models)
         report_start(settings.model_copy(update={"port": ports.http.value}), models)
     except UserError as error:
         raise BentoMLException(str(error)) from None

@@ -12,9 +12,9 @@ from ekiben.service.environment import read_settings
 from ekiben.service.logs.bentoml_logging import set_up_logging
 from ekiben.service.logs.process import begin_log
 from ekiben.service.servings.agreed_versions import AgreedVersions, open_served
-from ekiben.service.telemetry.multiprocess import find_worker_folder
+from ekiben.service.telemetry.metrics_folder import find_worker_folder
 
-begin_log()
+begin_log(has_rows=find_worker_folder() is not None)
 set_up_logging()
 try:
     settings, folder = read_settings(), find_worker_folder()

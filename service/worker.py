@@ -51,7 +51,7 @@ from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.build_info import BuildSeries
 from ekiben.service.telemetry.exposition import exposition
 from ekiben.service.telemetry.initial_zeros import begin_at_zero
-from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
+from ekiben.service.telemetry.metrics_folder import VARIABLE as METRICS_FOLDER
 from ekiben.service.telemetry.processes import ProcessSeries
 from ekiben.service.tracing.process import start_exporting, stop_exporting
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,14 +175,17 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
+SUPERVISED, ALONE = ("bentoml", "serve"), ("ekiben.service",)  # ways to serve: with a supervisor, in one process
+
+
 @contextmanager
-def serve(folder: Path, **environment: str) -> Iterator[Server]:
-    """Start `bentoml serve` on a free port and wait until it is ready; it ends without the drain's 3 s."""
+def serve(folder: Path, way: Sequence[str] = SUPERVISED, **environment: str) -> Iterator[Server]:
+    """Start the service on a free port and wait until it is ready; it ends without the drain's 3 s."""
     port, grpc_port = free_port(), free_port()
     log = folder / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bentoml", "serve", "--port", str(port)],
+            [sys.executable, "-m", *way, "--port", str(port)],
             cwd=ROOT, env=os.environ | {"GRPC_PORT": str(grpc_port), "DRAIN_DELAY_S": "0"} | environment,
             stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ekiben.load_tests.arguments import positive
+from ekiben.load_tests.arguments import count, positive
 from ekiben.load_tests.command import add, add_port, add_rounds
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def add_commands(commands: "Commands") -> None:
     add_rounds(explanations)
     parquet = add(commands, "parquet", run_parquet, "measure what reading a Parquet body costs")
     parquet.add_argument("--seconds", type=positive, default=2.0, help="length of one measurement (%(default)s)")
+    begun = add(commands, "start", run_start, "measure a service's start and its memory, in one process and two")
+    add_port(begun)
+    begun.add_argument("--rounds", type=count, default=5, help="starts of each (%(default)s)")
+    begun.add_argument("--contents", action="store_true", help="list what is in memory, by size, instead")
     add(commands, "tables", run_tables, "measure what a table's digest and keeping it cost")
 
 
@@ -51,6 +55,17 @@ def run_parquet(options: argparse.Namespace) -> int:
     from ekiben.load_tests.cost import parquet_cost
 
     parquet_cost.run(options.seconds)
+    return 0
+
+
+def run_start(options: argparse.Namespace) -> int:
+    """Measure starts, or list what a service in one process is made of."""
+    from ekiben.load_tests.cost import start_contents, start_cost
+
+    if options.contents:
+        start_contents.run(options.port)
+    else:
+        start_cost.run(options.port, options.rounds)
     return 0
 
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from ekiben.service.lifecycle.resource_limits import MIB, SUPERVISOR_MIB, Limits, find_worker_mib
+from ekiben.service.lifecycle.resource_limits import MIB, Limits, find_supervisor_mib, find_worker_mib
 
 # Bytes resident for each byte of a body, with 19,500 rows of 20 features: JSON rows 2.5, columns 9, tf.Example 9,
 # raw tensors 11, typed tensors 11.4.
@@ -33,5 +33,5 @@ class ByteBudget:
 def find_byte_limit(limits: Limits, workers: int, engine: str, max_body_bytes: int, models: int = 1) -> int:
     """Return how many bytes of bodies one worker with so many models can hold; the largest body always fits."""
     memory = limits.memory_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    spare = (memory - SUPERVISOR_MIB * MIB) // workers - find_worker_mib(engine, models) * MIB
+    spare = (memory - find_supervisor_mib() * MIB) // workers - find_worker_mib(engine, models) * MIB
     return max(max_body_bytes, min(spare // EXPANSION, MAX_LIMIT_BYTES))

@@ -69,8 +69,13 @@ def check_port(host: Chosen, port: Chosen) -> None:
     """Raise InvalidSettings unless the port can be listened on."""
     if not 0 <= port.value <= MAX_PORT:
         raise InvalidSettings(f"{port.name}{port.value}: a port is a number up to {MAX_PORT}")
+    open_socket(host, port).close()
+
+
+def open_socket(host: Chosen, port: Chosen) -> socket.socket:
+    """Return what connections to the port are accepted with; raise InvalidSettings if it can't be had."""
     try:
-        listen(host.value, port.value)
+        return listen(host.value, port.value)
     except ValueError:
         raise InvalidSettings(f"{host.name}{host.value} is not an IP address: {ADDRESSES}") from None
     except OSError as error:
@@ -81,13 +86,18 @@ def check_port(host: Chosen, port: Chosen) -> None:
         raise InvalidSettings(reason) from None
 
 
-def listen(host: str, port: int) -> None:
-    """Listen for a moment, as BentoML will; raise OSError if that can't be done."""
+def listen(host: str, port: int) -> socket.socket:
+    """Listen as BentoML does; raise OSError if that can't be done."""
     family = socket.AF_INET if ipaddress.ip_address(host).version == 4 else socket.AF_INET6
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-        probe.listen(1)
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def in_url(host: str) -> str:

@@ -8,14 +8,19 @@ called only after the drain delay.
 import asyncio
 import logging
 import math
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
+from ekiben.service.lifecycle import lifeline
+from ekiben.service.telemetry.metrics_folder import remove_folder
+
 logger = logging.getLogger("bentoml.service")
 FORCED_EXIT_S = 8.0  # after SIGTERM: a client that stalls must not keep the process past the platform's SIGKILL
 FINISH_S = 5.0  # at least, after the delay, for the requests that came before its end
+SECOND_SIGNAL = "asked to stop a second time: requests under way are given up"
 CLOSING_S = 1.0  # for what is done without callers
 
 
@@ -36,7 +41,7 @@ def drain_on_sigterm(
     def start_draining(delay_s: float) -> None:
         exit_s = find_exit_s(delay_s)
         announce(delay_s)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the supervisor kills at a second
+        end_at_second_signal(loop)
         loop.call_later(delay_s, finish, exit_s - delay_s)
         loop.call_later(delay_s, hand_over, signal.SIGTERM)
         # To uvicorn a SIGINT while it is stopping means: stop waiting for connections.
@@ -48,6 +53,21 @@ def drain_on_sigterm(
 
     signal.signal(signal.SIGTERM, handle)
     return start_draining
+
+
+def end_at_second_signal(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a second signal end this process whatever it is doing, unless a supervisor does that."""
+    if lifeline.is_held():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return
+
+    def end() -> None:
+        logger.warning(SECOND_SIGNAL)
+        remove_folder()
+        os._exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: loop.call_soon_threadsafe(end))
 
 
 def find_exit_s(delay_s: float) -> float:

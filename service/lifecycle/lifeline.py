@@ -9,7 +9,9 @@ import logging
 import os
 from collections.abc import Callable
 
-from ekiben.service.telemetry.multiprocess import remove_folder
+from bentoml._internal.context import server_context  # there is no public way
+
+from ekiben.service.telemetry.metrics_folder import remove_folder
 
 logger = logging.getLogger("bentoml.service")
 VARIABLE = "EKIBEN_LIFELINE"  # the file descriptor of the workers' end
@@ -22,9 +24,19 @@ def hold() -> None:
     os.environ[VARIABLE] = str(workers_end)
 
 
+def is_held() -> bool:
+    """Return whether this process has a supervisor."""
+    return VARIABLE in os.environ
+
+
+def is_alone() -> bool:
+    """Return whether this process answers requests without a supervisor."""
+    return server_context.worker_index is not None and not is_held()
+
+
 def watch(end: Callable[[float], None]) -> None:
     """Call `end` with 0 seconds on this event loop once the supervisor is gone: another one may need the ports."""
-    if VARIABLE not in os.environ:  # code that starts the service itself
+    if not is_held():  # code that starts the service itself
         return
     workers_end = int(os.environ[VARIABLE])
     os.set_inheritable(workers_end, False)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ekiben.service.lifecycle.lifeline import is_alone
+
 CGROUPS = Path("/sys/fs/cgroup")
 # Version 1 writes the largest number of pages where there is no limit.
 UNLIMITED_BYTES = 2**60
@@ -14,6 +16,7 @@ SUPERVISOR_MIB = 120
 WORKER_MIB = {"litert": 180, "tensorflow": 800}  # by engine, under load, with one model
 # The least, of one worker with LiteRT, as the container counts: with 160 the kernel kills it before it answers.
 START_MIB = 176
+ALONE_START_MIB = 88  # the same of one process: with 72 it kills it, with 80 it doesn't
 MODEL_MIB = {"litert": 8, "tensorflow": 60}  # each further one: twice what `ekiben models` prints
 
 
@@ -38,6 +41,16 @@ def find_engine(engines: Iterable[str]) -> str:
 def find_worker_mib(engine: str, models: int) -> int:
     """Return what a worker with so many models takes under load."""
     return WORKER_MIB[engine] + (models - 1) * MODEL_MIB[engine]
+
+
+def find_supervisor_mib() -> int:
+    """Return what the service takes besides its workers; a process that is all of it has no supervisor."""
+    return 0 if is_alone() else SUPERVISOR_MIB
+
+
+def find_start_mib() -> int:
+    """Return the least that a service starts in."""
+    return ALONE_START_MIB if is_alone() else START_MIB
 
 
 def read_limits(root: Path = CGROUPS) -> Limits:

@@ -16,10 +16,10 @@ from ekiben.service.lifecycle.drain import find_grace_s
 from ekiben.service.lifecycle.platform import Platform, recognise_platform
 from ekiben.service.lifecycle.resource_limits import (
     MIB,
-    START_MIB,
-    SUPERVISOR_MIB,
     Limits,
     find_engine,
+    find_start_mib,
+    find_supervisor_mib,
     find_worker_mib,
     read_limits,
 )
@@ -119,14 +119,14 @@ def find_limit_conflicts(settings: Settings, models: Sequence[PackedModel], limi
     if limits.cpus and settings.workers > max(1, limits.cpus):
         yield f"WORKERS={settings.workers} share {limits.cpus:g} CPUs: use one worker a CPU, or more replicas"
     engine = find_engine(model.manifest.engine for model in models)
-    needed = SUPERVISOR_MIB + settings.workers * find_worker_mib(engine, len(models))
+    needed = find_supervisor_mib() + settings.workers * find_worker_mib(engine, len(models))
     given = (limits.memory_bytes or 0) // MIB
     bodies = settings.workers * settings.max_body_bytes * EXPANSION // MIB
     served = f"{engine} with {len(models)} models" if len(models) > 1 else engine
-    if limits.memory_bytes and given < START_MIB:
+    if limits.memory_bytes and given < find_start_mib():
         yield (
-            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {START_MIB} or more to start, "
-            f"so the kernel will kill it (exit code 137): give it {needed} or more"
+            f"{given} MiB of memory is too little: {settings.workers} × {served} takes {find_start_mib()} or more to "
+            f"start, so the kernel will kill it (exit code 137): give it {needed} or more"
         )
     elif limits.memory_bytes and given < needed:
         yield f"{given} MiB of memory may not do: {settings.workers} × {served} needs about {needed}"

@@ -24,6 +24,7 @@ from bentoml.exceptions import BentoMLException
 from circus.process import DEAD_OR_ZOMBIE, UNEXISTING  # type: ignore[import-untyped]
 
 from ekiben.service.lifecycle import lifeline
+from ekiben.service.lifecycle.drain import SECOND_SIGNAL
 from ekiben.service.lifecycle.endings import Endings
 
 logger = logging.getLogger("bentoml.service")
@@ -117,7 +118,7 @@ class Supervisor(circus.Arbiter):
 
     def kill_workers(self) -> None:
         """End the workers whatever they are doing; what circus waits for then happens."""
-        logger.warning("asked to stop a second time: requests under way are given up")
+        logger.warning(SECOND_SIGNAL)
         for process in [process for watcher in self.watchers for process in watcher.processes.values()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)

@@ -60,8 +60,11 @@ def is_worker() -> bool:
     return "_bentoml_impl.worker.service" in sys.orig_argv and all(name in os.environ for name in VARIABLES)
 
 
-def begin_log() -> None:
-    """Let all that this process says be lines of JSON if LOG_FORMAT asks for that."""
+def begin_log(has_rows: bool = False) -> None:
+    """Let all that this process says be lines of JSON if LOG_FORMAT asks for that.
+
+    `has_rows`: whether what ends it may quote rows, as in a worker.
+    """
     if choose_format() != "json":
         return
     output = open_output()
@@ -75,7 +78,7 @@ def begin_log() -> None:
         if issubclass(kind, KeyboardInterrupt):
             output.write(format_line("info", LOGGER, "interrupted", {}))
             return
-        words = "" if is_worker() else f": {error}"  # only where no rows are
+        words = "" if has_rows or is_worker() else f": {error}"
         report(f"the process ends: {kind.__name__}{words}", kind, error, "critical")
 
     def report_thread(ended: threading.ExceptHookArgs) -> None:

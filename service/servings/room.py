@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ekiben.model.package import LITERT_FILE, PackedModel
 from ekiben.service.connections.byte_budget import EXPANSION, ByteBudget, find_byte_limit
-from ekiben.service.lifecycle.resource_limits import MIB, MODEL_MIB, SUPERVISOR_MIB, WORKER_MIB, Limits
+from ekiben.service.lifecycle.resource_limits import MIB, MODEL_MIB, WORKER_MIB, Limits, find_supervisor_mib
 from ekiben.service.settings import Settings
 
 
@@ -75,5 +75,5 @@ def find_model_bytes(settings: Settings, limits: Limits, engine: str) -> float:
     """Return what a container leaves to models besides the first, with room for one body of the largest size."""
     if limits.memory_bytes is None:
         return math.inf
-    worker = (limits.memory_bytes - SUPERVISOR_MIB * MIB) // settings.workers
+    worker = (limits.memory_bytes - find_supervisor_mib() * MIB) // settings.workers
     return max(worker - WORKER_MIB[engine] * MIB - EXPANSION * settings.max_body_bytes, 0)

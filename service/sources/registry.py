@@ -7,9 +7,8 @@ would carry the login elsewhere), what is not the expected JSON is rejected.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from ekiben.contract.errors import UserError
@@ -17,6 +16,9 @@ from ekiben.contract.validation import shorten
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.service.sources.access import Access
 from ekiben.service.sources.address import ModelSource
+
+if TYPE_CHECKING:
+    import httpx  # 5 MiB, of which a service without a registry needs nothing
 
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 10.0  # the latter of each piece
 ANSWER_S = 15.0  # for the whole answer of which version it is
@@ -61,6 +63,8 @@ class Registry:
     """One registered model of an MLflow server."""
 
     def __init__(self, access: Access, source: ModelSource) -> None:
+        import httpx
+
         self.source = source
         self._access = access
         self._client = httpx.AsyncClient(
@@ -97,7 +101,7 @@ class Registry:
             ) from None
 
     @asynccontextmanager
-    async def open_file(self, run_id: str, path: str) -> AsyncIterator[httpx.Response]:
+    async def open_file(self, run_id: str, path: str) -> "AsyncIterator[httpx.Response]":
         """Ask for a file among a run's artifacts; raise RegistryFailed if it can't be had."""
         missing = f"has lost {shorten(path)} of the run {run_id}: promote another version"
         async with self._ask(FILE_PATH, {"run_id": run_id, "path": path}, missing) as response:
@@ -113,7 +117,9 @@ class Registry:
         return RegistryFailed(kind, f"the MLflow registry at {self._access.url} {sentence}")
 
     @asynccontextmanager
-    async def _ask(self, path: str, parameters: dict[str, str], missing: str) -> AsyncIterator[httpx.Response]:
+    async def _ask(self, path: str, parameters: dict[str, str], missing: str) -> "AsyncIterator[httpx.Response]":
+        import httpx
+
         try:
             async with self._client.stream("GET", self._access.url + path, params=parameters) as response:
                 self._check(response, missing)
@@ -122,7 +128,7 @@ class Registry:
             reason = shorten(str(error) or type(error).__name__)
             raise self.fail("unreachable", f"does not answer ({reason}): check MLFLOW_TRACKING_URI") from None
 
-    def _check(self, response: httpx.Response, missing: str) -> None:
+    def _check(self, response: "httpx.Response", missing: str) -> None:
         status = response.status_code
         if status == 404:
             raise self.fail("missing", missing)
@@ -136,7 +142,7 @@ class Registry:
             raise self.fail("invalid", "packs what was asked for unpacked")
 
 
-async def read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
+async def read_bounded(response: "httpx.Response", max_bytes: int) -> bytes:
     """Return a whole body; raise RegistryFailed if it is larger."""
     content = bytearray()
     async for chunk in response.aiter_raw():

@@ -1,13 +1,6 @@
-"""The folder in which the workers of one service publish their counters, and what /metrics makes of it.
+"""What /metrics makes of the counters that the workers of one service publish in their folder."""
 
-BentoML has one folder for all services under its home, and empties it as another one starts: the counters of
-the one that runs would never change again.
-"""
-
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,12 +11,11 @@ from bentoml._internal.server.http import instruments
 from prometheus_client import CollectorRegistry, Metric, multiprocess, values
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ekiben.contract.errors import UserError
 from ekiben.service.errors import BadRequest
 from ekiben.service.telemetry.metric_files import COMPLETE, CounterFiles
 from ekiben.service.telemetry.metric_inheritance import is_dead, is_live_gauge
+from ekiben.service.telemetry.metrics_folder import VARIABLE, allow_full_disk, open_folder
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # BentoML sets it for its workers, which import the service too
 KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax", "gauge_livemin")  # of metrics we have
 INCOMPLETE = "not every worker can publish its metrics: the log names the file; make room and restart the service"
 
@@ -91,53 +83,19 @@ def keep_metrics_apart() -> None:
     if server_context.worker_index is not None:
         allow_full_disk(os.environ[VARIABLE])
         return
-    folder = make_folder(Path(os.environ.get(VARIABLE) or BentoMLContainer.bentoml_home.get()))
+    folder = open_folder(Path(os.environ.get(VARIABLE) or BentoMLContainer.bentoml_home.get()))
     BentoMLContainer.prometheus_multiproc_dir.set(str(folder))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     allow_full_disk(str(folder))
 
 
-def find_worker_folder() -> Path | None:
-    """Return the folder that the supervisor has given this worker; None in the supervisor itself."""
-    return None if server_context.worker_index is None else Path(os.environ[VARIABLE])
-
-
-def find_supervisor_folder() -> Path:
-    """Return the folder of the supervisor that this process is."""
+def find_service_folder() -> Path:
+    """Return the folder of the service that this process starts."""
     return Path(BentoMLContainer.prometheus_multiproc_dir.get())
-
-
-def make_folder(parent: Path) -> Path:
-    """Return a new folder of this process: there, or else among the system's temporary ones."""
-    folder = parent / f"metrics-{os.getpid()}"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a container before this one, on the same volume
-        folder.mkdir(parents=True)
-    except OSError as reason:
-        try:
-            return Path(tempfile.mkdtemp(prefix="metrics-"))
-        except OSError:
-            advice = f"mount a writable folder, such as a tmpfs, on {parent} or on /tmp"
-            raise UserError(f"no folder can be made in {parent} ({reason.strerror}) or in /tmp: {advice}") from None
-    return folder
-
-
-def allow_full_disk(folder: str) -> None:
-    """Have temporary folders made in this one if no file can be written elsewhere: while empty they take no room."""
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
-        tempfile.tempdir = folder
 
 
 def mark_complete() -> None:
     """Say that every worker publishes; one that can't takes it back."""
     try:
-        (find_supervisor_folder() / COMPLETE).touch()
+        (find_service_folder() / COMPLETE).touch()
     except OSError:
         return  # the workers will report why
-
-
-def remove_folder() -> None:
-    """Remove the folder that the supervisor can't remove any more."""
-    shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)

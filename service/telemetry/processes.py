@@ -1,4 +1,4 @@
-"""The standard `process_*` series of a service, which is a supervisor and its workers.
+"""The standard `process_*` series of a service, which is a supervisor and its workers, or one process.
 
 prometheus_client leaves them out where several processes share their series. Here one answer is about all of them:
 
@@ -22,8 +22,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ekiben.service.lifecycle.lifeline import is_alone
 from ekiben.service.telemetry.metric_inheritance import is_dead
-from ekiben.service.telemetry.multiprocess import VARIABLE
+from ekiben.service.telemetry.metrics_folder import VARIABLE
 
 PROC = Path("/proc")
 # In /proc/PID/stat, after the name: user and system time, those of children that have ended, the start, memory.
@@ -65,7 +66,7 @@ class ProcessCollector(Collector):
 
 def find_processes() -> list[int]:
     """Return the ids of all processes of this service, the supervisor first."""
-    if server_context.worker_index is None or VARIABLE not in os.environ:
+    if server_context.worker_index is None or VARIABLE not in os.environ or is_alone():
         return [os.getpid()]
     siblings = {path for path in Path(os.environ[VARIABLE]).glob("counter_*.db") if not is_dead(path)}
     workers = {os.getpid(), *(int(path.stem.rpartition("_")[2]) for path in siblings)}

@@ -78,13 +78,22 @@ def test_a_failed_build_is_explained(output: str, sentence: str) -> None:
 
 
 def test_pruning_takes_what_serving_never_loads(tmp_path: Path) -> None:
-    kept = ["numpy/core.py", "numpy/lib.so", "tests.py"]
-    gone = ["numpy/tests/test_core.py", "numpy/core.pyi", "uvloop/loop.c", "tensorflow/include/op.h"]
+    kept = ["numpy/core.py", "numpy/lib.so", "tests.py", "pygments/lexers/__init__.py"]
+    gone = ["numpy/tests/test_core.py", "numpy/core.pyi", "uvloop/loop.c", "ml_dtypes/ext.so", "pygments/lexers/jvm.py"]
+    check_pruning(tmp_path, kept, gone)
+
+
+def test_pruning_leaves_what_tensorflow_loads(tmp_path: Path) -> None:
+    kept = ["tensorflow/__init__.py", "ml_dtypes/ext.so"]
+    check_pruning(tmp_path, kept, ["tensorflow/include/op.h"])
+
+
+def check_pruning(folder: Path, kept: list[str], gone: list[str]) -> None:
     for name in kept + gone:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    prune(tmp_path)
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    prune(folder)
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == sorted(kept)
 
 
 def test_stripping_leaves_python_as_the_only_program(tmp_path: Path) -> None:

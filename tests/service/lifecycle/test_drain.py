@@ -14,7 +14,7 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from ekiben.service.lifecycle.drain import find_exit_s, find_grace_s
-from tests.conftest import PATIENCE_S, Server, serve, wait_until
+from tests.conftest import ALONE, PATIENCE_S, SUPERVISED, Server, serve, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -30,10 +30,16 @@ def body_of(model: PackedModel) -> bytes:
     return json.dumps({"rows": [model.schema.example]}).encode()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, workers: str) -> None:
+EACH_WAY = pytest.mark.parametrize("way", [SUPERVISED, ALONE], ids=["supervised", "alone"])
+
+
+@pytest.mark.parametrize(("way", "workers"), [(SUPERVISED, "1"), (SUPERVISED, "2"), (ALONE, "1")])
+def test_sigterm_drains_and_exits_cleanly(
+    model: PackedModel, tmp_path: Path, way: tuple[str, ...], workers: str
+) -> None:
     body = body_of(model)
-    with serve(tmp_path, DRAIN_DELAY_S=str(DRAIN_DELAY_S), WORKERS=workers) as server, httpx.Client() as client:
+    settings = {"DRAIN_DELAY_S": str(DRAIN_DELAY_S), "WORKERS": workers}
+    with serve(tmp_path, way, **settings) as server, httpx.Client() as client:
         codes: list[int] = []
         rejected_at: list[float] = []
 
@@ -62,22 +68,29 @@ def test_sigterm_drains_and_exits_cleanly(model: PackedModel, tmp_path: Path, wo
         assert rejected_at[0] - told_at >= DRAIN_DELAY_S * 0.9  # what came before the end was answered
 
 
-def test_a_stalled_client_does_not_keep_the_service(model: PackedModel, tmp_path: Path) -> None:
+@EACH_WAY
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_a_stalled_client_does_not_keep_the_service(
+    model: PackedModel, tmp_path: Path, way: tuple[str, ...], asked: signal.Signals
+) -> None:
     deadline_s = 3 * PATIENCE_S  # of the request, which it would otherwise wait for
     patient = {"REQUEST_TIMEOUT_S": str(deadline_s), "MAX_TIMEOUT_S": str(deadline_s)}
-    with serve(tmp_path, DRAIN_DELAY_S="0", **patient) as server:
+    with serve(tmp_path, way, DRAIN_DELAY_S="0", **patient) as server:
         address = urlsplit(server.url)
         with socket.create_connection((address.hostname or "", address.port or 0)) as stalled:
             stalled.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{")
             time.sleep(0.2)  # until the request is being read; nothing tells when
-            server.process.terminate()
+            server.process.send_signal(asked)
             assert server.process.wait(timeout=PATIENCE_S) == 0  # nothing but the forced exit ends it so soon
     assert find_exit_s(0) < ALLOWED_S
 
 
+@EACH_WAY
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_a_long_drain(model: PackedModel, tmp_path: Path, second: signal.Signals) -> None:
-    with serve(tmp_path, DRAIN_DELAY_S="300") as server:
+def test_a_second_signal_ends_a_long_drain(
+    model: PackedModel, tmp_path: Path, second: signal.Signals, way: tuple[str, ...]
+) -> None:
+    with serve(tmp_path, way, DRAIN_DELAY_S="300") as server:
         server.process.terminate()
         wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 503)
         assert httpx.get(f"{server.url}/livez").status_code == 200
@@ -92,7 +105,8 @@ def test_requests_have_time_after_the_delay(delay_s: float, exit_s: float, grace
     assert (find_exit_s(delay_s), find_grace_s(delay_s)) == (exit_s, grace_s)
 
 
-def test_an_interrupt_stops_at_once(model: PackedModel, tmp_path: Path) -> None:
-    with serve(tmp_path, DRAIN_DELAY_S="0") as server:
+@EACH_WAY
+def test_an_interrupt_stops_at_once(model: PackedModel, tmp_path: Path, way: tuple[str, ...]) -> None:
+    with serve(tmp_path, way, DRAIN_DELAY_S="0") as server:
         os.kill(server.process.pid, signal.SIGINT)
         assert server.process.wait(timeout=ALLOWED_S) in (0, 130, -signal.SIGINT)

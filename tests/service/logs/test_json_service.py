@@ -18,7 +18,7 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from ekiben.service.protos import message
-from tests.conftest import PATIENCE_S, ROOT, Server, serve, wait_until
+from tests.conftest import ALONE, PATIENCE_S, ROOT, SUPERVISED, Server, serve, wait_until
 from tests.service.tracing.collector import Collector, collect, read_attributes
 
 pytestmark = pytest.mark.slow
@@ -48,12 +48,12 @@ class Run:
         return [line for line in self.lines if line.get("request_id") == request_id]
 
 
-@pytest.fixture(scope="module")
-def run(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+@pytest.fixture(scope="module", params=[SUPERVISED, ALONE], ids=["supervised", "alone"])
+def run(request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     variables = {"LOG_FORMAT": "json", "ACCESS_LOG_SAMPLE": "1", "AUTH_TOKEN": "hunter2hunter2"}
     with collect() as collector:
         exported = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_SERVICE_NAME": "delays"}
-        with serve(tmp_path_factory.mktemp("json"), **variables, **exported) as server:
+        with serve(tmp_path_factory.mktemp("json"), request.param, **variables, **exported) as server:
             ask(server, model)
             server.process.terminate()
             assert server.process.wait(timeout=PATIENCE_S) == 0

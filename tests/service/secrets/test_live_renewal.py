@@ -12,7 +12,7 @@ import pytest
 
 from ekiben.model.package import PackedModel
 from tests.certificates import Pair, write_pair
-from tests.conftest import PATIENCE_S, Server, run, serve, wait_until
+from tests.conftest import ALONE, PATIENCE_S, SUPERVISED, Server, run, serve, wait_until
 
 pytestmark = pytest.mark.slow
 METHOD = "/inference.GRPCInferenceService/ServerMetadata"
@@ -55,8 +55,10 @@ class Mutual:
         return grpc.StatusCode.OK
 
 
-@pytest.fixture(scope="module")
-def mutual(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mutual]:
+@pytest.fixture(scope="module", params=[SUPERVISED, ALONE], ids=["supervised", "alone"])
+def mutual(
+    request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mutual]:
     folder = tmp_path_factory.mktemp("mutual")
     served, known = write_pair(folder / "served"), write_pair(folder / "known")
     authorities, tokens = folder / "ca.crt", folder / "token"
@@ -68,7 +70,7 @@ def mutual(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "TLS_KEY_FILE": str(served.key),
         "TLS_CLIENT_CA_FILE": str(authorities),
     }
-    with serve(folder, **settings) as server:
+    with serve(folder, request.param, **settings) as server:
         yield Mutual(server, served, known, authorities, tokens, settings)
 
 
