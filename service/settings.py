@@ -57,6 +57,11 @@ class Settings(SecretSettings):
     grpc_on_main_port: bool = Field(
         False, description="1: serve gRPC on the HTTP port too, for platforms that expose only one port"
     )
+    grpc_server: Literal["native", "grpcio"] = Field(
+        "native",
+        description="what serves gRPC: `native` is the service's own HTTP/2, at a third of the cost; `grpcio` is "
+        "Google's library, if `ekiben[grpcio]` is installed",
+    )
     workers: int = Field(
         1, ge=1, description="number of worker processes on a bare machine; in a container, scale with replicas instead"
     )

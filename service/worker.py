@@ -17,7 +17,7 @@ from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
-from ekiben.service.grpc.grpcio.server import GrpcioServer
+from ekiben.service.grpc.opening import GrpcServer, open_grpc
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
@@ -64,7 +64,7 @@ class Worker:
     servings: Servings
     watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
-    grpc: GrpcioServer
+    grpc: GrpcServer
     leaving: Leaving
     _shared: list[Protocol]  # what is registered besides the versions' own
 
@@ -134,8 +134,7 @@ class Worker:
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
         begin_at_zero(protocols, settings)
-        guard, budget = self.secrets.authenticator, self.http.budget
-        self.grpc = GrpcioServer(protocols, settings, guard, budget, 0, note_call=admission.share)
+        self.grpc = open_grpc(protocols, settings, self.secrets.authenticator, self.http, 0)
         for model in self.models:
             self._allow_features(model)
         addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []
