@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import HTTP_PROTOCOLS
 
@@ -11,6 +11,9 @@ from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.connections.malformed import Malformed
 from ekiben.service.connections.rejections import DelayedRejections
 from ekiben.service.connections.turns import Turns
+
+if TYPE_CHECKING:
+    from ekiben.service.connections.http2.stream import Stream, StreamHandler
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 
@@ -27,6 +30,9 @@ class HttpState:
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
     mutual_tls: bool = False  # callers must show a certificate
+    connection_age_s: float = 300.0  # at which clients are asked to open another, if they speak HTTP/2
+    grace_s: float = 60.0  # that requests may take from then on
+    answer_grpc: Callable[["Stream"], "StreamHandler"] | None = None  # gRPC calls over HTTP/2; others are the app's
 
 
 def use_protocol(make: Callable[..., Any]) -> None:
