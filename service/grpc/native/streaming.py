@@ -12,6 +12,7 @@ from ekiben.service.grpc.native.answers import HEAD, send_status
 from ekiben.service.grpc.native.head import CallHead
 from ekiben.service.grpc.native.messages import Assembler, check_encoding, frame
 from ekiben.service.grpc.native.shared import Shared
+from ekiben.service.grpc.native.timers import PROMPT_S
 from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unpacking import PACKED, unpack_message
 
@@ -22,8 +23,8 @@ class StreamExchange:
     """One call; the handler of its stream, and the context of its method."""
 
     __slots__ = (
-        "_assembler", "_begun", "_ended", "_failure", "_head", "_inbox", "_reader", "_shared", "_state", "_step",
-        "_stream", "_task",
+        "_assembler", "_begun", "_ended", "_failure", "_head", "_heard", "_inbox", "_reader", "_shared", "_state",
+        "_step", "_stream", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -34,7 +35,7 @@ class StreamExchange:
         self._assembler = Assembler(state.budget, state.settings.max_body_bytes)
         self._inbox: deque[tuple[int, bytes]] = deque()  # messages, and whether each is packed
         self._failure: Exception | None = None  # why no more can come
-        self._begun = self._ended = False
+        self._begun = self._heard = self._ended = False
         self._reader: asyncio.Future[None] | None = None
         self._step = 0 if head.timeout_s is None else shared.deadlines.add(self, head.timeout_s)
         self._task: asyncio.Task[None] | None = shared.loop.create_task(self._serve(method.serve(self)))
@@ -48,6 +49,7 @@ class StreamExchange:
     def data_received(self, data: bytes) -> None:
         if self._stream is None or self._failure is not None:
             return
+        self._heard = True
         try:
             messages = self._assembler.take(data)
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
@@ -60,7 +62,7 @@ class StreamExchange:
     def end_received(self) -> None:
         if self._assembler.amid:
             self._failure = self._failure or BadRequest(400, "the message ends too soon")
-        self._ended = True
+        self._heard = self._ended = True
         self._wake()
 
     def reset_received(self, error_code: int) -> None:
@@ -96,7 +98,10 @@ class StreamExchange:
 
     async def _serve(self, serving: Awaitable[Status]) -> None:
         try:
-            self._end(await serving)
+            status = await serving
+            if not self._heard:  # grpcio's client takes a status for an error of its own while it sends
+                await self._wait(PROMPT_S)
+            self._end(status)
         except asyncio.CancelledError:
             self._cancel()
             raise
