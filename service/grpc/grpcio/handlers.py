@@ -24,6 +24,8 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 class GrpcioContext:
     """A call of grpcio's as our methods see it."""
 
+    one_a_turn = True
+
     def __init__(self, context: Any, receiver: MessageReceiver) -> None:
         self._context, self._receiver = context, receiver
 
@@ -40,6 +42,9 @@ class GrpcioContext:
 
     async def write(self, message: bytes) -> None:
         await self._context.write(message)
+
+    def interrupt(self, error: Exception) -> None:
+        """Let grpcio itself end what is left at a stop."""
 
     def set_status(self, status: Status) -> None:
         """Let the call end so."""

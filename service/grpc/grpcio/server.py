@@ -75,7 +75,7 @@ class GrpcioServer:
     def stop(self, grace_s: float) -> "asyncio.Task[None]":
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
-            self._methods.health.end()
+            self._methods.stop()
             self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
         return self._stopping
 

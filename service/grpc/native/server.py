@@ -70,7 +70,7 @@ class NativeServer:
     def stop(self, grace_s: float) -> "asyncio.Task[None]":
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
-            self.methods.health.end()
+            self.methods.stop()
             for server in self._servers:
                 server.close()
             for connection in list(self._port.connections):

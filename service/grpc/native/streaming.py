@@ -40,6 +40,14 @@ class StreamExchange:
         self._step = 0 if head.timeout_s is None else shared.deadlines.add(self, head.timeout_s)
         self._task: asyncio.Task[None] | None = shared.loop.create_task(self._serve(method.serve(self)))
 
+    @property
+    def one_a_turn(self) -> bool:
+        return False
+
+    def interrupt(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._wake()
+
     def metadata(self) -> Metadata:
         return self._head.metadata()
 
