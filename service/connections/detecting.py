@@ -23,21 +23,28 @@ class ProtocolDetector(asyncio.Protocol):
 
     transport: Any
 
-    def __init__(self, shared: HttpState, port: Port, speak_http1: Callable[[], Any]) -> None:
+    def __init__(
+        self, shared: HttpState, port: Port, speak_http1: Callable[[], Any], first_bytes_s: float | None = None
+    ) -> None:
+        """`first_bytes_s`: that a connection may say nothing; without it, until others need its place."""
         self._shared, self._port = shared, port
         self._speak_http1 = speak_http1
         self._loop = asyncio.get_running_loop()
         self._begun = b""
+        self._first_bytes_s = first_bytes_s
         self._arrival: asyncio.TimerHandle | None = None
         self.idle_since = self._loop.time()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._port.connections.add(self)
         encrypted = transport.get_extra_info("ssl_object")
         if encrypted and encrypted.selected_alpn_protocol() == HTTP2:
             self._hand_to(Http2Connection(self._shared, self._port))
-        elif len(self._port.connections) > self._port.max_connections:
+            return
+        if self._first_bytes_s:
+            self._arrival = self._loop.call_later(self._first_bytes_s, transport.close)
+        if len(self._port.connections) > self._port.max_connections:
             close_longest_idle(self._port.connections)
 
     def data_received(self, data: bytes) -> None:

@@ -62,7 +62,7 @@ class UnaryMethod:
 
     def __init__(self, state: ServerState, method: Method, protocol: str = "", path: str = "") -> None:
         self.state, self.method, self.protocol = state, method, protocol
-        self.path = path.encode()
+        self.path, self.probe = path.encode(), method.probe
         self.access = share_access_log(state.settings.access_log_sample)
         self.tracing = get_tracing() if protocol else None
 
@@ -83,7 +83,7 @@ class UnaryCall:
     def check(self) -> None:
         """Raise what rejects the call, whatever its message."""
         state = self.method.state
-        if not self.method.method.probe:
+        if not self.method.probe:
             check_token(state.authenticator, self.context)
             if state.in_progress >= state.max_in_progress:
                 raise Overloaded(RETRY_AFTER_S)
@@ -120,7 +120,7 @@ class UnaryCall:
         method = self.method
         if method.protocol and isinstance(error, RequestRejected):
             metrics.count_rejected(method.protocol, error.reason)
-        hidden = method.method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
+        hidden = method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
         return to_status(error, self._describe, hidden)
 
     def end(self, code: Code) -> None:

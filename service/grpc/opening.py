@@ -47,6 +47,11 @@ def open_grpc(
     return NativeServer(*given)
 
 
+def relays(settings: Settings) -> bool:
+    """Return whether gRPC on the HTTP port must be handed on to grpcio; our own server answers it there anyway."""
+    return settings.grpc_on_main_port and settings.grpc_server == "grpcio"
+
+
 def check_grpcio(settings: Settings) -> None:
     """Raise UserError if the settings ask for grpcio and it is not there."""
     if settings.grpc_server == "grpcio" and find_spec("grpc") is None:

@@ -121,8 +121,6 @@ class AsgiExchange:
         self._site.server_state.total_requests += 1
         self.discard()
         self._changed.set()
-        if self._site.shared.admission.draining:  # a request that crosses the connection's end would be lost
-            self._stream.connection.lifetime.leave()
 
     async def _run(self, scope: Scope) -> None:
         app: Any = self._site.config.loaded_app

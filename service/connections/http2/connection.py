@@ -129,6 +129,8 @@ class Http2Connection(asyncio.Protocol):
         """Let a stream be gone that is closed."""
         self.streams.pop(stream.id, None)
         self.output.unblock(stream)
+        if self.shared.admission.draining:  # a request that crosses the connection's end would be lost
+            self.lifetime.leave()
         if not self.streams:
             self.idle_since = self.loop.time()
             self.lifetime.note_idle()

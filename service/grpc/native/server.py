@@ -1,12 +1,12 @@
 """Our own gRPC server: every protocol's services, health and reflection, on HTTP/2 connections of the event loop."""
 
 import asyncio
-import socket
 from collections.abc import Iterable
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.connection_limit import find_grpc_limit
 from ekiben.service.connections.http2.connection import Http2Connection, Port
+from ekiben.service.connections.http2.listener import Http2Listener
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.grpc.call import ServerState
@@ -17,10 +17,7 @@ from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings
 
-HANDSHAKE_S = 10.0  # of TLS: a connection takes one of the few there may be
 IDLE_S = 60.0  # without a call, until a connection is closed; clients open another with their next call
-BACKLOG = 1024
-LOOK_S = 0.02  # between looks whether the last connection is closed
 UNIX = "unix:"  # how the path of a socket begins
 
 
@@ -33,11 +30,13 @@ class NativeServer:
     ) -> None:  # fmt: skip
         """`max_values`: of one field of a message, rows times features."""
         self._http = http
+        http.answer_grpc = self.answer
         self._state = ServerState(settings, authenticator, http.budget, max_values)
         self.methods = Methods(protocols, self._state)
         self._answering = Answering(self.methods, Shared(http.admission, http.budget, settings.max_body_bytes))
         self._port = Port(self.answer, max_connections=find_grpc_limit(), idle_s=IDLE_S)
-        self._servers: list[asyncio.Server] = []
+        self._listener = Http2Listener(http, self._port)
+        self._sockets: list[asyncio.Server] = []
         self._stopping: asyncio.Task[None] | None = None
 
     def answer(self, stream: Stream) -> StreamHandler:
@@ -46,18 +45,11 @@ class NativeServer:
 
     async def start(self, settings: Settings, *addresses: str, tls: Tls | None = None) -> None:
         """Listen on the gRPC port and these sockets besides."""
-        loop = asyncio.get_running_loop()
         for address in addresses:
             path = address.removeprefix(UNIX)
-            self._servers.append(await loop.create_unix_server(self._connect, path, backlog=BACKLOG))
-        handshake_s = HANDSHAKE_S if tls else None
+            self._sockets.append(await asyncio.get_running_loop().create_unix_server(self._connect, path))
         context = tls.make_context() if tls else None
-        listening = listen(settings.host, settings.grpc_port)
-        self._servers.append(
-            await loop.create_server(
-                self._connect, sock=listening, ssl=context, ssl_handshake_timeout=handshake_s, backlog=BACKLOG
-            )
-        )
+        await self._listener.open(settings.host, settings.grpc_port, context)
 
     def allow_values(self, max_values: int) -> None:
         """Let a field of a message hold so many values, or more if it could."""
@@ -71,28 +63,11 @@ class NativeServer:
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
             self.methods.stop()
-            for server in self._servers:
+            for server in self._sockets:
                 server.close()
-            for connection in list(self._port.connections):
-                connection.shutdown()
-            self._stopping = asyncio.ensure_future(self._finish(grace_s))
+            self._listener.leave()
+            self._stopping = asyncio.ensure_future(self._listener.close(grace_s))
         return self._stopping
-
-    async def _finish(self, grace_s: float) -> None:
-        """Return once all connections are closed; those that take longer than that are cut off."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
-        while self._port.connections and loop.time() < deadline:
-            await asyncio.sleep(LOOK_S)
-        for connection in list(self._port.connections):
-            connection.transport.abort()
 
     def _connect(self) -> Http2Connection:
         return Http2Connection(self._http, self._port)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; the workers of one machine share the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    dual = family == socket.AF_INET6 and host == "::"
-    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True, dualstack_ipv6=dual)

@@ -102,7 +102,7 @@ class UnaryExchange:
             self._begin()
         elif admission.draining:
             self._begin()
-        elif self._call.method.method.probe:
+        elif self._call.method.probe:
             admission.defer(self)
         elif admission.queue_slots > 0:
             admission.enqueue(self)

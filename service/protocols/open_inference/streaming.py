@@ -1,4 +1,4 @@
-"""Triton's `ModelStreamInfer`: a stream of requests, each answered as by `ModelInfer`, or with what is wrong with it."""
+"""Triton's `ModelStreamInfer`: a stream of requests, each answered as by `ModelInfer`, or with what is wrong."""
 
 from google.protobuf.message import DecodeError
 
