@@ -15,6 +15,7 @@ from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.ports import choose_ports
 from ekiben.service.errors import RequestRejected
+from ekiben.service.grpc.opening import check_grpcio
 from ekiben.service.http.front_door import FrontDoorInstaller
 from ekiben.service.lifecycle.process import prepare_process
 from ekiben.service.lifecycle.startup_report import announce, report_start
@@ -108,6 +109,7 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
 
     try:
         check_source(settings, models)
+        check_grpcio(settings)
         if asks_for_export(os.environ):
             from ekiben.service.tracing.exporters import check_exporters  # the SDK, which others do without
 
