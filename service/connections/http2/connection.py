@@ -178,9 +178,11 @@ class Http2Connection(asyncio.Protocol):
         self.opened += 1
         self.last_stream = event.stream_id
         handle = self._zttp.stream(event.stream_id)
-        if self.lifetime.left or len(self.streams) >= frames.MAX_STREAMS or event.protocol is not None:
-            refused = frames.PROTOCOL_ERROR if event.protocol else frames.REFUSED_STREAM
-            handle.reset(refused)
+        if event.method == b"CONNECT":  # zttp takes the extended one, which is not announced, and one with a path
+            handle.reset(frames.PROTOCOL_ERROR)
+            return
+        if self.lifetime.left or len(self.streams) >= frames.MAX_STREAMS:
+            handle.reset(frames.REFUSED_STREAM)
             return
         size = sum([len(name) + len(value) for name, value in event.headers]) + len(event.target)
         self._chatter.credit(size + ANSWER_BYTES)

@@ -33,7 +33,7 @@ class Stream:
 
     __slots__ = (
         "_blocked", "_connection", "_end", "_unsent", "_zttp", "answered", "closed", "discarded", "handler", "headers",
-        "id", "method", "path", "protocol", "query", "receiving",
+        "id", "method", "path", "query", "receiving",
     )  # fmt: skip
 
     handler: StreamHandler
@@ -48,7 +48,6 @@ class Stream:
         self.method = request.method
         self.path = request.path  # with the query: `target`
         self.query = request.query
-        self.protocol = request.protocol  # of an extended CONNECT
         self.headers: Any = request.headers  # without pseudo-headers; :authority is the last one, `host`
         self.receiving = not request.end_stream
         self.answered = False  # all of the answer was sent, though maybe not taken yet
