@@ -93,7 +93,7 @@ class Stream:
         """Send a part of the body, as far as the peer's windows allow; the rest waits."""
         if self.closed or self.answered or not data:
             return
-        self._connection.note_sent(1)
+        self._connection.incoming.note_sent(1)
         if self._unsent or len(data) > PIECE or self._count_parked() > PIECE:
             self._unsent.append(memoryview(data))
             self._block()
@@ -175,7 +175,7 @@ class Stream:
 
     def _ended(self) -> None:
         self.answered = True
-        self._connection.note_sent(0, 1)
+        self._connection.incoming.note_sent(0, 1)
         if self._unsent or self._count_parked():
             self._block()
         else:

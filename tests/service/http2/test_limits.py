@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
+import hpack
 import pytest
 
 from ekiben.service.connections.byte_budget import ByteBudget
-from ekiben.service.connections.http2 import chatter, connection, lifetime
+from ekiben.service.connections.http2 import chatter, incoming, lifetime
 from tests.http2_server import (
     CONTINUATION,
     DATA,
@@ -87,7 +88,7 @@ def test_rapid_resets_end_their_connection() -> None:
                 client.send(begin_post(2 * number + 1), frame(RST, 0, 2 * number + 1, CANCEL))
             await client.wait(GOAWAY)
             await client.wait_end()
-            assert client.find(GOAWAY)[-1].code == CALM
+            assert client.find(GOAWAY)[-1].code in (0, CALM)  # asked to leave, or what came after it was too much
             assert started < 300
 
     run(scenario())
@@ -96,13 +97,15 @@ def test_rapid_resets_end_their_connection() -> None:
 def test_a_client_that_gives_up_many_requests_is_asked_to_connect_anew() -> None:
     async def scenario() -> None:
         async with serve() as served, served.connect() as client:
-            for number in range(lifetime.MAX_RESETS):
+            client.send(begin_post(1))
+            for number in range(1, lifetime.MAX_RESETS + 1):
                 client.send(begin_post(2 * number + 1))
                 client.send(frame(RST, 0, 2 * number + 1, CANCEL))
             begun = await client.wait(GOAWAY)
             assert (begun.code, begun.last_stream) == (0, 2**31 - 1)
-            client.send(get(2 * lifetime.MAX_RESETS + 1))
-            assert await client.finish(2 * lifetime.MAX_RESETS + 1) == (200, b"/")
+            client.send(get(999), frame(DATA, END_STREAM, 1, b"first"))
+            assert await client.finish(1) == (200, b"first")
+            assert await client.finish(999) == (200, b"/")
 
     run(scenario())
 
@@ -140,12 +143,14 @@ def test_a_long_head_gets_431(size: int) -> None:
 def test_a_small_block_that_unpacks_to_a_long_head_gets_431() -> None:
     async def scenario() -> None:
         async with serve(max_head_bytes=8192) as served, served.connect() as client:
-            named = head() + b"\x40\x01x\x7f\x81\x1e" + b"a" * 4000  # into the table
-            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, named))
+            encoder = hpack.Encoder()
+            pairs = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")]
+            named = [("x", "a" * 4000)]  # which stays in the table
+            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, encoder.encode(pairs + named)))
             assert await client.finish(1) == (200, b"/")
-            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 3, head() + b"\xbe" * 10))
+            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 3, encoder.encode(pairs + named * 10)))
             assert (await client.finish(3))[0] == 431
-            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 5, head() + b"\xbe" * 1000))
+            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 5, encoder.encode(pairs + named * 1000)))
             assert (await client.wait(GOAWAY)).code == CALM  # zttp's own limit, 64 KiB
 
     run(scenario())
@@ -156,7 +161,7 @@ def test_a_head_without_end_ends_its_connection() -> None:
         async with serve() as served, served.connect() as client:
             client.send(frame(HEADERS, 0, 1, head()))
             for _ in range(200):
-                client.send(frame(CONTINUATION, 0, 1, b"\0\1a\x7f\x81\x1e" + b"a" * 4000))
+                client.send(frame(CONTINUATION, 0, 1, b"\0\1a\x7f\xa1\x1e" + b"a" * 4000))
             assert (await client.wait(GOAWAY)).code == CALM
             await client.wait_end()
 
@@ -267,7 +272,7 @@ def test_idle_connections_make_room_for_others() -> None:
 
 
 def test_much_that_comes_at_once_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "MAX_EVENTS", 3)
+    monkeypatch.setattr(incoming, "MAX_EVENTS", 3)
 
     async def scenario() -> None:
         async with serve() as served, served.connect() as client:
