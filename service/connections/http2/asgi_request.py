@@ -26,7 +26,7 @@ class AsgiRequest:
         self._exchange = AsgiExchange(site, stream)
         self._waits_since = 0.0
         self._waiting = self._unjudged = self._rejecting = False
-        stream.connection.judge(self._judge)
+        stream.connection.incoming.judge(self._judge)
 
     def data_received(self, data: bytes) -> None:
         if not self._exchange.keep(data):

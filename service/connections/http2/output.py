@@ -72,6 +72,6 @@ class Output:
 
     def _write(self) -> None:
         data = self._zttp.data_to_send()
-        if data:
+        if data and not self._connection.lifetime.lingering:
             self._written += len(data)
             self._connection.transport.write(data)

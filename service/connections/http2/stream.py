@@ -33,7 +33,7 @@ class Stream:
 
     __slots__ = (
         "_blocked", "_connection", "_end", "_unsent", "_zttp", "answered", "closed", "discarded", "handler", "headers",
-        "id", "method", "path", "protocol", "query", "receiving",
+        "id", "method", "path", "query", "receiving",
     )  # fmt: skip
 
     handler: StreamHandler
@@ -48,7 +48,6 @@ class Stream:
         self.method = request.method
         self.path = request.path  # with the query: `target`
         self.query = request.query
-        self.protocol = request.protocol  # of an extended CONNECT
         self.headers: Any = request.headers  # without pseudo-headers; :authority is the last one, `host`
         self.receiving = not request.end_stream
         self.answered = False  # all of the answer was sent, though maybe not taken yet
@@ -94,7 +93,7 @@ class Stream:
         """Send a part of the body, as far as the peer's windows allow; the rest waits."""
         if self.closed or self.answered or not data:
             return
-        self._connection.note_sent(1)
+        self._connection.incoming.note_sent(1)
         if self._unsent or len(data) > PIECE or self._count_parked() > PIECE:
             self._unsent.append(memoryview(data))
             self._block()
@@ -176,7 +175,7 @@ class Stream:
 
     def _ended(self) -> None:
         self.answered = True
-        self._connection.note_sent(0, 1)
+        self._connection.incoming.note_sent(0, 1)
         if self._unsent or self._count_parked():
             self._block()
         else:
