@@ -177,14 +177,11 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="session", params=["native", "grpcio"])
 def grpc_service(
-    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """The service with either gRPC server."""
-    if request.param == "native":
-        yield server
-    else:
-        with serve(tmp_path_factory.mktemp("grpcio"), GRPC_SERVER=request.param) as running:
-            yield running
+    """The service, once with either gRPC server, shared by all tests of gRPC that don't change it."""
+    with serve(tmp_path_factory.mktemp(request.param), GRPC_SERVER=request.param) as running:
+        yield running
 
 
 @contextmanager
