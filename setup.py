@@ -7,6 +7,7 @@ from pathlib import Path
 from setuptools import setup
 
 GROUPS = tomllib.loads(Path(__file__).with_name("pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+EXTRAS = ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
 
 
 def expand(group: str) -> Iterator[str]:
@@ -22,6 +23,7 @@ setup(
     script_name="setup.py",  # which the package's own modules are told from
     install_requires=list(expand("image")),
     extras_require={
-        extra: list(expand(extra)) for extra in ("load", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
+        extra: list(expand(extra))
+        for extra in ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
     },
 )

@@ -15,6 +15,7 @@ from ekiben.contract.openapi_types import predictions_type, row_type
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.ports import choose_ports
 from ekiben.service.errors import RequestRejected
+from ekiben.service.grpc.opening import check_grpcio
 from ekiben.service.http.front_door import FrontDoorInstaller
 from ekiben.service.lifecycle.process import prepare_process
 from ekiben.service.lifecycle.startup_report import announce, report_start
@@ -107,6 +108,7 @@ def verify_start(settings: Settings, models: Sequence[PackedModel]) -> None:
     """Reject to start with a wrong model or on a taken port, before a worker does."""
     try:
         check_source(settings, models)
+        check_grpcio(settings)
         check_export(os.environ)
         for model in models:
             model.start_engine()

@@ -175,6 +175,15 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
+@pytest.fixture(scope="session", params=["native", "grpcio"])
+def grpc_service(
+    request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The service, once with either gRPC server, shared by all tests of gRPC that don't change it."""
+    with serve(tmp_path_factory.mktemp(request.param), GRPC_SERVER=request.param) as running:
+        yield running
+
+
 SUPERVISED, ALONE = ("bentoml", "serve"), ("ekiben.service",)  # ways to serve: with a supervisor, in one process
 
 

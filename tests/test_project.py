@@ -22,7 +22,7 @@ CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 ALLOWED = {
     "contract": ["serving"],
     "model": ["serving", "tensorflow"],
-    "service": ["serving", "tensorflow"],
+    "service": ["serving", "tensorflow", "grpcio"],
     "training": ["training", "notebook"],
     "deploy": ["image", "pipeline"],
     "load_tests": ["load"],
@@ -32,6 +32,7 @@ ALLOWED |= {"monitoring": ["serving"], "pipeline": ["image", "signing"]}
 UNIMPORTED = {
     "uvloop": "uvicorn picks it up",
     "opentelemetry-exporter-otlp-proto-grpc": "found by its entry point where traces are exported",
+    "opentelemetry-exporter-otlp-proto-http": "found by its entry point where traces are exported",
     "tensorflow": "tensorflow-cpu where that has no wheel",
     "psycopg": "SQLAlchemy's driver",
     "python-calamine": "imported where a spreadsheet is read, if it is there",

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import grpc
 import uvicorn.config
 
 from ekiben.service.secrets.certificates import Certificate, TlsPaths, load_certificate, read_files
@@ -32,12 +31,12 @@ class FollowingContext(ssl.SSLContext):
 
 
 class Tls:
-    """Makes what uvicorn and gRPC take for TLS; belongs to one event loop."""
+    """Makes what servers take for TLS; belongs to one event loop."""
 
     def __init__(self, paths: TlsPaths) -> None:
         """Raises ValueError if the files can't be used."""
         self._paths, self._files = paths, read_files(paths)
-        self._current = self._told = load_certificate(paths, self._files)
+        self.current = load_certificate(paths, self._files)
 
     @property
     def mutual(self) -> bool:
@@ -46,25 +45,26 @@ class Tls:
 
     def serve_http(self) -> None:
         """Let uvicorn speak TLS with what is current, which must not have been started yet."""
-        following = FollowingContext(ssl.PROTOCOL_TLS_SERVER)
-        following.find_current = self.make_context
+        following = self.follow()
         # BentoML hands on names of files, and uvicorn makes its context of them with this function.
         replaced: Any = uvicorn.config
         replaced.create_ssl_context = lambda **_: following
 
     def make_context(self) -> ssl.SSLContext:
         """Return what a connection that begins now is shown."""
-        return self._current.context
+        return self.current.context
 
-    def make_credentials(self) -> grpc.ServerCredentials:
-        """Return gRPC's credentials, which ask with each connection whether there is another certificate."""
-        return grpc.dynamic_ssl_server_credentials(self._told.configuration, self._fetch, self.mutual)
+    def follow(self) -> ssl.SSLContext:
+        """Return a context whose connections begin with what is current then."""
+        following = FollowingContext(ssl.PROTOCOL_TLS_SERVER)
+        following.find_current = self.make_context
+        return following
 
     def watch(self) -> Renewal[Any, Certificate]:
         """Say which certificate is in use, and return what looks after its files."""
-        self._note(self._current)
-        if self._current.expiry_s < time.time():
-            logger.error("the certificate expired at %s: clients that verify it refuse it", self._current.expiry)
+        self._note(self.current)
+        if self.current.expiry_s < time.time():
+            logger.error("the certificate expired at %s: clients that verify it refuse it", self.current.expiry)
 
         def make(files: Any) -> Certificate:
             certificate = load_certificate(self._paths, files)
@@ -75,18 +75,10 @@ class Tls:
         return Renewal(KEPT, self._files, lambda: read_files(self._paths), make, self._use)
 
     def _use(self, certificate: Certificate) -> None:
-        self._current = certificate
+        self.current = certificate
         self._note(certificate)
 
     def _note(self, certificate: Certificate) -> None:
         shown = "callers must show one too" if self.mutual else "callers need none"
         logger.info("TLS: certificate of %s, expires %s; %s", certificate.subject, certificate.expiry, shown)
         metrics.set_certificate_expiry(str(self._paths.certificate), certificate.expiry_s)
-
-    def _fetch(self) -> Any:
-        """Return gRPC's configuration if it is another than the last one; a thread of gRPC's calls this."""
-        current = self._current
-        if current is self._told:
-            return None
-        self._told = current
-        return current.configuration

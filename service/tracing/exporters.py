@@ -24,6 +24,8 @@ Signal = Literal["traces", "metrics"]
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # milliseconds
 MIN_INTERVAL_MS, MAX_INTERVAL_MS = 100, 86_400_000
 PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+GRPC_PORT = ":4317"  # of collectors; 4318 takes HTTP
+HINT = "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf is, for port 4318, and grpc with `pip install 'ekiben[grpcio]'`"
 DOWN_S = 600.0  # between two lines about a collector that is down
 # An exporter tells of every attempt, the queue before it of every batch that finds it full.
 LOGGERS = (
@@ -52,12 +54,23 @@ def find_exporter(signal: Signal, environment: Mapping[str, str]) -> Any:
     else:
         one, all_of_them = f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
         variable = one if environment.get(one) else all_of_them
-        protocol = environment.get(variable, "").strip() or "grpc"
-        name, said = PROTOCOLS.get(protocol, protocol), f"{variable}={protocol}"
+        protocol = environment.get(variable, "").strip()
+        if protocol:
+            name, said = PROTOCOLS.get(protocol, protocol), f"{variable}={protocol}"
+        else:
+            name, said = guess_protocol(signal, environment)
     found = list(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
     if not found:
-        raise UserError(f"{said}: no such exporter is installed; OTEL_EXPORTER_OTLP_PROTOCOL=grpc is, for port 4317")
+        raise UserError(f"{said}: no such exporter is installed; {HINT}")
     return found[0].load()
+
+
+def guess_protocol(signal: Signal, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the exporter for the place that is given, and how that is said: gRPC's port takes nothing else."""
+    variables = f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+    variable = next((name for name in variables if environment.get(name)), "")
+    place = environment.get(variable, "").rstrip("/")
+    return PROTOCOLS["grpc" if place.endswith(GRPC_PORT) else "http/protobuf"], f"{variable}={place}"
 
 
 def check_exporters(environment: Mapping[str, str]) -> None:

@@ -52,7 +52,8 @@ class Run:
 def run(request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     variables = {"LOG_FORMAT": "json", "ACCESS_LOG_SAMPLE": "1", "AUTH_TOKEN": "hunter2hunter2"}
     with collect() as collector:
-        exported = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_SERVICE_NAME": "delays"}
+        exported = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+        exported["OTEL_SERVICE_NAME"] = "delays"
         with serve(tmp_path_factory.mktemp("json"), request.param, **variables, **exported) as server:
             ask(server, model)
             server.process.terminate()

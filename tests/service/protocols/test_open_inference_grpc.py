@@ -31,6 +31,12 @@ def rows(model: PackedModel) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
+def server(grpc_service: Server) -> Server:
+    """A whole service, once with either gRPC server."""
+    return grpc_service
+
+
+@pytest.fixture
 def stub(server: Server) -> Iterator[Any]:
     """Triton's own stub: its messages must mean the same as ours."""
     with grpc.insecure_channel(server.grpc) as channel:
@@ -87,7 +93,6 @@ def test_a_parameter_says_how_it_is_answered(model: PackedModel, rows: list[Any]
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ("inference.GRPCInferenceService/ModelStreamInfer", "call ModelInfer for each request"),
         ("inference.GRPCInferenceService/SystemSharedMemoryStatus", "shared memory is not served here"),
         ("inference.GRPCInferenceService/ModelInfr", "did you mean `ModelInfer`?"),
         ("tensorflow.serving.PredictionService/MultiInference", "call Classify or Regress"),

@@ -1,0 +1,198 @@
+"""How long a connection lives, and how it ends: with GOAWAY, the answers that are under way, and then its close."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from ekiben.service.connections.closing import ARRIVAL_S, LINGER_BYTES, LINGER_S
+from ekiben.service.connections.framing import MAX_DISCARDED_BYTES
+from ekiben.service.connections.http2 import frames
+from ekiben.service.connections.http2.stream import Stream
+
+if TYPE_CHECKING:
+    from ekiben.service.connections.http2.connection import Http2Connection
+
+# Streams, and those that the peer gave up: zttp ends a connection at 4,096 and 256, and some come before the peer has
+# read our GOAWAY. From the first number on the connection ends once nothing is under way, at the second in any case.
+SOON_OPENED, MAX_OPENED = 3000, 3600
+SOON_RESETS, MAX_RESETS = 64, 128
+LEAVE_S = 2.0  # for the peer to say that it has read our GOAWAY
+QUIET_S = 0.05  # without a stream, if several were open together, for their answers to be taken up before a GOAWAY
+LOOK_S = 5.0  # between looks at what may have lasted too long
+STALL_S, STALL_BYTES = 30.0, 2**14  # a peer reads as much of what waits for it within that time
+# Of the age: connections that were opened together are not ended together, and each at a quiet moment if there is one.
+AGE_JITTER = 0.1
+
+
+class Lifetime:
+    """The times and ends of one connection."""
+
+    def __init__(self, connection: "Http2Connection") -> None:
+        self._connection = connection
+        self._loop = connection.loop
+        now = self._loop.time()
+        age_s = connection.shared.connection_age_s
+        self._age_at = now + age_s * random.uniform(1 - AGE_JITTER, 1)
+        self._latest_at = self._age_at + age_s * AGE_JITTER
+        self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
+        self._stall_at, self._taken = now + STALL_S, 0
+        self._resets = 0
+        self._unwanted: dict[Stream, float] = {}  # streams whose bodies come after their answers, and until when
+        self._leaving: asyncio.TimerHandle | None = None
+        self._leaves_soon = self._several = False  # open together
+        self.left = False  # no stream after the last one is taken any more
+        self.lingering = self.lost = False
+        self._discarded = 0
+        self._timer = self._loop.call_later(0, self._look)
+
+    def note_read(self, whole: bool) -> None:
+        """Note that something arrived, and whether a frame was whole that says anything."""
+        if whole:
+            self._arrival_at = None
+        elif self._arrival_at is None and not self._connection.streams:
+            self._arrival_at = self._loop.time() + ARRIVAL_S
+
+    def note_opened(self, count: int) -> None:
+        """Note how many streams there have been."""
+        self._several = self._several or len(self._connection.streams) > 1
+        if count >= SOON_OPENED:
+            self.leave(soon=count < MAX_OPENED)
+
+    def note_reset(self) -> None:
+        """Note that the peer has reset a stream, or opened one that can't be read."""
+        self._resets += 1
+        if self._resets >= SOON_RESETS:
+            self.leave(soon=self._resets < MAX_RESETS)
+
+    def note_idle(self) -> None:
+        """Note that no stream is open."""
+        several, self._several = self._several, False
+        if self.left or (self._leaves_soon and not several):
+            self._close()
+        elif self._leaves_soon:
+            self._loop.call_later(QUIET_S, self._close_if_quiet)
+
+    def expect_end(self, stream: Stream) -> None:
+        """Give a stream that is answered some time for the rest of its body, which is thrown away."""
+        self._unwanted[stream] = self._loop.time() + ARRIVAL_S
+
+    def discard_body(self, stream: Stream, size: int) -> None:
+        """Throw away a part of it."""
+        stream.discarded += size
+        if stream.discarded > MAX_DISCARDED_BYTES:
+            stream.reset(frames.NO_ERROR)
+
+    def leave(self, soon: bool = False) -> None:
+        """End the connection once all is answered; `soon`: wait for a moment when nothing is under way.
+
+        httpx 0.28 loses what is under way, or was just answered, when a GOAWAY comes. What crosses one on the wire is
+        above its last stream, so all clients may send it again.
+        """
+        self._leaves_soon = True
+        if not self._connection.streams:
+            self._close()
+        elif not soon and self._leaving is None and not (self.lingering or self.lost):
+            self._connection.transport.write(frames.write_goaway(frames.LAST_POSSIBLE, frames.NO_ERROR))
+            self._connection.transport.write(frames.write_ping())
+            self._leaving = self._loop.call_later(LEAVE_S, self.leave_now)
+
+    def leave_now(self) -> None:
+        """Take no more streams, and close the connection with the last answer."""
+        if self._leaving is None or self.left or self.lost:
+            return
+        self._leaving.cancel()
+        self.left = True
+        self._say_goodbye()
+
+    def fail(self, reason: str) -> None:
+        """End a connection that zttp has given up."""
+        client = self._connection.client
+        self._connection.shared.malformed.count(400, reason, str(client[0] if client else "a Unix socket"))
+        self._connection.drop_streams(frames.CANCEL)
+        self._linger()
+
+    def end_with(self, error_code: int, sentence: str) -> None:
+        """Give the connection up."""
+        if not (self.lingering or self.lost):
+            last = self._connection.last_stream
+            self._connection.transport.write(frames.write_goaway(last, error_code, sentence.encode()))
+            self.fail(sentence)
+
+    def discard(self, data: bytes) -> None:
+        """Take what comes after the end."""
+        self._discarded += len(data)
+        if self._discarded > LINGER_BYTES:
+            self._connection.transport.close()
+
+    def end(self) -> None:
+        """Note that the connection is lost."""
+        self.lost = True
+        self._timer.cancel()
+        if self._leaving:
+            self._leaving.cancel()
+
+    def _say_goodbye(self) -> None:
+        self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
+
+    def _close(self) -> None:
+        """Close a connection that has nothing under way."""
+        if self.lingering or self.lost:
+            return
+        self._connection.output.flush()
+        if not self.left:
+            self._say_goodbye()
+        self._linger()
+
+    def _close_if_quiet(self) -> None:
+        if not self._connection.streams and self._loop.time() >= self._connection.idle_since + 0.9 * QUIET_S:
+            self._close()
+
+    def _linger(self) -> None:
+        """Send no more; a connection that is closed before its bytes are read is reset, answers and all."""
+        self._connection.output.flush()
+        if self.lingering:
+            return
+        self.lingering = self.left = True
+        transport = self._connection.transport
+        if transport.can_write_eof():
+            transport.write_eof()
+            self._connection.flow.resume_reading()
+            self._loop.call_later(LINGER_S, transport.close)
+        else:
+            transport.close()
+
+    def _look(self) -> None:
+        """End what lasts too long, and look again later."""
+        now = self._loop.time()
+        connection = self._connection
+        self._reset_unwanted(now)
+        if self.lingering:
+            if self._is_stalled(now):
+                connection.transport.abort()
+        elif self._arrival_at is not None and now >= self._arrival_at:
+            self.end_with(frames.PROTOCOL_ERROR, f"nothing whole arrived within {ARRIVAL_S:g} s")
+        elif self._is_stalled(now) or now >= self._age_at + connection.shared.grace_s:
+            connection.transport.abort()
+        elif now >= self._age_at:
+            self.leave(soon=now < self._latest_at)
+        elif not connection.streams and now >= connection.idle_since + connection.port.idle_s:
+            self.leave()
+        if not self.lost:
+            self._timer = self._loop.call_later(self._find_delay(now), self._look)
+
+    def _find_delay(self, now: float) -> float:
+        idle_at = self._connection.idle_since + self._connection.port.idle_s
+        times = self._age_at, self._latest_at, idle_at, self._arrival_at
+        later = [at - now for at in times if at is not None and at > now]
+        return min(LOOK_S, *later) if later else LOOK_S
+
+    def _is_stalled(self, now: float) -> bool:
+        taken = self._connection.output.count_taken()
+        if not self._connection.output.stuck or taken - self._taken >= STALL_BYTES:
+            self._stall_at, self._taken = now + STALL_S, taken
+        return now >= self._stall_at
+
+    def _reset_unwanted(self, now: float) -> None:
+        for stream in [stream for stream, at in self._unwanted.items() if stream.closed or now >= at]:
+            del self._unwanted[stream]
+            stream.reset(frames.NO_ERROR)
