@@ -18,6 +18,7 @@ from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
 from ekiben.service.grpc.server import GrpcServer
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
@@ -85,6 +86,7 @@ class Worker:
             ByteBudget(limit),
             AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
             mutual_tls=bool(settings.tls_client_ca_file),
+            cors=Cors(settings.cors_origins),
         )
         if self.secrets.tls:
             self.secrets.tls.serve_http()

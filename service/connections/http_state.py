@@ -8,9 +8,11 @@ from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.connections.cross_origin import CrossOriginRejections
 from ekiben.service.connections.malformed import Malformed
 from ekiben.service.connections.rejections import DelayedRejections
 from ekiben.service.connections.turns import Turns
+from ekiben.service.http.cors import Cors
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 
@@ -27,6 +29,11 @@ class HttpState:
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
     mutual_tls: bool = False  # callers must show a certificate
+    cors: Cors = field(default_factory=lambda: Cors(""))
+    cross_origin: CrossOriginRejections = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cross_origin = CrossOriginRejections(self.cors)
 
 
 def use_protocol(make: Callable[..., Any]) -> None:
