@@ -101,7 +101,8 @@ class Dataplane:
         if caller is not None:
             caller.rows, caller.model = len(rows), self.model.name
         try:
-            work = self._submit(rows, started + timeout_s, gone is None, caller)  # over gRPC nobody watches
+            wait_for_more = gone is None and (caller is None or caller.one_a_turn)
+            work = self._submit(rows, started + timeout_s, wait_for_more, caller)
             if gone is None or not self.queue.busy:
                 answers = await work.future
             else:

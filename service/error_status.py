@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from grpc import StatusCode
-
 from ekiben.contract.errors import FieldError, InvalidInput, InvalidModel
 from ekiben.service.errors import (
     BadRequest,
@@ -16,6 +14,7 @@ from ekiben.service.errors import (
     Overloaded,
     RequestRejected,
 )
+from ekiben.service.grpc.codes import Code
 from ekiben.service.logs.access import Asked
 
 HIDDEN = "the probe failed: send the header `Authorization: Bearer …` to get the reason"
@@ -28,23 +27,23 @@ REJECTION_STATUS: Mapping[type[RequestRejected], int] = {
     EngineFailed: 500,
     CallerGone: 499,  # nobody reads it; nginx's code for the log
 }
-GRPC_CODES: Mapping[int, StatusCode] = {
-    401: StatusCode.UNAUTHENTICATED,
-    404: StatusCode.NOT_FOUND,
-    408: StatusCode.DEADLINE_EXCEEDED,
-    429: StatusCode.RESOURCE_EXHAUSTED,
-    499: StatusCode.CANCELLED,
-    500: StatusCode.INTERNAL,
-    501: StatusCode.UNIMPLEMENTED,
-    503: StatusCode.UNAVAILABLE,
-    504: StatusCode.DEADLINE_EXCEEDED,
-    507: StatusCode.RESOURCE_EXHAUSTED,
+GRPC_CODES: Mapping[int, Code] = {
+    401: Code.UNAUTHENTICATED,
+    404: Code.NOT_FOUND,
+    408: Code.DEADLINE_EXCEEDED,
+    429: Code.RESOURCE_EXHAUSTED,
+    499: Code.CANCELLED,
+    500: Code.INTERNAL,
+    501: Code.UNIMPLEMENTED,
+    503: Code.UNAVAILABLE,
+    504: Code.DEADLINE_EXCEEDED,
+    507: Code.RESOURCE_EXHAUSTED,
 }
 
 
-HTTP_STATUS: Mapping[StatusCode, int] = {  # what the access log says of a call over gRPC
-    StatusCode.OK: 200,
-    StatusCode.INVALID_ARGUMENT: 400,
+HTTP_STATUS: Mapping[Code, int] = {  # what the access log says of a call over gRPC
+    Code.OK: 200,
+    Code.INVALID_ARGUMENT: 400,
     **{code: status for status, code in GRPC_CODES.items() if status != 507},
 }
 
@@ -59,9 +58,9 @@ class ErrorResponse:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
-    def code(self) -> StatusCode:
+    def code(self) -> Code:
         """The same as gRPC says it."""
-        return GRPC_CODES.get(self.status, StatusCode.INVALID_ARGUMENT)
+        return GRPC_CODES.get(self.status, Code.INVALID_ARGUMENT)
 
 
 def to_error_response(error: Exception, describe: Callable[[], Asked]) -> ErrorResponse:

@@ -37,6 +37,7 @@ class Caller(Protocol):
     model: str  # that they are asked of
     trace: "RequestSpan | None"  # if it is traced
     ignored: Ignored  # fields of its rows that were left out
+    one_a_turn: bool  # its server hands over one call a turn: others may be about to follow
 
 
 class PredictionIds:

@@ -17,8 +17,8 @@ from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
-from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.http.cors import Cors
+from ekiben.service.grpc.grpcio.server import GrpcioServer
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
@@ -65,7 +65,7 @@ class Worker:
     servings: Servings
     watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
-    grpc: GrpcServer
+    grpc: GrpcioServer
     leaving: Leaving
     _shared: list[Protocol]  # what is registered besides the versions' own
 
@@ -137,7 +137,7 @@ class Worker:
         mount(self.router, protocols, settings)
         begin_at_zero(protocols, settings)
         guard, budget = self.secrets.authenticator, self.http.budget
-        self.grpc = GrpcServer(protocols, settings, guard, budget, 0, note_call=admission.share)
+        self.grpc = GrpcioServer(protocols, settings, guard, budget, 0, note_call=admission.share)
         for model in self.models:
             self._allow_features(model)
         addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []

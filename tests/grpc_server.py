@@ -9,8 +9,8 @@ import pytest
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.grpc.grpcio.server import GrpcioServer as GrpcServer
 from ekiben.service.grpc.health import Request
-from ekiben.service.grpc.server import GrpcServer
 from ekiben.service.protocols.protocol import Call, Method, Protocol
 from ekiben.service.settings import Settings
 from tests.conftest import free_port

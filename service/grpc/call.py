@@ -1,25 +1,23 @@
-"""One gRPC call from its first byte to its status.
+"""One gRPC call of one message, from its head to its status, whichever server it came in by.
 
-Its handlers are of gRPC's streaming kind, though a call has one message: gRPC reads the message of a unary call before
-anyone can object. And errors are set, not raised: `context.abort` leaves a cycle of context, error, frame and context,
-with all that the frame holds, for the garbage collector.
+A server makes a `UnaryCall` of each head, lets it `check` the caller, hands it the message to `answer`, and sends what
+that returns, or the status that `fail` makes of an error; `end` counts and logs the call.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-import grpc
+from typing import NamedTuple
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.canary.run import REQUEST_ID_HEADER
+from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
+from ekiben.service.grpc.codes import Code
+from ekiben.service.grpc.context import Context, Status, find_values
 from ekiben.service.grpc.message_parsing import parse
-from ekiben.service.grpc.message_reader import MessageReceiver
 from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.lifecycle.memory import trim_soon
@@ -43,9 +41,8 @@ class ServerState:
 
     settings: Settings
     authenticator: Authenticator
-    receiver: MessageReceiver
+    budget: ByteBudget  # of messages under way
     max_values: int  # of one field of a message
-    note_call: Callable[[], None]  # called with each call
     in_progress: int = 0  # calls whose message is here
     max_in_progress: int = field(init=False)
 
@@ -53,116 +50,129 @@ class ServerState:
         self.max_in_progress = max(MIN_CALL_LIMIT, int(self.settings.max_wait_s / CALL_S))
 
 
-def handle_call(state: ServerState, method: Method, protocol: str = "", path: str = "") -> Any:
-    """Return gRPC's handler for a method; without a protocol it is not counted in the metrics, nor logged."""
-    access, tracing = share_access_log(state.settings.access_log_sample), get_tracing() if protocol else None
+class Reply(NamedTuple):
+    """The message that answers a call, and the metadata that follows it."""
 
-    async def handle(messages: Any, context: Any) -> bytes:
-        started = time.perf_counter()
-        state.note_call()
-        code = grpc.StatusCode.OK
-        call = Call(0.0, metadata=context.invocation_metadata)
-        if tracing is not None:
-            call.trace = tracing.begin_grpc(protocol, path, context.invocation_metadata() or ())
+    message: bytes
+    trailers: list[tuple[str, str]]
+
+
+class UnaryMethod:
+    """A method of one message; without a protocol its calls are not counted in the metrics, nor logged."""
+
+    def __init__(self, state: ServerState, method: Method, protocol: str = "", path: str = "") -> None:
+        self.state, self.method, self.protocol = state, method, protocol
+        self.path = path.encode()
+        self.access = share_access_log(state.settings.access_log_sample)
+        self.tracing = get_tracing() if protocol else None
+
+
+class UnaryCall:
+    """One call of such a method."""
+
+    __slots__ = ("call", "context", "method", "started")
+
+    def __init__(self, method: UnaryMethod, context: Context, one_a_turn: bool = False) -> None:
+        self.method, self.context = method, context
+        self.started = time.perf_counter()
+        self.call = Call(0.0, metadata=context.metadata, one_a_turn=one_a_turn)
+        if method.tracing is not None:
+            self.call.trace = method.tracing.begin_grpc(method.protocol, method.path.decode(), context.metadata())
+
+    def check(self) -> None:
+        """Raise what rejects the call, whatever its message."""
+        state = self.method.state
+        if not self.method.method.probe:
+            check_token(state.authenticator, self.context)
+            if state.in_progress >= state.max_in_progress:
+                raise Overloaded(RETRY_AFTER_S)
+        self.call.timeout_s = find_timeout_s(self.context, state.settings)
+
+    async def answer(self, body: bytes) -> Reply:
+        """Answer the message, whose bytes were taken from the budget: they are given back."""
+        state, method, call = self.method.state, self.method.method, self.call
+        size = len(body)
+        state.in_progress += 1
         try:
-            return await _answer(state, method, call, context)
-        except asyncio.CancelledError:  # nobody waits for the answer any more
-            code = _reason_to_cancel(context)
-            raise
-        except Exception as error:  # the boundary: whatever happens, the caller gets a status code
-            if protocol and isinstance(error, RequestRejected):
-                metrics.count_rejected(protocol, error.reason)
-            hidden = method.probe and not state.authenticator.accepts(_authorizations(context))
-            code = report(context, error, lambda: _describe(protocol, path, call), hidden)
-            return b""
+            if size > LARGE_BYTES:
+                call.large = True
+                request = await call.run(parse, method.request, body, state.max_values)
+            else:
+                request = parse(method.request, body, state.max_values)
+            del body  # its rows are in the request
+            answered = await method.answer(request, call)
+            return Reply(answered.SerializeToString(), list_trailers(call))
         finally:
-            if protocol:
-                seconds = time.perf_counter() - started
-                metrics.count_request(protocol, code.name, seconds)
-                status = HTTP_STATUS[code]
-                if call.trace is not None:
-                    call.trace.end(status, call.answered, grpc_status=code.value[0])
-                if access.wants(status):
-                    access.write(_describe(protocol, path, call), status, seconds, call.answered, code.name)
+            call.gone = True
+            state.in_progress -= 1
+            state.budget.give(size)
+            if call.large:
+                trim_soon()
 
-    return grpc.stream_unary_rpc_method_handler(handle)
+    def fail(self, error: Exception) -> Status:
+        """Return the status that tells the caller of an error."""
+        method = self.method
+        if method.protocol and isinstance(error, RequestRejected):
+            metrics.count_rejected(method.protocol, error.reason)
+        hidden = method.method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
+        return to_status(error, self._describe, hidden)
 
+    def end(self, code: Code) -> None:
+        """Count and log the call."""
+        method, call = self.method, self.call
+        if not method.protocol:
+            return
+        seconds = time.perf_counter() - self.started
+        metrics.count_request(method.protocol, code.name, seconds)
+        status = HTTP_STATUS[code]
+        if call.trace is not None:
+            call.trace.end(status, call.answered, grpc_status=code.value)
+        if method.access.wants(status):
+            method.access.write(self._describe(), status, seconds, call.answered, code.name)
 
-def _describe(protocol: str, path: str, call: Call) -> Asked:
-    given = find_usable(call.read_header(REQUEST_ID_HEADER))
-    ids = None if call.trace is None else call.trace.ids
-    return Asked(protocol, "gRPC", path.encode(), given, call.read_header(b"traceparent"), ids)
-
-
-async def _answer(state: ServerState, method: Method, call: Call, context: Any) -> bytes:
-    if not method.probe:
-        check_token(state.authenticator, context)
-        if state.in_progress >= state.max_in_progress:
-            raise Overloaded(RETRY_AFTER_S)
-    call.timeout_s = _timeout_s(context, state.settings)
-    body = await state.receiver.receive(context, call.timeout_s)
-    size = len(body)
-    state.in_progress += 1
-    try:
-        if size > LARGE_BYTES:
-            call.large = True
-            request = await call.run(parse, method.request, body, state.max_values)
-        else:
-            request = parse(method.request, body, state.max_values)
-        del body  # its rows are in the request
-        answered = await method.answer(request, call)
-        trailers = [(name.decode(), value.decode()) for name, value in ignored_header(call.ignored)]
-        if call.prediction_id:
-            by = (VERSION_METADATA, call.model_version.decode())
-            trailers += [(METADATA, call.prediction_id.decode()), by]
-        if trailers:
-            context.set_trailing_metadata(tuple(trailers))
-        return bytes(answered.SerializeToString())
-    finally:
-        call.gone = True
-        state.in_progress -= 1
-        state.receiver.budget.give(size)
-        if call.large:
-            trim_soon()
+    def _describe(self) -> Asked:
+        call = self.call
+        given = find_usable(call.read_header(REQUEST_ID_HEADER))
+        ids = None if call.trace is None else call.trace.ids
+        return Asked(self.method.protocol, "gRPC", self.method.path, given, call.read_header(b"traceparent"), ids)
 
 
-def check_token(authenticator: Authenticator, context: Any) -> None:
+def list_trailers(call: Call) -> list[tuple[str, str]]:
+    """Return the metadata that follows a call's answer."""
+    trailers = [(name.decode(), value.decode()) for name, value in ignored_header(call.ignored)]
+    if call.prediction_id:
+        trailers += [(METADATA, call.prediction_id.decode()), (VERSION_METADATA, call.model_version.decode())]
+    return trailers
+
+
+def check_token(authenticator: Authenticator, context: Context) -> None:
     """Raise BadRequest unless the call carries the token that is asked for."""
     if authenticator.required:
-        authenticator.check(_authorizations(context))
+        authenticator.check(find_authorizations(context))
 
 
-def _authorizations(context: Any) -> list[bytes]:
-    given = context.invocation_metadata() or ()
-    values = (value for name, value in given if name == "authorization")
-    return [value.encode() if isinstance(value, str) else bytes(value) for value in values]
+def find_authorizations(context: Context) -> list[bytes]:
+    """Return what a call says of its caller."""
+    return find_values(context, "authorization")
 
 
-def report(context: Any, error: Exception, describe: Callable[[], Asked], hidden: bool = False) -> grpc.StatusCode:
-    """Set the status that tells a caller of an error, its details `hidden` or not, and return its code."""
+def to_status(error: Exception, describe: Callable[[], Asked], hidden: bool = False) -> Status:
+    """Return the status that tells a caller of an error, its details `hidden` or not."""
     error_response = to_error_response(error, describe)
     if hidden:
         error_response = hide_details(error_response)
     clear_tracebacks(error)
-    context.set_code(error_response.code)
-    context.set_details(_clip(error_response.message))
-    context.set_trailing_metadata(_trailers(error_response))
-    return error_response.code
+    return Status(error_response.code, _clip(error_response.message), _list_headers(error_response))
 
 
-def _timeout_s(context: Any, settings: Settings) -> float:
-    left_s = context.time_remaining()
+def find_timeout_s(context: Context, settings: Settings) -> float:
+    """Return how long a call may take; raise DeadlineExceeded if its deadline has passed."""
+    left_s = context.time_left_s()
     if left_s is None:
         return settings.request_timeout_s
     if left_s <= 0:
         raise DeadlineExceeded
-    return min(float(left_s), settings.max_timeout_s)
-
-
-def _reason_to_cancel(context: Any) -> grpc.StatusCode:
-    """Return why gRPC gave up a call: its caller did, or its deadline passed."""
-    late = context.time_remaining() == 0
-    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+    return min(left_s, settings.max_timeout_s)
 
 
 def _clip(sentence: str) -> str:
@@ -172,5 +182,10 @@ def _clip(sentence: str) -> str:
     return encoded.decode("utf-8", "ignore")
 
 
-def _trailers(error_response: ErrorResponse) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode(), value.decode()) for name, value in error_response.headers)
+def _list_headers(error_response: ErrorResponse) -> list[tuple[str, str]]:
+    return [(name.decode(), value.decode()) for name, value in error_response.headers]
+
+
+def describe_call(path: str) -> Callable[[], Asked]:
+    """Return what describes a call that no metrics count."""
+    return lambda: Asked("", "gRPC", path.encode(), b"", b"")

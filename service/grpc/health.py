@@ -5,13 +5,14 @@ of them leaves, and its Watch streams would hold up the server's end.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from ekiben.service.errors import BadRequest, NotReady
-from ekiben.service.grpc.call import ServerState, handle_call
+from ekiben.service.grpc.call import ServerState, UnaryMethod
+from ekiben.service.grpc.context import StreamContext
 from ekiben.service.grpc.message_parsing import parse
-from ekiben.service.grpc.stream import Receive, StreamLimit, handle_stream
+from ekiben.service.grpc.stream import Receive, StreamLimit, StreamMethod
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import enum, message
 
@@ -34,12 +35,12 @@ class Health:
         self._ended = False
         self._changed = asyncio.Event()  # a new one after each change
 
-    def describe(self, state: ServerState) -> Mapping[str, Any]:
-        """Return the handlers by method."""
+    def describe(self, state: ServerState) -> dict[str, UnaryMethod | StreamMethod]:
+        """Return what answers by method."""
         return {
-            "Check": handle_call(state, Method(Request, self.check, probe=True)),
-            "List": handle_call(state, Method(ListRequest, self.list, probe=True)),
-            "Watch": handle_stream(state, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
+            "Check": UnaryMethod(state, Method(Request, self.check, probe=True)),
+            "List": UnaryMethod(state, Method(ListRequest, self.list, probe=True)),
+            "Watch": StreamMethod(state, StreamLimit(MAX_WATCHERS, "Watch"), self.watch, probe=True),
         }
 
     def stop_being_ready(self) -> None:
@@ -66,7 +67,7 @@ class Health:
         """Return every service's status now."""
         return ListResponse(statuses={name: Response(status=status) for name, status in self._statuses.items()})
 
-    async def watch(self, receive: Receive, context: Any) -> None:
+    async def watch(self, receive: Receive, context: StreamContext) -> None:
         """Send a service's status now and whenever it changes."""
         request = parse(Request, await receive() or b"", 0)
         told = None

@@ -1,19 +1,17 @@
 """Streams that outlive one answer, Watch and reflection: any caller may open them, so few of them may be open."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
-
-import grpc
 
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_token, report
+from ekiben.service.grpc.call import ServerState, check_token, describe_call, to_status
+from ekiben.service.grpc.codes import Code
+from ekiben.service.grpc.context import Status, StreamContext
 from ekiben.service.lifecycle.memory import trim_soon
-from ekiben.service.logs.access import Asked
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
 IDLE_S = 30.0  # that a stream may be silent whose turn it is to ask
 Receive = Callable[[], Awaitable[bytes | None]]  # the next question, None after the last
-Stream = Callable[[Receive, Any], Awaitable[None]]  # it writes to the context
+Stream = Callable[[Receive, StreamContext], Awaitable[None]]  # it writes to the context
 
 
 class StreamLimit:
@@ -34,22 +32,28 @@ class StreamLimit:
         self._open -= 1
 
 
-def handle_stream(state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> Any:
-    """Return gRPC's handler for a stream; `probe`: it needs no token."""
+class StreamMethod:
+    """A method of streams of questions; `probe`: it needs no token."""
 
-    async def handle(messages: Any, context: Any) -> None:
+    max_message_bytes = MAX_MESSAGE_BYTES
+
+    def __init__(self, state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> None:
+        self._state, self._limit, self._answer, self._probe = state, limit, answer, probe
+
+    async def serve(self, context: StreamContext) -> Status:
+        """Answer a stream to its end."""
+
         async def receive() -> bytes | None:
-            message = await state.receiver.read(context, IDLE_S, reserve=probe)
+            message = await context.read(IDLE_S, reserve=self._probe)
             if len(message or b"") > MAX_MESSAGE_BYTES:
                 raise BadRequest(413, f"the message is larger than {MAX_MESSAGE_BYTES} bytes: ask for one thing")
             return message
 
         try:
-            if not probe:
-                check_token(state.authenticator, context)
-            with limit:
-                await answer(receive, context)
+            if not self._probe:
+                check_token(self._state.authenticator, context)
+            with self._limit:
+                await self._answer(receive, context)
         except Exception as error:  # the boundary, as for a call
-            report(context, error, lambda: Asked("", "gRPC", b"a stream", b"", b""))
-
-    return grpc.stream_stream_rpc_method_handler(handle)
+            return to_status(error, describe_call("a stream"))
+        return Status(Code.OK)

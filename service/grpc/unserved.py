@@ -1,40 +1,29 @@
 """What a call gets whose method nobody serves: UNIMPLEMENTED, with what there is instead."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import grpc
+from collections.abc import Iterable, Mapping
 
 from ekiben.contract.validation import shorten, suggest
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_token, report
-from ekiben.service.logs.access import Asked
+from ekiben.service.grpc.call import ServerState, check_token, describe_call, to_status
+from ekiben.service.grpc.context import Context, Status
 
 
-class UnservedMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Comes after all that are served."""
+class UnservedMethods:
+    """Rejects calls of all methods that are not served."""
 
-    def __init__(
-        self, state: ServerState, services: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]
-    ) -> None:
+    def __init__(self, state: ServerState, services: Mapping[str, Iterable[str]], reasons: Mapping[str, str]) -> None:
         """Take the methods by service, and what to do instead by `service/method` of those that clients know."""
         self._state = state
         self._services = {name: tuple(methods) for name, methods in services.items()}
         self._reasons = reasons
 
-    def service(self, handler_call_details: Any) -> Any:
-        """Return the handler of a call; it looks at no message."""
-        path = handler_call_details.method
-
-        async def handle(messages: Any, context: Any) -> bytes:
-            try:
-                check_token(self._state.authenticator, context)
-                raise BadRequest(501, self.explain(path.removeprefix("/")))
-            except BadRequest as error:
-                report(context, error, lambda: Asked("", "gRPC", path.encode(), b"", b""))
-            return b""
-
-        return grpc.stream_unary_rpc_method_handler(handle)
+    def reject(self, path: str, context: Context) -> Status:
+        """Return the status of a call; no message is looked at."""
+        try:
+            check_token(self._state.authenticator, context)
+            raise BadRequest(501, self.explain(path.removeprefix("/")))
+        except BadRequest as error:
+            return to_status(error, describe_call(path))
 
     def explain(self, path: str) -> str:
         """Return the sentence for a `service/method`."""

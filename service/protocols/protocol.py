@@ -106,6 +106,7 @@ class Call:
     model: str = ""  # that they were asked of
     trace: "RequestSpan | None" = None  # if it is traced
     ignored: Ignored = ()  # fields of its rows that were left out
+    one_a_turn: bool = False  # its server hands over one call a turn: others may be about to follow
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from ekiben.service.secrets.reading import read_secret
 
 CERTIFICATE, KEY, CLIENT_CA = "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"
@@ -35,8 +33,8 @@ class TlsFiles:
 class Certificate:
     """A server's certificate in the forms that its ports take."""
 
-    context: ssl.SSLContext  # of HTTP
-    configuration: Any  # of gRPC
+    context: ssl.SSLContext
+    files: TlsFiles  # that it was made of
     subject: str
     expiry_s: float  # since 1970
 
@@ -61,15 +59,12 @@ def load_certificate(paths: TlsPaths, files: TlsFiles) -> Certificate:
     _load_pair(context, paths)
     if paths.client_ca:
         _load_client_ca(context, paths.client_ca)
-    # Python reads certificates from files only: they must be those whose bytes gRPC is given. What a server's own says
-    # it tells by a function for its own tests only, which has been there since 2.6.
+    # Python reads certificates from files only: they must be those whose bytes grpcio is given. What a server's own
+    # says it tells by a function for its own tests only, which has been there since 2.6.
     if read_files(paths) != files:
         raise ValueError(f"{CERTIFICATE}={str(paths.certificate)!r} is just being replaced")
     described: dict[str, Any] = ssl._ssl._test_decode_cert(str(paths.certificate))  # type: ignore[attr-defined]
-    configuration = grpc.ssl_server_certificate_configuration([(files.key, files.certificate)], files.client_ca)
-    return Certificate(
-        context, configuration, _name(described["subject"]), ssl.cert_time_to_seconds(described["notAfter"])
-    )
+    return Certificate(context, files, _name(described["subject"]), ssl.cert_time_to_seconds(described["notAfter"]))
 
 
 def _load_pair(context: ssl.SSLContext, paths: TlsPaths) -> None:

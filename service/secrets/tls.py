@@ -5,7 +5,6 @@ import ssl
 import time
 from typing import Any
 
-import grpc
 import uvicorn.config
 
 from ekiben.service.secrets.certificates import Certificate, TlsPaths, load_certificate, read_files
@@ -17,12 +16,12 @@ KEPT = "the certificate that was read before stays in use"
 
 
 class Tls:
-    """Makes what uvicorn and gRPC take for TLS; belongs to one event loop."""
+    """Makes what servers take for TLS; belongs to one event loop."""
 
     def __init__(self, paths: TlsPaths) -> None:
         """Raises ValueError if the files can't be used."""
         self._paths, self._files = paths, read_files(paths)
-        self._current = self._told = load_certificate(paths, self._files)
+        self.current = load_certificate(paths, self._files)
 
     @property
     def mutual(self) -> bool:
@@ -37,18 +36,14 @@ class Tls:
 
     def make_context(self) -> ssl.SSLContext:
         """Return a context whose connections get the current one: it is asked before anything is sent to a client."""
-        self._current.context.sni_callback = self._hand_over
-        return self._current.context
-
-    def make_credentials(self) -> grpc.ServerCredentials:
-        """Return gRPC's credentials, which ask with each connection whether there is another certificate."""
-        return grpc.dynamic_ssl_server_credentials(self._told.configuration, self._fetch, self.mutual)
+        self.current.context.sni_callback = self._hand_over
+        return self.current.context
 
     def watch(self) -> Renewal[Any, Certificate]:
         """Say which certificate is in use, and return what looks after its files."""
-        self._note(self._current)
-        if self._current.expiry_s < time.time():
-            logger.error("the certificate expired at %s: clients that verify it refuse it", self._current.expiry)
+        self._note(self.current)
+        if self.current.expiry_s < time.time():
+            logger.error("the certificate expired at %s: clients that verify it refuse it", self.current.expiry)
 
         def make(files: Any) -> Certificate:
             certificate = load_certificate(self._paths, files)
@@ -59,7 +54,7 @@ class Tls:
         return Renewal(KEPT, self._files, lambda: read_files(self._paths), make, self._use)
 
     def _use(self, certificate: Certificate) -> None:
-        self._current = certificate
+        self.current = certificate
         self._note(certificate)
 
     def _note(self, certificate: Certificate) -> None:
@@ -68,12 +63,4 @@ class Tls:
         metrics.set_certificate_expiry(str(self._paths.certificate), certificate.expiry_s)
 
     def _hand_over(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        connection.context = self._current.context
-
-    def _fetch(self) -> Any:
-        """Return gRPC's configuration if it is another than the last one; a thread of gRPC's calls this."""
-        current = self._current
-        if current is self._told:
-            return None
-        self._told = current
-        return current.configuration
+        connection.context = self.current.context

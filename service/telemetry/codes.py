@@ -1,16 +1,16 @@
 """Codes of HTTP and of gRPC in the classes of HTTP's: a histogram of each code would be too many series."""
 
-from grpc import StatusCode
+from ekiben.service.grpc.codes import Code
 
 FAILED = frozenset(
     code.name
     for code in (
-        StatusCode.UNKNOWN,
-        StatusCode.INTERNAL,
-        StatusCode.DATA_LOSS,
-        StatusCode.UNAVAILABLE,
-        StatusCode.UNIMPLEMENTED,
-        StatusCode.DEADLINE_EXCEEDED,
+        Code.UNKNOWN,
+        Code.INTERNAL,
+        Code.DATA_LOSS,
+        Code.UNAVAILABLE,
+        Code.UNIMPLEMENTED,
+        Code.DEADLINE_EXCEEDED,
     )
 )  # what google.rpc.Code says HTTP's code from 500 on is for
 
@@ -19,6 +19,6 @@ def classify(code: int | str) -> str:
     """Return the class of a code, `2xx` to `5xx`."""
     if isinstance(code, int):
         return f"{code // 100}xx"
-    if code == StatusCode.OK.name:
+    if code == Code.OK.name:
         return "2xx"
     return "5xx" if code in FAILED else "4xx"

@@ -30,13 +30,13 @@ from ekiben.load_tests.hostile.http2 import (
 from ekiben.model.package import PackedModel
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import MAX_GRPC, find_grpc_limit
-from ekiben.service.grpc import health, message_reader
-from ekiben.service.grpc import server as grpc_server
+from ekiben.service.grpc import health, unpacking
+from ekiben.service.grpc.grpcio import server as grpc_server
+from ekiben.service.grpc.grpcio.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.grpc.health import MAX_WATCHERS, Request
 from ekiben.service.grpc.message_parsing import LARGE_BYTES, MAX_MESSAGES
 from ekiben.service.grpc.reflection import MAX_REFLECTION_STREAMS as MAX_REFLECTIONS
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
-from ekiben.service.grpc.server import MAX_METADATA_BYTES, MAX_STREAMS
 from ekiben.service.protocols.protocol import Call
 from tests.conftest import NAME, Server, serve, wait_until
 from tests.grpc_server import ECHO, Code, call, echo, open_server, rejected
@@ -139,7 +139,7 @@ def test_a_call_without_a_message_is_rejected() -> None:
 
 
 def test_messages_that_do_not_come_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ekiben.service.grpc.arrivals.PROMPT_S", 0.2)
+    monkeypatch.setattr("ekiben.service.grpc.grpcio.arrivals.PROMPT_S", 0.2)
 
     async def main() -> None:
         async with open_server(echo, request_timeout_s=1.0) as (channel, _):
@@ -185,7 +185,7 @@ def test_bytes_under_way_are_bounded_and_given_back() -> None:
 def test_a_message_may_unpack_to_so_many_times_its_size(
     compression: grpc.Compression, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message_reader, "FREE_BYTES", 4 * LARGE_BYTES)
+    monkeypatch.setattr(unpacking, "FREE_BYTES", 4 * LARGE_BYTES)
     budget = ByteBudget(64 * MIB)
 
     async def main() -> None:

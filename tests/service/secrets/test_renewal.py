@@ -9,6 +9,7 @@ import pytest
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.grpcio.credentials import Credentials
 from ekiben.service.secrets.certificates import TlsPaths
 from ekiben.service.secrets.renewal import Renewal
 from ekiben.service.secrets.tls import Tls
@@ -86,6 +87,7 @@ def pair(tmp_path: Path) -> Pair:
 
 def test_a_replaced_certificate_is_used(pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tls = Tls(TlsPaths(pair.certificate, pair.key))
+    credentials = Credentials(tls)
     with caplog.at_level(logging.INFO, "bentoml.service"):
         renewal = tls.watch()
         before = tls.make_context()
@@ -94,8 +96,8 @@ def test_a_replaced_certificate_is_used(pair: Pair, tmp_path: Path, caplog: pyte
     assert [message.partition(", expires ")[0] for message in caplog.messages] == [
         "TLS: certificate of commonName=localhost"
     ] * 2
-    assert tls._fetch() is not None
-    assert tls._fetch() is None  # the same one is not given twice
+    assert credentials.fetch() is not None
+    assert credentials.fetch() is None  # the same one is not given twice
     assert tls.make_context() is not before
 
 
@@ -127,6 +129,7 @@ def test_a_pair_that_cannot_be_used_is_not(
     pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, said: str
 ) -> None:
     tls = Tls(TlsPaths(pair.certificate, pair.key))
+    credentials = Credentials(tls)
     renewal, before = tls.watch(), tls.make_context()
     spoil(pair, kind, tmp_path)
     look(renewal, 5)
@@ -134,4 +137,4 @@ def test_a_pair_that_cannot_be_used_is_not(
     assert said in sentence
     assert sentence.endswith("; the certificate that was read before stays in use")
     assert tls.make_context() is before
-    assert tls._fetch() is None
+    assert credentials.fetch() is None

@@ -1,4 +1,4 @@
-"""The gRPC server: every protocol's services, health and reflection, on the event loop of the HTTP server."""
+"""grpcio's server: every protocol's services, health and reflection, on the event loop of the HTTP server."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -10,12 +10,11 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import find_grpc_limit
 from ekiben.service.connections.ports import in_url
-from ekiben.service.grpc import health
-from ekiben.service.grpc.call import ServerState, handle_call
-from ekiben.service.grpc.health import Health
-from ekiben.service.grpc.message_reader import MessageReceiver
-from ekiben.service.grpc.reflection import describe_reflection
-from ekiben.service.grpc.unserved import UnservedMethods
+from ekiben.service.grpc.call import ServerState
+from ekiben.service.grpc.grpcio.credentials import Credentials
+from ekiben.service.grpc.grpcio.handlers import UnservedHandlers, make_handler
+from ekiben.service.grpc.grpcio.message_reader import MessageReceiver
+from ekiben.service.grpc.methods import Methods
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings
@@ -35,7 +34,7 @@ KEEPALIVE_S = 60, 20  # until a silent peer is asked whether it lives, and for i
 MAX_VALUES = 1_000_000
 
 
-class GrpcServer:
+class GrpcioServer:
     """Serves the protocols' gRPC methods; belongs to one event loop."""
 
     def __init__(
@@ -44,28 +43,19 @@ class GrpcServer:
     ) -> None:  # fmt: skip
         """`max_values`: of one field of a message, rows times features; `note_call` is called with each call."""
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
-        state = self._state = ServerState(
-            settings, authenticator, MessageReceiver(budget, settings.max_body_bytes), max_values, note_call
-        )
+        receiver = MessageReceiver(budget, settings.max_body_bytes)
+        self._state = ServerState(settings, authenticator, budget, max_values)
+        self._methods = methods = Methods(protocols, self._state)
         self._stopping: asyncio.Task[None] | None = None
-        names: dict[str, dict[str, Any]] = {}  # in their order; several protocols may share a service
-        reasons: dict[str, str] = {}
-        for protocol in protocols:
-            reasons |= protocol.unserved
-            for name, methods in protocol.services.items():
-                label = f"{protocol.name}_grpc"
-                handlers = {
-                    path: handle_call(state, method, label, f"/{name}/{path}") for path, method in methods.items()
-                }
-                self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-                names.setdefault(name, {}).update(handlers)
-        self._server.add_generic_rpc_handlers((UnservedMethods(state, names, reasons),))
-        self._health = Health(names)
+        for name, described in methods.services.items():
+            handlers = {path: make_handler(method, receiver, note_call) for path, method in described.items()}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        self._server.add_generic_rpc_handlers((UnservedHandlers(methods.unserved, receiver),))
         # What needs no token waits in queues of its own: registered methods do. All can't be, the event loop would
         # look at each with every call.
-        own = describe_reflection((*names, health.SERVICE), state) | {health.SERVICE: self._health.describe(state)}
-        for name, described in own.items():
-            self._server.add_registered_method_handlers(name, described)  # type: ignore[attr-defined]
+        for name, described in methods.own.items():
+            own = {path: make_handler(method, receiver, note_call) for path, method in described.items()}
+            self._server.add_registered_method_handlers(name, own)  # type: ignore[attr-defined]
 
     async def start(self, settings: Settings, *addresses: str, tls: Tls | None = None) -> None:
         """Listen on the gRPC port and these addresses besides."""
@@ -80,12 +70,12 @@ class GrpcServer:
 
     def stop_being_ready(self) -> None:
         """Report not ready to probes; requests are still answered."""
-        self._health.stop_being_ready()
+        self._methods.health.stop_being_ready()
 
     def stop(self, grace_s: float) -> "asyncio.Task[None]":
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
-            self._health.end()
+            self._methods.health.end()
             self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
         return self._stopping
 
@@ -95,7 +85,7 @@ def _listen(server: Any, settings: Settings, tls: Tls | None) -> None:
     if tls is None:
         server.add_insecure_port(address)
     else:
-        server.add_secure_port(address, tls.make_credentials())
+        server.add_secure_port(address, Credentials(tls).make())
 
 
 def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
@@ -104,7 +94,7 @@ def _list_options(settings: Settings) -> Iterable[tuple[str, int]]:
         "grpc.so_reuseport": 1,  # the workers of one machine share the port
         "grpc.max_receive_message_length": settings.max_body_bytes,
         "grpc.max_send_message_length": -1,
-        "grpc.per_message_decompression": 0,  # ekiben.service.grpc.message_reader does it
+        "grpc.per_message_decompression": 0,  # ekiben.service.grpc.unpacking does it
         "grpc.http2.bdp_probe": 0,  # it lets every stream send megabytes before anyone asks for its message
         "grpc.max_concurrent_streams": MAX_STREAMS,
         "grpc.server.max_pending_requests": MAX_PENDING,
