@@ -17,8 +17,8 @@ from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
 from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
-from ekiben.service.http.cors import Cors
 from ekiben.service.grpc.grpcio.server import GrpcioServer
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
@@ -54,6 +54,7 @@ from ekiben.service.telemetry.initial_zeros import begin_at_zero
 from ekiben.service.telemetry.multiprocess import VARIABLE as METRICS_FOLDER
 from ekiben.service.telemetry.processes import ProcessSeries
 from ekiben.service.tracing.process import asks_for_export, start_exporting, stop_exporting
+from ekiben.service.web.mounting import mount_web
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -138,6 +139,7 @@ class Worker:
         begin_at_zero(protocols, settings)
         guard, budget = self.secrets.authenticator, self.http.budget
         self.grpc = GrpcioServer(protocols, settings, guard, budget, 0, note_call=admission.share)
+        mount_web(self.router, self.grpc.methods, protocols)
         for model in self.models:
             self._allow_features(model)
         addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []

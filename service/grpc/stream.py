@@ -38,19 +38,19 @@ class StreamMethod:
     max_message_bytes = MAX_MESSAGE_BYTES
 
     def __init__(self, state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> None:
-        self._state, self._limit, self._answer, self._probe = state, limit, answer, probe
+        self._state, self._limit, self._answer, self.probe = state, limit, answer, probe
 
     async def serve(self, context: StreamContext) -> Status:
         """Answer a stream to its end."""
 
         async def receive() -> bytes | None:
-            message = await context.read(IDLE_S, reserve=self._probe)
+            message = await context.read(IDLE_S, reserve=self.probe)
             if len(message or b"") > MAX_MESSAGE_BYTES:
                 raise BadRequest(413, f"the message is larger than {MAX_MESSAGE_BYTES} bytes: ask for one thing")
             return message
 
         try:
-            if not self._probe:
+            if not self.probe:
                 check_token(self._state.authenticator, context)
             with self._limit:
                 await self._answer(receive, context)
