@@ -21,7 +21,9 @@ from ekiben.service.web.json_messages import to_json
 from ekiben.service.web.receiving import read_messages, take_message
 
 
-async def answer_unary(method: UnaryMethod, path: str, dialect: UnaryDialect, scope: Scope, request: Request) -> Response:
+async def answer_unary(
+    method: UnaryMethod, path: str, dialect: UnaryDialect, scope: Scope, request: Request
+) -> Response:
     """Return the answer to a call of one message."""
     call = UnaryCall(method, WebContext(scope, request, dialect))
     call.started -= request.waited_s
@@ -56,7 +58,13 @@ async def _answer(call: UnaryCall, path: str, dialect: UnaryDialect, request: Re
 
 
 async def answer_stream(
-    method: StreamMethod, path: str, dialect: StreamDialect, scope: Scope, request: Request, send: Send, state: ServerState
+    method: StreamMethod,
+    path: str,
+    dialect: StreamDialect,
+    scope: Scope,
+    request: Request,
+    send: Send,
+    state: ServerState,
 ) -> None:
     """Answer a call by several messages, until its caller goes."""
     begin = begin_once(send, dialect.content_type)

@@ -1,4 +1,4 @@
-"""Connect (https://connectrpc.com/docs/protocol): a call is an ordinary POST, its message the body, in protobuf or JSON.
+"""Connect (https://connectrpc.com/docs/protocol): a call is an ordinary POST, its body the message or its JSON.
 
 Streams are envelopes in a body, the last of which holds the status as JSON.
 """
@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import Reply
-from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.connect_codes import HTTP_STATUSES, encode_end, encode_error
@@ -67,7 +66,9 @@ class ConnectUnary(_Connect):
 
     def write(self, reply: Reply) -> Response:
         """Return the message; what follows it are headers with a name of their own."""
-        trailers = tuple((TRAILER + name.encode(), value.encode("latin-1", "replace")) for name, value in reply.trailers)
+        trailers = tuple(
+            (TRAILER + name.encode(), value.encode("latin-1", "replace")) for name, value in reply.trailers
+        )
         return Response(reply.message, trailers, content_type=self.content_type)
 
     def fail(self, status: Status) -> Response:
@@ -138,8 +139,8 @@ def read_query(query: bytes) -> tuple[Given, bool]:
 
 def _decode(content: bytes) -> bytes:
     try:
-        return base64.b64decode(content.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(content) % 4), validate=True)
+        return base64.b64decode(
+            content.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(content) % 4), validate=True
+        )
     except binascii.Error:
         raise BadRequest(400, "the query's message is not base64, as `base64=1` says") from None
-
-

@@ -33,9 +33,7 @@ class WebContext:
 class WebStream(WebContext):
     """A call of several messages: what is asked has come, and answers are sent as they come."""
 
-    def __init__(
-        self, scope: Scope, request: Request, dialect: Dialect, messages: list[bytes], write: Write
-    ) -> None:
+    def __init__(self, scope: Scope, request: Request, dialect: Dialect, messages: list[bytes], write: Write) -> None:
         super().__init__(scope, request, dialect)
         self._messages = iter(messages)
         self._write = write

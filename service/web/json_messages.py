@@ -46,7 +46,9 @@ async def from_json(path: str, body: bytes, max_values: int) -> bytes:
 async def to_json(path: str, message: bytes) -> bytes:
     """Return an answer as JSON."""
     answer = find_types(path).answer
-    return await offload(write_message, answer, message) if len(message) > LARGE_BYTES else write_message(answer, message)
+    return (
+        await offload(write_message, answer, message) if len(message) > LARGE_BYTES else write_message(answer, message)
+    )
 
 
 def parse_message(kind: Any, body: bytes, max_values: int) -> bytes:

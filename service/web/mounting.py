@@ -8,7 +8,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import UnaryMethod
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.stream import StreamMethod
-from ekiben.service.http.messages import App, Receive, Request, Response, Scope, Send, respond
+from ekiben.service.http.messages import Receive, Request, Response, Scope, Send, respond
 from ekiben.service.http.router import Resource, Router, escape
 from ekiben.service.protocols.mounting import endpoint
 from ekiben.service.protocols.protocol import Protocol

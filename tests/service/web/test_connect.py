@@ -285,7 +285,9 @@ def test_other_services_are_there_too() -> None:
 def test_the_rows_of_a_caller_who_has_gone_are_not_computed() -> None:
     async def scenario(service: Service) -> None:
         engine.gate = threading.Event()
-        first = asyncio.ensure_future(service.client.post(INFER, content=infer_request(1).SerializeToString(), headers=PROTO))
+        first = asyncio.ensure_future(
+            service.client.post(INFER, content=infer_request(1).SerializeToString(), headers=PROTO)
+        )
         while not engine.batches:
             await asyncio.sleep(0.005)
         sent = [{"type": "http.request", "body": infer_request(2).SerializeToString()}, {"type": "http.disconnect"}]

@@ -46,7 +46,9 @@ def run(scenario: Callable[[Service], Awaitable[None]], **options: Any) -> None:
 def test_an_answer_is_a_message_and_trailers(kind: str) -> None:
     async def scenario(service: Service) -> None:
         body = frame(infer_request(1.5, 2).SerializeToString())
-        answered = await service.client.post(INFER, content=body, headers={"content-type": f"application/grpc-web{kind}"})
+        answered = await service.client.post(
+            INFER, content=body, headers={"content-type": f"application/grpc-web{kind}"}
+        )
         assert answered.status_code == 200
         assert answered.headers["content-type"] == "application/grpc-web+proto"
         (answer,), trailers = read_frames(answered.content)
@@ -80,7 +82,9 @@ def test_a_compressed_message_is_unpacked(coding: str) -> None:
         content = infer_request(1).SerializeToString()
         packed = gzip.compress(content) if coding == "gzip" else zlib.compress(content)
         headers = PROTO | {"grpc-encoding": coding}
-        (answer,), _ = read_frames((await service.client.post(INFER, content=frame(packed, 1), headers=headers)).content)
+        (answer,), _ = read_frames(
+            (await service.client.post(INFER, content=frame(packed, 1), headers=headers)).content
+        )
         assert read_doubles(answer) == [2]
 
     run(scenario)
