@@ -27,6 +27,7 @@ async def answer_unary(
     """Return the answer to a call of one message."""
     call = UnaryCall(method, WebContext(scope, request, dialect))
     call.started -= request.waited_s
+    call.call.began -= request.waited_s
     code = Code.OK
     try:
         check_way_in(scope, method.method.probe)

@@ -25,9 +25,8 @@ class WebContext:
         return [_decode(name.decode("latin-1"), value) for name, value in self._headers]
 
     def time_left_s(self) -> float | None:
-        """Return what the caller allows, less what the request has waited."""
-        timeout_s = self._dialect.read_timeout_s(self._request)
-        return None if timeout_s is None else timeout_s - self._request.waited_s
+        """Return what the caller allows, of which the request may have waited for some already."""
+        return self._dialect.read_timeout_s(self._request)
 
 
 class WebStream(WebContext):
