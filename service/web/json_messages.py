@@ -18,7 +18,7 @@ from ekiben.service.offload import LARGE_BYTES, offload
 from ekiben.service.protos import pool
 
 MAX_VALUES = 50_000  # a quarter of a second, in which others get half of the CPU
-MAX_INLINE_VALUES, MAX_INLINE_BYTES = 500, 4096  # of a request and an answer that hold the event loop up for 2 ms
+MAX_INLINE_VALUES, MAX_INLINE_BYTES = 500, 4096  # of a request and of an answer: 2 ms
 MAX_DEPTH = 32  # of messages in messages: the deepest there is has six
 MAX_REASON = 200  # characters of what the parser says
 

@@ -21,10 +21,13 @@ from ekiben.service.web.grpc_web import PROTO, TEXT_TYPE, TYPE, GrpcWeb
 PROTOCOL = Protocol("grpc_over_http")  # in the metrics, for what is no call
 WEB, TEXT = GrpcWeb(), GrpcWeb(text=True)
 GRPC_WEB: Mapping[bytes, GrpcWeb] = {TYPE: WEB, TYPE + PROTO: WEB, TEXT_TYPE: TEXT, TEXT_TYPE + PROTO: TEXT}
-UNARY: Mapping[bytes, UnaryDialect] = {one.content_type: one for one in map(ConnectUnary, (False, True))} | GRPC_WEB
-STREAMS: Mapping[bytes, StreamDialect] = {one.content_type: one for one in map(ConnectStream, (False, True))} | GRPC_WEB
-JSON_QUERY, PROTO_QUERY = ConnectUnary(json=True), ConnectUnary(json=False)
-LABELS = (WEB.label, JSON_QUERY.label)
+JSON, BINARY = ConnectUnary(json=True), ConnectUnary(json=False)
+UNARY: Mapping[bytes, UnaryDialect] = {JSON.content_type: JSON, BINARY.content_type: BINARY, **GRPC_WEB}
+STREAMS: Mapping[bytes, StreamDialect] = {
+    **{one.content_type: one for one in (ConnectStream(json=True), ConnectStream(json=False))},
+    **GRPC_WEB,
+}
+LABELS = (WEB.label, JSON.label)
 Labelled = Mapping[str, Mapping[str, UnaryMethod]]  # by label, and then by path
 
 
@@ -88,7 +91,7 @@ def choose_dialect(request: Request, method: UnaryMethod | None) -> UnaryDialect
         return UNARY.get(read_type(request))
     if method is not None and not (method.method.safe or method.method.probe):
         return None
-    return PROTO_QUERY if b"encoding=proto" in request.query.split(b"&") else JSON_QUERY
+    return BINARY if b"encoding=proto" in request.query.split(b"&") else JSON
 
 
 async def reject_request(request: Request) -> Response:
@@ -97,7 +100,6 @@ async def reject_request(request: Request) -> Response:
         raise BadRequest(405, f"{request.method} is not allowed here: use POST", (b"allow", b"POST"))
     given = shorten(request.read_header(b"content-type").decode("latin-1"))
     types = sorted({*UNARY, *STREAMS})
-    hint = "gRPC itself is answered on its own port, GRPC_PORT"
-    sentence = f"content type {given!r} is not one of this method's: send application/json, application/proto or \
-application/grpc-web; {hint}"
+    hint = "gRPC itself needs HTTP/2, which GRPC_PORT answers"
+    sentence = f"content type {given!r} is not one of this method's: send one of those in Accept-Post; {hint}"
     raise BadRequest(415, sentence, (b"accept-post", b", ".join(types)))

@@ -1,7 +1,7 @@
 // Calls the service by @connectrpc/connect-web, whose three ways to write a call a browser may choose from: prints what
 // each was answered, or its error, as JSON. The messages are read from the service's own descriptors.
 import { readFileSync } from "node:fs";
-import { createFileRegistry, fromBinary, toJson } from "@bufbuild/protobuf";
+import { createFileRegistry, fromBinary, fromJson, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createClient, ConnectError, Code } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
@@ -10,6 +10,7 @@ const [baseUrl, descriptors, token, request] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(descriptors)));
 const oip = registry.getService("inference.GRPCInferenceService");
 const health = registry.getService("grpc.health.v1.Health");
+const message = fromJson(oip.method.modelInfer.input, JSON.parse(request));
 const authorize = (next) => (call) => {
   if (token) call.header.set("authorization", `Bearer ${token}`);
   return next(call);
@@ -38,10 +39,9 @@ for (const [name, transport] of Object.entries(transports)) {
   const onTrailer = (found) => found.forEach((value, key) => (trailers[key] = value));
   said[name] = {
     live: (await attempt(() => client.serverLive({}))).live,
-    answer: await attempt(async () => toJson(oip.method.modelInfer.output, await client.modelInfer(JSON.parse(request), { onTrailer }))),
+    answer: await attempt(async () => toJson(oip.method.modelInfer.output, await client.modelInfer(message, { onTrailer }))),
     trailers,
     unknown: await attempt(() => client.modelMetadata({ name: "nope" })),
-    late: await attempt(() => client.modelInfer(JSON.parse(request), { timeoutMs: 1, headers: { "grpc-timeout": "1n", "connect-timeout-ms": "0" } })),
     watched: await attempt(async () => {
       for await (const seen of createClient(health, transport).watch({})) return seen.status;
     }),
