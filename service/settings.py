@@ -56,7 +56,14 @@ class Settings(SecretSettings):
     port: int = Field(8080, ge=1, le=65535, description="HTTP port; the platforms' own variables are listed below")
     grpc_port: int = Field(9000, ge=1, le=65535, description="gRPC port")
     grpc_on_main_port: bool = Field(
-        False, description="1: serve gRPC on the HTTP port too, for platforms that expose only one port"
+        False,
+        description="1: serve gRPC on the HTTP port too, for platforms that expose only one port; only "
+        "`GRPC_SERVER=grpcio` needs it",
+    )
+    grpc_server: Literal["native", "grpcio"] = Field(
+        "native",
+        description="what serves gRPC: `native` is the service's own HTTP/2, at a third of the cost; `grpcio` is "
+        "Google's library, if `ekiben[grpcio]` is installed",
     )
     workers: int = Field(
         1, ge=1, description="number of worker processes on a bare machine; in a container, scale with replicas instead"
@@ -179,7 +186,7 @@ class Settings(SecretSettings):
     @model_validator(mode="after")
     def check_ports(self) -> Self:
         """Reject gRPC on a port where TLS is spoken: what tells the two apart is not seen."""
-        if self.tls and self.grpc_on_main_port:
+        if self.tls and self.grpc_on_main_port and self.grpc_server == "grpcio":
             raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
         return self
 

@@ -11,14 +11,11 @@ from ekiben.model.steps import finish
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import build_canary
-from ekiben.service.connections.admission import AdmissionController
-from ekiben.service.connections.admission_connection import AdmissionConnection
-from ekiben.service.connections.byte_budget import ByteBudget, find_byte_limit
-from ekiben.service.connections.connection_limit import find_limit
-from ekiben.service.connections.http_state import HttpState, use_protocol
-from ekiben.service.connections.port_sharing import GrpcSocket, ProtocolDetector
-from ekiben.service.grpc.grpcio.server import GrpcioServer
-from ekiben.service.http.cors import Cors
+from ekiben.service.connections.byte_budget import find_byte_limit
+from ekiben.service.connections.detecting import detect_protocol
+from ekiben.service.connections.http_state import make_http_state, use_protocol
+from ekiben.service.connections.port_sharing import GrpcSocket, RelayDetector
+from ekiben.service.grpc.opening import GrpcServer, open_grpc, relays
 from ekiben.service.http.front_door import Drain
 from ekiben.service.http.router import Router
 from ekiben.service.lifecycle import lifeline
@@ -66,7 +63,7 @@ class Worker:
     servings: Servings
     watch: VersionWatch
     conductors: dict[str, Conductor]  # of canaries, by model
-    grpc: GrpcioServer
+    grpc: GrpcServer
     leaving: Leaving
     _shared: list[Protocol]  # what is registered besides the versions' own
 
@@ -80,22 +77,14 @@ class Worker:
         self.secrets = Secrets(settings)
         self._engine = engine = find_engine(model.manifest.engine for model in models)
         limit = find_byte_limit(read_limits(), settings.workers, engine, settings.max_body_bytes, len(models))
-        # A request has at least one row: so no more of them wait than rows may.
-        self.http = HttpState(
-            settings.max_head_bytes,
-            find_limit(settings.max_connections),
-            ByteBudget(limit),
-            AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
-            mutual_tls=bool(settings.tls_client_ca_file),
-            cors=Cors(settings.cors_origins),
-        )
+        self.http = make_http_state(settings, limit)
         if self.secrets.tls:
             self.secrets.tls.serve_http()
-        self._grpc_socket = GrpcSocket() if settings.grpc_on_main_port else None
+        self._grpc_socket = GrpcSocket() if relays(settings) else None
         if self._grpc_socket:
-            use_protocol(partial(ProtocolDetector, self.http, self._grpc_socket))
+            use_protocol(partial(RelayDetector, self.http, self._grpc_socket))
         else:
-            use_protocol(partial(AdmissionConnection, self.http))
+            use_protocol(partial(detect_protocol, self.http))
 
     async def open(self) -> None:
         """Start the engines and answer on all routes and over gRPC."""
@@ -137,8 +126,7 @@ class Worker:
         protocols = [*self._shared, *versions]
         mount(self.router, protocols, settings)
         begin_at_zero(protocols, settings)
-        guard, budget = self.secrets.authenticator, self.http.budget
-        self.grpc = GrpcioServer(protocols, settings, guard, budget, 0, note_call=admission.share)
+        self.grpc = open_grpc(protocols, settings, self.secrets.authenticator, self.http, 0)
         mount_web(self.router, self.grpc.methods, protocols)
         for model in self.models:
             self._allow_features(model)

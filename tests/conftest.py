@@ -175,6 +175,18 @@ def server(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
 
 
+@pytest.fixture(scope="session", params=["native", "grpcio"])
+def grpc_service(
+    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The service with either gRPC server."""
+    if request.param == "native":
+        yield server
+    else:
+        with serve(tmp_path_factory.mktemp("grpcio"), GRPC_SERVER=request.param) as running:
+            yield running
+
+
 @contextmanager
 def serve(folder: Path, **environment: str) -> Iterator[Server]:
     """Start `bentoml serve` on a free port and wait until it is ready; it ends without the drain's 3 s."""

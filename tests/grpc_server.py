@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -9,8 +10,9 @@ import pytest
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
-from ekiben.service.grpc.grpcio.server import GrpcioServer as GrpcServer
+from ekiben.service.connections.http_state import HttpState
 from ekiben.service.grpc.health import Request
+from ekiben.service.grpc.opening import GrpcServer, open_grpc
 from ekiben.service.protocols.protocol import Call, Method, Protocol
 from ekiben.service.settings import Settings
 from tests.conftest import free_port
@@ -18,6 +20,8 @@ from tests.conftest import free_port
 ECHO = "tests.Echo"
 MAX_BYTES = 1000
 Code = grpc.StatusCode
+KINDS = ("native", "grpcio")
+KIND: ContextVar[str] = ContextVar("KIND", default=KINDS[0])  # of the servers that are opened
 Answer = Callable[[Any, Call], Awaitable[Any]]
 
 
@@ -27,10 +31,11 @@ async def open_server(
 ) -> AsyncIterator[tuple[Any, GrpcServer]]:
     """Serve one method, and what every server has besides; yield a channel to it."""
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
-    given = Settings(**{"grpc_port": free_port(), "max_body_bytes": MAX_BYTES} | settings)
-    budget = budget or ByteBudget(10 * MAX_BYTES)
+    served = {"grpc_port": free_port(), "max_body_bytes": MAX_BYTES, "grpc_server": KIND.get()}
+    given = Settings(**served | settings)
+    http = HttpState(budget=budget or ByteBudget(10 * MAX_BYTES))
     guard = Authenticator([token.encode()] if token else [])
-    server = GrpcServer([Protocol("echo", services={ECHO: methods})], given, guard, budget)
+    server = open_grpc([Protocol("echo", services={ECHO: methods})], given, guard, http)
     await server.start(given, *addresses)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import HTTP_PROTOCOLS
 
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
+from ekiben.service.connections.connection_limit import find_limit
 from ekiben.service.connections.cross_origin import CrossOriginRejections
 from ekiben.service.connections.malformed import Malformed
 from ekiben.service.connections.rejections import DelayedRejections
 from ekiben.service.connections.turns import Turns
 from ekiben.service.http.cors import Cors
+from ekiben.service.settings import Settings
+
+if TYPE_CHECKING:
+    from ekiben.service.connections.http2.stream import Stream, StreamHandler
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 
@@ -29,11 +34,29 @@ class HttpState:
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
     mutual_tls: bool = False  # callers must show a certificate
+    connection_age_s: float = 300.0  # at which clients are asked to open another, if they speak HTTP/2
+    grace_s: float = 60.0  # that requests may take from then on
+    answer_grpc: Callable[["Stream"], "StreamHandler"] | None = None  # gRPC calls over HTTP/2; others are the app's
     cors: Cors = field(default_factory=lambda: Cors(""))
     cross_origin: CrossOriginRejections = field(init=False)
 
     def __post_init__(self) -> None:
         self.cross_origin = CrossOriginRejections(self.cors)
+
+
+def make_http_state(settings: Settings, max_bytes: int) -> HttpState:
+    """Return the state by the settings; `max_bytes` of bodies may be under way."""
+    return HttpState(
+        settings.max_head_bytes,
+        find_limit(settings.max_connections),
+        ByteBudget(max_bytes),
+        # A request has at least one row: so no more of them wait than rows may.
+        AdmissionController(settings.max_wait_s, settings.max_waiting_rows),
+        mutual_tls=bool(settings.tls_client_ca_file),
+        connection_age_s=settings.grpc_connection_age_s,
+        grace_s=settings.max_timeout_s,
+        cors=Cors(settings.cors_origins),
+    )
 
 
 def use_protocol(make: Callable[..., Any]) -> None:

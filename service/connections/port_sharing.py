@@ -1,6 +1,6 @@
 """gRPC on the HTTP port, for platforms that expose one port: HTTP/2's preface tells the two apart.
 
-`ProtocolDetector` stands in for the HTTP protocol: it reads a connection's first bytes and then hands
+`RelayDetector` stands in for the HTTP protocol: it reads a connection's first bytes and then hands
 the connection to that protocol, which has it to itself from there on, or joins it to the gRPC server's
 Unix socket.
 """
@@ -39,7 +39,7 @@ class GrpcSocket:
         self._folder.cleanup()
 
 
-class ProtocolDetector(asyncio.Protocol):
+class RelayDetector(asyncio.Protocol):
     """Reads a connection's first bytes and hands it to the HTTP or gRPC server."""
 
     def __init__(self, shared: HttpState, grpc_socket: GrpcSocket, **given: Any) -> None:

@@ -62,7 +62,7 @@ class UnaryMethod:
 
     def __init__(self, state: ServerState, method: Method, protocol: str = "", path: str = "") -> None:
         self.state, self.method, self.protocol = state, method, protocol
-        self.path = path.encode()
+        self.path, self.probe = path.encode(), method.probe
         self.access = share_access_log(state.settings.access_log_sample)
         self.tracing = get_tracing() if protocol else None
 
@@ -70,11 +70,12 @@ class UnaryMethod:
 class UnaryCall:
     """One call of such a method."""
 
-    __slots__ = ("call", "context", "method", "started")
+    __slots__ = ("call", "context", "method", "started", "taken")
 
     def __init__(self, method: UnaryMethod, context: Context, one_a_turn: bool = False) -> None:
         self.method, self.context = method, context
         self.started = time.perf_counter()
+        self.taken = 0  # bytes of the budget, for its message
         self.call = Call(0.0, metadata=context.metadata, one_a_turn=one_a_turn)
         if method.tracing is not None:
             self.call.trace = method.tracing.begin_grpc(method.protocol, method.path.decode(), context.metadata())
@@ -82,19 +83,18 @@ class UnaryCall:
     def check(self) -> None:
         """Raise what rejects the call, whatever its message."""
         state = self.method.state
-        if not self.method.method.probe:
+        if not self.method.probe:
             check_token(state.authenticator, self.context)
             if state.in_progress >= state.max_in_progress:
                 raise Overloaded(RETRY_AFTER_S)
         self.call.timeout_s = find_timeout_s(self.context, state.settings)
 
     async def answer(self, body: bytes) -> Reply:
-        """Answer the message, whose bytes were taken from the budget: they are given back."""
+        """Answer the message, whose bytes were `taken` from the budget."""
         state, method, call = self.method.state, self.method.method, self.call
-        size = len(body)
         state.in_progress += 1
         try:
-            if size > LARGE_BYTES:
+            if len(body) > LARGE_BYTES:
                 call.large = True
                 request = await call.run(parse, method.request, body, state.max_values)
             else:
@@ -105,16 +105,22 @@ class UnaryCall:
         finally:
             call.gone = True
             state.in_progress -= 1
-            state.budget.give(size)
+            self.release()
             if call.large:
                 trim_soon()
+
+    def release(self) -> None:
+        """Give back what was taken for the message."""
+        if self.taken:
+            self.method.state.budget.give(self.taken)
+            self.taken = 0
 
     def fail(self, error: Exception) -> Status:
         """Return the status that tells the caller of an error."""
         method = self.method
         if method.protocol and isinstance(error, RequestRejected):
             metrics.count_rejected(method.protocol, error.reason)
-        hidden = method.method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
+        hidden = method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
         return to_status(error, self._describe, hidden)
 
     def end(self, code: Code) -> None:

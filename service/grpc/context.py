@@ -30,6 +30,13 @@ class Context(Protocol):
 class StreamContext(Context, Protocol):
     """A call of several messages."""
 
+    @property
+    def one_a_turn(self) -> bool:
+        """Whether its server hands over one message a turn: others may be about to follow."""
+
+    def interrupt(self, error: Exception) -> None:
+        """Let `read` raise this from now on, after what has arrived."""
+
     async def read(self, timeout_s: float, reserve: bool) -> bytes | None:
         """Return the next message, None after the last; its bytes count until the next one is read.
 

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 
 from ekiben.service.grpc import health
+from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import ServerState, UnaryMethod
 from ekiben.service.grpc.health import Health
 from ekiben.service.grpc.reflection import describe_reflection
 from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unserved import UnservedMethods
-from ekiben.service.protocols.protocol import Protocol
+from ekiben.service.protocols.protocol import AnswerStream, Protocol
 
-AnyMethod = UnaryMethod | StreamMethod
+AnyMethod = UnaryMethod | StreamMethod | AnswerStreamMethod
 Services = dict[str, dict[str, AnyMethod]]  # by name, and then by method
 
 
@@ -28,6 +29,13 @@ class Methods:
                 self.services.setdefault(name, {}).update(
                     {path: UnaryMethod(state, method, label, f"/{name}/{path}") for path, method in methods.items()}
                 )
+            for name, streams in protocol.streams.items():
+                self.services.setdefault(name, {}).update(
+                    {
+                        path: AnswerStreamMethod(state, _make_unary(state, protocol, name, path, stream), stream)
+                        for path, stream in streams.items()
+                    }
+                )
         self.health = Health(self.services)
         self.unserved = UnservedMethods(state, self.services, reasons)
         # What every server has besides: it stands in no sentence about what is served.
@@ -38,3 +46,17 @@ class Methods:
             for service, methods in (self.services | self.own).items()
             for name, method in methods.items()
         }
+
+    def stop(self) -> None:
+        """End the streams that have no end of their own; what was asked on them is answered."""
+        self.health.end()
+        for methods in self.services.values():
+            for method in methods.values():
+                if isinstance(method, AnswerStreamMethod):
+                    method.stop()
+
+
+def _make_unary(state: ServerState, protocol: Protocol, service: str, path: str, stream: AnswerStream) -> UnaryMethod:
+    """Return what answers each message of a stream; it is counted and logged as a call of the stream's method."""
+    method = protocol.services[service][stream.method]
+    return UnaryMethod(state, method, f"{protocol.name}_grpc", f"/{service}/{path}")

@@ -35,8 +35,6 @@ class StreamLimit:
 class StreamMethod:
     """A method of streams of questions; `probe`: it needs no token."""
 
-    max_message_bytes = MAX_MESSAGE_BYTES
-
     def __init__(self, state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> None:
         self._state, self._limit, self._answer, self.probe = state, limit, answer, probe
 

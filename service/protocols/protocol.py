@@ -159,6 +159,15 @@ class Method:
     safe: bool = False
 
 
+@dataclass(frozen=True)
+class AnswerStream:
+    """A method over gRPC that answers each message of a stream as another method of its service does, in order."""
+
+    method: str  # the other one
+    wrap: Callable[[bytes], bytes]  # its answer into one of the stream's
+    wrap_error: Callable[[str, bytes], bytes]  # a sentence, and the message it is about; the stream goes on
+
+
 def default_error_body(error_response: ErrorResponse) -> dict[str, Any]:
     """Return an error as most protocols have it."""
     return {"error": error_response.message}
@@ -174,3 +183,4 @@ class Protocol:
     unserved: Mapping[str, str] = field(default_factory=dict)  # `service/method` that clients know: what to do instead
     error_body: Callable[[ErrorResponse], Mapping[str, Any]] = default_error_body
     error_properties: Mapping[str, JsonSchema] = field(default_factory=dict)  # that `error_body` adds to `error`
+    streams: Mapping[str, Mapping[str, AnswerStream]] = field(default_factory=dict)  # as the services

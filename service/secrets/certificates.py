@@ -8,6 +8,7 @@ from typing import Any
 
 from ekiben.service.secrets.reading import read_secret
 
+ALPN = ("h2", "http/1.1")  # what may be spoken inside, the first that a client knows
 CERTIFICATE, KEY, CLIENT_CA = "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"
 
 
@@ -56,6 +57,7 @@ def read_files(paths: TlsPaths) -> TlsFiles:
 def load_certificate(paths: TlsPaths, files: TlsFiles) -> Certificate:
     """Return what servers take of these files, which `paths` still hold; raise ValueError unless TLS can be spoken."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(list(ALPN))
     _load_pair(context, paths)
     if paths.client_ca:
         _load_client_ca(context, paths.client_ca)

@@ -9,6 +9,7 @@ from ekiben.service.connections.admission import LATE
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import HIDDEN
 from ekiben.service.errors import BadRequest, CallerGone, Overloaded
+from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import Reply, ServerState, UnaryCall, UnaryMethod, describe_call, to_status
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
@@ -30,7 +31,7 @@ async def answer_unary(
     call.call.began -= request.waited_s
     code = Code.OK
     try:
-        check_way_in(scope, method.method.probe)
+        check_way_in(scope, method.probe)
         call.check()
         return dialect.write(await _answer(call, path, dialect, request))
     except CallerGone:
@@ -50,6 +51,7 @@ async def _answer(call: UnaryCall, path: str, dialect: UnaryDialect, request: Re
     try:
         given = await read_messages(state, request, dialect, max_bytes, call.call.left_s())
         message = await take_message(state, dialect, take_one(given), path)
+        call.taken = len(message)
     finally:
         state.budget.give(request.taken)
         request.taken = 0
@@ -59,7 +61,7 @@ async def _answer(call: UnaryCall, path: str, dialect: UnaryDialect, request: Re
 
 
 async def answer_stream(
-    method: StreamMethod,
+    method: StreamMethod | AnswerStreamMethod,
     path: str,
     dialect: StreamDialect,
     scope: Scope,
@@ -75,26 +77,30 @@ async def answer_stream(
         content = await to_json(path, message) if dialect.json else message
         await send({"type": "http.response.body", "body": dialect.pack(content), "more_body": True})
 
+    messages: list[bytes] = []
     try:
         check_way_in(scope, method.probe)
-        messages = await _read_questions(path, dialect, request, state)
+        max_bytes = MAX_MESSAGE_BYTES if isinstance(method, StreamMethod) else state.settings.max_body_bytes
+        await _read_questions(path, dialect, request, state, max_bytes, messages)
         serving = asyncio.ensure_future(method.serve(WebStream(scope, request, dialect, messages, write)))
         status = await wait_unless_gone(serving, request.wait_gone)
     except CallerGone:
         return
     except Exception as error:  # the boundary, as for a call
         status = to_status(error, describe_call(path))
+    finally:
+        state.budget.give(sum(map(len, messages)))
     await begin()
     await send({"type": "http.response.body", "body": dialect.finish(hide(scope, status))})
 
 
-async def _read_questions(path: str, dialect: StreamDialect, request: Request, state: ServerState) -> list[bytes]:
-    """Return all that is asked, which is small; it counts no longer."""
+async def _read_questions(
+    path: str, dialect: StreamDialect, request: Request, state: ServerState, max_bytes: int, messages: list[bytes]
+) -> None:
+    """Append all that is asked; the bytes are taken from the budget."""
     try:
-        given = await read_messages(state, request, dialect, MAX_MESSAGE_BYTES, IDLE_S)
-        messages = [await take_message(state, dialect, one, path) for one in given]
-        state.budget.give(sum(map(len, messages)))
-        return messages
+        for given in await read_messages(state, request, dialect, max_bytes, IDLE_S):
+            messages.append(await take_message(state, dialect, given, path))
     finally:
         state.budget.give(request.taken)
         request.taken = 0

@@ -32,6 +32,8 @@ class WebContext:
 class WebStream(WebContext):
     """A call of several messages: what is asked has come, and answers are sent as they come."""
 
+    one_a_turn = False  # all are here
+
     def __init__(self, scope: Scope, request: Request, dialect: Dialect, messages: list[bytes], write: Write) -> None:
         super().__init__(scope, request, dialect)
         self._messages = iter(messages)
@@ -44,6 +46,9 @@ class WebStream(WebContext):
     async def write(self, message: bytes) -> None:
         """Send a message."""
         await self._write(message)
+
+    def interrupt(self, error: Exception) -> None:
+        """Do nothing: all that is asked has arrived, so it is answered, and then the stream ends."""
 
 
 def _decode(name: str, value: bytes) -> tuple[str, str | bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from ekiben.contract.validation import shorten
 from ekiben.service.connections.admission import WAITED
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import UnaryMethod
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.stream import StreamMethod
@@ -55,7 +56,7 @@ def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resou
         request = Request(scope, receive, scope.get(WAITED, 0.0))
         path = f"/{service}/{request.parameters['method']}"
         known = methods.by_path.get(path)
-        if isinstance(known, StreamMethod):
+        if isinstance(known, StreamMethod | AnswerStreamMethod):
             stream = STREAMS.get(read_type(request)) if request.method == "POST" else None
             if stream is None:
                 await reject(scope, receive, send)
@@ -89,7 +90,7 @@ def choose_dialect(request: Request, method: UnaryMethod | None) -> UnaryDialect
     """Return how a call of one message is written, None if in no way that is known; GET asks what changes nothing."""
     if request.method == "POST":
         return UNARY.get(read_type(request))
-    if method is not None and not (method.method.safe or method.method.probe):
+    if method is not None and not (method.method.safe or method.probe):
         return None
     return BINARY if b"encoding=proto" in request.query.split(b"&") else JSON
 

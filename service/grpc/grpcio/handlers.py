@@ -24,9 +24,10 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 class GrpcioContext:
     """A call of grpcio's as our methods see it."""
 
+    one_a_turn = True
+
     def __init__(self, context: Any, receiver: MessageReceiver) -> None:
         self._context, self._receiver = context, receiver
-        self._taken = 0
 
     def metadata(self) -> Metadata:
         return self._context.invocation_metadata() or ()
@@ -36,10 +37,14 @@ class GrpcioContext:
         return None if left_s is None else float(left_s)
 
     async def read(self, timeout_s: float, reserve: bool) -> bytes | None:
-        return await self._receiver.read(self._context, timeout_s, reserve)
+        message = await self._receiver.read(self._context, timeout_s, reserve)
+        return message if message is None else await self._receiver.unpack(message)
 
     async def write(self, message: bytes) -> None:
         await self._context.write(message)
+
+    def interrupt(self, error: Exception) -> None:
+        """Let grpcio itself end what is left at a stop."""
 
     def set_status(self, status: Status) -> None:
         """Let the call end so."""
@@ -68,7 +73,7 @@ def _handle_unary(method: UnaryMethod, receiver: MessageReceiver, note_call: Cal
         code = Code.OK
         try:
             call.check()
-            reply = await call.answer(await receiver.receive(given, call.call.timeout_s))
+            reply = await call.answer(await _receive(receiver, given, call))
             if reply.trailers:
                 given.set_trailing_metadata(tuple(reply.trailers))
             return reply.message
@@ -84,6 +89,13 @@ def _handle_unary(method: UnaryMethod, receiver: MessageReceiver, note_call: Cal
             call.end(code)
 
     return grpc.stream_unary_rpc_method_handler(handle)
+
+
+async def _receive(receiver: MessageReceiver, given: Any, call: UnaryCall) -> bytes:
+    """Return a call's message, of whose bytes the call knows."""
+    message = await receiver.receive(given, call.call.timeout_s)
+    call.taken = len(message)
+    return message
 
 
 class UnservedHandlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]

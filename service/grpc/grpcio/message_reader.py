@@ -55,6 +55,13 @@ class MessageReceiver:
             trim_soon()
         return bytes(message)
 
+    async def unpack(self, message: bytes) -> bytes:
+        """Return a message of a stream, unpacked if it is packed; its bytes count only meanwhile."""
+        if message.startswith(PACKED):
+            message = await unpack_message(message, self.budget, self._max_bytes)
+            self.budget.give(len(message))
+        return message
+
     async def _wait_slowly(self, reading: "asyncio.Future[Any]", timeout_s: float, reserved: int) -> None:
         take_bytes(self._slow, reserved)
         try:

@@ -1,14 +1,14 @@
 """grpcio's server: every protocol's services, health and reflection, on the event loop of the HTTP server."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
 
 from ekiben.service.auth import Authenticator
-from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.connection_limit import find_grpc_limit
+from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.ports import in_url
 from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.grpcio.credentials import Credentials
@@ -31,17 +31,17 @@ IDLE_S = 60  # without a call, until a connection is closed; clients open anothe
 # to twice as many, gRPC drops some at random, without a status and whoever's they are.
 MAX_PENDING = 2000
 KEEPALIVE_S = 60, 20  # until a silent peer is asked whether it lives, and for its answer
-MAX_VALUES = 1_000_000
 
 
 class GrpcioServer:
     """Serves the protocols' gRPC methods; belongs to one event loop."""
 
     def __init__(
-        self, protocols: Iterable[Protocol], settings: Settings, authenticator: Authenticator, budget: ByteBudget,
-        max_values: int = MAX_VALUES, note_call: Callable[[], None] = lambda: None,
+        self, protocols: Iterable[Protocol], settings: Settings, authenticator: Authenticator, http: HttpState,
+        max_values: int,
     ) -> None:  # fmt: skip
-        """`max_values`: of one field of a message, rows times features; `note_call` is called with each call."""
+        """`max_values`: of one field of a message, rows times features."""
+        budget, note_call = http.budget, http.admission.share
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
         receiver = MessageReceiver(budget, settings.max_body_bytes)
         self._state = ServerState(settings, authenticator, budget, max_values)
@@ -75,7 +75,7 @@ class GrpcioServer:
     def stop(self, grace_s: float) -> "asyncio.Task[None]":
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
-            self.methods.health.end()
+            self.methods.stop()
             self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
         return self._stopping
 

@@ -4,7 +4,6 @@ SHARED_MEMORY = "shared memory is not served here: send the tensors with the req
 TRACE = "tracing is not set here: send the header `traceparent`, which the access log repeats (ACCESS_LOG_SAMPLE)"
 LOGGING = "logging is not set here: the service's settings are environment variables"
 GENERATE = "text is not generated here: use /infer"
-STREAM = "streams are not served here: call ModelInfer for each request, of which any number may be under way"
 
 UNSERVED = {
     "systemsharedmemory": SHARED_MEMORY,
@@ -15,7 +14,6 @@ UNSERVED = {
     "generate_stream": GENERATE,
 }  # by a part of the path
 METHODS = {
-    "ModelStreamInfer": STREAM,
     "TraceSetting": TRACE,
     "LogSettings": LOGGING,
     **{

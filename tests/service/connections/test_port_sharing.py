@@ -26,7 +26,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections import port_sharing
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.http_state import HttpState, use_protocol
-from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, ProtocolDetector
+from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, RelayDetector
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, PATIENCE_S, Server, serve, wait_until
 from tests.http_client import HTTP
@@ -87,7 +87,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 @asynccontextmanager
 async def open_door(serve_http2: Serve = echo, **given: Any) -> AsyncIterator[Door]:
     grpc_socket = GrpcSocket()
-    use_protocol(partial(ProtocolDetector, HttpState(**given), grpc_socket))
+    use_protocol(partial(RelayDetector, HttpState(**given), grpc_socket))
     inner: asyncio.AbstractServer | None = None
 
     def stop() -> None:
@@ -131,9 +131,9 @@ def test_what_only_begins_like_http2_is_uvicorns_too(run: Run) -> None:
         async with open_door() as door:
             for nearly in (b"PRI * HTTP/2.0\r\n\r\nSX", b"PRI / HTTP/1.1\r\n\r\n", b"PRI \x16\x03\x01"):
                 _, writer = await door.connect(nearly[:4])
-                assert door.connections == [ProtocolDetector]
+                assert door.connections == [RelayDetector]
                 writer.write(nearly[4:])
-                await wait_for(lambda: ProtocolDetector not in door.connections)
+                await wait_for(lambda: RelayDetector not in door.connections)
                 assert ClientRelay not in door.connections
                 writer.close()
                 await wait_for(lambda: not door.connections)
@@ -348,7 +348,7 @@ def test_a_stop_closes_silent_connections_and_waits_for_the_others(run: Run) -> 
             opened = [await door.connect(*sent) for sent in ((), (PREFACE[:4],), (PREFACE,))]
             silent, hesitant, asked = (reader for reader, _ in opened)
             await wait_for(
-                lambda: sorted(map(str, door.connections)) == sorted(map(str, [ProtocolDetector] * 2 + [ClientRelay]))
+                lambda: sorted(map(str, door.connections)) == sorted(map(str, [RelayDetector] * 2 + [ClientRelay]))
             )
             door.server.should_exit = True
             assert [await silent.read(), await hesitant.read()] == [b"", b""]

@@ -87,7 +87,6 @@ def test_a_parameter_says_how_it_is_answered(model: PackedModel, rows: list[Any]
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ("inference.GRPCInferenceService/ModelStreamInfer", "call ModelInfer for each request"),
         ("inference.GRPCInferenceService/SystemSharedMemoryStatus", "shared memory is not served here"),
         ("inference.GRPCInferenceService/ModelInfr", "did you mean `ModelInfer`?"),
         ("tensorflow.serving.PredictionService/MultiInference", "call Classify or Regress"),

@@ -1,0 +1,161 @@
+"""How long a connection lives, and how it ends: with GOAWAY, the answers that are under way, and then its close."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from ekiben.service.connections.closing import ARRIVAL_S, LINGER_BYTES, LINGER_S
+from ekiben.service.connections.framing import MAX_DISCARDED_BYTES
+from ekiben.service.connections.http2 import frames
+from ekiben.service.connections.http2.stream import Stream
+
+if TYPE_CHECKING:
+    from ekiben.service.connections.http2.connection import Http2Connection
+
+MAX_OPENED = 3500  # streams: zttp ends a connection at 4,096, and some come before the peer has read our GOAWAY
+MAX_RESETS = 128  # streams of the peer's: zttp ends a connection at 256
+LEAVE_S = 2.0  # for the peer to say that it has read our GOAWAY
+LOOK_S = 5.0  # between looks at what may have lasted too long
+STALL_S, STALL_BYTES = 30.0, 2**14  # a peer reads as much of what waits for it within that time
+AGE_JITTER = 0.1  # of the age, so that connections that were opened together are not ended together
+
+
+class Lifetime:
+    """The times and ends of one connection."""
+
+    def __init__(self, connection: "Http2Connection") -> None:
+        self._connection = connection
+        self._loop = connection.loop
+        now = self._loop.time()
+        self._age_at = now + connection.shared.connection_age_s * random.uniform(1 - AGE_JITTER, 1 + AGE_JITTER)
+        self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
+        self._stall_at, self._taken = now + STALL_S, 0
+        self._resets = 0
+        self._unwanted: dict[Stream, float] = {}  # streams whose bodies come after their answers, and until when
+        self._leaving: asyncio.TimerHandle | None = None
+        self.left = False  # no stream after the last one is taken any more
+        self.lingering = self.lost = False
+        self._discarded = 0
+        self._timer = self._loop.call_later(0, self._look)
+
+    def note_read(self, whole: bool) -> None:
+        """Note that something arrived, and whether a frame was whole that says anything."""
+        if whole:
+            self._arrival_at = None
+        elif self._arrival_at is None and not self._connection.streams:
+            self._arrival_at = self._loop.time() + ARRIVAL_S
+
+    def note_opened(self, count: int) -> None:
+        """Note how many streams there have been."""
+        if count >= MAX_OPENED:
+            self.leave()
+
+    def note_reset(self) -> None:
+        """Note that the peer has reset a stream, or opened one that can't be read."""
+        self._resets += 1
+        if self._resets >= MAX_RESETS:
+            self.leave()
+
+    def note_idle(self) -> None:
+        """Note that no stream is open."""
+        if self.left and not (self.lingering or self.lost):
+            self._linger()
+
+    def expect_end(self, stream: Stream) -> None:
+        """Give a stream that is answered some time for the rest of its body, which is thrown away."""
+        self._unwanted[stream] = self._loop.time() + ARRIVAL_S
+
+    def discard_body(self, stream: Stream, size: int) -> None:
+        """Throw away a part of it."""
+        stream.discarded += size
+        if stream.discarded > MAX_DISCARDED_BYTES:
+            stream.reset(frames.NO_ERROR)
+
+    def leave(self) -> None:
+        """Ask the peer to open no more streams; what it opens until it has read that is answered, too."""
+        if self._leaving is None and not (self.lingering or self.lost):
+            self._connection.transport.write(frames.write_goaway(frames.LAST_POSSIBLE, frames.NO_ERROR))
+            self._connection.transport.write(frames.write_ping())
+            self._leaving = self._loop.call_later(LEAVE_S, self.leave_now)
+
+    def leave_now(self) -> None:
+        """Take no more streams, and close the connection with the last answer."""
+        if self._leaving is None or self.left or self.lingering or self.lost:
+            return
+        self._leaving.cancel()
+        self.left = True
+        self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
+        if not self._connection.streams:
+            self._linger()
+
+    def fail(self, reason: str) -> None:
+        """End a connection that zttp has given up."""
+        client = self._connection.client
+        self._connection.shared.malformed.count(400, reason, str(client[0] if client else "a Unix socket"))
+        self._connection.drop_streams(frames.CANCEL)
+        self._linger()
+
+    def end_with(self, error_code: int, sentence: str) -> None:
+        """Give the connection up."""
+        if not (self.lingering or self.lost):
+            last = self._connection.last_stream
+            self._connection.transport.write(frames.write_goaway(last, error_code, sentence.encode()))
+            self.fail(sentence)
+
+    def discard(self, data: bytes) -> None:
+        """Take what comes after the end."""
+        self._discarded += len(data)
+        if self._discarded > LINGER_BYTES:
+            self._connection.transport.close()
+
+    def end(self) -> None:
+        """Note that the connection is lost."""
+        self.lost = True
+        self._timer.cancel()
+        if self._leaving:
+            self._leaving.cancel()
+
+    def _linger(self) -> None:
+        """Send no more; a connection that is closed before its bytes are read is reset, answers and all."""
+        self.lingering = self.left = True
+        self._connection.output.flush()
+        transport = self._connection.transport
+        if transport.can_write_eof():
+            transport.write_eof()
+            self._connection.flow.resume_reading()
+            self._loop.call_later(LINGER_S, transport.close)
+        else:
+            transport.close()
+
+    def _look(self) -> None:
+        """End what lasts too long, and look again later."""
+        now = self._loop.time()
+        connection = self._connection
+        self._reset_unwanted(now)
+        if self.lingering:
+            if self._is_stalled(now):
+                connection.transport.abort()
+        elif self._arrival_at is not None and now >= self._arrival_at:
+            self.end_with(frames.PROTOCOL_ERROR, f"nothing whole arrived within {ARRIVAL_S:g} s")
+        elif self._is_stalled(now) or now >= self._age_at + connection.shared.grace_s:
+            connection.transport.abort()
+        elif now >= self._age_at or (not connection.streams and now >= connection.idle_since + connection.port.idle_s):
+            self.leave()
+        if not self.lost:
+            self._timer = self._loop.call_later(self._find_delay(now), self._look)
+
+    def _find_delay(self, now: float) -> float:
+        idle_at = self._connection.idle_since + self._connection.port.idle_s
+        later = [at - now for at in (self._age_at, idle_at, self._arrival_at) if at is not None and at > now]
+        return min(LOOK_S, *later) if later else LOOK_S
+
+    def _is_stalled(self, now: float) -> bool:
+        taken = self._connection.output.count_taken()
+        if not self._connection.output.stuck or taken - self._taken >= STALL_BYTES:
+            self._stall_at, self._taken = now + STALL_S, taken
+        return now >= self._stall_at
+
+    def _reset_unwanted(self, now: float) -> None:
+        for stream in [stream for stream, at in self._unwanted.items() if stream.closed or now >= at]:
+            del self._unwanted[stream]
+            stream.reset(frames.NO_ERROR)

@@ -1,0 +1,86 @@
+"""Messages on a stream: five bytes before each, whether it is packed and how long it is."""
+
+from struct import Struct
+
+from ekiben.service.connections.byte_budget import ByteBudget
+from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.unpacking import take_bytes
+
+PREFIX = Struct(">BI")
+PREFIX_BYTES = PREFIX.size
+ENCODINGS = (b"gzip", b"deflate")  # besides identity
+ACCEPTED = b"identity, deflate, gzip"
+
+
+def frame(message: bytes) -> bytes:
+    """Return a message as it goes on a stream; it is not packed."""
+    return PREFIX.pack(0, len(message)) + message
+
+
+def read_prefix(data: bytes, max_bytes: int) -> tuple[int, int]:
+    """Return whether a message is packed and how long it is; raise BadRequest if it can't be one, or is too large."""
+    flag, size = PREFIX.unpack_from(data)
+    if flag > 1:
+        raise BadRequest(400, "the body is no sequence of gRPC's messages: each begins with 0 or 1 and its length")
+    if size > max_bytes:
+        raise BadRequest(429, f"the message of {size} bytes is larger than max ({max_bytes}): send fewer rows at once")
+    return flag, size
+
+
+def check_encoding(encoding: bytes) -> None:
+    """Raise BadRequest if messages of this encoding can't be unpacked."""
+    if encoding == b"identity":
+        raise BadRequest(400, "the message is marked as compressed, and the header grpc-encoding is missing")
+    if encoding not in ENCODINGS:
+        said = encoding[:80].decode("latin-1")
+        sentence = f"messages compressed with {said!r} can't be read here: use gzip, deflate or none"
+        raise BadRequest(501, sentence, (b"grpc-accept-encoding", ACCEPTED))
+
+
+class Assembler:
+    """Puts messages together of what comes in pieces; their bytes are taken from the budget as they begin to come."""
+
+    __slots__ = ("_budget", "_flag", "_max_bytes", "_parts", "_received", "_size", "taken")
+
+    def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
+        self._budget, self._max_bytes = budget, max_bytes
+        self._parts: list[bytes] = []
+        self._received = self._flag = 0
+        self._size: int | None = None  # of the message that comes; None: its length has not come yet
+        self.taken = 0  # for it
+
+    def take(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Return the messages that are whole now, each with whether it is packed; the caller gives their bytes back.
+
+        Raises BadRequest as `read_prefix` does, and Overloaded if there is no room for one.
+        """
+        whole = []
+        self._parts.append(data)
+        self._received += len(data)
+        while (size := self._find_size()) is not None and self._received >= size:
+            joined = b"".join(self._parts)
+            whole.append((self._flag, joined[:size]))
+            rest = joined[size:]
+            self._parts, self._received = [rest] if rest else [], len(rest)
+            self._size, self.taken = None, 0
+        return whole
+
+    @property
+    def amid(self) -> bool:
+        """Whether a message has begun to come."""
+        return self._size is not None or self._received > 0
+
+    def drop(self) -> None:
+        """Forget what has come of a message."""
+        self._budget.give(self.taken)
+        self._parts, self._received, self._size, self.taken = [], 0, None, 0
+
+    def _find_size(self) -> int | None:
+        """Return the length of the message that comes, once it has come itself."""
+        if self._size is None and self._received >= PREFIX_BYTES:
+            joined = b"".join(self._parts)
+            self._flag, size = read_prefix(joined, self._max_bytes)
+            take_bytes(self._budget, size)
+            self._size = self.taken = size
+            self._parts, self._received = [joined[PREFIX_BYTES:]], self._received - PREFIX_BYTES
+        return self._size
