@@ -100,7 +100,8 @@ async def _read_questions(
     """Append all that is asked; the bytes are taken from the budget."""
     try:
         for given in await read_messages(state, request, dialect, max_bytes, IDLE_S):
-            messages.append(await take_message(state, dialect, given, path))
+            message = await take_message(state, dialect, given, path)
+            messages += (message,)  # one by one: those before a bad one were taken, too
     finally:
         state.budget.give(request.taken)
         request.taken = 0

@@ -101,6 +101,6 @@ async def reject_request(request: Request) -> Response:
         raise BadRequest(405, f"{request.method} is not allowed here: use POST", (b"allow", b"POST"))
     given = shorten(request.read_header(b"content-type").decode("latin-1"))
     types = sorted({*UNARY, *STREAMS})
-    hint = "gRPC itself needs HTTP/2, which GRPC_PORT answers"
+    hint = "gRPC itself needs HTTP/2"
     sentence = f"content type {given!r} is not one of this method's: send one of those in Accept-Post; {hint}"
     raise BadRequest(415, sentence, (b"accept-post", b", ".join(types)))

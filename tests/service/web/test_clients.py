@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ekiben.model.package import PackedModel
@@ -76,11 +77,17 @@ def run_node(script: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+def read_answer(answer: Any) -> tuple[np.float32, bool]:
+    """Return the probability, which some ways write as a double, and the label."""
+    probability, label = (output["contents"] for output in answer["outputs"])
+    return np.float32(probability["fp32Contents"][0]), label["boolContents"][0]
+
+
 @asked_for
 def test_connects_client_calls_in_each_of_its_ways(open_to_pages: Server, model: PackedModel) -> None:
     said = run_node("connect.mjs", open_to_pages.url, str(DESCRIPTORS_FILE), TOKEN, json.dumps(request(model)))
     assert said.keys() == {"connect-json", "connect-proto", "connect-get", "grpc-web"}
-    answers = [one["answer"]["outputs"] for one in said.values()]
+    answers = [read_answer(one["answer"]) for one in said.values()]
     assert answers == answers[:1] * 4
     for one in said.values():
         assert (one["live"], one["watched"]) == (True, 1)
