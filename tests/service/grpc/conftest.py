@@ -7,8 +7,17 @@ import pytest
 from tests.conftest import Server
 from tests.grpc_server import KIND, KINDS
 
+WHOLE = {"server", "service", "opened", "model"}  # fixtures of tests that start a service of their own
 
-@pytest.fixture(autouse=True, params=KINDS)
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that opens a server in this process once with either."""
+    if not WHOLE & set(metafunc.fixturenames):
+        metafunc.fixturenames.append("kind")
+        metafunc.parametrize("kind", KINDS, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which server a test in this process opens."""
     token = KIND.set(request.param)

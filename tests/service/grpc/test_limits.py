@@ -39,7 +39,7 @@ from ekiben.service.grpc.reflection import MAX_REFLECTION_STREAMS as MAX_REFLECT
 from ekiben.service.grpc.reflection import SERVICES as REFLECTION
 from ekiben.service.protocols.protocol import Call
 from tests.conftest import NAME, Server, serve, wait_until
-from tests.grpc_server import ECHO, Code, call, echo, open_server, rejected
+from tests.grpc_server import ECHO, KINDS, Code, call, echo, open_server, rejected
 from tests.open_inference_requests import raw_request, typed_request
 from tests.waiting import wait_for
 
@@ -250,10 +250,12 @@ def test_connections_are_a_share_of_the_files_that_may_be_open(
 # A whole service, and a caller who asks for a row every 10 ms
 
 
-@pytest.fixture(scope="module")
-def opened(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, socket.socket]]:
+@pytest.fixture(scope="module", params=KINDS)
+def opened(
+    request: pytest.FixtureRequest, model: PackedModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, socket.socket]]:
     """The service, and a connection that says nothing from the start, so that its end comes while others are tested."""
-    with serve(tmp_path_factory.mktemp("limits")) as running:
+    with serve(tmp_path_factory.mktemp("limits"), GRPC_SERVER=request.param) as running:
         host, _, port = running.grpc.rpartition(":")
         with socket.create_connection((host, int(port))) as silent:
             yield running, silent

@@ -31,6 +31,12 @@ def rows(model: PackedModel) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
+def server(grpc_service: Server) -> Server:
+    """A whole service, once with either gRPC server."""
+    return grpc_service
+
+
+@pytest.fixture
 def stub(server: Server) -> Iterator[Any]:
     """Triton's own stub: its messages must mean the same as ours."""
     with grpc.insecure_channel(server.grpc) as channel:
