@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from ekiben.service.grpc.health import MAX_WATCHERS
+from ekiben.service.protos import message
+from tests.doubling import POISON
 from tests.uvicorn_server import request, serve
 from tests.waiting import wait_for
-from tests.web_service import Service, open_service
+from tests.web_service import OIP, Service, infer_request, open_service, read_doubles
 
 WATCH = b"/grpc.health.v1.Health/Watch"
 ASKED = {
@@ -155,3 +157,33 @@ def test_the_watched_need_no_token_but_reflection_does() -> None:
         await wait_for(lambda: service.budget.taken == 0)
 
     run(scenario, token="secret")
+
+
+def test_a_stream_of_requests_is_answered_in_their_order() -> None:
+    async def scenario(service: Service, port: int) -> None:
+        requests = [infer_request(number) for number in (1, 2, POISON, 4)]
+        body = b"".join(pack(request.SerializeToString()) for request in requests)
+        answered = await service.client.post(
+            f"{OIP}/ModelStreamInfer", content=body, headers={"content-type": "application/connect+proto"}
+        )
+        *answers, (flags, end) = unpack(answered.content)
+        assert (flags, json.loads(end)) == (2, {})
+        read = [message("inference.ModelStreamInferResponse").FromString(content) for _, content in answers]
+        assert [one.error_message != "" for one in read] == [False, False, True, False]
+        doubles = [read_doubles(one.infer_response.SerializeToString()) for one in read if not one.error_message]
+        assert doubles == [[2], [4], [8]]
+
+    run(scenario)
+
+
+def pack(content: bytes) -> bytes:
+    return b"\0" + len(content).to_bytes(4, "big") + content
+
+
+def unpack(body: bytes) -> list[tuple[int, bytes]]:
+    envelopes, at = [], 0
+    while at < len(body):
+        end = at + 5 + int.from_bytes(body[at + 1 : at + 5], "big")
+        envelopes.append((body[at], body[at + 5 : end]))
+        at = end
+    return envelopes
