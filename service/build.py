@@ -55,7 +55,13 @@ def build_service(settings: Settings, models: Sequence[PackedModel], agreed: Agr
     service: Any = decorate(describe_service(worker, lambda: service))
     access = share_access_log(settings.access_log_sample)
     authenticator = worker.secrets.authenticator
-    front = {"router": worker.router, "authenticator": authenticator, "drain": worker.drain, "access": access}
+    front = {
+        "router": worker.router,
+        "authenticator": authenticator,
+        "drain": worker.drain,
+        "access": access,
+        "cors": worker.http.cors,
+    }
     service.add_asgi_middleware(FrontDoorInstaller, **front)
     return service
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validat
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
 from ekiben.service.host_address import check_address
+from ekiben.service.http.origins import check_origins
 from ekiben.service.logs.choice import Format, Level
 from ekiben.service.secrets.settings import SecretSettings
 from ekiben.service.sources.address import parse_source
@@ -106,6 +107,9 @@ class Settings(SecretSettings):
         300.0,
         ge=0.1,
         description="age at which gRPC clients are asked to reconnect, so that they find new replicas, seconds",
+    )
+    cors_origins: Annotated[str, AfterValidator(check_origins)] = Field(
+        "", description="origins whose pages may call, `https://a.example,https://b.example`, or `*` for all"
     )
     log_format: Format = Field("text", description="`json`: each line is one JSON object, see `docs/logging.md`")
     log_level: Level = Field("info", description="the least that is logged: `debug`, `info`, `warning` or `error`")

@@ -51,6 +51,7 @@ from ekiben.service.telemetry.initial_zeros import begin_at_zero
 from ekiben.service.telemetry.metrics_folder import VARIABLE as METRICS_FOLDER
 from ekiben.service.telemetry.processes import ProcessSeries
 from ekiben.service.tracing.process import start_exporting, stop_exporting
+from ekiben.service.web.mounting import mount_web
 
 logger = logging.getLogger("bentoml.service")
 CLOSING_S = 1.0  # for gRPC calls that are still under way at an interrupt
@@ -123,6 +124,7 @@ class Worker:
         mount(self.router, protocols, settings)
         begin_at_zero(protocols, settings)
         self.grpc = open_grpc(protocols, settings, self.secrets.authenticator, self.http, 0)
+        mount_web(self.router, self.grpc.methods, protocols)
         for model in self.models:
             self._allow_features(model)
         addresses = [self._grpc_socket.open(self.finish)] if self._grpc_socket else []

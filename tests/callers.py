@@ -14,6 +14,7 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.grpc.aio as triton_grpc_aio
 import tritonclient.http as triton_http
 import tritonclient.http.aio as triton_http_aio
+from google.protobuf.json_format import MessageToJson, ParseDict
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from ekiben.contract.schema import Schema
@@ -27,6 +28,7 @@ Answer = tuple[list[float], list[Any]]  # probabilities, labels
 Caller = Callable[[Server, Schema, Rows], Answer]
 JSON = {"content-type": "application/json"}
 INFER = f"/v2/models/{NAME}/infer"
+MODEL_INFER = "inference.GRPCInferenceService/ModelInfer"
 PREDICT = f"/v1/models/{NAME}:predict"
 
 
@@ -138,15 +140,44 @@ def triton_grpc_async(server: Server, schema: Schema, rows: Rows) -> Answer:
     return asyncio.run(ask())
 
 
-def oip_grpc_typed(server: Server, schema: Schema, rows: Rows) -> Answer:
+def typed_request(schema: Schema, rows: Rows) -> Any:
     request = message("inference.ModelInferRequest")(model_name=NAME)
     for name, (datatype, values) in columns(schema, rows).items():
         tensor = request.inputs.add(name=name, datatype=datatype, shape=[len(rows)])
         flat = to_array(datatype, values).ravel()
         getattr(tensor.contents, "bytes_contents" if datatype == "BYTES" else "fp32_contents").extend(flat)
-    answered = call(server, "inference.GRPCInferenceService/ModelInfer", request, "inference.ModelInferResponse")
+    return request
+
+
+def from_typed(answered: Any) -> Answer:
     outputs = {output.name: output.contents for output in answered.outputs}
     return list(outputs["probability"].fp32_contents), list(outputs["label"].bool_contents)
+
+
+def oip_grpc_typed(server: Server, schema: Schema, rows: Rows) -> Answer:
+    request = typed_request(schema, rows)
+    return from_typed(call(server, MODEL_INFER, request, "inference.ModelInferResponse"))
+
+
+def connect_json(server: Server, schema: Schema, rows: Rows) -> Answer:
+    asked = MessageToJson(typed_request(schema, rows)).encode()
+    answered = post(server, f"/{MODEL_INFER}", asked)
+    return from_typed(ParseDict(answered, message("inference.ModelInferResponse")()))
+
+
+def connect_proto(server: Server, schema: Schema, rows: Rows) -> Answer:
+    asked, kind = typed_request(schema, rows).SerializeToString(), {"content-type": "application/proto"}
+    answered = HTTP.post(f"{server.url}/{MODEL_INFER}", content=asked, headers=kind)
+    return from_typed(message("inference.ModelInferResponse").FromString(answered.content))
+
+
+def grpc_web(server: Server, schema: Schema, rows: Rows) -> Answer:
+    asked, kind = typed_request(schema, rows).SerializeToString(), {"content-type": "application/grpc-web+proto"}
+    frame = b"\0" + len(asked).to_bytes(4, "big") + asked
+    body = HTTP.post(f"{server.url}/{MODEL_INFER}", content=frame, headers=kind).content
+    size = int.from_bytes(body[1:5], "big")
+    assert b"grpc-status: 0\r\n" in body[5 + size :]
+    return from_typed(message("inference.ModelInferResponse").FromString(body[5 : 5 + size]))
 
 
 def call(server: Server, method: str, request: Any, response: str) -> Any:
@@ -243,6 +274,9 @@ CALLERS: Mapping[tuple[str, str], Caller] = {
     ("tritonclient.grpc", "infer, raw"): triton_grpc_raw,
     ("tritonclient.grpc.aio", "infer, raw"): triton_grpc_async,
     ("grpcio, our .proto", "infer, typed"): oip_grpc_typed,
+    ("httpx", "Connect, JSON"): connect_json,
+    ("httpx", "Connect, protobuf"): connect_proto,
+    ("httpx", "gRPC-Web"): grpc_web,
     ("httpx", "/v2 infer, a tensor a feature"): oip_json,
     ("httpx", "/v2 infer, one tensor of all"): oip_matrix,
     ("tensorflow_serving.apis", "Predict"): tfs_grpc,

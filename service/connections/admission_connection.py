@@ -6,7 +6,7 @@ from typing import Any
 from ekiben.service.connections.admission import LATE, WAITED
 from ekiben.service.connections.known_connection import KnownConnection
 from ekiben.service.connections.plain_post import is_complete_post
-from ekiben.service.connections.rejections import PROTOCOL, REJECTION
+from ekiben.service.connections.rejections import PROTOCOL
 from ekiben.service.errors import CallerGone
 from ekiben.service.telemetry import metrics
 
@@ -21,11 +21,11 @@ class AdmissionConnection(KnownConnection):
         super().__init__(*args, **kwargs)
         self._waiting = False  # for admission, with a request among the bytes that are kept
         self._unjudged = False  # what waits, or waited last, can't be rejected unread
-        self._rejecting = False  # a rejection waits
+        self._rejection = b""  # that waits
         self._waits_since = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if self._rejecting:  # a caller that does not wait for its answer
+        if self._rejection:  # a caller that does not wait for its answer
             self.send_rejection()
         super().data_received(data)
 
@@ -42,7 +42,7 @@ class AdmissionConnection(KnownConnection):
         elif self._admission.queue_slots > 0 and self.keep(data):
             self._wait()
         else:
-            self._rejecting = True
+            self._rejection = self.shared.cross_origin.choose(data)
             self.shared.rejections.add(self)
 
     def begin_next(self) -> None:
@@ -72,17 +72,17 @@ class AdmissionConnection(KnownConnection):
 
     def send_rejection(self) -> bool:
         """Send the rejection that waited; return whether there still was one."""
-        if not self._rejecting:
+        if not self._rejection:
             return False
-        self._rejecting = False
-        self.transport.write(REJECTION)
+        rejection, self._rejection = self._rejection, b""
+        self.transport.write(rejection)
         self.wait_for_request()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._waiting:
             metrics.count_rejected(PROTOCOL, CallerGone.reason)
-        self._rejecting = False
+        self._rejection = b""
         super().connection_lost(error)
 
     def shutdown(self) -> None:
@@ -91,7 +91,7 @@ class AdmissionConnection(KnownConnection):
         super().shutdown()
 
     def is_answered(self) -> bool:
-        return not (self._waiting or self._rejecting) and super().is_answered()
+        return not (self._waiting or self._rejection) and super().is_answered()
 
     def _wait(self) -> None:
         self._waiting, self._unjudged, self._waits_since = True, False, time.perf_counter()

@@ -10,10 +10,12 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.admission import AdmissionController
 from ekiben.service.connections.byte_budget import MAX_LIMIT_BYTES, ByteBudget
 from ekiben.service.connections.connection_limit import find_limit
+from ekiben.service.connections.cross_origin import CrossOriginRejections
 from ekiben.service.connections.known_heads import KnownHeads
 from ekiben.service.connections.malformed import Malformed
 from ekiben.service.connections.rejections import DelayedRejections
 from ekiben.service.connections.turns import Turns
+from ekiben.service.http.cors import Cors
 from ekiben.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class HttpState:
     connection_age_s: float = 300.0  # at which clients are asked to open another, if they speak HTTP/2
     grace_s: float = 60.0  # that requests may take from then on
     answer_grpc: Callable[["Stream"], "StreamHandler"] | None = None  # gRPC calls over HTTP/2; others are the app's
+    cors: Cors = field(default_factory=lambda: Cors(""))
+    cross_origin: CrossOriginRejections = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cross_origin = CrossOriginRejections(self.cors)
 
 
 def make_http_state(settings: Settings, max_bytes: int, authenticator: Authenticator) -> HttpState:
@@ -52,6 +59,7 @@ def make_http_state(settings: Settings, max_bytes: int, authenticator: Authentic
         heads=KnownHeads(authenticator),
         connection_age_s=settings.grpc_connection_age_s,
         grace_s=settings.max_timeout_s,
+        cors=Cors(settings.cors_origins),
     )
 
 

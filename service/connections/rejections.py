@@ -11,7 +11,7 @@ it begins anew after that, and at once if many more come than in the trial.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Protocol, TypeVar
 
 from ekiben.service.errors import Overloaded
@@ -30,10 +30,18 @@ SURGE = 2.0  # times the rejections of the trial: other callers than those who w
 CLOCK_RESOLUTION_S = 0.001  # what uvloop's clock counts in
 RETRY_AFTER_S = 1
 BODY = b'{"error":"%b"}' % str(Overloaded(RETRY_AFTER_S)).encode()
-REJECTION = (
-    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: %d\r\n"
-    b"content-length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(BODY), BODY)
-)
+
+
+def write_rejection(headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """Return the whole answer, with these headers besides its own."""
+    more = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return (
+        b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\nretry-after: %d\r\n"
+        b"%bcontent-length: %d\r\n\r\n%b" % (RETRY_AFTER_S, more, len(BODY), BODY)
+    )
+
+
+REJECTION = write_rejection()
 
 
 Result = TypeVar("Result")

@@ -8,6 +8,7 @@ from typing import Protocol as Interface
 from ekiben.contract.errors import UserError
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.http_state import HttpState
+from ekiben.service.grpc.methods import Methods
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings
@@ -18,6 +19,8 @@ MISSING = "GRPC_SERVER=grpcio: grpcio is not installed: `pip install 'ekiben[grp
 
 class GrpcServer(Interface):
     """Serves the protocols' gRPC methods; belongs to one event loop."""
+
+    methods: Methods
 
     async def start(self, settings: Settings, *addresses: str, tls: Tls | None = None) -> None:
         """Listen on the gRPC port and these addresses besides."""

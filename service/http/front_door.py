@@ -13,8 +13,10 @@ from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
 from ekiben.service.auth import ANONYMOUS, UNCERTIFIED, Authenticator
 from ekiben.service.errors import BadRequest
+from ekiben.service.http.cors import Cors, send_preflight
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.http.router import Found, Router
+from ekiben.service.http.trailing_slash import ends_with_slash, redirect
 from ekiben.service.http.unserved import explain
 from ekiben.service.logs.access import AccessLog
 from ekiben.service.pages import page, swagger_ui
@@ -35,12 +37,15 @@ class Drain:
 class FrontDoor:
     """An ASGI app that answers what the router finds and passes on all else."""
 
-    def __init__(self, app: App, router: Router, authenticator: Authenticator, drain: Drain, access: AccessLog) -> None:
+    def __init__(
+        self, app: App, router: Router, authenticator: Authenticator, drain: Drain, access: AccessLog, cors: Cors
+    ) -> None:
         self._app = app
         self._router = router
         self._authenticator = authenticator
         self._drain = drain
         self._access = access
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a websocket or lifespan scope may have a path too, but no method
@@ -48,7 +53,19 @@ class FrontDoor:
             return
         if self._drain.begun:
             send = _close_after(send)
+        if ends_with_slash(scope["path"]):
+            if _from_browser(scope) and scope["method"] in ("GET", "HEAD"):
+                await redirect(scope, send)
+                return
+            scope["path"] = scope["path"][:-1]
         found = self._router.find(scope["path"])
+        if self._cors.enabled:
+            preflight = self._cors.answer_preflight(scope, found.resource.apps if found else ())
+            if preflight is not None:
+                await send_preflight(send, preflight)
+                metrics.count_request(PROTOCOL, preflight["status"], 0.0)
+                return
+            send = self._cors.mark(scope, send)
         if found is not None and found.resource.page and _from_browser(scope):
             found = self._router.find(page.PATH)
         uncertified = UNCERTIFIED in scope.get("state", ())
@@ -99,6 +116,7 @@ class FrontDoorInstaller:
             # It leaves a timer of 60 s for each request, answered or not: 20,000 probes or 404s were 109 MiB.
             kept = [one for one in application.user_middleware if one.cls is not TimeoutMiddleware]
             application.user_middleware = kept
+            application.router.redirect_slashes = False  # nor here: see trailing_slash
             stack = application.build_middleware_stack()
             application.middleware_stack = FrontDoor(stack, **self._front)
         await self._app(scope, receive, send)

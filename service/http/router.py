@@ -42,7 +42,8 @@ class Router:
         return self._remember(path) if len(path) <= REMEMBERED_CHARACTERS else self._find(path)
 
     def add(self, template: str, resource: Resource) -> None:
-        """Let a resource answer on the paths of a template, as `Route` describes it."""
+        """Let a resource answer on the paths of a template, as `Route` describes it; a slash at its end is dropped."""
+        template = template.removesuffix("/") or "/"
         self._resources.append((compile_template(template), resource))
         beginning = _BEGINNING.match(template)
         if beginning and beginning[0] not in self.beginnings:

@@ -22,7 +22,7 @@ from ekiben.service.telemetry import metrics
 from ekiben.service.tracing.process import get_tracing
 
 Answer = Callable[[Request], Awaitable[bytes | Response]]
-FORWARDED_SCHEME, CODING = b"x-forwarded-proto", b"content-encoding"
+FORWARDED_SCHEME, CODING, ORIGIN = b"x-forwarded-proto", b"content-encoding", b"origin"
 
 
 class Endpoint:
@@ -37,7 +37,7 @@ class Endpoint:
         self._protocol = protocol
         self._answer = answer
         self._route = route
-        self._learns = rows
+        self._learns, self._cors = rows, bool(settings.cors_origins)
         self._access, self._tracing = share_access_log(settings.access_log_sample), get_tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +101,8 @@ class Endpoint:
         """Return what is known by the head of a request that was answered; None: it is not to be known."""
         names = [name for name, _ in scope["headers"]]
         traced = self._tracing is not None and FORWARDED_SCHEME in names  # who may say so, depends on the connection
-        if len(set(names)) < len(names) or CODING in names or traced or ANONYMOUS in scope:
+        foreign = self._cors and ORIGIN in names  # the front door gives its answer headers
+        if len(set(names)) < len(names) or CODING in names or traced or foreign or ANONYMOUS in scope:
             return None
         authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         shared = {"method": scope["method"], "scheme": scope.get("scheme", "http")}

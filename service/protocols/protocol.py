@@ -147,7 +147,8 @@ class Call:
 class Method:
     """One operation over gRPC, from message to message; `probe` and `select` as in Route.
 
-    `rows`: it answers rows, so a canary may choose the version that does.
+    `rows`: it answers rows, so a canary may choose the version that does. `safe`: it changes nothing, as all probes, so
+    that by Connect it may be asked with a GET.
     """
 
     request: Any  # the message's class
@@ -155,6 +156,7 @@ class Method:
     probe: bool = False
     select: Callable[[Any], Named | None] = select_default
     rows: bool = False
+    safe: bool = False
 
 
 @dataclass(frozen=True)

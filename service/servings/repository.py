@@ -56,7 +56,10 @@ def build_repository(servings: Servings, on_demand: OnDemand, settings: Settings
         "RepositoryModelLoad": api.load_call,
         "RepositoryModelUnload": api.unload_call,
     }
-    methods = {name: Method(message(f"inference.{name}Request"), answer) for name, answer in answers.items()}
+    safe = ("ModelStatistics", "RepositoryIndex")
+    methods = {
+        name: Method(message(f"inference.{name}Request"), answer, safe=name in safe) for name, answer in answers.items()
+    }
     return Protocol(PROTOCOL, routes, {SERVICE: methods})
 
 

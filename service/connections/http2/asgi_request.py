@@ -54,7 +54,7 @@ class AsgiRequest:
         if not self._rejecting:
             return False
         self._rejecting = False
-        send_error(self._stream, 429, BODY, RETRY_AFTER)
+        self._send_overloaded()
         return True
 
     def _judge(self) -> None:
@@ -102,4 +102,10 @@ class AsgiRequest:
         if self._exchange.begun:
             self._stream.reset(frames.ENHANCE_YOUR_CALM)
         else:
-            send_error(self._stream, 429, BODY, RETRY_AFTER)
+            self._send_overloaded()
+
+    def _send_overloaded(self) -> None:
+        """Send 429, which the pages of other origins may read as any answer."""
+        origin = next((value for name, value in self._stream.headers if name == b"origin"), None)
+        shared = self._site.shared.cors.find_headers(origin)
+        send_error(self._stream, 429, BODY, (*RETRY_AFTER, *shared))

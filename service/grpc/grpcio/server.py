@@ -45,7 +45,7 @@ class GrpcioServer:
         self._server: Any = grpc.aio.server(options=list(_list_options(settings)))
         receiver = MessageReceiver(budget, settings.max_body_bytes)
         self._state = ServerState(settings, authenticator, budget, max_values)
-        self._methods = methods = Methods(protocols, self._state)
+        self.methods = methods = Methods(protocols, self._state)
         self._stopping: asyncio.Task[None] | None = None
         for name, described in methods.services.items():
             handlers = {path: make_handler(method, receiver, note_call) for path, method in described.items()}
@@ -70,12 +70,12 @@ class GrpcioServer:
 
     def stop_being_ready(self) -> None:
         """Report not ready to probes; requests are still answered."""
-        self._methods.health.stop_being_ready()
+        self.methods.health.stop_being_ready()
 
     def stop(self, grace_s: float) -> "asyncio.Task[None]":
         """Take no new calls and give those under way that long; what was said first counts."""
         if self._stopping is None:
-            self._methods.stop()
+            self.methods.stop()
             self._stopping = asyncio.ensure_future(self._server.stop(grace_s))
         return self._stopping
 

@@ -41,6 +41,7 @@ def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Ma
             probe=name in probes,
             select=select_infer if name == "ModelInfer" else select_model,
             rows=name == "ModelInfer",
+            safe=name != "ModelInfer",
         )
         for name, answer in answers.items()
     }

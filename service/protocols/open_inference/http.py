@@ -23,7 +23,7 @@ def build_routes(dataplane: Dataplane, settings: Settings, protocol: str) -> tup
         Route("GET", f"{MODEL}/ready", api.check_model, probe=True, operation=operations.CHECK_MODEL),
         Route("GET", "/v2/health/live", api.live, probe=True, operation=operations.LIVE),
         Route("GET", "/v2/health/ready", api.ready, probe=True, operation=operations.READY),
-        Route("GET", "/v2[/]", api.describe_server, operation=operations.DESCRIBE_SERVER),
+        Route("GET", "/v2", api.describe_server, operation=operations.DESCRIBE_SERVER),
         Route("GET", f"{MODEL}/config", api.configure, operation=operations.CONFIGURE),
         *(Route(method, "/v2/{rest:path}", api.answer_not_found) for method in ("GET", "POST")),
     )

@@ -43,7 +43,7 @@ def build_services(dataplane: Dataplane, protocol: str) -> Mapping[str, Mapping[
             "Predict": Method(PredictRequest, api.predict, select=read_spec, rows=True),
             "Classify": Method(ClassificationRequest, api.classify, select=read_spec, rows=True),
             "Regress": Method(RegressionRequest, api.regress, select=read_spec, rows=True),
-            "GetModelMetadata": Method(GetModelMetadataRequest, api.describe, select=read_spec),
+            "GetModelMetadata": Method(GetModelMetadataRequest, api.describe, select=read_spec, safe=True),
         },
         f"{PACKAGE}.ModelService": {
             "GetModelStatus": Method(GetModelStatusRequest, api.report_status, probe=True, select=read_spec)
