@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 # When to leave: once nothing was under way for QUIET_S, once nothing is, or now. httpx 0.28 loses what is under way, or
 # was just answered, when a GOAWAY comes; others lose nothing in any case.
-QUIET, IDLE, NOW = 1, 2, 3
-QUIET_S = 0.05
+QUIET, IDLE, NOW, QUIET_S = 1, 2, 3, 0.05
 # The streams from which on a connection leaves so, and those among them that the peer gave up: zttp ends a connection
 # at 4,096 and 256, and some come before the peer has read our GOAWAY.
 MAX_OPENED = {QUIET: 3000, IDLE: 3300, NOW: 3600}
@@ -109,8 +108,8 @@ class Lifetime:
 
     def fail(self, reason: str) -> None:
         """End a connection that zttp has given up."""
-        client = self._connection.client
-        self._connection.shared.malformed.count(400, reason, str(client[0] if client else "a Unix socket"))
+        who = str(self._connection.client[0] if self._connection.client else "a Unix socket")
+        self._connection.shared.malformed.count(400, reason, who)
         self._connection.drop_streams(frames.CANCEL)
         self._linger()
 
@@ -162,8 +161,8 @@ class Lifetime:
     def _look(self) -> None:
         """End what lasts too long, and look again later."""
         now = self._loop.time()
-        connection = self._connection
         self._reset_unwanted(now)
+        connection = self._connection
         if self.lingering:
             if self._is_stalled(now):
                 connection.transport.abort()
@@ -180,13 +179,13 @@ class Lifetime:
 
     def _find_delay(self, now: float) -> float:
         idle_at = self._connection.idle_since + self._connection.port.idle_s
-        times = *self._ages.values(), idle_at, self._arrival_at
-        later = [at - now for at in times if at is not None and at > now]
+        later = [at - now for at in (*self._ages.values(), idle_at, self._arrival_at) if at and at > now]
         return min(LOOK_S, *later) if later else LOOK_S
 
     def _is_stalled(self, now: float) -> bool:
-        taken = self._connection.output.count_taken()
-        if not self._connection.output.stuck or taken - self._taken >= STALL_BYTES:
+        output = self._connection.output
+        taken = output.count_taken()
+        if not output.stuck or taken - self._taken >= STALL_BYTES:
             self._stall_at, self._taken = now + STALL_S, taken
         return now >= self._stall_at
 
