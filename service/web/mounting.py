@@ -11,7 +11,7 @@ from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.http.messages import Receive, Request, Response, Scope, Send, respond
 from ekiben.service.http.router import Resource, Router, escape
-from ekiben.service.protocols.mounting import endpoint
+from ekiben.service.protocols.endpoint import Endpoint
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.web.calls import answer_stream, answer_unary
 from ekiben.service.web.connect import ConnectStream, ConnectUnary
@@ -50,7 +50,7 @@ def _relabel(methods: Methods, protocols: list[Protocol], label: str) -> Iterabl
 
 
 def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resource:
-    reject = endpoint(PROTOCOL, methods.state.settings, reject_request, f"/{service}/{{method}}")
+    reject = Endpoint(PROTOCOL, methods.state.settings, reject_request, f"/{service}/{{method}}")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, scope.get(WAITED, 0.0))
