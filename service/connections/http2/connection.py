@@ -11,7 +11,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.http2 import frames
 from ekiben.service.connections.http2.incoming import Incoming
-from ekiben.service.connections.http2.lifetime import Lifetime
+from ekiben.service.connections.http2.lifetime import QUIET, Lifetime
 from ekiben.service.connections.http2.output import Output
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
 from ekiben.service.connections.http_connection import IDLE_S
@@ -91,7 +91,7 @@ class Http2Connection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Answer what is under way, and close the connection: uvicorn stops."""
-        self.lifetime.leave()
+        self.lifetime.stop()
 
     def is_answered(self) -> bool:
         """Return whether no request is being read or answered."""
@@ -110,7 +110,7 @@ class Http2Connection(asyncio.Protocol):
         self.streams.pop(stream.id, None)
         self.output.unblock(stream)
         if self.shared.admission.draining:  # a request that crosses the connection's end would be lost
-            self.lifetime.leave(soon=True)
+            self.lifetime.leave(QUIET)
         if not self.streams:
             self.idle_since = self.loop.time()
             self.lifetime.note_idle()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ekiben.service.connections.closing import ARRIVAL_S, LINGER_BYTES, LINGER_S
@@ -12,16 +13,19 @@ from ekiben.service.connections.http2.stream import Stream
 if TYPE_CHECKING:
     from ekiben.service.connections.http2.connection import Http2Connection
 
-# Streams, and those that the peer gave up: zttp ends a connection at 4,096 and 256, and some come before the peer has
-# read our GOAWAY. From the first number on the connection ends once nothing is under way, at the second in any case.
-SOON_OPENED, MAX_OPENED = 3000, 3600
-SOON_RESETS, MAX_RESETS = 64, 128
+# When to leave: once nothing was under way for QUIET_S, once nothing is, or now. httpx 0.28 loses what is under way, or
+# was just answered, when a GOAWAY comes; others lose nothing in any case.
+QUIET, IDLE, NOW, QUIET_S = 1, 2, 3, 0.05
+# The streams from which on a connection leaves so, and those among them that the peer gave up: zttp ends a connection
+# at 4,096 and 256, and some come before the peer has read our GOAWAY.
+MAX_OPENED = {QUIET: 3000, IDLE: 3300, NOW: 3600}
+MAX_RESETS = {QUIET: 64, IDLE: 96, NOW: 128}
+# Of its age, less up to as much again as lies between the first two: those opened together don't end together.
+AGES = {QUIET: 0.9, IDLE: 0.95, NOW: 1.0}
+STOP_S = 0.5  # for a stop to find a moment when nothing is under way
 LEAVE_S = 2.0  # for the peer to say that it has read our GOAWAY
-QUIET_S = 0.05  # without a stream, if several were open together, for their answers to be taken up before a GOAWAY
 LOOK_S = 5.0  # between looks at what may have lasted too long
 STALL_S, STALL_BYTES = 30.0, 2**14  # a peer reads as much of what waits for it within that time
-# Of the age: connections that were opened together are not ended together, and each at a quiet moment if there is one.
-AGE_JITTER = 0.1
 
 
 class Lifetime:
@@ -31,15 +35,14 @@ class Lifetime:
         self._connection = connection
         self._loop = connection.loop
         now = self._loop.time()
-        age_s = connection.shared.connection_age_s
-        self._age_at = now + age_s * random.uniform(1 - AGE_JITTER, 1)
-        self._latest_at = self._age_at + age_s * AGE_JITTER
+        age_s, jitter = connection.shared.connection_age_s, random.uniform(0, AGES[IDLE] - AGES[QUIET])
+        self._ages = {when: now + age_s * (share - jitter) for when, share in AGES.items()}
         self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
         self._stall_at, self._taken = now + STALL_S, 0
         self._resets = 0
         self._unwanted: dict[Stream, float] = {}  # streams whose bodies come after their answers, and until when
         self._leaving: asyncio.TimerHandle | None = None
-        self._leaves_soon = self._several = False  # open together
+        self._when = 0  # to leave, if at all
         self.left = False  # no stream after the last one is taken any more
         self.lingering = self.lost = False
         self._discarded = 0
@@ -54,22 +57,20 @@ class Lifetime:
 
     def note_opened(self, count: int) -> None:
         """Note how many streams there have been."""
-        self._several = self._several or len(self._connection.streams) > 1
-        if count >= SOON_OPENED:
-            self.leave(soon=count < MAX_OPENED)
+        if count >= MAX_OPENED[QUIET]:
+            self.leave(_find_last(MAX_OPENED, count))
 
     def note_reset(self) -> None:
         """Note that the peer has reset a stream, or opened one that can't be read."""
         self._resets += 1
-        if self._resets >= SOON_RESETS:
-            self.leave(soon=self._resets < MAX_RESETS)
+        if self._resets >= MAX_RESETS[QUIET]:
+            self.leave(_find_last(MAX_RESETS, self._resets))
 
     def note_idle(self) -> None:
         """Note that no stream is open."""
-        several, self._several = self._several, False
-        if self.left or (self._leaves_soon and not several):
+        if self.left or self._when >= IDLE:
             self._close()
-        elif self._leaves_soon:
+        elif self._when == QUIET:
             self._loop.call_later(QUIET_S, self._close_if_quiet)
 
     def expect_end(self, stream: Stream) -> None:
@@ -82,19 +83,20 @@ class Lifetime:
         if stream.discarded > MAX_DISCARDED_BYTES:
             stream.reset(frames.NO_ERROR)
 
-    def leave(self, soon: bool = False) -> None:
-        """End the connection once all is answered; `soon`: wait for a moment when nothing is under way.
-
-        httpx 0.28 loses what is under way, or was just answered, when a GOAWAY comes. What crosses one on the wire is
-        above its last stream, so all clients may send it again.
-        """
-        self._leaves_soon = True
+    def leave(self, when: int = NOW) -> None:
+        """End the connection once all is answered; what crosses a GOAWAY on the wire is answered, or not begun."""
+        self._when = max(self._when, when)
         if not self._connection.streams:
-            self._close()
-        elif not soon and self._leaving is None and not (self.lingering or self.lost):
+            self.note_idle()
+        elif self._when == NOW and self._leaving is None and not (self.lingering or self.lost):
             self._connection.transport.write(frames.write_goaway(frames.LAST_POSSIBLE, frames.NO_ERROR))
             self._connection.transport.write(frames.write_ping())
             self._leaving = self._loop.call_later(LEAVE_S, self.leave_now)
+
+    def stop(self) -> None:
+        """End the connection because the service stops."""
+        self.leave(IDLE)
+        self._loop.call_later(STOP_S, self.leave)
 
     def leave_now(self) -> None:
         """Take no more streams, and close the connection with the last answer."""
@@ -102,12 +104,12 @@ class Lifetime:
             return
         self._leaving.cancel()
         self.left = True
-        self._say_goodbye()
+        self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
 
     def fail(self, reason: str) -> None:
         """End a connection that zttp has given up."""
-        client = self._connection.client
-        self._connection.shared.malformed.count(400, reason, str(client[0] if client else "a Unix socket"))
+        who = str(self._connection.client[0] if self._connection.client else "a Unix socket")
+        self._connection.shared.malformed.count(400, reason, who)
         self._connection.drop_streams(frames.CANCEL)
         self._linger()
 
@@ -128,11 +130,6 @@ class Lifetime:
         """Note that the connection is lost."""
         self.lost = True
         self._timer.cancel()
-        if self._leaving:
-            self._leaving.cancel()
-
-    def _say_goodbye(self) -> None:
-        self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
 
     def _close(self) -> None:
         """Close a connection that has nothing under way."""
@@ -140,7 +137,7 @@ class Lifetime:
             return
         self._connection.output.flush()
         if not self.left:
-            self._say_goodbye()
+            self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
         self._linger()
 
     def _close_if_quiet(self) -> None:
@@ -164,17 +161,17 @@ class Lifetime:
     def _look(self) -> None:
         """End what lasts too long, and look again later."""
         now = self._loop.time()
-        connection = self._connection
         self._reset_unwanted(now)
+        connection = self._connection
         if self.lingering:
             if self._is_stalled(now):
                 connection.transport.abort()
         elif self._arrival_at is not None and now >= self._arrival_at:
             self.end_with(frames.PROTOCOL_ERROR, f"nothing whole arrived within {ARRIVAL_S:g} s")
-        elif self._is_stalled(now) or now >= self._age_at + connection.shared.grace_s:
+        elif self._is_stalled(now) or now >= self._ages[NOW] + connection.shared.grace_s:
             connection.transport.abort()
-        elif now >= self._age_at:
-            self.leave(soon=now < self._latest_at)
+        elif now >= self._ages[QUIET]:
+            self.leave(_find_last(self._ages, now))
         elif not connection.streams and now >= connection.idle_since + connection.port.idle_s:
             self.leave()
         if not self.lost:
@@ -182,13 +179,13 @@ class Lifetime:
 
     def _find_delay(self, now: float) -> float:
         idle_at = self._connection.idle_since + self._connection.port.idle_s
-        times = self._age_at, self._latest_at, idle_at, self._arrival_at
-        later = [at - now for at in times if at is not None and at > now]
+        later = [at - now for at in (*self._ages.values(), idle_at, self._arrival_at) if at and at > now]
         return min(LOOK_S, *later) if later else LOOK_S
 
     def _is_stalled(self, now: float) -> bool:
-        taken = self._connection.output.count_taken()
-        if not self._connection.output.stuck or taken - self._taken >= STALL_BYTES:
+        output = self._connection.output
+        taken = output.count_taken()
+        if not output.stuck or taken - self._taken >= STALL_BYTES:
             self._stall_at, self._taken = now + STALL_S, taken
         return now >= self._stall_at
 
@@ -196,3 +193,8 @@ class Lifetime:
         for stream in [stream for stream, at in self._unwanted.items() if stream.closed or now >= at]:
             del self._unwanted[stream]
             stream.reset(frames.NO_ERROR)
+
+
+def _find_last(limits: Mapping[int, float], value: float) -> int:
+    """Return the last key whose limit is reached; the first is."""
+    return max(key for key, limit in limits.items() if value >= limit)

@@ -1,6 +1,5 @@
 """How a connection ends: GOAWAY, the answers that are under way, its close."""
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -117,24 +116,20 @@ def test_a_request_that_outlives_the_grace_is_cut_off(monkeypatch: pytest.Monkey
     run(scenario())
 
 
-def test_a_connection_of_many_requests_ends_between_two_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "SOON_OPENED", 50)
+def test_a_client_that_is_never_quiet_is_left_between_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "MAX_OPENED", {lifetime.QUIET: 20, lifetime.IDLE: 40, lifetime.NOW: 100})
 
     async def scenario() -> None:
-        async with serve() as served:
-            url = f"http://127.0.0.1:{served.port}"
-            async with httpx.AsyncClient(base_url=url, http1=False, http2=True, timeout=60) as client:
-                for _ in range(10):
-                    answers = await asyncio.gather(*(client.post("/", content=b"x") for _ in range(20)))
-                    assert [answer.content for answer in answers] == [b"x"] * 20
+        async with serve() as served, httpx.AsyncClient(http1=False, http2=True, timeout=60) as client:
+            for _ in range(120):
+                assert (await client.post(f"http://127.0.0.1:{served.port}/", content=b"x")).content == b"x"
 
     run(scenario())
 
 
 def test_a_client_that_is_never_idle_is_asked_to_connect_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lifetime.MAX_OPENED + 3 * frames.MAX_STREAMS < 4096  # where zttp ends a connection
-    monkeypatch.setattr(lifetime, "SOON_OPENED", 50)
-    monkeypatch.setattr(lifetime, "MAX_OPENED", 100)
+    assert lifetime.MAX_OPENED[lifetime.NOW] + 3 * frames.MAX_STREAMS < 4096  # where zttp ends a connection
+    monkeypatch.setattr(lifetime, "MAX_OPENED", {lifetime.QUIET: 50, lifetime.IDLE: 60, lifetime.NOW: 100})
 
     async def scenario() -> None:
         async with serve() as served, served.connect() as client:
@@ -144,7 +139,7 @@ def test_a_client_that_is_never_idle_is_asked_to_connect_anew(monkeypatch: pytes
                 number += 1
                 client.send(get(2 * number + 1))
                 assert await client.finish(2 * number + 1) == (200, b"/")
-            assert number <= lifetime.MAX_OPENED
+            assert number <= 100
             await read_goodbye(client)
             await client.wait(GOAWAY, count=2)
             client.send(frame(DATA, END_STREAM, 1, b"whole"))

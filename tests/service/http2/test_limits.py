@@ -98,7 +98,7 @@ def test_a_client_that_gives_up_many_requests_is_asked_to_connect_anew() -> None
     async def scenario() -> None:
         async with serve() as served, served.connect() as client:
             client.send(begin_post(1))
-            for number in range(1, lifetime.MAX_RESETS + 1):
+            for number in range(1, lifetime.MAX_RESETS[lifetime.NOW] + 1):
                 client.send(begin_post(2 * number + 1))
                 client.send(frame(RST, 0, 2 * number + 1, CANCEL))
             begun = await client.wait(GOAWAY)
