@@ -40,7 +40,7 @@ class Methods:
         self.unserved = UnservedMethods(state, self.services, reasons)
         # What every server has besides: it stands in no sentence about what is served.
         self.own: Services = describe_reflection((*self.services, health.SERVICE), state)
-        self.own[health.SERVICE] = self.health.describe(state)
+        self.own[health.SERVICE] = {**self.health.describe(state)}
         self.by_path: Mapping[str, AnyMethod] = {
             f"/{service}/{name}": method
             for service, methods in (self.services | self.own).items()

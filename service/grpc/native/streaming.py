@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 
 from ekiben.service.connections.http2.stream import Stream
 from ekiben.service.errors import BadRequest, DeadlineExceeded
+from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import ServerState, describe_call, to_status
 from ekiben.service.grpc.context import Metadata, Status
 from ekiben.service.grpc.native.answers import HEAD, send_status
@@ -28,7 +29,12 @@ class StreamExchange:
     )  # fmt: skip
 
     def __init__(
-        self, shared: Shared, stream: Stream, head: CallHead, method: StreamMethod, state: ServerState
+        self,
+        shared: Shared,
+        stream: Stream,
+        head: CallHead,
+        method: StreamMethod | AnswerStreamMethod,
+        state: ServerState,
     ) -> None:
         self._shared, self._head, self._state = shared, head, state
         self._stream: Stream | None = stream  # None: the call is over
