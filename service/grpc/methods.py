@@ -11,7 +11,8 @@ from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unserved import UnservedMethods
 from ekiben.service.protocols.protocol import AnswerStream, Protocol
 
-AnyMethod = UnaryMethod | StreamMethod | AnswerStreamMethod
+AnyStreamMethod = StreamMethod | AnswerStreamMethod
+AnyMethod = UnaryMethod | AnyStreamMethod
 Services = dict[str, dict[str, AnyMethod]]  # by name, and then by method
 
 
@@ -40,7 +41,7 @@ class Methods:
         self.unserved = UnservedMethods(state, self.services, reasons)
         # What every server has besides: it stands in no sentence about what is served.
         self.own: Services = describe_reflection((*self.services, health.SERVICE), state)
-        self.own[health.SERVICE] = self.health.describe(state)
+        self.own[health.SERVICE] = {**self.health.describe(state)}
         self.by_path: Mapping[str, AnyMethod] = {
             f"/{service}/{name}": method
             for service, methods in (self.services | self.own).items()
