@@ -42,6 +42,7 @@ class Peer:
     request_formats: tuple[RequestFormat, ...]
     echoes: bool = False
     environment: str = ""  # of ekiben.load_tests.servers.environment; "" is the one this runs in
+    settings: tuple[tuple[str, str], ...] = ()  # variables of its environment
 
 
 MLSERVER = Peer(
@@ -51,12 +52,14 @@ EKIBEN = Peer(
     "**Ekiben**", ("bentoml", "serve", TARGET, "--port"),
     (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
 )  # fmt: skip
+GRPCIO = Peer("Ekiben by grpcio", EKIBEN.command, (OIP_RAW, OIP_TYPED, TFS_GRPC), settings=(("GRPC_SERVER", "grpcio"),))
 ECHO = Peer("grpc.aio echo", ("ekiben.load_tests.servers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)
 PEERS = (
     Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.servers.batchable:Bare", "--port"), (BARE,)),
     Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.servers.batchable:Named", "--port"), (PREDICT,)),
     MLSERVER,
     EKIBEN,
+    GRPCIO,
     Peer("floor", ("ekiben.load_tests.servers.floor",), (PREDICT,)),
     ECHO,
 )
@@ -95,7 +98,12 @@ def start(
     check_free(port)
     log = folder / f"{port}.log"
     python = environment.find_command(peer.environment) if peer.environment else sys.executable
-    variables = {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)} | describe_model() | dict(settings)
+    variables = (
+        {"DRAIN_DELAY_S": "0", "GRPC_PORT": str(port + GRPC_OFFSET)}
+        | describe_model()
+        | dict(peer.settings)
+        | dict(settings)
+    )
     if peer.environment:  # this package is not in it; the others find the one that runs here, as this process did
         variables["PYTHONPATH"] = str(environment.FOLDER)
     began = time.perf_counter()

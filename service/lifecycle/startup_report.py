@@ -63,7 +63,7 @@ def describe(settings: Settings, models: Sequence[PackedModel], platform: Platfo
 
 def describe_grpc(settings: Settings, platform: Platform) -> str:
     """Say where gRPC is answered."""
-    if settings.grpc_on_main_port:
+    if settings.grpc_on_main_port or settings.grpc_server == "native":
         return f"{settings.port} and {settings.grpc_port}"
     hidden = f" (not reached from outside: {platform.name} has one port)" if platform.one_port else ""
     return f"{settings.grpc_port}{hidden}"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ekiben.contract.errors import UserError
 from ekiben.service.environment import find_port_variable, read_settings
-from ekiben.service.settings import InvalidSettings
+from ekiben.service.grpc.opening import check_grpcio
+from ekiben.service.settings import InvalidSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +92,13 @@ def test_the_default_deadline_is_one_that_a_caller_may_ask_for(monkeypatch: pyte
         read_settings()
     monkeypatch.setenv("MAX_TIMEOUT_S", "90")
     assert read_settings().max_timeout_s == 90
+
+
+def test_grpcio_is_asked_for_only_if_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_grpcio(Settings(grpc_server="grpcio"))
+    monkeypatch.setattr("ekiben.service.grpc.opening.find_spec", lambda name: None)
+    check_grpcio(Settings())
+    with pytest.raises(
+        UserError, match=r"^GRPC_SERVER=grpcio: grpcio is not installed: `pip install 'ekiben\[grpcio\]'`"
+    ):
+        check_grpcio(Settings(grpc_server="grpcio"))

@@ -134,6 +134,7 @@ def test_files_that_tls_cannot_use_are_named(monkeypatch: pytest.MonkeyPatch, pa
     assert "are needed together" in settings_error(monkeypatch, pair.certificate, "")
 
 
-def test_tls_and_one_port_do_not_go_together(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:
+def test_tls_and_one_port_with_grpcio_do_not_go_together(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:
+    monkeypatch.setenv("GRPC_SERVER", "grpcio")
     monkeypatch.setenv("GRPC_ON_MAIN_PORT", "1")
     assert "let the platform end TLS" in settings_error(monkeypatch, pair.certificate, pair.key)

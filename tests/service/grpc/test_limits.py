@@ -443,7 +443,9 @@ def test_rapid_resets_disturb_nobody(service: Server, worker: Worker, model: Pac
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "code"), [(MAX_METADATA_BYTES - 1000, Code.OK), (MIB, Code.RESOURCE_EXHAUSTED)])
-def test_metadata_is_bounded(service: Server, size: int, code: Code) -> None:
+def test_metadata_is_bounded(request: pytest.FixtureRequest, service: Server, size: int, code: Code) -> None:
+    if code is not Code.OK and request.node.callspec.params["opened"] == "native":
+        code = Code.UNAVAILABLE  # zttp reads no more of a head than it announces, and ends the connection
     assert ask_often(service, CHECK, b"", 10, metadata=(("x-long", "y" * size),)) == {code: 10}
 
 

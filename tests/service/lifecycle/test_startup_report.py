@@ -31,7 +31,7 @@ def problems(
 
 
 def test_it_says_platform_ports_engine_limits_and_model() -> None:
-    lines = list(describe(Settings(port=80), [MODEL], CLOUD_RUN, Limits(1.5, 512 * MIB)))
+    lines = list(describe(Settings(port=80, grpc_server="grpcio"), [MODEL], CLOUD_RUN, Limits(1.5, 512 * MIB)))
     assert lines == [
         "platform: Cloud Run or Knative (K_SERVICE is set)",
         "ports: HTTP 80, gRPC 9000 (not reached from outside: Cloud Run or Knative has one port)",
@@ -42,8 +42,9 @@ def test_it_says_platform_ports_engine_limits_and_model() -> None:
     ]
 
 
-def test_on_one_port_grpc_is_reached_through_it() -> None:
-    lines = list(describe(Settings(grpc_on_main_port=True), [MODEL], CLOUD_RUN, Limits()))
+@pytest.mark.parametrize("settings", [{}, {"grpc_on_main_port": True, "grpc_server": "grpcio"}])
+def test_on_one_port_grpc_is_reached_through_it(settings: dict[str, Any]) -> None:
+    lines = list(describe(Settings(**settings), [MODEL], CLOUD_RUN, Limits()))
     assert lines[1] == "ports: HTTP 8080, gRPC 8080 and 9000"
 
 
