@@ -30,7 +30,8 @@ def send_status(stream: Stream, status: Status, begun: bool = False) -> None:
     """Send a status; `begun`: messages went before it."""
     trailers = [(b"grpc-status", b"%d" % status.code)]
     if status.code is not Code.OK and status.message:
-        trailers.append((b"grpc-message", quote(status.message, safe=UNESCAPED).encode()))
+        # zttp takes no header whose value begins or ends with a blank.
+        trailers.append((b"grpc-message", quote(status.message.strip(), safe=UNESCAPED).encode()))
     trailers += encode_pairs(status.trailers)
     if begun:
         stream.send_trailers(trailers)
