@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ekiben.service.errors import BadRequest
 
 SCHEME = b"bearer "
+NO_CERTIFICATE = "the client showed no certificate: connect with one of an authority that the service trusts"
 ANONYMOUS = "ekiben.anonymous"  # in the scope of a probe that came without the token
 UNCERTIFIED = "ekiben.uncertified"  # in its state, where callers must show a certificate and this one has none
 

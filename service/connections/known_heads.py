@@ -37,6 +37,7 @@ class KnownHead:
     scope: Mapping[str, Any]  # that all its requests share
     fields: Mapping[str, Any]  # of each request
     authorizations: Sequence[bytes]
+    marks: Sequence[tuple[bytes, bytes]] = ()  # headers of each answer, for the pages of other origins
     used: bool = True  # since its place was last wanted
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from ekiben.service.errors import NotReady
-from ekiben.service.grpc.call import ServerState, UnaryCall, UnaryMethod, check_token, describe_call, to_status
+from ekiben.service.grpc.call import ServerState, UnaryCall, UnaryMethod, check_caller, describe_call, to_status
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status, StreamContext
 from ekiben.service.grpc.stream import StreamLimit
@@ -33,7 +33,7 @@ class AnswerStreamMethod:
     async def serve(self, context: StreamContext) -> Status:
         """Answer a stream to its end."""
         try:
-            check_token(self._state.authenticator, context)
+            check_caller(self._state.authenticator, context)
             with self._limit:
                 self._open.add(context)
                 try:

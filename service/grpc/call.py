@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ekiben.service.auth import Authenticator
+from ekiben.service.auth import NO_CERTIFICATE, Authenticator
 from ekiben.service.canary.run import REQUEST_ID_HEADER
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details, to_error_response
-from ekiben.service.errors import DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
+from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Context, Status, find_values
 from ekiben.service.grpc.message_parsing import parse
@@ -84,7 +84,7 @@ class UnaryCall:
         """Raise what rejects the call, whatever its message."""
         state = self.method.state
         if not self.method.probe:
-            check_token(state.authenticator, self.context)
+            check_caller(state.authenticator, self.context)
             if state.in_progress >= state.max_in_progress:
                 raise Overloaded(RETRY_AFTER_S)
         self.call.timeout_s = find_timeout_s(self.context, state.settings)
@@ -120,7 +120,7 @@ class UnaryCall:
         method = self.method
         if method.protocol and isinstance(error, RequestRejected):
             metrics.count_rejected(method.protocol, error.reason)
-        hidden = method.probe and not method.state.authenticator.accepts(find_authorizations(self.context))
+        hidden = method.probe and not is_known(method.state.authenticator, self.context)
         return to_status(error, self._describe, hidden)
 
     def end(self, code: Code) -> None:
@@ -151,15 +151,17 @@ def list_trailers(call: Call) -> list[tuple[str, str]]:
     return trailers
 
 
-def check_token(authenticator: Authenticator, context: Context) -> None:
-    """Raise BadRequest unless the call carries the token that is asked for."""
+def check_caller(authenticator: Authenticator, context: Context) -> None:
+    """Raise BadRequest unless the call carries the certificate and the token that are asked for."""
+    if context.uncertified:
+        raise BadRequest(401, NO_CERTIFICATE)
     if authenticator.required:
-        authenticator.check(find_authorizations(context))
+        authenticator.check(find_values(context, "authorization"))
 
 
-def find_authorizations(context: Context) -> list[bytes]:
-    """Return what a call says of its caller."""
-    return find_values(context, "authorization")
+def is_known(authenticator: Authenticator, context: Context) -> bool:
+    """Return whether a call carries both."""
+    return not context.uncertified and authenticator.accepts(find_values(context, "authorization"))
 
 
 def to_status(error: Exception, describe: Callable[[], Asked], hidden: bool = False) -> Status:

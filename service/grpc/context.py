@@ -20,6 +20,10 @@ class Status(NamedTuple):
 class Context(Protocol):
     """A call's head."""
 
+    @property
+    def uncertified(self) -> bool:
+        """Whether callers must show a certificate and this one has shown none."""
+
     def metadata(self) -> Metadata:
         """Return what came with the call; what is binary as bytes."""
 

@@ -11,7 +11,8 @@ from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unserved import UnservedMethods
 from ekiben.service.protocols.protocol import AnswerStream, Protocol
 
-AnyMethod = UnaryMethod | StreamMethod | AnswerStreamMethod
+AnyStreamMethod = StreamMethod | AnswerStreamMethod
+AnyMethod = UnaryMethod | AnyStreamMethod
 Services = dict[str, dict[str, AnyMethod]]  # by name, and then by method
 
 

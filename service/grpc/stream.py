@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_token, describe_call, to_status
+from ekiben.service.grpc.call import ServerState, check_caller, describe_call, to_status
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status, StreamContext
 from ekiben.service.lifecycle.memory import trim_soon
@@ -49,7 +49,7 @@ class StreamMethod:
 
         try:
             if not self.probe:
-                check_token(self._state.authenticator, context)
+                check_caller(self._state.authenticator, context)
             with self._limit:
                 await self._answer(receive, context)
         except Exception as error:  # the boundary, as for a call

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from ekiben.contract.validation import shorten, suggest
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_token, describe_call, to_status
+from ekiben.service.grpc.call import ServerState, check_caller, describe_call, to_status
 from ekiben.service.grpc.context import Context, Status
 
 
@@ -20,7 +20,7 @@ class UnservedMethods:
     def reject(self, path: str, context: Context) -> Status:
         """Return the status of a call; no message is looked at."""
         try:
-            check_token(self._state.authenticator, context)
+            check_caller(self._state.authenticator, context)
             raise BadRequest(501, self.explain(path.removeprefix("/")))
         except BadRequest as error:
             return to_status(error, describe_call(path))

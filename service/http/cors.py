@@ -18,6 +18,7 @@ EXPOSED = (
     *("trailer-x-prediction-id", "trailer-x-model-version", "trailer-x-ignored-columns"),
 )
 EXPOSE: Header = (b"access-control-expose-headers", ", ".join(EXPOSED).encode())
+MARKS = "ekiben.marks"  # in the scope of a request: the headers that its answer carries besides
 VARY: Header = (b"vary", b"origin")
 # Of a preflight: the headers that it names decide, too.
 VARY_PREFLIGHT: Header = (b"vary", b"origin, access-control-request-method, access-control-request-headers")
@@ -50,7 +51,7 @@ class Cors:
 
     def mark(self, scope: Scope, send: Send) -> Send:
         """Let the answer to a request carry its headers."""
-        added = self.find_headers(find_header(scope, b"origin"))
+        added = scope[MARKS] = self.find_headers(find_header(scope, b"origin"))
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -11,7 +11,7 @@ from typing import Any
 
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 
-from ekiben.service.auth import ANONYMOUS, UNCERTIFIED, Authenticator
+from ekiben.service.auth import ANONYMOUS, NO_CERTIFICATE, UNCERTIFIED, Authenticator
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.cors import Cors, send_preflight
 from ekiben.service.http.messages import App, Message, Receive, Request, Response, Scope, Send, encode_json, respond
@@ -23,7 +23,6 @@ from ekiben.service.pages import page, swagger_ui
 from ekiben.service.telemetry import metrics
 
 PROTOCOL = "front_door"  # in the metrics, for what no protocol gets to see
-NO_CERTIFICATE = "the client showed no certificate: connect with one of an authority that the service trusts"
 BENTOML_PROBES = frozenset({"/livez", "/readyz", "/healthz"})
 
 

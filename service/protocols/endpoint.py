@@ -13,6 +13,7 @@ from ekiben.service.connections.known_heads import LEARN, KnownHead
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import hide_details, to_error_response
 from ekiben.service.errors import Overloaded, RequestRejected, clear_tracebacks
+from ekiben.service.http.cors import MARKS
 from ekiben.service.http.known_request import KnownRequest, list_fields
 from ekiben.service.http.messages import Receive, Request, Response, Scope, Send, encode_json, respond
 from ekiben.service.logs.access import share_access_log
@@ -22,7 +23,7 @@ from ekiben.service.telemetry import metrics
 from ekiben.service.tracing.process import get_tracing
 
 Answer = Callable[[Request], Awaitable[bytes | Response]]
-FORWARDED_SCHEME, CODING, ORIGIN = b"x-forwarded-proto", b"content-encoding", b"origin"
+FORWARDED_SCHEME, CODING = b"x-forwarded-proto", b"content-encoding"
 
 
 class Endpoint:
@@ -37,7 +38,7 @@ class Endpoint:
         self._protocol = protocol
         self._answer = answer
         self._route = route
-        self._learns, self._cors = rows, bool(settings.cors_origins)
+        self._learns = rows
         self._access, self._tracing = share_access_log(settings.access_log_sample), get_tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,9 +102,8 @@ class Endpoint:
         """Return what is known by the head of a request that was answered; None: it is not to be known."""
         names = [name for name, _ in scope["headers"]]
         traced = self._tracing is not None and FORWARDED_SCHEME in names  # who may say so, depends on the connection
-        foreign = self._cors and ORIGIN in names  # the front door gives its answer headers
-        if len(set(names)) < len(names) or CODING in names or traced or foreign or ANONYMOUS in scope:
+        if len(set(names)) < len(names) or CODING in names or traced or ANONYMOUS in scope:
             return None
         authorizations = [value for name, value in scope["headers"] if name == b"authorization"]
         shared = {"method": scope["method"], "scheme": scope.get("scheme", "http")}
-        return KnownHead(self.answer_known, shared, list_fields(scope), authorizations)
+        return KnownHead(self.answer_known, shared, list_fields(scope), authorizations, scope.get(MARKS, ()))

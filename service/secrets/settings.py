@@ -1,4 +1,4 @@
-"""What a deployment sets of tokens and certificates; ekiben.service.settings has all else."""
+"""What a deployment sets of tokens and certificates; ekiben.service.settings has all others."""
 
 from pathlib import Path
 from typing import Any, Self

@@ -3,18 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from ekiben.service.auth import ANONYMOUS, UNCERTIFIED
 from ekiben.service.callers import wait_unless_gone
 from ekiben.service.connections.admission import LATE
 from ekiben.service.connections.rejections import RETRY_AFTER_S
-from ekiben.service.error_status import HIDDEN
-from ekiben.service.errors import BadRequest, CallerGone, Overloaded
-from ekiben.service.grpc.answer_stream import AnswerStreamMethod
-from ekiben.service.grpc.call import Reply, ServerState, UnaryCall, UnaryMethod, describe_call, to_status
+from ekiben.service.errors import CallerGone, Overloaded
+from ekiben.service.grpc.call import Reply, ServerState, UnaryCall, UnaryMethod, check_caller, describe_call, to_status
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
+from ekiben.service.grpc.methods import AnyStreamMethod
 from ekiben.service.grpc.stream import IDLE_S, MAX_MESSAGE_BYTES, StreamMethod
-from ekiben.service.http.front_door import NO_CERTIFICATE
 from ekiben.service.http.messages import Request, Response, Scope, Send
 from ekiben.service.web.context import WebContext, WebStream
 from ekiben.service.web.dialect import StreamDialect, UnaryDialect, take_one
@@ -31,14 +28,14 @@ async def answer_unary(
     call.call.began -= request.waited_s
     code = Code.OK
     try:
-        check_way_in(scope, method.probe)
+        check_late(scope, method.probe)
         call.check()
         return dialect.write(await _answer(call, path, dialect, request))
     except CallerGone:
         code = Code.CANCELLED
         return dialect.fail(Status(code))  # which nobody reads
     except Exception as error:  # the boundary: whatever happens, the caller gets a status
-        status = hide(scope, call.fail(error))
+        status = call.fail(error)
         code = status.code
         return dialect.fail(status)
     finally:
@@ -61,7 +58,7 @@ async def _answer(call: UnaryCall, path: str, dialect: UnaryDialect, request: Re
 
 
 async def answer_stream(
-    method: StreamMethod | AnswerStreamMethod,
+    method: AnyStreamMethod,
     path: str,
     dialect: StreamDialect,
     scope: Scope,
@@ -79,7 +76,9 @@ async def answer_stream(
 
     messages: list[bytes] = []
     try:
-        check_way_in(scope, method.probe)
+        check_late(scope, method.probe)
+        if not method.probe:  # before the body is read
+            check_caller(state.authenticator, WebContext(scope, request, dialect))
         max_bytes = MAX_MESSAGE_BYTES if isinstance(method, StreamMethod) else state.settings.max_body_bytes
         await _read_questions(path, dialect, request, state, max_bytes, messages)
         serving = asyncio.ensure_future(method.serve(WebStream(scope, request, dialect, messages, write)))
@@ -91,7 +90,7 @@ async def answer_stream(
     finally:
         state.budget.give(sum(map(len, messages)))
     await begin()
-    await send({"type": "http.response.body", "body": dialect.finish(hide(scope, status))})
+    await send({"type": "http.response.body", "body": dialect.finish(status)})
 
 
 async def _read_questions(
@@ -121,17 +120,7 @@ def begin_once(send: Send, content_type: bytes) -> Callable[[], Awaitable[None]]
     return begin
 
 
-def check_way_in(scope: Scope, probe: bool) -> None:
-    """Raise what keeps a request out that no method sees: overload, and a missing certificate; probes come in."""
-    if probe:
-        return
-    if UNCERTIFIED in scope.get("state", ()):
-        raise BadRequest(401, NO_CERTIFICATE)
-    if LATE in scope and scope["method"] == "POST":
+def check_late(scope: Scope, probe: bool) -> None:
+    """Raise Overloaded if the request would have been rejected unread, had that been possible; probes come in."""
+    if LATE in scope and scope["method"] == "POST" and not probe:
         raise Overloaded(RETRY_AFTER_S)
-
-
-def hide(scope: Scope, status: Status) -> Status:
-    """Return a failed probe's status for a caller who may not know why: it doesn't name the model."""
-    named = status.code in (Code.INVALID_ARGUMENT, Code.NOT_FOUND)
-    return status._replace(message=HIDDEN) if named and ANONYMOUS in scope else status

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable
 
+from ekiben.service.auth import UNCERTIFIED
 from ekiben.service.grpc.context import Metadata
 from ekiben.service.http.messages import Request, Scope
 from ekiben.service.web.dialect import Dialect
@@ -19,6 +20,7 @@ class WebContext:
         self._headers = scope["headers"]
         self._request = request
         self._dialect = dialect
+        self.uncertified = UNCERTIFIED in scope.get("state", ())
 
     def metadata(self) -> Metadata:
         """Return the headers."""

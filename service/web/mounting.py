@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping
 from ekiben.contract.validation import shorten
 from ekiben.service.connections.admission import WAITED
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import UnaryMethod
-from ekiben.service.grpc.methods import Methods
-from ekiben.service.grpc.stream import StreamMethod
+from ekiben.service.grpc.methods import AnyStreamMethod, Methods
 from ekiben.service.http.messages import Receive, Request, Response, Scope, Send, respond
 from ekiben.service.http.router import Resource, Router, escape
 from ekiben.service.protocols.endpoint import Endpoint
@@ -56,7 +54,7 @@ def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resou
         request = Request(scope, receive, scope.get(WAITED, 0.0))
         path = f"/{service}/{request.parameters['method']}"
         known = methods.by_path.get(path)
-        if isinstance(known, StreamMethod | AnswerStreamMethod):
+        if isinstance(known, AnyStreamMethod):
             stream = STREAMS.get(read_type(request)) if request.method == "POST" else None
             if stream is None:
                 await reject(scope, receive, send)

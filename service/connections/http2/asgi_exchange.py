@@ -62,8 +62,6 @@ class AsgiExchange:
         self._bodiless = scope["method"] == "HEAD"
         if self._stream.receiving:
             self._wants_continue = (b"expect", b"100-continue") in [(n, v.lower()) for n, v in scope["headers"]]
-        else:
-            self._changed.set()
         task = self._stream.connection.loop.create_task(self._run(scope))
         self._site.server_state.tasks.add(task)
         task.add_done_callback(self._site.server_state.tasks.discard)

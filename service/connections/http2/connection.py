@@ -19,6 +19,8 @@ from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.turns import TurnFlow
 
 MAX_BUFFERED = 2**20  # bytes of bodies that nobody has asked for: no more is read
+# The same while answers wait for the peer's windows: it opens them with frames that come between its data.
+MAX_BUFFERED_BLOCKED = 2**24
 
 
 @dataclass
@@ -100,7 +102,7 @@ class Http2Connection(asyncio.Protocol):
     def count_buffered(self, change: int) -> None:
         """Note bytes of bodies that wait to be asked for, or were; beyond a bound nothing is read."""
         self._buffered += change
-        if self._buffered > MAX_BUFFERED:
+        if self._buffered > (MAX_BUFFERED_BLOCKED if self.output.blocked else MAX_BUFFERED):
             self.flow.pause_reading()
         elif not (self.flow.write_paused or self.lifetime.lost):
             self.flow.resume_reading()

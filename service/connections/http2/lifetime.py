@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ekiben.service.connections.closing import ARRIVAL_S, LINGER_BYTES, LINGER_S
 from ekiben.service.connections.framing import MAX_DISCARDED_BYTES
 from ekiben.service.connections.http2 import frames
+from ekiben.service.connections.http2.rejecting import IGNORING, note_malformed
 from ekiben.service.connections.http2.stream import Stream
 
 if TYPE_CHECKING:
@@ -39,13 +40,12 @@ class Lifetime:
         self._ages = {when: now + age_s * (share - jitter) for when, share in AGES.items()}
         self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
         self._stall_at, self._taken = now + STALL_S, 0
-        self._resets = 0
+        self._resets = self._discarded = 0
         self._unwanted: dict[Stream, float] = {}  # streams whose bodies come after their answers, and until when
         self._leaving: asyncio.TimerHandle | None = None
         self._when = 0  # to leave, if at all
         self.left = False  # no stream after the last one is taken any more
         self.lingering = self.lost = False
-        self._discarded = 0
         self._timer = self._loop.call_later(0, self._look)
 
     def note_read(self, whole: bool) -> None:
@@ -76,6 +76,7 @@ class Lifetime:
     def expect_end(self, stream: Stream) -> None:
         """Give a stream that is answered some time for the rest of its body, which is thrown away."""
         self._unwanted[stream] = self._loop.time() + ARRIVAL_S
+        stream.handler = IGNORING
 
     def discard_body(self, stream: Stream, size: int) -> None:
         """Throw away a part of it."""
@@ -89,8 +90,8 @@ class Lifetime:
         if not self._connection.streams:
             self.note_idle()
         elif self._when == NOW and self._leaving is None and not (self.lingering or self.lost):
-            self._connection.transport.write(frames.write_goaway(frames.LAST_POSSIBLE, frames.NO_ERROR))
-            self._connection.transport.write(frames.write_ping())
+            goaway = frames.write_goaway(frames.LAST_POSSIBLE, frames.NO_ERROR)
+            self._connection.transport.write(goaway + frames.write_ping())
             self._leaving = self._loop.call_later(LEAVE_S, self.leave_now)
 
     def stop(self) -> None:
@@ -108,8 +109,7 @@ class Lifetime:
 
     def fail(self, reason: str) -> None:
         """End a connection that zttp has given up."""
-        who = str(self._connection.client[0] if self._connection.client else "a Unix socket")
-        self._connection.shared.malformed.count(400, reason, who)
+        note_malformed(self._connection, 400, reason)
         self._connection.drop_streams(frames.CANCEL)
         self._linger()
 

@@ -22,6 +22,11 @@ class Output:
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
+    def blocked(self) -> bool:
+        """Whether part of an answer waits for its turn, or for the peer's windows."""
+        return bool(self._blocked)
+
+    @property
     def stuck(self) -> bool:
         """Whether something waits to be read by the peer."""
         return bool(self._blocked) or self._connection.flow.write_paused
@@ -51,6 +56,7 @@ class Output:
     def block(self, stream: "Stream") -> None:
         """Let a stream go on as the peer reads."""
         self._blocked[stream] = None
+        self._connection.count_buffered(0)
         self.flush_soon()
 
     def unblock(self, stream: "Stream") -> None:

@@ -1,7 +1,12 @@
 """Answers a stream with one sentence, without anybody else."""
 
+from typing import TYPE_CHECKING
+
 from ekiben.service.connections.http2.stream import Headers, Stream
 from ekiben.service.http.messages import JSON_TYPE, encode_json
+
+if TYPE_CHECKING:
+    from ekiben.service.connections.http2.connection import Http2Connection
 
 
 class Ignoring:
@@ -23,9 +28,14 @@ IGNORING = Ignoring()
 def reject(stream: Stream, status: int, sentence: str, headers: Headers = ()) -> Ignoring:
     """Answer with an error; return what takes the rest."""
     send_error(stream, status, encode_json({"error": sentence}), headers)
-    connection = stream.connection
-    connection.shared.malformed.count(status, sentence, str(stream.peer[0] if stream.peer else "a Unix socket"))
+    note_malformed(stream.connection, status, sentence)
     return IGNORING
+
+
+def note_malformed(connection: "Http2Connection", status: int, sentence: str) -> None:
+    """Count and log what could not be taken."""
+    who = str(connection.client[0] if connection.client else "a Unix socket")
+    connection.shared.malformed.count(status, sentence, who)
 
 
 def send_error(stream: Stream, status: int, body: bytes, headers: Headers = ()) -> None:

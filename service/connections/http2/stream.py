@@ -32,14 +32,17 @@ class Stream:
     """A request and its answer; every way to send does nothing once the stream is closed."""
 
     __slots__ = (
-        "_blocked", "_connection", "_end", "_unsent", "_zttp", "answered", "closed", "discarded", "handler", "headers",
-        "id", "method", "path", "query", "receiving",
+        "_blocked", "_connection", "_end", "_head_bytes", "_unsent", "_zttp", "answered", "closed", "discarded",
+        "handler", "headers", "id", "method", "path", "query", "receiving",
     )  # fmt: skip
 
     handler: StreamHandler
 
-    def __init__(self, connection: "Http2Connection", request: zttp.Request, stream: zttp.Stream) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: "Http2Connection", request: zttp.Request, stream: zttp.Stream, head_bytes: int
+    ) -> None:
+        """`head_bytes`: taken from the budget for the head; they are given back with it."""
+        self._connection, self._head_bytes = connection, head_bytes
         self._zttp = stream
         self._unsent: deque[memoryview] = deque()  # what zttp has not been handed yet
         self._end: list[tuple[bytes, bytes]] | None = None  # trailers that follow it
@@ -58,11 +61,6 @@ class Stream:
     def target(self) -> bytes:
         """The path with its query, as it came."""
         return self.path + b"?" + self.query if self.query else self.path
-
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's address and port; none of a Unix socket."""
-        return self._connection.client
 
     @property
     def uncertified(self) -> bool:
@@ -163,7 +161,14 @@ class Stream:
         if not self.closed:
             self.closed = True
             self._unsent.clear()
+            self.forget_head()
             self._connection.forget(self)
+
+    def forget_head(self) -> None:
+        """Let go of the headers, which nobody needs any more."""
+        self.headers = ()
+        self._connection.shared.budget.give(self._head_bytes)
+        self._head_bytes = 0
 
     def _count_parked(self) -> int:
         return self._zttp.pending_bytes or 0
@@ -183,6 +188,7 @@ class Stream:
 
     def _finish(self) -> None:
         if self.receiving:  # its body is not wanted any more
+            self.forget_head()
             self._connection.lifetime.expect_end(self)
         else:
             self.close()

@@ -4,15 +4,12 @@ from ekiben.service.connections.http2.rejecting import IGNORING, reject
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import UnaryMethod, describe_call, to_status
-from ekiben.service.grpc.codes import Code
-from ekiben.service.grpc.context import Status
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.native.answers import send_status
 from ekiben.service.grpc.native.head import CallHead, is_grpc
 from ekiben.service.grpc.native.shared import Shared
 from ekiben.service.grpc.native.streaming import StreamExchange
 from ekiben.service.grpc.native.unary import UnaryExchange
-from ekiben.service.http.front_door import NO_CERTIFICATE
 
 NOT_GRPC = "this port speaks gRPC: send content-type: application/grpc, or ask the HTTP port"
 
@@ -36,9 +33,6 @@ class Answering:
             send_status(stream, to_status(error, describe_call("a call")))
             return IGNORING
         method = self._by_path.get(stream.path)
-        if stream.uncertified and not (method and method.probe):
-            send_status(stream, Status(Code.UNAUTHENTICATED, NO_CERTIFICATE))
-            return IGNORING
         if isinstance(method, UnaryMethod):
             return UnaryExchange(self._shared, stream, head, method)
         if method is not None:

@@ -18,11 +18,11 @@ BINARY = b"-bin"  # how the names of base64's metadata end
 class CallHead:
     """What a call's head says; a `Context` of our methods."""
 
-    __slots__ = ("_metadata", "deadline", "encoding", "given", "timeout_s")
+    __slots__ = ("_metadata", "deadline", "encoding", "given", "timeout_s", "uncertified")
 
     def __init__(self, stream: Stream) -> None:
         """Raise BadRequest if the caller's timeout can't be read."""
-        self.given = stream.headers
+        self.given, self.uncertified = stream.headers, stream.uncertified
         named = dict(stream.headers)
         self.encoding: bytes = named.get(b"grpc-encoding", b"identity")
         self._metadata: Metadata | None = None

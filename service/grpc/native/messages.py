@@ -1,5 +1,6 @@
 """Messages on a stream: five bytes before each, whether it is packed and how long it is."""
 
+from collections.abc import Iterator
 from struct import Struct
 
 from ekiben.service.connections.byte_budget import ByteBudget
@@ -38,32 +39,33 @@ def check_encoding(encoding: bytes) -> None:
 
 
 class Assembler:
-    """Puts messages together of what comes in pieces; their bytes are taken from the budget as they begin to come."""
+    """Puts messages together of what comes in pieces.
 
-    __slots__ = ("_budget", "_flag", "_max_bytes", "_parts", "_received", "_size", "taken")
+    Bytes are taken from the budget as they come, not as they are announced: five bytes would else keep room for
+    megabytes that never come, and others out.
+    """
+
+    __slots__ = ("_budget", "_flag", "_max_bytes", "_parts", "_received", "_size")
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self._budget, self._max_bytes = budget, max_bytes
         self._parts: list[bytes] = []
-        self._received = self._flag = 0
+        self._received = self._flag = 0  # bytes in the parts, which are taken from the budget
         self._size: int | None = None  # of the message that comes; None: its length has not come yet
-        self.taken = 0  # for it
 
-    def take(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Return the messages that are whole now, each with whether it is packed; the caller gives their bytes back.
+    def take(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield each message that is whole now, with whether it is packed; the caller gives its bytes back.
 
-        Raises BadRequest as `read_prefix` does, and Overloaded if there is no room for one.
+        Raises BadRequest as `read_prefix` does, and Overloaded if there is no room, after the messages before.
         """
-        whole = []
+        take_bytes(self._budget, len(data))
         self._parts.append(data)
         self._received += len(data)
         while (size := self._find_size()) is not None and self._received >= size:
             joined = b"".join(self._parts)
-            whole.append((self._flag, joined[:size]))
-            rest = joined[size:]
-            self._parts, self._received = [rest] if rest else [], len(rest)
-            self._size, self.taken = None, 0
-        return whole
+            self._keep(joined[size:])
+            self._size = None
+            yield self._flag, joined[:size]
 
     @property
     def amid(self) -> bool:
@@ -72,15 +74,18 @@ class Assembler:
 
     def drop(self) -> None:
         """Forget what has come of a message."""
-        self._budget.give(self.taken)
-        self._parts, self._received, self._size, self.taken = [], 0, None, 0
+        self._budget.give(self._received)
+        self._keep(b"")
+        self._size = None
 
     def _find_size(self) -> int | None:
         """Return the length of the message that comes, once it has come itself."""
         if self._size is None and self._received >= PREFIX_BYTES:
             joined = b"".join(self._parts)
-            self._flag, size = read_prefix(joined, self._max_bytes)
-            take_bytes(self._budget, size)
-            self._size = self.taken = size
-            self._parts, self._received = [joined[PREFIX_BYTES:]], self._received - PREFIX_BYTES
+            self._flag, self._size = read_prefix(joined, self._max_bytes)
+            self._keep(joined[PREFIX_BYTES:])
+            self._budget.give(PREFIX_BYTES)
         return self._size
+
+    def _keep(self, rest: bytes) -> None:
+        self._parts, self._received = [rest] if rest else [], len(rest)

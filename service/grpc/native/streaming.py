@@ -2,19 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
 
 from ekiben.service.connections.http2.stream import Stream
 from ekiben.service.errors import BadRequest, DeadlineExceeded
-from ekiben.service.grpc.answer_stream import AnswerStreamMethod
 from ekiben.service.grpc.call import ServerState, describe_call, to_status
 from ekiben.service.grpc.context import Metadata, Status
+from ekiben.service.grpc.methods import AnyStreamMethod
 from ekiben.service.grpc.native.answers import HEAD, send_status
 from ekiben.service.grpc.native.head import CallHead
 from ekiben.service.grpc.native.messages import Assembler, check_encoding, frame
 from ekiben.service.grpc.native.shared import Shared
 from ekiben.service.grpc.native.timers import PROMPT_S
-from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unpacking import PACKED, unpack_message
 
 MESSAGE_BYTES = 256  # that a waiting message takes besides its own
@@ -33,7 +31,7 @@ class StreamExchange:
         shared: Shared,
         stream: Stream,
         head: CallHead,
-        method: StreamMethod | AnswerStreamMethod,
+        method: AnyStreamMethod,
         state: ServerState,
     ) -> None:
         self._shared, self._head, self._state = shared, head, state
@@ -44,11 +42,15 @@ class StreamExchange:
         self._begun = self._heard = self._ended = False
         self._reader: asyncio.Future[None] | None = None
         self._step = 0 if head.timeout_s is None else shared.deadlines.add(self, head.timeout_s)
-        self._task: asyncio.Task[None] | None = shared.loop.create_task(self._serve(method.serve(self)))
+        self._task: asyncio.Task[None] | None = shared.loop.create_task(self._serve(method))
 
     @property
     def one_a_turn(self) -> bool:
         return False
+
+    @property
+    def uncertified(self) -> bool:
+        return self._head.uncertified
 
     def interrupt(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -65,12 +67,11 @@ class StreamExchange:
             return
         self._heard = True
         try:
-            messages = self._assembler.take(data)
+            for one in self._assembler.take(data):
+                self._inbox.append(one)
+                self._note_waiting(MESSAGE_BYTES + len(one[1]))
         except Exception as error:  # the boundary: whatever happens, the caller gets a status code
             self._failure = error
-        else:
-            self._inbox.extend(messages)
-            self._note_waiting(sum([MESSAGE_BYTES + len(message) for _, message in messages]))
         self._wake()
 
     def end_received(self) -> None:
@@ -90,15 +91,17 @@ class StreamExchange:
             task.cancel()
 
     async def read(self, timeout_s: float, reserve: bool) -> bytes | None:
-        if not self._inbox and not (self._ended or self._failure):
-            await self._wait(timeout_s)
-        if self._inbox:
-            return await self._take()
-        if self._failure is not None:
-            raise self._failure
-        if not self._ended:
-            raise DeadlineExceeded
-        return None
+        until = self._shared.loop.time() + timeout_s
+        while not self._inbox:  # a part of a message wakes, too
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return None
+            left_s = until - self._shared.loop.time()
+            if left_s <= 0:
+                raise DeadlineExceeded
+            await self._wait(left_s)
+        return await self._take()
 
     async def write(self, message: bytes) -> None:
         stream = self._stream
@@ -110,9 +113,9 @@ class StreamExchange:
         stream.send_data(frame(message))
         await stream.drain()
 
-    async def _serve(self, serving: Awaitable[Status]) -> None:
+    async def _serve(self, method: AnyStreamMethod) -> None:
         try:
-            status = await serving
+            status = await method.serve(self)
             if not self._heard:  # grpcio's client takes a status for an error of its own while it sends
                 await self._wait(PROMPT_S)
             self._end(status)

@@ -12,7 +12,8 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.errors import DeadlineExceeded, Overloaded
 
-STEP_S = 0.05  # that a deadline may be noticed late
+STEP_S = 0.05  # that a deadline may be noticed late; one that is far, by a thousandth of the time that was left
+EXACT_BITS = 10  # of the number of steps: so many are told apart
 PROMPT_S = 0.1  # for a message to come; one that is slower is one of a few
 
 
@@ -31,7 +32,7 @@ class Deadlines:
 
     def add(self, call: Timed, seconds: float) -> int:
         """Note a call's deadline; what is returned is for `remove`."""
-        step = int((time.monotonic() + seconds) / STEP_S) + 2
+        step = _round_up(int((time.monotonic() + seconds) / STEP_S) + 2, int(seconds / STEP_S))
         calls = self._steps.get(step)
         if calls is None:
             calls = self._steps[step] = set()
@@ -88,3 +89,12 @@ class Arrivals:
                 call.give_up(Overloaded(RETRY_AFTER_S))
         if self._coming:
             self._timer = asyncio.get_running_loop().call_later(PROMPT_S, self._look)
+
+
+def _round_up(step: int, left: int) -> int:
+    """Return the step at which a deadline is noticed that is so many of them away.
+
+    Any caller may choose it, and steps stay until they are over: of all that there are to come few are used.
+    """
+    grain = 1 << max(left.bit_length() - EXACT_BITS, 0)
+    return -(-step // grain) * grain

@@ -83,8 +83,10 @@ class UnaryExchange:
         if self._assembler is None:
             state = self._call.method.state
             self._assembler = Assembler(state.budget, state.settings.max_body_bytes)
-        for flag, message in self._assembler.take(data)[:1]:
+        for flag, message in self._assembler.take(data):
+            self._assembler.drop()  # whatever comes after the one message
             self._receive(flag, message)
+            return
 
     def _receive(self, flag: int, message: bytes) -> None:
         """Take the message, whose bytes are taken from the budget."""

@@ -23,6 +23,7 @@ from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.known_heads import KnownHead, KnownHeads, cut_length
 from ekiben.service.connections.plain_post import MAX_HEAD
 from ekiben.service.errors import BadRequest, CallerGone, Overloaded
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Request, Response, read_timeout_s
 from ekiben.service.http.router import Resource, Router
@@ -46,7 +47,7 @@ ROUNDS = 150
 class Answering:
     """What answers rows, as odd as its callers ask for; it counts them, and those whose head was known."""
 
-    def __init__(self, authenticator: Authenticator, traced: bool = False) -> None:
+    def __init__(self, authenticator: Authenticator, traced: bool = False, origins: str = "") -> None:
         self.known = self.asked = self.gone = 0
         self.held: list[asyncio.Future[bytes]] = []
         self.settings = Settings(access_log_sample=0)
@@ -57,7 +58,7 @@ class Answering:
         vars(endpoint)["_tracing"] = SimpleNamespace(begin_http=self.begin_span) if traced else None
         router = Router()
         router.add("/rows/{model}", Resource({"POST": endpoint}, endpoint, frozenset(), page=False))
-        self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0))
+        self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0), Cors(origins))
 
     def begin_span(self, *said: Any) -> Any:
         def end(status: int, answered: Any) -> None:
@@ -126,11 +127,11 @@ class Answering:
 
 @asynccontextmanager
 async def serve(
-    known: bool = True, tokens: tuple[bytes, ...] = (), traced: bool = False, **given: Any
+    known: bool = True, tokens: tuple[bytes, ...] = (), traced: bool = False, origins: str = "", **given: Any
 ) -> AsyncIterator[Any]:
     """Serve on a free port; yields what answers, with the `port`, the `state` and the `authenticator`."""
     authenticator = Authenticator(tokens)
-    answering: Any = Answering(authenticator, traced)
+    answering: Any = Answering(authenticator, traced, origins)
     answering.authenticator = authenticator
     answering.state = HttpState(heads=KnownHeads(authenticator) if known else None, **given)
     protocol: Any = partial(AdmissionConnection, answering.state)
@@ -290,6 +291,21 @@ def test_what_is_unusual_is_parsed(header: bytes) -> None:
                 assert await send(quick, sent, END, one_by_one=True) == await send(plain, sent, END, one_by_one=True)
             told = (b"x-request-timeout-ms", b"x-request-id", b"x-key", b"x-forwarded", b"accept")
             assert quick.known == 0 or header.startswith(told)  # what these say is known, and nobody traces
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("origins", ["https://a.example", "*"])
+@pytest.mark.parametrize("header", [b"origin: https://a.example", b"origin: https://b.example", b"accept: */*"])
+def test_pages_of_other_origins_may_read_the_answers(origins: str, header: bytes) -> None:
+    async def scenario() -> None:
+        async with serve(origins=origins) as quick, serve(known=False, origins=origins) as plain:
+            for word in (b"row", b"row", b"row", b"wrong", b"full", b"later"):
+                sent = post(word, header)
+                answer = await send(quick, sent, END, one_by_one=True)
+                assert answer == await send(plain, sent, END, one_by_one=True)
+                assert (b"access-control-allow-origin" in answer) == (origins == "*" or b"//a" in header)
+            assert quick.known == 4
 
     run(scenario())
 

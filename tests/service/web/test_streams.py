@@ -137,6 +137,26 @@ def test_a_wrong_question_ends_the_stream(body: bytes, code: str) -> None:
     run(scenario)
 
 
+def test_the_body_of_a_stream_without_the_token_is_not_read() -> None:
+    async def receive() -> Any:
+        raise AssertionError
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        async with open_service(token="secret") as service:
+            path = f"{OIP}/ModelStreamInfer"
+            headers = [(b"content-type", b"application/connect+proto"), (b"content-encoding", b"gzip")]
+            about = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+            await service.app(about | {"headers": headers}, receive, send)
+
+    asyncio.run(main())
+    assert b'"code": "unauthenticated"' in sent[-1]["body"]
+
+
 def test_the_watched_need_no_token_but_reflection_does() -> None:
     async def scenario(service: Service, port: int) -> None:
         watcher = await watch(port, "application/connect+json")
