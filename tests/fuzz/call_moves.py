@@ -1,11 +1,13 @@
 """Requests and calls, good and bad: what a client does that speaks HTTP/2 well, mostly."""
 
 import gzip
+import json
 import zlib
 from typing import Any
 
 from tests.fuzz.script import Choices, Pairs, Script
 from tests.fuzz.seeds import SEEDS
+from tests.fuzz.service import ROW
 
 CALLS = [(b"/" + seed.path.encode(), seed.body) for seed in SEEDS if seed.headers is None]
 POSTS = [seed for seed in SEEDS if seed.headers is not None]
@@ -77,6 +79,8 @@ def send(script: Script, choices: Choices, pairs: Pairs, body: bytes, whole: boo
         script.add_data(choices, stream, body, end=whole)
     if not whole:
         script.opened.append(stream)
+    elif (b":path", WATCH) not in pairs:  # which has no end
+        script.asked.append(stream)
     return stream
 
 
@@ -93,6 +97,12 @@ def ask_over_http(script: Script, choices: Choices) -> None:
     if choices.chance(2):
         headers.append((b"content-length", b"%d" % (len(seed.body) + choices.pick((0, 0, 0, 1, -1)))))
     send(script, choices, describe(b"POST", seed.path.encode(), *headers), seed.body, not choices.chance(4))
+
+
+def ask_much(script: Script, choices: Choices) -> None:
+    """Ask what has a large answer."""
+    body = json.dumps({"rows": [ROW] * choices.pick((600, 100, 400))}).encode()
+    send(script, choices, describe(b"POST", b"/predict", (b"content-type", b"application/json")), body)
 
 
 def call_oddly(script: Script, choices: Choices) -> None:

@@ -3,7 +3,7 @@
 import struct
 
 from tests.fuzz.call_moves import TYPE, describe
-from tests.fuzz.script import Choices, Script, write_integer, write_literal
+from tests.fuzz.script import WINDOW_BYTES, Choices, Script, write_integer, write_literal
 from tests.http2_server import (
     CONTINUATION,
     DATA,
@@ -56,6 +56,14 @@ def send_good_control(script: Script, choices: Choices) -> None:
         script.add(frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *one) for one in settings)))
     else:
         script.add(frame(SETTINGS, 1, 0))
+
+
+def shrink_windows(script: Script, choices: Choices) -> None:
+    """Let answers wait, or go on in small pieces."""
+    size = choices.pick((0, 1, 100, 5000, WINDOW_BYTES, 2**20))
+    script.granted.stream = max(script.granted.stream, size)
+    script.add(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, size)))
+    script.shrunk = True
 
 
 def send_settings(script: Script, choices: Choices) -> None:

@@ -4,19 +4,21 @@ import asyncio
 import time
 from typing import Any
 
-from tests.fuzz.call_moves import CALLS, TYPE, describe, pack
+from tests.fuzz.call_moves import CALLS
 from tests.fuzz.clock import SkippingLoop
+from tests.fuzz.good import PATIENCE, PAUSE_S, Good, write_call
 from tests.fuzz.http1 import BODIES, Http1Peer, write_http1, write_request
 from tests.fuzz.listening import Listening
 from tests.fuzz.peer import Peer
-from tests.fuzz.script import Granted, Script
+from tests.fuzz.script import Script
 from tests.fuzz.scripts import write_raw, write_script
 from tests.fuzz.service import Unexpected
 from tests.fuzz.wire import Wire
-from tests.http2_server import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame
+from tests.http2_server import SETTINGS, WINDOW, frame
 
 SLOW_S = 2.0  # of the CPU
 TRIES = 3
+LARGE_WINDOW = 2**22
 
 
 class Player:
@@ -124,21 +126,29 @@ class Player:
             getattr(wire, what)()
 
     async def _ask_last(self, wire: Wire, peer: Peer, script: Script) -> None:
-        """Raise Unexpected unless the same connection still answers a good call."""
+        """Raise Unexpected unless the same connection still answers a good call, and has answered all others."""
         stream = script.open()
-        wire.send(write_call(stream, 0))
+        script.granted.connection += LARGE_WINDOW
+        script.granted.stream = max(script.granted.stream, LARGE_WINDOW)
+        wire.send(frame(SETTINGS, 0, 0, b"\0\4" + LARGE_WINDOW.to_bytes(4, "big")))
+        wire.send(frame(WINDOW, 0, 0, LARGE_WINDOW.to_bytes(4, "big")) + write_call(stream, 0))
         await self._wait_end(peer, stream)
         one = peer.answers.get(stream)
         if not (one and one.ended and one.reply == self.replies[0]):
             raise Unexpected(f"a good call on the same connection got {one}, GOAWAYs {peer.goaways}, lost: {wire.lost}")
+        for other in script.asked:
+            await self._wait_end(peer, other)
+            one = peer.answers.get(other)
+            if one is None or not (one.ended or one.reset is not None):
+                raise Unexpected(f"stream {other}, whose request is whole, got {one}")
 
     async def _wait_end(self, peer: Peer, stream: int) -> None:
-        for _ in range(10):
+        for _ in range(PATIENCE):
             await self.loop.settle()
             one = peer.answers.get(stream)
             if one is not None and (one.ended or one.reset is not None):
                 return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(PAUSE_S)
 
     async def _check_good(self, good: "Good", number: int) -> None:
         """Raise Unexpected unless a call on another connection gets its own answer."""
@@ -151,43 +161,6 @@ class Player:
                 break
             await asyncio.sleep(1.0)
         raise Unexpected(f"a good call on another connection got {reply}")
-
-
-class Good:
-    """A client that does all as it should."""
-
-    def __init__(self, listening: Listening) -> None:
-        self._loop = listening.loop
-        self._listening = listening
-        self._peer = Peer(Granted())
-        self._stream = -1
-        self._wire = listening.connect(self._peer.read)
-        self._wire.send(PREFACE + frame(SETTINGS, 0, 0))
-
-    async def call(self, number: int) -> tuple[bytes, bytes]:
-        """Return what a call is answered."""
-        self._stream += 2
-        self._wire.send(write_call(self._stream, number))
-        for _ in range(10):
-            await self._loop.settle()
-            one = self._peer.answers.get(self._stream)
-            if one is not None and one.ended:
-                return one.reply
-            await asyncio.sleep(0.5)
-        raise Unexpected("a good call on another connection got no answer")
-
-    def leave(self) -> None:
-        self._peer.check()
-        self._wire.drop()
-        self._listening.note_lost(self._wire)
-
-
-def write_call(stream: int, number: int) -> bytes:
-    """Return the frames of a good call."""
-    path, message = CALLS[number]
-    block = Script().encode(describe(b"POST", path, TYPE, (b"te", b"trailers")))
-    head = frame(HEADERS, END_HEADERS, stream, block)
-    return head + frame(DATA, END_STREAM, stream, pack(message))
 
 
 async def open_player(loop: SkippingLoop) -> Player:

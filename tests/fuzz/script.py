@@ -69,6 +69,8 @@ class Script:
     granted: Granted = field(default_factory=Granted)
     next_stream: int = 1
     opened: list[int] = field(default_factory=list)  # streams whose requests haven't ended
+    asked: list[int] = field(default_factory=list)  # streams whose requests were sent whole
+    shrunk: bool = False  # the windows: answers may wait for them
     resets: int = 0
     pending: bytearray = field(default_factory=bytearray)  # yet to be sent
     pieces: int = 0  # that it is cut into: bytes each, 0: not at all

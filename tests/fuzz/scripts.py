@@ -13,6 +13,7 @@ Move = Callable[[Script, Choices], None]
 MOVES: tuple[Move, ...] = (
     *[call_moves.call_well, call_moves.call_oddly, call_moves.stream_well, call_moves.add_message] * 3,
     *[call_moves.ask_over_http, call_moves.ask_oddly, call_moves.ask_malformed] * 2,
+    *(call_moves.ask_much, frame_moves.shrink_windows),
     *[frame_moves.send_good_control, frame_moves.send_reset, frame_moves.begin_twice] * 2,
 )
 WILD: tuple[Move, ...] = (
