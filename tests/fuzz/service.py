@@ -12,8 +12,11 @@ from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Authenticator
+from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.error_status import to_error_response
+from ekiben.service.grpc.methods import Methods
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
@@ -22,6 +25,7 @@ from ekiben.service.protocols import PROTOCOLS
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.settings import Settings
+from ekiben.service.web.mounting import mount_web
 from tests.service.one_serving import assemble, hold, list_methods
 
 SCHEMA = Schema(
@@ -57,16 +61,22 @@ class Unexpected(AssertionError):
 class Service:
     """All dialects, called without a network; belongs to one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: ByteBudget | None = None) -> None:
         logging.disable(logging.CRITICAL)  # an unexpected error is found by its status
         settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
-        self.dataplane = Dataplane(model, Sums(), settings.max_waiting_rows, settings.max_request_rows)
-        protocols = assemble(hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS]), settings)
-        router = Router()
-        mount(router, protocols, settings)
-        self._door = FrontDoor(_not_found, router, Authenticator(), Drain(), AccessLog(0))
-        self.methods: dict[str, Method] = list_methods(protocols)
+        rows = settings.max_waiting_rows, settings.max_request_rows
+        self.dataplane = Dataplane(model, Sums(), *rows, budget=budget)
+        built = hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS])
+        self.protocols, self.settings = assemble(built, settings), settings
+        self._router = Router()
+        mount(self._router, self.protocols, settings)
+        self.door = FrontDoor(_not_found, self._router, Authenticator(), Drain(), AccessLog(0), Cors(""))
+        self.methods: dict[str, Method] = list_methods(self.protocols)
+
+    def mount_web(self, methods: Methods) -> None:
+        """Let gRPC's methods be called over HTTP, too."""
+        mount_web(self._router, methods, self.protocols)
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Return the status and the body of an HTTP answer."""
@@ -87,7 +97,7 @@ class Service:
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
         async with asyncio.timeout(TIMEOUT_S):
-            await self._door(scope, receive, send)
+            await self.door(scope, receive, send)
         return int(sent[0]["status"]), dict(sent[0]["headers"]), bytes(sent[1]["body"])
 
     async def call(self, method: str, body: bytes) -> int:

@@ -29,7 +29,8 @@ def send_status(stream: Stream, status: Status, begun: bool = False) -> None:
     """Send a status; `begun`: messages went before it."""
     trailers = [(b"grpc-status", b"%d" % status.code)]
     if status.code is not Code.OK and status.message:
-        trailers.append((b"grpc-message", escape_sentence(status.message).encode()))
+        # zttp takes no header whose value begins or ends with a blank.
+        trailers.append((b"grpc-message", escape_sentence(status.message.strip()).encode()))
     trailers += encode_pairs(status.trailers)
     if begun:
         stream.send_trailers(trailers)
