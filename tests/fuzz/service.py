@@ -14,6 +14,7 @@ from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Authenticator
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.error_status import to_error_response
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Message, Receive, Scope, Send
 from ekiben.service.http.router import Router
@@ -65,7 +66,7 @@ class Service:
         protocols = assemble(hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS]), settings)
         router = Router()
         mount(router, protocols, settings)
-        self._door = FrontDoor(_not_found, router, Authenticator(), Drain(), AccessLog(0))
+        self._door = FrontDoor(_not_found, router, Authenticator(), Drain(), AccessLog(0), Cors(""))
         self.methods: dict[str, Method] = list_methods(protocols)
 
     async def post(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

@@ -23,6 +23,7 @@ from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.known_heads import KnownHead, KnownHeads, cut_length
 from ekiben.service.connections.plain_post import MAX_HEAD
 from ekiben.service.errors import BadRequest, CallerGone, Overloaded
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Request, Response, read_timeout_s
 from ekiben.service.http.router import Resource, Router
@@ -57,7 +58,7 @@ class Answering:
         vars(endpoint)["_tracing"] = SimpleNamespace(begin_http=self.begin_span) if traced else None
         router = Router()
         router.add("/rows/{model}", Resource({"POST": endpoint}, endpoint, frozenset(), page=False))
-        self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0))
+        self.app = FrontDoor(self.nothing, router, authenticator, Drain(), AccessLog(0.0), Cors(""))
 
     def begin_span(self, *said: Any) -> Any:
         def end(status: int, answered: Any) -> None:
