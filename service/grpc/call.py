@@ -101,7 +101,7 @@ class UnaryCall:
                 request = parse(method.request, body, state.max_values)
             del body  # its rows are in the request
             answered = await method.answer(request, call)
-            return Reply(answered.SerializeToString(), list_trailers(call))
+            return Reply(answered if type(answered) is bytes else answered.SerializeToString(), list_trailers(call))
         finally:
             call.gone = True
             state.in_progress -= 1

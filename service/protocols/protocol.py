@@ -145,13 +145,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Method:
-    """One operation over gRPC, from message to message; `probe` and `select` as in Route.
+    """One operation over gRPC, from message to message, which may be bytes already; `probe` and `select` as in Route.
 
     `rows`: it answers rows, so a canary may choose the version that does. `safe`: it changes nothing, as all probes, so
     that by Connect it may be asked with a GET.
     """
 
-    request: Any  # the message's class
+    request: Any  # the message's class, or what reads as it does
     answer: Callable[[Any, Call], Awaitable[Any]]
     probe: bool = False
     select: Callable[[Any], Named | None] = select_default

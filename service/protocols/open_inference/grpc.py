@@ -1,16 +1,18 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
-from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, read_flag, read_timeout_s
+from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, Layout, read_flag, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
-from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
+from ekiben.service.protocols.open_inference.message_heads import MAX_HEADS, KnownMessage, MessageHead, MessageHeads
+from ekiben.service.protocols.open_inference.messages import MessageReader, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Call, Method, Named
@@ -32,7 +34,7 @@ def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Ma
         "ModelMetadata": api.describe,
         "ModelConfig": api.configure,
     }
-    requests = {"ModelInfer": InferRequest}
+    requests = {"ModelInfer": MessageHeads()}
     probes = ("ServerLive", "ServerReady", "ModelReady")
     return {
         name: Method(
@@ -69,8 +71,11 @@ class Api:
         schema = dataplane.model.schema
         self._selection = Selection(schema.target)
         self._explained = Selection(schema.target, explanation_specs(schema))
+        self._remember = lru_cache(2 * MAX_HEADS)(self._read_head)
 
     async def infer(self, request: Any, call: Call) -> Any:
+        if type(request) is KnownMessage:
+            return await self._answer_known(request, call)
         raw = bool(request.raw_input_contents)
         if request.parameters:
             parameters = read_parameters(request.parameters)
@@ -84,6 +89,18 @@ class Api:
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         outputs = self._selection.pick(prediction.answers, requested)
         return await call.run(write_message, self._model, request.id, outputs, raw)
+
+    async def _answer_known(self, request: KnownMessage, call: Call) -> bytes:
+        """Do the same where what the head says was read before."""
+        layout, requested = self._remember(request.head)
+        call.own_id = find_usable(request.id) if request.id else b""
+        rows = self._reader.read_known(request, layout)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
+        return write_message(self._model, request.id, self._selection.pick(prediction.answers, requested), raw=True)
+
+    def _read_head(self, head: MessageHead) -> tuple[Layout, Sequence[RequestedOutput]]:
+        requested = read_outputs(self._selection, head.said)
+        return self._reader.read_layout(head), requested
 
     async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations

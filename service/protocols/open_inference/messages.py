@@ -12,7 +12,7 @@ from ekiben.contract.validation import shorten
 from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
+from ekiben.service.grpc.message_parsing import CONTINUED, MAX_MESSAGES, parse
 from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
     STRINGS,
@@ -24,16 +24,23 @@ from ekiben.service.protocols.open_inference.datatypes import (
 )
 from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, TensorShape, count_error
 from ekiben.service.protocols.open_inference.encode import Output, to_list
+from ekiben.service.protocols.open_inference.message_heads import (
+    ID_TAG,
+    MAX_ONE_BYTE,
+    InputTensor,
+    KnownMessage,
+    MessageHead,
+)
 from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 
-InferRequest, InferResponse = message("ekiben.ModelInferRequest"), message("ekiben.ModelInferResponse")
-InputTensor = message("inference.ModelInferRequest.InferInputTensor")
+InferResponse = message("ekiben.ModelInferResponse")
 OutputTensor = message("inference.ModelInferResponse.InferOutputTensor")
 InferParameter = message("inference.InferParameter")
 # Layouts of tensors, and heads of outputs: to read 19 tensors of one row anew was 40 µs of 90.
 REMEMBERED, MAX_REMEMBERED_BYTES = 128, 16_384
+OUTPUT_TAG, CONTENT_TAG = b"\x2a", b"\x32"  # of the fields outputs and raw_output_contents
 
 
 class MessageReader:
@@ -61,6 +68,14 @@ class MessageReader:
         content = b"".join(raw)
         return self._tensors.to_columns(layout, read_tensors(layout, list(map(len, raw)), content, 0), nans=True)
 
+    def read_known(self, message: KnownMessage, layout: Layout) -> Columns:
+        """Do the same with a message whose head is known, and what that says of its tensors."""
+        return self._tensors.to_row(layout, message.row)
+
+    def read_layout(self, head: MessageHead) -> Layout:
+        """Return what a head says of its tensors; raises as `read` does."""
+        return self._read_layout(head.inputs)
+
     def _read_layout(self, inputs: Sequence[bytes]) -> Layout:
         """Return the layout of tensors whose values are raw."""
         tensors = self._parse_tensors(inputs)
@@ -80,18 +95,33 @@ class MessageReader:
         return self._tensors.measure(names, [tensor.shape[:] for tensor in tensors], datatypes)
 
 
-def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Any:
+def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> bytes:
     """Return the message that answers a request of that id."""
-    return InferResponse(
-        model_name=model.name,
-        model_version=model.version,
-        id=request_id,
-        outputs=[
-            (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
-            for o in outputs
-        ],
-        raw_output_contents=[write_raw(o.datatype, o.values) for o in outputs] if raw else (),
-    )
+    head = write_names(model.name, model.version) + write_field(ID_TAG, request_id.encode())
+    heads = [
+        (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
+        for o in outputs
+    ]
+    contents = [write_field(CONTENT_TAG, write_raw(o.datatype, o.values), empty=True) for o in outputs] if raw else ()
+    return b"".join([head, *[write_field(OUTPUT_TAG, one, empty=True) for one in heads], *contents])
+
+
+def write_field(tag: bytes, content: bytes, empty: bool = False) -> bytes:
+    """Return a field of a message; one that has nothing is left out, unless it may be `empty`."""
+    size = len(content)
+    if not size and not empty:
+        return b""
+    length = b""
+    while size > MAX_ONE_BYTE:
+        length += bytes((size & MAX_ONE_BYTE | CONTINUED,))
+        size >>= 7
+    return b"%b%b%c%b" % (tag, length, size, content)
+
+
+@lru_cache(REMEMBERED)
+def write_names(name: str, version: str) -> bytes:
+    """Return what is said of the model that answers."""
+    return bytes(InferResponse(model_name=name, model_version=version).SerializeToString())
 
 
 def check_raw_count(model: str, names: Sequence[str], raw: int) -> None:
