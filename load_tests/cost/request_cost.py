@@ -148,4 +148,4 @@ async def post(router: Router, case: RequestCase) -> bytes:
 async def call(method: Method, body: bytes) -> bytes:
     """Return the answer to a call over gRPC."""
     answered = await method.answer(parse(method.request, body, MAX_VALUES), Call(TIMEOUT_S))
-    return answered if isinstance(answered, bytes) else bytes(answered.SerializeToString())
+    return bytes(answered.SerializeToString())

@@ -1,6 +1,6 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, Layout
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
 from ekiben.service.protocols.open_inference.message_heads import MAX_HEADS, KnownMessage, MessageHead, MessageHeads
-from ekiben.service.protocols.open_inference.messages import MessageReader, write_message
+from ekiben.service.protocols.open_inference.messages import MessageReader, Written, write_message
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Call, Method, Named
@@ -73,9 +73,12 @@ class Api:
         self._explained = Selection(schema.target, explanation_specs(schema))
         self._remember = lru_cache(2 * MAX_HEADS)(self._read_head)
 
-    async def infer(self, request: Any, call: Call) -> Any:
+    def infer(self, request: Any, call: Call) -> Awaitable[Any]:
         if type(request) is KnownMessage:
-            return await self._answer_known(request, call)
+            return self._answer_known(request, call)
+        return self._answer(request, call)
+
+    async def _answer(self, request: Any, call: Call) -> Any:
         raw = bool(request.raw_input_contents)
         if request.parameters:
             parameters = read_parameters(request.parameters)
@@ -90,7 +93,7 @@ class Api:
         outputs = self._selection.pick(prediction.answers, requested)
         return await call.run(write_message, self._model, request.id, outputs, raw)
 
-    async def _answer_known(self, request: KnownMessage, call: Call) -> bytes:
+    async def _answer_known(self, request: KnownMessage, call: Call) -> Written:
         """Do the same where what the head says was read before."""
         layout, requested = self._remember(request.head)
         call.own_id = find_usable(request.id) if request.id else b""

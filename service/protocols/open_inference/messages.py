@@ -95,7 +95,20 @@ class MessageReader:
         return self._tensors.measure(names, [tensor.shape[:] for tensor in tensors], datatypes)
 
 
-def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> bytes:
+class Written:
+    """A message that is bytes already; it answers what protobuf's would be asked."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def SerializeToString(self) -> bytes:
+        """Return the bytes."""
+        return self._content
+
+
+def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Written:
     """Return the message that answers a request of that id."""
     head = write_names(model.name, model.version) + write_field(ID_TAG, request_id.encode())
     heads = [
@@ -103,7 +116,7 @@ def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output]
         for o in outputs
     ]
     contents = [write_field(CONTENT_TAG, write_raw(o.datatype, o.values), empty=True) for o in outputs] if raw else ()
-    return b"".join([head, *[write_field(OUTPUT_TAG, one, empty=True) for one in heads], *contents])
+    return Written(b"".join([head, *[write_field(OUTPUT_TAG, one, empty=True) for one in heads], *contents]))
 
 
 def write_field(tag: bytes, content: bytes, empty: bool = False) -> bytes:
