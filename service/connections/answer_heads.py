@@ -8,8 +8,6 @@ from ekiben.service.http.messages import MODEL_VERSION_HEADER
 from ekiben.service.prediction_ids import HEADER
 
 Headers = Sequence[tuple[bytes, bytes]]
-# As `list_headers` has them.
-PREDICTION = b"content-type: %%b\r\ncontent-length: %%d\r\n%b: %%b\r\n%b: %%b\r\n" % (HEADER, MODEL_VERSION_HEADER)
 UNSENDABLE = bytes(code for code in (*range(32), 127) if code != 9)  # in a header's value, as uvicorn has it
 # As `list_headers` has them.
 PREDICTION = b"content-type: %%b\r\ncontent-length: %%d\r\n%b: %%b\r\n%b: %%b\r\n" % (HEADER, MODEL_VERSION_HEADER)

@@ -1,6 +1,7 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -8,11 +9,20 @@ from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
+from ekiben.service.protocols.open_inference.datatypes import write_raw
 from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, Layout, read_flag, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
 from ekiben.service.protocols.open_inference.message_heads import MAX_HEADS, KnownMessage, MessageHead, MessageHeads
-from ekiben.service.protocols.open_inference.messages import MessageReader, Written, write_message
+from ekiben.service.protocols.open_inference.messages import (
+    OUTPUT_TAG,
+    MessageReader,
+    Written,
+    assemble,
+    write_field,
+    write_head,
+    write_message,
+)
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Call, Method, Named
@@ -59,6 +69,16 @@ def select_model(request: Any) -> Named | None:
     return Named(request.name, request.version) if hasattr(request, "name") else None
 
 
+@dataclass(slots=True)
+class KnownQuestion:
+    """What the head of a message of one row asks."""
+
+    layout: Layout
+    requested: Sequence[RequestedOutput]
+    datatypes: Sequence[str]  # of the answer
+    outputs: bytes | None  # of the answer, without their contents; None if they are not the same each time
+
+
 class Api:
     """Answers the calls of the service."""
 
@@ -95,15 +115,25 @@ class Api:
 
     async def _answer_known(self, request: KnownMessage, call: Call) -> Written:
         """Do the same where what the head says was read before."""
-        layout, requested = self._remember(request.head)
-        call.own_id = find_usable(request.id) if request.id else b""
-        rows = self._reader.read_known(request, layout)
+        known = self._remember(request.head)
+        rows = self._reader.read_known(request, known.layout)
+        if request.id:
+            call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
-        return write_message(self._model, request.id, self._selection.pick(prediction.answers, requested), raw=True)
+        if known.outputs is None:
+            outputs = self._selection.pick(prediction.answers, known.requested)
+            return write_message(self._model, request.id, outputs, raw=True)
+        values = self._selection.list_values(prediction.answers, known.requested)
+        contents = map(write_raw, known.datatypes, values)
+        return assemble(self._model, request.id, known.outputs, contents)
 
-    def _read_head(self, head: MessageHead) -> tuple[Layout, Sequence[RequestedOutput]]:
+    def _read_head(self, head: MessageHead) -> "KnownQuestion":
         requested = read_outputs(self._selection, head.said)
-        return self._reader.read_layout(head), requested
+        datatypes = [one.spec.datatype for one in requested]
+        heads = [write_head(one.spec.name, one.spec.datatype, 1, one.spec.width or 1) for one in requested]
+        outputs = b"".join([write_field(OUTPUT_TAG, one) for one in heads])
+        plain = not any(one.classes for one in requested)
+        return KnownQuestion(self._reader.read_layout(head), requested, datatypes, outputs if plain else None)
 
     async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations

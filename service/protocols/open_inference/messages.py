@@ -3,7 +3,7 @@
 What tensors say before their values is the same in nearly all messages of a caller, and stays bytes until it is new.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -110,21 +110,24 @@ class Written:
 
 def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Written:
     """Return the message that answers a request of that id."""
-    head = write_names(model.name, model.version) + write_field(ID_TAG, request_id.encode())
     heads = [
         (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
         for o in outputs
     ]
-    contents = [write_field(CONTENT_TAG, write_raw(o.datatype, o.values), empty=True) for o in outputs] if raw else ()
-    return Written(b"".join([head, *[write_field(OUTPUT_TAG, one, empty=True) for one in heads], *contents]))
+    contents = [write_raw(o.datatype, o.values) for o in outputs] if raw else ()
+    return assemble(model, request_id, b"".join([write_field(OUTPUT_TAG, one) for one in heads]), contents)
 
 
-def write_field(tag: bytes, content: bytes, empty: bool = False) -> bytes:
-    """Return a field of a message; one that has nothing is left out, unless it may be `empty`."""
-    size = len(content)
-    if not size and not empty:
-        return b""
-    length = b""
+def assemble(model: PackedModel, request_id: str, outputs: bytes, contents: Iterable[bytes]) -> Written:
+    """Return the message that has these fields of outputs, and these raw contents."""
+    names = write_names(model.name, model.version)
+    begun = names + write_field(ID_TAG, request_id.encode()) if request_id else names
+    return Written(b"".join([begun, outputs, *[write_field(CONTENT_TAG, content) for content in contents]]))
+
+
+def write_field(tag: bytes, content: bytes) -> bytes:
+    """Return a field of a message."""
+    size, length = len(content), b""
     while size > MAX_ONE_BYTE:
         length += bytes((size & MAX_ONE_BYTE | CONTINUED,))
         size >>= 7
