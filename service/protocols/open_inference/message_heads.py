@@ -82,9 +82,10 @@ class MessageHead:
 
     def learn_form(self, contents: Sequence[bytes]) -> None:
         """Remember how such contents lie."""
-        sizes = [len(content) for content in contents]
-        key = tuple([sizes[index] for index in self.strings])
-        if len(sizes) != len(self.datatypes) or len(self.forms) >= MAX_FORMS or key in self.forms:
+        if len(contents) != len(self.datatypes) or len(self.forms) >= MAX_FORMS:
+            return
+        key = tuple([len(contents[index]) for index in self.strings])
+        if key in self.forms:
             return
         form = describe_row(self.datatypes, contents)
         if form is not None:
