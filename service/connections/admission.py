@@ -22,7 +22,7 @@ from typing import Protocol
 
 LATE = "ekiben.late"  # in the scope of a request that is to be rejected before its body is read
 WAITED = "ekiben.waited"  # in the scope: the seconds that a request waited here
-TICK_REQUESTS = 32  # read in one tick of the event loop: enough for a batch
+TICK_REQUESTS = 64  # read in one tick of the event loop at the most: enough for a batch
 # CPU time that they may take: what is read at once should fit into its caches. By the clock they take longer where
 # others have the CPU, too; ticks would be short there, batches small, and each request dearer.
 TICK_BUDGET_S = 0.002
