@@ -28,7 +28,7 @@ TICK_REQUESTS = 64  # read in one tick of the event loop at the most: enough for
 TICK_BUDGET_S = 0.002
 # A gRPC call needs about seven ticks: they are short while calls come and SHARED_S after. HTTP keeps a share.
 SHARED_TICK_BUDGET_S, SHARED_S, MIN_SHARED_REQUESTS = 0.001, 0.1, 4
-REQUEST_S = 50e-6  # what one takes, until that is known
+REQUEST_S = 30e-6  # what one takes, until that is known
 WEIGHT = 0.02  # of the last tick in what is known
 MIN_REQUESTS = 1e-6  # requests a tick, if an engine hangs: the cost stays finite
 ENGINE_POLL_S = 0.001  # between looks at an engine that is behind

@@ -6,30 +6,19 @@ strings. All other bytes are compared, so that it says nothing else; whatever di
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Any
 
 from ekiben.service.offload import LARGE_BYTES
-from ekiben.service.protocols.open_inference.datatypes import DATATYPES, LENGTH, Datatype
+from ekiben.service.protocols.open_inference.datatypes import DATATYPES, Datatype
+from ekiben.service.protocols.open_inference.row_form import MAX_ONE_BYTE, RAW_TAG, RowForm, describe_row
 from ekiben.service.protos import message
 
 InferRequest = message("ekiben.ModelInferRequest")
 InputTensor = message("inference.ModelInferRequest.InferInputTensor")
-ID_TAG, RAW_TAG = b"\x1a", b"\x3a"  # of the fields id and raw_input_contents, on the wire
-MAX_ONE_BYTE = 127  # a length that is one byte
+ID_TAG = b"\x1a"  # of the field id, on the wire
 ONE_ROW = ([1], [1, 1])  # shapes
 MAX_HEADS, MAX_HEAD_BYTES, MAX_FORMS = 16, 16_384, 64  # of a head as many forms of rows: by how long its strings are
 HASHES = 256  # of heads that came once, or inverted, that were looked at
-
-
-@dataclass(frozen=True, slots=True)
-class RowForm:
-    """How the values of one row lie in a message, after its head."""
-
-    size: int
-    frame: int  # all that is not value, as one number
-    mask: int
-    values: Struct
 
 
 @dataclass(slots=True, eq=False)
@@ -142,8 +131,8 @@ class MessageHeads:
 
     def _learn(self, body: bytes, request: Any) -> None:
         """Remember the head of a message that came before, if it is of one row."""
-        contents = list(request.raw_input_contents)
-        if not contents or max(map(len, contents)) > MAX_ONE_BYTE:
+        contents = request.raw_input_contents
+        if not contents or len(contents[0]) > MAX_ONE_BYTE or max(map(len, contents)) > MAX_ONE_BYTE:
             return
         values = b"".join([RAW_TAG + bytes((len(one),)) + one for one in contents])
         before = InferRequest(model_name=request.model_name, model_version=request.model_version).SerializeToString()
@@ -191,21 +180,3 @@ def make_head(before: bytes, after: bytes) -> MessageHead | None:
     if typed or len(known) < len(tensors):
         return None
     return MessageHead(before, after, InferRequest.FromString(before + after), known)
-
-
-def describe_row(datatypes: Sequence[Datatype], contents: Sequence[bytes]) -> RowForm | None:
-    """Return the form of contents like these; None if one has not its datatype's size."""
-    frame, mask, values = b"", b"", "<"
-    for datatype, content in zip(datatypes, contents, strict=True):
-        text = len(content) - LENGTH.size
-        if len(content) != datatype.size if datatype.size else text < 0 or LENGTH.unpack_from(content)[0] != text:
-            return None
-        if len(content) > MAX_ONE_BYTE:
-            return None
-        fixed = b"" if datatype.size else content[: LENGTH.size]
-        begun = RAW_TAG + bytes((len(content),)) + fixed
-        free = len(content) - len(fixed)
-        frame += begun + bytes(free)
-        mask += b"\xff" * len(begun) + bytes(free)
-        values += f"{len(begun)}x{datatype.code or f'{text}s'}"
-    return RowForm(len(frame), int.from_bytes(frame, "little"), int.from_bytes(mask, "little"), Struct(values))
