@@ -24,14 +24,9 @@ from ekiben.service.protocols.open_inference.datatypes import (
 )
 from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, TensorShape, count_error
 from ekiben.service.protocols.open_inference.encode import Output, to_list
-from ekiben.service.protocols.open_inference.message_heads import (
-    ID_TAG,
-    MAX_ONE_BYTE,
-    InputTensor,
-    KnownMessage,
-    MessageHead,
-)
+from ekiben.service.protocols.open_inference.message_heads import ID_TAG, InputTensor, KnownMessage, MessageHead
 from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
+from ekiben.service.protocols.open_inference.row_form import MAX_ONE_BYTE
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 
