@@ -35,6 +35,20 @@ class Columns:
         return [dict(zip(self.names, row, strict=True)) for row in zip(*map(to_list, self.values), strict=True)]
 
 
+class OneRow(Columns):
+    """A request's only row: it becomes columns together with others that arrive at the same time."""
+
+    __slots__ = ("row",)
+
+    def __init__(self, names: tuple[str, ...], row: tuple[Any, ...]) -> None:
+        self.names, self.row, self.rows = names, row, 1
+
+    @property
+    def values(self) -> Sequence[Column]:  # type: ignore[override]
+        """The row's columns."""
+        return list(zip(self.row, strict=True))
+
+
 NO_ROWS = Columns((), (), 0)
 Rows = Columns | list[Any]  # JSON's rows become columns once, with those that arrive together or in blocks
 
@@ -62,6 +76,8 @@ def merge(parts: Sequence[Columns]) -> Columns:
     """Return the rows of all parts, which have the same names, one after the other."""
     if len(parts) == 1:
         return parts[0]
+    if set(map(type, parts)) == {OneRow}:
+        return Columns(parts[0].names, list(zip(*[part.row for part in parts], strict=True)), len(parts))  # type: ignore[attr-defined]
     values = [_join(columns) for columns in zip(*[part.values for part in parts], strict=True)]
     return Columns(parts[0].names, values, sum(map(len, parts)))
 

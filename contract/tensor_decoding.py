@@ -14,6 +14,7 @@ from ekiben.contract.columns import (
     MIN_ARRAY_ROWS,
     Column,
     Columns,
+    OneRow,
     Rows,
     Transposer,
     merge,
@@ -80,6 +81,17 @@ class TensorDecoder:
         if plan.order is not None:
             columns = [columns[index] for index in plan.order]
         return Columns(plan.names, columns, lengths.pop() if lengths else 0)
+
+    def order_row(self, names: tuple[str, ...], row: list[Any], nans: bool) -> Columns:
+        """Do the same with one row, whose values have these names."""
+        plan = self._plans.get(names) or self._plan(names)
+        for index, convert in plan.converters:
+            (row[index],) = convert((row[index],))
+        if nans and any(map(ne, row, row)):
+            for index in plan.numbers:
+                if row[index] != row[index]:
+                    row[index] = None
+        return OneRow(plan.names, tuple(row) if plan.order is None else tuple([row[index] for index in plan.order]))
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         indices = {name: index for index, name in enumerate(names)}

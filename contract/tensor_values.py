@@ -66,7 +66,7 @@ def _to_integer(value: Value) -> Value:
 
 
 def _to_times(column: Values) -> Values:
-    if any(text in column for text in _MISSING_TIMES):
+    if "" in column or "NaT" in column:
         return [None if value in _MISSING_TIMES else value for value in column]
     return column
 

@@ -52,6 +52,7 @@ def add_commands(commands: "Commands") -> None:
     hostile.add_argument("--short", action="store_true", help="a quarter of each attack, as CI runs it")
     hostile.add_argument("--list", action="store_true", help="name the attacks, and attack nothing")
     bench = add(commands, "bench", run_bench, "measure the service beside its baselines and its floors")
+    bench.add_argument("--floors", action="store_true", help="the service and its floors alone: /predict and gRPC raw")
     add_rounds(bench)
     peers = add(commands, "peers", run_peers, "measure other servers with the same model beside ours")
     add_rounds(peers)
@@ -147,7 +148,7 @@ def run_bench(options: argparse.Namespace) -> int:
     """Measure the service beside its baselines and its floors."""
     from ekiben.load_tests.comparison import bench
 
-    return bench.run(options.seconds, options.rounds)
+    return bench.run(options.seconds, options.rounds, options.floors)
 
 
 def run_peers(options: argparse.Namespace) -> int:

@@ -16,12 +16,13 @@ from tqdm import tqdm
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.comparison import h2load, wrk
 from ekiben.load_tests.comparison.bench_report import report
-from ekiben.load_tests.requests.http_dialects import LOADS, RequestFormat
+from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
+from ekiben.load_tests.requests.http_dialects import LOADS, PREDICT, RequestFormat
 from ekiben.load_tests.requests.http_message import http_request
 from ekiben.load_tests.requests.request_case import RequestCase, write_case
 from ekiben.load_tests.servers.environment import is_installed
 from ekiben.load_tests.servers.process import Measured
-from ekiben.load_tests.servers.start import MLSERVER, PEERS, REQUEST_FORMATS, Peer, Running, start
+from ekiben.load_tests.servers.start import ECHO, EKIBEN, FLOOR, MLSERVER, PEERS, REQUEST_FORMATS, Peer, Running, start
 from ekiben.model.store import find_model, open_stored
 from ekiben.service.environment import read_settings
 
@@ -29,18 +30,23 @@ FIRST_PORT = 18100
 BODIES = 200  # different ones, so that no answer is asked for twice in a row
 
 
-def run(seconds: int, rounds: int) -> int:
-    """Start every server, load them in turn, print Markdown tables of what was measured."""
+def run(seconds: int, rounds: int, floors: bool = False) -> int:
+    """Start every server, load them in turn, print Markdown tables of what was measured.
+
+    `floors`: the service and its floors alone, in the protocols that these are asked in.
+    """
     wrk.find_wrk()
     h2load.find_h2load()
+    peers = [EKIBEN, FLOOR, ECHO] if floors else find_peers()
+    request_formats = (PREDICT, OIP_RAW) if floors else REQUEST_FORMATS
     with ExitStack() as stack:
         loader = Loader(seconds, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        servers = [stack.enter_context(loader.start(peer, port)) for port, peer in enumerate(find_peers(), FIRST_PORT)]
+        servers = [stack.enter_context(loader.start(peer, port)) for port, peer in enumerate(peers, FIRST_PORT)]
         plan = [
             (load, request_format, server)
             for load in LOADS
             for _ in range(rounds)
-            for request_format in REQUEST_FORMATS
+            for request_format in request_formats
             for server in servers
             if request_format in server.peer.request_formats and load in request_format.loads
         ]

@@ -53,6 +53,7 @@ EKIBEN = Peer(
     (PREDICT, OIP_JSON, OIP_BINARY, TFS_REST, OIP_RAW, OIP_TYPED, TFS_GRPC),
 )  # fmt: skip
 GRPCIO = Peer("Ekiben by grpcio", EKIBEN.command, (OIP_RAW, OIP_TYPED, TFS_GRPC), settings=(("GRPC_SERVER", "grpcio"),))
+FLOOR = Peer("floor", ("ekiben.load_tests.servers.floor",), (PREDICT,))
 ECHO = Peer("grpc.aio echo", ("ekiben.load_tests.servers.echo",), (OIP_RAW, OIP_TYPED, TFS_GRPC), echoes=True)
 PEERS = (
     Peer("BentoML batchable", ("bentoml", "serve", "ekiben.load_tests.servers.batchable:Bare", "--port"), (BARE,)),
@@ -60,7 +61,7 @@ PEERS = (
     MLSERVER,
     EKIBEN,
     GRPCIO,
-    Peer("floor", ("ekiben.load_tests.servers.floor",), (PREDICT,)),
+    FLOOR,
     ECHO,
 )
 REQUEST_FORMATS = tuple(

@@ -7,7 +7,7 @@ from typing import Any
 from ekiben.service.connections.answer_heads import AnswerHeads
 from ekiben.service.connections.known_heads import KnownHead
 from ekiben.service.http.known_request import KnownRequest
-from ekiben.service.http.messages import Header, Request, Response, list_headers
+from ekiben.service.http.messages import Request, Response, list_headers
 from ekiben.service.offload import LARGE_BYTES
 
 CLOSE = (b"connection", b"close")
@@ -80,23 +80,28 @@ class KnownExchange:
         return {"type": "http.disconnect"}
 
     def _send(self, request: Request, response: Response) -> None:
-        if not self.disconnected:
-            self.response_started = True
-            ends = bool(response.headers) and CLOSE in response.headers
-            headers = list_headers(request, response)
-            self._write(response.status, [*headers, *self._marks] if self._marks else headers, response.body, ends)
+        if self.disconnected:
+            return
+        self.response_started = True
+        status, body, headers, marks = response.status, response.body, response.headers, self._marks
+        shared = self._connection.server_state.default_headers
+        plain = not (headers or marks or request.ignored or request.given_id is not None)
+        if status == 200 and request.prediction_id and plain:
+            said = len(body), request.prediction_id, request.model_version
+            self._write(self._heads.write_prediction(shared, response.content_type, *said), body, ends=False)
+        else:
+            head = self._heads.write(status, shared, [*list_headers(request, response), *(marks or ())])
+            self._write(head, body, ends=CLOSE in headers)
 
-    def _write(self, status: int, headers: list[Header], body: bytes, ends: bool) -> None:
-        """Write an answer; `ends`: its headers say that the connection ends with it."""
+    def _write(self, head: bytes, body: bytes, ends: bool) -> None:
+        """Write an answer, whose head lacks its blank line; `ends`: it says that the connection ends with it."""
         connection, transport = self._connection, self._connection.transport
-        head = self._heads.write(status, connection.server_state.default_headers, headers)
         if not self.keep_alive and not ends:
             head += b"connection: close\r\n"
-        head += b"\r\n"
         if len(body) <= LARGE_BYTES:
-            transport.write(head + body)
+            transport.write(b"%b\r\n%b" % (head, body))
         else:
-            transport.write(head)
+            transport.write(head + b"\r\n")
             transport.write(body)
         self.response_complete = True
         if ends or not self.keep_alive:
@@ -114,4 +119,6 @@ class KnownExchange:
             connection.transport.close()
         elif not self.disconnected:
             headers = [(b"content-type", FAILED.content_type), (b"content-length", b"%d" % len(FAILED.body))]
-            self._write(FAILED.status, [*headers, *FAILED.headers], FAILED.body, True)
+            shared = connection.server_state.default_headers
+            head = self._heads.write(FAILED.status, shared, [*headers, *FAILED.headers])
+            self._write(head, FAILED.body, ends=True)

@@ -15,7 +15,7 @@ from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details, to_error_response
 from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
-from ekiben.service.grpc.codes import Code
+from ekiben.service.grpc.codes import NAMES, Code
 from ekiben.service.grpc.context import Context, Status, find_values
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.http.ignored_columns import ignored_header
@@ -129,7 +129,7 @@ class UnaryCall:
         if not method.protocol:
             return
         seconds = time.perf_counter() - self.started
-        metrics.count_request(method.protocol, code.name, seconds)
+        metrics.count_request(method.protocol, NAMES[code], seconds)
         status = HTTP_STATUS[code]
         if call.trace is not None:
             call.trace.end(status, call.answered, grpc_status=code.value)

@@ -23,3 +23,6 @@ class Code(IntEnum):
     UNAVAILABLE = 14
     DATA_LOSS = 15
     UNAUTHENTICATED = 16
+
+
+NAMES = {code: code.name for code in Code}  # which is slow to ask for

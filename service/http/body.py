@@ -29,6 +29,16 @@ class BodyReader:
         self._dataplane = dataplane
         self._max_bytes = int(min(max_bytes, settings.max_body_bytes))
 
+    def take(self, request: Request, decode: Decode[Rest]) -> tuple[Any, Rest] | None:
+        """Return the same as `read` if the body came with the head, and is small and not packed; else None."""
+        body = request.body
+        if body is None or len(body) > self._max_bytes:
+            return None
+        rows, rest = decode(body)
+        if isinstance(rows, PreparedRows) and rows.ignored:
+            request.ignored = rows.ignored
+        return rows, rest
+
     async def read(self, request: Request, timeout_s: float, decode: Decode[Rest]) -> tuple[Any, Rest]:
         """Return the rows that `decode` finds in a body, of a large one encoded, and the rest it returns.
 

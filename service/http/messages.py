@@ -50,11 +50,12 @@ class Response:
 class Request:
     """One HTTP request: its headers at once, its body when asked for."""
 
-    rows: int = 0  # that were answered; these five are the class's until they are known, which costs nothing
+    rows: int = 0  # that were answered; these six are the class's until they are known, which costs nothing
     model: str = ""  # that they were asked of
     trace: "RequestSpan | None" = None  # if it is traced
     ignored: Ignored = ()  # fields of its rows that were left out
     one_a_turn: bool = False  # what arrives together is read in one turn
+    body: bytes | None = None  # if it came with the head, is small and not packed
 
     def __init__(self, scope: Scope, receive: Receive, waited_s: float = 0.0) -> None:
         self.method: str = scope["method"]

@@ -59,7 +59,7 @@ class AccessLog:
 
     def wants(self, status: int) -> bool:
         """Return whether a request that was answered with this status of HTTP gets a line."""
-        if random.random() < self._sample:
+        if self._sample and random.random() < self._sample:
             return True
         if status < 400:
             return False

@@ -66,6 +66,7 @@ class Endpoint:
         """
         started = time.perf_counter() - request.waited_s
         if self._tracing is not None:
+            request.complete_headers()
             self._begin_span(request, scope)
         try:
             answered = await self._answer(request)

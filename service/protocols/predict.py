@@ -47,7 +47,7 @@ def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     async def answer(request: Request) -> bytes:
         check_request(request)
         timeout_s = read_timeout_s(request, settings)
-        rows, _ = await bodies.read(request, timeout_s, decode)
+        rows, _ = bodies.take(request, decode) or await bodies.read(request, timeout_s, decode)
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone, request)
         return orjson.dumps(encode_prediction(dataplane, prediction))
 

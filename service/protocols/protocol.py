@@ -89,24 +89,32 @@ class Route:
     header: bytes = b""  # by which a caller may name the model, if the path doesn't
 
 
-@dataclass
 class Call:
-    """What there is to know of a gRPC call besides its message."""
+    """What there is to know of a gRPC call besides its message; most of it is the class's until it is known."""
 
-    timeout_s: float
     large: bool = False  # its rows would hold up the event loop
     gone: bool = False  # the caller waits no longer
-    began: float = field(default_factory=time.monotonic)
     own_id: bytes = b""  # that the caller gave its prediction
     prediction_id: bytes = b""  # of the answer, if it is one to rows
     drawn: Drawn | None = None  # if a canary has chosen the version that answers
-    metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple  # that came with it
     model_version: bytes = b""  # that answers
     rows: int = 0  # that were answered
     model: str = ""  # that they were asked of
     trace: "RequestSpan | None" = None  # if it is traced
     ignored: Ignored = ()  # fields of its rows that were left out
-    one_a_turn: bool = False  # its server hands over one call a turn: others may be about to follow
+
+    def __init__(
+        self,
+        timeout_s: float,
+        metadata: Callable[[], Iterable[tuple[str, str | bytes]] | None] = tuple,
+        one_a_turn: bool = False,
+        own_id: bytes = b"",
+    ) -> None:
+        """`metadata`: that came with it. `one_a_turn`: its server hands over one call a turn, others may follow."""
+        self.timeout_s, self.metadata, self.one_a_turn = timeout_s, metadata, one_a_turn
+        self.began = time.monotonic()
+        if own_id:
+            self.own_id = own_id
 
     def left_s(self) -> float:
         """Return the seconds that are left; raise DeadlineExceeded or CallerGone if the answer comes too late."""
@@ -151,7 +159,7 @@ class Method:
     that by Connect it may be asked with a GET.
     """
 
-    request: Any  # the message's class
+    request: Any  # the message's class, or what reads messages as it does
     answer: Callable[[Any, Call], Awaitable[Any]]
     probe: bool = False
     select: Callable[[Any], Named | None] = select_default

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ekiben.service.connections.http2.connection import Http2Connection
 
 Headers = Sequence[tuple[bytes, bytes]]
+Pairs = list[tuple[bytes, bytes]]  # as zttp wants them
 
 PIECE = 2**16  # bytes handed to zttp at once, which copies them: the rest of a large answer stays the object it is
 LOW_BYTES = 2**15  # that are left of what was sent when `drain` ends
@@ -108,6 +109,17 @@ class Stream:
         else:
             self._zttp.end_message(list(headers) or None)
             self._connection.output.flush_soon()
+        self._ended()
+
+    def send_answer(self, headers: Pairs, data: bytes, trailers: Pairs) -> None:
+        """Send a whole good answer that is small: the same as a head, data and trailers one after the other."""
+        if self.closed or self.answered:
+            return
+        self._zttp.send_response(200, headers)
+        self._zttp.send_data(data)
+        self._zttp.end_message(trailers)
+        self._connection.output.flush_soon()
+        self._connection.incoming.note_sent(1)
         self._ended()
 
     def end(self) -> None:

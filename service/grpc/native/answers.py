@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream import PIECE, Stream
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
 from ekiben.service.grpc.native.head import TYPE
@@ -11,18 +11,18 @@ from ekiben.service.grpc.notation import escape_sentence
 
 HEAD = [(b"content-type", TYPE)]
 SUCCESS = [(b"grpc-status", b"0")]
-LARGE_BYTES = 2**16  # of a message that is not copied once more, to stand behind its length
 
 
 def send_reply(stream: Stream, message: bytes, trailers: Sequence[tuple[str, str]]) -> None:
     """Send a message and a good status."""
+    last = SUCCESS + encode_pairs(trailers) if trailers else SUCCESS
+    if len(message) < PIECE:
+        stream.send_answer(HEAD, frame(message), last)
+        return
     stream.send_head(200, HEAD)
-    if len(message) > LARGE_BYTES:
-        stream.send_data(PREFIX.pack(0, len(message)))
-        stream.send_data(message)
-    else:
-        stream.send_data(frame(message))
-    stream.send_trailers(SUCCESS + encode_pairs(trailers) if trailers else SUCCESS)
+    stream.send_data(PREFIX.pack(0, len(message)))  # which is not copied once more, to stand behind that
+    stream.send_data(message)
+    stream.send_trailers(last)
 
 
 def send_status(stream: Stream, status: Status, begun: bool = False) -> None:

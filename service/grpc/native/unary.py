@@ -1,4 +1,4 @@
-"""A call of one message on a stream: no task is made before its message is here and somebody wants to answer it."""
+"""A call of one message on a stream: nothing is begun before its message is here and somebody wants to answer it."""
 
 import asyncio
 
@@ -13,6 +13,7 @@ from ekiben.service.grpc.native.head import CallHead
 from ekiben.service.grpc.native.messages import PREFIX_BYTES, Assembler, check_encoding, read_prefix
 from ekiben.service.grpc.native.shared import Shared
 from ekiben.service.grpc.unpacking import PACKED, take_bytes, unpack_message
+from ekiben.service.stepping import Steps
 
 CLOCKS_S, CLOCKS_SHARE = 0.02, 0.1  # by which a caller's deadline may pass before ours: its clock began earlier
 
@@ -27,7 +28,7 @@ class UnaryExchange:
         self._stream: Stream | None = stream  # None: the call is over
         self._call = UnaryCall(method, head)
         self._assembler: Assembler | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | Steps | None = None
         self._body: bytes | None = None
         self._packed = 0
         self._waiting = True  # for its message
@@ -112,7 +113,12 @@ class UnaryExchange:
             raise Overloaded(RETRY_AFTER_S)
 
     def _begin(self) -> None:
-        self._task = self._shared.loop.create_task(self._answer())
+        answering, loop = self._answer(), self._shared.loop
+        if self._call.method.method.rows:  # it waits for the queue, and knows of no task
+            self._task = steps = Steps(answering, loop)
+            steps.go_on()
+        else:
+            self._task = loop.create_task(answering)
 
     async def _answer(self) -> None:
         call = self._call

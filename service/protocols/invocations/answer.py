@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -86,16 +87,15 @@ class Invocations:
         if kind == PARQUET:
             rows, wanted = await self._read_parquet(request, timeout_s)
         else:
-            rows, wanted = await self._bodies.read(
-                request, timeout_s, lambda body: self._decode(request, body, kind, header)
-            )
+            decode = partial(self._decode, request, kind, header)
+            rows, wanted = self._bodies.take(request, decode) or await self._bodies.read(request, timeout_s, decode)
         if wanted.infer_request is not None:
             return await self._inference.answer_rows(request, rows, wanted.infer_request, timeout_s)
         left_s = request.left_s(timeout_s)
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
         return self._encode(prediction, accepted, wanted)
 
-    def _decode(self, request: Request, body: bytes, kind: str, header: bool | None) -> tuple[Rows, Wanted]:
+    def _decode(self, request: Request, kind: str, header: bool | None, body: bytes) -> tuple[Rows, Wanted]:
         """Return the rows, and what is said besides."""
         rows: Rows
         wanted = NOTHING

@@ -45,11 +45,17 @@ _ALL = (
     Datatype(STRINGS, 0, "", "bytes_contents", "TYPE_STRING"),
 )
 DATATYPES: Mapping[str, Datatype] = {datatype.name: datatype for datatype in _ALL}
+DTYPES = {datatype.name: np.dtype(f"<{datatype.code}") for datatype in _ALL if datatype.code}
 
 
 @lru_cache
 def _unpacker(code: str, count: int) -> Callable[[bytes, int], Sequence[Any]]:
     return Struct(f"<{count}{code}").unpack_from
+
+
+@lru_cache
+def _packer(code: str, count: int) -> Callable[..., bytes]:
+    return Struct(f"<{count}{code}").pack
 
 
 def find_datatype(name: str, datatype: str) -> Datatype:
@@ -99,7 +105,9 @@ def write_raw(datatype: str, values: Any) -> bytes:
     if datatype == STRINGS:
         strings = [text.encode() for text in values]
         return b"".join([part for text in strings for part in (LENGTH.pack(len(text)), text)])
-    return np.asarray(values, f"<{DATATYPES[datatype].code}").tobytes()
+    if type(values) is list and len(values) < MIN_ARRAY_ROWS:
+        return _packer(DATATYPES[datatype].code, len(values))(*values)
+    return np.asarray(values, DTYPES[datatype]).tobytes()
 
 
 def _read_strings(name: str, content: bytes, start: int, end: int, count: int) -> list[str]:

@@ -83,6 +83,12 @@ class TensorReader:
             return self._decoder.order(layout.names, list(values), nans)
         return self._split(values[0], width, strings=not layout.datatypes[0].size, nans=nans)
 
+    def to_row(self, layout: Layout, row: list[Any]) -> Columns:
+        """Do the same with tensors of one value each, any of which may be NaN."""
+        if layout.shapes[0].width is None:
+            return self._decoder.order_row(layout.names, row, nans=True)
+        return self.to_columns(layout, list(zip(row, strict=True)), nans=True)
+
     def _measure(self, name: str, shape: Any, alone: bool) -> TensorShape:
         """Return what a tensor of that shape holds; `alone`: it is the request's only one."""
         if isinstance(shape, list) and set(map(type, shape)) == {int} and min(shape) >= 0:

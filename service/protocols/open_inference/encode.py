@@ -106,6 +106,11 @@ class Selection:
             for one in requested
         ]
 
+    def list_values(self, answers: Answers, requested: Sequence[RequestedOutput]) -> list[Any]:
+        """Return the values alone of the tensors asked for, if nothing is to be classified and nothing explained."""
+        tensors = to_tensors(self._target, answers)
+        return [tensors[one.spec.name] for one in requested]
+
     def _classify(self, requested: RequestedOutput, answers: Answers) -> Output:
         """Return the likeliest classes as Triton writes them, value:index:label."""
         scores = score_classes(self._target, answers)

@@ -1,16 +1,28 @@
 """The protocol's gRPC service: raw tensors are answered raw, typed ones typed, unless a parameter says which."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
-from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, read_flag, read_timeout_s
+from ekiben.service.protocols.open_inference.datatypes import write_raw
+from ekiben.service.protocols.open_inference.decode import BINARY_OUTPUT, Layout, read_flag, read_timeout_s
 from ekiben.service.protocols.open_inference.encode import RequestedOutput, Selection
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained, read_explain
-from ekiben.service.protocols.open_inference.messages import InferRequest, MessageReader, write_message
+from ekiben.service.protocols.open_inference.message_heads import MAX_HEADS, KnownMessage, MessageHead, MessageHeads
+from ekiben.service.protocols.open_inference.messages import (
+    OUTPUT_TAG,
+    MessageReader,
+    Written,
+    assemble,
+    write_field,
+    write_head,
+    write_message,
+)
 from ekiben.service.protocols.open_inference.metadata import describe_model, describe_server
 from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Call, Method, Named
@@ -32,7 +44,7 @@ def build_methods(dataplane: Dataplane, settings: Settings, protocol: str) -> Ma
         "ModelMetadata": api.describe,
         "ModelConfig": api.configure,
     }
-    requests = {"ModelInfer": InferRequest}
+    requests = {"ModelInfer": MessageHeads()}
     probes = ("ServerLive", "ServerReady", "ModelReady")
     return {
         name: Method(
@@ -57,6 +69,16 @@ def select_model(request: Any) -> Named | None:
     return Named(request.name, request.version) if hasattr(request, "name") else None
 
 
+@dataclass(slots=True)
+class KnownQuestion:
+    """What the head of a message of one row asks."""
+
+    layout: Layout
+    requested: Sequence[RequestedOutput]
+    datatypes: Sequence[str]  # of the answer
+    outputs: bytes | None  # of the answer, without their contents; None if they are not the same each time
+
+
 class Api:
     """Answers the calls of the service."""
 
@@ -69,8 +91,14 @@ class Api:
         schema = dataplane.model.schema
         self._selection = Selection(schema.target)
         self._explained = Selection(schema.target, explanation_specs(schema))
+        self._remember = lru_cache(2 * MAX_HEADS)(self._read_head)
 
-    async def infer(self, request: Any, call: Call) -> Any:
+    def infer(self, request: Any, call: Call) -> Awaitable[Any]:
+        if type(request) is KnownMessage:
+            return self._answer_known(request, call)
+        return self._answer(request, call)
+
+    async def _answer(self, request: Any, call: Call) -> Any:
         raw = bool(request.raw_input_contents)
         if request.parameters:
             parameters = read_parameters(request.parameters)
@@ -84,6 +112,28 @@ class Api:
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
         outputs = self._selection.pick(prediction.answers, requested)
         return await call.run(write_message, self._model, request.id, outputs, raw)
+
+    async def _answer_known(self, request: KnownMessage, call: Call) -> Written:
+        """Do the same where what the head says was read before."""
+        known = self._remember(request.head)
+        rows = self._reader.read_known(request, known.layout)
+        if request.id:
+            call.own_id = find_usable(request.id)
+        prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
+        if known.outputs is None:
+            outputs = self._selection.pick(prediction.answers, known.requested)
+            return write_message(self._model, request.id, outputs, raw=True)
+        values = self._selection.list_values(prediction.answers, known.requested)
+        contents = map(write_raw, known.datatypes, values)
+        return assemble(self._model, request.id, known.outputs, contents)
+
+    def _read_head(self, head: MessageHead) -> "KnownQuestion":
+        requested = read_outputs(self._selection, head.said)
+        datatypes = [one.spec.datatype for one in requested]
+        heads = [write_head(one.spec.name, one.spec.datatype, 1, one.spec.width or 1) for one in requested]
+        outputs = b"".join([write_field(OUTPUT_TAG, one) for one in heads])
+        plain = not any(one.classes for one in requested)
+        return KnownQuestion(self._reader.read_layout(head), requested, datatypes, outputs if plain else None)
 
     async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations

@@ -1,6 +1,7 @@
 """Inference over HTTP: a question in JSON or raw tensors, its rows through the queue, tensors back."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -36,7 +37,8 @@ class Inference:
     async def answer(self, request: Request) -> Response:
         """Answer a request over HTTP."""
         timeout_s = read_header_timeout_s(request, self._settings)
-        rows, infer_request = await self._bodies.read(request, timeout_s, lambda body: self.decode(request, body))
+        decode = partial(self.decode, request)
+        rows, infer_request = self._bodies.take(request, decode) or await self._bodies.read(request, timeout_s, decode)
         return await self.answer_rows(request, rows, infer_request, timeout_s)
 
     def decode(self, request: Request, body: bytes, content: Any = None) -> tuple[Any, InferRequest]:

@@ -3,7 +3,7 @@
 What tensors say before their values is the same in nearly all messages of a caller, and stays bytes until it is new.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from ekiben.contract.validation import shorten
 from ekiben.model.package import PackedModel
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.message_parsing import MAX_MESSAGES, parse
+from ekiben.service.grpc.message_parsing import CONTINUED, MAX_MESSAGES, parse
 from ekiben.service.protocols.open_inference.datatypes import (
     DATATYPES,
     STRINGS,
@@ -24,16 +24,18 @@ from ekiben.service.protocols.open_inference.datatypes import (
 )
 from ekiben.service.protocols.open_inference.decode import Layout, TensorReader, TensorShape, count_error
 from ekiben.service.protocols.open_inference.encode import Output, to_list
+from ekiben.service.protocols.open_inference.message_heads import ID_TAG, InputTensor, KnownMessage, MessageHead
 from ekiben.service.protocols.open_inference.raw_tensors import read_tensors
+from ekiben.service.protocols.open_inference.row_form import MAX_ONE_BYTE
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
 
-InferRequest, InferResponse = message("ekiben.ModelInferRequest"), message("ekiben.ModelInferResponse")
-InputTensor = message("inference.ModelInferRequest.InferInputTensor")
+InferResponse = message("ekiben.ModelInferResponse")
 OutputTensor = message("inference.ModelInferResponse.InferOutputTensor")
 InferParameter = message("inference.InferParameter")
 # Layouts of tensors, and heads of outputs: to read 19 tensors of one row anew was 40 µs of 90.
 REMEMBERED, MAX_REMEMBERED_BYTES = 128, 16_384
+OUTPUT_TAG, CONTENT_TAG = b"\x2a", b"\x32"  # of the fields outputs and raw_output_contents
 
 
 class MessageReader:
@@ -61,6 +63,14 @@ class MessageReader:
         content = b"".join(raw)
         return self._tensors.to_columns(layout, read_tensors(layout, list(map(len, raw)), content, 0), nans=True)
 
+    def read_known(self, message: KnownMessage, layout: Layout) -> Columns:
+        """Do the same with a message whose head is known, and what that says of its tensors."""
+        return self._tensors.to_row(layout, message.row)
+
+    def read_layout(self, head: MessageHead) -> Layout:
+        """Return what a head says of its tensors; raises as `read` does."""
+        return self._read_layout(head.inputs)
+
     def _read_layout(self, inputs: Sequence[bytes]) -> Layout:
         """Return the layout of tensors whose values are raw."""
         tensors = self._parse_tensors(inputs)
@@ -80,18 +90,49 @@ class MessageReader:
         return self._tensors.measure(names, [tensor.shape[:] for tensor in tensors], datatypes)
 
 
-def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Any:
+class Written:
+    """A message that is bytes already; it answers what protobuf's would be asked."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def SerializeToString(self) -> bytes:
+        """Return the bytes."""
+        return self._content
+
+
+def write_message(model: PackedModel, request_id: str, outputs: Sequence[Output], raw: bool) -> Written:
     """Return the message that answers a request of that id."""
-    return InferResponse(
-        model_name=model.name,
-        model_version=model.version,
-        id=request_id,
-        outputs=[
-            (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
-            for o in outputs
-        ],
-        raw_output_contents=[write_raw(o.datatype, o.values) for o in outputs] if raw else (),
-    )
+    heads = [
+        (write_head(o.name, o.datatype, *o.shape) if raw else write_typed(o)) + write_parameters(o.parameters)
+        for o in outputs
+    ]
+    contents = [write_raw(o.datatype, o.values) for o in outputs] if raw else ()
+    return assemble(model, request_id, b"".join([write_field(OUTPUT_TAG, one) for one in heads]), contents)
+
+
+def assemble(model: PackedModel, request_id: str, outputs: bytes, contents: Iterable[bytes]) -> Written:
+    """Return the message that has these fields of outputs, and these raw contents."""
+    names = write_names(model.name, model.version)
+    begun = names + write_field(ID_TAG, request_id.encode()) if request_id else names
+    return Written(b"".join([begun, outputs, *[write_field(CONTENT_TAG, content) for content in contents]]))
+
+
+def write_field(tag: bytes, content: bytes) -> bytes:
+    """Return a field of a message."""
+    size, length = len(content), b""
+    while size > MAX_ONE_BYTE:
+        length += bytes((size & MAX_ONE_BYTE | CONTINUED,))
+        size >>= 7
+    return b"%b%b%c%b" % (tag, length, size, content)
+
+
+@lru_cache(REMEMBERED)
+def write_names(name: str, version: str) -> bytes:
+    """Return what is said of the model that answers."""
+    return bytes(InferResponse(model_name=name, model_version=version).SerializeToString())
 
 
 def check_raw_count(model: str, names: Sequence[str], raw: int) -> None:

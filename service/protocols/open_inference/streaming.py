@@ -3,7 +3,7 @@
 from google.protobuf.message import DecodeError
 
 from ekiben.service.offload import LARGE_BYTES
-from ekiben.service.protocols.open_inference.messages import InferRequest
+from ekiben.service.protocols.open_inference.message_heads import InferRequest
 from ekiben.service.protocols.protocol import AnswerStream
 from ekiben.service.protos import message
 

@@ -1,6 +1,7 @@
 """The predict call over REST: rows or columns in, rows or columns out."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -32,7 +33,8 @@ def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Ca
 
     async def predict(request: Request) -> bytes:
         timeout_s = read_timeout_s(request, settings)
-        rows, forms = await bodies.read(request, timeout_s, lambda body: decode(request, body))
+        read = partial(decode, request)
+        rows, forms = bodies.take(request, read) or await bodies.read(request, timeout_s, read)
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone, request)
         return encode(target, prediction.answers, forms)
 

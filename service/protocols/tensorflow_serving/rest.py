@@ -95,7 +95,9 @@ class Api:
     async def _answer_examples(self, request: Request, call: str) -> Prediction:
         check_task(self._target, call)
         timeout_s = read_timeout_s(request, self._settings)
-        rows, _ = await self._bodies.read(request, timeout_s, self._decode_examples)
+        rows, _ = self._bodies.take(request, self._decode_examples) or await self._bodies.read(
+            request, timeout_s, self._decode_examples
+        )
         left_s = request.left_s(timeout_s)
         return await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
 

@@ -333,7 +333,9 @@ def test_who_waits_for_the_engine_leaves_half_of_each_tick_to_probes(controller:
                 caller.send(POST + b"12345")
             for caller in probes:
                 caller.send(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
-            await wait_for(lambda: (controller.count_waiting(), controller.count_unjudged()) == (64, 64))
+            await wait_for(
+                lambda: (controller.count_waiting(), controller.count_unjudged()) == (len(posts), len(probes))
+            )
             controller.begin()
             assert controller.count_waiting() == controller.count_unjudged() == 2 * TICK_REQUESTS - TICK_REQUESTS // 2
             assert [(await caller.receive())[0] for caller in (*posts, *probes)] == [200] * 4 * TICK_REQUESTS

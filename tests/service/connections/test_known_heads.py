@@ -90,6 +90,8 @@ class Answering:
             await self.hold(request)
         if body.startswith(b"row"):
             request.prediction_id, request.model_version, request.ignored = b"one", b"7", ("köy",)
+        if body.startswith(b"said"):
+            request.prediction_id, request.model_version = b"one", b"a\r\nb: c" if b"split" in body else b"7"
         return self.end(body, said)
 
     async def hold(self, request: Request) -> None:
@@ -199,8 +201,30 @@ def post(body: bytes = b"row", *headers: bytes, path: bytes = b"/rows/a", length
 
 END = b"GET /end HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
 WORDS = (
-    *(b"row", b"row of more", b"later", b"turn", b"wrong", b"full", b"bad", b"fail", b"text", b"long", b"split"),
-    *(b"break", b"close", b"x" * 5000, b"x" * (LARGE_BYTES + 1), b"x" * (2 * LARGE_BYTES + 1), b"", b"\r\n\r\n"),
+    *(
+        b"row",
+        b"said",
+        b"row of more",
+        b"later",
+        b"turn",
+        b"wrong",
+        b"full",
+        b"bad",
+        b"fail",
+        b"text",
+        b"long",
+        b"split",
+    ),
+    *(
+        b"break",
+        b"close",
+        b"said split",
+        b"x" * 5000,
+        b"x" * (LARGE_BYTES + 1),
+        b"x" * (2 * LARGE_BYTES + 1),
+        b"",
+        b"\r\n\r\n",
+    ),
 )
 USUAL = (
     *((), (), (b"x-key: k", b"accept: */*"), (b"x-request-id: mine",), (b"connection: keep-alive", b"a: length: 5")),
@@ -239,7 +263,7 @@ class Caller:
             return choose(WHOLE)
         headers = [*choose(USUAL), *([choose(ODD)] if draw() < 0.05 else [])]
         path = choose((b"/rows/a", b"/rows/a", b"/rows/a", b"/rows/%C3%A9?q=%20"))
-        return post(choose(WORDS[:8] if draw() < 0.9 else WORDS), *headers, path=path)
+        return post(choose(WORDS[:9] if draw() < 0.9 else WORDS), *headers, path=path)
 
     def parts(self) -> tuple[list[bytes], bool]:
         """Return requests one by one, in company, and cut anywhere; and whether each is to wait for the last."""

@@ -22,6 +22,7 @@ from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Authenticator
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest
+from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.router import Router
@@ -89,7 +90,8 @@ class Service:
         self.methods: dict[str, Method] = {path.partition("/")[2]: method for path, method in found.items()}
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(
-                FrontDoor(not_found, router, Authenticator(), Drain(), AccessLog(0)), raise_app_exceptions=True
+                FrontDoor(not_found, router, Authenticator(), Drain(), AccessLog(0), Cors("")),
+                raise_app_exceptions=True,
             ),  # type: ignore[arg-type]
             base_url="http://test",
         )
