@@ -43,7 +43,7 @@ def write_script(data: bytes) -> Script:
 
 def write_raw(data: bytes) -> Script:
     """Return a script that sends these bytes after a hello."""
-    script = Script(lives=False, pieces=data[0] if data else 0)
+    script = Script(lives=False, pieces=data[0] if data and data[0] < 64 else 0)
     script.granted.known = False
     script.add(PREFACE + frame(SETTINGS, 0, 0) + data[1:])
     script.flush()
