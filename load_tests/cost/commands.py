@@ -19,6 +19,7 @@ def add_commands(commands: "Commands") -> None:
     instead.add_argument("--shadow", action="store_true", help="what a challenger in the shadow adds to it, instead")
     instead.add_argument("--log", action="store_true", help="what logging them adds to it, instead")
     instead.add_argument("--grpc", action="store_true", help="what HTTP/2 and gRPC add to it, instead")
+    instead.add_argument("--heads", action="store_true", help="what known heads spare it, instead")
     explanations = add(
         commands, "explanations", run_explanations, "measure what explanations cost, and what a flood of them does"
     )
@@ -35,13 +36,14 @@ def add_commands(commands: "Commands") -> None:
 
 def run_cost(options: argparse.Namespace) -> int:
     """Measure what a request costs in each protocol, or what counting, logging or a challenger adds."""
-    from ekiben.load_tests.cost import grpc_cost, monitoring_cost, request_cost, row_log_cost, shadow_cost
+    from ekiben.load_tests.cost import grpc_cost, head_cost, monitoring_cost, request_cost, row_log_cost, shadow_cost
 
     others = (
         (options.monitoring, monitoring_cost),
         (options.log, row_log_cost),
         (options.shadow, shadow_cost),
         (options.grpc, grpc_cost),
+        (options.heads, head_cost),
     )
     measure = next((module for chosen, module in others if chosen), request_cost)
     return int(measure.run(options.seconds))

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Mapping
 from typing import Self
 
-from ekiben.service.connections.port_sharing import PREFACE
+from ekiben.service.connections.http2.frames import PREFACE
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1

@@ -14,9 +14,8 @@ from typing import Any
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.closing import ARRIVAL_S
 from ekiben.service.connections.connection_limit import close_longest_idle
+from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.connections.http_state import HttpState
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 logger = logging.getLogger("bentoml.service")
 

@@ -37,8 +37,8 @@ class ConnectionSettings(SecretSettings):
     grpc_connection_age_s: float = Field(
         300.0,
         ge=0.1,
-        description="age at which clients over HTTP/2, gRPC's too, are asked to reconnect, so that they find new replicas, "
-        "seconds",
+        description="age at which clients over HTTP/2, gRPC's too, are asked to reconnect, so that they find new "
+        "replicas, seconds",
     )
     cors_origins: Annotated[str, AfterValidator(check_origins)] = Field(
         "", description="origins whose pages may call, `https://a.example,https://b.example`, or `*` for all"

@@ -9,6 +9,7 @@ from ekiben.service.offload import LARGE_BYTES, offload
 # How packed messages begin. No message of ours does: those bytes would be wire type 7, and field 15.
 PACKED = (b"\x1f\x8b", b"\x78")
 NAME = "message"  # in errors
+CODINGS = (b"gzip", b"deflate")  # besides identity; both are told by how they begin
 FREE_BYTES = 2**20  # that any message may unpack to
 
 

@@ -12,6 +12,7 @@ from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import Reply
 from ekiben.service.grpc.context import Status
+from ekiben.service.grpc.unpacking import CODINGS
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.connect_codes import HTTP_STATUSES, encode_end, encode_error
 from ekiben.service.web.dialect import Given
@@ -19,7 +20,6 @@ from ekiben.service.web.envelopes import HEAD_BYTES, PACKED, pack_envelope, spli
 
 VERSION = b"1"
 MILLISECONDS = re.compile(rb"\d{1,10}")
-CODINGS = (b"gzip", b"deflate")
 END = 2  # the flag of a stream's last envelope
 TRAILER = b"trailer-"
 LISTED = {"encoding": "json", "base64": "", "compression": "identity", "connect": "v1"}  # by default, in a GET's query

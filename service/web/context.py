@@ -1,15 +1,13 @@
 """A call by gRPC-Web or Connect as gRPC's methods see it."""
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
 
 from ekiben.service.auth import UNCERTIFIED
 from ekiben.service.grpc.context import Metadata
+from ekiben.service.grpc.notation import read_pairs
 from ekiben.service.http.messages import Request, Scope
 from ekiben.service.web.dialect import Dialect
 
-BINARY = "-bin"  # the end of a name whose value is base64
 Write = Callable[[bytes], Awaitable[None]]
 
 
@@ -24,7 +22,7 @@ class WebContext:
 
     def metadata(self) -> Metadata:
         """Return the headers."""
-        return [_decode(name.decode("latin-1"), value) for name, value in self._headers]
+        return [pair for name, value in self._headers for pair in read_pairs(name, value)]
 
     def time_left_s(self) -> float | None:
         """Return what the caller allows, of which the request may have waited for some already."""
@@ -51,12 +49,3 @@ class WebStream(WebContext):
 
     def interrupt(self, error: Exception) -> None:
         """Do nothing: all that is asked has arrived, so it is answered, and then the stream ends."""
-
-
-def _decode(name: str, value: bytes) -> tuple[str, str | bytes]:
-    if not name.endswith(BINARY):
-        return name, value.decode("latin-1")
-    try:
-        return name, base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
-    except binascii.Error:
-        return name, value  # none of ours is binary

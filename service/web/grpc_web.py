@@ -7,12 +7,13 @@ has to be exposed for them. As text the whole is base64.
 import base64
 import binascii
 import re
-from urllib.parse import quote
 
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import Reply
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
+from ekiben.service.grpc.notation import escape_sentence, read_timeout_s
+from ekiben.service.grpc.unpacking import CODINGS
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.dialect import Given
 from ekiben.service.web.envelopes import HEAD_BYTES, PACKED, pack_envelope, split_envelopes
@@ -20,10 +21,6 @@ from ekiben.service.web.envelopes import HEAD_BYTES, PACKED, pack_envelope, spli
 TYPE, TEXT_TYPE = b"application/grpc-web", b"application/grpc-web-text"
 PROTO = b"+proto"
 TRAILERS = 0x80  # the flag of the last frame
-TIMEOUT = re.compile(rb"(\d{1,8})([HMSmun])")
-UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-CODINGS = (b"gzip", b"deflate")
-PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"  # of a status' sentence what isn't %-encoded, besides letters and digits
 # A text body may be written in pieces, each with padding of its own.
 PIECE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 
@@ -41,12 +38,7 @@ class GrpcWeb:
     def read_timeout_s(self, request: Request) -> float | None:
         """Return what `grpc-timeout` says."""
         given = request.headers.get(b"grpc-timeout")
-        if given is None:
-            return None
-        found = TIMEOUT.fullmatch(given)
-        if not found:
-            raise BadRequest(400, f"grpc-timeout: expected such as 500m or 2S, got {given.decode('latin-1')[:20]!r}")
-        return int(found[1]) * UNITS_S[found[2]]
+        return None if given is None else read_timeout_s(given)
 
     def limit_body(self, max_bytes: int) -> int:
         """Return the same with the frame's head, and base64 if it is text."""
@@ -82,7 +74,7 @@ class GrpcWeb:
         """Return the frame of trailers: a block of HTTP/1's headers."""
         lines = [("grpc-status", str(int(status.code)))]
         if status.message:
-            lines.append(("grpc-message", quote(status.message, PLAIN)))
+            lines.append(("grpc-message", escape_sentence(status.message)))
         block = "".join(f"{name}: {value}\r\n" for name, value in [*lines, *status.trailers])
         return self._encode(pack_envelope(TRAILERS, block.encode("latin-1", "replace")))
 

@@ -24,7 +24,7 @@ from ekiben.load_tests.hostile.http2 import (
 from ekiben.load_tests.hostile.protobuf import field_of
 from ekiben.load_tests.hostile.rows import good_rows
 from ekiben.load_tests.requests.grpc_dialects import OIP_RAW
-from ekiben.service.connections.port_sharing import PREFACE
+from ekiben.service.connections.http2.frames import PREFACE
 
 WATCH, REFLECT = "/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 EMPTY = b"\0\0\0\0\0"  # a message of no bytes

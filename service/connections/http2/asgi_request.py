@@ -10,7 +10,7 @@ from ekiben.service.connections.http2.asgi_scope import Site, make_scope
 from ekiben.service.connections.http2.rejecting import send_error
 from ekiben.service.connections.http2.stream import Stream
 from ekiben.service.connections.rejections import BODY, PROTOCOL, RETRY_AFTER_S
-from ekiben.service.errors import CallerGone
+from ekiben.service.errors import CallerGone, Overloaded
 from ekiben.service.http.messages import encode_json
 from ekiben.service.telemetry import metrics
 
@@ -102,6 +102,8 @@ class AsgiRequest:
         if self._exchange.begun:
             self._stream.reset(frames.ENHANCE_YOUR_CALM)
         else:
+            metrics.count_rejected(PROTOCOL, Overloaded.reason)
+            metrics.count_request(PROTOCOL, 429, 0.0)
             self._send_overloaded()
 
     def _send_overloaded(self) -> None:

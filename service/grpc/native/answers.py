@@ -1,17 +1,16 @@
 """What goes back on a stream: heads, messages, and the status in the trailers."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from ekiben.service.connections.http2.stream import Stream
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
 from ekiben.service.grpc.native.head import TYPE
 from ekiben.service.grpc.native.messages import PREFIX, frame
+from ekiben.service.grpc.notation import escape_sentence
 
 HEAD = [(b"content-type", TYPE)]
 SUCCESS = [(b"grpc-status", b"0")]
-UNESCAPED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")  # of a sentence; all else is %-encoded UTF-8
 LARGE_BYTES = 2**16  # of a message that is not copied once more, to stand behind its length
 
 
@@ -31,7 +30,7 @@ def send_status(stream: Stream, status: Status, begun: bool = False) -> None:
     trailers = [(b"grpc-status", b"%d" % status.code)]
     if status.code is not Code.OK and status.message:
         # zttp takes no header whose value begins or ends with a blank.
-        trailers.append((b"grpc-message", quote(status.message.strip(), safe=UNESCAPED).encode()))
+        trailers.append((b"grpc-message", escape_sentence(status.message.strip()).encode()))
     trailers += encode_pairs(status.trailers)
     if begun:
         stream.send_trailers(trailers)

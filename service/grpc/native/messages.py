@@ -5,11 +5,10 @@ from struct import Struct
 
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.unpacking import take_bytes
+from ekiben.service.grpc.unpacking import CODINGS, take_bytes
 
 PREFIX = Struct(">BI")
 PREFIX_BYTES = PREFIX.size
-ENCODINGS = (b"gzip", b"deflate")  # besides identity
 ACCEPTED = b"identity, deflate, gzip"
 
 
@@ -32,7 +31,7 @@ def check_encoding(encoding: bytes) -> None:
     """Raise BadRequest if messages of this encoding can't be unpacked."""
     if encoding == b"identity":
         raise BadRequest(400, "the message is marked as compressed, and the header grpc-encoding is missing")
-    if encoding not in ENCODINGS:
+    if encoding not in CODINGS:
         said = encoding[:80].decode("latin-1")
         sentence = f"messages compressed with {said!r} can't be read here: use gzip, deflate or none"
         raise BadRequest(501, sentence, (b"grpc-accept-encoding", ACCEPTED))

@@ -25,8 +25,9 @@ from uvicorn.config import HTTP_PROTOCOLS
 from ekiben.model.package import PackedModel
 from ekiben.service.connections import port_sharing
 from ekiben.service.connections.admission_connection import AdmissionConnection
+from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.connections.http_state import HttpState, use_protocol
-from ekiben.service.connections.port_sharing import PREFACE, ClientRelay, GrpcSocket, RelayDetector
+from ekiben.service.connections.port_sharing import ClientRelay, GrpcSocket, RelayDetector
 from tests.callers import predict, triton_grpc_raw
 from tests.conftest import NAME, PATIENCE_S, Server, serve, wait_until
 from tests.http_client import HTTP

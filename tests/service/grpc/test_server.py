@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from prometheus_client import REGISTRY
 
 from ekiben.model.package import PackedModel
-from ekiben.service.connections.port_sharing import PREFACE
+from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc import health
 from ekiben.service.grpc.health import STATUS, ListRequest, ListResponse, Request, Response

@@ -28,6 +28,7 @@ from tests.http2_server import (
     serve,
 )  # fmt: skip
 from tests.uvicorn_server import run
+from tests.waiting import wait_for
 
 CALM, REFUSED, CANCEL = 11, 7, (8).to_bytes(4, "big")
 NO_WINDOW = b"\0\4\0\0\0\0"
@@ -279,5 +280,47 @@ def test_much_that_comes_at_once_is_taken_in_parts(monkeypatch: pytest.MonkeyPat
             client.send(*(post(2 * number + 1, b"%d" % number) for number in range(90)))
             for number in range(90):
                 assert await client.finish(2 * number + 1) == (200, b"%d" % number)
+
+    run(scenario())
+
+
+MANY_FIELDS = [(b"x-%d" % number, b"") for number in range(400)]  # 54 KB in memory
+
+
+def test_heads_take_memory_and_streams_beyond_it_are_refused() -> None:
+    """A field that came before is a byte on the wire, and many in memory."""
+    budget = ByteBudget(10**6)
+
+    async def wait(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    async def scenario() -> None:
+        async with serve(wait, budget=budget) as served:
+            async with served.connect() as client:
+                client.send(*(begin_post(number, b"/", *MANY_FIELDS) for number in range(1, 60, 2)))
+                assert (await client.wait(RST, count=12)).code == REFUSED
+                assert 0.9 * budget.limit < budget.taken <= budget.limit
+                client.send(begin_post(101))
+                await asyncio.sleep(0)
+                assert len(client.find(RST)) == 12
+            await wait_for(lambda: budget.taken == 0)
+
+    run(scenario())
+
+
+def test_a_head_takes_no_memory_once_it_is_answered() -> None:
+    budget = ByteBudget(10**5)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def scenario() -> None:
+        async with serve(answer, budget=budget) as served, served.connect() as client:
+            for number in range(1, 60, 2):  # whose bodies never end
+                client.send(begin_post(number, b"/", *MANY_FIELDS))
+                await client.finish(number)
+            assert not client.find(RST)
+            assert budget.taken == 0
 
     run(scenario())
