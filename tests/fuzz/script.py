@@ -73,6 +73,7 @@ class Script:
     asked: list[int] = field(default_factory=list)  # streams whose requests were sent whole
     shrunk: bool = False  # the windows: answers may wait for them
     resets: int = 0
+    waited_s: float = 0.0
     pending: bytearray = field(default_factory=bytearray)  # yet to be sent
     pieces: int = 0  # that it is cut into: bytes each, 0: not at all
     encoder: Any = None
