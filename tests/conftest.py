@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 STATE = Path(tempfile.mkdtemp(prefix="ekiben-tests-"))
@@ -45,6 +46,9 @@ RUN_TIMEOUT_S = 300
 # Each test process has every so-manieth, from a place of its own: another suite may run on this machine.
 PROCESS, PROCESSES = int(os.getenv("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.getenv("PYTEST_XDIST_WORKER_COUNT", "1"))
 PORTS = itertools.cycle(range(20_000 + random.randrange(500) * 10 * PROCESSES + PROCESS, 32_000, PROCESSES))
+if "CI" not in os.environ:  # where Hypothesis has a profile of its own, which is as patient
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 LONGEST = ("test_any_table.py", "training/test_commands.py", "test_architecture.py", "deploy/test_container.py")
 
 

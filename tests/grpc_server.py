@@ -37,7 +37,8 @@ async def open_server(
     methods = {"Ask": Method(Request, answer), "Probe": Method(Request, answer, probe=True)}
     served = {"grpc_port": free_port(), "max_body_bytes": MAX_BYTES, "grpc_server": KIND.get()}
     given = Settings(**served | settings)
-    http = HttpState(budget=budget or ByteBudget(10 * MAX_BYTES), mutual_tls=mutual)
+    room = budget or ByteBudget(10 * MAX_BYTES)
+    http = HttpState(budget=room, mutual_tls=mutual, connection_age_s=given.grpc_connection_age_s)
     guard = Authenticator([token.encode()] if token else [])
     server = open_grpc([Protocol("echo", services={ECHO: methods})], given, guard, http)
     await server.start(given, *addresses)

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from ekiben.service.connections.admission import LATE, WAITED
+from ekiben.service.connections.closing import CROSSING_S
 from ekiben.service.connections.known_connection import KnownConnection
 from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import PROTOCOL
@@ -88,7 +89,10 @@ class AdmissionConnection(KnownConnection):
     def shutdown(self) -> None:
         self.resume()  # uvicorn then waits for the answer
         self.send_rejection()
-        super().shutdown()
+        if self.is_answered():  # as far as we know: the next request may be on its way
+            self.loop.call_later(CROSSING_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def is_answered(self) -> bool:
         return not (self._waiting or self._rejection) and super().is_answered()

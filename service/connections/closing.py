@@ -13,6 +13,7 @@ from ekiben.service.http.messages import encode_json
 
 ARRIVAL_S = 15.0  # for a head to be whole, and for the rest of a body that is not wanted any more
 LINGER_S, LINGER_BYTES = 2.0, 2**20  # that are thrown away after an error
+CROSSING_S = 0.5  # at a stop: for a request to arrive whose caller can't know of it yet
 PHRASES = {
     400: b"Bad Request",
     408: b"Request Timeout",

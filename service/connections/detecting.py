@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ekiben.service.connections.admission_connection import AdmissionConnection
-from ekiben.service.connections.closing import ARRIVAL_S
+from ekiben.service.connections.closing import ARRIVAL_S, CROSSING_S
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.http2.asgi_request import AsgiRequest
 from ekiben.service.connections.http2.asgi_scope import Site
@@ -33,6 +33,7 @@ class ProtocolDetector(asyncio.Protocol):
         self._begun = b""
         self._first_bytes_s = first_bytes_s
         self._arrival: asyncio.TimerHandle | None = None
+        self._stopping = False
         self.idle_since = self._loop.time()
 
     def connection_made(self, transport: Any) -> None:
@@ -62,8 +63,9 @@ class ProtocolDetector(asyncio.Protocol):
         self._port.connections.discard(self)
 
     def shutdown(self) -> None:
-        """Close a connection over which nothing was asked yet, because uvicorn stops."""
-        self.transport.close()
+        """Close a connection over which nothing was asked yet, because uvicorn stops; one that is new may just be."""
+        self._stopping = True
+        self._loop.call_at(self.idle_since + CROSSING_S, self._close_unused)
 
     def is_answered(self) -> bool:
         """Return whether it may be closed to make room for others."""
@@ -77,6 +79,12 @@ class ProtocolDetector(asyncio.Protocol):
         protocol.connection_made(self.transport)
         if self._begun:
             protocol.data_received(self._begun)
+        if self._stopping:
+            protocol.shutdown()
+
+    def _close_unused(self) -> None:
+        if self in self._port.connections:
+            self.transport.close()
 
 
 def detect_protocol(shared: HttpState, **given: Any) -> ProtocolDetector:

@@ -21,6 +21,7 @@ from ekiben.service.errors import Overloaded
 
 MAX_DISCARDED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
 METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
+PREFACE_METHOD = b"PRI "  # after which the parser waits for the rest of HTTP/2's preface, and says nothing
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 LARGE_READ = 2**14  # bytes of a body's part: who brings as many lets others read before the next
 
@@ -150,6 +151,9 @@ class FramedConnection(PipeliningConnection):
         return False
 
     def _read_head(self, head: bytes) -> None:
+        if head.startswith(PREFACE_METHOD):
+            self.reject(400, "not a valid HTTP request: PRI is no method, but how HTTP/2 begins")
+            return
         if b"\r\nupgrade:" in head.lower():
             head = UPGRADE_LINE.sub(b"", head)
         self._begin_request()

@@ -5,10 +5,13 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
+from ekiben.service.connections.backlog import close_servers
 from ekiben.service.lifecycle.drain import FORCED_EXIT_S
 
 
@@ -24,6 +27,11 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # After an interrupt, which no drain comes before, a client that stalls must not keep the process either.
         asyncio.get_running_loop().call_later(FORCED_EXIT_S, self.handle_exit, signal.SIGINT, None)
+        protocol: Any = self.config.http_protocol_class
+        given = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        for joining in close_servers(self.servers, partial(protocol, **given), self.config.ssl):
+            self.server_state.tasks.add(joining)  # which uvicorn waits for
+            joining.add_done_callback(self.server_state.tasks.discard)
         await super().shutdown(sockets)
 
 

@@ -5,10 +5,11 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ekiben.service.connections.closing import ARRIVAL_S, LINGER_BYTES, LINGER_S
+from ekiben.service.connections.closing import ARRIVAL_S, CROSSING_S, LINGER_BYTES, LINGER_S
 from ekiben.service.connections.framing import MAX_DISCARDED_BYTES
 from ekiben.service.connections.http2 import frames
 from ekiben.service.connections.http2.rejecting import IGNORING, note_malformed
+from ekiben.service.connections.http2.resets import Resets
 from ekiben.service.connections.http2.stream import Stream
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ MAX_OPENED = {QUIET: 3000, IDLE: 3300, NOW: 3600}
 MAX_RESETS = {QUIET: 64, IDLE: 96, NOW: 128}
 # Of its age, less up to as much again as lies between the first two: those opened together don't end together.
 AGES = {QUIET: 0.9, IDLE: 0.95, NOW: 1.0}
-STOP_S = 0.5  # for a stop to find a moment when nothing is under way
 LEAVE_S = 2.0  # for the peer to say that it has read our GOAWAY
 LOOK_S = 5.0  # between looks at what may have lasted too long
 STALL_S, STALL_BYTES = 30.0, 2**14  # a peer reads as much of what waits for it within that time
@@ -40,7 +40,8 @@ class Lifetime:
         self._ages = {when: now + age_s * (share - jitter) for when, share in AGES.items()}
         self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
         self._stall_at, self._taken = now + STALL_S, 0
-        self._resets = self._discarded = 0
+        self._resets, self._discarded = Resets(), 0
+        self._fresh_until = now + CROSSING_S
         self._unwanted: dict[Stream, float] = {}  # streams whose bodies come after their answers, and until when
         self._leaving: asyncio.TimerHandle | None = None
         self._when = 0  # to leave, if at all
@@ -62,9 +63,9 @@ class Lifetime:
 
     def note_reset(self) -> None:
         """Note that the peer has reset a stream, or opened one that can't be read."""
-        self._resets += 1
-        if self._resets >= MAX_RESETS[QUIET]:
-            self.leave(_find_last(MAX_RESETS, self._resets))
+        count = self._resets.note(self._loop.time())
+        if count >= MAX_RESETS[QUIET]:
+            self.leave(_find_last(MAX_RESETS, count))
 
     def note_idle(self) -> None:
         """Note that no stream is open."""
@@ -96,8 +97,8 @@ class Lifetime:
 
     def stop(self) -> None:
         """End the connection because the service stops."""
-        self.leave(IDLE)
-        self._loop.call_later(STOP_S, self.leave)
+        self._loop.call_at(self._fresh_until, self.leave, IDLE)  # at once, unless its first request may be coming
+        self._loop.call_later(CROSSING_S, self.leave)
 
     def leave_now(self) -> None:
         """Take no more streams, and close the connection with the last answer."""
@@ -137,7 +138,8 @@ class Lifetime:
             return
         self._connection.output.flush()
         if not self.left:
-            self._connection.transport.write(frames.write_goaway(self._connection.last_stream, frames.NO_ERROR))
+            code = self._resets.find_error_code(self._loop.time())
+            self._connection.transport.write(frames.write_goaway(self._connection.last_stream, code))
         self._linger()
 
     def _close_if_quiet(self) -> None:
@@ -151,12 +153,10 @@ class Lifetime:
             return
         self.lingering = self.left = True
         transport = self._connection.transport
-        if transport.can_write_eof():
+        if transport.can_write_eof():  # not with TLS; but GOAWAY has said so, and who has read it closes the connection
             transport.write_eof()
-            self._connection.flow.resume_reading()
-            self._loop.call_later(LINGER_S, transport.close)
-        else:
-            transport.close()
+        self._connection.flow.resume_reading()
+        self._loop.call_later(LINGER_S, transport.close)
 
     def _look(self) -> None:
         """End what lasts too long, and look again later."""

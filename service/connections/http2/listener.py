@@ -5,6 +5,7 @@ import socket
 import ssl
 from typing import Any
 
+from ekiben.service.connections.backlog import close_servers
 from ekiben.service.connections.detecting import ProtocolDetector
 from ekiben.service.connections.http2.connection import Port
 from ekiben.service.connections.http_state import HttpState
@@ -22,9 +23,12 @@ class Http2Listener:
     def __init__(self, shared: HttpState, port: Port) -> None:
         self._shared, self._port = shared, port
         self._servers: list[asyncio.Server] = []
+        self._context: ssl.SSLContext | None = None
+        self._joining: list[asyncio.Task[None]] = []  # connections that came as the port was closed
 
     async def open(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
         """Listen there; the workers of one machine share the port. Raises OSError if that can't be done."""
+        self._context = context
         handshake_s = FIRST_BYTES_S if context else None
         self._servers.append(
             await asyncio.get_running_loop().create_server(
@@ -34,8 +38,8 @@ class Http2Listener:
 
     def leave(self) -> None:
         """Take no more connections, and ask for the end of those there are."""
-        for server in self._servers:
-            server.close()
+        self._joining += close_servers(self._servers, self._connect, self._context)
+        self._servers.clear()
         for connection in list(self._port.connections):
             connection.shutdown()
 
@@ -44,10 +48,13 @@ class Http2Listener:
         self.leave()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace_s
-        while self._port.connections and loop.time() < deadline:
+        while self._is_used() and loop.time() < deadline:
             await asyncio.sleep(LOOK_S)
         for connection in list(self._port.connections):
             connection.transport.abort()
+
+    def _is_used(self) -> bool:
+        return bool(self._port.connections) or not all(task.done() for task in self._joining)
 
     def _connect(self) -> ProtocolDetector:
         return ProtocolDetector(self._shared, self._port, WrongPort, FIRST_BYTES_S)

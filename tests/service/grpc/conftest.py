@@ -12,7 +12,7 @@ WHOLE = {"server", "service", "opened", "model"}  # fixtures of tests that start
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that opens a server in this process once with either."""
-    if metafunc.module.__name__.endswith("test_wire"):  # which is about our own
+    if metafunc.module.__name__.endswith(("test_wire", "test_stops")):  # which are about our own
         return
     if not WHOLE & set(metafunc.fixturenames):
         metafunc.fixturenames.append("kind")
