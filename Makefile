@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck bench peers capacity overload soak hostile locust protos wheel locks clean
+.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck bench peers capacity overload soak hostile fuzz locust protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -77,6 +77,9 @@ soak: $(VENV)/load ## Every protocol at once for ten minutes, with bad callers a
 
 hostile: $(VENV)/load ## Attack it in every way that is known, while good callers ask on
 	@$(EKIBEN) hostile
+
+fuzz: $(VENV)/dev ## Damage whole connections for an hour, guided by coverage (OPTIONS="--seconds 600")
+	@$(PYTHON) -m tests.fuzz.connections --seconds 3600 $(OPTIONS)
 
 locust: $(VENV)/load ## Open a page of users for every protocol, beside `make serve` (OPTIONS="--headless -u 8 -t 10")
 	@$(VENV)/bin/locust -f load_tests/locustfile.py --host http://127.0.0.1:8080 $(OPTIONS)

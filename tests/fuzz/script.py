@@ -13,6 +13,7 @@ Item = TypeVar("Item")
 Pairs = Sequence[tuple[bytes, bytes]]
 Step = tuple[str, Any]  # what is done, and with what
 
+MAX_PIECES = 150  # that are sent one after the other
 WINDOW_BYTES, FRAME_BYTES = 65_535, 16_384  # as HTTP/2 begins
 
 
@@ -72,6 +73,7 @@ class Script:
     asked: list[int] = field(default_factory=list)  # streams whose requests were sent whole
     shrunk: bool = False  # the windows: answers may wait for them
     resets: int = 0
+    waited_s: float = 0.0
     pending: bytearray = field(default_factory=bytearray)  # yet to be sent
     pieces: int = 0  # that it is cut into: bytes each, 0: not at all
     encoder: Any = None
@@ -88,7 +90,7 @@ class Script:
     def flush(self) -> None:
         """Send what is pending."""
         data, self.pending = bytes(self.pending), bytearray()
-        size = max(self.pieces, len(data) // 2000) if self.pieces else len(data)
+        size = max(self.pieces, len(data) // MAX_PIECES) if self.pieces else len(data)
         self.steps += [("send", data[at : at + size]) for at in range(0, len(data), max(size, 1))]
 
     def open(self) -> int:

@@ -141,6 +141,8 @@ class Incoming:
 
     def _take_reset(self, event: zttp.RstStream) -> None:
         stream = self._connection.streams.get(event.stream_id)
+        if stream is None and event.error_code == frames.STREAM_CLOSED:
+            return  # zttp's own, for what was under way as we reset the stream
         self._connection.lifetime.note_reset()
         if stream is None or not stream.answered:
             self._chatter.charge(RESET_BYTES)

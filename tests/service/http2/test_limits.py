@@ -255,6 +255,26 @@ def test_a_body_that_does_not_end_after_its_answer_is_reset(monkeypatch: pytest.
     run(scenario())
 
 
+def test_what_was_under_way_as_a_stream_was_reset_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "ARRIVAL_S", 0.3)
+    monkeypatch.setattr(lifetime, "LOOK_S", 0.1)
+
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async def scenario() -> None:
+        async with serve(early) as served, served.connect() as client:
+            client.send(begin_post(1))
+            await client.wait(RST, 1)
+            client.send(frame(DATA, 0, 1, bytes(100)) * 600)  # as much as its window allows
+            client.send(get(3))
+            assert await client.finish(3) == (404, b"no")
+            assert not client.find(GOAWAY)
+
+    run(scenario())
+
+
 def test_idle_connections_make_room_for_others() -> None:
     async def scenario() -> None:
         async with serve(max_connections=3) as served, served.connect() as first, served.connect() as second:
