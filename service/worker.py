@@ -170,6 +170,7 @@ class Worker:
 
     def finish(self, left_s: float = CLOSING_S) -> None:
         """Take no new gRPC calls; uvicorn does the same for HTTP."""
+        self.http.stopping = True
         self.grpc.stop(left_s)
 
     async def close(self) -> None:

@@ -3,11 +3,15 @@
 import asyncio
 import io
 import json
+import queue
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import bentoml
 import grpc
+import httpx
 import numpy as np
 import pandas as pd
 import tritonclient.grpc as triton_grpc
@@ -29,6 +33,7 @@ Caller = Callable[[Server, Schema, Rows], Answer]
 JSON = {"content-type": "application/json"}
 INFER = f"/v2/models/{NAME}/infer"
 MODEL_INFER = "inference.GRPCInferenceService/ModelInfer"
+STREAM_INFER = "inference.GRPCInferenceService/ModelStreamInfer"
 PREDICT = f"/v1/models/{NAME}:predict"
 
 
@@ -70,6 +75,28 @@ def triton_inputs(module: Any, schema: Schema, rows: Rows, **options: Any) -> li
 
 def predict(server: Server, schema: Schema, rows: Rows) -> Answer:
     return from_records(post(server, "/predict", {"rows": rows})["predictions"])
+
+
+def predict_http2(server: Server, schema: Schema, rows: Rows) -> Answer:
+    with httpx.Client(http1=False, http2=True, timeout=PATIENCE_S) as client:
+        answered = client.post(f"{server.url}/predict", json={"rows": rows})
+    assert (answered.http_version, answered.status_code) == ("HTTP/2", 200)
+    return from_records(answered.json()["predictions"])
+
+
+def curl_http2(server: Server, schema: Schema, rows: Rows) -> Answer:
+    return from_records(curl(f"{server.url}/predict", {"rows": rows}, "--http2-prior-knowledge")["predictions"])
+
+
+def curl(url: str, body: Any, *options: str) -> Any:
+    """Ask with curl, which must speak HTTP/2; return the JSON of its answer."""
+    said = ("--write-out", "\n%{http_version} %{response_code}", "--header", "content-type: application/json")
+    command = ["curl", "--silent", "--show-error", *options, *said, "--data-binary", "@-", url]
+    asked = json.dumps(body).encode()
+    done = subprocess.run(command, input=asked, check=True, capture_output=True, timeout=PATIENCE_S)
+    content, _, ended = done.stdout.decode().rpartition("\n")
+    assert ended == "2 200", done.stdout
+    return json.loads(content)
 
 
 def bento(server: Server, schema: Schema, rows: Rows) -> Answer:
@@ -180,6 +207,31 @@ def grpc_web(server: Server, schema: Schema, rows: Rows) -> Answer:
     return from_typed(message("inference.ModelInferResponse").FromString(body[5 : 5 + size]))
 
 
+def oip_grpc_main_port(server: Server, schema: Schema, rows: Rows) -> Answer:
+    elsewhere = replace(server, grpc=server.url.removeprefix("http://"))
+    return oip_grpc_typed(elsewhere, schema, rows)
+
+
+def oip_grpc_stream(server: Server, schema: Schema, rows: Rows) -> Answer:
+    """Send each row as a message of a stream."""
+    response = message("inference.ModelStreamInferResponse")
+    with grpc.insecure_channel(server.grpc) as channel:
+        ask = channel.stream_stream(f"/{STREAM_INFER}", lambda one: one.SerializeToString(), response.FromString)
+        asked = ask((typed_request(schema, [row]) for row in rows), timeout=PATIENCE_S)
+        answers = [from_typed(one.infer_response) for one in asked]
+    return [value for values, _ in answers for value in values], [label for _, labels in answers for label in labels]
+
+
+def triton_grpc_stream(server: Server, schema: Schema, rows: Rows) -> Answer:
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    with triton_grpc.InferenceServerClient(server.grpc) as client:
+        client.start_stream(lambda result, error: answers.put((result, error)))
+        client.async_stream_infer(NAME, triton_inputs(triton_grpc, schema, rows))
+        result, error = answers.get(timeout=PATIENCE_S)
+    assert error is None
+    return from_triton(result)
+
+
 def call(server: Server, method: str, request: Any, response: str) -> Any:
     with grpc.insecure_channel(server.grpc) as channel:
         ask = channel.unary_unary(
@@ -265,6 +317,8 @@ def parquet(server: Server, schema: Schema, rows: Rows) -> Answer:
 
 CALLERS: Mapping[tuple[str, str], Caller] = {
     ("httpx", "/predict"): predict,
+    ("httpx, HTTP/2", "/predict"): predict_http2,
+    ("curl --http2-prior-knowledge", "/predict"): curl_http2,
     ("bentoml.SyncHTTPClient", "/predict"): bento,
     ("tritonclient.http", "infer, binary"): triton_binary,
     ("tritonclient.http", "infer, JSON"): triton_json,
@@ -273,7 +327,10 @@ CALLERS: Mapping[tuple[str, str], Caller] = {
     ("tritonclient.http.aio", "infer, binary"): triton_aio,
     ("tritonclient.grpc", "infer, raw"): triton_grpc_raw,
     ("tritonclient.grpc.aio", "infer, raw"): triton_grpc_async,
+    ("tritonclient.grpc", "ModelStreamInfer, raw"): triton_grpc_stream,
     ("grpcio, our .proto", "infer, typed"): oip_grpc_typed,
+    ("grpcio, our .proto", "infer, typed, HTTP port"): oip_grpc_main_port,
+    ("grpcio, our .proto", "ModelStreamInfer, typed"): oip_grpc_stream,
     ("httpx", "Connect, JSON"): connect_json,
     ("httpx", "Connect, protobuf"): connect_proto,
     ("httpx", "gRPC-Web"): grpc_web,

@@ -14,6 +14,7 @@ from ekiben.service.connections.http_state import HttpState
 from ekiben.service.grpc.health import Request
 from ekiben.service.grpc.opening import GrpcServer, open_grpc
 from ekiben.service.protocols.protocol import Call, Method, Protocol
+from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings
 from tests.conftest import free_port
 
@@ -28,6 +29,7 @@ Answer = Callable[[Any, Call], Awaitable[Any]]
 @asynccontextmanager
 async def open_server(
     answer: Answer, *addresses: str, token: str = "", budget: ByteBudget | None = None, mutual: bool = False,
+    tls: Tls | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Any, GrpcServer]]:  # fmt: skip
     """Serve one method, and what every server has besides; yield a channel to it.
@@ -41,7 +43,7 @@ async def open_server(
     http = HttpState(budget=room, mutual_tls=mutual, connection_age_s=given.grpc_connection_age_s)
     guard = Authenticator([token.encode()] if token else [])
     server = open_grpc([Protocol("echo", services={ECHO: methods})], given, guard, http)
-    await server.start(given, *addresses)
+    await server.start(given, *addresses, tls=tls)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{given.grpc_port}") as channel:
         try:
             yield channel, server

@@ -43,6 +43,8 @@ class ProtocolDetector(asyncio.Protocol):
         if encrypted and encrypted.selected_alpn_protocol() == HTTP2:
             self._hand_to(Http2Connection(self._shared, self._port))
             return
+        if self._shared.stopping:
+            self.shutdown()
         if self._first_bytes_s:
             self._arrival = self._loop.call_later(self._first_bytes_s, transport.close)
         if len(self._port.connections) > self._port.max_connections:
@@ -79,7 +81,7 @@ class ProtocolDetector(asyncio.Protocol):
         protocol.connection_made(self.transport)
         if self._begun:
             protocol.data_received(self._begun)
-        if self._stopping:
+        if self._stopping or self._shared.stopping:
             protocol.shutdown()
 
     def _close_unused(self) -> None:

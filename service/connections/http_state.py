@@ -35,6 +35,7 @@ class HttpState:
     rejections: DelayedRejections = field(default_factory=DelayedRejections)
     turns: Turns = field(default_factory=Turns)
     malformed: Malformed = field(default_factory=Malformed)
+    stopping: bool = False  # each connection is to end; one that was accepted just before hears of it as it begins
     mutual_tls: bool = False  # callers must show a certificate
     heads: KnownHeads | None = None  # None: each request is parsed
     connection_age_s: float = 300.0  # at which clients are asked to open another, if they speak HTTP/2

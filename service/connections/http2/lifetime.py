@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ekiben.service.connections.http2.connection import Http2Connection
 
 # When to leave: once nothing was under way for QUIET_S, once nothing is, or now. httpx 0.28 loses what is under way, or
-# was just answered, when a GOAWAY comes; others lose nothing in any case.
+# was just answered, when a GOAWAY comes, from whatever server (2026-11-28); others lose nothing in any case.
 QUIET, IDLE, NOW, QUIET_S = 1, 2, 3, 0.05
 # The streams from which on a connection leaves so, and those among them that the peer gave up: zttp ends a connection
 # at 4,096 and 256, and some come before the peer has read our GOAWAY.

@@ -38,6 +38,7 @@ class Http2Listener:
 
     def leave(self) -> None:
         """Take no more connections, and ask for the end of those there are."""
+        self._shared.stopping = True
         self._joining += close_servers(self._servers, self._connect, self._context)
         self._servers.clear()
         for connection in list(self._port.connections):

@@ -3,12 +3,15 @@
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ekiben.service.connections.http2 import lifetime
 from ekiben.service.protocols.protocol import Call
+from ekiben.service.secrets.tls import Tls, TlsPaths
+from tests.certificates import write_pair
 from tests.conftest import free_port
 from tests.deploy.rollout import forward
 from tests.grpc_load import GrpcLoad
@@ -35,6 +38,22 @@ def test_a_stop_under_load_loses_no_call(calls: int, channels: int) -> None:
                     await load.wait_refused()
                 assert load.failures == []
                 assert load.refused == calls
+
+    asyncio.run(main())
+
+
+def test_a_stop_under_load_over_tls_loses_no_call(tmp_path: Path) -> None:
+    pair = write_pair(tmp_path)
+    tls = Tls(TlsPaths(pair.certificate, pair.key))
+
+    async def main() -> None:
+        port = free_port()
+        async with open_server(answer_late, grpc_port=port, tls=tls) as (_, server):
+            async with GrpcLoad(port, ASK, certificate=pair.certificate.read_bytes()) as load:
+                await load.wait_answers(200)
+                await server.stop(10)
+                await load.wait_refused()
+            assert load.failures == []
 
     asyncio.run(main())
 

@@ -23,7 +23,7 @@ from tritonclient.utils import InferenceServerException
 
 from ekiben.model.package import GOLDEN_FILE, PackedModel
 from tests.callers import CALLERS, Caller, triton_inputs
-from tests.conftest import NAME, ROOT, Server
+from tests.conftest import ALONE, NAME, ROOT, Server, serve
 from tests.http_client import HTTP
 
 pytestmark = pytest.mark.slow
@@ -47,13 +47,27 @@ def channel(server: Server) -> Iterator[grpc.Channel]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def alone(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service in one process, as the image has it."""
+    with serve(tmp_path_factory.mktemp("alone"), ALONE) as running:
+        yield running
+
+
+@pytest.mark.parametrize("way", ["server", "alone"])
 @pytest.mark.parametrize("caller", [pytest.param(call, id=", ".join(names)) for names, call in CALLERS.items()])
 def test_every_client_gets_the_same_bits(
-    server: Server, model: PackedModel, rows: list[dict[str, Any]], wanted: Any, caller: Caller
+    request: pytest.FixtureRequest,
+    model: PackedModel,
+    rows: list[dict[str, Any]],
+    wanted: Any,
+    caller: Caller,
+    way: str,
 ) -> None:
+    serving: Server = request.getfixturevalue(way)
     assert any(None in row.values() for row in rows)  # something is missing
-    assert caller(server, model.schema, rows) == wanted
-    assert caller(server, model.schema, rows[:1]) == (wanted[0][:1], wanted[1][:1])
+    assert caller(serving, model.schema, rows) == wanted
+    assert caller(serving, model.schema, rows[:1]) == (wanted[0][:1], wanted[1][:1])
 
 
 def test_the_table_in_the_docs_names_every_client() -> None:
