@@ -95,6 +95,11 @@ class Http2Connection(asyncio.Protocol):
         """Answer what is under way, and close the connection: uvicorn stops."""
         self.lifetime.stop()
 
+    def end_sending(self) -> None:
+        """Say that no more is sent, which TLS has no way to."""
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+
     def is_answered(self) -> bool:
         """Return whether no request is being read or answered."""
         return not self.streams

@@ -24,6 +24,7 @@ MAX_OPENED = {QUIET: 3000, IDLE: 3300, NOW: 3600}
 MAX_RESETS = {QUIET: 64, IDLE: 96, NOW: 128}
 # Of its age, less up to as much again as lies between the first two: those opened together don't end together.
 AGES = {QUIET: 0.9, IDLE: 0.95, NOW: 1.0}
+EOF_S = 0.2  # for the peer to read GOAWAY and close: a proxy that closes both ways at EOF would break what it sends
 LEAVE_S = 2.0  # for the peer to say that it has read our GOAWAY
 LOOK_S = 5.0  # between looks at what may have lasted too long
 STALL_S, STALL_BYTES = 30.0, 2**14  # a peer reads as much of what waits for it within that time
@@ -153,8 +154,7 @@ class Lifetime:
             return
         self.lingering = self.left = True
         transport = self._connection.transport
-        if transport.can_write_eof():  # not with TLS; but GOAWAY has said so, and who has read it closes the connection
-            transport.write_eof()
+        self._loop.call_later(EOF_S, self._connection.end_sending)
         self._connection.flow.resume_reading()
         self._loop.call_later(LINGER_S, transport.close)
 
