@@ -86,6 +86,6 @@ def write_packages(packages: dict[str, tuple[int, float, int]], standard: set[st
     largest = sorted(sums.items(), key=lambda item: item[1], reverse=True)
     lines = [f"| {name} | {size / MIB:.1f} | {1000 * cpu:.0f} | {count} |" for name, (size, cpu, count) in largest]
     rest = [found for _, found in largest[SHOWN:]]
-    size, cpu = (sum(found[index] for found in rest) for index in (0, 1))
+    size, cpu = sum(found[0] for found in rest), sum(found[1] for found in rest)
     others = [f"| {len(rest)} others | {size / MIB:.1f} | {1000 * cpu:.0f} | |"] if rest else []
     return "\n".join(["| imported | MiB | CPU, ms | modules |\n|---|--:|--:|--:|", *lines[:SHOWN], *others])
