@@ -24,7 +24,7 @@ COMMANDS = (
     *("drift", "challenger", "canary", "score-live", "alarms"),
     *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
-    *("explanations", "parquet", "tables", "completion"),
+    *("explanations", "parquet", "start", "tables", "completion"),
 )
 HEAVY = ("tensorflow", "mlflow", "bentoml", "pandas", "numpy", "pydantic")
 
