@@ -38,7 +38,6 @@ class Listening:
         self.loop = loop
         self.budget = ByteBudget(BUDGET_BYTES)
         self.service = Service(self.budget)
-        logging.disable(logging.NOTSET)
         self.errors = Errors()
         loop.set_exception_handler(self.errors.take)
         self.http = HttpState(budget=self.budget, heads=KnownHeads(Authenticator()))

@@ -1,7 +1,6 @@
 """A dataplane with every kind of feature behind every protocol, in this process."""
 
 import asyncio
-import logging
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,6 @@ class Service:
     """All dialects, called without a network; belongs to one event loop."""
 
     def __init__(self, budget: ByteBudget | None = None) -> None:
-        logging.disable(logging.CRITICAL)  # an unexpected error is found by its status
         settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
         model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
         rows = settings.max_waiting_rows, settings.max_request_rows

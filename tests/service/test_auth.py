@@ -61,6 +61,7 @@ def guarded(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Ite
 PROBES = ("/livez", "/readyz", "/healthz", "/ping", "/health", "/", "/v2/health/live", "/v2/health/ready")
 PROBES += ("/docs.html", f"/docs/{NAME}.html", "/docs.js", "/docs.css", "/docs/swagger-ui.css")
 PROBES += (f"/v2/models/{NAME}/ready", f"/v1/models/{NAME}")
+PROBES += ("/livez/", "/v2/health/live/", f"/v1/models/{NAME}/")
 CLOSED = (
     "/docs.json",
     "/static_content/swagger-ui.css",
@@ -73,7 +74,8 @@ CLOSED = (
     "/static/x",
     "//livez",
 )
-CLOSED += ("/livez/", "/LIVEZ", "/ping/x", f"/v1/models/{NAME}:predict", "/invocations", f"/v2/models/{NAME}/infer")
+CLOSED += ("/predict/", "/v2/", "/LIVEZ", "/ping/x", "/invocations")
+CLOSED += (f"/v1/models/{NAME}:predict", f"/v2/models/{NAME}/infer")
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator
 
@@ -69,7 +68,6 @@ def no_collector() -> Iterator[None]:
     yield
     gc.enable()
     gc.unfreeze()
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("no_collector")

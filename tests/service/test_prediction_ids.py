@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import logging
 import re
 import time
-from collections.abc import Iterator
 
 import grpc
 import httpx
@@ -27,13 +25,6 @@ OWN = re.compile(rb"[0-9a-f]{24}")
 INFER = "/v2/models/kinds/infer"
 INPUTS = [{"name": name, "shape": [1], "datatype": kind, "data": [ROW[name]]} for name, kind in {
     "x": "FP32", "city with spaces": "BYTES", "code": "INT64", "yes": "BOOL", "时间": "BYTES"}.items()]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """Let others log again: the service in this process turns that off."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 async def ask_in_every_protocol() -> dict[str, bytes]:

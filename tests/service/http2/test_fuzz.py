@@ -1,7 +1,6 @@
 """A few hundred connections of the fuzzers' (`python -m tests.fuzz.connections`), and what those found once."""
 
 import asyncio
-import logging
 import random
 import sys
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ def player() -> Iterator[Player]:
             opened.close()
     finally:
         sys.unraisablehook = hook
-        logging.disable(logging.NOTSET)
         loop.close()
         asyncio.set_event_loop(None)
 

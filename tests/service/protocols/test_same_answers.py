@@ -1,9 +1,8 @@
 """The same rows get the same answers in every protocol, to the bit, whoever else asks at the same time."""
 
 import asyncio
-import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,6 @@ VALUES: Mapping[str, Sequence[Any]] = {
     "yes": (True, False, None),
     "时间": ("2024-02-03T04:05:06Z", "2024-12-31T23:59:59Z", None),
 }
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """Let others log again: the service that is fuzzed turns that off."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("size", [1, 15, 16, 64])

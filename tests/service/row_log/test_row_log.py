@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,6 @@ from tests.waiting import wait_for
 EMPTY = dict.fromkeys(ROW) | {"code": "1"}
 NEW = {"x": -7, "city with spaces": "never seen", "code": "2", "yes": True, "时间": "1999-12-31T23:59:59+01:00"}
 RAW = [ROW, EMPTY, NEW]
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """Let others log again: the service in this process turns that off."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 class Slow:
@@ -367,7 +360,6 @@ def test_what_waits_for_a_slow_disk_is_bounded(
     )
 
     async def scenario(service: Service, rows: RowLog) -> None:
-        logging.disable(logging.NOTSET)
         for number in range(40):
             cities = (f"{number}.{index}" + "z" * 300 for index in range(50))
             assert await predict(service, [ROW | {"city with spaces": city} for city in cities]) == 200
@@ -396,7 +388,6 @@ def test_a_disk_that_is_full_for_a_while_costs_rows_and_one_warning(
     folder.write_text("a file where the folder should be")
 
     async def scenario(service: Service, rows: RowLog) -> None:
-        logging.disable(logging.NOTSET)
         caplog.set_level(logging.INFO, "bentoml.service")
         for number in (1, 2):
             assert await predict(service, [ROW]) == 200
