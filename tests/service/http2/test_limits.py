@@ -240,7 +240,10 @@ KINDS = {
     "an unknown frame": [frame(200, 0, 0, b"whatever")],
     "priority": [frame(PRIORITY, 0, 1, bytes(5))] * 3,
     "in pieces": [bytes((one,)) for one in frame(PRIORITY, 0, 1, bytes(5)) + frame(200, 0, 0, b"abc")],
-    "a head in two frames": [frame(HEADERS, END_STREAM, 3, head()[:4]), frame(CONTINUATION, END_HEADERS, 3, head()[4:])],
+    "two for one head": [
+        frame(HEADERS, END_STREAM, 3, head()[:4]),
+        frame(CONTINUATION, END_HEADERS, 3, head()[4:]),
+    ],
 }
 
 
