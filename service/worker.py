@@ -11,6 +11,7 @@ from ekiben.model.steps import finish
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import build_canary
+from ekiben.service.connections.backlog import SETTLE_S, SHARED_SETTLE_S
 from ekiben.service.connections.byte_budget import find_byte_limit
 from ekiben.service.connections.detecting import detect_protocol
 from ekiben.service.connections.http_state import make_http_state, use_protocol
@@ -23,6 +24,7 @@ from ekiben.service.lifecycle.drain import drain_on_sigterm
 from ekiben.service.lifecycle.leaving import Leaving
 from ekiben.service.lifecycle.memory import read_resident_bytes, tune_garbage
 from ekiben.service.lifecycle.resource_limits import find_engine, read_limits
+from ekiben.service.lifecycle.server import find_server, stop_listening
 from ekiben.service.lifecycle.startup_report import describe_routes
 from ekiben.service.prediction_ids import PredictionIds
 from ekiben.service.protocols.mounting import mount
@@ -171,6 +173,8 @@ class Worker:
     def finish(self, left_s: float = CLOSING_S) -> None:
         """Take no new gRPC calls; uvicorn does the same for HTTP."""
         self.http.stopping = True
+        if self._server:
+            stop_listening(self._server, SETTLE_S if self.settings.workers == 1 else SHARED_SETTLE_S)
         self.grpc.stop(left_s)
 
     async def close(self) -> None:
@@ -190,5 +194,6 @@ class Worker:
             self.leaving.begin(delay_s)
             self.stop_being_ready()
 
+        self._server = find_server()
         start_draining = drain_on_sigterm(announce, self.finish, self.settings.drain_delay_s)
         lifeline.watch(start_draining)

@@ -14,6 +14,7 @@ import uvicorn
 
 from ekiben.service.connections.detecting import detect_protocol
 from ekiben.service.connections.http2.frames import PREFACE
+from ekiben.service.connections.http_connection import UVICORN_IDLE_S
 from ekiben.service.connections.http_state import HttpState
 from tests.waiting import wait_for
 
@@ -175,13 +176,16 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def serve(app: Any = echo, tls: ssl.SSLContext | None = None, **given: Any) -> AsyncIterator[Served]:
+async def serve(
+    app: Any = echo, tls: ssl.SSLContext | None = None, keep_alive_s: float = UVICORN_IDLE_S, **given: Any
+) -> AsyncIterator[Served]:
     shared = HttpState(**given)
     protocol: Any = partial(detect_protocol, shared)
     config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, http=protocol)
     server = uvicorn.Server(config)
     config.load()
     config.ssl = tls
+    config.timeout_keep_alive = keep_alive_s  # type: ignore[assignment]  # uvicorn's annotation wants whole seconds
     serving = asyncio.ensure_future(server.serve())
     await wait_for(lambda: server.started)
     try:

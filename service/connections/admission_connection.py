@@ -54,6 +54,8 @@ class AdmissionConnection(KnownConnection):
 
     def resume(self) -> bool:
         """Read the request that waited; return whether there still was one."""
+        if not self._waiting:  # it was begun as the service stopped: what is kept by now is of the one after it
+            return False
         self._waiting = False
         data = self.take_unread().lstrip(b"\r\n")
         if not data:
@@ -87,15 +89,23 @@ class AdmissionConnection(KnownConnection):
         super().connection_lost(error)
 
     def shutdown(self) -> None:
-        self.resume()  # uvicorn then waits for the answer
-        self.send_rejection()
+        self._begin_waiting()
         if self.is_answered():  # as far as we know: the next request may be on its way
-            self.loop.call_later(CROSSING_S, super().shutdown)
+            self.loop.call_later(CROSSING_S, self._end_unless_asked)
         else:
             super().shutdown()
 
     def is_answered(self) -> bool:
         return not (self._waiting or self._rejection) and super().is_answered()
+
+    def _end_unless_asked(self) -> None:
+        self._begin_waiting()
+        super().shutdown()
+
+    def _begin_waiting(self) -> None:
+        """Begin, or reject, what waits: uvicorn then waits for the answer."""
+        self.resume()
+        self.send_rejection()
 
     def _wait(self) -> None:
         self._waiting, self._unjudged, self._waits_since = True, False, time.perf_counter()

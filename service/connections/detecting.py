@@ -12,6 +12,7 @@ from ekiben.service.connections.http2.asgi_scope import Site
 from ekiben.service.connections.http2.connection import Http2Connection, Port
 from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http_connection import find_idle_s
 from ekiben.service.connections.http_state import HttpState
 
 HTTP2, HTTP1 = "h2", "http/1.1"  # names of ALPN
@@ -23,10 +24,8 @@ class ProtocolDetector(asyncio.Protocol):
 
     transport: Any
 
-    def __init__(
-        self, shared: HttpState, port: Port, speak_http1: Callable[[], Any], first_bytes_s: float | None = None
-    ) -> None:
-        """`first_bytes_s`: that a connection may say nothing; without it, until others need its place."""
+    def __init__(self, shared: HttpState, port: Port, speak_http1: Callable[[], Any], first_bytes_s: float) -> None:
+        """`first_bytes_s`: that a connection may say nothing."""
         self._shared, self._port = shared, port
         self._speak_http1 = speak_http1
         self._loop = asyncio.get_running_loop()
@@ -45,19 +44,18 @@ class ProtocolDetector(asyncio.Protocol):
             return
         if self._shared.stopping:
             self.shutdown()
-        if self._first_bytes_s:
-            self._arrival = self._loop.call_later(self._first_bytes_s, transport.close)
+        self._close_after(self._first_bytes_s)
         if len(self._port.connections) > self._port.max_connections:
             close_longest_idle(self._port.connections)
 
     def data_received(self, data: bytes) -> None:
-        self._begun += data
-        if self._arrival is None:
-            self._arrival = self._loop.call_later(ARRIVAL_S, self.transport.close)
+        first, self._begun = not self._begun, self._begun + data
         if self._begun.startswith(PREFACE):
             self._hand_to(Http2Connection(self._shared, self._port))
         elif not PREFACE.startswith(self._begun):
             self._hand_to(self._speak_http1())
+        elif first and self._first_bytes_s > ARRIVAL_S:
+            self._close_after(ARRIVAL_S)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._arrival:
@@ -72,6 +70,11 @@ class ProtocolDetector(asyncio.Protocol):
     def is_answered(self) -> bool:
         """Return whether it may be closed to make room for others."""
         return True
+
+    def _close_after(self, seconds: float) -> None:
+        if self._arrival:
+            self._arrival.cancel()
+        self._arrival = self._loop.call_later(seconds, self.transport.close)
 
     def _hand_to(self, protocol: Any) -> None:
         if self._arrival:
@@ -99,8 +102,9 @@ def detect_protocol(shared: HttpState, **given: Any) -> ProtocolDetector:
             return shared.answer_grpc(stream)
         return AsgiRequest(site, stream)
 
-    port = Port(answer, state.connections, shared.max_connections)
-    return ProtocolDetector(shared, port, lambda: AdmissionConnection(shared, **given))
+    idle_s = find_idle_s(site.config.timeout_keep_alive)
+    port = Port(answer, state.connections, shared.max_connections, idle_s)
+    return ProtocolDetector(shared, port, lambda: AdmissionConnection(shared, **given), idle_s)
 
 
 def is_grpc(stream: Stream) -> bool:

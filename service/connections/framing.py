@@ -101,9 +101,9 @@ class FramedConnection(PipeliningConnection):
             self.start_arrival_timer()
 
     def end(self) -> None:
-        if self._complete:
+        if self._complete and not self.unread:
             self.transport.close()
-        else:  # its caller may still be sending the body
+        else:  # its caller may still be sending the body, or requests that get no answer
             self.linger(MAX_DISCARDED_BYTES)
 
     def is_waiting_for_head(self) -> bool:

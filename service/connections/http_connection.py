@@ -65,8 +65,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.idle_since = 0.0
-        if self.timeout_keep_alive == UVICORN_IDLE_S:
-            self.timeout_keep_alive = IDLE_S
+        self.timeout_keep_alive = find_idle_s(self.timeout_keep_alive)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -123,3 +122,8 @@ class Connection(HttpToolsProtocol):
 
     def _unset_keepalive_if_required(self) -> None:
         """Leave the timer alone, though uvicorn asks for its end with every request."""
+
+
+def find_idle_s(timeout_keep_alive: int) -> int:
+    """Return how long a connection may bring no request, by uvicorn's setting."""
+    return IDLE_S if timeout_keep_alive == UVICORN_IDLE_S else timeout_keep_alive

@@ -15,6 +15,7 @@ from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.closing import ARRIVAL_S
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.http2.frames import PREFACE
+from ekiben.service.connections.http_connection import find_idle_s
 from ekiben.service.connections.http_state import HttpState
 
 logger = logging.getLogger("bentoml.service")
@@ -41,6 +42,8 @@ class GrpcSocket:
 class RelayDetector(asyncio.Protocol):
     """Reads a connection's first bytes and hands it to the HTTP or gRPC server."""
 
+    _arrival: asyncio.TimerHandle
+
     def __init__(self, shared: HttpState, grpc_socket: GrpcSocket, **given: Any) -> None:
         self._shared = shared
         self._grpc_socket = grpc_socket
@@ -49,19 +52,20 @@ class RelayDetector(asyncio.Protocol):
         self._begun = b""
         self.transport: Any = None
         self._loop = asyncio.get_running_loop()
-        self._arrival: asyncio.TimerHandle | None = None
         self.idle_since = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self._state.connections.add(self)
+        self._arrival = self._loop.call_later(find_idle_s(self._given["config"].timeout_keep_alive), transport.close)
         if len(self._state.connections) > self._shared.max_connections:
             close_longest_idle(self._state.connections)
 
     def data_received(self, data: bytes) -> None:
-        self._begun += data
-        if self._arrival is None:
+        if not self._begun:
+            self._arrival.cancel()
             self._arrival = self._loop.call_later(ARRIVAL_S, self.transport.close)
+        self._begun += data
         if self._begun.startswith(PREFACE):
             self._arrival.cancel()
             self.transport.pause_reading()
@@ -73,8 +77,7 @@ class RelayDetector(asyncio.Protocol):
             self._hand_to_http()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._arrival:
-            self._arrival.cancel()
+        self._arrival.cancel()
         self._state.connections.discard(self)
 
     def shutdown(self) -> None:

@@ -21,7 +21,7 @@ class AnswerStreamMethod:
 
     def __init__(self, state: ServerState, method: UnaryMethod, stream: AnswerStream) -> None:
         self._state, self._method, self._stream = state, method, stream
-        self.probe = False
+        self.probe, self.message_limit = False, state.message_limit
         self._limit = StreamLimit(MAX_STREAMS, "inference")
         self._open: set[StreamContext] = set()
 

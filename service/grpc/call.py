@@ -17,6 +17,7 @@ from ekiben.service.error_status import HTTP_STATUS, ErrorResponse, hide_details
 from ekiben.service.errors import BadRequest, DeadlineExceeded, Overloaded, RequestRejected, clear_tracebacks
 from ekiben.service.grpc.codes import NAMES, Code
 from ekiben.service.grpc.context import Context, Status, find_values
+from ekiben.service.grpc.message_limit import MessageLimit
 from ekiben.service.grpc.message_parsing import parse
 from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.http.messages import MODEL_VERSION_HEADER
@@ -45,8 +46,10 @@ class ServerState:
     max_values: int  # of one field of a message
     in_progress: int = 0  # calls whose message is here
     max_in_progress: int = field(init=False)
+    message_limit: MessageLimit = field(init=False)
 
     def __post_init__(self) -> None:
+        self.message_limit = MessageLimit(self.settings.max_body_bytes)
         self.max_in_progress = max(MIN_CALL_LIMIT, int(self.settings.max_wait_s / CALL_S))
 
 

@@ -6,6 +6,7 @@ from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import ServerState, check_caller, describe_call, to_status
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status, StreamContext
+from ekiben.service.grpc.message_limit import MessageLimit
 from ekiben.service.lifecycle.memory import trim_soon
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
@@ -35,6 +36,8 @@ class StreamLimit:
 class StreamMethod:
     """A method of streams of questions; `probe`: it needs no token."""
 
+    message_limit = MessageLimit(MAX_MESSAGE_BYTES, "ask for one thing", 413)
+
     def __init__(self, state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> None:
         self._state, self._limit, self._answer, self.probe = state, limit, answer, probe
 
@@ -43,8 +46,8 @@ class StreamMethod:
 
         async def receive() -> bytes | None:
             message = await context.read(IDLE_S, reserve=self.probe)
-            if len(message or b"") > MAX_MESSAGE_BYTES:
-                raise BadRequest(413, f"the message is larger than {MAX_MESSAGE_BYTES} bytes: ask for one thing")
+            if (size := len(message or b"")) > MAX_MESSAGE_BYTES:
+                raise self.message_limit.make_error(size)
             return message
 
         try:

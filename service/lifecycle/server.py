@@ -1,4 +1,4 @@
-"""The HTTP server of a service that is one process: uvicorn's, which ends by itself and not by the signal it got."""
+"""uvicorn's HTTP server, as a service stops it, whose own process ends by itself and not by the signal it got."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from ekiben.service.connections.backlog import close_servers
+from ekiben.service.connections.backlog import SETTLE_S, close_servers
 from ekiben.service.lifecycle.drain import FORCED_EXIT_S
 
 
@@ -27,12 +27,23 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # After an interrupt, which no drain comes before, a client that stalls must not keep the process either.
         asyncio.get_running_loop().call_later(FORCED_EXIT_S, self.handle_exit, signal.SIGINT, None)
-        protocol: Any = self.config.http_protocol_class
-        given = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
-        for joining in close_servers(self.servers, partial(protocol, **given), self.config.ssl):
-            self.server_state.tasks.add(joining)  # which uvicorn waits for
-            joining.add_done_callback(self.server_state.tasks.discard)
+        stop_listening(self, SETTLE_S)
         await super().shutdown(sockets)
+
+
+def find_server() -> uvicorn.Server | None:
+    """Return the server that SIGTERM is to stop, if it is uvicorn's; a drain that comes first would hide it."""
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return server if isinstance(server, uvicorn.Server) else None
+
+
+def stop_listening(server: uvicorn.Server, settle_s: float) -> None:
+    """Take no more connections but those that came; uvicorn would leave them to the kernel, which resets them."""
+    protocol: Any = server.config.http_protocol_class
+    given = {"config": server.config, "server_state": server.server_state, "app_state": server.lifespan.state}
+    for joining in close_servers(server.servers, partial(protocol, **given), server.config.ssl, settle_s):
+        server.server_state.tasks.add(joining)  # which uvicorn waits for
+        joining.add_done_callback(server.server_state.tasks.discard)
 
 
 def serve(config: uvicorn.Config, listeners: Sequence[socket.socket]) -> bool:

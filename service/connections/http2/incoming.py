@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import zttp
 
+from ekiben.service.connections.closing import ARRIVAL_S
 from ekiben.service.connections.framing import LARGE_READ
 from ekiben.service.connections.http2 import frames
+from ekiben.service.connections.http2.boundaries import Boundaries
 from ekiben.service.connections.http2.chatter import ANSWER_BYTES, PART_BYTES, RESET_BYTES, Chatter
 from ekiben.service.connections.http2.rejecting import reject
 from ekiben.service.connections.http2.stream import Stream
@@ -30,11 +32,13 @@ class Incoming:
         self._zttp = parser
         self._opened = 0  # streams
         self._chatter = Chatter(connection.idle_since)
+        self.boundaries = Boundaries(connection.idle_since + ARRIVAL_S)
         self._judged: list[Callable[[], None]] = []  # called once all that has arrived was taken
 
     def take(self, data: bytes) -> None:
         """Take what has arrived, or the first part of it."""
         self._chatter.charge(len(data))
+        self.boundaries.take(data)
         self._zttp.receive_data(data)
         if self._read() or len(data) > LARGE_READ:
             self._connection.flow.defer(self._read_on)
@@ -67,7 +71,6 @@ class Incoming:
         if self._chatter.is_flood(self._connection.loop.time()):
             self._connection.lifetime.end_with(frames.ENHANCE_YOUR_CALM, "too many frames that bring nothing")
             return False
-        self._connection.lifetime.note_read(count > 0)
         return count == MAX_EVENTS
 
     def _take_events(self) -> int:

@@ -35,11 +35,10 @@ class Lifetime:
 
     def __init__(self, connection: "Http2Connection") -> None:
         self._connection = connection
-        self._loop = connection.loop
+        self._boundaries, self._loop = connection.incoming.boundaries, connection.loop
         now = self._loop.time()
         age_s, jitter = connection.shared.connection_age_s, random.uniform(0, AGES[IDLE] - AGES[QUIET])
         self._ages = {when: now + age_s * (share - jitter) for when, share in AGES.items()}
-        self._arrival_at: float | None = now + ARRIVAL_S  # of something that is whole
         self._stall_at, self._taken = now + STALL_S, 0
         self._resets, self._discarded = Resets(), 0
         self._fresh_until = now + CROSSING_S
@@ -49,13 +48,6 @@ class Lifetime:
         self.left = False  # no stream after the last one is taken any more
         self.lingering = self.lost = False
         self._timer = self._loop.call_later(0, self._look)
-
-    def note_read(self, whole: bool) -> None:
-        """Note that something arrived, and whether a frame was whole that says anything."""
-        if whole:
-            self._arrival_at = None
-        elif self._arrival_at is None and not self._connection.streams:
-            self._arrival_at = self._loop.time() + ARRIVAL_S
 
     def note_opened(self, count: int) -> None:
         """Note how many streams there have been."""
@@ -166,7 +158,7 @@ class Lifetime:
         if self.lingering:
             if self._is_stalled(now):
                 connection.transport.abort()
-        elif self._arrival_at is not None and now >= self._arrival_at:
+        elif self._boundaries.is_late(now, ARRIVAL_S, under_way=bool(connection.streams)):
             self.end_with(frames.PROTOCOL_ERROR, f"nothing whole arrived within {ARRIVAL_S:g} s")
         elif self._is_stalled(now) or now >= self._ages[NOW] + connection.shared.grace_s:
             connection.transport.abort()
@@ -179,7 +171,7 @@ class Lifetime:
 
     def _find_delay(self, now: float) -> float:
         idle_at = self._connection.idle_since + self._connection.port.idle_s
-        later = [at - now for at in (*self._ages.values(), idle_at, self._arrival_at) if at and at > now]
+        later = [at - now for at in (*self._ages.values(), idle_at, self._boundaries.late_at) if at > now]
         return min(LOOK_S, *later) if later else LOOK_S
 
     def _is_stalled(self, now: float) -> bool:

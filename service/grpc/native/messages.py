@@ -5,6 +5,7 @@ from struct import Struct
 
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.message_limit import MessageLimit
 from ekiben.service.grpc.unpacking import CODINGS, take_bytes
 
 PREFIX = Struct(">BI")
@@ -17,13 +18,13 @@ def frame(message: bytes) -> bytes:
     return PREFIX.pack(0, len(message)) + message
 
 
-def read_prefix(data: bytes, max_bytes: int) -> tuple[int, int]:
+def read_prefix(data: bytes, limit: MessageLimit) -> tuple[int, int]:
     """Return whether a message is packed and how long it is; raise BadRequest if it can't be one, or is too large."""
     flag, size = PREFIX.unpack_from(data)
     if flag > 1:
         raise BadRequest(400, "the body is no sequence of gRPC's messages: each begins with 0 or 1 and its length")
-    if size > max_bytes:
-        raise BadRequest(429, f"the message of {size} bytes is larger than max ({max_bytes}): send fewer rows at once")
+    if size > limit.max_bytes:
+        raise limit.make_error(size)
     return flag, size
 
 
@@ -44,10 +45,10 @@ class Assembler:
     megabytes that never come, and others out.
     """
 
-    __slots__ = ("_budget", "_flag", "_max_bytes", "_parts", "_received", "_size")
+    __slots__ = ("_budget", "_flag", "_limit", "_parts", "_received", "_size")
 
-    def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
-        self._budget, self._max_bytes = budget, max_bytes
+    def __init__(self, budget: ByteBudget, limit: MessageLimit) -> None:
+        self._budget, self._limit = budget, limit
         self._parts: list[bytes] = []
         self._received = self._flag = 0  # bytes in the parts, which are taken from the budget
         self._size: int | None = None  # of the message that comes; None: its length has not come yet
@@ -81,7 +82,7 @@ class Assembler:
         """Return the length of the message that comes, once it has come itself."""
         if self._size is None and self._received >= PREFIX_BYTES:
             joined = b"".join(self._parts)
-            self._flag, self._size = read_prefix(joined, self._max_bytes)
+            self._flag, self._size = read_prefix(joined, self._limit)
             self._keep(joined[PREFIX_BYTES:])
             self._budget.give(PREFIX_BYTES)
         return self._size

@@ -22,8 +22,8 @@ class StreamExchange:
     """One call; the handler of its stream, and the context of its method."""
 
     __slots__ = (
-        "_assembler", "_begun", "_ended", "_failure", "_head", "_heard", "_inbox", "_reader", "_shared", "_state",
-        "_step", "_stream", "_task",
+        "_assembler", "_begun", "_ended", "_failure", "_head", "_heard", "_inbox", "_max_bytes", "_reader", "_shared",
+        "_state", "_step", "_stream", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -36,7 +36,8 @@ class StreamExchange:
     ) -> None:
         self._shared, self._head, self._state = shared, head, state
         self._stream: Stream | None = stream  # None: the call is over
-        self._assembler = Assembler(state.budget, state.settings.max_body_bytes)
+        self._max_bytes = method.message_limit.max_bytes
+        self._assembler = Assembler(state.budget, method.message_limit)
         self._inbox: deque[tuple[int, bytes]] = deque()  # messages, and whether each is packed
         self._failure: Exception | None = None  # why no more can come
         self._begun = self._heard = self._ended = False
@@ -141,7 +142,7 @@ class StreamExchange:
         if flag:
             check_encoding(self._head.encoding)
         if flag or message.startswith(PACKED):
-            message = await unpack_message(message, self._state.budget, self._state.settings.max_body_bytes)
+            message = await unpack_message(message, self._state.budget, self._max_bytes)
             self._state.budget.give(len(message))
         return message
 

@@ -48,7 +48,7 @@ class UnaryExchange:
         try:
             if self._assembler is None and len(data) >= PREFIX_BYTES:
                 state = self._call.method.state
-                flag, size = read_prefix(data, state.settings.max_body_bytes)
+                flag, size = read_prefix(data, state.message_limit)
                 if len(data) - PREFIX_BYTES == size:  # most come in one piece
                     take_bytes(state.budget, size)
                     self._receive(flag, data[PREFIX_BYTES:])
@@ -83,7 +83,7 @@ class UnaryExchange:
     def _assemble(self, data: bytes) -> None:
         if self._assembler is None:
             state = self._call.method.state
-            self._assembler = Assembler(state.budget, state.settings.max_body_bytes)
+            self._assembler = Assembler(state.budget, state.message_limit)
         for flag, message in self._assembler.take(data):
             self._assembler.drop()  # whatever comes after the one message
             self._receive(flag, message)

@@ -1,6 +1,7 @@
 """Reading a few requests at a time: which wait, which are rejected unread, and what their callers get."""
 
 import asyncio
+import contextlib
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 import uvicorn
 
 from ekiben.service.batching.queue import BatchQueue
-from ekiben.service.connections import rejections
+from ekiben.service.connections import admission_connection, rejections
 from ekiben.service.connections.admission import (
     LATE,
     REQUEST_S,
@@ -123,6 +124,14 @@ class Caller:
         head = await self._reader.readuntil(b"\r\n\r\n")
         return int(head[9:12]), await self._reader.readexactly(length(head))
 
+    async def receive_all(self) -> list[tuple[int, bytes]]:
+        """Return all answers that come until the connection ends."""
+        answers = []
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                answers.append(await self.receive())
+        return answers
+
     async def ask(self, data: bytes) -> tuple[int, bytes]:
         self.send(data)
         return await self.receive()
@@ -151,6 +160,9 @@ class Server:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+    def listens(self) -> bool:
+        return any(one.is_serving() for one in self._server.servers)
 
     def leave(self) -> None:
         for caller in self._callers:
@@ -215,6 +227,45 @@ def test_what_a_caller_sends_ahead_waits_for_its_turn_too(controller: AdmissionC
             controller.begin()
             assert await caller.receive() == (200, b"12345")
             assert await caller.receive() == (200, b"12345")
+
+    run(scenario())
+
+
+def test_at_a_stop_what_was_sent_ahead_is_not_begun_beside_the_request_before_it(
+    controller: AdmissionController,
+) -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        async with listen(echo, controller) as server:
+            caller = await server.connect()
+            echo.open.clear()
+            caller.send((POST + b"12345") * 2)
+            await wait_for(lambda: len(echo.scopes) == 1)
+            (connection,) = server.connections
+            await wait_for(lambda: connection.unread != b"")
+            server.stop()
+            await wait_for(lambda: not connection.cycle.keep_alive)
+            echo.open.set()
+            assert await caller.receive_all() == [(200, b"12345")]
+            assert len(echo.scopes) == 1
+
+    run(scenario())
+
+
+def test_a_request_that_waits_when_a_stop_is_over_is_answered(
+    controller: AdmissionController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission_connection, "CROSSING_S", 0.2)
+
+    async def scenario() -> None:
+        async with listen(Echo(), controller) as server:
+            caller = await server.connect()
+            assert await caller.ask(POST + b"12345") == (200, b"12345")
+            server.stop()
+            await wait_for(lambda: not server.listens())
+            shut(controller, queue_slots=1)
+            caller.send(POST + b"67890")
+            assert await caller.receive_all() == [(200, b"67890")]
 
     run(scenario())
 

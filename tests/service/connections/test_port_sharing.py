@@ -26,6 +26,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.connections import port_sharing
 from ekiben.service.connections.admission_connection import AdmissionConnection
 from ekiben.service.connections.http2.frames import PREFACE
+from ekiben.service.connections.http_connection import UVICORN_IDLE_S
 from ekiben.service.connections.http_state import HttpState, use_protocol
 from ekiben.service.connections.port_sharing import ClientRelay, GrpcSocket, RelayDetector
 from tests.callers import predict, triton_grpc_raw
@@ -86,7 +87,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def open_door(serve_http2: Serve = echo, **given: Any) -> AsyncIterator[Door]:
+async def open_door(serve_http2: Serve = echo, keep_alive_s: int = UVICORN_IDLE_S, **given: Any) -> AsyncIterator[Door]:
     grpc_socket = GrpcSocket()
     use_protocol(partial(RelayDetector, HttpState(**given), grpc_socket))
     inner: asyncio.AbstractServer | None = None
@@ -99,7 +100,8 @@ async def open_door(serve_http2: Serve = echo, **given: Any) -> AsyncIterator[Do
     inner = await asyncio.start_unix_server(serve_http2, path)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(answer_http, lifespan="off", log_config=None))
+    config = uvicorn.Config(answer_http, lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
+    server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve([listener]))
     try:
         await wait_for(lambda: server.started)
@@ -156,6 +158,16 @@ def test_a_preface_that_does_not_arrive_ends_its_connection(run: Run, monkeypatc
                 assert await whole.readexactly(len(PREFACE)) == PREFACE
                 assert await asyncio.wait_for(begun.read(), 5) == b""
                 assert not silent.at_eof()  # it may have been opened for later, and makes room when others need it
+
+    run(scenario())
+
+
+def test_a_connection_that_never_says_anything_ends_as_an_idle_one(run: Run) -> None:
+    async def scenario() -> None:
+        async with open_door(keep_alive_s=1) as door:
+            silent, writer = await door.connect()
+            assert await asyncio.wait_for(silent.read(), 30) == b""
+            writer.close()
 
     run(scenario())
 

@@ -112,7 +112,9 @@ def test_a_question_that_is_no_name_is_rejected() -> None:
     async def main() -> None:
         async with open_server(echo, max_body_bytes=2 * LARGE_BYTES) as (channel, _):
             long = Request(service="x" * 5000).SerializeToString()
-            assert (await rejected_stream(channel.unary_stream(f"/{WATCH}")(long))).code() is Code.INVALID_ARGUMENT
+            error = await rejected_stream(channel.unary_stream(f"/{WATCH}")(long))
+            assert error.code() is Code.INVALID_ARGUMENT
+            assert "larger than max (4096): ask for one thing" in str(error.details())
 
     run(main())
 

@@ -24,7 +24,9 @@ async def exchange(address: str, path: str, pieces: list[bytes], **headers: str)
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     if "method" in given:
         given[":method"] = given.pop("method")
-    frames = [frame(DATA, 0, 1, piece) for piece in pieces] + [frame(DATA, END_STREAM, 1)]
+    frames = [frame(DATA, 0, 1, piece) for piece in pieces]
+    if given.pop("ends", "yes") == "yes":
+        frames.append(frame(DATA, END_STREAM, 1))
     reader, writer = await asyncio.open_unix_connection(address)
     writer.write(PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, head(path, given)))
     for one in frames:
@@ -81,6 +83,12 @@ def test_what_is_malformed_gets_a_status(
     received = ask(tmp_path, piece, **headers)
     assert b"grpc-status" + bytes([len(status)]) + status in received
     assert sentence in received
+
+
+def test_a_probe_that_is_too_long_is_rejected_before_it_has_come(tmp_path: Path) -> None:
+    announced = b"\0" + (4097).to_bytes(4, "big") + bytes(3)
+    received = ask(tmp_path, announced, path="/grpc.health.v1.Health/Watch", ends="no")
+    assert b"larger than max (4096): ask for one thing" in received
 
 
 def test_who_sends_what_cant_be_unpacked_hears_what_can(tmp_path: Path) -> None:

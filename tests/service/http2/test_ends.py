@@ -1,11 +1,9 @@
 """How a connection ends: GOAWAY, the answers that are under way, its close."""
 
-from typing import Any
-
 import httpx
 import pytest
 
-from ekiben.service.connections.http2 import connection, frames, lifetime
+from ekiben.service.connections.http2 import frames, lifetime
 from tests.http2_server import (
     DATA,
     END_STREAM,
@@ -175,11 +173,9 @@ def test_a_lost_connection_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("idle_s", [0.2, 60.0])
-def test_an_idle_connection_is_ended_in_time(idle_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection.Port.__init__, "__defaults__", _with_idle(connection.Port, idle_s))
-
+def test_an_idle_connection_is_ended_in_time(idle_s: float) -> None:
     async def scenario() -> None:
-        async with serve() as served, served.connect() as client:
+        async with serve(keep_alive_s=idle_s) as served, served.connect() as client:
             client.send(get(1))
             await client.finish(1)
             if idle_s < 1:
@@ -190,8 +186,3 @@ def test_an_idle_connection_is_ended_in_time(idle_s: float, monkeypatch: pytest.
                 assert not client.find(GOAWAY)
 
     run(scenario())
-
-
-def _with_idle(port: Any, idle_s: float) -> tuple[Any, ...]:
-    *others, _ = port.__init__.__defaults__
-    return (*others, idle_s)

@@ -236,6 +236,37 @@ def test_what_never_becomes_whole_ends_its_connection(monkeypatch: pytest.Monkey
     run(scenario())
 
 
+KINDS = {
+    "an unknown frame": [frame(200, 0, 0, b"whatever")],
+    "priority": [frame(PRIORITY, 0, 1, bytes(5))] * 3,
+    "in pieces": [bytes((one,)) for one in frame(PRIORITY, 0, 1, bytes(5)) + frame(200, 0, 0, b"abc")],
+    "two for one head": [
+        frame(HEADERS, END_STREAM, 3, head()[:4]),
+        frame(CONTINUATION, END_HEADERS, 3, head()[4:]),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_connection_lives_whatever_whole_frames_came_last(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "ARRIVAL_S", 0.3)
+    monkeypatch.setattr(lifetime, "LOOK_S", 0.1)
+
+    async def scenario() -> None:
+        async with serve() as served, served.connect() as client, served.connect() as begun:
+            client.send(get(1))
+            await client.finish(1)
+            for piece in KINDS[kind]:
+                client.send(piece)
+                await client.writer.drain()
+            begun.send(*KINDS[kind], frame(PRIORITY, 0, 1, bytes(5))[:-1])
+            await begun.wait_end()  # much later than the other would have been
+            client.send(get(5))
+            assert await client.finish(5) == (200, b"/")
+
+    run(scenario())
+
+
 def test_a_body_that_does_not_end_after_its_answer_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifetime, "ARRIVAL_S", 0.3)
     monkeypatch.setattr(lifetime, "LOOK_S", 0.1)

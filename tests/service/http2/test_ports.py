@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ekiben.service.connections import detecting
 from ekiben.service.connections.http2 import listener
 from ekiben.service.connections.http2.connection import Port
 from ekiben.service.connections.http2.frames import PREFACE
@@ -52,6 +53,21 @@ def test_a_client_that_agrees_on_http2_must_speak_it(pair: Pair) -> None:
             answered = await asyncio.wait_for(reader.read(), 30)
             assert b"HTTP/1.1" not in answered
             assert answered[-8:] == bytes(7) + b"\1"  # GOAWAY: PROTOCOL_ERROR
+            writer.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("sent", [b"", PREFACE[:5]], ids=["nothing", "a part of the preface"])
+def test_a_connection_that_never_asks_is_closed_in_time(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sent:
+        monkeypatch.setattr(detecting, "ARRIVAL_S", 0.2)
+
+    async def scenario() -> None:
+        async with serve(keep_alive_s=60.0 if sent else 0.2) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(sent)
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             writer.close()
 
     run(scenario())
