@@ -9,8 +9,8 @@ import httpx
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.methods import Methods
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Receive, Scope, Send

@@ -1,20 +1,13 @@
 """Messages on a stream: five bytes before each, whether it is packed and how long it is."""
 
 from collections.abc import Iterator
-from struct import Struct
 
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
+from ekiben.service.grpc.prefix import PREFIX, PREFIX_BYTES
 from ekiben.service.grpc.unpacking import CODINGS, take_bytes
 
-PREFIX = Struct(">BI")
-PREFIX_BYTES = PREFIX.size
 ACCEPTED = b"identity, deflate, gzip"
-
-
-def frame(message: bytes) -> bytes:
-    """Return a message as it goes on a stream; it is not packed."""
-    return PREFIX.pack(0, len(message)) + message
 
 
 def read_prefix(data: bytes, max_bytes: int) -> tuple[int, int]:
