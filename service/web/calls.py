@@ -25,14 +25,15 @@ async def answer_unary(
     call = UnaryCall(method, WebContext(scope, request, dialect))
     call.started -= request.waited_s
     call.call.began -= request.waited_s
-    code = Code.OK
+    code = Code.CANCELLED
     try:
         if is_late(scope, method.probe):
             raise Overloaded(RETRY_AFTER_S)
         call.check()
-        return dialect.write(await _answer(call, path, dialect, request))
+        response = dialect.write(await _answer(call, path, dialect, request))
+        code = Code.OK
+        return response
     except CallerGone:
-        code = Code.CANCELLED
         return dialect.fail(Status(code))  # which nobody reads
     except Exception as error:  # the boundary: whatever happens, the caller gets a status
         status = call.fail(error)

@@ -17,13 +17,14 @@ from ekiben.service.grpc.prefix import PACKED_FLAG, PREFIX_BYTES, frame
 from ekiben.service.grpc.unpacking import CODINGS
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.dialect import Given
-from ekiben.service.web.envelopes import split_envelopes
+from ekiben.service.web.envelopes import MAX_ENVELOPES, split_envelopes
 
 TYPE, TEXT_TYPE = b"application/grpc-web", b"application/grpc-web-text"
 PROTO = b"+proto"
 TRAILERS = 0x80  # the flag of the last frame
 # A text body may be written in pieces, each with padding of its own.
 PIECE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+MAX_PADDING = 2 * MAX_ENVELOPES  # in a body: pieces of a byte would be objects of forty
 
 
 class GrpcWeb:
@@ -88,6 +89,8 @@ def decode_text(body: bytes) -> bytes:
     try:
         if b"=" not in body.rstrip(b"="):  # one piece: most are
             return base64.b64decode(body, validate=True)
+        if body.count(b"=") > MAX_PADDING:
+            raise BadRequest(413, f"the body has more than {MAX_ENVELOPES} pieces of base64: write it in fewer")
         pieces = PIECE.findall(body)
         if sum(map(len, pieces)) != len(body):
             raise ValueError

@@ -10,7 +10,7 @@ from ekiben.service.grpc.unpacking import CODINGS, take_bytes
 ACCEPTED = b"identity, deflate, gzip"
 
 
-def read_prefix(data: bytes, max_bytes: int) -> tuple[int, int]:
+def read_prefix(data: bytes | bytearray, max_bytes: int) -> tuple[int, int]:
     """Return whether a message is packed and how long it is; raise BadRequest if it can't be one, or is too large."""
     flag, size = PREFIX.unpack_from(data)
     if flag > 1:
@@ -37,12 +37,13 @@ class Assembler:
     megabytes that never come, and others out.
     """
 
-    __slots__ = ("_budget", "_flag", "_max_bytes", "_parts", "_received", "_size")
+    __slots__ = ("_budget", "_flag", "_held", "_max_bytes", "_size")
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self._budget, self._max_bytes = budget, max_bytes
-        self._parts: list[bytes] = []
-        self._received = self._flag = 0  # bytes in the parts, which are taken from the budget
+        # One object, however small the pieces are: a million of a byte each would be forty times what they hold.
+        self._held = bytearray()  # as many bytes are taken from the budget
+        self._flag = 0
         self._size: int | None = None  # of the message that comes; None: its length has not come yet
 
     def take(self, data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -51,33 +52,29 @@ class Assembler:
         Raises BadRequest as `read_prefix` does, and Overloaded if there is no room, after the messages before.
         """
         take_bytes(self._budget, len(data))
-        self._parts.append(data)
-        self._received += len(data)
-        while (size := self._find_size()) is not None and self._received >= size:
-            joined = b"".join(self._parts)
-            self._keep(joined[size:])
+        self._held += data
+        while (size := self._find_size()) is not None and len(self._held) >= size:
+            with memoryview(self._held) as view:
+                message = bytes(view[:size])
+            del self._held[:size]
             self._size = None
-            yield self._flag, joined[:size]
+            yield self._flag, message
 
     @property
     def amid(self) -> bool:
         """Whether a message has begun to come."""
-        return self._size is not None or self._received > 0
+        return self._size is not None or bool(self._held)
 
     def drop(self) -> None:
         """Forget what has come of a message."""
-        self._budget.give(self._received)
-        self._keep(b"")
+        self._budget.give(len(self._held))
+        self._held.clear()
         self._size = None
 
     def _find_size(self) -> int | None:
         """Return the length of the message that comes, once it has come itself."""
-        if self._size is None and self._received >= PREFIX_BYTES:
-            joined = b"".join(self._parts)
-            self._flag, self._size = read_prefix(joined, self._max_bytes)
-            self._keep(joined[PREFIX_BYTES:])
+        if self._size is None and len(self._held) >= PREFIX_BYTES:
+            self._flag, self._size = read_prefix(self._held, self._max_bytes)
+            del self._held[:PREFIX_BYTES]
             self._budget.give(PREFIX_BYTES)
         return self._size
-
-    def _keep(self, rest: bytes) -> None:
-        self._parts, self._received = [rest] if rest else [], len(rest)
