@@ -41,7 +41,7 @@ class Assembler:
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self._budget, self._max_bytes = budget, max_bytes
-        # One object, however small the pieces are: a million of a byte each would be forty times what they hold.
+        # One object, however small the pieces are: those of two bytes would take twenty times as much.
         self._held = bytearray()  # as many bytes are taken from the budget
         self._flag = 0
         self._size: int | None = None  # of the message that comes; None: its length has not come yet
