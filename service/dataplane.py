@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Rows
-from ekiben.contract.comparison.parts import Timing
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import FieldError, InvalidInput
 from ekiben.contract.reference.counting import RowCounter
@@ -32,7 +31,7 @@ from ekiben.service.monitoring.monitor import Monitor
 from ekiben.service.prediction_ids import Caller, PredictionIds
 from ekiben.service.recorders import RowRecorder, ShadowRecorder
 from ekiben.service.telemetry import metrics
-from ekiben.service.telemetry.statistics import OTHER, Counts, Recorder, Statistics
+from ekiben.service.telemetry.statistics import OTHER, Recorder
 from ekiben.service.unknown_fields import Fields
 
 MAX_IDLE_ROWS = 4096
@@ -60,15 +59,15 @@ class Dataplane:
         self._max_request_rows = max_request_rows
         encoder = Encoder(model.schema)
         self.fields = Fields(model.schema, ignore_unknown_fields)
-        self._recorder = Recorder()
+        self.recorder = Recorder()  # of what this process answers
         turns = turns or EngineTurns()
-        self.queue = BatchQueue(engine, max_waiting_rows, self._recorder, max_wait_s, turns)
+        self.queue = BatchQueue(engine, max_waiting_rows, self.recorder, max_wait_s, turns)
         self.idle_queue = BackgroundQueue(engine, turns, MAX_IDLE_ROWS)  # of people who try: nobody's traffic
         self.queue.cost = cost or finish(measure_cost(engine, model.schema))
         self.explanations = ExplanationQueue(
             model, engine, turns, self.queue.cost, max_explanation_rows, self.fields.fit
         )
-        self._coalescer = RequestCoalescer(encoder, self.queue, self._recorder)
+        self._coalescer = RequestCoalescer(encoder, self.queue, self.recorder)
         self.monitor = None if reference is None else Monitor(RowCounter(model.schema, reference), self.queue)
         self.budget = budget or ByteBudget(MAX_LIMIT_BYTES)  # of bodies under way, in every protocol
         self._ids = ids or PredictionIds()
@@ -152,35 +151,23 @@ class Dataplane:
 
     def _record_answer(self, answers: Answers, started: float, caller: Caller | None) -> None:
         seconds = time.monotonic() - started
-        self._recorder.record_answer(seconds)
+        self.recorder.record_answer(seconds)
         if caller is not None:
             caller.prediction_id = caller.own_id or self._ids.next()
             if caller.drawn is not None:
                 caller.drawn.note_answer(seconds, answers, caller.prediction_id)
 
     def _record_failure(self, error: Exception, started: float, caller: Caller | None = None) -> None:
-        self._recorder.record_failure(time.monotonic() - started, getattr(error, "reason", OTHER))
+        self.recorder.record_failure(time.monotonic() - started, getattr(error, "reason", OTHER))
         if caller is not None and caller.drawn is not None:
             caller.drawn.note_failure(error)
         if self.monitor is not None and isinstance(error, InvalidInput):
             self.monitor.reject(error.field_errors)
 
-    def statistics(self) -> Statistics:
-        """Return what this process has answered so far."""
-        return self._recorder.read()
-
-    def take_counts(self) -> Counts:
-        """Return what was answered since the last call."""
-        return self._recorder.take()
-
     @property
     def last_used(self) -> float:
         """When the last request was answered or explained, in seconds since 1970; 0 if none was."""
-        return max(self._recorder.last, self.explanations.counter.last)
-
-    def time_engine(self) -> Timing:
-        """Return what the engine has taken for rows so far."""
-        return self._recorder.time_engine()
+        return max(self.recorder.last, self.explanations.counter.last)
 
     def check_count(self, rows: int) -> None:
         """Raise BadRequest if that many rows are too many for one request."""

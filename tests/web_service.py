@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import httpx
+from prometheus_client import REGISTRY
 
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.dataplane import Dataplane
-from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.methods import Methods
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
 from ekiben.service.http.messages import Receive, Scope, Send
@@ -20,6 +21,7 @@ from ekiben.service.protocols import open_inference, tensorflow_serving
 from ekiben.service.protocols.mounting import mount
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
+from ekiben.service.telemetry import metrics
 from ekiben.service.web.mounting import mount_web
 from tests.doubling import Doubling, start
 
@@ -68,6 +70,12 @@ async def open_service(
         assert budget.taken == 0
     finally:
         dataplane.close()
+
+
+def counted(label: str, code: str) -> float:
+    """Return how many requests were answered so."""
+    metrics.flush()
+    return REGISTRY.get_sample_value("ekiben_inference_requests_total", {"protocol": label, "code": code}) or 0.0
 
 
 def infer_request(*numbers: float, **more: Any) -> Any:

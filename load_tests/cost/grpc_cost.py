@@ -31,8 +31,8 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.http2.connection import Http2Connection, Port
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.environment import read_settings
-from ekiben.service.grpc.native.messages import frame
 from ekiben.service.grpc.native.server import NativeServer
+from ekiben.service.grpc.prefix import frame
 from ekiben.service.protocols.protocol import Call, Method, Protocol
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings

@@ -83,7 +83,7 @@ def start(settings: Settings, model: PackedModel) -> tuple[Dataplane, Shadow]:
     dataplane = Dataplane(model, model.start_engine(), *limits, turns=turns)
     engine = TimedEngine(model.start_engine(), len(model.schema.target.outputs))
     queue = BackgroundQueue(engine, turns, 2 * MAX_ROWS)
-    return dataplane, Shadow(model, model, queue, lambda: (dataplane.time_engine(), engine.timing))
+    return dataplane, Shadow(model, model, queue, lambda: (dataplane.recorder.time_engine(), engine.timing))
 
 
 async def fill(dataplane: Dataplane, shadow: Shadow, ask: Ask, cases: list[RequestCase]) -> None:

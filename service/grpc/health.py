@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ekiben.service.errors import BadRequest, NotReady
-from ekiben.service.grpc.call import ServerState, UnaryMethod
+from ekiben.service.grpc.call import UnaryMethod
 from ekiben.service.grpc.context import StreamContext
 from ekiben.service.grpc.message_parsing import parse
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.grpc.stream import Receive, StreamLimit, StreamMethod
 from ekiben.service.protocols.protocol import Call, Method
 from ekiben.service.protos import enum, message

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from ekiben.service.grpc import health
 from ekiben.service.grpc.answer_stream import AnswerStreamMethod
-from ekiben.service.grpc.call import ServerState, UnaryMethod
+from ekiben.service.grpc.call import UnaryMethod
 from ekiben.service.grpc.health import Health
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.grpc.reflection import describe_reflection
 from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.grpc.unserved import UnservedMethods
@@ -33,7 +34,7 @@ class Methods:
             for name, streams in protocol.streams.items():
                 self.services.setdefault(name, {}).update(
                     {
-                        path: AnswerStreamMethod(state, _make_unary(state, protocol, name, path, stream), stream)
+                        path: AnswerStreamMethod(_make_unary(state, protocol, name, path, stream), stream)
                         for path, stream in streams.items()
                     }
                 )

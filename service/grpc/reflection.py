@@ -5,10 +5,10 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import StreamContext
 from ekiben.service.grpc.message_parsing import parse
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.grpc.stream import Receive, StreamLimit, StreamMethod
 from ekiben.service.protos import message, pool
 

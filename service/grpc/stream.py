@@ -1,12 +1,13 @@
-"""Streams that outlive one answer, Watch and reflection: any caller may open them, so few of them may be open."""
+"""Streams as calls, and those that outlive one answer, Watch and reflection: few of one kind may be open at once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_caller, describe_call, to_status
+from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status, StreamContext
 from ekiben.service.grpc.message_limit import MessageLimit
+from ekiben.service.grpc.record import CallRecord, ServedMethod, ServerState
 from ekiben.service.lifecycle.memory import trim_soon
 
 MAX_MESSAGE_BYTES = 4096  # of a question that is a name
@@ -33,13 +34,50 @@ class StreamLimit:
         self._open -= 1
 
 
-class StreamMethod:
-    """A method of streams of questions; `probe`: it needs no token."""
+class StreamCall(CallRecord):
+    """A stream as one call: its caller is checked, its deadline is kept, and it is logged, whoever serves it."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, method: ServedMethod, context: StreamContext) -> None:
+        super().__init__(method, context)
+        self.asked = 0  # messages that are counted as calls of their own
+
+    async def serve(self, limit: StreamLimit, answer: Callable[[], Awaitable[None]]) -> Status:
+        """Answer the stream to its end; one of which nothing was asked is counted itself."""
+        code = Code.CANCELLED
+        try:
+            self.check()
+            with limit:
+                await self._answer_in_time(answer)
+            code = Code.OK
+            return Status(code)
+        except Exception as error:  # the boundary, as for a call
+            status = self.fail(error)
+            code = status.code
+            return status
+        finally:
+            self.end(code, counted=not self.asked)
+
+    async def _answer_in_time(self, answer: Callable[[], Awaitable[None]]) -> None:
+        """Answer until the caller's deadline, if it gave one: streams are as long as they like."""
+        try:
+            async with asyncio.timeout(self.context.time_left_s()) as deadline:
+                await answer()
+        except TimeoutError:
+            if deadline.expired():
+                raise DeadlineExceeded from None
+            raise
+
+
+class StreamMethod(ServedMethod):
+    """A method of streams of questions, each of which is a name."""
 
     message_limit = MessageLimit(MAX_MESSAGE_BYTES, "ask for one thing", 413)
 
     def __init__(self, state: ServerState, limit: StreamLimit, answer: Stream, probe: bool = False) -> None:
-        self._state, self._limit, self._answer, self.probe = state, limit, answer, probe
+        super().__init__(state, probe)
+        self._limit, self._answer = limit, answer
 
     async def serve(self, context: StreamContext) -> Status:
         """Answer a stream to its end."""
@@ -50,11 +88,4 @@ class StreamMethod:
                 raise self.message_limit.make_error(size)
             return message
 
-        try:
-            if not self.probe:
-                check_caller(self._state.authenticator, context)
-            with self._limit:
-                await self._answer(receive, context)
-        except Exception as error:  # the boundary, as for a call
-            return to_status(error, describe_call("a stream"))
-        return Status(Code.OK)
+        return await StreamCall(self, context).serve(self._limit, lambda: self._answer(receive, context))

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from ekiben.contract.validation import shorten, suggest
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState, check_caller, describe_call, to_status
 from ekiben.service.grpc.context import Context, Status
+from ekiben.service.grpc.failing import describe_call, to_status
+from ekiben.service.grpc.record import ServerState, check_caller
 
 
 class UnservedMethods:

@@ -18,7 +18,6 @@ from ekiben.service.http.ignored_columns import ignored_header
 from ekiben.service.logs.access import Asked
 from ekiben.service.prediction_ids import HEADER as PREDICTION_ID_HEADER
 from ekiben.service.prediction_ids import find_usable
-from ekiben.service.settings import Settings
 
 if TYPE_CHECKING:  # OpenTelemetry is imported only where it is asked for
     from ekiben.service.tracing.spans import RequestSpan
@@ -31,10 +30,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON_TYPE = b"application/json"
-TIMEOUT_HEADER = b"x-request-timeout-ms"
 MODEL_VERSION_HEADER = b"x-model-version"
 RANDOM_ID_BYTES = 16
-MAX_TIMEOUT_MS = 86_400_000  # a day
 
 
 @dataclass(slots=True)  # not frozen: that would cost half a microsecond
@@ -150,30 +147,6 @@ def check_size(size: int, max_bytes: int, budget: ByteBudget | None = None) -> N
         raise BadRequest(413, f"the body is larger than {max_bytes} bytes: send the rows in several requests")
     if budget and budget.taken + size > budget.limit:
         raise Overloaded(RETRY_AFTER_S)
-
-
-def read_timeout_s(request: Request, settings: Settings) -> float:
-    """Return the seconds since its arrival within which a request must be answered.
-
-    The caller says so with TIMEOUT_HEADER, or the settings do. Raises DeadlineExceeded if they have passed.
-    """
-    text = request.headers.get(TIMEOUT_HEADER)
-    timeout_s = settings.request_timeout_s if text is None else min(_read_header_s(text), settings.max_timeout_s)
-    if request.waited_s >= timeout_s:
-        raise DeadlineExceeded
-    return timeout_s
-
-
-def _read_header_s(text: bytes) -> float:
-    try:
-        milliseconds = float(text)
-    except ValueError:
-        milliseconds = -1.0
-    if not 0 < milliseconds < MAX_TIMEOUT_MS:
-        shown = text.decode("latin-1")
-        wanted = f"expected milliseconds above 0 and below {MAX_TIMEOUT_MS}"
-        raise BadRequest(400, f"{TIMEOUT_HEADER.decode()}: {wanted}, got {shown!r}")
-    return milliseconds / 1000
 
 
 async def respond(send: Send, request: Request, response: Response) -> None:

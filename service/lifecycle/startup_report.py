@@ -44,6 +44,9 @@ def describe(settings: Settings, models: Sequence[PackedModel], platform: Platfo
     """Say where the service runs, and with what."""
     yield f"platform: {platform.name}" + (f" ({platform.reason})" if platform.reason else "")
     yield f"ports: HTTP {settings.port}, gRPC {describe_grpc(settings, platform)}"
+    if settings.grpc_server == "native" and "grpc_on_main_port" in settings.model_fields_set:
+        given = int(settings.grpc_on_main_port)
+        yield f"GRPC_ON_MAIN_PORT={given} changes nothing: GRPC_SERVER=native answers gRPC on the HTTP port anyway"
     cpus = f"{limits.cpus:g} CPUs (cgroup quota)" if limits.cpus else "CPUs without quota"
     memory = f"{limits.memory_bytes // MIB} MiB" if limits.memory_bytes else "no limit"
     engine = find_engine(model.manifest.engine for model in models)

@@ -23,7 +23,8 @@ from ekiben.service.callers import wait_unless_gone
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, NotReady, RequestRejected
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
+from ekiben.service.http.messages import JSON_TYPE, Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.playground.opinion import Opinion
 from ekiben.service.protocols.explaining import TIMEOUT
 from ekiben.service.protocols.invocations.csv_form import CsvReader

@@ -8,7 +8,8 @@ from ekiben.service.dataplane import Dataplane
 from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.explaining import ERRORS, EXPLANATIONS, PAIRS, TIMEOUT, TOP
 from ekiben.service.protocols.openapi import JSON, ROW, STRING, list_of, record
 from ekiben.service.protocols.predict import ERROR_PROPERTIES, check_request, decode_rows, error_body

@@ -12,7 +12,8 @@ from ekiben.service.error_status import ErrorResponse
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import parse_json
-from ekiben.service.http.messages import JSON_TYPE, Request, read_timeout_s
+from ekiben.service.http.messages import JSON_TYPE, Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.openapi import JSON, PREDICTIONS, ROW, list_of, record
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings

@@ -10,7 +10,8 @@ import orjson
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.errors import BadRequest, DeadlineExceeded
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.protocol import Call, Method, Named, Protocol, Route
 from ekiben.service.protos import message
 from ekiben.service.row_log import operations

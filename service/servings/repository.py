@@ -16,7 +16,8 @@ from ekiben.service.canary.state import EVERYONE
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
-from ekiben.service.http.messages import Request, encode_json, read_timeout_s
+from ekiben.service.http.messages import Request, encode_json
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.open_inference import PROTOCOL
 from ekiben.service.protocols.open_inference.grpc import SERVICE, read_parameters
 from ekiben.service.protocols.open_inference.http import MODEL
@@ -168,7 +169,7 @@ class Api:
         else:
             versions = self._servings.find_model(name)
             counted = [versions.find(version)] if version else list(versions)
-        return {"model_stats": [describe_statistics(one.model, one.dataplane.statistics()) for one in counted]}
+        return {"model_stats": [describe_statistics(one.model, one.dataplane.recorder.read()) for one in counted]}
 
     async def _describe_index(self, only_ready: bool) -> list[dict[str, str]]:
         """Return what is served and, unless only what is ready is asked for, what could be loaded from the store."""

@@ -16,7 +16,8 @@ from ekiben.model.package import MANIFEST_FILE
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
-from ekiben.service.http.messages import Request, encode_json, read_timeout_s
+from ekiben.service.http.messages import Request, encode_json
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.protocol import Protocol, Route
 from ekiben.service.servings import operations
 from ekiben.service.servings.on_demand import OnDemand, check_one_worker

@@ -114,7 +114,7 @@ class Serving:
             self.challenger.close()
         self.dataplane.close()
         self.dataplane.explanations.count()
-        metrics.count_model(self.model.name, self.model.version, self.dataplane.take_counts())
+        metrics.count_model(self.model.name, self.model.version, self.dataplane.recorder.take())
         await self.logs.close_rows()
         if self.watching.overview:
             self.watching.overview.close()

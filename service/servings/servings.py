@@ -126,7 +126,7 @@ class Servings:
                 dataplane = serving.dataplane
                 dataplane.explanations.count()
                 waiting_rows = dataplane.queue.waiting_rows
-                metrics.count_model(versions.name, serving.model.version, dataplane.take_counts(), waiting_rows)
+                metrics.count_model(versions.name, serving.model.version, dataplane.recorder.take(), waiting_rows)
             metrics.set_model_waiting(versions.name, sum([one.dataplane.queue.waiting_rows for one in versions]))
             explaining = sum([one.dataplane.explanations.room.waiting_rows for one in versions])
             metrics.set_explanations_waiting(versions.name, explaining)

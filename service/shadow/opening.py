@@ -85,7 +85,7 @@ def _open(
     queue = BackgroundQueue(engine, turns, max_rows=MAX_ROWS + CHUNK_ROWS)
 
     def read_timings() -> tuple[Timing, Timing]:
-        return dataplane.time_engine(), engine.timing
+        return dataplane.recorder.time_engine(), engine.timing
 
     try:
         shadow = Shadow(champion, model, queue, read_timings)

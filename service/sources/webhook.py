@@ -16,7 +16,8 @@ import orjson
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.json_parsing import parse_json
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.openapi import JSON, record
 from ekiben.service.protocols.openapi.parameters import describe_header
 from ekiben.service.protocols.protocol import Operation, Protocol, Route

@@ -27,12 +27,15 @@ PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 GRPC_PORT = ":4317"  # of collectors; 4318 takes HTTP
 HINT = "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf is, for port 4318, and grpc with `pip install 'ekiben[grpcio]'`"
 DOWN_S = 600.0  # between two lines about a collector that is down
-# An exporter tells of every attempt, the queue before it of every batch that finds it full.
+# An exporter tells of every attempt, the queue before it of every batch that finds it full. One collector that is down
+# is one line: over gRPC both signals have one logger, over HTTP each its own.
 LOGGERS = (
-    "opentelemetry.exporter.otlp.proto.grpc.exporter",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
-    "opentelemetry.sdk._shared_internal",
+    (
+        "opentelemetry.exporter.otlp.proto.grpc.exporter",
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+        "opentelemetry.exporter.otlp.proto.http.metric_exporter",
+    ),
+    ("opentelemetry.sdk._shared_internal",),
 )
 
 
@@ -103,10 +106,11 @@ def read_period_s(environment: Mapping[str, str]) -> float:
 
 def open_exporter(signal: Signal) -> Any:
     """Return the exporter; one that reaches nobody says so once in a while, and the service goes on."""
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(one, OncePer) for one in logger.filters):
-            logger.addFilter(OncePer(DOWN_S))
+    for names in LOGGERS:
+        limit = OncePer(DOWN_S)
+        for logger in map(logging.getLogger, names):
+            if not any(isinstance(one, OncePer) for one in logger.filters):
+                logger.addFilter(limit)
     return find_exporter(signal, os.environ)()
 
 

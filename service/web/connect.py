@@ -12,11 +12,12 @@ from ekiben.contract.validation import shorten
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import Reply
 from ekiben.service.grpc.context import Status
+from ekiben.service.grpc.prefix import PACKED_FLAG, PREFIX_BYTES, frame
 from ekiben.service.grpc.unpacking import CODINGS
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.connect_codes import HTTP_STATUSES, encode_end, encode_error
 from ekiben.service.web.dialect import Given
-from ekiben.service.web.envelopes import HEAD_BYTES, PACKED, pack_envelope, split_envelopes
+from ekiben.service.web.envelopes import split_envelopes
 
 VERSION = b"1"
 MILLISECONDS = re.compile(rb"\d{1,10}")
@@ -85,22 +86,22 @@ class ConnectStream(_Connect):
 
     def limit_body(self, max_bytes: int) -> int:
         """Return the same with the envelope's head."""
-        return max_bytes + HEAD_BYTES
+        return max_bytes + PREFIX_BYTES
 
     def unwrap(self, request: Request, body: bytes) -> list[Given]:
         """Return the messages; that no more of them come a client may say, too."""
         envelopes = [(flags, content) for flags, content in split_envelopes(body) if not flags & END]
-        if any(flags & PACKED for flags, _ in envelopes):
+        if any(flags & PACKED_FLAG for flags, _ in envelopes):
             check_coding(request.read_header(b"connect-content-encoding"))
-        return [Given(content, bool(flags & PACKED)) for flags, content in envelopes]
+        return [Given(content, bool(flags & PACKED_FLAG)) for flags, content in envelopes]
 
     def pack(self, message: bytes) -> bytes:
         """Return an envelope."""
-        return pack_envelope(0, message)
+        return frame(message)
 
     def finish(self, status: Status) -> bytes:
         """Return the last envelope."""
-        return pack_envelope(END, encode_end(status))
+        return frame(encode_end(status), END)
 
 
 def is_packed(coding: bytes) -> bool:

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import Reply
-from ekiben.service.grpc.context import Status
+from ekiben.service.grpc.context import MESSAGE_MISSING, Status
 from ekiben.service.http.messages import Request, Response
 
 
@@ -55,7 +55,7 @@ class StreamDialect(Dialect, Protocol):
 def take_one(given: list[Given]) -> Given:
     """Return the one message of a call; raise BadRequest if there is none or another."""
     if not given:
-        raise BadRequest(400, "the call has no message: send one")
+        raise BadRequest(400, MESSAGE_MISSING)
     if len(given) > 1:
         raise BadRequest(501, f"the call has {len(given)} messages, this method takes one: call it once for each")
     return given[0]

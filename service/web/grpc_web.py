@@ -13,16 +13,18 @@ from ekiben.service.grpc.call import Reply
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
 from ekiben.service.grpc.notation import escape_sentence, read_timeout_s
+from ekiben.service.grpc.prefix import PACKED_FLAG, PREFIX_BYTES, frame
 from ekiben.service.grpc.unpacking import CODINGS
 from ekiben.service.http.messages import Request, Response
 from ekiben.service.web.dialect import Given
-from ekiben.service.web.envelopes import HEAD_BYTES, PACKED, pack_envelope, split_envelopes
+from ekiben.service.web.envelopes import MAX_ENVELOPES, split_envelopes
 
 TYPE, TEXT_TYPE = b"application/grpc-web", b"application/grpc-web-text"
 PROTO = b"+proto"
 TRAILERS = 0x80  # the flag of the last frame
 # A text body may be written in pieces, each with padding of its own.
 PIECE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+MAX_PADDING = 2 * MAX_ENVELOPES  # in a body: pieces of a byte take 34 times what they hold, to be told apart
 
 
 class GrpcWeb:
@@ -42,7 +44,7 @@ class GrpcWeb:
 
     def limit_body(self, max_bytes: int) -> int:
         """Return the same with the frame's head, and base64 if it is text."""
-        framed = max_bytes + HEAD_BYTES
+        framed = max_bytes + PREFIX_BYTES
         return 4 * (framed // 3 + 2) if self._text else framed
 
     def unwrap(self, request: Request, body: bytes) -> list[Given]:
@@ -51,11 +53,11 @@ class GrpcWeb:
             body = decode_text(body)
         frames = [(flags, content) for flags, content in split_envelopes(body) if not flags & TRAILERS]
         coding = request.read_header(b"grpc-encoding")
-        if any(flags & PACKED for flags, _ in frames) and coding not in CODINGS:
+        if any(flags & PACKED_FLAG for flags, _ in frames) and coding not in CODINGS:
             shown = coding.decode("latin-1")[:20]
             accepted = (b"grpc-accept-encoding", b"gzip,deflate,identity")
             raise BadRequest(501, f"grpc-encoding {shown!r} is not supported: send gzip, deflate or none", accepted)
-        return [Given(content, bool(flags & PACKED)) for flags, content in frames]
+        return [Given(content, bool(flags & PACKED_FLAG)) for flags, content in frames]
 
     def write(self, reply: Reply) -> Response:
         """Return the answer: its message, and the status after it."""
@@ -68,7 +70,7 @@ class GrpcWeb:
 
     def pack(self, message: bytes) -> bytes:
         """Return a frame."""
-        return self._encode(pack_envelope(0, message))
+        return self._encode(frame(message))
 
     def finish(self, status: Status) -> bytes:
         """Return the frame of trailers: a block of HTTP/1's headers."""
@@ -76,10 +78,10 @@ class GrpcWeb:
         if status.message:
             lines.append(("grpc-message", escape_sentence(status.message)))
         block = "".join(f"{name}: {value}\r\n" for name, value in [*lines, *status.trailers])
-        return self._encode(pack_envelope(TRAILERS, block.encode("latin-1", "replace")))
+        return self._encode(frame(block.encode("latin-1", "replace"), TRAILERS))
 
-    def _encode(self, frame: bytes) -> bytes:
-        return base64.b64encode(frame) if self._text else frame
+    def _encode(self, framed: bytes) -> bytes:
+        return base64.b64encode(framed) if self._text else framed
 
 
 def decode_text(body: bytes) -> bytes:
@@ -87,6 +89,8 @@ def decode_text(body: bytes) -> bytes:
     try:
         if b"=" not in body.rstrip(b"="):  # one piece: most are
             return base64.b64decode(body, validate=True)
+        if body.count(b"=") > MAX_PADDING:
+            raise BadRequest(413, f"the body has more than {MAX_ENVELOPES} pieces of base64: write it in fewer")
         pieces = PIECE.findall(body)
         if sum(map(len, pieces)) != len(body):
             raise ValueError

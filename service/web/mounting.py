@@ -1,12 +1,14 @@
 """Lets gRPC's methods answer on paths of HTTP: POST /package.Service/Method, as gRPC-Web and Connect ask for them."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from ekiben.contract.validation import shorten
 from ekiben.service.connections.admission import WAITED
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import UnaryMethod
-from ekiben.service.grpc.methods import AnyStreamMethod, Methods
+from ekiben.service.grpc.methods import AnyMethod, AnyStreamMethod, Methods
+from ekiben.service.grpc.stream import StreamMethod
 from ekiben.service.http.messages import Receive, Request, Response, Scope, Send, respond
 from ekiben.service.http.router import Resource, Router, escape
 from ekiben.service.protocols.endpoint import Endpoint
@@ -27,7 +29,8 @@ STREAMS: Mapping[bytes, StreamDialect] = {
     **GRPC_WEB,
 }
 LABELS = (WEB.label, JSON.label)
-Labelled = Mapping[str, Mapping[str, UnaryMethod]]  # by label, and then by path
+Labelled = Mapping[str, Mapping[str, AnyMethod]]  # by label, and then by path
+M = TypeVar("M", bound=AnyMethod)
 
 
 def mount_web(router: Router, methods: Methods, protocols: Iterable[Protocol]) -> None:
@@ -38,13 +41,21 @@ def mount_web(router: Router, methods: Methods, protocols: Iterable[Protocol]) -
         router.add(f"/{escape(service)}/{{method}}", _build_resource(methods, labelled, service))
 
 
-def _relabel(methods: Methods, protocols: list[Protocol], label: str) -> Iterable[tuple[str, UnaryMethod]]:
-    """Yield each method by path, as one that is counted with that label."""
+def _relabel(methods: Methods, protocols: list[Protocol], label: str) -> Iterable[tuple[str, AnyMethod]]:
+    """Yield each method by path that is counted, as one that has that label."""
     for protocol in protocols:
-        for service, described in protocol.services.items():
-            for name, method in described.items():
-                path = f"/{service}/{name}"
-                yield path, UnaryMethod(methods.state, method, f"{protocol.name}_{label}", path)
+        for service, names in (*protocol.services.items(), *protocol.streams.items()):
+            for path in (f"/{service}/{name}" for name in names):
+                method = methods.by_path[path]
+                if not isinstance(method, StreamMethod):
+                    yield path, method.count_as(f"{protocol.name}_{label}")
+
+
+def _find_labelled(labelled: Mapping[str, AnyMethod], path: str, method: M) -> M:
+    """Return the same method with the label, if it is counted."""
+    found = labelled.get(path, method)
+    assert isinstance(found, type(method))
+    return found
 
 
 def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resource:
@@ -59,7 +70,8 @@ def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resou
             if stream is None:
                 await reject(scope, receive, send)
                 return
-            await answer_stream(known, path, stream, scope, request, send, methods.state)
+            method = _find_labelled(labelled[stream.label], path, known)
+            await answer_stream(method, path, stream, scope, request, send)
             return
         dialect = choose_dialect(request, known)
         if dialect is None:
@@ -68,8 +80,8 @@ def _build_resource(methods: Methods, labelled: Labelled, service: str) -> Resou
             context = WebContext(scope, request, dialect)
             await respond(send, request, dialect.fail(methods.unserved.reject(path, context)))
         else:
-            method = labelled[dialect.label].get(path, known)
-            await respond(send, request, await answer_unary(method, path, dialect, scope, request))
+            unary = _find_labelled(labelled[dialect.label], path, known)
+            await respond(send, request, await answer_unary(unary, path, dialect, scope, request))
 
     # Who may call is for the call to say, in its own words: to the front door all of these are probes.
     asked = ("GET", "POST")

@@ -1,7 +1,7 @@
 """Reads the messages of calls: within the budget, unpacked, and from JSON if that is what they are."""
 
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import ServerState
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.grpc.unpacking import take_bytes, unpack_message
 from ekiben.service.http.messages import Request
 from ekiben.service.offload import LARGE_BYTES, offload

@@ -10,11 +10,11 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.connection_limit import find_grpc_limit
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.ports import in_url
-from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.grpcio.credentials import Credentials
 from ekiben.service.grpc.grpcio.handlers import UnservedHandlers, make_handler
 from ekiben.service.grpc.grpcio.message_reader import MessageReceiver
 from ekiben.service.grpc.methods import Methods
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings

@@ -3,7 +3,8 @@
 from ekiben.service.connections.http2.rejecting import IGNORING, reject
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
 from ekiben.service.errors import BadRequest
-from ekiben.service.grpc.call import UnaryMethod, describe_call, to_status
+from ekiben.service.grpc.call import UnaryMethod
+from ekiben.service.grpc.failing import describe_call, to_status
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.native.answers import send_status
 from ekiben.service.grpc.native.head import CallHead, is_grpc

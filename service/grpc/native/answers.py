@@ -6,8 +6,8 @@ from ekiben.service.connections.http2.stream import PIECE, Stream
 from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import Status
 from ekiben.service.grpc.native.head import TYPE
-from ekiben.service.grpc.native.messages import PREFIX, frame
 from ekiben.service.grpc.notation import escape_sentence
+from ekiben.service.grpc.prefix import PREFIX, frame
 
 HEAD = [(b"content-type", TYPE)]
 SUCCESS = [(b"grpc-status", b"0")]

@@ -1,24 +1,17 @@
 """Messages on a stream: five bytes before each, whether it is packed and how long it is."""
 
 from collections.abc import Iterator
-from struct import Struct
 
 from ekiben.service.connections.byte_budget import ByteBudget
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.message_limit import MessageLimit
+from ekiben.service.grpc.prefix import PREFIX, PREFIX_BYTES
 from ekiben.service.grpc.unpacking import CODINGS, take_bytes
 
-PREFIX = Struct(">BI")
-PREFIX_BYTES = PREFIX.size
 ACCEPTED = b"identity, deflate, gzip"
 
 
-def frame(message: bytes) -> bytes:
-    """Return a message as it goes on a stream; it is not packed."""
-    return PREFIX.pack(0, len(message)) + message
-
-
-def read_prefix(data: bytes, limit: MessageLimit) -> tuple[int, int]:
+def read_prefix(data: bytes | bytearray, limit: MessageLimit) -> tuple[int, int]:
     """Return whether a message is packed and how long it is; raise BadRequest if it can't be one, or is too large."""
     flag, size = PREFIX.unpack_from(data)
     if flag > 1:
@@ -45,12 +38,13 @@ class Assembler:
     megabytes that never come, and others out.
     """
 
-    __slots__ = ("_budget", "_flag", "_limit", "_parts", "_received", "_size")
+    __slots__ = ("_budget", "_flag", "_held", "_limit", "_size")
 
     def __init__(self, budget: ByteBudget, limit: MessageLimit) -> None:
         self._budget, self._limit = budget, limit
-        self._parts: list[bytes] = []
-        self._received = self._flag = 0  # bytes in the parts, which are taken from the budget
+        # One object, however small the pieces are: those of two bytes would take twenty times as much.
+        self._held = bytearray()  # as many bytes are taken from the budget
+        self._flag = 0
         self._size: int | None = None  # of the message that comes; None: its length has not come yet
 
     def take(self, data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -59,33 +53,29 @@ class Assembler:
         Raises BadRequest as `read_prefix` does, and Overloaded if there is no room, after the messages before.
         """
         take_bytes(self._budget, len(data))
-        self._parts.append(data)
-        self._received += len(data)
-        while (size := self._find_size()) is not None and self._received >= size:
-            joined = b"".join(self._parts)
-            self._keep(joined[size:])
+        self._held += data
+        while (size := self._find_size()) is not None and len(self._held) >= size:
+            with memoryview(self._held) as view:
+                message = bytes(view[:size])
+            del self._held[:size]
             self._size = None
-            yield self._flag, joined[:size]
+            yield self._flag, message
 
     @property
     def amid(self) -> bool:
         """Whether a message has begun to come."""
-        return self._size is not None or self._received > 0
+        return self._size is not None or bool(self._held)
 
     def drop(self) -> None:
         """Forget what has come of a message."""
-        self._budget.give(self._received)
-        self._keep(b"")
+        self._budget.give(len(self._held))
+        self._held.clear()
         self._size = None
 
     def _find_size(self) -> int | None:
         """Return the length of the message that comes, once it has come itself."""
-        if self._size is None and self._received >= PREFIX_BYTES:
-            joined = b"".join(self._parts)
-            self._flag, self._size = read_prefix(joined, self._limit)
-            self._keep(joined[PREFIX_BYTES:])
+        if self._size is None and len(self._held) >= PREFIX_BYTES:
+            self._flag, self._size = read_prefix(self._held, self._limit)
+            del self._held[:PREFIX_BYTES]
             self._budget.give(PREFIX_BYTES)
         return self._size
-
-    def _keep(self, rest: bytes) -> None:
-        self._parts, self._received = [rest] if rest else [], len(rest)

@@ -9,10 +9,10 @@ from ekiben.service.connections.http2.connection import Http2Connection, Port
 from ekiben.service.connections.http2.listener import Http2Listener
 from ekiben.service.connections.http2.stream import Stream, StreamHandler
 from ekiben.service.connections.http_state import HttpState
-from ekiben.service.grpc.call import ServerState
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.native.answering import Answering
 from ekiben.service.grpc.native.shared import Shared
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.secrets.tls import Tls
 from ekiben.service.settings import Settings

@@ -5,14 +5,15 @@ from collections import deque
 
 from ekiben.service.connections.http2.stream import Stream
 from ekiben.service.errors import BadRequest, DeadlineExceeded
-from ekiben.service.grpc.call import ServerState, describe_call, to_status
 from ekiben.service.grpc.context import Metadata, Status
 from ekiben.service.grpc.methods import AnyStreamMethod
 from ekiben.service.grpc.native.answers import HEAD, send_status
 from ekiben.service.grpc.native.head import CallHead
-from ekiben.service.grpc.native.messages import Assembler, check_encoding, frame
+from ekiben.service.grpc.native.messages import Assembler, check_encoding
 from ekiben.service.grpc.native.shared import Shared
 from ekiben.service.grpc.native.timers import PROMPT_S
+from ekiben.service.grpc.prefix import frame
+from ekiben.service.grpc.record import ServerState
 from ekiben.service.grpc.unpacking import PACKED, unpack_message
 
 MESSAGE_BYTES = 256  # that a waiting message takes besides its own
@@ -23,7 +24,7 @@ class StreamExchange:
 
     __slots__ = (
         "_assembler", "_begun", "_ended", "_failure", "_head", "_heard", "_inbox", "_max_bytes", "_reader", "_shared",
-        "_state", "_step", "_stream", "_task",
+        "_state", "_stream", "_task",
     )  # fmt: skip
 
     def __init__(
@@ -42,7 +43,6 @@ class StreamExchange:
         self._failure: Exception | None = None  # why no more can come
         self._begun = self._heard = self._ended = False
         self._reader: asyncio.Future[None] | None = None
-        self._step = 0 if head.timeout_s is None else shared.deadlines.add(self, head.timeout_s)
         self._task: asyncio.Task[None] | None = shared.loop.create_task(self._serve(method))
 
     @property
@@ -83,13 +83,6 @@ class StreamExchange:
 
     def reset_received(self, error_code: int) -> None:
         self._cancel()
-
-    def give_up(self, error: Exception) -> None:
-        """End the call with this error."""
-        task = self._task
-        self._end(to_status(error, describe_call("a stream")))
-        if task is not None:
-            task.cancel()
 
     async def read(self, timeout_s: float, reserve: bool) -> bytes | None:
         until = self._shared.loop.time() + timeout_s
@@ -173,6 +166,4 @@ class StreamExchange:
         self._state.budget.give(sum([len(message) for _, message in self._inbox]))
         self._assembler.drop()
         self._inbox.clear()
-        if self._step:
-            self._shared.deadlines.remove(self, self._step)
         self._stream = self._task = None

@@ -10,8 +10,9 @@ from ekiben.service.grpc.codes import Code
 from ekiben.service.grpc.context import MESSAGE_MISSING
 from ekiben.service.grpc.native.answers import send_reply, send_status
 from ekiben.service.grpc.native.head import CallHead
-from ekiben.service.grpc.native.messages import PREFIX_BYTES, Assembler, check_encoding, read_prefix
+from ekiben.service.grpc.native.messages import Assembler, check_encoding, read_prefix
 from ekiben.service.grpc.native.shared import Shared
+from ekiben.service.grpc.prefix import PREFIX_BYTES
 from ekiben.service.grpc.unpacking import PACKED, take_bytes, unpack_message
 from ekiben.service.stepping import Steps
 

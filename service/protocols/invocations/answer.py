@@ -15,7 +15,8 @@ from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest, Overloaded
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.json_parsing import nan_to_null, parse_json
-from ekiben.service.http.messages import Request, Response, read_timeout_s
+from ekiben.service.http.messages import Request, Response
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.lifecycle.resource_limits import read_limits
 from ekiben.service.offload import offload
 from ekiben.service.protocols.invocations.csv_form import CsvReader, write_csv

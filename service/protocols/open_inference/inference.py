@@ -9,7 +9,7 @@ import orjson
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
 from ekiben.service.http.messages import Request, Response
-from ekiben.service.http.messages import read_timeout_s as read_header_timeout_s
+from ekiben.service.http.timeouts import read_timeout_s as read_header_timeout_s
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.binary import CONTENT_TYPE, SIZE, length_header, read_length
 from ekiben.service.protocols.open_inference.datatypes import write_raw

@@ -11,7 +11,8 @@ from ekiben.service.explaining.explanations_json import write_explanations
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.wishes import read_pairs, read_query, read_top
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.predict import ROWS, build_decode, encode
 from ekiben.service.settings import Settings
 

@@ -16,7 +16,8 @@ from ekiben.contract.tensors import to_tensors
 from ekiben.contract.validation import no_rows, show
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.settings import Settings
 

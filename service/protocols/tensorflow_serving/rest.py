@@ -9,7 +9,8 @@ from ekiben.contract.columns import Rows
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest
 from ekiben.service.http.body import BodyReader
-from ekiben.service.http.messages import Request, Response, encode_json, read_timeout_s
+from ekiben.service.http.messages import Request, Response, encode_json
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.protocol import Route
 from ekiben.service.protocols.tensorflow_serving import operations
 from ekiben.service.protocols.tensorflow_serving.body import read_object

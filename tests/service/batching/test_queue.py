@@ -340,11 +340,11 @@ def test_what_was_answered_and_rejected_is_counted() -> None:
     engine = Doubling()
 
     async def scenario(dataplane: Dataplane) -> None:
-        before = dataplane.statistics()
+        before = dataplane.recorder.read()
         await asyncio.gather(*(ask(dataplane, rows(*range(5))) for _ in range(3)))
         with pytest.raises(InvalidInput):
             await ask(dataplane, [{"x": "far", "c": "a"}])
-        after = dataplane.statistics()
+        after = dataplane.recorder.read()
         assert (before.last_inference_ms, after.last_inference_ms > 0) == (0, True)
         assert after.inference_count - before.inference_count == 15
         assert after.execution_count - before.execution_count == 1

@@ -29,7 +29,8 @@ from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import MIN_REJECTIONS
 from ekiben.service.errors import DeadlineExceeded, Overloaded
-from ekiben.service.http.messages import Request, read_timeout_s
+from ekiben.service.http.messages import Request
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.settings import Settings
 from ekiben.service.telemetry import metrics
 from ekiben.service.telemetry.statistics import Recorder

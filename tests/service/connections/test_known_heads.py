@@ -25,8 +25,9 @@ from ekiben.service.connections.plain_post import MAX_HEAD
 from ekiben.service.errors import BadRequest, CallerGone, Overloaded
 from ekiben.service.http.cors import Cors
 from ekiben.service.http.front_door import Drain, FrontDoor
-from ekiben.service.http.messages import Request, Response, read_timeout_s
+from ekiben.service.http.messages import Request, Response
 from ekiben.service.http.router import Resource, Router
+from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.logs.access import AccessLog
 from ekiben.service.offload import LARGE_BYTES
 from ekiben.service.protocols.endpoint import Endpoint

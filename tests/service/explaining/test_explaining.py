@@ -130,9 +130,9 @@ def test_they_are_no_traffic(tmp_path: Path) -> None:
 
     async def scenario(dataplane: Dataplane, engine: Engine) -> None:
         dataplane.shadow = Recorder()
-        before = dataplane.statistics()
+        before = dataplane.recorder.read()
         await explain(dataplane, [ROW])
-        assert replace(dataplane.statistics(), last_inference_ms=0) == replace(before, last_inference_ms=0)
+        assert replace(dataplane.recorder.read(), last_inference_ms=0) == replace(before, last_inference_ms=0)
         assert dataplane.last_used > 0  # a model that is only explained is in use
         counts = dataplane.explanations.counter.take()
         assert (counts.answered, counts.rows, counts.pairs) == (1, 1, ROUND_PAIRS)

@@ -10,8 +10,8 @@ from ekiben.load_tests.hostile.http2 import DATA, END_HEADERS, END_STREAM, HEADE
 from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.grpc.health import Request
 from ekiben.service.grpc.native.head import is_grpc
-from ekiben.service.grpc.native.messages import frame as message_frame
 from ekiben.service.grpc.notation import read_pairs, read_timeout_s
+from ekiben.service.grpc.prefix import frame as message_frame
 from ekiben.service.protocols.protocol import Call
 from tests.grpc_server import ECHO, KIND, echo, open_server
 

@@ -48,6 +48,17 @@ def test_on_one_port_grpc_is_reached_through_it(settings: dict[str, Any]) -> Non
     assert lines[1] == "ports: HTTP 8080, gRPC 8080 and 9000"
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_a_setting_of_the_other_grpc_server_is_said_to_change_nothing(given: bool) -> None:
+    def say(**settings: Any) -> str:
+        return "\n".join(describe(Settings(**settings), [MODEL], UNKNOWN, Limits()))
+
+    sentence = f"GRPC_ON_MAIN_PORT={int(given)} changes nothing: GRPC_SERVER=native answers gRPC on the HTTP port"
+    assert sentence in say(grpc_on_main_port=given)
+    assert "GRPC_ON_MAIN_PORT" not in say(grpc_on_main_port=given, grpc_server="grpcio")
+    assert "GRPC_ON_MAIN_PORT" not in say()
+
+
 def test_it_names_each_route_of_predictions_once() -> None:
     def protocol(*routes: tuple[str, str]) -> Any:
         return SimpleNamespace(routes=[SimpleNamespace(method=method, path=path) for method, path in routes])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ekiben.service.http.messages import Request
-from ekiben.service.protocols.mounting import endpoint
+from ekiben.service.protocols.endpoint import Endpoint
 from ekiben.service.protocols.protocol import Protocol
 from ekiben.service.settings import Settings
 
@@ -25,7 +25,7 @@ def ask(path: bytes, *headers: tuple[bytes, bytes]) -> None:
         pass
 
     scope = {"type": "http", "method": "GET", "path": "/decoded\n", "raw_path": path, "headers": list(headers)}
-    asyncio.run(endpoint(Protocol("d"), Settings(access_log_sample=1), answer)(scope, receive, send))
+    asyncio.run(Endpoint(Protocol("d"), Settings(access_log_sample=1), answer)(scope, receive, send))
 
 
 @pytest.mark.parametrize(

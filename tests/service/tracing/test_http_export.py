@@ -1,5 +1,6 @@
 """Spans go to a collector over HTTP, unless its port is gRPC's: no library of gRPC's is needed for that."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,3 +60,17 @@ def test_without_grpcio_its_port_is_rejected_at_the_start(monkeypatch: pytest.Mo
     monkeypatch.setattr(exporters, "entry_points", lambda **_: [])
     with pytest.raises(UserError, match=rf"^{PLACE}=http://c:4317: no such exporter is installed; .*port 4318"):
         exporters.check_exporters({PLACE: "http://c:4317"})
+
+
+def test_a_collector_that_is_down_is_told_of_once_for_both_signals(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [name for together in exporters.LOGGERS for name in together if ".http." in name]
+    for name in names:
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
+    monkeypatch.setenv(PLACE, "http://127.0.0.1:9")
+    for signal in ("traces", "metrics"):
+        exporters.open_exporter(signal).shutdown()
+    for name in names:
+        logging.getLogger(name).warning("nobody is there")
+    assert caplog.messages == ["nobody is there"]

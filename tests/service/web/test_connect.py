@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from prometheus_client import REGISTRY
 
 from ekiben.service.auth import UNCERTIFIED
 from ekiben.service.connections.admission import LATE, WAITED
 from ekiben.service.error_status import HIDDEN
-from ekiben.service.telemetry import metrics
 from tests.doubling import POISON, Doubling
-from tests.web_service import INFER, MAX_BYTES, OIP, Service, infer_request, open_service, read_doubles
+from tests.web_service import INFER, MAX_BYTES, OIP, Service, counted, infer_request, open_service, read_doubles
 
 JSON = {"content-type": "application/json"}
 PROTO = {"content-type": "application/proto"}
@@ -31,11 +29,6 @@ def run(scenario: Callable[[Service], Awaitable[None]], **options: Any) -> None:
             await scenario(service)
 
     asyncio.run(main())
-
-
-def counted(label: str, code: str) -> float:
-    metrics.flush()
-    return REGISTRY.get_sample_value("ekiben_inference_requests_total", {"protocol": label, "code": code}) or 0.0
 
 
 def test_a_message_is_answered_in_protobuf_and_counted() -> None:

@@ -133,6 +133,15 @@ def test_what_is_not_base64_is_said(text: bytes) -> None:
     run(scenario)
 
 
+def test_base64_in_thousands_of_pieces_is_not_unpacked() -> None:
+    async def scenario(service: Service) -> None:
+        answered = await service.client.post(INFER, content=b"AA==" * 1001, headers=TEXT)
+        _, trailers = read_frames(base64.b64decode(answered.content))
+        assert trailers["grpc-message"].startswith("the body has more than 1000 pieces of base64")
+
+    run(scenario)
+
+
 def test_a_sentence_is_percent_encoded() -> None:
     async def scenario(service: Service) -> None:
         request = infer_request(1)

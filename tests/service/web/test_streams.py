@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+import logging
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from ekiben.service.grpc.answer_stream import MAX_UNDER_WAY
 from ekiben.service.grpc.health import MAX_WATCHERS
 from ekiben.service.protos import message
-from tests.doubling import POISON
+from tests.doubling import POISON, Doubling
 from tests.uvicorn_server import request, serve
 from tests.waiting import wait_for
-from tests.web_service import OIP, Service, infer_request, open_service, read_doubles
+from tests.web_service import OIP, Service, counted, infer_request, open_service, read_doubles
 
+STREAM_INFER = f"{OIP}/ModelStreamInfer"
 WATCH = b"/grpc.health.v1.Health/Watch"
 ASKED = {
     "application/connect+json": b"\0\0\0\0\2{}",
@@ -148,7 +152,7 @@ def test_the_body_of_a_stream_without_the_token_is_not_read() -> None:
 
     async def main() -> None:
         async with open_service(token="secret") as service:
-            path = f"{OIP}/ModelStreamInfer"
+            path = STREAM_INFER
             headers = [(b"content-type", b"application/connect+proto"), (b"content-encoding", b"gzip")]
             about = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
             await service.app(about | {"headers": headers}, receive, send)
@@ -184,7 +188,7 @@ def test_a_stream_of_requests_is_answered_in_their_order() -> None:
         requests = [infer_request(number) for number in (1, 2, POISON, 4)]
         body = b"".join(pack(request.SerializeToString()) for request in requests)
         answered = await service.client.post(
-            f"{OIP}/ModelStreamInfer", content=body, headers={"content-type": "application/connect+proto"}
+            STREAM_INFER, content=body, headers={"content-type": "application/connect+proto"}
         )
         *answers, (flags, end) = unpack(answered.content)
         assert (flags, json.loads(end)) == (2, {})
@@ -194,6 +198,77 @@ def test_a_stream_of_requests_is_answered_in_their_order() -> None:
         assert doubles == [[2], [4], [8]]
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"), [("application/connect+proto", "connect"), ("application/grpc-web+proto", "grpc_web")]
+)
+def test_its_requests_are_counted_and_logged_as_calls_of_that_kind(
+    kind: str, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(service: Service, port: int) -> None:
+        before = counted(f"open_inference_{label}", "OK"), counted("open_inference_grpc", "OK")
+        body = b"".join(pack(infer_request(number).SerializeToString()) for number in (1, 2))
+        with caplog.at_level(logging.INFO):
+            await service.client.post(STREAM_INFER, content=body, headers={"content-type": kind})
+        after = counted(f"open_inference_{label}", "OK"), counted("open_inference_grpc", "OK")
+        assert after == (before[0] + 2, before[1])
+
+    run(scenario, access_log_sample=1)
+    logged = [record.short for record in caplog.records if hasattr(record, "short")]
+    assert logged == [f"gRPC {STREAM_INFER} OK"] * 3  # two requests, and the stream
+
+
+def test_one_that_is_rejected_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(service: Service, port: int) -> None:
+        before = counted("open_inference_connect", "INVALID_ARGUMENT")
+        kind = {"content-type": "application/connect+proto"}
+        with caplog.at_level(logging.INFO):
+            await service.client.post(STREAM_INFER, content=b"\0\0\0\0\7ends", headers=kind)
+        assert counted("open_inference_connect", "INVALID_ARGUMENT") == before + 1
+
+    run(scenario, access_log_sample=1)
+    assert f"gRPC {STREAM_INFER} INVALID_ARGUMENT" in [getattr(record, "short", "") for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "end"),
+    [
+        ("application/connect+json", b"connect-timeout-ms: 200", b"deadline_exceeded"),
+        ("application/grpc-web+proto", b"grpc-timeout: 200m", b"grpc-status: 4"),
+    ],
+)
+def test_a_stream_ends_at_its_callers_deadline(kind: str, said: bytes, end: bytes) -> None:
+    async def scenario(service: Service, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(b"POST", WATCH, ASKED[kind], b"content-type: " + kind.encode(), said))
+        watcher = Watcher(reader, writer)
+        watchers.append(watcher)
+        await watcher.read_head()
+        frames = [await watcher.read()]
+        while not frames[-1][0]:
+            frames.append(await watcher.read())
+        assert end in frames[-1][1]
+
+    run(scenario)
+
+
+def test_no_request_goes_on_once_its_caller_has_gone() -> None:
+    engine = Doubling(seconds=0.01)  # slow enough for a thread of its own
+
+    async def scenario(service: Service, port: int) -> None:
+        before = len(asyncio.all_tasks())
+        engine.seconds, engine.gate = 0.0, threading.Event()
+        body = b"".join(pack(infer_request(number).SerializeToString()) for number in range(2 * MAX_UNDER_WAY + 4))
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(b"POST", STREAM_INFER.encode(), body, b"content-type: application/connect+proto"))
+        await wait_for(lambda: len(asyncio.all_tasks()) > before + MAX_UNDER_WAY)
+        writer.transport.abort()
+        await wait_for(lambda: len(asyncio.all_tasks()) <= before)
+        assert service.budget.taken == 0
+        engine.gate.set()
+
+    run(scenario, engine=engine)
 
 
 def pack(content: bytes) -> bytes:
