@@ -24,7 +24,7 @@ PROTO = b"+proto"
 TRAILERS = 0x80  # the flag of the last frame
 # A text body may be written in pieces, each with padding of its own.
 PIECE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
-MAX_PADDING = 2 * MAX_ENVELOPES  # in a body: pieces of a byte take 34 times what they hold, to be told apart
+MAX_PADDING = 2 * MAX_ENVELOPES  # in a body: pieces of a byte would take 34 times as much
 
 
 class GrpcWeb:
