@@ -11,7 +11,8 @@ from ekiben.service.connections.http2.asgi_request import AsgiRequest
 from ekiben.service.connections.http2.asgi_scope import Site
 from ekiben.service.connections.http2.connection import Http2Connection, Port
 from ekiben.service.connections.http2.frames import PREFACE
-from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 from ekiben.service.connections.http_connection import find_idle_s
 from ekiben.service.connections.http_state import HttpState
 

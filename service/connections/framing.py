@@ -5,7 +5,6 @@ parsed once it is whole and not too long, and then just the bytes of its body. S
 under way, where a request ends is decided in one place, and an Upgrade that is not taken is ignored (RFC 9110 7.8).
 """
 
-import re
 from typing import Any
 
 import httptools
@@ -16,13 +15,11 @@ from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.pipelining import PipeliningConnection
 from ekiben.service.connections.plain_post import is_complete_post
 from ekiben.service.connections.rejections import RETRY_AFTER_S
+from ekiben.service.connections.request_head import is_preface, may_become_head, take_upgrade_out
 from ekiben.service.connections.turns import TurnFlow
 from ekiben.service.errors import Overloaded
 
 MAX_DISCARDED_BYTES = 2**26  # of a body that was answered before it ended, thrown away
-METHOD = re.compile(rb"[A-Z-]{1,24}( |$)")  # how a head begins, even where its first bytes come alone
-PREFACE_METHOD = b"PRI "  # after which the parser waits for the rest of HTTP/2's preface, and says nothing
-UPGRADE_LINE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 LARGE_READ = 2**14  # bytes of a body's part: who brings as many lets others read before the next
 
 
@@ -92,7 +89,7 @@ class FramedConnection(PipeliningConnection):
             data = data[size:]
             if data:
                 self.keep_pipelined(data if self._complete else self._read_body(data))
-        elif not METHOD.match(data[:25]) or b"\n\n" in data:
+        elif not may_become_head(data):
             self.reject(400, "not a valid HTTP request")
         elif not self.keep(data):
             self.reject(429, str(Overloaded(RETRY_AFTER_S)))
@@ -151,13 +148,11 @@ class FramedConnection(PipeliningConnection):
         return False
 
     def _read_head(self, head: bytes) -> None:
-        if head.startswith(PREFACE_METHOD):
+        if is_preface(head):
             self.reject(400, "not a valid HTTP request: PRI is no method, but how HTTP/2 begins")
             return
-        if b"\r\nupgrade:" in head.lower():
-            head = UPGRADE_LINE.sub(b"", head)
         self._begin_request()
-        self._feed(head)
+        self._feed(take_upgrade_out(head))
 
     def _begin_request(self) -> None:
         self.cancel_arrival_timer()

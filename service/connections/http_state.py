@@ -19,7 +19,8 @@ from ekiben.service.http.cors import Cors
 from ekiben.service.settings import Settings
 
 if TYPE_CHECKING:
-    from ekiben.service.connections.http2.stream import Stream, StreamHandler
+    from ekiben.service.connections.http2.stream import Stream
+    from ekiben.service.connections.http2.stream_handler import StreamHandler
 
 MAX_HEAD_BYTES = 32_768  # unless the settings say otherwise
 

@@ -42,7 +42,7 @@ class KnownConnection(FramedConnection):
             before = self.scope
             super().begin(data)
             scope: Any = self.scope
-            if scope is not before and heads.is_wanted(key) and is_plain(data, end):
+            if scope is not before and heads.is_wanted(key) and is_plain(key, data, end):
                 scope[LEARN] = partial(heads.learn, key)
 
     def rest(self) -> None:

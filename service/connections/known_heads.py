@@ -26,6 +26,7 @@ MAX_HEADS = 256  # 1 MiB of heads at the most, and what they say
 HASHES = 4096  # of heads that came once
 PAUSE_S = 0.1
 LENGTH, MAX_DIGITS = b"ength: ", 10  # as nearly all write it; whatever comes before it is compared
+MAX_LENGTHS = 2  # that are looked at
 NOTHING = b"", b"", 0
 
 
@@ -92,20 +93,28 @@ class KnownHeads:
 def cut_length(data: bytes) -> tuple[bytes, bytes, int]:
     """Return the head without the digits of its length, these, and where the body begins; b"" unless all is there.
 
-    The last LENGTH in a head is where it is cut, so two heads with the same rest were cut at the same place.
+    It is cut at the last LENGTH, or the one before if that has another number, as OIP's Inference-Header-Content-Length
+    does. In what is left only the LENGTH that was cut has no digits, of those from there on: so two heads of which the
+    same is left were cut at the same place.
     """
     end = data.find(BLANK_LINE, 0, MAX_HEAD) + 4
-    start = data.rfind(LENGTH, 0, end) + len(LENGTH)
-    if end < 4 or start < len(LENGTH):
+    size, before = len(data) - end, end
+    if end < 4 or not 0 < size <= LARGE_BYTES:
         return NOTHING
-    stop = data.find(b"\r", start, end)
-    digits = data[start:stop]
-    if not digits.isdigit() or len(digits) > MAX_DIGITS or not 0 < len(data) - end == int(digits) <= LARGE_BYTES:
-        return NOTHING
-    return data[:start] + data[stop:end], digits, end
+    for _ in range(MAX_LENGTHS):
+        at = data.rfind(LENGTH, 0, before)
+        start = at + len(LENGTH)
+        stop = data.find(b"\r", start, end)
+        digits = data[start:stop]
+        if at < 0 or not digits.isdigit() or len(digits) > MAX_DIGITS:
+            return NOTHING
+        if int(digits) == size:
+            return data[:start] + data[stop:end], digits, end
+        before = at
+    return NOTHING
 
 
-def is_plain(data: bytes, end: int) -> bool:
+def is_plain(key: bytes, data: bytes, end: int) -> bool:
     """Return whether the head that ends there is a plain request's, whose length stands where `cut_length` cut."""
     matched = PLAIN_POST.fullmatch(data, 0, end) if data.startswith(b"POST ") else None
-    return matched is not None and matched.start(1) == data.rfind(LENGTH, 0, end) + len(LENGTH)
+    return matched is not None and data[: matched.start(1)] + data[matched.end(1) : end] == key

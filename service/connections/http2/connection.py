@@ -13,7 +13,8 @@ from ekiben.service.connections.http2 import frames
 from ekiben.service.connections.http2.incoming import Incoming
 from ekiben.service.connections.http2.lifetime import QUIET, Lifetime
 from ekiben.service.connections.http2.output import Output
-from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 from ekiben.service.connections.http_connection import IDLE_S
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.connections.turns import TurnFlow

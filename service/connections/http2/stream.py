@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import zttp
+
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 
 if TYPE_CHECKING:
     from ekiben.service.connections.http2.connection import Http2Connection
@@ -14,19 +16,6 @@ Pairs = list[tuple[bytes, bytes]]  # as zttp wants them
 
 PIECE = 2**16  # bytes handed to zttp at once, which copies them: the rest of a large answer stays the object it is
 LOW_BYTES = 2**15  # that are left of what was sent when `drain` ends
-
-
-class StreamHandler(Protocol):
-    """Takes what comes on one stream."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take a part of the body."""
-
-    def end_received(self) -> None:
-        """Note that the body has ended."""
-
-    def reset_received(self, error_code: int) -> None:
-        """Note that the stream is gone: the peer has reset it, or the connection is lost."""
 
 
 class Stream:

@@ -1,7 +1,8 @@
 """Finds what answers a stream: a method of gRPC's, or a sentence."""
 
 from ekiben.service.connections.http2.rejecting import IGNORING, reject
-from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 from ekiben.service.errors import BadRequest
 from ekiben.service.grpc.call import UnaryMethod
 from ekiben.service.grpc.failing import describe_call, to_status

@@ -7,7 +7,8 @@ from ekiben.service.auth import Authenticator
 from ekiben.service.connections.connection_limit import find_grpc_limit
 from ekiben.service.connections.http2.connection import Http2Connection, Port
 from ekiben.service.connections.http2.listener import Http2Listener
-from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.grpc.methods import Methods
 from ekiben.service.grpc.native.answering import Answering

@@ -195,8 +195,14 @@ async def ask(server: Any, *requests: bytes) -> list[bytes]:
     return answers
 
 
-def post(body: bytes = b"row", *headers: bytes, path: bytes = b"/rows/a", length: bytes = b"Content-Length") -> bytes:
-    lines = [b"POST %b HTTP/1.1" % path, b"host: a", *headers, b"%b: %d" % (length, len(body))]
+def post(
+    body: bytes = b"row",
+    *headers: bytes,
+    path: bytes = b"/rows/a",
+    length: bytes = b"Content-Length",
+    after: tuple[bytes, ...] = (),
+) -> bytes:
+    lines = [b"POST %b HTTP/1.1" % path, b"host: a", *headers, b"%b: %d" % (length, len(body)), *after]
     return b"\r\n".join([*lines, b"", b""]) + body
 
 
@@ -231,6 +237,7 @@ USUAL = (
     *((), (), (b"x-key: k", b"accept: */*"), (b"x-request-id: mine",), (b"connection: keep-alive", b"a: length: 5")),
     *((b"X-Length: 5",), (b"x-key: length: ",)),
 )
+AFTER = (b"Inference-Header-Content-Length: 2",), (b"x-length: 3",), (b"x-length: ",)
 ODD = (
     *(b"connection: close", b"expect: 100-continue", b"upgrade: h2c", b"transfer-encoding: chunked", b"x-key: other"),
     *(b"content-encoding: gzip", b"content-length: 3", b"x-request-timeout-ms: 0.00001", b"x-request-timeout-ms: ?"),
@@ -264,7 +271,8 @@ class Caller:
             return choose(WHOLE)
         headers = [*choose(USUAL), *([choose(ODD)] if draw() < 0.05 else [])]
         path = choose((b"/rows/a", b"/rows/a", b"/rows/a", b"/rows/%C3%A9?q=%20"))
-        return post(choose(WORDS[:9] if draw() < 0.9 else WORDS), *headers, path=path)
+        after = () if draw() < 0.9 else choose(AFTER)
+        return post(choose(WORDS[:9] if draw() < 0.9 else WORDS), *headers, path=path, after=after)
 
     def parts(self) -> tuple[list[bytes], bool]:
         """Return requests one by one, in company, and cut anywhere; and whether each is to wait for the last."""
@@ -341,6 +349,28 @@ def test_a_head_is_known_the_third_time_whatever_its_bodys_length() -> None:
             for count, known in enumerate((0, 0, 1, 2, 3)):
                 await ask(server, post(b"row" * (1 + count)))
                 assert server.known == known
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("after", "threes", "twos"),  # of four bodies of that many bytes, the heads that are known
+    [
+        ((b"Inference-Header-Content-Length: 2",), 2, 0),  # it could be the body's
+        ((b"X-Length: 3",), 0, 2),
+        ((b"X-Length: ",), 0, 0),
+        ((b"X-Length: 00000000002",), 0, 0),
+        ((b"X-Length: 1", b"Y-Length: 1"), 0, 0),
+    ],
+)
+def test_another_length_may_follow_the_bodys(after: tuple[bytes, ...], threes: int, twos: int) -> None:
+    async def scenario() -> None:
+        async with serve() as quick, serve(known=False) as plain:
+            for body, known in ((b"row", threes), (b"ab", threes + twos)):
+                for _ in range(4):
+                    sent = post(body, after=after), END
+                    assert await send(quick, *sent, one_by_one=True) == await send(plain, *sent, one_by_one=True)
+                assert quick.known == known
 
     run(scenario())
 

@@ -16,7 +16,8 @@ from ekiben.service.connections.http2.connection import Port
 from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.connections.http2.listener import Http2Listener
 from ekiben.service.connections.http2.rejecting import reject
-from ekiben.service.connections.http2.stream import Stream, StreamHandler
+from ekiben.service.connections.http2.stream import Stream
+from ekiben.service.connections.http2.stream_handler import StreamHandler
 from ekiben.service.connections.http_state import HttpState
 from ekiben.service.secrets.tls import Tls, TlsPaths
 from tests.certificates import Pair, write_pair
