@@ -45,7 +45,8 @@ PATIENCE_S = 90  # with a machine that does much else: it costs time only where 
 RUN_TIMEOUT_S = 300
 # Each test process has every so-manieth, from a place of its own: another suite may run on this machine.
 PROCESS, PROCESSES = int(os.getenv("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.getenv("PYTEST_XDIST_WORKER_COUNT", "1"))
-PORTS = itertools.cycle(range(20_000 + random.randrange(500) * 10 * PROCESSES + PROCESS, 32_000, PROCESSES))
+FIRST_PORT = 20_000 + random.randrange(10_000) // PROCESSES * PROCESSES + PROCESS
+PORTS = itertools.cycle(range(FIRST_PORT, 32_000, PROCESSES))
 if "CI" not in os.environ:  # where Hypothesis has a profile of its own, which is as patient
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")

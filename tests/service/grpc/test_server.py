@@ -217,7 +217,9 @@ def test_a_cancelled_call_ends_its_work_and_is_counted_so(caplog: pytest.LogCapt
         assert counted(Code.OK) == before[1]
 
     asyncio.run(main())
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    # grpcio's client may still hear of calls of tests before, whose loops are closed.
+    assert not [error for error in errors if "PollerCompletionQueue" not in error]
 
 
 def test_a_call_given_up_at_its_deadline_is_counted_so() -> None:
