@@ -108,7 +108,7 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$peer.in -o $$peer.txt || exit 1; done
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps \
-		requirements/tables/tables.in -o requirements/tables/tables.txt
+		tests/tables/tables.in -o tests/tables/tables.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt deploy/compose/mlflow.in -o deploy/compose/mlflow.txt
 
@@ -142,7 +142,7 @@ $(VENV)/linked: | $(VENV)/bin/python
 	@touch $@
 
 # Real tables and other makers of trees: an environment of its own, which sees ours.
-.venv-tables/installed: requirements/tables/tables.txt $(VENV)/dev
+.venv-tables/installed: tests/tables/tables.txt $(VENV)/dev
 	@echo "installing $<, hash-checked: a minute or two …"
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
