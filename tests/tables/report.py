@@ -89,9 +89,10 @@ def describe_cost(ours: Sequence[Cell]) -> list[str]:
     if not ours:
         return ["", "", "", ""]
     errors = [cell.scores["calibration_error"] for cell in ours if "calibration_error" in cell.scores]
-    speeds = np.mean([cell.litert_us for cell in ours if cell.litert_us], axis=0)
+    speeds = [cell.litert_us for cell in ours if cell.litert_us]
+    single, many = np.mean(speeds, axis=0) if speeds else (np.nan, np.nan)
     seconds = np.mean([cell.fit_cpu_s for cell in ours])
-    return [f"{np.mean(errors):.3f}" if errors else "", f"{seconds:.0f}", f"{speeds[0]:.1f}", f"{speeds[1]:.2f}"]
+    return [f"{np.mean(errors):.3f}" if errors else "", f"{seconds:.0f}", f"{single:.1f}", f"{many:.2f}"]
 
 
 def disagree(row: Row) -> bool:
