@@ -21,7 +21,7 @@ class Shape:
     """
 
     units: tuple[int, ...] = (128, 64)
-    dropout: float = 0.3
+    dropout: float = 0.15
     towers: int = 2
 
 
@@ -46,7 +46,7 @@ def build_towers(schema: Schema, numbers: NumberScale, target: TargetScale, shap
 
 def build_tower(features: keras.KerasTensor, start: np.ndarray, shape: Shape) -> keras.KerasTensor:
     """Return one tower's outputs, (rows, outputs); untrained they are about `start`, (outputs,)."""
-    hidden = keras.layers.Dropout(shape.dropout / 3)(features)
+    hidden = features
     for width in shape.units:
         hidden = keras.layers.Dense(width, activation="relu")(hidden)
         hidden = keras.layers.Dropout(shape.dropout)(hidden)

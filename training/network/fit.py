@@ -24,7 +24,7 @@ class FitOptions:
 
     seed: int = 0
     epochs: int | None = None
-    by_time: bool = False  # the rows to validate and test on are later: bins fit yesterday's numbers too closely
+    by_time: bool = False  # the rows to validate and test on are later: numbers may leave their bins
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
     """Return how a table of so many training rows and inputs is fitted."""
     batch_rows = int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192))
     epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    bins = 0 if options.by_time or inputs > MAX_BINNED_INPUTS else BINS
+    bins = 0 if inputs > MAX_BINNED_INPUTS else BINS
     return Plan(epochs, batch_rows, 1e-3, 1e-2, bins, Shape(towers=2 if rows > 20_000 else 4))
 
 
@@ -66,7 +66,8 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     target = schema.target
     plan = plan_fit(len(train.labels), train.encoded.numbers.shape[1] + train.encoded.codes.shape[1], options)
     scale = scale_target(target, train.labels)
-    towers = build_towers(schema, scale_numbers(train.encoded.numbers, plan.bins), scale, plan.shape)
+    later = validation.encoded.numbers if options.by_time else None
+    towers = build_towers(schema, scale_numbers(train.encoded.numbers, plan.bins, later), scale, plan.shape)
     steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
     schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
     towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])

@@ -8,6 +8,7 @@ from ekiben.contract.schema import Target
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
 MIN_RATE = 1e-4  # a class may be missing from the training rows
+MAX_BEYOND = 0.01  # of later rows, outside the training rows' range: bins are full there, and tell such rows apart no more
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,35 @@ class TargetScale:
     spread: float = 1.0
 
 
-def scale_numbers(numbers: np.ndarray, bins: int) -> NumberScale:
-    """Measure each column of numbers, (rows, n), missing values left out."""
-    sample = numbers[:: max(1, len(numbers) // SAMPLE_ROWS)].astype(np.float64)
+def scale_numbers(numbers: np.ndarray, bins: int, later: np.ndarray | None = None) -> NumberScale:
+    """Measure each column of numbers, (rows, n), missing values left out.
+
+    A number gets no bins if `later` rows, (rows, n), leave the range that it has here.
+    """
+    sample = _sample(numbers)
     columns = [_scale_column(column[~np.isnan(column)], bins) for column in sample.T]
     centre, spread, starts, slopes = zip(*columns, strict=True) if columns else ((), (), (), ())
     shape = (len(columns), bins)
-    return NumberScale(
+    scale = NumberScale(
         np.array(centre, np.float32),
         np.array(spread, np.float32),
         np.array(starts, np.float32).reshape(shape),
         np.array(slopes, np.float32).reshape(shape),
     )
+    if later is not None:
+        scale.slopes[_leave_range(sample, _sample(later))] = 0
+    return scale
+
+
+def _sample(numbers: np.ndarray) -> np.ndarray:
+    return numbers[:: max(1, len(numbers) // SAMPLE_ROWS)].astype(np.float64)
+
+
+def _leave_range(numbers: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Return which columns, (n,), have values in `later` rows that lie beyond these."""
+    lows, highs = np.fmin.reduce(numbers, axis=0), np.fmax.reduce(numbers, axis=0)
+    beyond: np.ndarray = ((later < lows) | (later > highs)).mean(axis=0) > MAX_BEYOND
+    return beyond
 
 
 def _scale_column(values: np.ndarray, bins: int) -> tuple[float, float, np.ndarray, np.ndarray]:
