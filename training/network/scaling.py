@@ -8,7 +8,7 @@ from ekiben.contract.schema import Target
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
 MIN_RATE = 1e-4  # a class may be missing from the training rows
-MAX_BEYOND = 0.01  # of later rows, outside the training rows' range: bins are full there, and tell such rows apart no more
+MAX_BEYOND = 0.01  # of later rows, outside the training rows' range, where bins are full and tell no rows apart
 
 
 @dataclass(frozen=True)
