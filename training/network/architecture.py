@@ -22,6 +22,7 @@ class Shape:
 
     units: tuple[int, ...] = (128, 64)
     dropouts: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+    teacher_shares: tuple[float, ...] = (0.0,) * 8  # of what each tower learns
     straight: int = 0  # how many towers see no bins: the last
 
     @property
@@ -30,6 +31,16 @@ class Shape:
         first = len(self.dropouts) - self.straight
         groups = {"bent": range(first), "straight": range(first, len(self.dropouts))}
         return {name: group for name, group in groups.items() if group}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a network is built from."""
+
+    schema: Schema
+    numbers: NumberScale
+    target: TargetScale
+    shape: Shape = Shape()
 
 
 class TowerDropout(keras.layers.Layer):
@@ -47,41 +58,38 @@ class TowerDropout(keras.layers.Layer):
         return hidden * keras.ops.cast(kept, hidden.dtype) / self._keep
 
 
-def build_towers(schema: Schema, numbers: NumberScale, target: TargetScale, shape: Shape) -> keras.Model:
+def build_towers(design: Design) -> keras.Model:
     """Return the towers, which are what is fitted: encoded rows in, (rows, towers, outputs) out.
 
     Inputs are `numbers` (rows, n) float32 and `codes` (rows, c) int32. A classifier's outputs are
     logits; a regression's the mean and the two bounds in the target's scale. Untrained, a
     tower answers about the base rates, or the mean.
     """
-    inputs = build_inputs(schema)
-    vectors = [embed(inputs["codes"], schema)] if schema.categories else []
+    schema, shape = design.schema, design.shape
+    sizes = {"numbers": (len(schema.number_names), "float32"), "codes": (len(schema.categories), "int32")}
+    inputs = {name: keras.Input((size,), name=name, dtype=dtype) for name, (size, dtype) in sizes.items() if size}
+    vectors = [embed(inputs["codes"], schema)] if "codes" in inputs else []
     firsts = []
     for name, group in shape.groups.items():
-        parts = [NumberVectors(numbers, name == "bent", f"numbers_{name}")(inputs["numbers"])] if numbers.count else []
-        features = join([*parts, *vectors])
-        first = keras.layers.Dense(len(group) * shape.units[0], name=f"first_{name}")
-        firsts.append(keras.ops.reshape(first(features), (-1, len(group), shape.units[0])))
+        read = [NumberVectors(design.numbers, name == "bent", f"numbers_{name}")] if "numbers" in inputs else []
+        features = join([*(layer(inputs["numbers"]) for layer in read), *vectors])
+        width = shape.units[0]
+        first = keras.layers.Dense(len(group) * width, kernel_initializer="lecun_uniform", name=f"first_{name}")
+        firsts.append(keras.ops.reshape(first(features), (-1, len(group), width)))
     hidden = keras.layers.Concatenate(axis=1)(firsts) if len(firsts) > 1 else firsts[0]
     for index, width in enumerate(shape.units[1:]):
-        hidden = activate(hidden, shape)
-        hidden = dense_towers(width, shape, f"hidden_{index}", "zeros")(hidden)
-    outputs = dense_towers(len(target.start), shape, "last", keras.initializers.Constant(target.start))
-    return keras.Model(inputs, outputs(activate(hidden, shape)), name="towers")
-
-
-def build_inputs(schema: Schema) -> dict[str, keras.KerasTensor]:
-    """Return the inputs that rows of this schema have."""
-    sizes = {"numbers": (len(schema.number_names), "float32"), "codes": (len(schema.categories), "int32")}
-    return {name: keras.Input((size,), name=name, dtype=dtype) for name, (size, dtype) in sizes.items() if size}
+        hidden = dense_towers(width, shape, f"hidden_{index}", "zeros")(activate(hidden, shape))
+    last = dense_towers(len(design.target.start), shape, "last", keras.initializers.Constant(design.target.start))
+    return keras.Model(inputs, last(activate(hidden, shape)), name="towers")
 
 
 def embed(codes: keras.KerasTensor, schema: Schema) -> keras.KerasTensor:
     """Return one learned vector for each category side by side; code 0, the unseen value, has its own."""
     sizes = [len(feature.vocabulary) + 1 for feature in schema.categories]
     starts = np.cumsum([0, *sizes[:-1]]).astype(np.int32)  # one table for all: one look-up
-    vectors = keras.layers.Embedding(sum(sizes), SIZE, name="categories")(codes + starts)
-    return keras.ops.reshape(vectors, (-1, len(sizes) * SIZE))
+    places = keras.ops.subtract(codes, -starts)  # TensorFlow makes a bias of what is added, which LiteRT has for floats only
+    vectors = keras.layers.Embedding(sum(sizes), SIZE)(places)
+    return keras.layers.Reshape((len(sizes) * SIZE,), name="categories")(vectors)
 
 
 def join(parts: list[keras.KerasTensor]) -> keras.KerasTensor:
@@ -90,15 +98,20 @@ def join(parts: list[keras.KerasTensor]) -> keras.KerasTensor:
 
 
 def activate(hidden: keras.KerasTensor, shape: Shape) -> keras.KerasTensor:
+    """Return what of the units of all towers the next layer sees."""
     return TowerDropout(shape.dropouts)(keras.ops.relu(hidden))
 
 
 def dense_towers(units: int, shape: Shape, name: str, bias: Any) -> keras.layers.Layer:
     """Return a Dense layer for each tower: (rows, towers, inputs) to (rows, towers, units)."""
-    towers = len(shape.dropouts)
-    scaled = keras.initializers.VarianceScaling(towers, "fan_avg", "uniform")  # Keras takes towers for more inputs
+    glorot = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform", input_axes=(1,), output_axes=(2,))
     return keras.layers.EinsumDense(
-        "rti,tiu->rtu", (towers, units), bias_axes="tu", kernel_initializer=scaled, bias_initializer=bias, name=name
+        "rti,tiu->rtu",
+        (len(shape.dropouts), units),
+        bias_axes="tu",
+        kernel_initializer=glorot,
+        bias_initializer=bias,
+        name=name,
     )
 
 

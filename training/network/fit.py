@@ -8,55 +8,33 @@ import tensorflow as tf
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema, Target
-from ekiben.training.network.architecture import Shape, average_towers, build_towers, network_inputs
+from ekiben.training.network.architecture import Design, build_towers
+from ekiben.training.network.averaging import average_towers
+from ekiben.training.network.batches import TaughtRows, stream_batches
 from ekiben.training.network.best_weights import BestWeights
 from ekiben.training.network.interrupts import deferred_interrupts
-from ekiben.training.network.losses import LOSSES
+from ekiben.training.network.losses import build_loss
+from ekiben.training.network.optimizer import FusedAdamW
+from ekiben.training.network.plan import FitOptions, plan_fit
 from ekiben.training.network.scaling import TargetScale, scale_numbers, scale_target
 
-BINS = 8
-MAX_BINNED_INPUTS = 64
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What a training run can be told; the rest follows from the table."""
-
-    seed: int = 0
-    epochs: int | None = None
-    by_time: bool = False  # the rows to validate and test on are later: numbers may leave their bins
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What follows from the table."""
-
-    epochs: int
-    batch_rows: int
-    learning_rate: float
-    weight_decay: float
-    bins: int
-    shape: Shape
+__all__ = ["FitOptions", "LabelledRows", "fit_network"]
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Encoded rows and their labels, (rows,): 0 and 1, the positions of the classes, or numbers."""
+    """Encoded rows, their labels, (rows,): 0 and 1, the positions of the classes, or numbers; and what each counts for.
+
+    Without `weights`, (rows,), every row counts 1.
+    """
 
     encoded: Encoded
     labels: np.ndarray
-
-
-def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
-    """Return how a table of so many training rows and inputs is fitted."""
-    batch_rows = int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192))
-    epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    bins = 0 if inputs > MAX_BINNED_INPUTS else BINS
-    return Plan(epochs, batch_rows, 1e-3, 1e-2, bins, Shape(towers=2 if rows > 20_000 else 4))
+    weights: np.ndarray | None = None
 
 
 def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions) -> keras.Model:
-    """Fit a network with AdamW, its learning rate falling to zero along a cosine.
+    """Fit towers with AdamW, its learning rate falling to zero along a cosine, and return the mean of the best ones.
 
     Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
     """
@@ -65,28 +43,49 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     tf.config.experimental.enable_op_determinism()
     target = schema.target
     plan = plan_fit(len(train.labels), train.encoded.numbers.shape[1] + train.encoded.codes.shape[1], options)
-    scale = scale_target(target, train.labels)
     later = validation.encoded.numbers if options.by_time else None
-    towers = build_towers(schema, scale_numbers(train.encoded.numbers, plan.bins, later), scale, plan.shape)
-    steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
-    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
-    towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])
-    labels = _scaled_labels(target, scale, validation.labels)
+    numbers = scale_numbers(train.encoded.numbers, plan.bins, later)
+    scale = scale_target(target, train.labels, train.weights)
+    design = Design(schema, numbers, scale, plan.shape)
+    towers = build_towers(design)
+    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
+    towers.compile(
+        FusedAdamW(schedule, weight_decay=plan.weight_decay),
+        build_loss(target.task, plan.shape.teacher_shares),
+        steps_per_execution=plan.block_steps,
+    )
     with deferred_interrupts() as interrupt:
-        best_weights = BestWeights(target, validation.encoded, labels, steps, plan.epochs, interrupt)
+        labels, weights = _learnable(target, scale, validation.labels), _weights(validation)
+        best_weights = BestWeights(target, validation.encoded, labels, weights, plan, interrupt)
         towers.fit(
-            network_inputs(train.encoded),
-            _scaled_labels(target, scale, train.labels)[:, None, None],
+            stream_batches([_teach(target, scale, train)], plan.batch_rows, plan.block_steps, options.seed),
             epochs=plan.epochs,
-            batch_size=plan.batch_rows,
+            steps_per_epoch=plan.epoch_steps,
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
     margin = best_weights.interval_margin() if target.task == "regression" else 0.0
-    return average_towers(towers, target, scale, margin)
+    return average_towers(towers, design, best_weights.shares, margin)
 
 
-def _scaled_labels(target: Target, scale: TargetScale, labels: np.ndarray) -> np.ndarray:
+def _teach(target: Target, scale: TargetScale, rows: LabelledRows) -> TaughtRows:
+    weights = _weights(rows)
+    mean = weights.mean()
+
+    def targets(positions: np.ndarray) -> np.ndarray:
+        labels = _learnable(target, scale, rows.labels[positions])
+        return np.stack([labels, weights[positions] / mean], axis=1, dtype=np.float32)
+
+    return TaughtRows(rows.encoded, targets)
+
+
+def _weights(rows: LabelledRows) -> np.ndarray:
+    if rows.weights is None:
+        return np.broadcast_to(np.float32(1), len(rows.labels))
+    return rows.weights
+
+
+def _learnable(target: Target, scale: TargetScale, labels: np.ndarray) -> np.ndarray:
     if target.task != "regression":
-        return labels.astype(np.float32 if target.task == "binary" else np.int32)
+        return labels.astype(np.int32)
     return ((labels - scale.centre) / scale.spread).astype(np.float32)
