@@ -17,7 +17,7 @@ LABEL, WEIGHT, TEACHER_WEIGHT, TEACHER = range(4)  # columns of the targets; the
 MIN_PROBABILITY = 1e-12
 
 
-def build_loss(task: Task, teacher_shares: tuple[float, ...]) -> Callable[[Any, Any], Any]:
+def build_loss(task: Task, size: int, teacher_shares: tuple[float, ...]) -> Callable[[Any, Any], Any]:
     """Return the loss of each row and tower, (rows, towers), of targets, (rows, n), and outputs, (rows, towers, outputs).
 
     A tower learns the teacher's answers by its share and the label by the rest; a tower with a share learns the teacher
@@ -26,6 +26,7 @@ def build_loss(task: Task, teacher_shares: tuple[float, ...]) -> Callable[[Any, 
     shares = np.array(teacher_shares, np.float32)
 
     def loss(targets: Any, outputs: Any) -> Any:
+        outputs = keras.ops.reshape(outputs, (-1, len(shares), size))  # Keras drops a last dimension of 1
         labels, weights = targets[:, LABEL, None], targets[:, WEIGHT, None]  # (rows, 1)
         own = weights * (1 - shares)
         total = own * _LOSSES[task](labels, outputs)

@@ -11,6 +11,7 @@ MAX_BINNED_INPUTS = 64
 FEW_EPOCHS = 10  # of which the last is kept: the learning rate fell to zero for it
 MIN_PATIENCE = 3  # epochs without a better validation loss before the fit ends
 PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
+FEW_COPIES_FROM = 25_000  # rows
 BLOCK_STEPS = 16  # that TensorFlow takes by itself
 
 
@@ -37,6 +38,7 @@ class Plan:
     weight_decay: float
     bins: int
     shape: Shape
+    copies: int  # of each row, that a teacher answers; 0: no teacher
     chooses_epoch: bool
     chooses_towers: bool
 
@@ -56,13 +58,16 @@ class Plan:
         return max(MIN_PATIENCE, int(self.epochs * PATIENCE_SHARE))
 
 
-def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
-    """Return how a table of so many training rows and inputs is fitted."""
-    batch_rows = min(rows, 2 * int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192)))
+def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = False) -> Plan:
+    """Return how a table of so many training rows and inputs is fitted; `teachable`: trees can learn it."""
     epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    steps = -(-rows // batch_rows)
-    block = min(BLOCK_STEPS, steps)
     few = epochs <= FEW_EPOCHS
+    taught = teachable and not few
+    if taught and not options.epochs:
+        epochs = max(FEW_EPOCHS + 1, epochs // 2)  # each has as many copies as rows
+    batch_rows = min(2 * (rows // 2 or 1), 2 * int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192)))
+    steps = -(-rows // (batch_rows // 2 if taught else batch_rows))
+    block = min(BLOCK_STEPS, steps)
     return Plan(
         epochs=epochs,
         batch_rows=batch_rows,
@@ -70,14 +75,18 @@ def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
         learning_rate=1.5e-3,
         weight_decay=1e-2,
         bins=BINS if inputs <= MAX_BINNED_INPUTS else 0,
-        shape=choose_shape(rows, options.by_time),
+        shape=choose_shape(options.by_time, taught),
+        copies=(3 if rows < FEW_COPIES_FROM else 1) if taught else 0,
         chooses_epoch=not few,
         chooses_towers=not (few and options.by_time),
     )
 
 
-def choose_shape(rows: int, by_time: bool) -> Shape:
-    """Return the towers of a table of so many training rows."""
-    if not by_time:
+def choose_shape(by_time: bool, taught: bool) -> Shape:
+    """Return towers that differ in what is not the same for every table."""
+    half = (0.0, 0.1, 0.2, 0.4)
+    if not by_time and not taught:
         return Shape()
-    return Shape(dropouts=(0.0, 0.1, 0.2, 0.4, 0.0, 0.1, 0.2, 0.4), straight=4)
+    dropouts = (*half, 0.0, 0.05, 0.1, 0.2) if taught else (*half, *half)
+    shares = (0.0, 0.0, 0.0, 0.0, 0.4, 0.8, 0.4, 0.8) if taught else (0.0,) * 8
+    return Shape(dropouts=dropouts, teacher_shares=shares, straight=4 if by_time else 0)
