@@ -16,7 +16,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
 
 FOLDS = 5
-MAX_CLASSES = 10  # there is a tree for each in every iteration
+MAX_ROWS, MAX_CLASSES = 100_000, 10  # there is a tree for each class in every iteration
 LEAVES = (6, 16, 48)  # tried on the first fold
 MAX_CODES = 250  # of a category, the most frequent ones; trees take 255
 RATE, FAST_RATE, FAST_FROM = 0.05, 0.08, 15_000  # learning rates, and the rows from which the second is used
@@ -44,10 +44,9 @@ class Teacher:
 
 def can_teach(target: Target, labels: np.ndarray) -> bool:
     """Return whether trees learn these labels in seconds: of each class every fold needs some."""
-    if target.task == "regression":
-        return len(labels) >= 2 * FOLDS
-    if len(target.classes) > MAX_CLASSES:
-        return False
+    fitting = 2 * FOLDS <= len(labels) <= MAX_ROWS and len(target.classes) <= MAX_CLASSES
+    if target.task == "regression" or not fitting:
+        return fitting
     return bool(np.bincount(labels.astype(np.int64), minlength=len(target.classes)).min() >= 2 * FOLDS)
 
 
