@@ -1,0 +1,70 @@
+"""What is learned of which rows: their labels, and, where there is a teacher, its answers on them and on copies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ekiben.contract.encoding import Encoded
+from ekiben.training.network.architecture import Design
+from ekiben.training.network.batches import TaughtRows
+from ekiben.training.network.copies import copy_rows
+from ekiben.training.network.teacher import fit_teacher
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Encoded rows, their labels, (rows,): 0 and 1, the positions of the classes, or numbers; and what each counts for.
+
+    Without `weights`, (rows,), every row counts 1.
+    """
+
+    encoded: Encoded
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The weights, (rows,) float32."""
+        if self.weights is None:
+            return np.broadcast_to(np.float32(1), len(self.labels))
+        return self.weights
+
+
+def thin(rows: LabelledRows, most: int) -> LabelledRows:
+    """Return at most so many of the rows, spread evenly."""
+    every = slice(None, None, -(-len(rows.labels) // most))
+    return LabelledRows(rows.encoded[every], rows.labels[every], None if rows.weights is None else rows.weights[every])
+
+
+def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
+    """Return labels as the network learns them: a regression's around 0."""
+    if design.schema.target.task != "regression":
+        return labels.astype(np.int32)
+    return ((labels - design.target.centre) / design.target.spread).astype(np.float32)
+
+
+def plan_lessons(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
+    """Return the rows with their labels; with copies of each also a teacher's answers, and the copies with these."""
+    return _teach(design, rows, copies, seed) if copies else [_label(design, rows)]
+
+
+def _label(design: Design, rows: LabelledRows) -> TaughtRows:
+    weights = rows.shares
+    mean = weights.mean()
+
+    def targets(positions: np.ndarray) -> np.ndarray:
+        labels = scale_labels(design, rows.labels[positions])
+        return np.stack([labels, weights[positions] / mean], axis=1, dtype=np.float32)
+
+    return TaughtRows(rows.encoded, targets)
+
+
+def _teach(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
+    labels = scale_labels(design, rows.labels)
+    weights = rows.shares / rows.shares.mean()
+    teacher = fit_teacher(design.schema.target, rows.encoded, labels, rows.weights, seed)
+    given = np.column_stack([labels, weights, weights, teacher.answers]).astype(np.float32)
+    copied = copy_rows(rows.encoded, design.numbers, copies, np.random.default_rng(seed))
+    no_labels = np.zeros((len(copied), 2))
+    learned = np.column_stack([no_labels, np.tile(weights, copies), teacher.answer(copied)]).astype(np.float32)
+    return [TaughtRows(rows.encoded, given.__getitem__), TaughtRows(copied, learned.__getitem__)]
