@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.errors import UserError
-from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_spelling, seed, top
+from ekiben.training.arguments import LABEL_TABLE, add_spelling, memory, positive, read_spelling, seed, top
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -47,6 +47,10 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument(
+        "--memory", type=memory, metavar="SIZE",
+        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
+    )  # fmt: skip
     command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
@@ -121,14 +125,17 @@ def train(options: argparse.Namespace) -> int | None:
     print("loading TensorFlow …", flush=True)
     from ekiben.training.network.fit import FitOptions
     from ekiben.training.registry.store import as_user_error
+    from ekiben.training.streaming.memory import find_budget
+    from ekiben.training.streaming.scratch import open_room
     from ekiben.training.train import train as run
     from ekiben.training.truth.training_table import LogTable
 
     fit = FitOptions(seed=options.seed, epochs=options.epochs)
     log = LogTable(options.from_log, options.labels, options.query, options.force) if options.from_log else None
     try:
-        with as_user_error():
-            run(problem, fit, options.rows, options.accept_schema_change, log, options.table, options.keep_table)
+        with as_user_error(), open_room(find_budget(options.memory)) as room:
+            changed, kept = options.accept_schema_change, options.table
+            run(problem, fit, options.rows, changed, log, kept, options.keep_table, room=room)
     except MemoryError:
         raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)

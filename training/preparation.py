@@ -21,7 +21,7 @@ from ekiben.training.dataset.target import (
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source
-from ekiben.training.tables.read import Table, read_table
+from ekiben.training.tables.read import Spill, Table, read_table
 from ekiben.training.versions.snapshots import load_table
 
 
@@ -36,11 +36,16 @@ class Prepared:
 
 
 def read_with_progress(
-    problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None, kept: str | None = None
+    problem: ProblemConfig,
+    rows: int | None,
+    lenient: bool,
+    logged: Source | None = None,
+    kept: str | None = None,
+    spill: Spill | None = None,
 ) -> Table:
     """Read the table with a progress bar, or about that many of its rows; with `kept` the one of that digest."""
     with show_progress("reading") as report:
-        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged)
+        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged, spill)
     return table.thin(rows) if rows else table
 
 

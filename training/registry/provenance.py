@@ -68,7 +68,7 @@ def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
     assert active is not None
     definition = lineage.definition or define(lineage, active.info.run_id)
     run = describe_run(lineage, active.info)
-    parts = [len(part) for part in (lineage.parts.train, lineage.parts.validation, lineage.parts.test)]
+    parts = lineage.parts.sizes
     schema, scores = load_schema(package / SCHEMA_FILE), load_training_scores(package / EVALUATION_FILE)
     importance = load_importance(package / IMPORTANCE_FILE) if (package / IMPORTANCE_FILE).exists() else None
     write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts, importance))
@@ -128,7 +128,7 @@ def describe_data(lineage: Lineage) -> Data:
     moments = table.frame[time] if time else None
     first, last = (None, None) if moments is None else (str(moments.min()), str(moments.max()))
     return Data(
-        digest=table.digest, rows=len(table.frame), source=table.source, snapshot=lineage.snapshot,
+        digest=table.digest, rows=table.rows, source=table.source, snapshot=lineage.snapshot,
         first=first, last=last, notes=table.notes,
     )  # fmt: skip
 
