@@ -45,7 +45,7 @@ def read_with_progress(
 ) -> Table:
     """Read the table with a progress bar, or about that many of its rows; with `kept` the one of that digest."""
     with show_progress("reading") as report:
-        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged, spill)
+        table = load_table(problem, kept, spill) if kept else read_table(problem, report, lenient, logged, spill)
     return table.thin(rows) if rows else table
 
 

@@ -63,7 +63,8 @@ def train(
     prepared = prepare_on_disk(problem, table, room) if room and table.on_disk else prepare(problem, table)
     check_digest(table, expected)
     snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
-    made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot)
+    memory = room.budget.bytes if room else None
+    made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot, memory=memory)
     open_runs(problem.name)
     with mlflow.start_run() as run, tell_lineage(run, problem, table.digest):
         lineage = describe_lineage(prepared, run.info.run_id)
@@ -71,8 +72,10 @@ def train(
         log_data(problem, table.frame, prepared.parts, lineage, table.source)
         if report:
             log_report(problem.name, report)
-        fit = fit_from_disk if isinstance(prepared, PreparedOnDisk) else fit_and_score
-        trained = fit(problem, prepared, options)
+        if isinstance(prepared, PreparedOnDisk):
+            trained = fit_from_disk(problem, prepared, options)
+        else:
+            trained = fit_and_score(problem, prepared, options)
         scores = evaluate(problem, prepared, trained)
         version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this

@@ -19,13 +19,14 @@ from ekiben.contract.schema import Schema, Target
 CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
 
 
-class StoredArray(np.memmap):  # type: ignore[type-arg]
+class StoredArray(np.memmap):
     """A mapped file whose slices are copies, so that pages that were read don't count as this process's for long."""
 
     def __getitem__(self, index: Any) -> Any:
         mapped = self.view(np.ndarray)
         if not isinstance(index, slice):
-            taken = np.array(mapped[index])
+            taken = mapped[index]
+            taken = taken.copy() if np.may_share_memory(taken, mapped) else taken
             self._release()
             return taken
         start, stop, step = index.indices(len(mapped))

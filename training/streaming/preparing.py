@@ -102,7 +102,8 @@ def encode_parts(
     encoder, first = Encoder(schema), 0
     limits = (min(limit, OFFERED_ROWS), limit, limit)
     steps = [max(1, -(-size // most)) for size, most in zip(survey.sizes, limits, strict=True)]
-    seen, kept = [0, 0, 0], ([], [], [])
+    seen = [0, 0, 0]
+    kept: tuple[list[dict[str, pa.Array]], ...] = ([], [], [])
     with RowWriter(folder, schema, schema.target) as writer:
         for columns in disk.groups():
             frame = to_frame(disk.kinds, columns)

@@ -12,16 +12,12 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.memory import format_bytes
 from ekiben.training.streaming.sampling import EvenSample
 from ekiben.training.streaming.scratch import Room, check_room
-from ekiben.training.tables.column_readers import Reader
-from ekiben.training.tables.labels import LabelReader
-from ekiben.training.tables.on_disk import TableOnDisk, finish, to_frame
-from ekiben.training.versions.columns import ARROW_TYPES, LABEL
+from ekiben.training.tables.on_disk import POSITION, TableOnDisk, finish, to_frame
+from ekiben.training.tables.readers import DiskReader
 from ekiben.training.versions.digest import GROUP_ROWS, Group, digest_values
 
 FILE_GROUPS = 16  # in each file, so that what is known of the groups of one does not grow with the table
 COPIES_ON_DISK = 2.0  # of the typed rows: as they were read, and encoded
-POSITION = "\0position"  # of a row in the source; no column can be called so
-NAMES = {kind_type: kind for kind, kind_type in ARROW_TYPES.items() if not kind.startswith(LABEL)}
 
 
 class SpillToDisk:
@@ -40,7 +36,7 @@ class SpillToDisk:
         self._sizes: list[int] = []
         self._sample = EvenSample(0)
 
-    def look(self, readers: Mapping[str, Reader], share: float) -> None:
+    def look(self, readers: Mapping[str, DiskReader], share: float) -> None:
         """Take what the readers hold, if it is too much; `share` of the table was read."""
         held = sum(reader.bytes for reader in readers.values())
         if not self._is_spilling and held <= self._budget.table_bytes:
@@ -51,7 +47,7 @@ class SpillToDisk:
         for columns in zip(*drained.values(), strict=True):
             self._add(pa.table(list(columns), list(drained)), readers)
 
-    def finish(self, readers: Mapping[str, Reader]) -> TableOnDisk | None:
+    def finish(self, readers: Mapping[str, DiskReader]) -> TableOnDisk | None:
         """Return the table on disk, None if it is all in memory."""
         if not self._is_spilling:
             return None
@@ -60,7 +56,7 @@ class SpillToDisk:
         if self._writer:
             self._writer.close()
         settle = {name: reader.settle for name, reader in readers.items()}
-        kinds = {name: _name_kind(reader, self._sample.types[name]) for name, reader in readers.items()}
+        kinds = {name: reader.name_kind(self._sample.types[name]) for name, reader in readers.items()}
         table = TableOnDisk(
             self._folder, self._rows, kinds, settle, (), self._read_sample(kinds, readers), self._count_left_out(),
             self._has_time,
@@ -75,7 +71,7 @@ class SpillToDisk:
         room = f"{format_bytes(self._budget.bytes)} of memory have room for {format_bytes(self._budget.table_bytes)}"
         self._say(f"larger than memory: about {format_bytes(whole)} of rows, and {room}: trained on from the disk")
 
-    def _add(self, rows: pa.Table, readers: Mapping[str, Reader]) -> None:
+    def _add(self, rows: pa.Table, readers: Mapping[str, DiskReader]) -> None:
         positions = np.arange(self._read, self._read + len(rows))
         self._read += len(rows)
         rows = rows.append_column(POSITION, pa.array(positions))
@@ -85,7 +81,7 @@ class SpillToDisk:
                 self._left_out[name] += absent
                 rows = rows.filter(rows[name].is_valid())
         self._sample.add(rows)
-        self._waiting.append(rows.drop_columns([POSITION]))
+        self._waiting.append(rows)
         self._rows += len(rows)
         while self._rows - self._groups * GROUP_ROWS >= GROUP_ROWS:
             self._write(self._take(GROUP_ROWS), readers)
@@ -96,7 +92,7 @@ class SpillToDisk:
         self._waiting = [waiting.slice(rows)]
         return waiting.slice(0, rows).combine_chunks()
 
-    def _write(self, rows: pa.Table, readers: Mapping[str, Reader]) -> None:
+    def _write(self, rows: pa.Table, readers: Mapping[str, DiskReader]) -> None:
         if not len(rows):
             return
         if self._groups % FILE_GROUPS == 0:
@@ -105,16 +101,16 @@ class SpillToDisk:
             strings = [field.name for field in rows.schema if pa.types.is_string(field.type)]
             path = self._folder / f"rows-{self._groups // FILE_GROUPS:06}.parquet"
             self._writer = parquet.ParquetWriter(
-                path, rows.schema, compression="lz4", use_dictionary=strings, write_statistics=False
-            )
+                path, rows.schema, compression="lz4", use_dictionary=strings, write_statistics=False,
+                column_encoding={POSITION: "DELTA_BINARY_PACKED"},
+            )  # fmt: skip
         assert self._writer
         self._writer.write_table(rows, row_group_size=GROUP_ROWS)
-        plain = [name for name, reader in readers.items() if not isinstance(reader, LabelReader)]
-        self._leaves.append({name: digest_values(_join(rows[name])) for name in plain})
+        self._leaves.append({name: digest_values(_join(rows[name])) for name in readers})
         self._sizes.append(len(rows))
         self._groups += 1
 
-    def _read_sample(self, kinds: Mapping[str, str], readers: Mapping[str, Reader]) -> "pd.DataFrame":
+    def _read_sample(self, kinds: Mapping[str, str], readers: Mapping[str, DiskReader]) -> "pd.DataFrame":
         sampled = self._sample.take()
         positions = pd.Index(sampled[POSITION].to_numpy())
         columns = {name: finish(_join(sampled[name]), kinds[name], readers[name].settle) for name in kinds}
@@ -123,19 +119,13 @@ class SpillToDisk:
     def _count_left_out(self) -> dict[str, int]:
         return {name: rows for name, rows in self._left_out.items() if rows}
 
-    def _digest(self, table: TableOnDisk, readers: Mapping[str, Reader]) -> TableOnDisk:
+    def _digest(self, table: TableOnDisk, readers: Mapping[str, DiskReader]) -> TableOnDisk:
         """Return the table with its groups' digests, of columns too that only the whole table could settle."""
-        late = [name for name, reader in readers.items() if isinstance(reader, LabelReader) or reader.is_whole]
+        late = [name for name, reader in readers.items() if reader.settles_late]
         for leaves, columns in zip(self._leaves, table.groups(late), strict=True):
             leaves |= {name: digest_values(values) for name, values in columns.items()}
         groups = [Group(size, leaves) for size, leaves in zip(self._sizes, self._leaves, strict=True)]
         return replace(table, digests=groups)
-
-
-def _name_kind(reader: Reader, stored: pa.DataType) -> str:
-    if isinstance(reader, LabelReader):
-        return f"{LABEL}{reader.kind}"
-    return NAMES[stored]
 
 
 def _join(column: pa.ChunkedArray) -> pa.Array:

@@ -16,7 +16,7 @@ from ekiben.contract.validation import expect
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
-from ekiben.training.versions.columns import PANDAS_TYPES
+from ekiben.training.versions.columns import PANDAS_TYPES, name_type
 
 _Read = Callable[[pa.Array, Kind, Spelling], Converted]
 
@@ -55,6 +55,15 @@ class ColumnReader:
     def bytes(self) -> int:
         """The size of the batches."""
         return sum(chunk.nbytes for chunk in self._chunks)
+
+    @property
+    def settles_late(self) -> bool:
+        """Whether only the whole column says what its values are."""
+        return self.is_whole
+
+    def name_kind(self, drained: pa.DataType) -> str:
+        """Return what a digest calls a column whose batches have that type."""
+        return name_type(drained)
 
     def drain(self) -> list[pa.Array]:
         """Return the batches as plain arrays, for the disk, and forget them."""

@@ -25,6 +25,7 @@ class LabelReader:
     """
 
     parse_failure = None  # everything that has a string can be a label
+    settles_late = True  # only all labels say what they are
     is_whole = False  # what the labels are is part of their type
 
     def __init__(self, name: str, typed: bool, null: Sequence[str] = ()) -> None:
@@ -75,6 +76,10 @@ class LabelReader:
         labels, encoded = self._read_seen(), drained.dictionary_encode()
         values = [labels[text] for text in encoded.dictionary.to_pylist()]
         return pa.array(values, TYPES[self.kind]).take(encoded.indices)
+
+    def name_kind(self, drained: pa.DataType) -> str:
+        """Return what a digest calls the column."""
+        return f"label:{self.kind}"
 
     @property
     def kind(self) -> str:

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from ekiben.training.versions.columns import ARROW_TYPES, to_series
 from ekiben.training.versions.digest import Group
 
+POSITION = "\0position"  # of a row in the source; no column can be called so
 Columns = Mapping[str, pa.Array]
 Settle = Callable[[pa.Array], pa.Array]
 
@@ -32,18 +33,21 @@ class TableOnDisk:
     def groups(self, names: Sequence[str] | None = None) -> Iterator[dict[str, pa.Array]]:
         """Read these columns, by groups of GROUP_ROWS rows."""
         wanted = list(self.kinds if names is None else names)
-        for path in list_files(self.folder):
+        for path in sorted(self.folder.glob("rows-*.parquet")):
             with parquet.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
                 for index in range(file.num_row_groups):
                     read = file.read_row_group(index, wanted, use_threads=False)
-                    yield {
-                        name: finish(read[name].combine_chunks(), self.kinds[name], self.settle[name])
-                        for name in wanted
-                    }
+                    yield {name: self._finish(name, read[name].combine_chunks()) for name in wanted}
 
-    def frames(self, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Read these columns as a table in memory has them, by groups of rows."""
-        yield from (to_frame(self.kinds, columns) for columns in self.groups(names))
+    def frames(self, names: Sequence[str] | None = None, numbered: bool = False) -> Iterator[pd.DataFrame]:
+        """Read these columns as a table in memory has them, by groups; `numbered` by their positions in the source."""
+        wanted = [*(self.kinds if names is None else names), *([POSITION] if numbered else [])]
+        for columns in self.groups(wanted):
+            positions = pd.Index(columns.pop(POSITION).to_numpy()) if numbered else None
+            yield to_frame(self.kinds, columns, positions)
+
+    def _finish(self, name: str, stored: pa.Array) -> pa.Array:
+        return stored if name == POSITION else finish(stored, self.kinds[name], self.settle[name])
 
 
 def read_each(table: TableOnDisk, step: int) -> pd.DataFrame:
@@ -57,11 +61,6 @@ def read_each(table: TableOnDisk, step: int) -> pd.DataFrame:
             taken[name].append(values.take(indices))
         seen += size
     return to_frame(table.kinds, {name: pa.concat_arrays(values) for name, values in taken.items()})
-
-
-def list_files(folder: Path) -> list[Path]:
-    """Return the files of the rows, in their order."""
-    return sorted(folder.glob("rows-*.parquet"))
 
 
 def finish(stored: pa.Array, kind: str, settle: Settle) -> pa.Array:

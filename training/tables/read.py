@@ -12,8 +12,9 @@ from ekiben.contract.validation import show
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import Source, describe_absent, open_source
 from ekiben.training.sources.lake import LakeTable, LakeVersion
-from ekiben.training.tables.column_readers import Reader, choose_readers, spell_logged
+from ekiben.training.tables.column_readers import choose_readers, spell_logged
 from ekiben.training.tables.on_disk import TableOnDisk
+from ekiben.training.tables.readers import DiskReader
 from ekiben.training.tables.table import Table as Table
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
 from ekiben.training.versions.columns import settle
@@ -23,10 +24,10 @@ from ekiben.training.versions.known import confirm, observe
 class Spill(Protocol):
     """Takes what was read of a table to disk once it has grown too large for memory."""
 
-    def look(self, readers: Mapping[str, Reader], share: float) -> None:
+    def look(self, readers: Mapping[str, DiskReader], share: float) -> None:
         """Take what the readers hold, if it is too much; `share` of the table was read."""
 
-    def finish(self, readers: Mapping[str, Reader]) -> TableOnDisk | None:
+    def finish(self, readers: Mapping[str, DiskReader]) -> TableOnDisk | None:
         """Return the table on disk, None if it is all in memory."""
 
 
@@ -70,7 +71,10 @@ def read_table(
     parse_failures = tuple(
         replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
     )
-    whole_table = Table(pd.DataFrame(), source.columns, absent, parse_failures, source.description, source.notes)
+    origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
+    whole_table = Table(
+        pd.DataFrame(), source.columns, absent, parse_failures, source.description, source.notes, origin
+    )
     if spill and (on_disk := spill.finish({name: readers[name] for name in wanted})):
         table = replace(whole_table, frame=on_disk.sample, on_disk=on_disk)
         if table.frame.empty:
@@ -78,8 +82,7 @@ def read_table(
         return note_left_out(problem, table, on_disk.left_out)
     frame = pd.DataFrame({name: readers[name].finish() for name in wanted}, copy=False)
     whole = [name for name in wanted if readers[name].is_whole]
-    origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
-    table = leave_out_rows(problem, replace(whole_table, frame=frame, origin=origin))
+    table = leave_out_rows(problem, replace(whole_table, frame=frame))
     reading = confirm(reading, whole, table.frame.index) if reading else None
     return replace(table, frame=settle(table.frame), reading=reading)
 

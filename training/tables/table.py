@@ -33,6 +33,12 @@ class Table:
         """How many rows there are."""
         return self.on_disk.rows if self.on_disk else len(self.frame)
 
+    def find_ends(self, time: str) -> tuple[str, str]:
+        """Return the earliest and the latest moment of a column."""
+        frames = self.on_disk.frames([time]) if self.on_disk else [self.frame]
+        ends = [(moments.min(), moments.max()) for moments in (frame[time] for frame in frames)]
+        return str(min(first for first, _ in ends)), str(max(last for _, last in ends))
+
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""
         step = max(1, self.rows // rows)
