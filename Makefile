@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck bench peers capacity overload soak hostile fuzz locust protos wheel locks clean
+.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck tables bench peers capacity overload soak hostile fuzz locust protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -59,6 +59,9 @@ format: $(VENV)/dev ## Put style right
 typecheck: $(VENV)/dev ## Check types
 	@$(VENV)/bin/mypy
 
+tables: .venv-tables/installed ## Compare the networks with boosted trees on real tables, for hours (OPTIONS="--seeds 1")
+	@.venv-tables/bin/python -m tests.tables $(OPTIONS)
+
 bench: $(VENV)/training ## Measure the service beside its baseline and its floor (needs wrk and h2load)
 	@$(EKIBEN) bench
 
@@ -104,11 +107,13 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 	@for peer in $(PEERS:%=requirements/peers/%); do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 			$$peer.in -o $$peer.txt || exit 1; done
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps \
+		tests/tables/tables.in -o tests/tables/tables.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt deploy/compose/mlflow.in -o deploy/compose/mlflow.txt
 
 clean: ## Remove the environments and caches; stores and data stay
-	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-peers .venv-tables .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
@@ -134,6 +139,15 @@ $(VENV)/linked: | $(VENV)/bin/python
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< \
 		>.venv-peers/$*.log 2>&1 || { grep -m1 ^ERROR .venv-peers/$*.log; exit 1; }
+	@touch $@
+
+# Real tables and other makers of trees: an environment of its own, which sees ours.
+.venv-tables/installed: tests/tables/tables.txt $(VENV)/dev
+	@echo "installing $<, hash-checked: a minute or two …"
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		>"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 $(VENV)/bin/python:

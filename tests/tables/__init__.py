@@ -1,1 +1,1 @@
-"""Tables of different shapes to train on: from scikit-learn, from our own flights, and made up."""
+"""Tables to train on: real ones with other models beside ours, made ones of every shape, and one larger than most."""

@@ -1,109 +1,97 @@
-"""Ekiben's networks beside scikit-learn's gradient boosting: `python -m tests.tables`.
+"""Ekiben's networks beside boosted trees on real tables: `make tables`, or `python -m tests.tables --results FILE`.
 
-Both see the same rows; the trees get the validation rows to train on too, which the network only
-stops by.
+Each table goes through `ekiben init` and the product's own split; all models get the same encoded rows, and nothing is
+chosen on test rows. A whole run takes hours: what is measured is kept in the file of results, and a run goes on from
+there. `--compare NAME NAME` shows two recipes of the product that were measured with `--label`.
 """
 
-import contextlib
-import io
+import argparse
 import os
-import platform
-import tempfile
-import time
-from collections.abc import Callable
-from datetime import date
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# One thread for each model: their CPU seconds are compared.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
-import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from ekiben.contract.errors import UserError
+from ekiben.load_tests.machine import describe_machine
+from tests.tables import report
+from tests.tables.cells import Results
+from tests.tables.measuring import MODELS, TREES, measure
+from tests.tables.real import TABLES, RealTable
 
-from ekiben.contract.encoding import Encoder
-from ekiben.contract.schema import Schema
-from ekiben.training.evaluate import score
-from ekiben.training.fitting import fit_and_score
-from ekiben.training.network.fit import FitOptions
-from ekiben.training.preparation import Prepared, prepare
-from ekiben.training.problem import read_problem
-from ekiben.training.proposal import init
-from ekiben.training.tables.read import read_table
-from tests.tables.make import MAKERS, Made
-
-METRIC = {"binary": "auc", "multiclass": "accuracy", "regression": "r2"}
-SEEDS = 3
-MAX_TREE_VALUES = 250  # of a category; the trees take 255
+GROUPS = {"trees": TREES}
 
 
-class Result(NamedTuple):
-    """What both scored on the test rows of one cut, and how long the network took, seconds."""
-
-    network: float
-    trees: float
-    seconds: float
-
-
-def main() -> None:
-    """Print one line a table and the mean difference."""
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores; means of {SEEDS} cuts\n")
-    print("| table | rows × features | task | metric | Ekiben | trees | difference | fit s |")
-    print("|---|--:|---|---|--:|--:|--:|--:|")
-    differences = []
-    for make in MAKERS:
-        with tempfile.TemporaryDirectory() as folder:
-            differences.append(compare(make, Path(folder)))
-    print(f"\nmean difference {np.mean(differences):+.4f}")
-
-
-def compare(make: Callable[[Path], Made], folder: Path) -> float:
-    """Fit both on a table with each seed, print the table's line, and return the mean difference."""
-    made, file = make(folder), folder / "problem.toml"
-    with contextlib.redirect_stdout(io.StringIO()):
-        init(made.table, made.target, query=made.query, name=None, time=None, output=file, force=False)
-        problem = read_problem(file)
-        table = read_table(problem, lambda _: None)
-        cuts = [prepare(problem, table, seed) for seed in range(SEEDS)]
-    target = cuts[0].schema.target
-    metric = METRIC[target.task]
-    results = []
-    for seed, prepared in enumerate(cuts):
-        began = time.perf_counter()
-        ours = fit_and_score(problem, prepared, FitOptions(seed=seed)).scores[metric]
-        seconds = time.perf_counter() - began
-        results.append(Result(ours, score_trees(prepared, seed)[metric], seconds))
-    ours, trees, mean_seconds = np.mean(results, axis=0)
-    shape = f"{len(table.frame):,} × {len(problem.features)}"
-    line = f"{make.__name__} | {shape} | {target.task} | {metric} | {ours:.4f} | {trees:.4f} | {ours - trees:+.4f}"
-    print(f"| {line} | {mean_seconds:.0f} |", flush=True)
-    return float(ours - trees)
+def main(arguments: Sequence[str] | None = None, tables: Sequence[RealTable] = TABLES) -> int:
+    """Measure what is missing, then print a line a table and what they add up to; return 1 if a cell failed."""
+    options = parse(arguments, tables)
+    results = Results(options.results)
+    rows = {table.name: report.Row(results, table.name, options.seeds, options.label) for table in options.tables}
+    if options.compare:
+        print("\n".join(report.describe_recipes(list(rows.values()), *options.compare)))
+        return 0
+    print(f"{describe_machine()}; {options.seeds} seeds\n\n{report.HEAD}")
+    failed = False
+    for seed in range(options.seeds):
+        for table in options.tables:
+            if not options.report:
+                failed |= not attempt(table, seed, options, results)
+            if seed == options.seeds - 1 and is_measured(rows[table.name]):
+                print(report.describe_table(rows[table.name]), flush=True)
+    print("\n".join(report.describe_all([row for row in rows.values() if is_measured(row)])))
+    return int(failed)
 
 
-def score_trees(prepared: Prepared, seed: int) -> dict[str, float]:
-    """Fit gradient boosting as it comes and score it on the same rows."""
-    schema, parts, labels = prepared.schema, prepared.parts, prepared.labels
-    known = pd.concat([parts.train, parts.validation])
-    columns, known_labels = as_trees_want(schema, known, known), np.concatenate(labels[:2])
-    test = as_trees_want(schema, parts.test, known)
-    options = {"random_state": seed, "categorical_features": "from_dtype"}
-    if schema.target.task == "regression":
-        values = HistGradientBoostingRegressor(**options).fit(columns, known_labels).predict(test)
-        return score(schema.target, labels[2], np.repeat(values[:, None], 3, axis=1))
-    answers = HistGradientBoostingClassifier(**options).fit(columns, known_labels).predict_proba(test)
-    return score(schema.target, labels[2], answers[:, 1:] if schema.target.task == "binary" else answers)
+def attempt(table: RealTable, seed: int, options: argparse.Namespace, results: Results) -> bool:
+    """Measure a table's missing cells; where that can't be done print why, and return False."""
+    try:
+        measure(
+            table, seed, options.models, options.label, results, lambda line: print(line, file=sys.stderr, flush=True)
+        )
+    except UserError as error:
+        print(f"{table.name}: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
-def as_trees_want(schema: Schema, part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Return the features with moments as cycles and the most frequent values of each category."""
-    numbers = Encoder(schema).encode(part).numbers
-    columns: dict[str, object] = {f"number {index}": column for index, column in enumerate(numbers.T)}
-    for feature in schema.categories:
-        frequent = list(known[feature.name].value_counts().index[:MAX_TREE_VALUES])
-        columns[f"category {feature.name}"] = part[feature.name].cat.set_categories(frequent).array
-    return pd.DataFrame(columns)
+def is_measured(row: report.Row) -> bool:
+    """Return whether there is a cell to print."""
+    return any(row.cells(model) for model in MODELS)
+
+
+def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argparse.Namespace:
+    """Read the command line."""
+    known = {table.name: table for table in tables}
+    parser = argparse.ArgumentParser(prog="python -m tests.tables", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--results", type=Path, nargs="+", default=[Path("data/tables.jsonl")],
+        help="file of cells, which this run adds to; cells of more files are read (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--tables", default=",".join(known), help="names with commas between (default: all)")
+    parser.add_argument("--seeds", type=int, default=3, help="how many (%(default)s)")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*GROUPS, *MODELS], default=[*MODELS], metavar="MODEL",
+        help=f"{', '.join([*GROUPS, *MODELS])} (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--label", default="", help="name of the product's recipe as it now is")
+    parser.add_argument("--report", action="store_true", help="print what is there, and measure nothing")
+    parser.add_argument("--compare", nargs=2, metavar="LABEL", help="print how one recipe differs from another")
+    options = parser.parse_args(arguments)
+    names = options.tables.split(",")
+    if unknown := sorted({*names} - known.keys()):
+        parser.error(f"no table is called {unknown[0]!r}: there are {', '.join(known)}")
+    if options.seeds < 1:
+        parser.error("--seeds has to be at least 1")
+    options.tables = [known[name] for name in names]
+    options.models = [model for name in options.only for model in GROUPS.get(name, (name,))]
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

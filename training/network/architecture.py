@@ -1,107 +1,118 @@
-"""The Keras network: encoded numbers and codes in, the task's answers out."""
+"""The Keras network that is fitted: encoded numbers and codes in, the outputs of towers that differ out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.schema import Schema, Target
+from ekiben.contract.schema import Schema
+from ekiben.training.network.number_vectors import SIZE, NumberVectors
 from ekiben.training.network.scaling import NumberScale, TargetScale
-
-MAX_EMBEDDING_SIZE = 8
-CLIP = 4.0  # scales from the centre; an outlier must not drown the other inputs
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the network is and how much of it is dropped in training.
+    """How large the network is, and in what its towers differ.
 
-    The answer is the mean of the towers' answers: it depends less on the seed than one tower's.
+    No dropout is right for every table: large ones want next to none, small and noisy ones half. So each tower has one
+    of its own, and validation rows choose. Towers that see no bins extrapolate.
     """
 
     units: tuple[int, ...] = (128, 64)
-    dropout: float = 0.3
-    towers: int = 2
+    dropouts: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+    teacher_shares: tuple[float, ...] = (0.0,) * 8  # of what each tower learns
+    straight: int = 0  # how many towers see no bins: the last
+
+    @property
+    def groups(self) -> dict[str, range]:
+        """The towers that see bins and those that don't."""
+        first = len(self.dropouts) - self.straight
+        groups = {"bent": range(first), "straight": range(first, len(self.dropouts))}
+        return {name: group for name, group in groups.items() if group}
 
 
-def build_towers(schema: Schema, numbers: NumberScale, target: TargetScale, shape: Shape) -> keras.Model:
+@dataclass(frozen=True)
+class Design:
+    """What a network is built from."""
+
+    schema: Schema
+    numbers: NumberScale
+    target: TargetScale
+    shape: Shape = Shape()
+
+
+class TowerDropout(keras.layers.Layer):
+    """Drops a share of each tower's units, (rows, towers, units), in training."""
+
+    def __init__(self, rates: tuple[float, ...]) -> None:
+        super().__init__()
+        self._keep = 1 - np.array(rates, np.float32)[:, None]
+        self._seeds = keras.random.SeedGenerator()
+
+    def call(self, hidden: Any, training: bool = False) -> Any:
+        if not training or (self._keep == 1).all():
+            return hidden
+        kept = keras.random.uniform(keras.ops.shape(hidden), seed=self._seeds) < self._keep
+        return hidden * keras.ops.cast(kept, hidden.dtype) / self._keep
+
+
+def build_towers(design: Design) -> keras.Model:
     """Return the towers, which are what is fitted: encoded rows in, (rows, towers, outputs) out.
 
     Inputs are `numbers` (rows, n) float32 and `codes` (rows, c) int32. A classifier's outputs are
     logits; a regression's the mean and the two bounds in the target's scale. Untrained, a
     tower answers about the base rates, or the mean.
     """
-    inputs, parts = {}, []
-    if schema.number_names:
-        given = inputs["numbers"] = keras.Input((len(schema.number_names),), name="numbers", dtype="float32")
-        parts += expand_numbers(given, numbers)
-    if schema.categories:
-        codes = inputs["codes"] = keras.Input((len(schema.categories),), name="codes", dtype="int32")
-        parts += embed(codes, schema)
-    features = keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
-    towers = [build_tower(features, target.start, shape) for _ in range(shape.towers)]
-    return keras.Model(inputs, keras.ops.stack(towers, axis=1), name="towers")
+    schema, shape = design.schema, design.shape
+    sizes = {"numbers": (len(schema.number_names), "float32"), "codes": (len(schema.categories), "int32")}
+    inputs = {name: keras.Input((size,), name=name, dtype=dtype) for name, (size, dtype) in sizes.items() if size}
+    vectors = [embed(inputs["codes"], schema)] if "codes" in inputs else []
+    firsts = []
+    for name, group in shape.groups.items():
+        read = [NumberVectors(design.numbers, name == "bent", f"numbers_{name}")] if "numbers" in inputs else []
+        features = join([*(layer(inputs["numbers"]) for layer in read), *vectors])
+        width = shape.units[0]
+        first = keras.layers.Dense(len(group) * width, kernel_initializer="lecun_uniform", name=f"first_{name}")
+        firsts.append(keras.ops.reshape(first(features), (-1, len(group), width)))
+    hidden = keras.layers.Concatenate(axis=1)(firsts) if len(firsts) > 1 else firsts[0]
+    for index, width in enumerate(shape.units[1:]):
+        hidden = dense_towers(width, shape, f"hidden_{index}", "zeros")(activate(hidden, shape))
+    last = dense_towers(len(design.target.start), shape, "last", keras.initializers.Constant(design.target.start))
+    return keras.Model(inputs, last(activate(hidden, shape)), name="towers")
 
 
-def build_tower(features: keras.KerasTensor, start: np.ndarray, shape: Shape) -> keras.KerasTensor:
-    """Return one tower's outputs, (rows, outputs); untrained they are about `start`, (outputs,)."""
-    hidden = keras.layers.Dropout(shape.dropout / 3)(features)
-    for width in shape.units:
-        hidden = keras.layers.Dense(width, activation="relu")(hidden)
-        hidden = keras.layers.Dropout(shape.dropout)(hidden)
-    last = keras.layers.Dense(len(start))
-    outputs = last(hidden)
-    last.bias.assign(start)
-    return outputs
+def embed(codes: keras.KerasTensor, schema: Schema) -> keras.KerasTensor:
+    """Return one learned vector for each category side by side; code 0, the unseen value, has its own."""
+    sizes = [len(feature.vocabulary) + 1 for feature in schema.categories]
+    starts = np.cumsum([0, *sizes[:-1]]).astype(np.int32)  # one table for all: one look-up
+    places = keras.ops.subtract(codes, -starts)  # TensorFlow makes a bias of what is added, which LiteRT has for floats only
+    vectors = keras.layers.Embedding(sum(sizes), SIZE)(places)
+    return keras.layers.Reshape((len(sizes) * SIZE,), name="categories")(vectors)
 
 
-def expand_numbers(numbers: keras.KerasTensor, scale: NumberScale) -> list[keras.KerasTensor]:
-    """Return the numbers around 0, missing ones at 0, where they were missing, and their piecewise-linear code.
-
-    The code of a number is how far it reaches through each of its bins, from 0 to 1: Gorishniy,
-    Rubachev and Babenko, On Embeddings for Numerical Features in Tabular Deep Learning (2022).
-    """
-    missing = keras.ops.isnan(numbers)
-    scaled = keras.ops.where(missing, 0.0, keras.ops.clip((numbers - scale.centre) / scale.spread, -CLIP, CLIP))
-    parts = [scaled, keras.ops.cast(missing, "float32")]
-    count, bins = scale.starts.shape
-    if bins:
-        reach = (keras.ops.expand_dims(scaled, 2) - scale.starts) * scale.slopes  # (rows, numbers, bins)
-        parts.append(keras.ops.reshape(keras.ops.clip(reach, 0.0, 1.0), (-1, count * bins)))
-    return parts
+def join(parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+    """Return tensors side by side."""
+    return keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
 
 
-def embed(codes: keras.KerasTensor, schema: Schema) -> list[keras.KerasTensor]:
-    """Return one learned vector for each category; code 0, the unseen value, has its own."""
-    vectors = []
-    for index, feature in enumerate(schema.categories):
-        size = len(feature.vocabulary) + 1
-        layer = keras.layers.Embedding(size, min(MAX_EMBEDDING_SIZE, (size + 1) // 2))
-        vectors.append(layer(codes[:, index]))
-    return vectors
+def activate(hidden: keras.KerasTensor, shape: Shape) -> keras.KerasTensor:
+    """Return what of the units of all towers the next layer sees."""
+    return TowerDropout(shape.dropouts)(keras.ops.relu(hidden))
 
 
-def average_towers(towers: keras.Model, target: Target, scale: TargetScale, margin: float = 0.0) -> keras.Model:
-    """Return the network: the towers' mean answers, (rows, outputs), as the target has them.
-
-    A regression's bounds are moved apart by `margin`, in the target's scale, and never cross the value.
-    """
-    outputs = towers.outputs[0]
-    if target.task == "binary":
-        answers = keras.ops.mean(keras.ops.sigmoid(outputs), axis=1)
-    elif target.task == "multiclass":
-        answers = keras.ops.mean(keras.ops.softmax(outputs, axis=2), axis=1)
-    else:
-        answers = bound(keras.ops.mean(outputs, axis=1), margin) * scale.spread + scale.centre
-    return keras.Model(towers.input, answers, name="network")
-
-
-def bound(outputs: keras.KerasTensor, margin: float) -> keras.KerasTensor:
-    """Return value, low and high, (rows, 3), in this order of size: low, value, high."""
-    value, low, high = (outputs[:, index : index + 1] for index in range(3))
-    low, high = keras.ops.minimum(value, low - margin), keras.ops.maximum(value, high + margin)
-    return keras.layers.Concatenate()([value, low, high])
+def dense_towers(units: int, shape: Shape, name: str, bias: Any) -> keras.layers.Layer:
+    """Return a Dense layer for each tower: (rows, towers, inputs) to (rows, towers, units)."""
+    glorot = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform", input_axes=(1,), output_axes=(2,))
+    return keras.layers.EinsumDense(
+        "rti,tiu->rtu",
+        (len(shape.dropouts), units),
+        bias_axes="tu",
+        kernel_initializer=glorot,
+        bias_initializer=bias,
+        name=name,
+    )
 
 
 def network_inputs(encoded: Encoded) -> dict[str, np.ndarray]:

@@ -10,49 +10,50 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
 from ekiben.training.network.architecture import network_inputs
-from ekiben.training.network.losses import score_outputs
+from ekiben.training.network.losses import answer_towers, find_evidence, measure_loss, score_mean
+from ekiben.training.network.members import choose_members
+from ekiben.training.network.plan import Plan
 
 PREDICT_ROWS = 8192
-FEW_EPOCHS = 10  # of which the last is kept: the learning rate fell to zero for it
-MIN_PATIENCE = 3  # epochs without a better validation loss before the fit ends
-PATIENCE_SHARE = 0.15  # of the epochs planned, if those are more
 
 
 class BestWeights(keras.callbacks.Callback):
     """Shows one progress bar with the last epoch's validation scores, and restores the best of many epochs.
 
-    `interrupt` is called between batches: where the fit may be interrupted.
+    `shares` are the towers' of the mean, (towers,). `interrupt` is called between blocks of batches: where the fit may
+    be interrupted.
     """
 
     def __init__(
-        self, target: Target, encoded: Encoded, labels: np.ndarray, steps: int, epochs: int,
+        self, target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray, plan: Plan,
         interrupt: Callable[[], None],
     ) -> None:  # fmt: skip
         super().__init__()
-        self._interrupt = interrupt
-        self._chooses = epochs > FEW_EPOCHS
-        self._patience = max(MIN_PATIENCE, int(epochs * PATIENCE_SHARE))
-        self._target, self._encoded, self._labels = target, encoded, labels
-        self._bar = tqdm(total=steps, desc="training", unit="batch")
-        self._best_loss = np.inf
-        self._best_epoch = 0
+        self._target, self._encoded, self._labels, self._weights = target, encoded, labels, weights
+        self._plan, self._interrupt = plan, interrupt
+        towers = len(plan.shape.dropouts)
+        self.shares = np.full(towers, 1 / towers)
+        self._bar = tqdm(total=plan.steps, desc="training", unit="batch")
+        self._best_loss, self._best_epoch = np.inf, 0
         self._best_weights: list[np.ndarray] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update()
+        self._bar.update(self._plan.block_steps)
         self._interrupt()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        scores = score_outputs(self._target, self._labels, self._predict())
+        answers = answer_towers(self._target.task, self._predict())
+        shares, loss = self._choose(answers)
+        scores = {"val_loss": loss, **score_mean(self._target, self._labels, self._weights, _mean(answers, shares))}
         if logs is not None:
             logs.update(scores)
         self._bar.set_postfix({name: f"{value:.4f}" for name, value in scores.items()})
-        if not self._chooses:
-            return
-        if not self._best_weights or scores["val_loss"] < self._best_loss:
-            self._best_loss, self._best_weights = scores["val_loss"], self.model.get_weights()
-            self._best_epoch = epoch
-        elif epoch - self._best_epoch >= self._patience:
+        if not self._plan.chooses_epoch:
+            self.shares = shares
+        elif not self._best_weights or loss < self._best_loss:
+            self._best_loss, self._best_epoch, self.shares = loss, epoch, shares
+            self._best_weights = self.model.get_weights()
+        elif epoch - self._best_epoch >= self._plan.patience:
             self.model.stop_training = True
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
@@ -65,10 +66,18 @@ class BestWeights(keras.callbacks.Callback):
 
         Conformalized quantile regression: Romano, Patterson and Candès (2019).
         """
-        outputs, labels = self._predict().mean(axis=1), self._labels
+        outputs, labels = _mean(self._predict(), self.shares), self._labels
         outside = np.maximum(outputs[:, 1] - labels, labels - outputs[:, 2])
         share = min(1.0, np.ceil((len(labels) + 1) * WANTED_COVERAGE) / len(labels))
         return float(np.quantile(outside, share, method="higher"))
+
+    def _choose(self, answers: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return each tower's share of the mean, and its loss."""
+        task = self._target.task
+        if self._plan.chooses_towers:
+            return choose_members(task, self._labels, self._weights, answers)
+        evidence = self.shares @ find_evidence(task, self._labels, answers)
+        return self.shares, float(measure_loss(task, self._labels, self._weights, evidence))
 
     def _predict(self) -> np.ndarray:
         inputs = network_inputs(self._encoded)
@@ -77,3 +86,8 @@ class BestWeights(keras.callbacks.Callback):
             for start in range(0, len(self._encoded), PREDICT_ROWS)
         ]
         return np.concatenate(parts)
+
+
+def _mean(answers: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the mean, (rows, outputs), of towers' answers, (rows, towers, outputs), by their shares."""
+    return np.einsum("rto,t->ro", answers, shares)

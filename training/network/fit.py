@@ -1,91 +1,57 @@
 """Fits the network, the same seed always to the same weights."""
 
-from dataclasses import dataclass
-
 import keras
-import numpy as np
 import tensorflow as tf
 
-from ekiben.contract.encoding import Encoded
-from ekiben.contract.schema import Schema, Target
-from ekiben.training.network.architecture import Shape, average_towers, build_towers, network_inputs
+from ekiben.contract.schema import Schema
+from ekiben.training.network.architecture import Design, build_towers
+from ekiben.training.network.averaging import average_towers
+from ekiben.training.network.batches import stream_batches
 from ekiben.training.network.best_weights import BestWeights
 from ekiben.training.network.interrupts import deferred_interrupts
-from ekiben.training.network.losses import LOSSES
-from ekiben.training.network.scaling import TargetScale, scale_numbers, scale_target
+from ekiben.training.network.lessons import LabelledRows, plan_lessons, plan_taught_lessons, scale_labels
+from ekiben.training.network.losses import build_loss
+from ekiben.training.network.optimizer import FusedAdamW
+from ekiben.training.network.plan import FitOptions, plan_fit
+from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.network.teacher import can_teach
 
-BINS = 8
-MAX_BINNED_INPUTS = 64
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What a training run can be told; the rest follows from the table."""
-
-    seed: int = 0
-    epochs: int | None = None
-    by_time: bool = False  # the rows to validate and test on are later: bins fit yesterday's numbers too closely
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What follows from the table."""
-
-    epochs: int
-    batch_rows: int
-    learning_rate: float
-    weight_decay: float
-    bins: int
-    shape: Shape
-
-
-@dataclass(frozen=True)
-class LabelledRows:
-    """Encoded rows and their labels, (rows,): 0 and 1, the positions of the classes, or numbers."""
-
-    encoded: Encoded
-    labels: np.ndarray
-
-
-def plan_fit(rows: int, inputs: int, options: FitOptions) -> Plan:
-    """Return how a table of so many training rows and inputs is fitted."""
-    batch_rows = int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192))
-    epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
-    bins = 0 if options.by_time or inputs > MAX_BINNED_INPUTS else BINS
-    return Plan(epochs, batch_rows, 1e-3, 1e-2, bins, Shape(towers=2 if rows > 20_000 else 4))
+__all__ = ["FitOptions", "LabelledRows", "fit_network"]
 
 
 def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions) -> keras.Model:
-    """Fit a network with AdamW, its learning rate falling to zero along a cosine.
+    """Fit towers with AdamW, its learning rate falling to zero along a cosine, and return the mean of the best ones.
 
     Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
     """
     keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    target = schema.target
-    plan = plan_fit(len(train.labels), train.encoded.numbers.shape[1] + train.encoded.codes.shape[1], options)
-    scale = scale_target(target, train.labels)
-    towers = build_towers(schema, scale_numbers(train.encoded.numbers, plan.bins), scale, plan.shape)
-    steps = plan.epochs * -(-len(train.labels) // plan.batch_rows)
-    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, steps)
-    towers.compile(keras.optimizers.AdamW(schedule, weight_decay=plan.weight_decay), LOSSES[target.task])
-    labels = _scaled_labels(target, scale, validation.labels)
+    target, inputs = schema.target, train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
+    plan = plan_fit(len(train.labels), inputs, options, can_teach(target, train.labels))
+    later = validation.encoded.numbers if options.by_time else None
+    numbers = scale_numbers(train.encoded.numbers, plan.bins, later)
+    scale = scale_target(target, train.labels, train.weights)
+    design = Design(schema, numbers, scale, plan.shape)
+    lessons = plan_lessons(target, scale, train)
+    if plan.copies:
+        lessons = plan_taught_lessons(target, scale, train, numbers, plan.copies, options.seed)
+    towers = build_towers(design)
+    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
+    towers.compile(
+        FusedAdamW(schedule, weight_decay=plan.weight_decay),
+        build_loss(target.task, len(scale.start), plan.shape.teacher_shares),
+        steps_per_execution=plan.block_steps,
+    )
     with deferred_interrupts() as interrupt:
-        best_weights = BestWeights(target, validation.encoded, labels, steps, plan.epochs, interrupt)
+        labels = scale_labels(target, scale, validation.labels)
+        best_weights = BestWeights(target, validation.encoded, labels, validation.shares, plan, interrupt)
         towers.fit(
-            network_inputs(train.encoded),
-            _scaled_labels(target, scale, train.labels)[:, None, None],
+            stream_batches(lessons, plan.batch_rows, plan.block_steps, options.seed),
             epochs=plan.epochs,
-            batch_size=plan.batch_rows,
+            steps_per_epoch=plan.epoch_steps,
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
     margin = best_weights.interval_margin() if target.task == "regression" else 0.0
-    return average_towers(towers, target, scale, margin)
-
-
-def _scaled_labels(target: Target, scale: TargetScale, labels: np.ndarray) -> np.ndarray:
-    if target.task != "regression":
-        return labels.astype(np.float32 if target.task == "binary" else np.int32)
-    return ((labels - scale.centre) / scale.spread).astype(np.float32)
+    return average_towers(towers, design, best_weights.shares, margin)

@@ -1,54 +1,114 @@
-"""What the fit minimises, and how its outputs score on validation rows, for each task."""
+"""What the fit minimises for each task, and how the towers' mean scores on validation rows.
 
-from collections.abc import Callable, Mapping
+The targets of a row are its label, the label's weight, and with a teacher the weight of its answers and these.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 from ekiben.contract.schema import Target, Task
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
 
+LABEL, WEIGHT, TEACHER_WEIGHT, TEACHER = range(4)  # columns of the targets; the last is the first of its answers
+MIN_PROBABILITY = 1e-12
+
+
+def build_loss(task: Task, size: int, teacher_shares: tuple[float, ...]) -> Callable[[Any, Any], Any]:
+    """Return the loss of each row and tower, (rows, towers), of targets, (rows, n), and outputs, (rows, towers, outputs).
+
+    A tower learns the teacher's answers by its share and the label by the rest; a tower with a share learns the teacher
+    alone where a row has no label.
+    """
+    shares = np.array(teacher_shares, np.float32)
+
+    def loss(targets: Any, outputs: Any) -> Any:
+        outputs = keras.ops.reshape(outputs, (-1, len(shares), size))  # Keras drops a last dimension of 1
+        labels, weights = targets[:, LABEL, None], targets[:, WEIGHT, None]  # (rows, 1)
+        own = weights * (1 - shares)
+        total = own * _LOSSES[task](labels, outputs)
+        if task == "regression":
+            total += weights * _bounds_loss(labels, outputs)
+        if shares.any():
+            taught = (targets[:, TEACHER_WEIGHT, None] - own) * (shares > 0)
+            total += taught * _TEACHER_LOSSES[task](targets[:, None, TEACHER:], outputs)
+        return total
+
+    return loss
+
 
 def _binary_loss(labels: Any, outputs: Any) -> Any:
-    labels = keras.ops.broadcast_to(labels, keras.ops.shape(outputs))
-    return keras.losses.binary_crossentropy(labels, outputs, from_logits=True)
+    return _logit_loss(labels, outputs[..., 0])
+
+
+def _logit_loss(probability: Any, logits: Any) -> Any:
+    return keras.ops.softplus(logits) - probability * logits
 
 
 def _multiclass_loss(labels: Any, outputs: Any) -> Any:
-    labels = keras.ops.broadcast_to(labels[:, :, 0], keras.ops.shape(outputs)[:2])
-    return keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True)
+    classes = keras.ops.broadcast_to(keras.ops.cast(labels, "int32"), keras.ops.shape(outputs)[:2])
+    return keras.losses.sparse_categorical_crossentropy(classes, outputs, from_logits=True)
 
 
-def _regression_loss(labels: Any, outputs: Any) -> Any:
-    """Squared error of the value and pinball loss of both bounds."""
-    error = labels - outputs
+def _squared_loss(labels: Any, outputs: Any) -> Any:
+    return keras.ops.square(labels - outputs[..., 0])
+
+
+def _bounds_loss(labels: Any, outputs: Any) -> Any:
+    """Return the pinball loss of both bounds."""
     tail = (1 - WANTED_COVERAGE) / 2
-    low = keras.ops.maximum(tail * error[..., 1], (tail - 1) * error[..., 1])
-    high = keras.ops.maximum((1 - tail) * error[..., 2], -tail * error[..., 2])
-    return keras.ops.square(error[..., 0]) + low + high
+    low, high = labels - outputs[..., 1], labels - outputs[..., 2]
+    return keras.ops.maximum(tail * low, (tail - 1) * low) + keras.ops.maximum((1 - tail) * high, -tail * high)
 
 
-LOSSES: Mapping[Task, Callable[[Any, Any], Any]] = {
+_LOSSES: dict[Task, Callable[[Any, Any], Any]] = {
     "binary": _binary_loss,
     "multiclass": _multiclass_loss,
-    "regression": _regression_loss,
+    "regression": _squared_loss,
+}
+_TEACHER_LOSSES: dict[Task, Callable[[Any, Any], Any]] = {
+    "binary": lambda answers, outputs: _logit_loss(answers[..., 0], outputs[..., 0]),
+    "multiclass": lambda answers, outputs: -keras.ops.sum(answers * keras.ops.log_softmax(outputs), axis=-1),
+    "regression": lambda answers, outputs: _squared_loss(answers[..., 0], outputs),
 }
 
 
-def score_outputs(target: Target, labels: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    """Return the loss and the task's metric of the towers' mean, from outputs (rows, towers, outputs)."""
-    if target.task == "regression":
-        value = outputs[:, :, 0].mean(axis=1)
-        return {"val_loss": float(np.square(labels - value).mean()), "val_r2": float(r2_score(labels, value))}
+def answer_towers(task: Task, outputs: np.ndarray) -> np.ndarray:
+    """Return each tower's probabilities, or its values and bounds, from its outputs, both (rows, towers, outputs)."""
+    if task == "regression":
+        return outputs
     outputs = outputs.astype(np.float64)
-    if target.task == "binary":
-        probability = (1 / (1 + np.exp(-outputs[:, :, 0]))).mean(axis=1)
-        both = 0 < labels.mean() < 1
-        loss = float(log_loss(labels, probability, labels=[0, 1]))
-        return {"val_loss": loss, "val_auc": float(roc_auc_score(labels, probability)) if both else np.nan}
+    if task == "binary":
+        return 1 / (1 + np.exp(-outputs))
     odds = np.exp(outputs - outputs.max(axis=2, keepdims=True))
-    probabilities = (odds / odds.sum(axis=2, keepdims=True)).mean(axis=1)
-    loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
-    return {"val_loss": float(loss), "val_accuracy": float(accuracy_score(labels, probabilities.argmax(axis=1)))}
+    return np.asarray(odds / odds.sum(axis=2, keepdims=True))
+
+
+def find_evidence(task: Task, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return what a loss needs of answers, (rows, towers, outputs): the label's probability, or the value; (towers, rows)."""
+    if task == "multiclass":
+        return answers[np.arange(len(labels)), :, labels].T
+    first = answers[:, :, 0].T
+    return np.where(labels, first, 1 - first) if task == "binary" else first
+
+
+def measure_loss(task: Task, labels: np.ndarray, weights: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Return the weighted mean loss of evidence, (…, rows)."""
+    if task == "regression":
+        losses = np.square(evidence - labels)
+    else:
+        losses = -np.log(np.maximum(evidence, MIN_PROBABILITY))
+    return np.asarray(losses @ weights / weights.sum())
+
+
+def score_mean(target: Target, labels: np.ndarray, weights: np.ndarray, mean: np.ndarray) -> dict[str, float]:
+    """Return the task's metric of a mean of towers' answers, (rows, outputs)."""
+    if target.task == "regression":
+        return {"val_r2": float(r2_score(labels, mean[:, 0], sample_weight=weights))}
+    if target.task == "multiclass":
+        return {"val_accuracy": float(accuracy_score(labels, mean.argmax(axis=1), sample_weight=weights))}
+    both = 0 < labels.mean() < 1
+    return {"val_auc": float(roc_auc_score(labels, mean[:, 0], sample_weight=weights)) if both else np.nan}

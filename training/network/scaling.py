@@ -7,7 +7,9 @@ import numpy as np
 from ekiben.contract.schema import Target
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
+LABEL_ROWS = 1_000_000
 MIN_RATE = 1e-4  # a class may be missing from the training rows
+MAX_BEYOND = 0.01  # of later rows, outside the training rows' range, where bins are full and tell no rows apart
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,35 @@ class TargetScale:
     spread: float = 1.0
 
 
-def scale_numbers(numbers: np.ndarray, bins: int) -> NumberScale:
-    """Measure each column of numbers, (rows, n), missing values left out."""
-    sample = numbers[:: max(1, len(numbers) // SAMPLE_ROWS)].astype(np.float64)
+def scale_numbers(numbers: np.ndarray, bins: int, later: np.ndarray | None = None) -> NumberScale:
+    """Measure each column of numbers, (rows, n), missing values left out.
+
+    A number gets no bins if `later` rows, (rows, n), leave the range that it has here.
+    """
+    sample = _sample(numbers)
     columns = [_scale_column(column[~np.isnan(column)], bins) for column in sample.T]
     centre, spread, starts, slopes = zip(*columns, strict=True) if columns else ((), (), (), ())
     shape = (len(columns), bins)
-    return NumberScale(
+    scale = NumberScale(
         np.array(centre, np.float32),
         np.array(spread, np.float32),
         np.array(starts, np.float32).reshape(shape),
         np.array(slopes, np.float32).reshape(shape),
     )
+    if later is not None:
+        scale.slopes[_leave_range(sample, _sample(later))] = 0
+    return scale
+
+
+def _sample(numbers: np.ndarray) -> np.ndarray:
+    return numbers[:: max(1, len(numbers) // SAMPLE_ROWS)].astype(np.float64)
+
+
+def _leave_range(numbers: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Return which columns, (n,), have values in `later` rows that lie beyond these."""
+    lows, highs = np.fmin.reduce(numbers, axis=0), np.fmax.reduce(numbers, axis=0)
+    beyond: np.ndarray = ((later < lows) | (later > highs)).mean(axis=0) > MAX_BEYOND
+    return beyond
 
 
 def _scale_column(values: np.ndarray, bins: int) -> tuple[float, float, np.ndarray, np.ndarray]:
@@ -58,12 +77,17 @@ def _scale_column(values: np.ndarray, bins: int) -> tuple[float, float, np.ndarr
     return centre, spread, starts, slopes
 
 
-def scale_target(target: Target, labels: np.ndarray) -> TargetScale:
-    """Measure the training rows' labels, (rows,)."""
+def scale_target(target: Target, labels: np.ndarray, weights: np.ndarray | None = None) -> TargetScale:
+    """Measure the training rows' labels, (rows,), each by its weight, (rows,)."""
+    step = max(1, len(labels) // LABEL_ROWS)
+    labels = labels[::step].astype(np.float64)
+    weights = np.ones(len(labels)) if weights is None else weights[::step].astype(np.float64)
+    mean = float(np.average(labels, weights=weights))
     if target.task == "regression":
-        return TargetScale(np.array([0.0, -1.28, 1.28]), float(labels.mean()), float(labels.std()) or 1.0)
+        spread = float(np.sqrt(np.average(np.square(labels - mean), weights=weights)))
+        return TargetScale(np.array([0.0, -1.28, 1.28]), mean, spread or 1.0)
     if target.task == "binary":
-        rate = min(max(float(labels.mean()), MIN_RATE), 1 - MIN_RATE)
+        rate = min(max(mean, MIN_RATE), 1 - MIN_RATE)
         return TargetScale(np.array([np.log(rate / (1 - rate))]))
-    rates = np.bincount(labels.astype(np.int64), minlength=len(target.classes)) / len(labels)
+    rates = np.bincount(labels.astype(np.int64), weights, minlength=len(target.classes)) / weights.sum()
     return TargetScale(np.log(np.maximum(rates, MIN_RATE)))
