@@ -64,7 +64,7 @@ def prepare_on_disk(
         ("validated", "tested"), (parts.validation, parts.test), survey.sizes[1:], strict=True
     ):
         if len(part) < whole:
-            say(f"{name} on {len(part):,} rows spread evenly over {whole:,}, as memory allows")
+            say(f"{name} on {len(part):,} rows, spread evenly over {whole:,}: as many as memory allows")
     train, validation, test = (
         encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)
     )
