@@ -13,6 +13,7 @@ DEFAULT_SHARE = 0.5  # of what the machine or the container has
 # Of a row in memory there are its typed values, what pandas and the network have of it, and what a step sorts: 5
 # million rows of 92 bytes took 2.8 GB more than a few.
 COPIES = 6
+VALUE_BYTES = 4
 SAMPLE_COPIES = 40  # of a row that is looked at more closely: its text, its bins and its scores in double precision
 MAX_SAMPLE_ROWS, MIN_SAMPLE_ROWS = 500_000, 20_000
 CGROUPS = Path("/sys/fs/cgroup")
@@ -30,9 +31,9 @@ class Budget:
         """How large typed rows may become in memory before they go to disk."""
         return (self.bytes - BASE_BYTES) // COPIES
 
-    def sample_rows(self, row_bytes: float) -> int:
-        """Return how many rows of so many typed bytes may be looked at in memory at once."""
-        rows = int((self.bytes - BASE_BYTES) / SAMPLE_COPIES / max(row_bytes, 1.0))
+    def sample_rows(self, columns: int) -> int:
+        """Return how many rows may be looked at in memory at once."""
+        rows = (self.bytes - BASE_BYTES) // (SAMPLE_COPIES * VALUE_BYTES * columns)
         return min(MAX_SAMPLE_ROWS, max(MIN_SAMPLE_ROWS, rows))
 
 

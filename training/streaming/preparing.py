@@ -58,7 +58,7 @@ def prepare_on_disk(
         say(note)
     cut = learn_cut(disk, problem.split, SEED)
     schema, survey = learn_schema_on_disk(problem, disk, target, cut)
-    limit = room.budget.sample_rows(4 * len(disk.kinds))
+    limit = room.budget.sample_rows(len(disk.kinds))
     parts, rows = encode_parts(disk, schema, cut, survey, limit, room.folder)
     for name, part, whole in zip(
         ("validated", "tested"), (parts.validation, parts.test), survey.sizes[1:], strict=True

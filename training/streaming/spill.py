@@ -41,11 +41,10 @@ class SpillToDisk:
         held = sum(reader.bytes for reader in readers.values())
         if not self._is_spilling and held <= self._budget.table_bytes:
             return
-        drained = {name: reader.drain() for name, reader in readers.items()}
         if not self._is_spilling:
-            self._start(held, sum(map(len, next(iter(drained.values())))), share)
-        for columns in zip(*drained.values(), strict=True):
-            self._add(pa.table(list(columns), list(drained)), readers)
+            self._start(held, len(readers), share)
+        for columns in zip(*(reader.drain() for reader in readers.values()), strict=True):
+            self._add(pa.table(list(columns), list(readers)), readers)
 
     def finish(self, readers: Mapping[str, DiskReader]) -> TableOnDisk | None:
         """Return the table on disk, None if it is all in memory."""
@@ -63,10 +62,10 @@ class SpillToDisk:
         )  # fmt: skip
         return self._digest(table, readers)
 
-    def _start(self, held: int, rows: int, share: float) -> None:
+    def _start(self, held: int, columns: int, share: float) -> None:
         whole = held / max(share, 0.01)
         check_room(self._folder, COPIES_ON_DISK * whole)
-        self._sample = EvenSample(self._budget.sample_rows(held / rows))
+        self._sample = EvenSample(self._budget.sample_rows(columns))
         self._is_spilling = True
         room = f"{format_bytes(self._budget.bytes)} of memory have room for {format_bytes(self._budget.table_bytes)}"
         self._say(f"larger than memory: about {format_bytes(whole)} of rows, and {room}: trained on from the disk")

@@ -1,6 +1,6 @@
 """What collects the batches of each column: in the type of its kind, with what could not be read so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,15 +65,15 @@ class ColumnReader:
         """Return what a digest calls a column whose batches have that type."""
         return name_type(drained)
 
-    def drain(self) -> list[pa.Array]:
-        """Return the batches as plain arrays, for the disk, and forget them."""
-        chunks, self._chunks = self._chunks, []
-        if not (chunks and pa.types.is_dictionary(chunks[0].type)):
-            return chunks
-        for chunk in chunks:
-            self._wholes.look(chunk.dictionary)
-        self.is_whole = self._wholes.found
-        return [chunk.cast(pa.string()) for chunk in chunks]
+    def drain(self) -> Iterator[pa.Array]:
+        """Yield the batches as plain arrays, for the disk, and forget each."""
+        while self._chunks:
+            chunk = self._chunks.pop(0)
+            if pa.types.is_dictionary(chunk.type):
+                self._wholes.look(chunk.dictionary)
+                self.is_whole = self._wholes.found
+                chunk = chunk.cast(pa.string())
+            yield chunk
 
     def settle(self, drained: pa.Array) -> pa.Array:
         """Return some of what was drained as `finish` would have it."""

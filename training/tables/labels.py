@@ -1,6 +1,6 @@
 """The labels of a classification, as the table gives them: true and false, whole numbers or strings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -62,14 +62,14 @@ class LabelReader:
         """The size of the batches."""
         return sum(chunk.nbytes for chunk in self._chunks)
 
-    def drain(self) -> list[pa.Array]:
-        """Return the batches as strings, for the disk, and forget them; raise InvalidTable if too many differ."""
-        chunks, self._chunks = self._chunks, []
-        for chunk in chunks:
+    def drain(self) -> Iterator[pa.Array]:
+        """Yield the batches as strings, for the disk, and forget each; raise InvalidTable if too many differ."""
+        while self._chunks:
+            chunk = self._chunks.pop(0)
             self._seen.update(chunk.dictionary.to_pylist())
-        if len(self._seen) > MAX_DISTINCT:
-            raise InvalidTable(f"`{self._name}` has more than {MAX_DISTINCT:,} classes: pool the rare ones")
-        return [chunk.cast(pa.string()) for chunk in chunks]
+            if len(self._seen) > MAX_DISTINCT:
+                raise InvalidTable(f"`{self._name}` has more than {MAX_DISTINCT:,} classes: pool the rare ones")
+            yield chunk.cast(pa.string())
 
     def settle(self, drained: pa.Array) -> pa.Array:
         """Return some of what was drained as labels: bool, int64 or string."""

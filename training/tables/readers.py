@@ -1,5 +1,6 @@
 """What a table on disk asks of a reader of a column: its batches, and at the end what they are."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import pyarrow as pa
@@ -16,8 +17,8 @@ class DiskReader(Protocol):
     def settles_late(self) -> bool:
         """Whether only the whole column says what its values are; once it doesn't, more batches may change that."""
 
-    def drain(self) -> list[pa.Array]:
-        """Return the batches as plain arrays and forget them."""
+    def drain(self) -> Iterator[pa.Array]:
+        """Yield the batches as plain arrays and forget each."""
 
     def settle(self, drained: pa.Array) -> pa.Array:
         """Return some of what was drained as what it is, after the last batch."""

@@ -1,5 +1,7 @@
 """The rows of a kept table, read group by group: into memory, or onto the disk where they are too many."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 import pyarrow as pa
 
@@ -24,10 +26,10 @@ class KeptColumn:
         """Take the next group."""
         self._groups.append(values)
 
-    def drain(self) -> list[pa.Array]:
-        """Return the groups and forget them."""
-        groups, self._groups = self._groups, []
-        return groups
+    def drain(self) -> Iterator[pa.Array]:
+        """Yield the groups and forget each."""
+        while self._groups:
+            yield self._groups.pop(0)
 
     def settle(self, drained: pa.Array) -> pa.Array:
         """Return the values as they are."""
@@ -39,4 +41,4 @@ class KeptColumn:
 
     def finish(self) -> "pd.Series":
         """Return the whole column."""
-        return to_series(self._kind, self.drain())
+        return to_series(self._kind, list(self.drain()))
