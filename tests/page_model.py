@@ -14,7 +14,8 @@ from ekiben.contract.reference.reference import REFERENCE_FILE
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.answers_learning import describe_answers
 from ekiben.training.checks.reference_learning import learn_reference
-from ekiben.training.network.architecture import Shape, average_towers, build_towers
+from ekiben.training.network.architecture import Design, Shape, Tower, build_towers
+from ekiben.training.network.averaging import average_towers
 from ekiben.training.network.raw_inputs import build_raw_model
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.explanation_packing import write_explanations
@@ -72,7 +73,8 @@ def build_network(table: pd.DataFrame) -> keras.Model:
     keras.utils.set_random_seed(3)
     scale = scale_target(SCHEMA.target, table[SCHEMA.target.name].to_numpy())
     numbers = scale_numbers(Encoder(SCHEMA).encode(table).numbers, bins=0)
-    return average_towers(build_towers(SCHEMA, numbers, scale, Shape(units=(8,), towers=1)), SCHEMA.target, scale)
+    design = Design(SCHEMA, numbers, scale, Shape(units=(8,), towers=(Tower(),)))
+    return average_towers(build_towers(design), design)
 
 
 def store(home: Path) -> Path:

@@ -1,5 +1,6 @@
 """The Keras network that is fitted: encoded numbers and codes in, the outputs of towers that differ out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +14,30 @@ from ekiben.training.network.scaling import NumberScale, TargetScale
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How large the network is, and in what its towers differ.
+class Tower:
+    """In what a tower differs from the others.
 
-    No dropout is right for every table: large ones want next to none, small and noisy ones half. So each tower has one
-    of its own, and validation rows choose. Towers that see no bins extrapolate.
+    No dropout is right for every table: large ones want next to none, small and noisy ones half. A tower that sees no
+    bins extrapolates. Validation rows choose.
     """
 
+    dropout: float = 0.0
+    teacher_share: float = 0.0  # of what it learns
+    binned: bool = True
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large the network is; the towers that see bins come first."""
+
     units: tuple[int, ...] = (128, 64)
-    dropouts: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-    teacher_shares: tuple[float, ...] = (0.0,) * 8  # of what each tower learns
-    straight: int = 0  # how many towers see no bins: the last
+    towers: tuple[Tower, ...] = tuple(map(Tower, (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)))
 
     @property
     def groups(self) -> dict[str, range]:
-        """The towers that see bins and those that don't."""
-        first = len(self.dropouts) - self.straight
-        groups = {"bent": range(first), "straight": range(first, len(self.dropouts))}
+        """The places of the towers that see bins, and of those that don't."""
+        binned = sum(tower.binned for tower in self.towers)
+        groups = {"binned": range(binned), "straight": range(binned, len(self.towers))}
         return {name: group for name, group in groups.items() if group}
 
 
@@ -46,7 +54,7 @@ class Design:
 class TowerDropout(keras.layers.Layer):
     """Drops a share of each tower's units, (rows, towers, units), in training."""
 
-    def __init__(self, rates: tuple[float, ...]) -> None:
+    def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
         self._keep = 1 - np.array(rates, np.float32)[:, None]
         self._seeds = keras.random.SeedGenerator()
@@ -71,7 +79,7 @@ def build_towers(design: Design) -> keras.Model:
     vectors = [embed(inputs["codes"], schema)] if "codes" in inputs else []
     firsts = []
     for name, group in shape.groups.items():
-        read = [NumberVectors(design.numbers, name == "bent", f"numbers_{name}")] if "numbers" in inputs else []
+        read = [NumberVectors(design.numbers, name == "binned", f"numbers_{name}")] if "numbers" in inputs else []
         features = join([*(layer(inputs["numbers"]) for layer in read), *vectors])
         width = shape.units[0]
         first = keras.layers.Dense(len(group) * width, kernel_initializer="lecun_uniform", name=f"first_{name}")
@@ -87,7 +95,9 @@ def embed(codes: keras.KerasTensor, schema: Schema) -> keras.KerasTensor:
     """Return one learned vector for each category side by side; code 0, the unseen value, has its own."""
     sizes = [len(feature.vocabulary) + 1 for feature in schema.categories]
     starts = np.cumsum([0, *sizes[:-1]]).astype(np.int32)  # one table for all: one look-up
-    places = keras.ops.subtract(codes, -starts)  # TensorFlow makes a bias of what is added, which LiteRT has for floats only
+    places = keras.ops.subtract(
+        codes, -starts
+    )  # TensorFlow makes a bias of what is added, which LiteRT has for floats only
     vectors = keras.layers.Embedding(sum(sizes), SIZE)(places)
     return keras.layers.Reshape((len(sizes) * SIZE,), name="categories")(vectors)
 
@@ -99,7 +109,7 @@ def join(parts: list[keras.KerasTensor]) -> keras.KerasTensor:
 
 def activate(hidden: keras.KerasTensor, shape: Shape) -> keras.KerasTensor:
     """Return what of the units of all towers the next layer sees."""
-    return TowerDropout(shape.dropouts)(keras.ops.relu(hidden))
+    return TowerDropout([tower.dropout for tower in shape.towers])(keras.ops.relu(hidden))
 
 
 def dense_towers(units: int, shape: Shape, name: str, bias: Any) -> keras.layers.Layer:
@@ -107,7 +117,7 @@ def dense_towers(units: int, shape: Shape, name: str, bias: Any) -> keras.layers
     glorot = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform", input_axes=(1,), output_axes=(2,))
     return keras.layers.EinsumDense(
         "rti,tiu->rtu",
-        (len(shape.dropouts), units),
+        (len(shape.towers), units),
         bias_axes="tu",
         kernel_initializer=glorot,
         bias_initializer=bias,

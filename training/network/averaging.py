@@ -34,7 +34,7 @@ def average_towers(
     Towers without a share are left out. A regression's bounds are moved apart by `margin`, in the target's scale, and
     never cross the value.
     """
-    count, shape = len(design.shape.dropouts), design.shape
+    count, shape = len(design.shape.towers), design.shape
     shares = np.full(count, 1 / count) if shares is None else shares
     read = read_numbers(towers.input["numbers"], design.numbers) if design.schema.number_names else None
     vectors = [towers.get_layer("categories").output] if design.schema.categories else []
@@ -42,7 +42,7 @@ def average_towers(
     for name, group in shape.groups.items():
         chosen = [place for place in group if shares[place]]
         if chosen:
-            features = join([*(_flatten(*read, name == "bent") if read else []), *vectors])
+            features = join([*(_flatten(*read, name == "binned") if read else []), *vectors])
             first = _fold_first(towers, name, len(design.numbers.centre))
             units = shape.units[0]
             outputs += [_run(towers, features, _cut(first, place - group.start, units), place) for place in chosen]
@@ -52,7 +52,7 @@ def average_towers(
 
 
 def _flatten(scaled: Any, missing: Any, reach: Any, binned: bool) -> list[Any]:
-    return [scaled, missing, *([keras.layers.Flatten()(reach)] if binned else [])]
+    return [scaled, missing, *([keras.layers.Flatten()(reach)] if binned and reach.shape[2] else [])]
 
 
 def _fold_first(towers: keras.Model, group: str, numbers: int) -> Dense:

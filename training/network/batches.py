@@ -15,7 +15,7 @@ RUN_ROWS = 1024  # that stay together in a larger table: read from a disk in one
 
 @dataclass(frozen=True)
 class TaughtRows:
-    """Encoded rows, and what gives those in some positions their targets, (rows, targets) float32: those of `losses`."""
+    """Encoded rows, and what gives those in some positions their targets, (rows, targets) float32, as in `losses`."""
 
     encoded: Encoded
     targets: Callable[[np.ndarray], np.ndarray]
@@ -39,7 +39,9 @@ def stream_batches(sources: Sequence[TaughtRows], batch_rows: int, block: int, s
     }
     columns = sources[0].targets(np.arange(1)).shape[1]
     targets = tf.TensorSpec((None, None, columns), tf.float32)
-    return tf.data.Dataset.from_generator(gather, output_signature=(spec, targets)).unbatch()
+    batches = tf.data.Dataset.from_generator(gather, output_signature=(spec, targets)).unbatch()
+    batches.batch_size = batch_rows  # which MLflow logs
+    return batches
 
 
 def draw_rows(rows: int, count: int, random: np.random.Generator) -> Iterator[np.ndarray]:

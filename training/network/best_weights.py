@@ -6,10 +6,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from ekiben.contract.encoding import Encoded
-from ekiben.contract.schema import Target
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
-from ekiben.training.network.architecture import network_inputs
+from ekiben.training.network.architecture import Design, network_inputs
+from ekiben.training.network.lessons import LabelledRows, scale_labels
 from ekiben.training.network.losses import answer_towers, find_evidence, measure_loss, score_mean
 from ekiben.training.network.members import choose_members
 from ekiben.training.network.plan import Plan
@@ -24,14 +23,12 @@ class BestWeights(keras.callbacks.Callback):
     be interrupted.
     """
 
-    def __init__(
-        self, target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray, plan: Plan,
-        interrupt: Callable[[], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, design: Design, plan: Plan, rows: LabelledRows, interrupt: Callable[[], None]) -> None:
         super().__init__()
-        self._target, self._encoded, self._labels, self._weights = target, encoded, labels, weights
+        self._target, self._encoded = design.schema.target, rows.encoded
+        self._labels, self._weights = scale_labels(design, rows.labels), rows.shares
         self._plan, self._interrupt = plan, interrupt
-        towers = len(plan.shape.dropouts)
+        towers = len(plan.shape.towers)
         self.shares = np.full(towers, 1 / towers)
         self._bar = tqdm(total=plan.steps, desc="training", unit="batch")
         self._best_loss, self._best_epoch = np.inf, 0

@@ -17,7 +17,9 @@ def copy_rows(encoded: Encoded, scale: NumberScale, copies: int, random: np.rand
         for _ in range(copies)
         for start in range(0, len(encoded), BLOCK_ROWS)
     ]
-    return Encoded(np.concatenate([block.numbers for block in blocks]), np.concatenate([block.codes for block in blocks]))
+    return Encoded(
+        np.concatenate([block.numbers for block in blocks]), np.concatenate([block.codes for block in blocks])
+    )
 
 
 def _copy_block(encoded: Encoded, rows: np.ndarray, scale: NumberScale, random: np.random.Generator) -> Encoded:

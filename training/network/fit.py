@@ -9,14 +9,16 @@ from ekiben.training.network.averaging import average_towers
 from ekiben.training.network.batches import stream_batches
 from ekiben.training.network.best_weights import BestWeights
 from ekiben.training.network.interrupts import deferred_interrupts
-from ekiben.training.network.lessons import LabelledRows, plan_lessons, plan_taught_lessons, scale_labels
+from ekiben.training.network.lessons import LabelledRows, plan_lessons, thin
 from ekiben.training.network.losses import build_loss
 from ekiben.training.network.optimizer import FusedAdamW
-from ekiben.training.network.plan import FitOptions, plan_fit
+from ekiben.training.network.plan import FitOptions, Plan, plan_fit
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.network.teacher import can_teach
 
 __all__ = ["FitOptions", "LabelledRows", "fit_network"]
+
+FOLLOWED_ROWS = 2**18  # that choose towers and epochs, of the validation rows: memory does not grow with the table
 
 
 def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions) -> keras.Model:
@@ -27,31 +29,33 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    target, inputs = schema.target, train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
-    plan = plan_fit(len(train.labels), inputs, options, can_teach(target, train.labels))
-    later = validation.encoded.numbers if options.by_time else None
-    numbers = scale_numbers(train.encoded.numbers, plan.bins, later)
-    scale = scale_target(target, train.labels, train.weights)
-    design = Design(schema, numbers, scale, plan.shape)
-    lessons = plan_lessons(target, scale, train)
-    if plan.copies:
-        lessons = plan_taught_lessons(target, scale, train, numbers, plan.copies, options.seed)
-    towers = build_towers(design)
-    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
-    towers.compile(
-        FusedAdamW(schedule, weight_decay=plan.weight_decay),
-        build_loss(target.task, len(scale.start), plan.shape.teacher_shares),
-        steps_per_execution=plan.block_steps,
+    inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
+    plan = plan_fit(len(train.labels), inputs, options, can_teach(schema.target, train.labels))
+    numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers if options.by_time else None)
+    design = Design(schema, numbers, scale_target(schema.target, train.labels, train.weights), plan.shape)
+    batches = stream_batches(
+        plan_lessons(design, train, plan.copies, options.seed), plan.batch_rows, plan.block_steps, options.seed
     )
+    towers = build_towers(design)
+    best_weights = fit_towers(towers, design, plan, batches, thin(validation, FOLLOWED_ROWS))
+    margin = best_weights.interval_margin() if schema.target.task == "regression" else 0.0
+    return average_towers(towers, design, best_weights.shares, margin)
+
+
+def fit_towers(
+    towers: keras.Model, design: Design, plan: Plan, batches: tf.data.Dataset, validation: LabelledRows
+) -> BestWeights:
+    """Fit towers in place, and return what followed the fit."""
+    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
+    optimizer = FusedAdamW(schedule, weight_decay=plan.weight_decay)
+    towers.compile(optimizer, build_loss(design), steps_per_execution=plan.block_steps)
     with deferred_interrupts() as interrupt:
-        labels = scale_labels(target, scale, validation.labels)
-        best_weights = BestWeights(target, validation.encoded, labels, validation.shares, plan, interrupt)
+        best_weights = BestWeights(design, plan, validation, interrupt)
         towers.fit(
-            stream_batches(lessons, plan.batch_rows, plan.block_steps, options.seed),
+            batches,
             epochs=plan.epochs,
             steps_per_epoch=plan.epoch_steps,
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
-    margin = best_weights.interval_margin() if target.task == "regression" else 0.0
-    return average_towers(towers, design, best_weights.shares, margin)
+    return best_weights

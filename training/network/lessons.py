@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.schema import Target
+from ekiben.training.network.architecture import Design
 from ekiben.training.network.batches import TaughtRows
 from ekiben.training.network.copies import copy_rows
-from ekiben.training.network.scaling import NumberScale, TargetScale
 from ekiben.training.network.teacher import fit_teacher
 
 
@@ -31,35 +30,41 @@ class LabelledRows:
         return self.weights
 
 
-def scale_labels(target: Target, scale: TargetScale, labels: np.ndarray) -> np.ndarray:
+def thin(rows: LabelledRows, most: int) -> LabelledRows:
+    """Return at most so many of the rows, spread evenly."""
+    every = slice(None, None, -(-len(rows.labels) // most))
+    return LabelledRows(rows.encoded[every], rows.labels[every], None if rows.weights is None else rows.weights[every])
+
+
+def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
     """Return labels as the network learns them: a regression's around 0."""
-    if target.task != "regression":
+    if design.schema.target.task != "regression":
         return labels.astype(np.int32)
-    return ((labels - scale.centre) / scale.spread).astype(np.float32)
+    return ((labels - design.target.centre) / design.target.spread).astype(np.float32)
 
 
-def plan_lessons(target: Target, scale: TargetScale, rows: LabelledRows) -> list[TaughtRows]:
-    """Return the rows with their labels and weights, whose mean is 1."""
+def plan_lessons(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
+    """Return the rows with their labels; with copies of each also a teacher's answers, and the copies with these."""
+    return _teach(design, rows, copies, seed) if copies else [_label(design, rows)]
+
+
+def _label(design: Design, rows: LabelledRows) -> TaughtRows:
     weights = rows.shares
     mean = weights.mean()
 
     def targets(positions: np.ndarray) -> np.ndarray:
-        labels = scale_labels(target, scale, rows.labels[positions])
+        labels = scale_labels(design, rows.labels[positions])
         return np.stack([labels, weights[positions] / mean], axis=1, dtype=np.float32)
 
-    return [TaughtRows(rows.encoded, targets)]
+    return TaughtRows(rows.encoded, targets)
 
 
-def plan_taught_lessons(
-    target: Target, scale: TargetScale, rows: LabelledRows, numbers: NumberScale, copies: int, seed: int
-) -> list[TaughtRows]:
-    """Return the rows with a teacher's answers beside their labels, and copies with its answers alone."""
-    labels = scale_labels(target, scale, rows.labels)
-    weights = (rows.shares / rows.shares.mean()).astype(np.float32)
-    teacher = fit_teacher(target, rows.encoded, labels, rows.weights, seed)
+def _teach(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
+    labels = scale_labels(design, rows.labels)
+    weights = rows.shares / rows.shares.mean()
+    teacher = fit_teacher(design.schema.target, rows.encoded, labels, rows.weights, seed)
     given = np.column_stack([labels, weights, weights, teacher.answers]).astype(np.float32)
-    copied = copy_rows(rows.encoded, numbers, copies, np.random.default_rng(seed))
-    repeated = np.tile(weights, copies)
-    nothing = np.zeros((len(copied), 2), np.float32)
-    learned = np.column_stack([nothing, repeated, teacher.answer(copied)]).astype(np.float32)
+    copied = copy_rows(rows.encoded, design.numbers, copies, np.random.default_rng(seed))
+    no_labels = np.zeros((len(copied), 2))
+    learned = np.column_stack([no_labels, np.tile(weights, copies), teacher.answer(copied)]).astype(np.float32)
     return [TaughtRows(rows.encoded, given.__getitem__), TaughtRows(copied, learned.__getitem__)]

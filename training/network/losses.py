@@ -12,18 +12,20 @@ from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 from ekiben.contract.schema import Target, Task
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
+from ekiben.training.network.architecture import Design
 
 LABEL, WEIGHT, TEACHER_WEIGHT, TEACHER = range(4)  # columns of the targets; the last is the first of its answers
 MIN_PROBABILITY = 1e-12
 
 
-def build_loss(task: Task, size: int, teacher_shares: tuple[float, ...]) -> Callable[[Any, Any], Any]:
+def build_loss(design: Design) -> Callable[[Any, Any], Any]:
     """Return the loss of each row and tower, (rows, towers), of targets, (rows, n), and outputs, (rows, towers, outputs).
 
-    A tower learns the teacher's answers by its share and the label by the rest; a tower with a share learns the teacher
-    alone where a row has no label.
+    A tower learns the teacher's answers by its share and the label by the rest; where a row has no label, those with a
+    share learn from the teacher alone.
     """
-    shares = np.array(teacher_shares, np.float32)
+    task, size = design.schema.target.task, len(design.target.start)
+    shares = np.array([tower.teacher_share for tower in design.shape.towers], np.float32)
 
     def loss(targets: Any, outputs: Any) -> Any:
         outputs = keras.ops.reshape(outputs, (-1, len(shares), size))  # Keras drops a last dimension of 1
@@ -88,7 +90,7 @@ def answer_towers(task: Task, outputs: np.ndarray) -> np.ndarray:
 
 
 def find_evidence(task: Task, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Return what a loss needs of answers, (rows, towers, outputs): the label's probability, or the value; (towers, rows)."""
+    """Return the label's probability, or the value, (towers, rows), which is what a loss needs of the answers."""
     if task == "multiclass":
         return answers[np.arange(len(labels)), :, labels].T
     first = answers[:, :, 0].T
@@ -97,10 +99,8 @@ def find_evidence(task: Task, labels: np.ndarray, answers: np.ndarray) -> np.nda
 
 def measure_loss(task: Task, labels: np.ndarray, weights: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     """Return the weighted mean loss of evidence, (…, rows)."""
-    if task == "regression":
-        losses = np.square(evidence - labels)
-    else:
-        losses = -np.log(np.maximum(evidence, MIN_PROBABILITY))
+    regression = task == "regression"
+    losses = np.square(evidence - labels) if regression else -np.log(np.maximum(evidence, MIN_PROBABILITY))
     return np.asarray(losses @ weights / weights.sum())
 
 

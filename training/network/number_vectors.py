@@ -14,8 +14,8 @@ SIZE = 8
 def read_numbers(numbers: Any, scale: NumberScale) -> tuple[Any, Any, Any]:
     """Return the numbers around 0 with missing ones at 0, where they were missing, and their reach through their bins.
 
-    All are (rows, numbers), the last (rows, numbers, bins) from 0 to 1: the piecewise-linear code of Gorishniy, Rubachev
-    and Babenko, On Embeddings for Numerical Features in Tabular Deep Learning (2022).
+    All are (rows, numbers), the last (rows, numbers, bins) from 0 to 1: the piecewise-linear code of Gorishniy,
+    Rubachev and Babenko, On Embeddings for Numerical Features in Tabular Deep Learning (2022).
     """
     missing = keras.ops.isnan(numbers)
     scaled = keras.ops.where(missing, 0.0, keras.ops.clip((numbers - scale.centre) / scale.spread, -CLIP, CLIP))
@@ -28,7 +28,7 @@ class NumberVectors(keras.layers.Layer):
 
     def __init__(self, scale: NumberScale, binned: bool, name: str) -> None:
         super().__init__(name=name)
-        self._scale, self._binned = scale, binned
+        self._scale, self._binned = scale, binned and scale.starts.shape[1] > 0
 
     def build(self, shape: tuple[int | None, int]) -> None:
         count, bins = self._scale.starts.shape
@@ -46,7 +46,7 @@ class NumberVectors(keras.layers.Layer):
         return keras.ops.reshape(vectors, (-1, len(self._scale.centre) * SIZE))
 
     def fold(self, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return a Dense kernel on these vectors, (n × SIZE, units), as one on what `read_numbers` returns, and its bias.
+        """Return a Dense kernel on these vectors, (n × SIZE, units), as one on what `read_numbers` returns; its bias.
 
         They are ((2 + bins) × n, units), bins innermost, and (units,).
         """

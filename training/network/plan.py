@@ -1,10 +1,10 @@
 """How a table is fitted, which follows from how many rows it has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ekiben.training.network.architecture import Shape
+from ekiben.training.network.architecture import Shape, Tower
 
 BINS = 16
 MAX_BINNED_INPUTS = 64
@@ -62,7 +62,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
     """Return how a table of so many training rows and inputs is fitted; `teachable`: trees can learn it."""
     epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
     few = epochs <= FEW_EPOCHS
-    taught = teachable and not few
+    taught, chosen = teachable and not few, not (few and options.by_time)
     if taught and not options.epochs:
         epochs = max(FEW_EPOCHS + 1, epochs // 2)  # each has as many copies as rows
     batch_rows = min(2 * (rows // 2 or 1), 2 * int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192)))
@@ -75,18 +75,22 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
         learning_rate=1.5e-3,
         weight_decay=1e-2,
         bins=BINS if inputs <= MAX_BINNED_INPUTS else 0,
-        shape=choose_shape(options.by_time, taught),
+        shape=choose_shape(options.by_time, taught, chosen),
         copies=(3 if rows < FEW_COPIES_FROM else 1) if taught else 0,
         chooses_epoch=not few,
-        chooses_towers=not (few and options.by_time),
+        chooses_towers=chosen,
     )
 
 
-def choose_shape(by_time: bool, taught: bool) -> Shape:
-    """Return towers that differ in what is not the same for every table."""
-    half = (0.0, 0.1, 0.2, 0.4)
-    if not by_time and not taught:
-        return Shape()
-    dropouts = (*half, 0.0, 0.05, 0.1, 0.2) if taught else (*half, *half)
-    shares = (0.0, 0.0, 0.0, 0.0, 0.4, 0.8, 0.4, 0.8) if taught else (0.0,) * 8
-    return Shape(dropouts=dropouts, teacher_shares=shares, straight=4 if by_time else 0)
+LEARNERS = tuple(map(Tower, (0.0, 0.1, 0.2, 0.4)))
+PUPILS = (Tower(0.0, 0.4), Tower(0.05, 0.8), Tower(0.1, 0.4), Tower(0.2, 0.8))
+ALL_KEPT = (Tower(0.1), Tower(0.2))
+
+
+def choose_shape(by_time: bool, taught: bool, chosen: bool) -> Shape:
+    """Return towers that differ in what is not the same for every table; where none is chosen of them, a few."""
+    if not by_time:
+        return Shape(towers=LEARNERS + PUPILS) if taught else Shape()
+    binned = (*LEARNERS[::2], *PUPILS[::2]) if taught else LEARNERS if chosen else ALL_KEPT
+    others = (*LEARNERS[1::2], *PUPILS[1::2]) if taught else binned
+    return Shape(towers=(*binned, *(replace(tower, binned=False) for tower in others)))

@@ -49,10 +49,8 @@ def can_teach(target: Target, labels: np.ndarray) -> bool:
     return bool(np.bincount(labels.astype(np.int64), minlength=len(target.classes)).min() >= 2 * FOLDS)
 
 
-def fit_teacher(
-    target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int
-) -> Teacher:
-    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how many leaves a tree has."""
+def fit_teacher(target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int) -> Teacher:
+    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how large trees are."""
     columns = _columns(encoded)
     categories = np.arange(columns.shape[1]) >= encoded.numbers.shape[1]
     folds = _cut(labels, seed)

@@ -11,9 +11,11 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Category, Number
 from ekiben.contract.schema import Schema, Target
 from ekiben.model.engine import LiteRTEngine, cut
-from ekiben.training.network.architecture import CLIP, Shape, average_towers, build_towers, network_inputs
+from ekiben.training.network.architecture import Design, Shape, Tower, build_towers, network_inputs
+from ekiben.training.network.averaging import average_towers
 from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
-from ekiben.training.network.losses import LOSSES
+from ekiben.training.network.losses import build_loss
+from ekiben.training.network.number_vectors import CLIP
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import convert_to_litert, predict_encoded
 from tests.every_kind import SCHEMA
@@ -64,41 +66,44 @@ def networks() -> dict[str, keras.Model]:
     return {task: fit(task, epochs=12) for task in TARGETS}
 
 
-def untrained(
-    numbers: np.ndarray, base_rate: float = 0.2, shape: Shape | None = None
-) -> tuple[keras.Model, keras.Model]:
-    """The towers for two classes, made for numbers like these, and the network of their mean."""
+def make_design(numbers: np.ndarray, base_rate: float, shape: Shape) -> Design:
+    """Two classes, and numbers like these."""
+    scale = scale_target(TARGETS["binary"], (np.arange(1000) < 1000 * base_rate).astype(np.float32))
+    return Design(schema_for("binary"), scale_numbers(numbers, 8), scale, shape)
+
+
+def untrained(numbers: np.ndarray, base_rate: float = 0.2, shape: Shape | None = None) -> keras.Model:
+    """The network of the mean of towers nobody has fitted."""
     keras.utils.set_random_seed(0)
-    target = TARGETS["binary"]
-    scale = scale_target(target, (np.arange(1000) < 1000 * base_rate).astype(np.float32))
-    towers = build_towers(schema_for("binary"), scale_numbers(numbers, 8), scale, shape or Shape())
-    return towers, average_towers(towers, target, scale)
+    design = make_design(numbers, base_rate, shape or Shape())
+    return average_towers(build_towers(design), design)
 
 
 @pytest.fixture(scope="module")
 def fresh() -> keras.Model:
     """A network nobody has fitted, for standardised numbers."""
-    return untrained(make_rows(500).numbers)[1]
+    return untrained(make_rows(500).numbers)
 
 
 @pytest.mark.parametrize("base_rate", [0.01, 0.25, 0.9])
 def test_untrained_it_answers_about_the_base_rate(base_rate: float) -> None:
     rows = make_rows(500)
-    average = float(predict_encoded(untrained(rows.numbers, base_rate)[1], rows).mean())
+    average = float(predict_encoded(untrained(rows.numbers, base_rate), rows).mean())
     assert abs(np.log(average / (1 - average)) - np.log(base_rate / (1 - base_rate))) < 0.5
 
 
 def test_it_can_learn_ten_rows_by_heart() -> None:
     rows, labels = make_rows(10), np.array([0, 1] * 5, np.float32)
-    towers, network = untrained(rows.numbers, 0.5, Shape(units=(64, 32), dropout=0.0))
-    towers.compile(keras.optimizers.Adam(0.03), LOSSES["binary"])
-    towers.fit(network_inputs(rows), labels[:, None, None], epochs=30, batch_size=10, verbose=0)
-    assert np.abs(predict_encoded(network, rows)[:, 0] - labels).max() < 0.05
+    design = make_design(rows.numbers, 0.5, Shape(units=(64, 32), towers=(Tower(), Tower(binned=False))))
+    towers = build_towers(design)
+    towers.compile(keras.optimizers.Adam(0.03), build_loss(design))
+    towers.fit(network_inputs(rows), np.stack([labels, np.ones(10)], axis=1), epochs=30, batch_size=10, verbose=0)
+    assert np.abs(predict_encoded(average_towers(towers, design), rows)[:, 0] - labels).max() < 0.05
 
 
 def test_dropout_is_for_training_only() -> None:
     rows = make_rows(50)
-    network = untrained(rows.numbers, shape=Shape(dropout=0.9))[1]
+    network = untrained(rows.numbers, shape=Shape(towers=(Tower(dropout=0.9),)))
     assert np.array_equal(predict_encoded(network, rows), predict_encoded(network, rows))
 
 
@@ -146,7 +151,7 @@ def test_how_far_beyond_the_clip_a_number_lies_is_ignored(
 def test_the_unit_of_a_number_does_not_matter() -> None:
     rows = make_rows(200)
     scaled = Encoded(rows.numbers * 1000 + 7, rows.codes)
-    one, other = (untrained(part.numbers)[1] for part in (rows, scaled))
+    one, other = (untrained(part.numbers) for part in (rows, scaled))
     other.set_weights(one.get_weights())
     np.testing.assert_allclose(predict_encoded(one, rows), predict_encoded(other, scaled), atol=1e-4)
 

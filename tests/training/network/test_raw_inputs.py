@@ -17,7 +17,8 @@ from ekiben.contract.encoding import Encoder
 from ekiben.contract.feature import Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE
-from ekiben.training.network.architecture import Shape, average_towers, build_towers
+from ekiben.training.network.architecture import Design, Shape, build_towers
+from ekiben.training.network.averaging import average_towers
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.registry.packaging import predict_encoded
@@ -80,8 +81,8 @@ def make_network() -> keras.Model:
     numbers = np.r_[2500.0, 40.0, np.zeros(others)] + spread * np.r_[1400.0, 50.0, np.ones(others)]
     numbers[::10] = np.nan
     rate = scale_target(LATE, np.repeat([0, 1], [7, 3]))
-    towers = build_towers(SCHEMA, scale_numbers(numbers.astype(np.float32), bins=0), rate, Shape(units=(32,)))
-    return average_towers(towers, LATE, rate)
+    design = Design(SCHEMA, scale_numbers(numbers.astype(np.float32), bins=0), rate, Shape(units=(32,)))
+    return average_towers(build_towers(design), design)
 
 
 def ask(raw_model: keras.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
