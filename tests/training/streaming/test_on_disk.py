@@ -15,17 +15,20 @@ from pyarrow import parquet
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidTable
+from ekiben.model.provenance import load_provenance
 from ekiben.training.checks.skew import find_skews
 from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.memory import BASE_BYTES, Budget
 from ekiben.training.streaming.preparing import PreparedOnDisk, prepare_on_disk
-from ekiben.training.streaming.scratch import Room, open_room
+from ekiben.training.streaming.scratch import NoRoom, Room, open_room
 from ekiben.training.streaming.spill import SpillToDisk
 from ekiben.training.tables.read import Table, read_table
 from ekiben.training.versions.snapshots import keep_table, load_table
-from tests.conftest import ROOT
+from tests.big_table import write_problem, write_table
+from tests.conftest import ROOT, run, stores_in
 from tests.kept_tables import FEATURES, make_problem, make_rows
+from tests.small_disk import small_disk
 
 ROWS = 140_000  # two groups and a part of one
 TIME = {"time": "when"}
@@ -221,6 +224,51 @@ def test_some_rows_of_a_table_on_disk_are_those_of_it_in_memory(tmp_path: Path, 
     problem = write(tmp_path / "t.parquet", make_table(), features=MORE, split=DATES)
     in_memory, on_disk = read_both(problem, room)
     assert on_disk.thin(1000).digest == in_memory.thin(1000).digest
+
+
+def test_a_disk_without_room_is_one_sentence_and_holds_nothing_after(tmp_path: Path, monkeypatch: Any) -> None:
+    problem = write(tmp_path / "t.parquet", make_table(), features=MORE, split=DATES)
+    with small_disk(tmp_path / "disk", 3_000_000) as disk:
+        monkeypatch.setenv("EKIBEN_HOME", str(disk))
+        with pytest.raises(NoRoom, match="left, and the table takes about .* MB there"):
+            read_with_little(problem)
+        assert list((disk / "data" / "scratch").iterdir()) == []
+
+
+def read_with_little(problem: ProblemConfig) -> Table:
+    with open_room(Budget(BASE_BYTES + 1_000_000)) as room:
+        return read_table(problem, lambda _: None, spill=SpillToDisk(problem, room, lambda _: None))
+
+
+TRAIN = """
+import sys
+from pathlib import Path
+from ekiben.training.network.fit import FitOptions
+from ekiben.training.problem import read_problem
+from ekiben.training.streaming.memory import BASE_BYTES, Budget
+from ekiben.training.streaming.scratch import open_room
+from ekiben.training.train import train
+with open_room(Budget(BASE_BYTES + 1_000_000)) as room:
+    train(read_problem(Path(sys.argv[1])), FitOptions(epochs=1), room=room)
+"""
+
+
+@pytest.mark.slow
+def test_a_model_that_was_trained_from_the_disk_is_packed_and_is_the_same_again(tmp_path: Path) -> None:
+    write_table(6000, tmp_path / "big")
+    problem = write_problem(tmp_path / "big", by_time=True)
+    stores = stores_in(tmp_path) | {"EKIBEN_HOME": str(tmp_path)}
+    said = run("-c", TRAIN, str(problem), **stores).stdout
+    assert "larger than memory" in said
+    assert "6,000 rows of" in said
+    assert "it becomes the champion" in said
+    (package,) = (tmp_path / "bentoml" / "models" / "big").glob("1*")
+    provenance = load_provenance(package / "provenance.json")
+    assert provenance.definition.options.memory == BASE_BYTES + 1_000_000
+    again = run(
+        "-m", "ekiben.training", "train", "--from-provenance", str(package / "provenance.json"), **stores
+    ).stdout
+    assert "the same weights" in again
 
 
 PEAK = """

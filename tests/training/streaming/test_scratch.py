@@ -57,7 +57,7 @@ def test_the_folder_is_removed_whatever_happens(scratch: Path) -> None:
 def test_a_killed_process_s_folder_goes_at_the_next_start(scratch: Path, tmp_path: Path) -> None:
     process, folder = hold(tmp_path)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert (folder / "rows").exists()
     with open_room(BUDGET) as room:
         assert list(scratch.iterdir()) == [room.folder]
