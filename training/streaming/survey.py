@@ -35,7 +35,7 @@ class Survey:
 
     def add_parts(self, parts: np.ndarray, labels: np.ndarray) -> None:
         """Add a group's rows, each of that part, (rows,)."""
-        within = [labels[parts == part] for part in range(PARTS)]
+        within = [labels[parts == part].astype(np.float64) for part in range(PARTS)]
         one, two, three = (size + len(some) for size, some in zip(self.sizes, within, strict=True))
         self.sizes = (one, two, three)
         self.label_ends = tuple(

@@ -230,7 +230,7 @@ def test_a_disk_without_room_is_one_sentence_and_holds_nothing_after(tmp_path: P
     problem = write(tmp_path / "t.parquet", make_table(), features=MORE, split=DATES)
     with small_disk(tmp_path / "disk", 3_000_000) as disk:
         monkeypatch.setenv("EKIBEN_HOME", str(disk))
-        with pytest.raises(NoRoom, match="left, and the table takes about .* MB there"):
+        with pytest.raises(NoRoom, match=r"left, and the table takes about .* MB there"):
             read_with_little(problem)
         assert list((disk / "data" / "scratch").iterdir()) == []
 
