@@ -151,7 +151,7 @@ def test_the_runs_parameters_say_how_it_was_trained(training_run: Run) -> None:
     assert sum(int(parameters[f"{part}_rows"]) for part in ("training", "validation", "test")) == 20_460
     assert parameters["test_rows"] == "3375"
     assert parameters["epochs"] == "2"
-    assert parameters["batch_size"] == "64"
+    assert parameters["batch_size"] == "128"
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def embed(codes: keras.KerasTensor, schema: Schema) -> keras.KerasTensor:
     starts = np.cumsum([0, *sizes[:-1]]).astype(np.int32)  # one table for all: one look-up
     places = keras.ops.subtract(
         codes, -starts
-    )  # TensorFlow makes a bias of what is added, which LiteRT has for floats only
+    )  # TensorFlow makes a bias of what is added, LiteRT adds none to integers
     vectors = keras.layers.Embedding(sum(sizes), SIZE)(places)
     return keras.layers.Reshape((len(sizes) * SIZE,), name="categories")(vectors)
 

@@ -87,4 +87,4 @@ class BestWeights(keras.callbacks.Callback):
 
 def _mean(answers: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return the mean, (rows, outputs), of towers' answers, (rows, towers, outputs), by their shares."""
-    return np.einsum("rto,t->ro", answers, shares)
+    return np.asarray(np.einsum("rto,t->ro", answers, shares))

@@ -19,7 +19,7 @@ MIN_PROBABILITY = 1e-12
 
 
 def build_loss(design: Design) -> Callable[[Any, Any], Any]:
-    """Return the loss of each row and tower, (rows, towers), of targets, (rows, n), and outputs, (rows, towers, outputs).
+    """Return the loss of each row and tower, (rows, towers), from targets, (rows, n), and the towers' outputs.
 
     A tower learns the teacher's answers by its share and the label by the rest; where a row has no label, those with a
     share learn from the teacher alone.
@@ -92,8 +92,8 @@ def answer_towers(task: Task, outputs: np.ndarray) -> np.ndarray:
 def find_evidence(task: Task, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Return the label's probability, or the value, (towers, rows), which is what a loss needs of the answers."""
     if task == "multiclass":
-        return answers[np.arange(len(labels)), :, labels].T
-    first = answers[:, :, 0].T
+        return np.asarray(answers[np.arange(len(labels)), :, labels].T)
+    first = np.asarray(answers[:, :, 0].T)
     return np.where(labels, first, 1 - first) if task == "binary" else first
 
 

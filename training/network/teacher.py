@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
 
 FOLDS = 5
-MAX_CLASSES = 10  # there is a tree for each in every iteration
+MAX_ROWS, MAX_CLASSES = 100_000, 10  # there is a tree for each class in every iteration
 LEAVES = (6, 16, 48)  # tried on the first fold
 MAX_CODES = 250  # of a category, the most frequent ones; trees take 255
 RATE, FAST_RATE, FAST_FROM = 0.05, 0.08, 15_000  # learning rates, and the rows from which the second is used
@@ -37,15 +38,15 @@ class Teacher:
     def answer(self, encoded: Encoded) -> np.ndarray:
         """Return the mean of what the models answer, (rows, answers) float32."""
         columns = _columns(encoded)
-        return np.mean([_answer(self.target, model, columns) for model in self.models], axis=0, dtype=np.float32)
+        answers = [_answer(self.target, model, columns) for model in self.models]
+        return np.asarray(np.mean(answers, axis=0), np.float32)
 
 
 def can_teach(target: Target, labels: np.ndarray) -> bool:
     """Return whether trees learn these labels in seconds: of each class every fold needs some."""
-    if target.task == "regression":
-        return len(labels) >= 2 * FOLDS
-    if len(target.classes) > MAX_CLASSES:
-        return False
+    fitting = 2 * FOLDS <= len(labels) <= MAX_ROWS and len(target.classes) <= MAX_CLASSES
+    if target.task == "regression" or not fitting:
+        return fitting
     return bool(np.bincount(labels.astype(np.int64), minlength=len(target.classes)).min() >= 2 * FOLDS)
 
 
@@ -84,20 +85,19 @@ def _fit(
     model = kind(
         learning_rate=rate, max_leaf_nodes=leaves, categorical_features=categories, random_state=seed, **OPTIONS
     )
-    return model.fit(
-        columns[known],
-        labels[known],
-        sample_weight=None if weights is None else weights[known],
-        X_val=columns[held],
-        y_val=labels[held],
-        sample_weight_val=None if weights is None else weights[held],
-    )
+    counted, counted_held = (None if weights is None else weights[part] for part in (known, held))
+    with threadpool_limits(1):  # threads wait for each other, 20 times as long on a busy machine
+        return model.fit(
+            columns[known], labels[known], counted,
+            X_val=columns[held], y_val=labels[held], sample_weight_val=counted_held,
+        )  # fmt: skip
 
 
 def _answer(target: Target, model: Any, columns: np.ndarray) -> np.ndarray:
-    if target.task == "regression":
-        return np.asarray(model.predict(columns)[:, None])
-    probabilities = model.predict_proba(columns)
+    with threadpool_limits(1):
+        if target.task == "regression":
+            return np.asarray(model.predict(columns)[:, None])
+        probabilities = model.predict_proba(columns)
     return np.asarray(probabilities[:, 1:] if target.task == "binary" else probabilities)
 
 
