@@ -88,6 +88,7 @@ class Options(Part):
     rows: int | None = None
     accept_schema_change: bool = False
     log: Log | None = None
+    memory: int | None = None  # bytes, if the table was larger and trained on from the disk
 
 
 class Machine(Part):

@@ -1,9 +1,11 @@
 """What the values of the training commands' options may be, and the options that several have."""
 
 import argparse
+import re
 from datetime import date
 from typing import Any
 
+SIZE, UNITS = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(I?)B", re.ASCII), "KMGT"
 LABEL_TABLE = "a table with the columns `id` and `label` (default: what POST /feedback left in the folder)"
 
 
@@ -13,6 +15,15 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return number
+
+
+def memory(text: str) -> int:
+    """Read a size with its unit, in bytes."""
+    found = SIZE.fullmatch(text.strip().upper())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected a size with its unit, such as 2GB or 1500MiB, got {text!r}")
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** (1 + UNITS.index(found[2])))
 
 
 def top(text: str) -> int:

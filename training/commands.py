@@ -1,15 +1,12 @@
 """The training commands: their options, and what each runs; what is heavy is imported only as it runs."""
 
 import argparse
-import resource
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.contract.errors import UserError
-from ekiben.training.arguments import LABEL_TABLE, add_spelling, positive, read_spelling, seed, top
+from ekiben.training.arguments import LABEL_TABLE, add_spelling, memory, positive, read_spelling, seed, top
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -47,6 +44,10 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument(
+        "--memory", type=memory, metavar="SIZE",
+        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
+    )  # fmt: skip
     command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
@@ -101,39 +102,10 @@ def init(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> int | None:
-    """Train with the options given; TensorFlow is imported only here."""
-    from ekiben.training.problem import load_problem
+    """Train with the options given."""
+    from ekiben.training.train_command import run
 
-    if options.from_provenance:
-        from ekiben.training.train_again import repeat
-
-        return repeat(options)
-    problem = load_problem(options.problem)
-    if options.from_log is None and (options.labels or options.query or options.force):
-        raise UserError("--labels, --query and --force go with --from-log")
-    if options.table and options.from_log:
-        raise UserError("--table and --from-log are two tables to train on: leave one out")
-    from ekiben.model.store import is_stored
-
-    if options.if_missing and is_stored(problem.name):
-        return None
-    began = time.monotonic()
-    print("loading TensorFlow …", flush=True)
-    from ekiben.training.network.fit import FitOptions
-    from ekiben.training.registry.store import as_user_error
-    from ekiben.training.train import train as run
-    from ekiben.training.truth.training_table import LogTable
-
-    fit = FitOptions(seed=options.seed, epochs=options.epochs)
-    log = LogTable(options.from_log, options.labels, options.query, options.force) if options.from_log else None
-    try:
-        with as_user_error():
-            run(problem, fit, options.rows, options.accept_schema_change, log, options.table, options.keep_table)
-    except MemoryError:
-        raise UserError("there is not enough memory: use fewer rows with --rows, or a machine with more") from None
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    print(f"took {time.monotonic() - began:.0f} s and {peak_gb:.1f} GB at most")
-    return None
+    return run(options)
 
 
 def predict(options: argparse.Namespace) -> int:

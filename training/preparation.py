@@ -10,11 +10,18 @@ from ekiben.training.checks.gate import reject_nul_bytes
 from ekiben.training.dataset.privacy import hide_example
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.dataset.split import SEED, Parts, split_table
-from ekiben.training.dataset.target import check_parts, describe_target, encode_labels, learn_target
+from ekiben.training.dataset.target import (
+    check_parts,
+    check_rows,
+    describe_target,
+    encode_labels,
+    learn_from_summary,
+    summarize_target,
+)
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source
-from ekiben.training.tables.read import Table, read_table
+from ekiben.training.tables.read import Spill, Table, read_table
 from ekiben.training.versions.snapshots import load_table
 
 
@@ -29,11 +36,16 @@ class Prepared:
 
 
 def read_with_progress(
-    problem: ProblemConfig, rows: int | None, lenient: bool, logged: Source | None = None, kept: str | None = None
+    problem: ProblemConfig,
+    rows: int | None,
+    lenient: bool,
+    logged: Source | None = None,
+    kept: str | None = None,
+    spill: Spill | None = None,
 ) -> Table:
     """Read the table with a progress bar, or about that many of its rows; with `kept` the one of that digest."""
     with show_progress("reading") as report:
-        table = load_table(problem, kept) if kept else read_table(problem, report, lenient, logged)
+        table = load_table(problem, kept, spill) if kept else read_table(problem, report, lenient, logged, spill)
     return table.thin(rows) if rows else table
 
 
@@ -43,8 +55,10 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callabl
     The seed is that of a cut at random.
     """
     column = table.frame[problem.target.name]
-    target = learn_target(problem.target, column)
-    say(f"{len(column):,} rows of {table.source}{describe_target(target, column)}")
+    check_rows(problem.target, len(column))
+    found = summarize_target(problem.target, column)
+    target = learn_from_summary(problem.target, found)
+    say(f"{len(column):,} rows of {table.source}{describe_target(target, found)}")
     for note in table.notes:
         say(note)
     strata = None if target.task == "regression" else encode_labels(target, column)

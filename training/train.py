@@ -21,6 +21,10 @@ from ekiben.training.registry.provenance import Lineage, check_digest
 from ekiben.training.registry.run_logging import log_data, log_evaluation
 from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
+from ekiben.training.streaming.fitting import fit_from_disk
+from ekiben.training.streaming.preparing import PreparedOnDisk, prepare_on_disk
+from ekiben.training.streaming.scratch import Room
+from ekiben.training.streaming.spill import SpillToDisk
 from ekiben.training.truth.training_table import LogTable, open_logged
 from ekiben.training.versions.snapshots import find_kept, keep_table
 
@@ -34,14 +38,15 @@ def train(
     kept: str | None = None,
     keep: bool = False,
     expected: str | None = None,
+    room: Room | None = None,
 ) -> str:
     """Train, evaluate, register and, if it beats the champion, pack; return the registered version.
 
     With `rows` only about that many rows, evenly spread over the table, are used. With
     `accept_change` the table may differ from the schema of the champion. A `log` of a service is
     the table in place of the problem's own, or the one that was `kept` under a digest; `keep` keeps
-    this one. Its digest is the one `expected`, if any. What is registered is complete: an interrupted
-    run leaves neither a version nor another champion.
+    this one. Its digest is the one `expected`, if any. A table for which the `room` has too little memory is trained on
+    from its disk. What is registered is complete: an interrupted run leaves neither a version nor another champion.
     """
     check_store()
     check_writable()  # now rather than after an hour
@@ -49,15 +54,17 @@ def train(
     schema = contract.schema if contract else None
     reference = contract.reference if contract else None
     problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
-    table = read_with_progress(problem, rows, lenient=contract is not None, logged=logged, kept=kept)
+    spill = SpillToDisk(problem, room) if room else None
+    table = read_with_progress(problem, rows, contract is not None, logged, kept, spill)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
     reject_unparseable(table)
-    prepared = prepare(problem, table)
+    prepared = prepare_on_disk(problem, table, room) if room and table.on_disk else prepare(problem, table)
     check_digest(table, expected)
     snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
-    made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot)
+    memory = room.budget.bytes if room else None
+    made_of = Lineage(problem, options, table, prepared.parts, rows, accept_change, log, snapshot, memory=memory)
     open_runs(problem.name)
     with mlflow.start_run() as run, tell_lineage(run, problem, table.digest):
         lineage = describe_lineage(prepared, run.info.run_id)
@@ -65,7 +72,10 @@ def train(
         log_data(problem, table.frame, prepared.parts, lineage, table.source)
         if report:
             log_report(problem.name, report)
-        trained = fit_and_score(problem, prepared, options)
+        if isinstance(prepared, PreparedOnDisk):
+            trained = fit_from_disk(problem, prepared, options)
+        else:
+            trained = fit_and_score(problem, prepared, options)
         scores = evaluate(problem, prepared, trained)
         version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,8 +30,8 @@ SHORT = 12  # digits of a digest or commit that tell two apart
 
 def repeat(options: argparse.Namespace) -> int:
     """Train as the command line names a provenance file; the exit code says whether the weights are the same."""
-    chosen = ("problem", "seed", "epochs", "rows", "table", "keep_table", "from_log", "labels", "query", "force")
-    if any(getattr(options, name) for name in (*chosen, "if_missing", "accept_schema_change")):
+    chosen = ("problem", "seed", "epochs", "rows", "memory", "table", "keep_table", "from_log", "labels", "query")
+    if any(getattr(options, name) for name in (*chosen, "force", "if_missing", "accept_schema_change")):
         raise UserError("--from-provenance says all that training needs: give no other option with it")
     from ekiben.training.registry.store import as_user_error
 
@@ -51,6 +52,8 @@ def train_again(path: Path) -> bool:
     from ekiben.training.network.fit import FitOptions
     from ekiben.training.registry import tracking
     from ekiben.training.registry.version_packages import open_package
+    from ekiben.training.streaming.memory import Budget
+    from ekiben.training.streaming.scratch import open_room
     from ekiben.training.train import train
 
     given = provenance.definition.options
@@ -59,7 +62,10 @@ def train_again(path: Path) -> bool:
     snapshot = data.snapshot if data.snapshot and is_kept(data.snapshot) else None
     rows = None if snapshot == data.digest else given.rows  # what was kept may be the rows that were taken
     changed = given.accept_schema_change
-    version = train(problem, fit, rows, changed, kept=snapshot, keep=bool(data.snapshot), expected=data.digest)
+    with open_room(Budget(given.memory)) if given.memory else nullcontext() as room:
+        version = train(
+            problem, fit, rows, changed, kept=snapshot, keep=bool(data.snapshot), expected=data.digest, room=room
+        )
     with open_package(tracking.get_version(problem.name, version)) as package:
         return compare_weights(provenance, package)
 

@@ -17,6 +17,7 @@ from ekiben.training.checks.drift import Drift, find_drifts
 from ekiben.training.checks.reference_learning import share_duplicates
 from ekiben.training.checks.skew import Skew, find_skews
 from ekiben.training.tables.conversion import ParseFailure
+from ekiben.training.tables.on_disk import TableOnDisk
 from ekiben.training.wording import count, format_change, format_p_value, format_share, quote
 
 MAX_SHOWN = 20  # lines of each sort in the terminal; the page has all of them
@@ -99,20 +100,29 @@ def check_table(
     parse_failures: Sequence[ParseFailure],
     features: Collection[str] | None = None,
     against: str = "",
+    on_disk: TableOnDisk | None = None,
 ) -> Report:
     """Check a typed table against a schema and what its training rows looked like.
 
     `columns` are all of the source and `parse_failures` what could not be read of them; the frame's index
     holds the rows' positions in the source, counted from 0. `features` are those the problem names
     (default: the schema's), `against` is what to call the schema's model, such as "version 3".
-    Without a reference nothing can drift. Raises InvalidTable if there are no rows.
+    Without a reference nothing can drift.
+    Of a table `on_disk` the frame is a sample, by which drift is measured. Raises InvalidTable if there are no rows.
     """
     if frame.empty:
         raise InvalidTable("the table has no rows to check")
     named = schema.names if features is None else features
-    skews = find_skews(schema, reference, columns, frame, parse_failures, named, against or "the schema")
+    skews = find_skews(schema, reference, columns, frame, parse_failures, named, against or "the schema", on_disk)
     drifts = tuple(find_drifts(schema, reference, frame)) if reference else ()
-    return Report(len(frame), against, schema.target.name, skews, drifts, tuple(find_notes(reference, frame)))
+    return Report(
+        on_disk.rows if on_disk else len(frame),
+        against,
+        schema.target.name,
+        skews,
+        drifts,
+        tuple(find_notes(reference, frame)),
+    )
 
 
 def find_notes(reference: Reference | None, frame: pd.DataFrame) -> Iterator[str]:

@@ -3,7 +3,8 @@
 Each rule answers for a whole column at once: pandera would keep every single value that breaks it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -36,6 +37,45 @@ def run_rules(entries: Sequence[Feature | Target], frame: pd.DataFrame) -> list[
         except SchemaErrors as errors:
             return [_read_error(error) for error in errors.schema_errors]
     return []
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The values of a column that break a rule."""
+
+    rows: int
+    of: int
+    row: int  # the first's, as the frame's index has it
+    value: Any  # of that row
+
+    def __add__(self, other: "Broken") -> "Broken":
+        return replace(self, rows=self.rows + other.rows)
+
+
+def find_values(entry: Feature | Target, kind: RuleKind, column: "pd.Series[Any]") -> Broken | None:
+    """Return the values of a column that break a rule, if there are any."""
+    mask = list_rules(entry)[kind](column)
+    index = int(mask.argmax())
+    if not mask[index]:
+        return None
+    return Broken(int(mask.sum()), len(column), int(column.index[index]), column.iloc[index])
+
+
+def find_values_in(
+    entries: Sequence[Feature | Target], frames: Iterable[pd.DataFrame]
+) -> dict[tuple[str, RuleKind], Broken]:
+    """Return the values that break a rule in a table that is read in parts."""
+    found: dict[tuple[str, RuleKind], Broken] = {}
+    rows = 0
+    for frame in frames:
+        rows += len(frame)
+        for entry in entries:
+            for kind in list_rules(entry) if holds(entry, frame[entry.name].dtype) else ():
+                broken = find_values(entry, kind, frame[entry.name])
+                if broken:
+                    known = found.get((entry.name, kind))
+                    found[entry.name, kind] = known + broken if known else broken
+    return {place: replace(broken, of=rows) for place, broken in found.items()}
 
 
 def _to_checks(entry: Feature | Target) -> list[pandera.Check]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -11,8 +11,9 @@ from ekiben.contract.reference.reference import Reference
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import show, suggest
 from ekiben.training.checks.column_types import describe_dtype, describe_entry
-from ekiben.training.checks.rules import RuleKind, list_rules, run_rules
+from ekiben.training.checks.rules import Broken, RuleKind, find_values, find_values_in, run_rules
 from ekiben.training.tables.conversion import ParseFailure
+from ekiben.training.tables.on_disk import TableOnDisk
 from ekiben.training.wording import format_rows, quote
 
 MAX_SHOWN_CLASSES = 10
@@ -39,18 +40,19 @@ def find_skews(
     parse_failures: Sequence[ParseFailure],
     features: Collection[str],
     against: str,
+    on_disk: TableOnDisk | None = None,
 ) -> tuple[Skew, ...]:
     """Return everything in which a table differs from the schema, and its columns from the reference's.
 
     `columns` are all of the source, `frame` is what was read of it, its index the rows' positions in
     the source, and `features` are those the problem names. `against` says in the messages whose
-    schema it is.
+    schema it is. Of a table `on_disk` the frame is a sample, and its values are all looked at.
     """
     read = [entry for entry in (*schema.features, schema.target) if entry.name in features or entry is schema.target]
     return (
         *_find_strange_features(schema, columns, features, against),
         *map(to_skew, parse_failures),
-        *_find_broken_rules(read, columns, frame, {parse_failure.column for parse_failure in parse_failures}, against),
+        *_find_broken_rules(read, columns, frame, {failure.column for failure in parse_failures}, against, on_disk),
         *_find_extra_columns(reference, columns, features, against),
     )
 
@@ -90,9 +92,16 @@ def _find_broken_rules(
     frame: pd.DataFrame,
     misread: Collection[str],
     against: str,
+    on_disk: TableOnDisk | None,
 ) -> Iterator[Skew]:
     named = {entry.name: entry for entry in entries}
-    for name, kind in run_rules(entries, frame):
+    broken = run_rules(entries, frame)
+    values: dict[tuple[str, RuleKind], Broken] = {}
+    if on_disk:
+        there = [entry for entry in entries if entry.name in on_disk.kinds]
+        values = find_values_in(there, on_disk.frames([entry.name for entry in there], numbered=True))
+        broken = [*(found for found in broken if found[1] in ("missing", "retyped")), *values]
+    for name, kind in broken:
         if kind == "missing":
             unknown = [column for column in columns if column not in named]
             yield Skew(name, kind, f"missing from the table{suggest(name, unknown)}")
@@ -100,16 +109,16 @@ def _find_broken_rules(
             was = describe_entry(named[name])
             yield Skew(name, kind, f"{describe_dtype(frame[name].dtype)} now, {was} in {against}")
         elif kind != "new nulls" or name not in misread:  # what can't be read is missing, and was said
-            yield Skew(name, kind, _describe_values(named[name], frame[name], kind, against))
+            found = values.get((name, kind)) or find_values(named[name], kind, frame[name])
+            assert found
+            yield Skew(name, kind, _describe_values(named[name], found, kind, against))
 
 
-def _describe_values(entry: Feature | Target, column: "pd.Series[Any]", kind: RuleKind, against: str) -> str:
-    mask = list_rules(entry)[kind](column)
-    index = int(mask.argmax())
-    found = f"in {format_rows(int(mask.sum()), len(column))}, first in row {int(column.index[index]) + 1:,}"
+def _describe_values(entry: Feature | Target, broken: Broken, kind: RuleKind, against: str) -> str:
+    found = f"in {format_rows(broken.rows, broken.of)}, first in row {broken.row + 1:,}"
     if kind == "new nulls":
         return f"missing {found}; {against} has no missing values here"
-    value = column.iloc[index]
+    value = broken.value
     if isinstance(entry, Number):
         unit = f" {entry.unit}" if entry.unit else ""
         return f"not between {entry.low:g} and {entry.high:g}{unit} {found}: {value:.7g}"

@@ -1,10 +1,9 @@
 """Learns a feature from a column of the training table."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +15,8 @@ from ekiben.contract.schema import Schema, Target
 from ekiben.contract.spellings.formats import is_clock
 from ekiben.contract.spellings.moments import write_moment
 from ekiben.contract.validation import show, validate_row, validate_value
+from ekiben.training.dataset.column_summary import KINDS as KINDS
+from ekiben.training.dataset.column_summary import ColumnSummary, summarize
 
 FEATURE: TypeAdapter[Feature] = TypeAdapter(Feature)
 EXAMPLE_ROWS = 10_000  # looked at for the example
@@ -49,10 +50,28 @@ def learn_schema(
     if absent:
         raise InvalidTable(f"the table has no column `{absent[0]}`; it has: {', '.join(map(str, table.columns))}")
     trained = table if train is None else train
+    for column, known in features.items():
+        check_kind(column, known)
+    summaries = (summarize(table[column], trained[column], str(known["kind"])) for column, known in features.items())
+    return learn_from_summaries(name, summaries, target, features, table)
+
+
+def learn_from_summaries(
+    name: str,
+    summaries: Iterable[ColumnSummary],
+    target: Target,
+    features: Mapping[str, Mapping[str, Any]],
+    head: pd.DataFrame,
+) -> Schema:
+    """Learn the schema as `learn_schema` does, of what was found of each feature's column in this order.
+
+    The example is one of the table's first rows, its `head`.
+    """
     learned = tuple(
-        learn_feature(table[column], {"name": column, **known}, trained[column]) for column, known in features.items()
+        learn_feature(summary, {"name": column, **known})
+        for summary, (column, known) in zip(summaries, features.items(), strict=True)
     )
-    example = choose_example(Schema(name=name, features=learned, target=target), table)
+    example = choose_example(Schema(name=name, features=learned, target=target), head)
     shown = tuple(
         feature
         if "example" in features[feature.name]
@@ -62,25 +81,27 @@ def learn_schema(
     return Schema(name=name, features=shown, target=target)
 
 
-def learn_feature(column: "pd.Series[Any]", known: Mapping[str, Any], train: "pd.Series[Any] | None" = None) -> Feature:
-    """Learn one feature from its column, those of its rows to train on, and what is already known of it."""
-    train = column if train is None else train
-    kind = str(known.get("kind"))
-    if kind not in KINDS:
+def check_kind(name: str, known: Mapping[str, Any]) -> None:
+    """Raise InvalidTable if there is no such kind."""
+    if known.get("kind") not in KINDS:
         choice = "choose number, category, boolean or timestamp"
-        raise InvalidTable(f"`{column.name}`: no kind is called {kind!r}; {choice}")
-    if not train.notna().any():
+        raise InvalidTable(f"`{name}`: no kind is called {str(known.get('kind'))!r}; {choice}")
+
+
+def learn_feature(column: ColumnSummary, known: Mapping[str, Any]) -> Feature:
+    """Learn one feature from what was found of its column, and what is already known of it."""
+    kind = str(known["kind"])
+    if column.train_missing == column.train_rows:
         raise InvalidTable(f"`{column.name}` has no value in any training row: leave it out of the features")
-    holds = KINDS[kind]
-    if not holds(column):
+    if not column.is_kind:
         raise InvalidTable(f"`{column.name}` is declared a {kind} but holds {column.dtype}: declare what it is")
-    facts = {"nullable": bool(column.isna().any()), **known}
+    facts = {"nullable": column.missing > 0, **known}
     if facts.get("default") is not None:
         facts.setdefault("optional", True)
-    elif facts.get("optional") and not train.isna().any():
+    elif facts.get("optional") and not column.train_missing:
         known_of = f"`{column.name}` is optional, but no training row lacks it: what its absence means was not learned"
         raise InvalidTable(f"{known_of}; declare a `default`, or let it be required")
-    learned = _learn_vocabulary(train, facts["nullable"]) if kind == "category" else _learn_facts(kind, column)
+    learned = _learn_vocabulary(column, facts["nullable"]) if kind == "category" else _learn_facts(kind, column)
     try:
         feature = FEATURE.validate_python(learned | facts)
     except ValidationError as error:
@@ -118,14 +139,14 @@ def choose_min_rows(rows: int) -> int:
     return min(MIN_CATEGORY_ROWS, max(2, int(rows * MIN_CATEGORY_SHARE)))
 
 
-def _learn_facts(kind: str, column: "pd.Series[Any]") -> dict[str, Any]:
+def _learn_facts(kind: str, column: ColumnSummary) -> dict[str, Any]:
     if kind == "number":
         return _learn_range(column)
-    return {"zoned": isinstance(column.dtype, pd.DatetimeTZDtype)} if kind == "timestamp" else {}
+    return {"zoned": column.zoned} if kind == "timestamp" else {}
 
 
-def _learn_range(column: "pd.Series[Any]") -> dict[str, float]:
-    low, high = float(column.min()), float(column.max())
+def _learn_range(column: ColumnSummary) -> dict[str, float]:
+    low, high = column.low, column.high
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InvalidTable(f"`{column.name}` holds infinite numbers: leave those rows out, or make them missing")
     margin = RANGE_MARGIN * (high - low) or abs(high) or 1.0  # a constant says nothing of a span
@@ -133,9 +154,9 @@ def _learn_range(column: "pd.Series[Any]") -> dict[str, float]:
     return {"low": max(lowest, -FLOAT32_MAX), "high": min(high + margin, FLOAT32_MAX)}
 
 
-def _learn_vocabulary(column: "pd.Series[Any]", nullable: bool) -> dict[str, Any]:
-    min_rows = choose_min_rows(len(column))
-    counts = column.value_counts()
+def _learn_vocabulary(column: ColumnSummary, nullable: bool) -> dict[str, Any]:
+    assert column.counts is not None
+    min_rows, counts = choose_min_rows(column.train_rows), column.counts
     frequent = counts.index[counts >= min_rows][:MAX_VOCABULARY]
     seen = sorted(value for value in frequent if not (nullable and value == MISSING))
     if not (seen or nullable):
@@ -149,29 +170,6 @@ def _learn_vocabulary(column: "pd.Series[Any]", nullable: bool) -> dict[str, Any
 def _is_whole(text: str) -> bool:
     """Return whether the text is just how a whole number is written."""
     return text.removeprefix("-").isdecimal() and str(int(text)) == text
-
-
-def _is_text(column: "pd.Series[Any]") -> bool:
-    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna()
-    return all(isinstance(value, str) for value in values)
-
-
-def _is_boolean(column: "pd.Series[Any]") -> bool:
-    if isinstance(column.dtype, pd.BooleanDtype):
-        return True
-    return bool(column.dropna().map(type).isin([bool, np.bool_]).all())
-
-
-def _is_number(column: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-
-
-KINDS: Mapping[str, Callable[["pd.Series[Any]"], bool]] = {
-    "number": _is_number,
-    "category": _is_text,
-    "boolean": _is_boolean,
-    "timestamp": pd.api.types.is_datetime64_any_dtype,
-}
 
 
 def to_json(feature: Feature, value: Any) -> Value:

@@ -1,5 +1,6 @@
 """Cuts the table into training, validation and test rows: in the order of time, or at random."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.training.split_config import Split
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
+TRAIN, VALIDATION, TEST = range(3)
 SEED = 0  # the cut is the same for every run: runs differ in their weights, not in their test rows
 
 
@@ -19,6 +21,12 @@ class Parts:
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
+    whole: tuple[int, int, int] | None = None  # rows of each, where these are samples of a table on disk
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many rows each has."""
+        return self.whole or (len(self.train), len(self.validation), len(self.test))
 
 
 def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = None, seed: int = SEED) -> Parts:
@@ -30,19 +38,35 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
         return _cut(table, *_draw_positions(len(table), split, strata, seed))
     times = table[split.time]
     if split.validate_from and split.test_from:
-        moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
-        before, after = (moments < np.datetime64(day) for day in (split.validate_from, split.test_from))
-        indices = np.arange(len(table))
-        parts = _cut(table, *(indices[here] for here in (before, ~before & after, ~after)))
-        hint = "move the dates of the split"
+        places = place_by_dates(times, split)
+        parts = _cut(table, *(np.flatnonzero(places == part) for part in (TRAIN, VALIDATION, TEST)))
     else:
         parts = _cut(table, *_order_positions(times.to_numpy(), split))
-        hint = "too many rows are of one moment: split by another column or at random"
-    names = ("to train on", "to validate on", "to test on")
-    for name, part in zip(names, (parts.train, parts.validation, parts.test), strict=True):
-        if part.empty:
-            raise InvalidTable(f"`{split.time}`: no rows are left {name}: {hint}")
+    reject_empty(split, parts.sizes)
     return parts
+
+
+def place_by_dates(times: pd.Series, split: Split) -> np.ndarray:
+    """Return the part of each row, (rows,), by the dates of the split."""
+    moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
+    from_days = (moments >= np.datetime64(day) for day in (split.validate_from, split.test_from) if day)
+    return np.asarray(sum(later.to_numpy().astype(np.int8) for later in from_days))
+
+
+def place_in_order(split: Split, rows: int) -> tuple[int, int]:
+    """Return the positions in the order of time at whose moments the validation and the test rows begin."""
+    validate_at, test_at = (int(rows * share) for share in (1 - split.validation - split.test, 1 - split.test))
+    return validate_at, test_at
+
+
+def reject_empty(split: Split, sizes: Sequence[int]) -> None:
+    """Raise InvalidTable if a part of a split by time has no rows."""
+    hint = "too many rows are of one moment: split by another column or at random"
+    if split.validate_from and split.test_from:
+        hint = "move the dates of the split"
+    for name, rows in zip(("to train on", "to validate on", "to test on"), sizes, strict=True):
+        if not rows:
+            raise InvalidTable(f"`{split.time}`: no rows are left {name}: {hint}")
 
 
 def describe_split(split: Split) -> str:
@@ -60,7 +84,7 @@ def _order_positions(times: np.ndarray, split: Split) -> tuple[np.ndarray, np.nd
     """Return the positions of each part's rows by time; rows of one moment stay together."""
     order = np.argsort(times, kind="stable")
     ordered = times[order]
-    cuts = [int(len(times) * share) for share in (1 - split.validation - split.test, 1 - split.test)]
+    cuts = place_in_order(split, len(times))
     validate_from, test_from = (int(np.searchsorted(ordered, ordered[cut], "left")) for cut in cuts)
     return order[:validate_from], order[validate_from:test_from], order[test_from:]
 

@@ -1,6 +1,9 @@
 """The target: which classes it has, and the labels a network is fitted to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,58 @@ from ekiben.training.tables.labels import sort_labels
 MIN_ROWS = 50  # of fewer nothing can be learned and tested
 MIN_CLASS_ROWS = 5
 MAX_CLASSES = 1000
+SUMMED_ROWS = 65_536  # at once: sums of a table in memory and of one on disk are then the same to the bit
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """What a target is learned from; those of groups of rows add up."""
+
+    rows: int
+    first: Any
+    is_constant: bool
+    mean: float = 0.0  # of a regression
+    squares: float = 0.0  # of the differences from the mean
+    counts: "pd.Series[int] | None" = None  # of a classification: label → rows, the most frequent first
+
+    def __add__(self, other: "TargetSummary") -> "TargetSummary":
+        """Return what both groups have: Chan, Golub and LeVeque, Updating Formulae (1979)."""
+        rows, apart = self.rows + other.rows, other.mean - self.mean
+        counts = None
+        if self.counts is not None and other.counts is not None:
+            counts = self.counts.add(other.counts, fill_value=0).astype(int)
+            counts = counts.sort_values(ascending=False, kind="stable")
+        return TargetSummary(
+            rows,
+            self.first,
+            self.is_constant and other.is_constant and bool(self.first == other.first),
+            self.mean + apart * other.rows / rows,
+            self.squares + other.squares + apart * apart * self.rows * other.rows / rows,
+            counts,
+        )
+
+
+def summarize_target(declared: TargetColumn, column: pd.Series) -> TargetSummary:
+    """Return what is learned from the target, which has no missing values."""
+    if declared.task != "regression":
+        counts = column.value_counts()
+        counts = counts[counts > 0]
+        counts.index = counts.index.astype(object)
+        return TargetSummary(len(column), column.iloc[0], len(counts) == 1, counts=counts)
+    values = column.to_numpy(np.float64)
+    groups = (values[start : start + SUMMED_ROWS] for start in range(0, len(values), SUMMED_ROWS))
+    return add_up(_summarize_numbers(group) for group in groups)
+
+
+def add_up(summaries: Iterable[TargetSummary]) -> TargetSummary:
+    """Return the summary of all groups of rows, in their order."""
+    return reduce(lambda one, other: one + other, summaries)
+
+
+def _summarize_numbers(values: np.ndarray) -> TargetSummary:
+    mean = float(values.mean())
+    constant = bool(values.min() == values.max())
+    return TargetSummary(len(values), values[0], constant, mean, float(np.square(values - mean).sum()))
 
 
 def learn_target(declared: TargetColumn, column: pd.Series) -> Target:
@@ -20,32 +75,42 @@ def learn_target(declared: TargetColumn, column: pd.Series) -> Target:
 
     `column` has no missing values.
     """
-    if len(column) < MIN_ROWS:
+    check_rows(declared, len(column))
+    return learn_from_summary(declared, summarize_target(declared, column))
+
+
+def check_rows(declared: TargetColumn, rows: int) -> None:
+    """Raise InvalidTable if there are too few rows."""
+    if rows < MIN_ROWS:
         raise InvalidTable(
-            f"the table has {_count(len(column), 'row')} with a `{declared.name}`: at least {MIN_ROWS} are needed"
+            f"the table has {_count(rows, 'row')} with a `{declared.name}`: at least {MIN_ROWS} are needed"
         )
-    if column.nunique() == 1:
+
+
+def learn_from_summary(declared: TargetColumn, summary: TargetSummary) -> Target:
+    """Return the target as `learn_target` does."""
+    check_rows(declared, summary.rows)
+    if summary.is_constant:
         raise InvalidTable(
-            f"`{declared.name}` is {column.iloc[0]!r} in all {len(column):,} rows: there is nothing to predict"
+            f"`{declared.name}` is {summary.first!r} in all {summary.rows:,} rows: there is nothing to predict"
         )
     about = {"name": declared.name, "description": declared.description, "unit": declared.unit}
-    if declared.task == "regression":
-        return Target(task="regression", scale=float(column.std(ddof=0)), **about)
-    counts = column.value_counts()
-    counts = counts[counts > 0]
-    classes = declared.classes or tuple(sort_labels(set(counts.index)))
-    _check_classes(declared, classes, counts)
+    if summary.counts is None:
+        return Target(task="regression", scale=float(np.sqrt(summary.squares / summary.rows)), **about)
+    classes = declared.classes or tuple(sort_labels(set(summary.counts.index)))
+    _check_classes(declared, classes, summary.counts)
     return Target(task=declared.task, classes=classes, **about)
 
 
-def describe_target(target: Target, column: pd.Series) -> str:
+def describe_target(target: Target, summary: TargetSummary) -> str:
     """Return how the target is distributed, as the line about the table goes on."""
-    if target.task == "regression":
-        return f", `{target.name}` {column.mean():.4g} ± {column.std():.3g}"
+    if summary.counts is None:
+        deviation = np.sqrt(summary.squares / (summary.rows - 1))
+        return f", `{target.name}` {summary.mean:.4g} ± {deviation:.3g}"
+    shares = summary.counts / summary.rows
     if target.task == "binary":
-        return f", `{target.name}` is {target.classes[1]!r} in {(column == target.classes[1]).mean():.1%}"
-    counts = column.value_counts(normalize=True)
-    return f", {len(target.classes)} classes of `{target.name}`, {counts.index[0]!r} in {counts.iloc[0]:.1%}"
+        return f", `{target.name}` is {target.classes[1]!r} in {shares.get(target.classes[1], 0.0):.1%}"
+    return f", {len(target.classes)} classes of `{target.name}`, {shares.index[0]!r} in {shares.iloc[0]:.1%}"
 
 
 def encode_labels(target: Target, column: pd.Series) -> np.ndarray:
@@ -67,8 +132,13 @@ def encode_labels(target: Target, column: pd.Series) -> np.ndarray:
 def check_parts(target: Target, parts: dict[str, np.ndarray]) -> None:
     """Raise InvalidTable if a part's labels, (rows,), are all the same: nothing could be told from it."""
     for name, labels in parts.items():
-        if len(np.unique(labels)) < 2:
-            raise InvalidTable(f"`{target.name}` is the same in all {len(labels)} {name} rows: use more rows")
+        check_part(target, name, len(labels), len(np.unique(labels)))
+
+
+def check_part(target: Target, name: str, rows: int, distinct: int) -> None:
+    """Raise InvalidTable if a part has no two labels that differ."""
+    if distinct < 2:
+        raise InvalidTable(f"`{target.name}` is the same in all {rows} {name} rows: use more rows")
 
 
 def _check_classes(declared: TargetColumn, classes: Sequence[Label], counts: pd.Series) -> None:

@@ -25,7 +25,8 @@ from ekiben.training.proposal.propose import Proposal, Seen, classify, judge, lo
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.source_config import AnySource, FileSource, SqlSource
 from ekiben.training.sources import check_asked, open_source
-from ekiben.training.tables.read import ColumnReader, choose_readers, leave_out_rows
+from ekiben.training.tables.column_readers import ColumnReader, choose_readers
+from ekiben.training.tables.read import leave_out_rows
 from ekiben.training.tables.table import Table
 from ekiben.training.wording import count
 

@@ -56,6 +56,7 @@ class Lineage:
     log: LogTable | None = None
     snapshot: str | None = None  # of the table, if it is kept
     gates: Sequence[GateResult] = ()
+    memory: int | None = None  # bytes that training was given
     definition: Definition | None = None  # as it was when the network was fitted, if that was elsewhere
 
 
@@ -68,7 +69,7 @@ def publish_provenance(package: Path, lineage: Lineage) -> Provenance:
     assert active is not None
     definition = lineage.definition or define(lineage, active.info.run_id)
     run = describe_run(lineage, active.info)
-    parts = [len(part) for part in (lineage.parts.train, lineage.parts.validation, lineage.parts.test)]
+    parts = lineage.parts.sizes
     schema, scores = load_schema(package / SCHEMA_FILE), load_training_scores(package / EVALUATION_FILE)
     importance = load_importance(package / IMPORTANCE_FILE) if (package / IMPORTANCE_FILE).exists() else None
     write_card(package, describe_model(schema, lineage.problem.card, scores, definition, run, parts, importance))
@@ -116,6 +117,7 @@ def define(lineage: Lineage, run_id: str) -> Definition:
             rows=lineage.rows,
             accept_schema_change=lineage.accept_change,
             log=given,
+            memory=lineage.memory if lineage.table.on_disk else None,
         ),
         environment=describe_environment(),
         machine=describe_machine(),
@@ -125,10 +127,9 @@ def define(lineage: Lineage, run_id: str) -> Definition:
 def describe_data(lineage: Lineage) -> Data:
     """Return which rows were read."""
     table, time = lineage.table, lineage.problem.split.time
-    moments = table.frame[time] if time else None
-    first, last = (None, None) if moments is None else (str(moments.min()), str(moments.max()))
+    first, last = table.find_ends(time) if time else (None, None)
     return Data(
-        digest=table.digest, rows=len(table.frame), source=table.source, snapshot=lineage.snapshot,
+        digest=table.digest, rows=table.rows, source=table.source, snapshot=lineage.snapshot,
         first=first, last=last, notes=table.notes,
     )  # fmt: skip
 

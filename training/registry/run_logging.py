@@ -46,8 +46,8 @@ def log_data(
     if isinstance(problem.source, SqlSource):
         described["source"]["url"] = source_description
     mlflow.log_dict(described, "problem.json")
-    for context, part in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
-        mlflow.log_param(f"{context}_rows", len(part))
+    for context, rows in zip(("training", "validation", "test"), parts.sizes, strict=True):
+        mlflow.log_param(f"{context}_rows", rows)
     name, source = describe_source(problem, source_description)
     sample = table.head(SAMPLE_ROWS)
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """The labels of a classification, as the table gives them: true and false, whole numbers or strings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +12,8 @@ from ekiben.training.tables.conversion import to_plain
 from ekiben.training.tables.strings import has_text, to_strings
 
 BOOLEANS = {"false": False, "true": True}
+MAX_DISTINCT = 100_000  # strings that may stand for labels, which are fewer, in a table that is read to disk
+TYPES = {"bool": pa.bool_(), "int": pa.int64(), "str": pa.string()}
 WHOLE = r"^-?(?:0|[1-9]\d{0,17})(?:\.0+)?$"  # `01` is a code, not the number 1
 
 
@@ -23,6 +25,7 @@ class LabelReader:
     """
 
     parse_failure = None  # everything that has a string can be a label
+    settles_late = True  # only all labels say what they are
     is_whole = False  # what the labels are is part of their type
 
     def __init__(self, name: str, typed: bool, null: Sequence[str] = ()) -> None:
@@ -31,6 +34,8 @@ class LabelReader:
         self._null = null
         self._as_text = False
         self._chunks: list[pa.Array] = []
+        self._seen: set[str] = set()  # of what was drained
+        self._labels: dict[str, Label] = {}
 
     def add(self, raw: pa.Array, first_row: int = 0) -> None:
         """Take the next batch; raise InvalidTable if its type has no strings, such as lists."""
@@ -51,6 +56,42 @@ class LabelReader:
         indices = pa.array([index_of[label] for label in labels], pa.int32()).take(column.indices)
         categories = pd.Index(distinct, dtype=object)
         return pd.Series(pd.Categorical.from_codes(pc.fill_null(indices, -1).to_numpy(), categories), name=self._name)
+
+    @property
+    def bytes(self) -> int:
+        """The size of the batches."""
+        return sum(chunk.nbytes for chunk in self._chunks)
+
+    def drain(self) -> Iterator[pa.Array]:
+        """Yield the batches as strings, for the disk, and forget each; raise InvalidTable if too many differ."""
+        while self._chunks:
+            chunk = self._chunks.pop(0)
+            self._seen.update(chunk.dictionary.to_pylist())
+            if len(self._seen) > MAX_DISTINCT:
+                raise InvalidTable(f"`{self._name}` has more than {MAX_DISTINCT:,} classes: pool the rare ones")
+            yield chunk.cast(pa.string())
+
+    def settle(self, drained: pa.Array) -> pa.Array:
+        """Return some of what was drained as labels: bool, int64 or string."""
+        labels, encoded = self._read_seen(), drained.dictionary_encode()
+        values = [labels[text] for text in encoded.dictionary.to_pylist()]
+        return pa.array(values, TYPES[self.kind]).take(encoded.indices)
+
+    def name_kind(self, drained: pa.DataType) -> str:
+        """Return what a digest calls the column."""
+        return f"label:{self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """What the labels that were drained are: bool, int or str."""
+        first = next(iter(self._read_seen().values()), "")
+        return type(first).__name__
+
+    def _read_seen(self) -> dict[str, Label]:
+        if not self._labels:
+            strings = sorted(self._seen)
+            self._labels = dict(zip(strings, read_labels(strings, as_text=self._as_text), strict=True))
+        return self._labels
 
 
 def read_labels(strings: Sequence[str], *, as_text: bool = False) -> list[Label]:

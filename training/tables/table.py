@@ -7,6 +7,7 @@ import pandas as pd
 
 from ekiben.training.sources.lake import LakeVersion
 from ekiben.training.tables.conversion import ParseFailure
+from ekiben.training.tables.on_disk import TableOnDisk, read_each
 from ekiben.training.versions.columns import find_kind, settle
 from ekiben.training.versions.digest import Fingerprint, fingerprint
 from ekiben.training.versions.known import Reading, recall, remember
@@ -16,7 +17,7 @@ from ekiben.training.versions.known import Reading, recall, remember
 class Table:
     """What was read of a source: the rows that have a target."""
 
-    frame: pd.DataFrame  # features, target, time and slices, in the types of their kinds
+    frame: pd.DataFrame  # features, target, time and slices, in the types of their kinds; of a table on disk a sample
     columns: tuple[str, ...]  # of the source, also those that were not read
     absent: tuple[str, ...]  # of the problem's columns
     parse_failures: tuple[ParseFailure, ...]
@@ -25,21 +26,36 @@ class Table:
     origin: LakeVersion | None = None  # of a lake's table, which can be read again
     step: int = 1  # each how-manyth of the rows was taken
     reading: Reading | None = None  # of files, whose rows are all there still
+    on_disk: TableOnDisk | None = None  # all the rows, if they are too many for memory
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.on_disk.rows if self.on_disk else len(self.frame)
+
+    def find_ends(self, time: str) -> tuple[str, str]:
+        """Return the earliest and the latest moment of a column."""
+        frames = self.on_disk.frames([time]) if self.on_disk else [self.frame]
+        ends = [(moments.min(), moments.max()) for moments in (frame[time] for frame in frames)]
+        return str(min(first for first, _ in ends)), str(max(last for _, last in ends))
 
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""
-        step = max(1, len(self.frame) // rows)
+        step = max(1, self.rows // rows)
         return self.take_each(step) if step > 1 else self
 
     def take_each(self, step: int) -> "Table":
         """Return a table with each how-manyth of the rows."""
-        return replace(self, frame=settle(self.frame.iloc[::step]), step=self.step * step, reading=None)
+        frame = read_each(self.on_disk, step) if self.on_disk else self.frame.iloc[::step]
+        return replace(self, frame=settle(frame), step=self.step * step, reading=None, on_disk=None)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """The digests of the rows, by groups; of a snapshot that was read again, those of what was kept."""
         failures = sorted((asdict(failure) for failure in self.parse_failures), key=lambda failure: failure["column"])
         unread = {"absent": sorted(self.absent), "parse_failures": failures}
+        if self.on_disk:
+            return Fingerprint(self.on_disk.kinds, self.on_disk.digests, unread)
         if self.reading is None or self.reading.rows[-1] != len(self.frame):
             return fingerprint(self.frame, unread)
         kinds = {str(name): find_kind(self.frame[name]) for name in self.frame}

@@ -27,6 +27,11 @@ ARROW_TYPES = {
 PANDAS_TYPES: Mapping[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
 
 
+def name_type(values: pa.DataType) -> str:
+    """Return what a column of a feature's values is called that have that type."""
+    return next(kind for kind, known in ARROW_TYPES.items() if known == values)
+
+
 class TypedColumn:
     """A column of a table, to be taken in groups of its rows."""
 

@@ -3,7 +3,7 @@
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.source_config import FileSource
-from ekiben.training.tables.read import Table, read_table
+from ekiben.training.tables.read import Spill, Table, read_table
 from ekiben.training.versions.kept_table import SHORT, KeptTable, Origin
 
 
@@ -14,12 +14,14 @@ def find_origin(table: Table) -> Origin | None:
     return Origin(path=table.origin.path.resolve(), version=table.origin.version, step=table.step)
 
 
-def read_origin(problem: ProblemConfig, kept: KeptTable, origin: Origin, digest: str) -> Table:
+def read_origin(
+    problem: ProblemConfig, kept: KeptTable, origin: Origin, digest: str, spill: Spill | None = None
+) -> Table:
     """Read a version again; raise InvalidTable if it is gone or holds other rows than when it was kept."""
     described = f"the kept table {digest[:SHORT]} is version {origin.version} of {origin.path}"
     source = FileSource(path=origin.path, version=origin.version)
     try:
-        table = read_table(problem.model_copy(update={"source": source}), lambda _: None, lenient=True)
+        table = read_table(problem.model_copy(update={"source": source}), lambda _: None, True, spill=spill)
     except InvalidTable as error:
         raise InvalidTable(f"{described}, which can't be read any more: {error}") from None
     if origin.step > 1:

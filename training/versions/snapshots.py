@@ -5,7 +5,8 @@ last: until then nothing refers to its groups, and a killed process has kept not
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -14,11 +15,12 @@ from pyarrow import parquet
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.conversion import ParseFailure
-from ekiben.training.tables.read import Table
-from ekiben.training.versions.columns import ARROW_TYPES, TypedColumn, to_series
+from ekiben.training.tables.read import Spill, Table
+from ekiben.training.versions.columns import ARROW_TYPES, TypedColumn
 from ekiben.training.versions.digest import GROUP_ROWS, Group, digest_group
 from ekiben.training.versions.fitting import check_fit
 from ekiben.training.versions.folder import Folder, open_folder
+from ekiben.training.versions.kept_rows import KeptColumn
 from ekiben.training.versions.kept_table import FILE, KeptTable, find_digest, name_group, now, read_kept
 from ekiben.training.versions.known import find_index
 from ekiben.training.versions.lakes import find_origin, read_origin
@@ -48,7 +50,7 @@ def keep_table(table: Table) -> str:
     return found.digest
 
 
-def load_table(problem: ProblemConfig, digest: str) -> Table:
+def load_table(problem: ProblemConfig, digest: str, spill: Spill | None = None) -> Table:
     """Return a kept table to the bit, its columns in the problem's order; the beginning of a digest will do.
 
     Raise InvalidTable if it is not kept, if a file of it was altered or is gone, or if the problem reads a column that
@@ -59,15 +61,18 @@ def load_table(problem: ProblemConfig, digest: str) -> Table:
     kept = read_kept(folder, digest)
     names = check_fit(problem, kept, digest)
     if kept.origin:
-        return read_origin(problem, kept, kept.origin, digest)
-    chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
-    for group in kept.groups:
+        return read_origin(problem, kept, kept.origin, digest, spill)
+    columns = {name: KeptColumn(kept.kinds[name]) for name in names}
+    for index, group in enumerate(kept.groups, 1):
         rows = read_group(folder, group, kept.kinds)
-        for name in names:
-            chunks[name].append(rows[name])
-    frame = pd.DataFrame({name: to_series(kept.kinds[name], chunks.pop(name)) for name in names}, copy=False)
+        for name, column in columns.items():
+            column.add(rows[name])
+        if spill:
+            spill.look(columns, index / len(kept.groups))
+    on_disk = spill.finish(columns) if spill else None
+    frame = on_disk.sample if on_disk else pd.DataFrame({name: columns[name].finish() for name in names}, copy=False)
     failures = tuple(ParseFailure(**failure) for failure in kept.unread["parse_failures"])
-    return Table(frame, kept.columns, tuple(kept.unread["absent"]), failures, kept.source, kept.notes)
+    return Table(frame, kept.columns, tuple(kept.unread["absent"]), failures, kept.source, kept.notes, on_disk=on_disk)
 
 
 def find_kept(beginning: str) -> str:
@@ -82,16 +87,29 @@ def is_kept(digest: str) -> bool:
 
 def write_groups(folder: Folder, table: Table) -> None:
     """Write the groups of rows that no table kept before has, or of which the file was altered."""
-    columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
-    for index, group in enumerate(table.fingerprint.groups):
+    groups = table.fingerprint.groups
+    for index, (group, take) in enumerate(zip(groups, _list_groups(table), strict=True)):
         name = name_group(group, table.fingerprint.kinds)
         if not (folder.has(name) and _is_whole(folder, group, table.fingerprint.kinds)):
-            start = index * GROUP_ROWS
-            rows = {key: each.take(start, start + GROUP_ROWS) for key, each in columns.items()}
+            rows = take()
             if index < table.fingerprint.known and digest_group(rows) != group:
                 wrong = f"{table.source} has other rows than its index says"
                 raise InvalidTable(f"{wrong}: remove {find_index()}, and read it again")
             folder.write(name, write_group(rows))
+
+
+def _list_groups(table: Table) -> Iterator[Callable[[], Mapping[str, pa.Array]]]:
+    """Yield what gives each group's rows."""
+    if table.on_disk:
+        yield from (partial(dict, rows) for rows in table.on_disk.groups())
+        return
+    columns = {str(name): TypedColumn(table.frame[name]) for name in table.frame}
+    for start in range(0, len(table.frame), GROUP_ROWS):
+        yield partial(_take, columns, start)
+
+
+def _take(columns: Mapping[str, TypedColumn], start: int) -> dict[str, pa.Array]:
+    return {name: column.take(start, start + GROUP_ROWS) for name, column in columns.items()}
 
 
 def write_group(rows: Mapping[str, pa.Array]) -> bytes:

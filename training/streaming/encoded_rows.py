@@ -1,0 +1,89 @@
+"""Encoded rows in files: a slice of them is read into memory, and nothing of the rest stays there.
+
+They are written with plain writes: to a disk that is full these fail with an error, where a mapped page kills the
+process.
+"""
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from ekiben.contract.encoding import Encoded
+from ekiben.contract.schema import Schema, Target
+
+CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
+
+
+class StoredArray(np.memmap):
+    """A mapped file whose slices are copies, so that pages that were read don't count as this process's for long."""
+
+    def __getitem__(self, index: Any) -> Any:
+        mapped = self.view(np.ndarray)
+        if not isinstance(index, slice):
+            taken = mapped[index]
+            taken = taken.copy() if np.may_share_memory(taken, mapped) else taken
+            self._release()
+            return taken
+        start, stop, step = index.indices(len(mapped))
+        row_bytes = max(1, mapped.itemsize * int(np.prod(mapped.shape[1:])))
+        rows = max(abs(step), CHUNK_BYTES // row_bytes // abs(step) * abs(step))
+        parts = []
+        for first in range(start, stop, rows if step > 0 else -rows):
+            last = min(first + rows, stop) if step > 0 else max(first - rows, stop)
+            parts.append(np.array(mapped[first : last if last >= 0 else None : step]))
+            self._release()
+        return np.concatenate(parts) if parts else np.array(mapped[index])
+
+    def _release(self) -> None:
+        if (pages := getattr(self, "_mmap", None)) is not None:
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Encoded rows and their labels, on disk."""
+
+    encoded: Encoded
+    labels: np.ndarray
+
+
+class RowWriter:
+    """Writes encoded rows and their labels."""
+
+    def __init__(self, folder: Path, schema: Schema, target: Target) -> None:
+        label_type = {"regression": np.float64, "binary": np.float32, "multiclass": np.int32}[target.task]
+        self._widths = {"numbers": len(schema.number_names), "codes": len(schema.categories)}
+        self._types = {"numbers": np.float32, "codes": np.int32, "labels": label_type}
+        self._paths = {name: folder / f"{name}.bin" for name in self._types}
+        self._files: dict[str, IO[bytes]] = {}
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        self._files = {name: path.open("wb") for name, path in self._paths.items()}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def add(self, encoded: Encoded, labels: np.ndarray) -> None:
+        """Write rows."""
+        arrays = {"numbers": encoded.numbers, "codes": encoded.codes, "labels": labels}
+        for name, array in arrays.items():
+            self._files[name].write(np.ascontiguousarray(array, self._types[name]).data)
+        self._rows += len(labels)
+
+    def open(self) -> StoredRows:
+        """Return all that was written."""
+        numbers, codes = (self._map(name, (self._rows, width)) for name, width in self._widths.items())
+        return StoredRows(Encoded(numbers, codes), self._map("labels", (self._rows,)))
+
+    def _map(self, name: str, shape: Sequence[int]) -> np.ndarray:
+        if not np.prod(shape):
+            return np.empty(shape, self._types[name])
+        return StoredArray(self._paths[name], self._types[name], "r", shape=tuple(shape))
