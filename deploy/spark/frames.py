@@ -24,7 +24,7 @@ from ekiben.contract.schema import Schema
 from ekiben.deploy.spark.executor import PREDICTION, nest
 from ekiben.deploy.spark.shipping import Shipped, ship
 from ekiben.model.package import PackedModel
-from ekiben.training.scoring.batches import check_columns, scored_schema
+from ekiben.training.scoring.batches import check_columns, empty_batch, scored_schema
 from ekiben.training.scoring.summary import PREFIX
 
 _TYPES = {pa.bool_(): BooleanType(), pa.int64(): LongType(), pa.float64(): DoubleType(), pa.string(): StringType()}
@@ -69,8 +69,8 @@ def check_frame(schema: Schema, columns: StructType) -> None:
 
 def prediction_type(model: PackedModel) -> StructType:
     """Return the type of the struct that is added."""
-    nothing = scored_schema(model, pa.schema([(name, pa.string()) for name in model.schema.names])).empty_table()
-    kind = _to_spark(nest(nothing.to_batches()[0]).type)
+    columns = pa.schema([(name, pa.string()) for name in model.schema.names])
+    kind = _to_spark(nest(empty_batch(scored_schema(model, columns))).type)
     assert isinstance(kind, StructType)
     return kind
 

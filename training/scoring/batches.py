@@ -37,7 +37,12 @@ def scored_schema(
     model: PackedModel, columns: pa.Schema, said: Mapping[str, Any] = NOTHING, explain_top: int | None = None
 ) -> pa.Schema:
     """Return the schema of what `score_batches` makes of batches that have this one, without any."""
-    return next(score_batches(model, [columns.empty_table().to_batches()[0]], said, explain_top)).schema
+    return next(score_batches(model, [empty_batch(columns)], said, explain_top)).schema
+
+
+def empty_batch(columns: pa.Schema) -> pa.RecordBatch:
+    """Return a batch without rows."""
+    return pa.record_batch([pa.nulls(0, field.type) for field in columns], schema=columns)
 
 
 def score_with(scorer: Scorer, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
