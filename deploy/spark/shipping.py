@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from pyspark import SparkContext
+from typing import TYPE_CHECKING
 
 from ekiben.deploy.spark.versions import read_versions
 from ekiben.model.package import MANIFEST_FILE, PackedModel
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 # What scoring imports of ours; the rest of these rooms is not looked at.
 ROOMS = ("contract", "model", "training/tables", "training/scoring", "deploy/spark")
@@ -31,13 +33,23 @@ class Shipped:
     versions: dict[str, str]  # of the driver's packages
 
 
-def ship(context: SparkContext, model: PackedModel) -> Shipped:
+def ship(context: "SparkContext", model: PackedModel) -> Shipped:
     """Give the executors what they score by; what they have already is not sent again."""
+    context.addPyFile(str(pack_code()))
+    archive = pack_model(model)
+    context.addArchive(str(archive))
+    return Shipped(archive.name, model.digest, model.manifest.engine, read_versions(model.manifest.engine))
+
+
+def pack_code() -> Path:
+    """Return a zip of the code that scores, named by its content."""
     code = _pack(_list_code())
-    context.addPyFile(str(_write(f"ekiben-{hashlib.sha256(code).hexdigest()[:16]}.zip", code)))
-    archive = f"ekiben-model-{model.digest[:16]}.zip"
-    context.addArchive(str(_write(archive, _pack(_list_model(model)))))
-    return Shipped(archive, model.digest, model.manifest.engine, read_versions(model.manifest.engine))
+    return _write(f"ekiben-{hashlib.sha256(code).hexdigest()[:16]}.zip", code)
+
+
+def pack_model(model: PackedModel) -> Path:
+    """Return a zip of a packed folder, named by its manifest."""
+    return _write(f"ekiben-model-{model.digest[:16]}.zip", _pack(_list_model(model)))
 
 
 def _list_code() -> Iterator[tuple[str, bytes]]:

@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 from tests.examples import WITH_SPARK, read_examples
 
 PYTHON = ROOT / ".venv-spark" / "bin" / "python"
-PAGE = "docs/spark.md"
+PAGE, JAVA = "docs/spark.md", 17
 TIMEOUT_S = 1800  # of a busy machine: a JVM alone took 200 s there
 
 
@@ -42,10 +42,13 @@ def find_java() -> int:
     return int(found[1]) if found else 0
 
 
+INSTALLED = (PYTHON.parent.parent / "installed").exists()
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (PYTHON.parent.parent / "installed").exists(), reason="`make spark` installs PySpark"),
-    pytest.mark.skipif(find_java() < 17, reason="Spark needs Java 17: apt-get install openjdk-17-jre-headless"),
+    pytest.mark.skipif(not INSTALLED, reason="there is no PySpark: `make spark` installs it"),
+    pytest.mark.skipif(
+        INSTALLED and find_java() < JAVA, reason=f"Spark needs Java {JAVA}: apt-get install openjdk-{JAVA}-jre-headless"
+    ),
 ]
 DEFAULTS = """
 spark.ui.enabled false
