@@ -52,7 +52,7 @@ def make_function(spark: SparkSession, model: PackedModel) -> Callable[..., Colu
 
 def register(spark: SparkSession, model: PackedModel, name: str = "predict") -> None:
     """Let SQL call it: `SELECT *, predict(struct(*)).probability FROM flights`."""
-    spark.udf.register(name, make_function(spark, model))  # type: ignore[arg-type]
+    spark.udf.register(name, make_function(spark, model))
 
 
 def check_frame(schema: Schema, columns: StructType) -> None:

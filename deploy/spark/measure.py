@@ -4,17 +4,15 @@ python -m ekiben.deploy.spark.measure flight_delay --rows 200000
 """
 
 import argparse
-import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
-from pyspark.sql import SparkSession
 
 from ekiben.deploy.spark.frames import score
+from ekiben.deploy.spark.score import open_session
 from ekiben.model.folder import open_packed
 from ekiben.model.package import PackedModel
 from ekiben.training.scoring import score_batches
@@ -29,7 +27,6 @@ def main() -> None:
     parser.add_argument("model", help="a packed model's folder, or its name in the BentoML store")
     parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     model = open_packed(options.model)
     with tempfile.TemporaryDirectory() as folder:
         table = repeat_golden(model, options.rows)
@@ -46,7 +43,7 @@ def repeat_golden(model: PackedModel, rows: int) -> pa.Table:
 
 def measure_spark(model: PackedModel, path: str, rows: int) -> None:
     """Score a file in one task, and throw the answers away."""
-    spark = SparkSession.builder.appName("ekiben measure").getOrCreate()
+    spark = open_session("ekiben measure")
     table = spark.read.parquet(path).coalesce(1)
     for number in range(PASSES):
         for what, frame in (("read alone", table), ("read and scored", score(table, model))):

@@ -16,7 +16,8 @@ from pyspark.sql.functions import col, count, lit
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.text_lines import printable
-from ekiben.deploy.spark.frames import PREDICTION, score
+from ekiben.deploy.spark.executor import PREDICTION
+from ekiben.deploy.spark.frames import score
 from ekiben.model.folder import open_packed
 
 WRONG, SOME_REJECTED = 2, 1  # exit codes, those of `ekiben predict`
@@ -28,11 +29,9 @@ _CLASS = re.compile(r"^\[[\w.]+\] ")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; every error is one sentence."""
     options = build_parser().parse_args(arguments)
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # or the executors take the first python3 that they find
     try:
         model = open_packed(options.model)
-        spark = SparkSession.builder.appName(f"ekiben {model.name} {model.version}").getOrCreate()
-        scored = score(read(spark, options), model)
+        scored = score(read(open_session(f"ekiben {model.name} {model.version}"), options), model)
         return stream(scored, options) if options.stream else write(scored, options)
     except (UserError, PySparkException) as error:
         print(f"error: {describe(error)}", file=sys.stderr)
@@ -56,6 +55,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--every", metavar="INTERVAL", help='with --stream: go on, and look so often, e.g. "10 seconds"'
     )
     return parser
+
+
+def open_session(name: str) -> SparkSession:
+    """Return the session of `spark-submit`, or one on this machine; there, executors are this Python unless said."""
+    spark = SparkSession.builder.appName(name).getOrCreate()
+    context = spark.sparkContext
+    if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+        context.pythonExec = sys.executable  # or it is the first python3 of the path
+    return spark
 
 
 def read(spark: SparkSession, options: argparse.Namespace) -> DataFrame:
@@ -82,7 +90,7 @@ def stream(scored: DataFrame, options: argparse.Namespace) -> int:
     """Write what is scored as it comes: all that is there, or on and on."""
     writer = scored.writeStream.format("parquet").option("checkpointLocation", options.stream)
     trigger = {"processingTime": options.every} if options.every else {"availableNow": True}
-    writer.trigger(**trigger).start(options.output).awaitTermination()  # type: ignore[arg-type]
+    writer.trigger(**trigger).start(options.output).awaitTermination()
     return 0
 
 
