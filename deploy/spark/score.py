@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql.functions import col, count, lit
 
@@ -23,7 +23,7 @@ from ekiben.model.folder import open_packed
 WRONG, SOME_REJECTED = 2, 1  # exit codes, those of `ekiben predict`
 FORMATS = ("parquet", "orc", "csv", "json")
 _SENTENCE = re.compile(r"^ekiben\.[\w.]+: (.+)$", re.MULTILINE)  # ours, in what an executor reports
-_CLASS = re.compile(r"^\[[\w.]+\] ")
+_CODES = re.compile(r"^\[[\w.]+\] | SQLSTATE: \w+$")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +80,12 @@ def write(scored: DataFrame, options: argparse.Namespace) -> int:
     """Write the scored table; the exit code says whether every row got a prediction."""
     seen = Observation()
     counted = scored.observe(seen, count(lit(1)).alias("rows"), count(col(f"{PREDICTION}.problem")).alias("rejected"))
-    counted.write.parquet(options.output)
+    try:
+        counted.write.parquet(options.output)
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_ALREADY_EXISTS":
+            raise
+        raise UserError(f"{options.output} is there already: name another folder, or remove it") from None
     rows, rejected = seen.get["rows"], seen.get["rejected"]
     print(f"{rows:,} rows; {rejected:,} don't fit the schema and have no prediction", file=sys.stderr)
     return SOME_REJECTED if rejected else 0
@@ -97,7 +102,7 @@ def stream(scored: DataFrame, options: argparse.Namespace) -> int:
 def describe(error: Exception) -> str:
     """Return an error as one sentence: ours, wherever it was raised, or the first line of Spark's."""
     ours = _SENTENCE.findall(str(error))
-    line = ours[-1] if ours else _CLASS.sub("", str(error).strip().partition("\n")[0])
+    line = ours[-1] if ours else _CODES.sub("", str(error).strip().partition("\n")[0])
     return printable(line)
 
 

@@ -5,19 +5,14 @@ Run by the Python of .venv-spark in the folder of the tables, which has jobs.jso
 
 import io
 import json
-import os
-import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+from ekiben.deploy.spark.score import describe, main, open_session
 
-from ekiben.deploy.spark.score import describe, main
-
-os.environ["PYSPARK_PYTHON"] = sys.executable
-spark = SparkSession.builder.master("local[2]").getOrCreate()
+spark = open_session("tests")
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:

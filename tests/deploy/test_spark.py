@@ -6,7 +6,6 @@
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import zipfile
@@ -26,10 +25,10 @@ from ekiben.model.package import PackedModel
 from ekiben.training.predict import predict
 from ekiben.training.source_config import FileSource
 from tests.conftest import ROOT
-from tests.examples import WITH_SPARK, read_examples
+from tests.deploy.spark_jobs import JOBS, list_examples
 
 PYTHON = ROOT / ".venv-spark" / "bin" / "python"
-PAGE, JAVA = "docs/spark.md", 17
+JAVA = 17
 TIMEOUT_S = 1800  # of a busy machine: a JVM alone took 200 s there
 
 
@@ -51,92 +50,14 @@ pytestmark = [
     ),
 ]
 DEFAULTS = """
+spark.master local[2]
 spark.ui.enabled false
 spark.driver.host 127.0.0.1
 spark.driver.bindAddress 127.0.0.1
 spark.sql.shuffle.partitions 2
 spark.sql.session.timeZone America/New_York
 """
-MODULES = """
-import json
-from pyspark.sql import SparkSession
-from ekiben.deploy.spark.frames import score
-from ekiben.model.folder import open_packed
-
-def look(batches):
-    import sys, pyarrow
-    for batch in batches:
-        pass
-    found = {name.partition(".")[0] for name in sys.modules}
-    where = sys.modules["ekiben.contract.encoding"].__file__
-    yield pyarrow.record_batch({"found": [",".join(found)], "where": [where]})
-
-table = spark.read.parquet("flights.parquet").coalesce(1)
-for row in score(table, open_packed("flight_delay")).mapInArrow(look, "found string, where string").collect():
-    print(json.dumps(row.asDict()))
-"""
-OTHER = """
-from ekiben.deploy.spark.frames import score
-from ekiben.model.folder import open_packed
-import sys
-
-path = list(sys.path)
-spark.sparkContext.addPyFile("other.zip")
-sys.path[:] = path  # it is on the executors alone
-score(spark.read.parquet("flights.parquet"), open_packed("flight_delay")).collect()
-"""
-ZONED = """
-from pyspark.sql.functions import col
-from ekiben.deploy.spark.frames import score
-from ekiben.model.folder import open_packed
-
-table = spark.read.parquet("flights.parquet")
-moments = col("scheduled_departure").cast("timestamp")
-score(table.withColumn("scheduled_departure", moments), open_packed("flight_delay"))
-"""
-TAKEN = """
-from ekiben.deploy.spark.frames import score
-from ekiben.model.folder import open_packed
-
-score(spark.read.parquet("flights.parquet").selectExpr("*", "1 AS prediction"), open_packed("flight_delay"))
-"""
-ABSENT_IN_SQL = 'spark.sql("SELECT delay(struct(id, distance)) FROM flights").collect()'
-LATER = 'import shutil; shutil.copy("later.parquet", "incoming/later.parquet")'
 Results = Mapping[str, dict[str, Any]]
-
-
-def command(arguments: str) -> list[str]:
-    return ["--model", *arguments.split()]
-
-
-def shown() -> dict[str, dict[str, Any]]:
-    """The page's examples, as jobs."""
-    examples = [one for one in read_examples(ROOT / PAGE, PAGE) if WITH_SPARK in one.info]
-    jobs: dict[str, dict[str, Any]] = {}
-    for example in examples:
-        if example.language == "python":
-            jobs[str(example)] = {"code": example.body, "shown": example.body.splitlines()[-1]}
-        for command in example.commands if example.language == "sh" else ():
-            script, *arguments = shlex.split(command.line)[1:]
-            assert (ROOT / script).is_file()
-            jobs[str(example)] = {"arguments": arguments}
-    return jobs
-
-
-JOBS = {
-    **shown(),
-    "modules": {"code": MODULES},
-    "later": {"code": LATER},
-    "again": {"arguments": command("flight_delay --stream checkpoints incoming streamed")},
-    "absent": {"arguments": command("flight_delay absent.parquet nothing")},
-    "absent in SQL": {"code": ABSENT_IN_SQL},
-    "zoned": {"code": ZONED},
-    "taken": {"code": TAKEN},
-    "no model": {"arguments": command("nobody flights.parquet nothing")},
-    "no table": {"arguments": command("flight_delay nowhere.parquet nothing")},
-    "there": {"arguments": command("flight_delay flights.parquet scored")},
-    "other versions": {"code": OTHER},  # the last: what it adds stays
-}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +121,7 @@ def read(folder: Path) -> pa.Table:
 
 
 def test_every_example_of_the_page_does_what_it_shows(results: Results) -> None:
-    for name, job in shown().items():
+    for name, job in list_examples().items():
         assert results[name]["code"] in (0, 1), results[name]["errors"]
         assert results[name]["printed"].strip() == job.get("shown", "# ").removeprefix("# ").strip(), name
 
@@ -229,10 +150,9 @@ def test_a_stream_scores_only_what_is_new(results: Results, folder: Path, expect
 
 def test_executors_import_what_was_shipped_and_nothing_heavy(results: Results) -> None:
     assert results["modules"]["code"] == 0, results["modules"]["errors"]
-    for line in results["modules"]["printed"].splitlines():
-        seen = json.loads(line)
-        assert not {"mlflow", "tensorflow", "keras", "bentoml", "duckdb", "sqlalchemy"} & set(seen["found"].split(","))
-        assert re.search(r"/ekiben-[0-9a-f]{16}\.zip/ekiben/contract/encoding.py$", seen["where"])
+    seen = json.loads(results["modules"]["printed"])
+    assert not {"mlflow", "tensorflow", "keras", "bentoml", "duckdb", "sqlalchemy"} & set(seen["found"].split(","))
+    assert re.search(r"/ekiben-[0-9a-f]{16}\.zip/ekiben/contract/encoding.py$", seen["where"])
 
 
 @pytest.mark.parametrize(
@@ -241,7 +161,7 @@ def test_executors_import_what_was_shipped_and_nothing_heavy(results: Results) -
         ("absent", "error: the table has no column `distance`; it has: id, scheduled_departure, carrier, "),
         ("no model", "error: `nobody` is neither a folder nor a model in "),
         ("no table", "error: Path does not exist: file:"),
-        ("there", "error: Path file:"),
+        ("there", "error: scored is there already: name another folder, or remove it"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(results: Results, folder: Path, job: str, sentence: str) -> None:
