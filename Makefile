@@ -1,6 +1,6 @@
 # Every command, in the order a model's life takes. CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help serve train notebook docs screenshots image audit ui test check lint format typecheck tables bench peers capacity overload soak hostile fuzz locust protos wheel locks clean
+.PHONY: help serve train notebook docs screenshots image audit ui spark test check lint format typecheck tables bench peers capacity overload soak hostile fuzz locust protos wheel locks clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -35,6 +35,9 @@ ui: $(VENV)/training ## Show runs and registered models in the browser
 docs: $(VENV)/docs ## Build the documentation as a site: dist/docs/index.html
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
 	@echo "built dist/docs/index.html"
+
+spark: .venv-spark/installed ## Install PySpark beside (1 GB; needs Java 17): the tests then score with it, too
+	@java -version >/dev/null 2>&1 || { echo "error: there is no java: apt-get install openjdk-17-jre-headless"; exit 2; }
 
 screenshots: $(VENV)/dev ## Take the pictures of docs/images from the running product (needs Chromium)
 	@$(PYTHON) -m ekiben.docs.site.screenshots
@@ -111,9 +114,13 @@ locks: ## Pin every dependency again, with hashes (needs uv)
 		tests/tables/tables.in -o tests/tables/tables.txt
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements/dev.txt deploy/compose/mlflow.in -o deploy/compose/mlflow.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements/dev.txt deploy/spark/executor.in -o deploy/spark/executor.txt
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c deploy/spark/executor.txt deploy/spark/executor.in deploy/spark/spark.in -o deploy/spark/spark.txt
 
 clean: ## Remove the environments and caches; stores and data stay
-	rm -rf $(VENV) .venv-peers .venv-tables .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-peers .venv-tables .venv-spark .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment; the stamp files say which lock it was made from. A lock is complete: nothing else is resolved.
@@ -148,6 +155,14 @@ $(VENV)/linked: | $(VENV)/bin/python
 	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 		>"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# A driver of Spark and its executors; `ekiben` is this folder there, too.
+.venv-spark/installed: deploy/spark/spark.txt
+	@echo "installing $<, hash-checked: some minutes …"
+	@rm -rf $(@D) && python3 -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@ln -sfn "$(CURDIR)" "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ekiben"
 	@touch $@
 
 $(VENV)/bin/python:

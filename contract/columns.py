@@ -17,6 +17,17 @@ Column = Sequence[Any] | NDArray[Any]
 
 
 @dataclass(slots=True)
+class Distinct:
+    """A category's column: its different values, and which of them each row has, (rows,), -1 where it is missing."""
+
+    values: list[str]
+    indices: NDArray[np.integer[Any]]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(slots=True)
 class Columns:
     """The rows of a request by column; in an array, which holds a number feature's values, NaN stands for null."""
 
@@ -93,6 +104,12 @@ def from_array(values: NDArray[Any]) -> Column:
 def widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """Return the numbers whose upper half is given: NumPy has no such type."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_distinct(column: Any) -> Distinct:
+    """Return a pandas column of a category's values."""
+    categorical = column.astype("category").cat
+    return Distinct(list(categorical.categories), categorical.codes)
 
 
 def to_list(column: Column) -> Sequence[Any]:

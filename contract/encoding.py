@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ekiben.contract.category_codes import UNSEEN, find_codes, number_codes
-from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Rows, Transposer, merge
+from ekiben.contract.columns import BLOCK_ROWS, Column, Columns, Distinct, Rows, Transposer, merge, to_distinct
 from ekiben.contract.errors import FieldError
 from ekiben.contract.feature import Category, Number, accepted_types
 from ekiben.contract.schema import Schema
@@ -50,7 +50,7 @@ class Encoder:
         self._nullable = [(i, wide[f.name]) for i, f in enumerate(schema.features) if f.nullable and f.name in wide]
 
     def encode(self, columns: Any) -> Encoded:
-        """Encode trusted columns without checking their values: a pandas table, or a mapping to columns."""
+        """Encode trusted columns by name without checking their values: pandas', Python's, arrays and Distinct."""
         rows = len(columns[self.schema.names[0]])
         numbers = np.empty((rows, len(self.schema.number_names)), np.float32)
         codes = np.empty((rows, len(self.schema.categories)), np.int32)
@@ -152,9 +152,9 @@ class Encoder:
         code_of = self._codes[feature.name].get
         if isinstance(column, tuple | list):
             return find_codes(feature, column, code_of)
-        categorical = column.astype("category").cat  # each value is looked up once
-        codes = find_codes(feature, list(categorical.categories), code_of)
-        return np.array([*codes, code_of(None, UNSEEN)], np.int32)[categorical.codes]  # of a missing value it is -1
+        distinct = column if isinstance(column, Distinct) else to_distinct(column)  # each value is looked up once
+        codes = find_codes(feature, distinct.values, code_of)
+        return np.array([*codes, code_of(None, UNSEEN)], np.int32)[distinct.indices]
 
 
 def _count_nulls(column: Column) -> int:

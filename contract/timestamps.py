@@ -19,21 +19,25 @@ NAT = np.datetime64("NaT").astype(np.int64)
 
 
 def to_seconds(feature: Timestamp, column: Any) -> NDArray[np.int64]:
-    """Return a sequence of strings or a pandas column of datetimes as seconds since 1970, NAT where missing.
+    """Return strings, or datetimes in UTC or without a zone, as seconds since 1970, NAT where missing.
 
-    Raises ValueError if a string can't be read.
+    Datetimes are an array or a pandas column. Raises ValueError if a string can't be read.
     """
     if isinstance(column, tuple | list):
         return _read_plain(column) if not (feature.format or feature.zoned) else _read_strings(feature, column)
-    if column.dt.tz is not None:
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    seconds: NDArray[np.int64] = column.to_numpy().astype("datetime64[s]").astype(np.int64)
+    moments = column if isinstance(column, np.ndarray) else _drop_zone(column).to_numpy()
+    seconds: NDArray[np.int64] = moments.astype("datetime64[s]").astype(np.int64)
     return seconds
 
 
 def read_timestamp(feature: Timestamp, value: str | int | float) -> int:
     """Return the second a caller's value stands for; raise ValueError saying what was expected."""
     return read_moment(str(value).strip(), spelling_of(feature))
+
+
+def _drop_zone(column: Any) -> Any:
+    """Return a pandas column of datetimes as they are in UTC."""
+    return column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
 
 
 def _read_plain(column: Sequence[Any]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from pathlib import Path
 BLOCK = re.compile(r"^```(?P<language>\w+)(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 RUN = ("sh", "console", "python")
 NOT_RUN = 'title="not run: '
+WITH_SPARK = 'title="with Spark"'  # tests/deploy/test_spark.py runs it
 HEREDOC = re.compile(r"<<'(\w+)'")
 # What differs from run to run: numbers, identifiers, and which of two labels is the likelier.
 VARYING = re.compile(r"\b[0-9a-f]{24,}\b|\b(?:true|false)\b|-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
@@ -61,7 +62,7 @@ class Example:
     @property
     def is_run(self) -> bool:
         """Whether its title does not say otherwise."""
-        return NOT_RUN not in self.info
+        return NOT_RUN not in self.info and WITH_SPARK not in self.info
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"

@@ -32,8 +32,8 @@ from ekiben.contract.validation import expect, show
 from ekiben.service.errors import BadRequest
 from ekiben.service.protocols.invocations.csv_form import CsvReader
 from ekiben.service.protocols.invocations.parquet_form import ParquetReader
-from ekiben.training.predict import Scorer
-from ekiben.training.scoring_summary import PROBLEM
+from ekiben.training.scoring.scorer import Scorer
+from ekiben.training.scoring.summary import PROBLEM
 from ekiben.training.source_config import FileSource
 from ekiben.training.sources.csv.delimited import DelimitedFile
 from ekiben.training.tables.conversion import convert

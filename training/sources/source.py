@@ -6,12 +6,10 @@ from typing import Protocol
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.contract.text_lines import printable
-from ekiben.contract.validation import shorten, suggest
+from ekiben.training.tables.absent import describe_absent as describe_absent
 
 MAX_COLUMNS = 2000
 BATCH_ROWS = 1 << 16
-_SHOWN = 20  # columns that an error lists
 
 
 class Source(Protocol):
@@ -67,13 +65,6 @@ def check_asked(source: Source, asked: Sequence[str]) -> None:
     missing = next((name for name in asked if name not in known), None)
     if missing is not None:
         raise InvalidTable(describe_absent(source.description, missing, source.columns))
-
-
-def describe_absent(description: str, name: str, columns: Sequence[str]) -> str:
-    """Return that a table has no column of that name, and which it has instead."""
-    more = f", … ({len(columns):,} in all)" if len(columns) > _SHOWN else ""
-    there = ", ".join(columns[:_SHOWN]) + more
-    return printable(f"{description} has no column `{shorten(name)}`{suggest(name, columns)}; it has: {there}")
 
 
 def _ordinal(number: int) -> str:
