@@ -11,7 +11,6 @@ from ekiben.model.steps import finish
 from ekiben.service.batching.turns import EngineTurns
 from ekiben.service.canary.conducting import Conductor
 from ekiben.service.canary.protocol import build_canary
-from ekiben.service.connections.backlog import SETTLE_S, SHARED_SETTLE_S
 from ekiben.service.connections.byte_budget import find_byte_limit
 from ekiben.service.connections.detecting import detect_protocol
 from ekiben.service.connections.http_state import make_http_state, use_protocol
@@ -174,7 +173,7 @@ class Worker:
         """Take no new gRPC calls; uvicorn does the same for HTTP."""
         self.http.stopping = True
         if self._server:
-            stop_listening(self._server, SETTLE_S if self.settings.workers == 1 else SHARED_SETTLE_S)
+            stop_listening(self._server, self.settings.workers)
         self.grpc.stop(left_s)
 
     async def close(self) -> None:

@@ -29,13 +29,16 @@ def close_servers(
     servers: Iterable[asyncio.Server],
     connect: Callable[[], Any],
     context: ssl.SSLContext | None,
-    settle_s: float = SETTLE_S,
+    settle_s: float | None = SETTLE_S,
 ) -> list[asyncio.Task[None]]:
-    """Close these; return what hands each connection that waited to a protocol, and tells it that we stop."""
+    """Close these; return what hands each connection that waited to a protocol, and tells it that we stop.
+
+    `settle_s`: None leaves the queue to other processes, who go on.
+    """
     closing = []
     for server in servers:
         listeners = [socket.socket(fileno=os.dup(one.fileno())) for one in server.sockets]
-        for listener in listeners:
+        for listener in listeners if settle_s else ():
             keep_out(listener)
         server.close()
         closing += [_take_all(one, partial(_join, connect, context), settle_s) for one in listeners]
@@ -51,19 +54,20 @@ def keep_out(listener: socket.socket) -> None:
 
 
 async def _take_all(
-    listener: socket.socket, join: Callable[[socket.socket], Coroutine[Any, Any, None]], settle_s: float
+    listener: socket.socket, join: Callable[[socket.socket], Coroutine[Any, Any, None]], settle_s: float | None
 ) -> None:
     loop = asyncio.get_running_loop()
-    ends, joining = loop.time() + settle_s, []
+    ends, joining = loop.time() + (settle_s or 0.0), []
     with listener:
         listener.setblocking(False)
         while True:
             joining += [loop.create_task(join(one)) for one in _accept_all(listener)]
-            if loop.time() > ends:
+            if loop.time() >= ends:
                 break
             await asyncio.sleep(LOOK_S)
-        with contextlib.suppress(OSError):  # another worker was first
-            listener.shutdown(socket.SHUT_RDWR)
+        if settle_s:
+            with contextlib.suppress(OSError):  # another worker was first
+                listener.shutdown(socket.SHUT_RDWR)
     await asyncio.gather(*joining)
 
 

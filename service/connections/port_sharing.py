@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ekiben.service.connections.admission_connection import AdmissionConnection
-from ekiben.service.connections.closing import ARRIVAL_S
+from ekiben.service.connections.closing import ARRIVAL_S, CROSSING_S
 from ekiben.service.connections.connection_limit import close_longest_idle
 from ekiben.service.connections.http2.frames import PREFACE
 from ekiben.service.connections.http_connection import find_idle_s
@@ -53,6 +53,7 @@ class RelayDetector(asyncio.Protocol):
         self.transport: Any = None
         self._loop = asyncio.get_running_loop()
         self.idle_since = self._loop.time()
+        self._stopping = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -81,8 +82,9 @@ class RelayDetector(asyncio.Protocol):
         self._state.connections.discard(self)
 
     def shutdown(self) -> None:
-        """Close a connection over which nothing was asked yet, because uvicorn stops."""
-        self.transport.close()
+        """Close a connection over which nothing was asked yet, because uvicorn stops; one that is new may just be."""
+        self._stopping = True
+        self._loop.call_at(self.idle_since + CROSSING_S, self._close_unused)
 
     def is_answered(self) -> bool:
         """Return whether it may be closed to make room for others."""
@@ -94,6 +96,12 @@ class RelayDetector(asyncio.Protocol):
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         protocol.data_received(self._begun)
+        if self._stopping:
+            protocol.shutdown()
+
+    def _close_unused(self) -> None:
+        if self in self._state.connections:
+            self.transport.close()
 
     async def _join_grpc(self) -> None:
         client, path = self.transport, self._grpc_socket.path

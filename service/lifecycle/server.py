@@ -11,7 +11,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
-from ekiben.service.connections.backlog import SETTLE_S, close_servers
+from ekiben.service.connections.backlog import SETTLE_S, SHARED_SETTLE_S, close_servers
+from ekiben.service.lifecycle import lifeline
 from ekiben.service.lifecycle.drain import FORCED_EXIT_S
 
 
@@ -27,7 +28,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # After an interrupt, which no drain comes before, a client that stalls must not keep the process either.
         asyncio.get_running_loop().call_later(FORCED_EXIT_S, self.handle_exit, signal.SIGINT, None)
-        stop_listening(self, SETTLE_S)
+        stop_listening(self)
         await super().shutdown(sockets)
 
 
@@ -37,10 +38,14 @@ def find_server() -> uvicorn.Server | None:
     return server if isinstance(server, uvicorn.Server) else None
 
 
-def stop_listening(server: uvicorn.Server, settle_s: float) -> None:
-    """Take no more connections but those that came; uvicorn would leave them to the kernel, which resets them."""
+def stop_listening(server: uvicorn.Server, workers: int = 1) -> None:
+    """Take no more connections but those that came; uvicorn would leave them to the kernel, which resets them.
+
+    The port is a supervisor's, and goes on if this is one worker of it that stops.
+    """
     protocol: Any = server.config.http_protocol_class
     given = {"config": server.config, "server_state": server.server_state, "app_state": server.lifespan.state}
+    settle_s = (SETTLE_S if workers == 1 else SHARED_SETTLE_S) if lifeline.all_stop() else None
     for joining in close_servers(server.servers, partial(protocol, **given), server.config.ssl, settle_s):
         server.server_state.tasks.add(joining)  # which uvicorn waits for
         joining.add_done_callback(server.server_state.tasks.discard)

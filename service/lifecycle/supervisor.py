@@ -69,6 +69,7 @@ class Supervisor(circus.Arbiter):
             return self.kill_workers()
         if self._exclusive_running_command:
             return self.loop.call_later(RETRY_S, self.stop)
+        lifeline.announce_stop()
         return super().stop()
 
     def report_death(self, watcher: Any, process_pid: int, exit_code: int, **_: Any) -> bool:

@@ -1,7 +1,7 @@
 """An event loop that never waits: where nothing is to be done before a timer, its clock is moved on to that timer.
 
 Deadlines, idle times and lingering take no time so, and a connection's last timer can be waited for. Only the work of
-threads is waited for as it is.
+threads is waited for as it is. While other processes have the CPU no clock goes on: deadlines passed on busy machines.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ THREAD_S = 0.05  # between looks at threads
 MAX_TURNS = 100_000  # that one script may take
 
 _real = {name: getattr(time, name) for name in CLOCKS}
+_began = {name: _real[name]() - time.process_time() for name in CLOCKS}
 
 
 class Endless(AssertionError):
@@ -35,7 +36,7 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        return float(_real["monotonic"]()) + self.skipped_s
+        return _began["monotonic"] + time.process_time() + self.skipped_s
 
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> Any:
         self._in_threads += 1
@@ -92,8 +93,8 @@ def describe(handle: asyncio.TimerHandle) -> str:
 def turn_clocks(loop: SkippingLoop) -> Iterator[None]:
     """Let all clocks but the wall's go as the loop's."""
 
-    def turned(real: Callable[[], float]) -> Callable[[], float]:
-        return lambda: real() + loop.skipped_s
+    def turned(name: str) -> Callable[[], float]:
+        return lambda: _began[name] + time.process_time() + loop.skipped_s
 
     begin = Call.__init__
 
@@ -103,7 +104,7 @@ def turn_clocks(loop: SkippingLoop) -> Iterator[None]:
 
     try:
         for name in CLOCKS:
-            setattr(time, name, turned(_real[name]))
+            setattr(time, name, turned(name))
         Call.__init__ = begin_turned  # type: ignore[method-assign]
         yield
     finally:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from ekiben.model.package import PackedModel
@@ -80,3 +81,17 @@ def test_no_connection_is_lost_as_the_service_stops(
     assert seen["lost"] == 0, (seen, server.log.read_text())
     assert seen["no connection"]
     assert "error status" not in server.log.read_text()
+
+
+def test_a_worker_that_is_stopped_alone_leaves_the_port_to_the_others(model: PackedModel, tmp_path: Path) -> None:
+    with serve(tmp_path, WORKERS="2") as server:
+        address = find_address(server)
+        children = psutil.Process(server.process.pid).children()
+        first = next(child for child in children if "--worker-id" in child.cmdline())
+        seen: Counter[str] = Counter()
+        with calling(address, seen):
+            first.terminate()
+            wait_until(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
+            before = seen["answered"]
+            wait_until(lambda: seen["answered"] > before + 20)
+        assert set(seen) == {"answered"}
