@@ -123,7 +123,7 @@ class ProblemConfig(Entry):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that are read."""
-        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices, *self.groups)
+        others = (self.target.name, *self.split.columns, *self.slices, *self.groups)
         return tuple(dict.fromkeys((*self.features, *others)))
 
 

@@ -22,6 +22,7 @@ def check_format(format: str) -> str:
     return format
 
 
+PARTS = ("year", "month", "day", "hour", "minute")  # of a moment that several columns hold
 Format = Annotated[str, AfterValidator(check_format)]
 
 
@@ -31,7 +32,11 @@ class Split(Entry):
     With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
     """
 
-    time: str | None = Field(None, description="column of timestamps to split by; default: at random")
+    time: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=len(PARTS))] | None = Field(
+        None,
+        description="column of timestamps to split by, or columns with its year, month, day, hour and minute, as far "
+        "as there are such; default: at random",
+    )
     format: Format = Field("", description="how it is written, if it is not a feature")
     zoned: bool = Field(False, description="each of its timestamps has a UTC offset")
     first_year: int | None = Field(None, description=FIRST_YEAR)
@@ -48,3 +53,24 @@ class Split(Entry):
         if (dates[0] is None) != (dates[1] is None) or (any(dates) and not self.time):
             raise ValueError("validate_from, test_from and time go together")
         return self
+
+    @model_validator(mode="after")
+    def check_parts(self) -> Self:
+        """Reject how one column would be written, and a column that would be two parts of a moment."""
+        if isinstance(self.time, str) or self.time is None:
+            return self
+        if self.format or self.zoned or self.first_year is not None:
+            raise ValueError("format, zoned and first_year are of one column of timestamps, not of year, month and day")
+        if len(set(self.time)) < len(self.time):
+            raise ValueError("time: a column stands there twice: expected those of year, month, day, hour and minute")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the source that hold the time of each row."""
+        return (self.time,) if isinstance(self.time, str) else self.time or ()
+
+    @property
+    def moment(self) -> str | None:
+        """The column of what was read that holds the time of each row."""
+        return self.time if isinstance(self.time, str) or self.time is None else "-".join(self.time)

@@ -26,9 +26,9 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
 
     Of each of the `strata`, (rows,) such as the classes, a cut at random gives every part its share.
     """
-    if split.time is None:
+    if split.moment is None:
         return _cut(table, *_draw_positions(len(table), split, strata, seed))
-    times = table[split.time]
+    times = table[split.moment]
     if split.validate_from and split.test_from:
         moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
         before, after = (moments < np.datetime64(day) for day in (split.validate_from, split.test_from))
@@ -41,15 +41,15 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
     names = ("to train on", "to validate on", "to test on")
     for name, part in zip(names, (parts.train, parts.validation, parts.test), strict=True):
         if part.empty:
-            raise InvalidTable(f"`{split.time}`: no rows are left {name}: {hint}")
+            raise InvalidTable(f"`{split.moment}`: no rows are left {name}: {hint}")
     return parts
 
 
 def describe_split(split: Split) -> str:
     """Return which rows are tested on, for a person."""
-    if split.time is None:
+    if split.moment is None:
         return "drawn at random"
-    return f"from {split.test_from} on" if split.test_from else f"the last by `{split.time}`"
+    return f"from {split.test_from} on" if split.test_from else f"the last by `{split.moment}`"
 
 
 def _cut(table: pd.DataFrame, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> Parts:

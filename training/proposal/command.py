@@ -106,7 +106,7 @@ def _describe_split(proposal: Proposal) -> str:
     split = proposal.split
     if split.time is None:
         return f"at random: {split.remark}"
-    return f"by time, {show_name(split.time)}" + (f": {split.remark}" if split.remark else "")
+    return f"by time, {show_name(split.title)}" + (f": {split.remark}" if split.remark else "")
 
 
 def _describe_features(proposal: Proposal) -> list[str]:

@@ -124,7 +124,7 @@ def define(lineage: Lineage, run_id: str) -> Definition:
 
 def describe_data(lineage: Lineage) -> Data:
     """Return which rows were read."""
-    table, time = lineage.table, lineage.problem.split.time
+    table, time = lineage.table, lineage.problem.split.moment
     moments = table.frame[time] if time else None
     first, last = (None, None) if moments is None else (str(moments.min()), str(moments.max()))
     return Data(

@@ -93,9 +93,9 @@ def log_evaluation(
 def slice_test(problem: ProblemConfig, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     """Return what the test rows are sliced by: a name, and a key for each row."""
     slices = [(column, slice_keys(test[column])) for column in dict.fromkeys(problem.slices)]
-    if problem.split.time is None:
+    if problem.split.moment is None:
         return slices
-    periods = period_keys(test[problem.split.time])
+    periods = period_keys(test[problem.split.moment])
     return [(str(periods.name), periods), *slices]
 
 

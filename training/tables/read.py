@@ -19,11 +19,13 @@ from ekiben.training.sources import Source, describe_absent, open_source
 from ekiben.training.sources.lake import LakeTable, LakeVersion
 from ekiben.training.tables.conversion import Converted, ParseFailure, convert, convert_exactly
 from ekiben.training.tables.labels import LabelReader
+from ekiben.training.tables.moments import add_moments
 from ekiben.training.tables.table import Table as Table
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
 from ekiben.training.versions.columns import settle
 from ekiben.training.versions.known import confirm, observe
 
+_AS_IT_IS: tuple[Kind, Spelling] = ("category", PLAIN)
 _Read = Callable[[pa.Array, Kind, Spelling], Converted]
 
 
@@ -84,7 +86,7 @@ def read_table(
     """
     source = logged or open_source(problem.source)
     absent = tuple(name for name in problem.columns if name not in source.columns)
-    missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
+    missed = [name for name in absent if not lenient or name in (problem.target.name, *problem.split.columns)]
     if missed:
         raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
     reading = None if logged else observe(problem, source)
@@ -101,6 +103,7 @@ def read_table(
         replace(parse_failure, of=rows) for reader in readers.values() if (parse_failure := reader.parse_failure)
     )
     frame = pd.DataFrame({name: readers[name].finish() for name in wanted}, copy=False)
+    frame = add_moments(frame, problem.split)
     whole = [name for name in wanted if readers[name].is_whole]
     origin = LakeVersion(source.path, source.version) if isinstance(source, LakeTable) else None
     table = leave_out_rows(
@@ -115,10 +118,11 @@ def choose_readers(
 ) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, "category", PLAIN) for name in (*problem.slices, *problem.groups)
+        name: ColumnReader(name, *_AS_IT_IS) for name in (*problem.slices, *problem.groups)
     }
-    if problem.split.time:
-        readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spell(problem.split))
+    for name in problem.split.columns:  # of parts of a moment months may be words
+        is_whole_moment = name == problem.split.time
+        readers[name] = ColumnReader(name, *(("timestamp", spell(problem.split)) if is_whole_moment else _AS_IT_IS))
     for name, facts in problem.features.items():
         readers[name] = ColumnReader(name, facts.kind, spell(facts))
     target = problem.target
@@ -149,7 +153,7 @@ def merge_whole(column: pa.ChunkedArray, null: Sequence[str]) -> pa.ChunkedArray
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
     """Return the table without the rows that have no target, or no time where the split needs one."""
     frame, notes = table.frame, list(table.notes)
-    for name in (problem.target.name, problem.split.time):
+    for name in (problem.target.name, problem.split.moment):
         absent = frame[name].isna() if name else None
         if absent is not None and absent.any():
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
@@ -162,7 +166,7 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
 
 def reject_unread_time(problem: ProblemConfig, table: Table) -> None:
     """Raise InvalidTable if no row has a time because none can be read as the problem says."""
-    name = problem.split.time
+    name = problem.split.moment
     failed = next((failure for failure in table.parse_failures if failure.column == name), None)
     if name is None or failed is None or table.frame[name].notna().any():
         return
