@@ -40,4 +40,4 @@ def fit(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> kera
 def score_network(prepared: Prepared, network: keras.Model) -> Trained:
     """Return a network with its answers and scores on the test rows."""
     answers = predict_encoded(network, Encoder(prepared.schema).encode(prepared.parts.test))
-    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers))
+    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers, prepared.weights[2]))

@@ -29,7 +29,8 @@ Format = Annotated[str, AfterValidator(check_format)]
 class Split(Entry):
     """How the rows are cut into those to train on, to validate on and to test on.
 
-    With `time` in its order: at two dates, or the last shares of the rows. Without, at random.
+    With `time` in its order: at two dates, or the last shares of the rows. Without, at random. With `group` rows of one
+    value are all in one part; by time a group keeps the rows of the part that has most of them, of as many the later.
     """
 
     time: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=len(PARTS))] | None = Field(
@@ -45,6 +46,8 @@ class Split(Entry):
     test_from: date | None = Field(None, description="rows from this day on are tested on")
     validation: float = Field(VALIDATION_SHARE, gt=0, lt=0.5, description="share of the rows, without dates")
     test: float = Field(TEST_SHARE, gt=0, lt=0.5, description="share of the rows, without dates")
+
+    group: str | None = Field(None, description="column whose rows of one value stay together, such as a customer's")
 
     @model_validator(mode="after")
     def check_dates(self) -> Self:

@@ -6,6 +6,7 @@ IDENTIFIERS = {"id", "ids", "key", "uuid", "guid", "index", "idx", "no", "nr", "
 IDENTIFIERS |= {"rownames", "rowname", "rownum", "rownumber", "rowno", "seq", "sequence", "obs", "recno", "serial"}
 # Whole numbers that only tell one from another: of the first nothing else is ever called so, of the others some are.
 NOMINAL = {"id", "ids", "key", "code", "codes", "uuid", "guid", "zip", "zipcode", "postcode", "plz", "fips", "zone"}
+NAMING = {"id", "ids", "key", "uuid", "guid", "name"}
 PERHAPS_NOMINAL = {"no", "nr", "number", "region", "district", "ward", "precinct", "sector", "cluster", "type", "kind"}
 PERHAPS_NOMINAL |= {"category", "department", "dept", "store", "shop", "station", "branch", "vendor", "route", "line"}
 ENTITIES = {"user", "customer", "cust", "client", "member", "patient", "person", "employee", "driver", "student"}
@@ -49,6 +50,12 @@ def is_nominal(name: str) -> bool:
     """Return whether whole numbers of that name are names: those of users, of zones."""
     words = _split(name)
     return bool(words) and (words[-1] in NOMINAL or words[0] in ("id", "code") or _ends_in_id(words[-1]))
+
+
+def names_one(name: str) -> bool:
+    """Return whether a column of that name says who or what a row is of: `customer`, `customer_id`."""
+    words = _split(name)
+    return bool(words) and (words[-1] in ENTITIES or words[-1] in NAMING or _ends_in_id(words[-1]))
 
 
 def may_be_nominal(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Reads a table once and proposes a problem: the task, the split, the features, and what to ignore."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from ekiben.contract.errors import InvalidTable
 from ekiben.training.proposal.column import Column
 from ekiben.training.proposal.doubts.values import read_values
 from ekiben.training.proposal.features import Feature, classify_column
+from ekiben.training.proposal.groups import find_groups
 from ekiben.training.proposal.marks import Mark, find_usual_mark
 from ekiben.training.proposal.sample import Sample
 from ekiben.training.proposal.setting_aside import find_aimless, find_all_leaks, find_followers, keep_some, with_doubts
@@ -96,7 +97,7 @@ def judge(
         rows=column.rows,
         unknown=column.rows - column.values,
         target=proposed,
-        split=spell_split(split, features, kept),
+        split=replace(spell_split(split, features, kept), groups=find_groups(seen.columns, features)),
         features=kept,
         ignored={name: ignored[name] for name in classified if name in ignored},
         notes=source.notes,

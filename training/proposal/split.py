@@ -24,6 +24,7 @@ class ProposedSplit:
     time: str | Parts | None
     remark: str
     facts: Mapping[str, Any] = field(default_factory=dict)  # how the time is written, if it is not a feature
+    groups: Mapping[str, str] = field(default_factory=dict)  # columns that might be kept together, and the question
 
     @property
     def title(self) -> str:

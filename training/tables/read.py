@@ -21,6 +21,7 @@ from ekiben.training.tables.conversion import Converted, ParseFailure, convert, 
 from ekiben.training.tables.labels import LabelReader
 from ekiben.training.tables.moments import add_moments
 from ekiben.training.tables.table import Table as Table
+from ekiben.training.tables.weights import check_weights, leave_out_weightless
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
 from ekiben.training.versions.columns import settle
 from ekiben.training.versions.known import confirm, observe
@@ -118,8 +119,11 @@ def choose_readers(
 ) -> dict[str, ColumnReader | LabelReader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     readers: dict[str, ColumnReader | LabelReader] = {
-        name: ColumnReader(name, *_AS_IT_IS) for name in (*problem.slices, *problem.groups)
+        name: ColumnReader(name, *_AS_IT_IS)
+        for name in (*problem.slices, *problem.groups, *filter(None, [problem.split.group]))
     }
+    if problem.weight:
+        readers[problem.weight] = ColumnReader(problem.weight, "number", PLAIN, convert_exactly)
     for name in problem.split.columns:  # of parts of a moment months may be words
         is_whole_moment = name == problem.split.time
         readers[name] = ColumnReader(name, *(("timestamp", spell(problem.split)) if is_whole_moment else _AS_IT_IS))
@@ -158,6 +162,10 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
         if absent is not None and absent.any():
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
             frame = frame[~absent]
+    if problem.weight in frame:
+        check_weights(frame[problem.weight], table)
+        frame, told = leave_out_weightless(frame, problem.weight)
+        notes += told
     if frame.empty:
         reject_unread_time(problem, table)
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ekiben.training.problem import read_problem
 from tests.training.proposal.conftest import ROWS, ProposeTable
 
 RANDOM = np.random.default_rng(1)
@@ -185,3 +186,35 @@ def test_quantities_are_numbers_without_a_question(name: str, values: Any, propo
     proposed = propose_for({name: values, "x": X, "y": NOISE})
     assert proposed.features[name].kind == "number"
     assert "name" not in proposed.remark(name)
+
+
+# Groups
+
+
+@pytest.mark.parametrize("name", ["userId", "customer", "patient_id"])
+def test_rows_of_one_name_are_a_question_about_the_split(name: str, propose_for: ProposeTable) -> None:
+    proposed = propose_for(
+        {name: RANDOM.integers(1, 40, ROWS) if name != "customer" else _name(40), "x": X, "y": NOISE}
+    )
+    assert f'# [split]\n# group = "{name}"  # each has 7.' in proposed.text
+    assert proposed.problem.split.group is None
+    text = proposed.text.replace("# [split]", "[split]").replace("# group", "group")
+    kept = [line for line in text.splitlines() if not line.startswith(f'"{name}" = ')]
+    proposed.path.write_text("\n".join(kept))
+    assert read_problem(proposed.path).split.group == name
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("colour", RANDOM.choice(["red", "green", "blue"], ROWS)),
+        ("zone", RANDOM.integers(1, 9, ROWS)),
+        ("rooms", RANDOM.integers(1, 9, ROWS)),
+    ],
+)
+def test_kinds_are_no_groups(name: str, values: Any, propose_for: ProposeTable) -> None:
+    assert "group" not in propose_for({name: values, "x": X, "y": NOISE}).text
+
+
+def _name(count: int) -> list[str]:
+    return [f"c{index}" for index in RANDOM.integers(1, count, ROWS)]
