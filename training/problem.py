@@ -94,7 +94,7 @@ class ProblemConfig(Entry):
     @model_validator(mode="after")
     def check_roles(self) -> Self:
         """Reject a column that is both a feature and something else."""
-        weight, group = ({name} - {None} for name in (self.weight, self.split.group))
+        weight, group = ({name} if name else set() for name in (self.weight, self.split.group))
         target = {self.target.name}
         for role, names in (("the target", target), ("ignored", self.ignored), ("the weight", weight)):
             if twice := sorted(self.features.keys() & set(names)):

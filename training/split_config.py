@@ -1,9 +1,10 @@
 """What a problem file says of how its rows are split."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.source_config import NULL, Entry
@@ -23,6 +24,22 @@ def check_format(format: str) -> str:
 
 
 PARTS = ("year", "month", "day", "hour", "minute")  # of a moment that several columns hold
+
+
+def check_time(time: Any) -> Any:
+    """Return one column or several; raise ValueError if it is neither: of a union pydantic would name every part."""
+    if isinstance(time, list | tuple):
+        if not 1 <= len(time) <= len(PARTS) or not all(isinstance(name, str) for name in time):
+            raise ValueError(
+                "expected a column, or those of year, month, day, hour and minute, as far as there are such"
+            )
+        return tuple(time)
+    if time is not None and not isinstance(time, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    return time
+
+
+Time = Annotated[str | tuple[str, ...], BeforeValidator(check_time)]
 Format = Annotated[str, AfterValidator(check_format)]
 
 
@@ -33,7 +50,7 @@ class Split(Entry):
     value are all in one part; by time a group keeps the rows of the part that has most of them, of as many the later.
     """
 
-    time: str | Annotated[tuple[str, ...], Field(min_length=1, max_length=len(PARTS))] | None = Field(
+    time: Time | None = Field(
         None,
         description="column of timestamps to split by, or columns with its year, month, day, hour and minute, as far "
         "as there are such; default: at random",

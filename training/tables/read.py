@@ -162,7 +162,7 @@ def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
         if absent is not None and absent.any():
             notes.append(f"left out: {int(absent.sum()):,} rows without `{name}`")
             frame = frame[~absent]
-    if problem.weight in frame:
+    if problem.weight and problem.weight in frame:
         check_weights(frame[problem.weight], table)
         frame, told = leave_out_weightless(frame, problem.weight)
         notes += told

@@ -193,9 +193,9 @@ def test_quantities_are_numbers_without_a_question(name: str, values: Any, propo
 
 @pytest.mark.parametrize("name", ["userId", "customer", "patient_id"])
 def test_rows_of_one_name_are_a_question_about_the_split(name: str, propose_for: ProposeTable) -> None:
-    proposed = propose_for(
-        {name: RANDOM.integers(1, 40, ROWS) if name != "customer" else _name(40), "x": X, "y": NOISE}
-    )
+    numbers = RANDOM.integers(1, 40, ROWS)
+    values = [f"c{number}" for number in numbers] if name == "customer" else numbers
+    proposed = propose_for({name: values, "x": X, "y": NOISE})
     assert f'# [split]\n# group = "{name}"  # each has 7.' in proposed.text
     assert proposed.problem.split.group is None
     text = proposed.text.replace("# [split]", "[split]").replace("# group", "group")
@@ -212,9 +212,5 @@ def test_rows_of_one_name_are_a_question_about_the_split(name: str, propose_for:
         ("rooms", RANDOM.integers(1, 9, ROWS)),
     ],
 )
-def test_kinds_are_no_groups(name: str, values: Any, propose_for: ProposeTable) -> None:
-    assert "group" not in propose_for({name: values, "x": X, "y": NOISE}).text
-
-
-def _name(count: int) -> list[str]:
-    return [f"c{index}" for index in RANDOM.integers(1, count, ROWS)]
+def test_kinds_are_no_question_about_the_split(name: str, values: Any, propose_for: ProposeTable) -> None:
+    assert "# group = " not in propose_for({name: values, "x": X, "y": NOISE}).text
