@@ -30,9 +30,7 @@ def check_time(time: Any) -> Any:
     """Return one column or several; raise ValueError if it is neither: of a union pydantic would name every part."""
     if isinstance(time, list | tuple):
         if not 1 <= len(time) <= len(PARTS) or not all(isinstance(name, str) for name in time):
-            raise ValueError(
-                "expected a column, or those of year, month, day, hour and minute, as far as there are such"
-            )
+            raise ValueError("expected a column, or those of year, month, day, hour and minute, from the year on")
         return tuple(time)
     if time is not None and not isinstance(time, str):
         raise PydanticCustomError("string_type", "Input should be a valid string")
