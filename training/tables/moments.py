@@ -39,7 +39,7 @@ def read_part(column: "pd.Series") -> NDArray[np.float64]:
         return column.to_numpy(np.float64, na_value=np.nan)
     strings = column.cat.categories.astype(str).str.strip().str.lower().str.removesuffix(".")
     named = strings.map(MONTHS).to_numpy(np.float64)
-    numbers = pd.to_numeric(strings, errors="coerce").to_numpy(np.float64)
+    numbers = pd.to_numeric(pd.Series(strings), errors="coerce").to_numpy(np.float64)
     of_category = np.append(np.nan_to_num(np.where(np.isnan(named), numbers, named), nan=-1), np.nan)
     return np.asarray(of_category[column.cat.codes])
 
