@@ -31,13 +31,15 @@ def fit(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> kera
     """Encode the rows to train and validate on, and fit a network to them."""
     encoder, parts = Encoder(prepared.schema), prepared.parts
     train, validation = (
-        LabelledRows(encoder.encode(part), labels)
-        for part, labels in zip((parts.train, parts.validation), prepared.labels[:2], strict=True)
+        LabelledRows(encoder.encode(part), labels, weights)
+        for part, labels, weights in zip(
+            (parts.train, parts.validation), prepared.labels[:2], prepared.weights[:2], strict=True
+        )
     )
-    return fit_network(prepared.schema, train, validation, replace(options, by_time=problem.split.time is not None))
+    return fit_network(prepared.schema, train, validation, replace(options, by_time=problem.split.moment is not None))
 
 
 def score_network(prepared: Prepared, network: keras.Model) -> Trained:
     """Return a network with its answers and scores on the test rows."""
     answers = predict_encoded(network, Encoder(prepared.schema).encode(prepared.parts.test))
-    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers))
+    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers, prepared.weights[2]))

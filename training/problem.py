@@ -57,6 +57,9 @@ class ProblemConfig(Entry):
     source: AnySource = Field(description="where the table is")
     target: TargetColumn = Field(description="the column to predict")
     split: Split = Field(Split(), description="which rows are trained on, and which tested on")
+    weight: str | None = Field(
+        None, description="column that says for how many rows each stands, in training and in the scores; not a feature"
+    )
     slices: tuple[str, ...] = Field((), description="columns by whose values the scores are reported too")
     fairness: Fairness | None = Field(None, description="groups that are compared")
     retrain: Retrain | None = Field(None, description="when `ekiben watch` trains again")
@@ -91,10 +94,15 @@ class ProblemConfig(Entry):
     @model_validator(mode="after")
     def check_roles(self) -> Self:
         """Reject a column that is both a feature and something else."""
-        for role, names in (("the target", {self.target.name}), ("ignored", self.ignored.keys())):
-            twice = sorted(self.features.keys() & names)
-            if twice:
+        weight, group = ({name} if name else set() for name in (self.weight, self.split.group))
+        target = {self.target.name}
+        for role, names in (("the target", target), ("ignored", self.ignored), ("the weight", weight)):
+            if twice := sorted(self.features.keys() & set(names)):
                 raise ValueError(f"`{twice[0]}` is a feature and {role}: it can only be one")
+        if twice := sorted(self.features.keys() & group):
+            raise ValueError(f"`{twice[0]}` is a feature and the group of the split: it can only be one")
+        if twice := sorted(target & (weight | group) | weight & (group | set(self.split.columns))):
+            raise ValueError(f"`{twice[0]}` is the weight, the group, the time or the target: it can only be one")
         return self
 
     @model_validator(mode="after")
@@ -123,7 +131,8 @@ class ProblemConfig(Entry):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that are read."""
-        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices, *self.groups)
+        told = filter(None, (self.weight, self.split.group))
+        others = (self.target.name, *self.split.columns, *told, *self.slices, *self.groups)
         return tuple(dict.fromkeys((*self.features, *others)))
 
 

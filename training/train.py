@@ -79,7 +79,9 @@ def train(
         scores = evaluate(problem, prepared, trained)
         version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
-        promote_if_better(prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores)
+        promote_if_better(
+            prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores, prepared.weights[2]
+        )
     return version
 
 
@@ -103,7 +105,8 @@ def describe_lineage(prepared: Prepared, run_id: str) -> dict[str, str]:
 def evaluate(problem: ProblemConfig, prepared: Prepared, trained: Trained) -> TrainingScores:
     """Print and log how good the answers on the test rows are, and return what a package keeps of it."""
     target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
+    weights = prepared.weights[2]
     print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
-    log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
+    log_evaluation(problem, target, test, labels, trained.answers, trained.scores, weights)
     groups = log_fairness(problem, target, test, labels, trained.answers)
-    return describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
+    return describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups, weights)

@@ -72,7 +72,7 @@ def compare_with_champion(given: Given, problem: ProblemConfig, prepared: Prepar
         return [note(GATE, f"version {champion.version}, the champion, {reason}: nothing is compared with it")]
     ours = np.load(given.find("evaluate", ANSWERS), allow_pickle=False)
     slices = slice_test(problem, test)
-    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices)
+    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices, prepared.weights[2])
 
 
 def make_answer(given: Given, prepared: Prepared) -> Callable[[pd.DataFrame], np.ndarray]:

@@ -40,7 +40,7 @@ class Evaluation(Protocol):
     def score(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
         """Return the metrics that are defined for these rows, all of them finite."""
 
-    def score_slice(self, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, float]:
+    def score_slice(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
         """Return the columns of PANELS for a part of the rows; NaN is what is undefined."""
 
     def plot(self, target: Target, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, Figure]:
@@ -79,9 +79,11 @@ def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, F
     return _TASKS[target.task].plot(target, labels, answers)
 
 
-def score_slices(target: Target, labels: np.ndarray, answers: np.ndarray, keys: pd.Series) -> pd.DataFrame:
+def score_slices(
+    target: Target, labels: np.ndarray, answers: np.ndarray, keys: pd.Series, weights: Weights = None
+) -> pd.DataFrame:
     """Return the scores for each value of `keys`, (rows,); see `ekiben.training.evaluate.slices`."""
-    return slices.score_slices(_TASKS[target.task].score_slice, labels, answers, keys)
+    return slices.score_slices(_TASKS[target.task].score_slice, labels, answers, keys, weights)
 
 
 def plot_slices(target: Target, name: str, scored: pd.DataFrame) -> Figure:

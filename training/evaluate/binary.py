@@ -49,14 +49,14 @@ def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> d
     return {name: float(value) for name, value in scores.items() if value is not None}
 
 
-def score_slice(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score_slice(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the observed and the predicted rate, and the AUC where there is enough to rank."""
     probabilities, _ = _decide(answers)
     ranked = len(labels) >= MIN_SLICE_ROWS and _has_both(labels)
     return {
-        "base_rate": float(labels.mean()),
-        "mean_probability": float(probabilities.mean()),
-        "auc": float(roc_auc_score(labels, probabilities)) if ranked else np.nan,
+        "base_rate": mean(labels, weights),
+        "mean_probability": mean(probabilities, weights),
+        "auc": float(roc_auc_score(labels, probabilities, sample_weight=weights)) if ranked else np.nan,
     }
 
 

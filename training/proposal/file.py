@@ -96,9 +96,12 @@ def _render_target(target: ProposedTarget) -> Iterator[str]:
 
 
 def _render_split(split: ProposedSplit) -> list[str]:
+    asked = [f"# group = {to_toml(name)}{_remark(question)}" for name, question in split.groups.items()]
     if split.time is None:
-        return [f"# No [split]: {_on_one_line(split.remark)}, so the rows are cut at random."]
-    return ["[split]", f"time = {to_toml(split.time)}{_remark(split.remark)}"]
+        told = f"# No [split]: {_on_one_line(split.remark)}, so the rows are cut at random."
+        return [told, *(["# [split]", *asked] if asked else [])]
+    spelled = [f"{key} = {to_toml(value)}" for key, value in split.facts.items()]
+    return ["[split]", f"time = {to_toml(split.time)}{_remark(split.remark)}", *spelled, *asked]
 
 
 def _render_feature(name: str, feature: Feature) -> str:

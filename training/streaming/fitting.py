@@ -12,7 +12,9 @@ from ekiben.training.streaming.preparing import PreparedOnDisk
 def fit_from_disk(problem: ProblemConfig, prepared: PreparedOnDisk, options: FitOptions) -> Trained:
     """Fit, and score on the test rows in memory."""
     schema, rows = prepared.schema, prepared.rows
-    validation = LabelledRows(Encoder(schema).encode(prepared.parts.validation), prepared.labels[1])
-    by_time = replace(options, by_time=problem.split.time is not None)
-    network = fit_network(schema, LabelledRows(rows.encoded, rows.labels), validation, by_time)
+    train = LabelledRows(rows.encoded, rows.labels, rows.weights)
+    encoded = Encoder(schema).encode(prepared.parts.validation)
+    validation = LabelledRows(encoded, prepared.labels[1], prepared.weights[1])
+    by_time = replace(options, by_time=problem.split.moment is not None)
+    network = fit_network(schema, train, validation, by_time)
     return score_network(prepared, network)
