@@ -55,6 +55,7 @@ def fit_towers(
             batches,
             epochs=plan.epochs,
             steps_per_epoch=plan.epoch_steps,
+            shuffle=False,  # they are
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
