@@ -3,9 +3,17 @@
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
@@ -13,12 +21,14 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestam
 INTERVAL = ("value", "low", "high")  # the mean, and the bounds of the 80% prediction interval
 Task = Literal["binary", "multiclass", "regression"]
 Label = bool | int | str
+DECISION_THRESHOLD = 0.5  # where nobody said what a decision is to be good for
 
 
 class Target(BaseModel):
     """What is predicted.
 
-    Of two classes the last is the one whose probability is given. A regression has no classes;
+    Of two classes the last is the one whose probability is given, and which is decided for from the `threshold` on. A
+    regression has no classes;
     `scale` is then the standard deviation of the target in the table, by which
     differences between answers are judged.
     """
@@ -31,6 +41,7 @@ class Target(BaseModel):
     scale: float = Field(1.0, gt=0)
     description: str = ""
     unit: str = ""
+    threshold: float = Field(DECISION_THRESHOLD, ge=0, le=1)
 
     @model_validator(mode="after")
     def check_classes(self) -> Self:
@@ -39,7 +50,17 @@ class Target(BaseModel):
         fits = {"binary": count == 2, "multiclass": count > 2, "regression": count == 0}
         if not fits[self.task] or count < len(self.classes):
             raise ValueError(f"{count} different classes are no {self.task}")
+        if self.task != "binary" and self.threshold != DECISION_THRESHOLD:
+            raise ValueError("only of two classes one is decided for from a threshold on")
         return self
+
+    @model_serializer(mode="wrap")
+    def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the usual threshold: a schema then is the same file, and has the same digest, as ever."""
+        written = write(self)
+        if self.threshold == DECISION_THRESHOLD:
+            written.pop("threshold", None)
+        return dict(written)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -108,6 +108,21 @@ def test_binary_scores_are_the_textbooks() -> None:
     assert scores["mean_probability"] == 0.5625
 
 
+def test_what_is_decided_follows_the_threshold() -> None:
+    answers = column(0.25, 0.75, 0.5, 0.75)
+    usual, strict = (score(BINARY.model_copy(update={"threshold": one}), LABELS, answers) for one in (0.5, 0.6))
+    assert (usual["precision"], usual["recall"], usual["selection_rate"]) == (pytest.approx(2 / 3), 1.0, 0.75)
+    assert (strict["precision"], strict["recall"], strict["selection_rate"]) == (0.5, 0.5, 0.5)
+    assert strict["f1"] == 0.5 == strict["accuracy"]
+    assert {name for name in usual if usual[name] == strict[name]} >= {"auc", "log_loss", "brier", "calibration_error"}
+
+
+def test_where_nothing_is_selected_there_is_no_precision() -> None:
+    scores = score(BINARY.model_copy(update={"threshold": 1.0}), LABELS, column(0.25, 0.75, 0.5, 0.75))
+    assert "precision" not in scores
+    assert (scores["recall"], scores["selection_rate"]) == (0.0, 0.0)
+
+
 def test_a_certain_and_wrong_answer_is_still_a_number() -> None:
     assert 10 < score(BINARY, LABELS, column(1, 1, 0, 0))["log_loss"] < 20
 
