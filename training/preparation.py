@@ -26,6 +26,7 @@ class Prepared:
     schema: Schema
     parts: Parts
     labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
+    decision: str = ""  # why the schema decides as it does, for people
 
 
 def read_with_progress(

@@ -18,6 +18,7 @@ from ekiben.contract.schema import Target
 from ekiben.training.evaluate.drawing import Panel, add_legend, new_plot
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
+from ekiben.training.evaluate.thresholds import plot_thresholds
 from ekiben.training.evaluate.weights import Weights, mean
 
 PROMOTION_METRIC = "log_loss"  # a proper score: it rewards calibration as well as ranking
@@ -49,6 +50,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
         "precision": precision_score(labels, decided, **weighted) if decided.any() else None,
         "recall": recall_score(labels, decided, **weighted) if labels.max() else None,
         "selection_rate": mean(decided, weights),
+        "cost": None if target.costs is None else mean(_charge(target.costs, labels == 1, decided), weights),
         "base_rate": mean(labels, weights),
         "mean_probability": mean(probabilities, weights),
     }
@@ -67,14 +69,22 @@ def score_slice(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
 
 
 def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, Figure]:
-    """Return the ROC, precision-recall and calibration plots; of one class alone only the last."""
+    """Return the ROC, precision-recall, threshold and calibration plots; of one class alone only the last."""
     probabilities = answers[:, 0].astype(np.float64)
     event = f"{drawable(target.name)} = {drawable(target.classes[-1])}"
     ranking = _plot_ranking(event, labels, probabilities) if _has_both(labels) else {}
+    if ranking:
+        ranking["decisions"] = plot_thresholds(target, labels, probabilities)
     calibration = plot_calibration(
         f"Calibration: {event}", "predicted probability", "observed rate", labels, probabilities
     )
     return ranking | {"calibration": calibration}
+
+
+def _charge(costs: tuple[float, float], true: np.ndarray, decided: np.ndarray) -> np.ndarray:
+    """Return what each row costs, (rows,)."""
+    false_alarm, miss = costs
+    return np.asarray(false_alarm * (decided & ~true) + miss * (true & ~decided))
 
 
 def _plot_ranking(event: str, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Figure]:
