@@ -33,7 +33,11 @@ def split_table(table: pd.DataFrame, split: Split, strata: np.ndarray | None = N
         moments = times.dt.tz_localize(None) if times.dt.tz is not None else times
         before, after = (moments < np.datetime64(day) for day in (split.validate_from, split.test_from))
         indices = np.arange(len(table))
-        parts = _cut(table, *(indices[here] for here in (before, ~before & after, ~after)))
+        validated = indices[~before & after]
+        latest_last = validated[
+            np.argsort(moments.to_numpy()[validated], kind="stable")
+        ]  # intervals are fitted to those
+        parts = _cut(table, indices[before], latest_last, indices[~after])
         hint = "move the dates of the split"
     else:
         parts = _cut(table, *_order_positions(times.to_numpy(), split))

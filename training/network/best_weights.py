@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
+from ekiben.training.calibration import find_margin
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
 from ekiben.training.network.architecture import network_inputs
 from ekiben.training.network.losses import score_outputs
@@ -60,15 +61,11 @@ class BestWeights(keras.callbacks.Callback):
         if self._best_weights:
             self.model.set_weights(self._best_weights)
 
-    def interval_margin(self) -> float:
-        """Return by how much the bounds must be moved apart so that they hold their share of validation rows.
-
-        Conformalized quantile regression: Romano, Patterson and Candès (2019).
-        """
+    def interval_margin(self, by_time: bool) -> float:
+        """Return by how much the bounds must be moved apart so that they hold their share of validation rows."""
         outputs, labels = self._predict().mean(axis=1), self._labels
         outside = np.maximum(outputs[:, 1] - labels, labels - outputs[:, 2])
-        share = min(1.0, np.ceil((len(labels) + 1) * WANTED_COVERAGE) / len(labels))
-        return float(np.quantile(outside, share, method="higher"))
+        return find_margin(outside, WANTED_COVERAGE, by_time)
 
     def _predict(self) -> np.ndarray:
         inputs = network_inputs(self._encoded)

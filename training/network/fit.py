@@ -81,7 +81,7 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )
-    margin = best_weights.interval_margin() if target.task == "regression" else 0.0
+    margin = best_weights.interval_margin(options.by_time) if target.task == "regression" else 0.0
     return average_towers(towers, target, scale, margin)
 
 
