@@ -93,10 +93,17 @@ def plot_thresholds(target: Target, labels: np.ndarray, probabilities: np.ndarra
     for name, values in _list_rates(curve):
         axes.plot(curve.probabilities[drawn], values[drawn], label=name)
     axes.axvline(target.threshold, linestyle="--", color="black", label=f"threshold {format_number(target.threshold)}")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
+    top = min(1.0, 1.05 * max(float(probabilities.max()), target.threshold))
+    axes.set(xlim=(-0.02 * top, 1.02 * top), ylim=(-0.03, 1.03))
     if target.costs:
         beside = axes.twinx()
-        beside.plot(curve.probabilities[drawn], curve.cost(target.costs)[drawn], color="tab:red", label="cost a row")
+        beside.plot(
+            curve.probabilities[drawn],
+            curve.cost(target.costs)[drawn],
+            color="black",
+            linestyle=":",
+            label="cost a row",
+        )
         beside.set(ylabel="cost a row")
         beside.set_ylim(bottom=0)
     add_legend(figure)

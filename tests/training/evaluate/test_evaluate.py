@@ -117,6 +117,17 @@ def test_what_is_decided_follows_the_threshold() -> None:
     assert {name for name in usual if usual[name] == strict[name]} >= {"auc", "log_loss", "brier", "calibration_error"}
 
 
+def test_errors_that_have_costs_are_charged() -> None:
+    answers = column(0.25, 0.75, 0.5, 0.75)
+    priced = BINARY.model_copy(update={"costs": (2.0, 7.0), "threshold": 0.6})
+    assert score(priced, LABELS, answers)["cost"] == (2 + 7) / 4  # one false alarm and one miss
+    assert "cost" not in score(BINARY, LABELS, answers)
+    figure = plot(priced, LABELS, answers)["decisions"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["rate", "cost a row"]
+    draw(figure)
+    assert len(plot(BINARY, LABELS, answers)["decisions"].axes) == 1
+
+
 def test_where_nothing_is_selected_there_is_no_precision() -> None:
     scores = score(BINARY.model_copy(update={"threshold": 1.0}), LABELS, column(0.25, 0.75, 0.5, 0.75))
     assert "precision" not in scores
