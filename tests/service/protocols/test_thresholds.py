@@ -20,6 +20,7 @@ from ekiben.load_tests.requests.grpc_dialects import encode_raw, encode_tensorfl
 from ekiben.load_tests.requests.http_dialects import encode_binary, encode_open
 from ekiben.service.error_status import to_error_response
 from ekiben.service.logs.access import Asked
+from ekiben.service.protocols.openapi.document import describe_service
 from ekiben.service.protocols.protocol import Call
 from ekiben.service.protos import message
 from tests.fuzz.service import TIMEOUT_S, Service
@@ -260,5 +261,19 @@ def test_the_service_says_which_threshold_is_its_own() -> None:
         found = service.methods["inference.GRPCInferenceService/ModelMetadata"]
         metadata = await found.answer(found.request(name="delays"), Call(TIMEOUT_S))
         assert metadata.properties["threshold"] == "0.25"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("target", [LATE, Target(name="price", task="regression")], ids=["two classes", "a number"])
+def test_the_document_names_it_where_two_classes_are_decided_between(target: Target) -> None:
+    async def main() -> None:
+        service = Service(schema=Schema(name="delays", features=FEATURES, target=target), engine=Echo())
+        document = describe_service(service.protocols, service.dataplane.model)
+        for path in ("/predict", "/predict/{model}", "/invocations", "/v1/models/{model}:predict"):
+            named = [one["name"] for one in document["paths"][path]["post"]["parameters"] if "name" in one]
+            assert ("threshold" in named) == (target is LATE)
+        infer = document["paths"]["/v2/models/{model}/infer"]["post"]
+        assert ("threshold" in [one.get("name") for one in infer["parameters"]]) == (target is LATE)
 
     asyncio.run(main())
