@@ -102,6 +102,9 @@ def _score_confusion(target: Target, confusion: np.ndarray) -> Mapping[str, floa
         return {**scores, "macro_f1": float(f1.mean())}
     precision = {"precision": float(right[1] / decided[1])} if decided[1] else {}
     rates = {"recall": float(right[1] / max(true[1], TINY)), "selection_rate": float(decided[1] / confusion.sum())}
+    if target.costs is not None:
+        false_alarm, miss = target.costs
+        rates["cost"] = float((false_alarm * confusion[0, 1] + miss * confusion[1, 0]) / confusion.sum())
     return {**scores, "f1": float(f1[1]), **precision, **rates}
 
 

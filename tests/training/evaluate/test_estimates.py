@@ -8,7 +8,7 @@ from ekiben.training.evaluate import score
 from ekiben.training.evaluate.estimates import UNCHANGED, estimate, learn_calibration
 
 LATE = Target(name="late", classes=(False, True))
-EARLY = Target(name="late", classes=(False, True), threshold=0.2)
+EARLY = Target(name="late", classes=(False, True), threshold=0.2, costs=(0.2, 0.8))
 SPECIES = Target(name="species", task="multiclass", classes=("setosa", "versicolor", "virginica"))
 PRICE = Target(name="price", task="regression", scale=2.0)
 MANY = 200_000
