@@ -469,7 +469,7 @@ def test_scores_are_printed_one_a_line() -> None:
 
 def test_the_curves_are_drawn() -> None:
     plots = plot(BINARY, OUTCOMES, CERTAINTY[:, None])
-    assert list(plots) == ["roc", "precision_recall", "calibration"]
+    assert list(plots) == ["roc", "precision_recall", "decisions", "calibration"]
     for figure in plots.values():
         draw(figure)
 
@@ -648,7 +648,12 @@ def test_the_run_keeps_scores_plots_and_slices(experiment: str) -> None:
     assert kept.data.metrics == {f"test_{name}": value for name, value in scores.items()}
     folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/evaluation"))
     slices = {"by_month", "by_c", "by_شهر", "by_a_b_c", "by_a_b_c_2"}
-    assert {path.stem for path in folder.glob("*.png")} == {"roc", "precision_recall", "calibration"} | slices
+    assert {path.stem for path in folder.glob("*.png")} == {
+        "roc",
+        "precision_recall",
+        "decisions",
+        "calibration",
+    } | slices
     assert {path.stem for path in folder.glob("*.json")} == slices
     kept_slices = json.loads((folder / "by_c.json").read_text())
     assert kept_slices["columns"] == ["value", "rows", "base_rate", "mean_probability", "auc"]
