@@ -37,6 +37,7 @@ class Prepared:
     parts: Parts
     labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
     weights: tuple[Weights, Weights, Weights] = (None, None, None)  # alike
+    decision: str = ""  # why the schema decides as it does, for people
 
 
 def read_with_progress(

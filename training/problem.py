@@ -11,6 +11,7 @@ from ekiben.contract.faults import describe_fault, find_fault
 from ekiben.contract.feature import DecimalMark, GroupingMark
 from ekiben.contract.schema import Label, Task
 from ekiben.training.card_config import CardText
+from ekiben.training.decision_config import DecisionRule
 from ekiben.training.feature_config import GROUPING, Declared
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
@@ -56,6 +57,7 @@ class ProblemConfig(Entry):
     )
     source: AnySource = Field(description="where the table is")
     target: TargetColumn = Field(description="the column to predict")
+    decision: DecisionRule | None = Field(None, description="from which probability on a class is decided for")
     split: Split = Field(Split(), description="which rows are trained on, and which tested on")
     weight: str | None = Field(
         None, description="column that says for how many rows each stands, in training and in the scores; not a feature"
@@ -110,6 +112,15 @@ class ProblemConfig(Entry):
         """Reject groups of a regression, which selects nobody."""
         if self.fairness and self.target.task == "regression":
             raise ValueError("fairness: a regression selects nobody: name the columns in `slices`")
+        return self
+
+    @model_validator(mode="after")
+    def check_decision(self) -> Self:
+        """Reject a threshold where there is nothing it could decide."""
+        if self.decision and self.target.task != "binary":
+            many = "of several classes the likeliest is the answer"
+            why = many if self.target.task == "multiclass" else "a number is no decision"
+            raise ValueError(f"decision: it is for two classes, and {why}: leave it out")
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from ekiben.pipeline.records.record import StepRecord, Verdict, go, note
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.evaluate import ANSWERS, load_network
-from ekiben.pipeline.steps.table import prepare_table
+from ekiben.pipeline.steps.table import prepare_decided
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
@@ -35,7 +35,7 @@ def find_inputs(given: Given) -> dict[str, str]:
 
 def run(given: Given) -> Made:
     """Ask one gate after the other, until one stops."""
-    problem, prepared = prepare_table(given)
+    problem, prepared = prepare_decided(given)
     tracking.connect()
     verdicts: list[Verdict] = []
     for verdict in ask_gates(given, problem, prepared):

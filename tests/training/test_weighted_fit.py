@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ekiben.training.fitting import fit, fit_and_score
+from ekiben.training.fitting import fit, fit_and_score, score_network
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import ProblemConfig
@@ -84,4 +84,5 @@ def test_rows_on_disk_count_by_their_weights(tmp_path: Path, monkeypatch: pytest
         table = read_table(problem, lambda _: None, spill=SpillToDisk(problem, room, lambda _: None))
         assert table.on_disk
         prepared = prepare_on_disk(problem, table, room, lambda _: None)
-        assert fit_from_disk(problem, prepared, OPTIONS).scores["auc"] > 0.98
+        network = fit_from_disk(problem, prepared, OPTIONS)
+        assert score_network(prepared, network).scores["auc"] > 0.98

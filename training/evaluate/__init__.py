@@ -37,7 +37,9 @@ class Evaluation(Protocol):
     HEADLINE: tuple[str, ...]
     PANELS: tuple[Panel, ...]
 
-    def score(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
+    def score(
+        self, target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /
+    ) -> dict[str, float]:
         """Return the metrics that are defined for these rows, all of them finite."""
 
     def score_slice(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
@@ -61,7 +63,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
             f"the network has no finite answer to {broken:,} of {len(answers):,} rows: its training diverged; "
             f"try another seed, and look for extreme values in the table"
         )
-    return _TASKS[target.task].score(labels, answers, weights)
+    return _TASKS[target.task].score(target, labels, answers, weights)
 
 
 def promotion_metric(target: Target | TargetColumn) -> str:

@@ -22,7 +22,7 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
+def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of labels, (rows,) positions of classes, and probabilities, (rows, classes).
 
     `balanced_accuracy` is over the classes that have rows, `macro_f1` over those and the ones

@@ -23,7 +23,7 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
+def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of numbers, (rows,), and answers, (rows, 3) of value, low and high, or (rows, 1) of values.
 
     All but `r2` and `interval_coverage` are in the target's unit. `baseline_rmse` is that of the

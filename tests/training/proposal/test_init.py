@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from ekiben.contract.errors import InvalidTable, UserError
 from ekiben.training.__main__ import main
+from ekiben.training.decision_config import DecisionRule
 from ekiben.training.problem import InvalidProblem, ProblemConfig, read_problem
 from ekiben.training.proposal import init
 from ekiben.training.proposal.command import choose_name
@@ -125,6 +126,11 @@ name = "survived"
 task = "binary"
 classes = [0, 1]  # the last, 25.0% of the rows, is the one whose probability is given
 
+# The answer changes at a probability of 0.5. Training finds a better one if you say what it is to be good for:
+# [decision]
+# metric = "f1"  # or "balanced_accuracy"
+# Or, in place of a metric, false_alarm = 1 and miss = 5: what each costs; or flag = 0.1: the share of rows.
+
 # No [split]: no column says when, so the rows are cut at random.
 
 # Only what is known when the prediction is asked for can be a feature.
@@ -155,6 +161,17 @@ classes = [0, 1]  # the last, 25.0% of the rows, is the one whose probability is
 wrote {tmp_path}/problem.toml: look it through, then `ekiben train --problem {tmp_path}/problem.toml`
 """
     )
+
+
+@pytest.mark.parametrize(("values", "offered"), [((0, 1), True), (("a", "b", "c"), False)])
+def test_a_decision_is_offered_between_two_classes(
+    values: Sequence[Any], offered: bool, run: Propose, tmp_path: Path
+) -> None:
+    written = run({"a": NUMBERS, "y": repeat(*values)})
+    assert ("# [decision]" in written.text) == offered
+    path = tmp_path / "taken.toml"
+    path.write_text(written.text.replace("# [decision]\n# metric", "[decision]\nmetric"))
+    assert read_problem(path).decision == (DecisionRule(metric="f1") if offered else None)
 
 
 def test_the_command_writes_problem_toml_where_it_stands(

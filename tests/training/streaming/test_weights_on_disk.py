@@ -94,7 +94,10 @@ def spoil(row: int, value: Any) -> pa.Array:
     [
         (spoil(100_000, -1.0), "row 100,001 has the `w` -1: a row can't stand for fewer than none"),
         (spoil(100_000, None), "row 100,001 has no `w`: write 1 for a row that counts as itself"),
-        (spoil(100_000, np.inf), "`w`: can't be read as a number in 1 of 140,000 rows (< 0.01%), first in row 100,001: 'inf'"),
+        (
+            spoil(100_000, np.inf),
+            "`w`: can't be read as a number in 1 of 140,000 rows (< 0.01%), first in row 100,001: 'inf'",
+        ),
         (spoil(100_000, "heavy"), "`w`: can't be read as a number in 1 of 140,000 rows"),
         (pa.array(np.zeros(ROWS)), "`w` is 0 in all "),
     ],
