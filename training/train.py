@@ -115,6 +115,6 @@ def evaluate(problem: ProblemConfig, prepared: Prepared, trained: Trained) -> Tr
     weights = prepared.weights[2]
     print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
     log_evaluation(problem, target, test, labels, trained.answers, trained.scores, weights)
-    groups = log_fairness(problem, target, test, labels, trained.answers)
+    groups = log_fairness(problem, target, test, labels, trained.answers, weights)
     scores = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups, weights)
     return scores.model_copy(update={"decision": prepared.decision})
