@@ -97,7 +97,7 @@ def write_manifest(model: PackedModel, engine: str, folder: Path) -> Path:
     Returns the folder of both.
     """
     changed = folder / engine
-    changed.mkdir()
+    changed.mkdir(exist_ok=True)  # two kinds have one engine
     manifest, listing = changed / MANIFEST_FILE, changed / STORE_FILE
     manifest.write_text(model.manifest.model_copy(update={"engine": engine}).model_dump_json(), encoding="utf-8")
     label = (model.path / STORE_FILE).read_text(encoding="utf-8").replace(model.digest, digest_file(manifest))

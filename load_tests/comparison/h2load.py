@@ -30,8 +30,8 @@ def measure(
 ) -> Measured:
     """Call the method at the URL with that many calls in flight, over as many connections as calls on each.
 
-    h2load does not look at gRPC's status; but a call that failed has no message: its bytes are missing. It does not go on
-    after a GOAWAY either, which comes after 3,000 calls here: it begins anew each second.
+    h2load does not look at gRPC's status; but a call that failed has no message: its bytes are missing. Nor does it go
+    on after a GOAWAY, which comes after 3,000 calls here: it begins anew each second.
     """
     connections, log = isqrt(in_flight), message.with_suffix(".log")
     headers = [argument for header in HEADERS for argument in ("-H", header)]

@@ -1,7 +1,8 @@
 """Feeds whole connections of damaged frames to the service: `python -m tests.fuzz.connections --seconds 3600`.
 
 Guided by coverage, as `python -m tests.fuzz` is. An input's first byte chooses between scripts of frames, raw bytes
-after a hello, and HTTP/1.1; a file of the corpus, or of a finding, is played again with `--play`.
+after a hello, and HTTP/1.1; a file of the corpus, or of a finding, is played again with `--play`. With `--unguided` the
+corpus is mutated by chance: without libFuzzer and its counters, whose own memory grows.
 """
 
 import argparse
@@ -12,11 +13,14 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 import atheris
 
-with atheris.instrument_imports(include=["ekiben"]):
+UNGUIDED = "--unguided"
+with nullcontext() if UNGUIDED in sys.argv else atheris.instrument_imports(include=["ekiben"]):
     from tests.fuzz.clock import SkippingLoop, turn_clocks
     from tests.fuzz.corpus import CASES
     from tests.fuzz.memory import count_memory
@@ -25,6 +29,7 @@ with atheris.instrument_imports(include=["ekiben"]):
 GRACE_S = 60
 SEEDS, SEED_BYTES = 400, (20, 60, 200, 600)
 MAX_BYTES = 2000
+MAX_CHANGES = 3  # bytes, in an input that is mutated by chance
 EVERY = 500  # inputs between two looks at what is still in memory
 WARM = 2000  # inputs before memory is measured: what is kept once is kept by then
 
@@ -74,12 +79,24 @@ def play_again(player: Player, files: list[str]) -> None:
         print(f"{file}: nothing unexpected")
 
 
+def play_mutated(fuzzer: Fuzzer, corpus: Path) -> NoReturn:
+    """Play files of the corpus with a few bytes changed, until the fuzzer's time is over."""
+    files = [path.read_bytes() for path in sorted(corpus.iterdir())]
+    chance = random.Random(len(files))
+    while True:
+        data = bytearray(chance.choice(files))
+        for _ in range(chance.randint(0, MAX_CHANGES if data else 0)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        fuzzer.take(bytes(data))
+
+
 def main() -> int:
     """Fuzz for a while."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.connections", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--say-every", type=float, default=60, metavar="SECONDS")
     parser.add_argument("--corpus", type=Path, default=Path("/tmp/ekiben-fuzz"), help="the folder that it grows in")
+    parser.add_argument(UNGUIDED, action="store_true", help="mutate what is in the corpus, without libFuzzer")
     parser.add_argument("--play", nargs="+", metavar="FILE")
     options = parser.parse_args()
     loop = SkippingLoop()
@@ -91,6 +108,8 @@ def main() -> int:
             return 0
         fill(options.corpus)
         fuzzer = Fuzzer(player, options.seconds, options.say_every, options.corpus)
+        if options.unguided:
+            play_mutated(fuzzer, options.corpus)
         run(fuzzer.take, options.corpus, int(options.seconds) + GRACE_S)
     return 0
 
