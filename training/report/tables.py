@@ -1,0 +1,107 @@
+"""Tables with intervals, drawn on one axis beside the numbers; whatever names and values hold is text in them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from ekiben.contract.text_lines import printable
+from ekiben.training.card.measures import NOTHING
+from ekiben.training.evaluate.fairness import Interval
+from ekiben.training.evaluate.text import format_number
+
+WIDTH, HEIGHT, EDGE = 180, 15, 4  # of a drawn interval: as wide to high as its place in a table
+CURVE_WIDTH, CURVE_HEIGHT = 600, 104
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of text, and what is drawn behind them: a value with its interval, if it has one."""
+
+    cells: tuple[str, ...]
+    value: float | None = None
+    interval: Interval | None = None
+
+
+def render_rows(title: str, columns: Sequence[str], rows: Sequence[Row], reference: float | None = None) -> str:
+    """Return a table under a title; the drawn column is the last, with a line at the reference."""
+    axis = find_axis(rows, reference)
+    names = "".join(f"<th>{escape(printable(name))}</th>" for name in columns) + ("<th></th>" if axis else "")
+    lines = (
+        "".join(f"<td>{escape(printable(cell))}</td>" for cell in row.cells)
+        + (f"<td>{draw_row(row, *axis, reference)}</td>" if axis else "")
+        for row in rows
+    )
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    heading = f"<h3>{escape(printable(title))}</h3>" if title else ""
+    return f'{heading}<div class="wide"><table><tr>{names}</tr>{body}</table></div>'
+
+
+def find_axis(rows: Iterable[Row], reference: float | None = None) -> tuple[float, float] | None:
+    """Return from where to where the rows' intervals and the reference lie; None if nothing is drawn."""
+    drawn = [row for row in rows if row.value is not None]
+    if not drawn:
+        return None
+    values = [row.value for row in drawn if row.value is not None] + ([] if reference is None else [reference])
+    values += [end for row in drawn if row.interval for end in (row.interval.low, row.interval.high)]
+    return min(values), max(values)
+
+
+def draw_row(row: Row, low: float, high: float, reference: float | None) -> str:
+    """Return a row's interval as a line, and its value as a bar across."""
+    if row.value is None:
+        return ""
+    middle = HEIGHT / 2
+    shapes = []
+    if reference is not None:
+        x = _place(reference, low, high)
+        shapes.append(f'<line class="base" x1="{x}" x2="{x}" y1="0" y2="{HEIGHT}"></line>')
+    if row.interval:
+        left, right = _place(row.interval.low, low, high), _place(row.interval.high, low, high)
+        shapes.append(f'<rect class="then" x="{left}" y="{middle - 1}" width="{max(1, right - left):g}" height="2"></rect>')
+    x = _place(row.value, low, high)
+    shapes.append(f'<rect class="now" x="{x - 1.5:g}" y="{middle - 4}" width="3" height="8"></rect>')
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{describe(row)}">{"".join(shapes)}</svg>'
+
+
+def draw_line(rows: Sequence[Row], label: str) -> str:
+    """Return values from left to right with their intervals, joined by a line; the ends of the axis beside it."""
+    axis = find_axis(rows)
+    if axis is None or len(rows) < 2:
+        return ""
+    step = (CURVE_WIDTH - 40) / (len(rows) - 1)
+    points, shapes = [], []
+    for index, row in enumerate(rows):
+        x, value = 20 + index * step, row.value or 0.0
+        y = _rise(value, *axis)
+        points.append(f"{x:g},{y:g}")
+        if row.interval:
+            top, bottom = _rise(row.interval.high, *axis), _rise(row.interval.low, *axis)
+            shapes.append(f'<rect class="then" x="{x - 1:g}" y="{top:g}" width="2" height="{max(1, bottom - top):g}"></rect>')
+        shapes.append(f'<rect class="now" x="{x - 4:g}" y="{y - 2:g}" width="8" height="4"></rect>')
+    line = f'<polyline class="line" points="{" ".join(points)}"></polyline>'
+    box = f'viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}"'
+    return f'<svg {box} role="img" aria-label="{escape(label, quote=True)}">{line}{"".join(shapes)}</svg>'
+
+
+def describe(row: Row) -> str:
+    """Return a value with its interval for who does not see it."""
+    value = "" if row.value is None else format_number(row.value)
+    return value + (f", {format_number(row.interval.low)} to {format_number(row.interval.high)}" if row.interval else "")
+
+
+def show(value: float | None, interval: Interval | None = None) -> str:
+    """Return a value, with its interval in brackets."""
+    if value is None:
+        return NOTHING
+    bounds = f" ({format_number(interval.low)} to {format_number(interval.high)})" if interval else ""
+    return format_number(value) + bounds
+
+
+def _place(value: float, low: float, high: float) -> float:
+    share = (value - low) / (high - low) if high > low else 0.5
+    return round(EDGE + share * (WIDTH - 2 * EDGE), 2)
+
+
+def _rise(value: float, low: float, high: float) -> float:
+    share = (value - low) / (high - low) if high > low else 0.5
+    return round(CURVE_HEIGHT - EDGE - share * (CURVE_HEIGHT - 2 * EDGE), 2)
