@@ -55,7 +55,11 @@ def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
     trees = kind(random_state=SEED, verbosity=-1, n_jobs=1)  # several threads wait for each other on a busy machine
     train, test = (_join(encoder.encode(part)) for part in (prepared.parts.train.iloc[rows], prepared.parts.test))
     inputs, categories = train.shape[1], len(prepared.schema.categories)
-    trees.fit(train, labels, categorical_feature=list(range(inputs - categories, inputs)))
+    try:
+        trees.fit(train, labels, categorical_feature=list(range(inputs - categories, inputs)))
+    except library.basic.LightGBMError as error:  # the model is trained: no baseline is worth losing it
+        print(f"note: the report has no LightGBM, which could not be fitted ({error})")
+        return
     trained, whole = len(labels), prepared.parts.sizes[0]
     name = "LightGBM" if trained == whole else f"LightGBM on {trained:,} of {whole:,} rows"
     yield Baseline(name, _answer(trees, target, test))

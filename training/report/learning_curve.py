@@ -10,10 +10,12 @@ from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.report.comparison import Drawing, Scored
 
 PARTS = ((8, 0), (4, 0), (2, 0), (2, 1))  # an eighth, a quarter, and either half of the rows
+HALVES = 2
 MIN_ROWS = 200  # to train on: an eighth of fewer is no table
 SEED = 9
 
-Fit = Callable[[NDArray[np.intp]], NDArray[np.float32]]  # from training rows to answers to the test rows
+# From training rows to answers to the test rows; None if the labels of those are all the same.
+Fit = Callable[[NDArray[np.intp]], NDArray[np.float32] | None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class LearningCurve:
     @property
     def more_would_help(self) -> bool:
         """Whether the last doubling was surely a gain, whichever half of the rows it is measured from."""
-        return all(gain is not None and gain.low > 0 for gain in self.gains)
+        return len(self.gains) == HALVES and all(gain is not None and gain.low > 0 for gain in self.gains)
 
 
 def draw_curve(drawing: Drawing, metric: str, rows: int, whole: NDArray[np.float32], fit: Fit) -> LearningCurve:
@@ -44,9 +46,8 @@ def draw_curve(drawing: Drawing, metric: str, rows: int, whole: NDArray[np.float
     points = []
     for divisor, index in PARTS:
         size = rows // divisor
-        points.append(Point(size, Scored(drawing, fit(np.sort(order[index * size : (index + 1) * size])))))
+        answers = fit(np.sort(order[index * size : (index + 1) * size]))
+        points += [] if answers is None else [Point(size, Scored(drawing, answers))]
     last = Scored(drawing, whole)
-    gains = tuple(last.compare(half.scored).get(metric) for half in points[2:])
+    gains = tuple(last.compare(point.scored).get(metric) for point in points if point.rows == rows // 2)
     return LearningCurve(metric, (*points, Point(rows, last)), gains)
-
-

@@ -15,7 +15,7 @@ def render_curve(curve: LearningCurve | None) -> str:
     if curve is None:
         return render_lines([UNKNOWN])
     rows = [_show_point(curve, point) for point in curve.points]
-    drawn = [row for index, row in enumerate(rows) if index != len(rows) - 2]  # one of the halves
+    drawn = list({row.cells[0]: row for row in reversed(rows)}.values())[::-1]  # one of the halves
     label = f"{curve.metric} by training rows"
     ends = "".join(f"<span>{row.cells[0]}</span>" for row in drawn)
     card = f'<section class="card">{draw_line(drawn, label)}<div class="ends soft">{ends}</div></section>'

@@ -6,6 +6,7 @@ from html import escape
 from ekiben.contract.page import render_document, render_lines
 from ekiben.contract.text_lines import printable
 from ekiben.training.evaluate import headline, promotion_metric
+from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.report.draws import DRAWS, MAX_ROWS
 from ekiben.training.report.error_section import render_search
 from ekiben.training.report.feature_section import render_features
@@ -42,8 +43,8 @@ def describe_verdicts(findings: Findings) -> Iterator[str]:
         elif found.low > 0:
             yield f"It is better than {baseline.name}: its {name} is lower by {show(found.value, found)}."
         elif found.high < 0:
-            worse = show(-found.value) + f" ({show(-found.high)} to {show(-found.low)})"
-            yield f"It is worse than {baseline.name}: its {name} is higher by {worse}."
+            worse = Interval(-found.value, -found.high, -found.low)
+            yield f"It is worse than {baseline.name}: its {name} is higher by {show(worse.value, worse)}."
         else:
             yield (
                 f"Whether it is better than {baseline.name} is not sure: its {name} is lower by "

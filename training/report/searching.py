@@ -42,7 +42,9 @@ def find_worst(masks: Masks, losses: NDArray[np.float64]) -> Found:
     return Found(tuple(take_distinct(masks, [slice_ for _, slice_ in ranked])), int(searched))
 
 
-def bound_gaps(flat: NDArray[np.float32], others: NDArray[np.float32], losses: NDArray[np.float32]) -> NDArray[np.float64]:
+def bound_gaps(
+    flat: NDArray[np.float32], others: NDArray[np.float32], losses: NDArray[np.float32]
+) -> NDArray[np.float64]:
     """Return the lower bound of the gap of each condition, (conditions, rows), with each other, (others, rows).
 
     It is -∞ where a slice has too few rows, or too many.

@@ -1,5 +1,6 @@
 """Tables with intervals, drawn on one axis beside the numbers; whatever names and values hold is text in them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,6 +11,7 @@ from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.evaluate.text import format_number
 
 WIDTH, HEIGHT, EDGE = 180, 15, 4  # of a drawn interval: as wide to high as its place in a table
+MAX_DIGITS, LARGE = 6, 1e6  # of numbers that are written without an exponent
 CURVE_WIDTH, CURVE_HEIGHT = 600, 104
 
 
@@ -57,7 +59,9 @@ def draw_row(row: Row, low: float, high: float, reference: float | None) -> str:
         shapes.append(f'<line class="base" x1="{x}" x2="{x}" y1="0" y2="{HEIGHT}"></line>')
     if row.interval:
         left, right = _place(row.interval.low, low, high), _place(row.interval.high, low, high)
-        shapes.append(f'<rect class="then" x="{left}" y="{middle - 1}" width="{max(1, right - left):g}" height="2"></rect>')
+        shapes.append(
+            f'<rect class="then" x="{left}" y="{middle - 1}" width="{max(1, right - left):g}" height="2"></rect>'
+        )
     x = _place(row.value, low, high)
     shapes.append(f'<rect class="now" x="{x - 1.5:g}" y="{middle - 4}" width="3" height="8"></rect>')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{describe(row)}">{"".join(shapes)}</svg>'
@@ -76,25 +80,35 @@ def draw_line(rows: Sequence[Row], label: str) -> str:
         points.append(f"{x:g},{y:g}")
         if row.interval:
             top, bottom = _rise(row.interval.high, *axis), _rise(row.interval.low, *axis)
-            shapes.append(f'<rect class="then" x="{x - 1:g}" y="{top:g}" width="2" height="{max(1, bottom - top):g}"></rect>')
+            shapes.append(
+                f'<rect class="then" x="{x - 1:g}" y="{top:g}" width="2" height="{max(1, bottom - top):g}"></rect>'
+            )
         shapes.append(f'<rect class="now" x="{x - 4:g}" y="{y - 2:g}" width="8" height="4"></rect>')
     line = f'<polyline class="line" points="{" ".join(points)}"></polyline>'
-    box = f'viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}"'
+    box = f'viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" preserveAspectRatio="none"'
     return f'<svg {box} role="img" aria-label="{escape(label, quote=True)}">{line}{"".join(shapes)}</svg>'
 
 
 def describe(row: Row) -> str:
     """Return a value with its interval for who does not see it."""
     value = "" if row.value is None else format_number(row.value)
-    return value + (f", {format_number(row.interval.low)} to {format_number(row.interval.high)}" if row.interval else "")
+    return value + (
+        f", {format_number(row.interval.low)} to {format_number(row.interval.high)}" if row.interval else ""
+    )
 
 
 def show(value: float | None, interval: Interval | None = None) -> str:
-    """Return a value, with its interval in brackets."""
+    """Return a value, with its interval in brackets: no more digits than two of the interval's half width."""
     if value is None:
         return NOTHING
-    bounds = f" ({format_number(interval.low)} to {format_number(interval.high)})" if interval else ""
-    return format_number(value) + bounds
+    if interval is None:
+        return format_number(value)
+    width = interval.high - interval.low
+    digits = 1 - math.floor(math.log10(width / 2)) if width > 0 else -1
+    if not 0 <= digits <= MAX_DIGITS or abs(value) >= LARGE:
+        return f"{format_number(value)} ({format_number(interval.low)} to {format_number(interval.high)})"
+    texts = (f"{number:,.{digits}f}" for number in (value, interval.low, interval.high))
+    return "{} ({} to {})".format(*(text if float(text.replace(",", "")) else text.removeprefix("-") for text in texts))
 
 
 def _place(value: float, low: float, high: float) -> float:
