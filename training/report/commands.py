@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 ABOUT = "make the report of the packed model again, and add a learning curve"
-CURVE = (
-    "fit four networks to parts of the rows, to see whether more would help: takes about 1.4 times as long as training"
-)
+CURVE = "fit four networks to parts of the rows, to see whether more would help: some 1.4 times as long as training"
 
 
 def add_commands(commands: "Commands") -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ def _cut_number(numbers: "pd.Series[float]", feature: Number) -> pd.Series:
     unit = f" {feature.unit}" if feature.unit else ""
     if few:
         return _name(numbers.map({edge: index for index, edge in enumerate(edges)}), [text + unit for text in texts])
-    ranges = [f"{low} to {high}{unit}" for low, high in zip(texts, texts[1:], strict=False)]
+    ranges = [f"{low} to {high}{unit}" for low, high in pairwise(texts)]
     places = np.searchsorted(edges[1:-1], numbers.to_numpy(), side="right")
     return _name(pd.Series(places).where(numbers.notna().to_numpy()), ranges)
 

@@ -37,16 +37,16 @@ def describe_search(search: Search | None, target: Target) -> Iterator[str]:
         return
     yield (
         f"{count(search.searched, 'slice')} of one or two features were searched on half of the test rows for a higher "
-        f"{name_loss(target)} than elsewhere. What was found is measured on the other half, {count(search.rows, 'row')}, "
-        "which the search did not see; p is corrected for the number of slices in the table (Holm)."
+        f"{name_loss(target)} than elsewhere. What was found is measured on the other half, "
+        f"{count(search.rows, 'row')}, which the search did not see; p is corrected for the number of slices in the table (Holm)."
     )
     if not search.found:
         yield "None looked worse than chance would make it."
     else:
         yield (
             f"{search.sure} of {count(len(search.found), 'slice')} found {'is' if search.sure == 1 else 'are'} surely "
-            f"worse (p < {SURE}). Worse may mean harder: only where observed and predicted differ, too, is the model off "
-            "on average."
+            f"worse (p < {SURE}). Worse may mean harder: only where observed and predicted differ, too, is the model "
+            "off on average."
         )
 
 

@@ -36,7 +36,7 @@ def _describe(increases: Sequence[Increase], target: Target) -> Iterator[str]:
             "rows (permutation importance): near 0 the model does without it, perhaps because another feature says the "
             "same."
         )
-    yield "Then how far each feature moves answers up or down on average, whether that is right or wrong (Shapley values)."
+    yield "Then how far each feature moves answers on average, whether that is right or wrong (Shapley values)."
 
 
 def _draw_effect(one: FeatureImportance) -> Row:

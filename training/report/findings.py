@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded, Encoder
@@ -63,20 +62,7 @@ def find_all(
     drawing: Drawing,
     curve: LearningCurve | None = None,
 ) -> Findings:
-    """Measure a model by its answers to the test rows, and by those that `run` gives to altered ones, on one core."""
-    with threadpool_limits(1):  # several wait for each other: 39 s instead of 4 on a busy machine
-        return _find_all(problem, prepared, answers, run, importance, drawing, curve)
-
-
-def _find_all(
-    problem: ProblemConfig,
-    prepared: Prepared,
-    answers: Answers,
-    run: Callable[[Encoded], Answers],
-    importance: Importance | None,
-    drawing: Drawing,
-    curve: LearningCurve | None,
-) -> Findings:
+    """Measure a model by its answers to the test rows, and by those that `run` gives to altered ones."""
     schema, test, labels = prepared.schema, prepared.parts.test, prepared.labels[2]
     scored = Scored(drawing, answers)
     compared = (Compared(one.name, Scored(drawing, one.answers)) for one in find_baselines(prepared))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ekiben.contract.page import render_lines
 from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.report.learning_curve import LearningCurve, Point
-from ekiben.training.report.tables import Row, draw_line, render_rows, show
+from ekiben.training.report.tables import Row, draw_line, render_rows, show, show_interval
 
 UNKNOWN = "`ekiben report --learning-curve` fits networks to fewer rows and shows it here."
 
@@ -26,7 +26,7 @@ def render_curve(curve: LearningCurve | None) -> str:
 
 def describe_curve(curve: LearningCurve) -> Iterator[str]:
     """Yield whether more rows would help: only where the last step's gain is sure."""
-    steps = " and ".join(show(gain.value if gain else None, gain) for gain in curve.gains)
+    steps = " and ".join(show_interval(gain) for gain in curve.gains)
     name = curve.metric.replace("_", " ")
     if curve.more_would_help:
         yield f"More rows would help: from either half of the rows to all of them the {name} is better by {steps}."

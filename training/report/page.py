@@ -10,9 +10,9 @@ from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.report.draws import DRAWS, MAX_ROWS
 from ekiben.training.report.error_section import render_search
 from ekiben.training.report.feature_section import render_features
-from ekiben.training.report.findings import Compared, Findings
+from ekiben.training.report.findings import Findings
 from ekiben.training.report.learning_section import render_curve
-from ekiben.training.report.tables import Row, render_rows, show
+from ekiben.training.report.tables import Row, render_rows, show, show_interval
 from ekiben.training.wording import count
 
 
@@ -53,22 +53,17 @@ def describe_verdicts(findings: Findings) -> Iterator[str]:
 
 
 def _render_metrics(findings: Findings) -> str:
-    measured = findings.scored.measure()
+    measured, baselines = findings.scored.measure(), findings.baselines
+    better = [findings.scored.compare(baseline.scored) for baseline in baselines]
     columns = ["metric", "model"]
-    for baseline in findings.baselines:
-        columns += [baseline.name, "the model is better by"]
+    columns += [column for baseline in baselines for column in (baseline.name, "the model is better by")]
     rows = []
     for name, value in findings.scores.items():
         cells = [name, show(value, measured.get(name))]
-        for baseline in findings.baselines:
-            cells += _compare_cells(findings, baseline, name)
+        for baseline, gains in zip(baselines, better, strict=True):
+            cells += [show(baseline.scored.values.get(name)), show_interval(gains.get(name))]
         rows.append(Row(tuple(cells)))
     return render_rows("", columns, rows)
-
-
-def _compare_cells(findings: Findings, baseline: Compared, name: str) -> list[str]:
-    better = findings.scored.compare(baseline.scored).get(name)
-    return [show(baseline.scored.values.get(name)), show(better.value if better else None, better)]
 
 
 def _render_slices(findings: Findings) -> Iterator[str]:
@@ -81,7 +76,7 @@ def _render_slices(findings: Findings) -> Iterator[str]:
     for name, slices in findings.slices:
         rows = []
         for one in slices:
-            values = [show(found.value if found else None, found) for found in map(one.measured.get, columns)]
+            values = [show_interval(one.measured.get(column)) for column in columns]
             interval = one.measured.get(drawn)
             cells = (one.name, f"{one.rows:,}", show(one.observed), show(one.predicted), *values)
             rows.append(Row(cells, interval.value if interval else None, interval))

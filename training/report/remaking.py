@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.errors import InvalidTable, UserError
@@ -46,8 +47,9 @@ def remake(name: str, output: Path, learning: bool) -> None:
     encoded, engine = Encoder(model.schema).encode(prepared.parts.test), model.start_engine()
     answers, drawing = engine.run(encoded), draw_test_rows(prepared)
     curve = learn(problem, prepared, definition, drawing, answers) if learning else None
-    findings = find_all(problem, prepared, answers, engine.run, model.importance, drawing, curve)
-    page = render_page(findings)
+    with threadpool_limits(1):
+        findings = find_all(problem, prepared, answers, engine.run, model.importance, drawing, curve)
+        page = render_page(findings)
     try:
         output.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -14,6 +14,7 @@ MAX_OVERLAP = 0.5  # of two slices' rows, as a share of the rows of either
 MAX_SHARE = 0.5  # of all rows: what is worse than elsewhere is the smaller part
 ERRORS = 2  # standard errors below the gap that was seen: small slices must look worse than large ones
 Masks = NDArray[np.bool_]  # (conditions, rows)
+Floats = NDArray[np.float32]
 Slice = tuple[int, ...]  # the positions of its conditions
 
 
@@ -32,7 +33,8 @@ def find_worst(masks: Masks, losses: NDArray[np.float64]) -> Found:
     single = bound_gaps(flat, np.ones((1, len(losses)), np.float32), centred)[:, 0]
     widened = [index for index in np.argsort(-single, kind="stable")[:WIDENED] if np.isfinite(single[index])]
     paired = bound_gaps(flat, flat[widened], centred)  # (conditions, widened)
-    paired[widened, np.arange(len(widened))] = -np.inf
+    for place, index in enumerate(widened):
+        paired[index, place:] = -np.inf  # itself, and what the other one of a pair has
     better = paired > np.maximum(single[:, None], single[widened])
     ranked: list[tuple[float, Slice]] = [(float(bound), (index,)) for index, bound in enumerate(single) if bound > 0]
     for index, place in np.argwhere(better & (paired > 0)):
@@ -42,9 +44,7 @@ def find_worst(masks: Masks, losses: NDArray[np.float64]) -> Found:
     return Found(tuple(take_distinct(masks, [slice_ for _, slice_ in ranked])), int(searched))
 
 
-def bound_gaps(
-    flat: NDArray[np.float32], others: NDArray[np.float32], losses: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def bound_gaps(flat: Floats, others: Floats, losses: Floats) -> NDArray[np.float64]:
     """Return the lower bound of the gap of each condition, (conditions, rows), with each other, (others, rows).
 
     It is -∞ where a slice has too few rows, or too many.

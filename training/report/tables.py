@@ -12,7 +12,7 @@ from ekiben.training.evaluate.text import format_number
 
 WIDTH, HEIGHT, EDGE = 180, 15, 4  # of a drawn interval: as wide to high as its place in a table
 MAX_DIGITS, LARGE = 6, 1e6  # of numbers that are written without an exponent
-CURVE_WIDTH, CURVE_HEIGHT = 600, 104
+CURVE_WIDTH, CURVE_HEIGHT, CURVE_EDGE = 600, 104, 20
 
 
 @dataclass(frozen=True)
@@ -52,49 +52,47 @@ def draw_row(row: Row, low: float, high: float, reference: float | None) -> str:
     """Return a row's interval as a line, and its value as a bar across."""
     if row.value is None:
         return ""
-    middle = HEIGHT / 2
+    middle, value = HEIGHT / 2, _place(row.value, low, high)
     shapes = []
     if reference is not None:
-        x = _place(reference, low, high)
-        shapes.append(f'<line class="base" x1="{x}" x2="{x}" y1="0" y2="{HEIGHT}"></line>')
+        line = _place(reference, low, high)
+        shapes.append(f'<line class="base" x1="{line}" x2="{line}" y1="0" y2="{HEIGHT}"></line>')
     if row.interval:
         left, right = _place(row.interval.low, low, high), _place(row.interval.high, low, high)
-        shapes.append(
-            f'<rect class="then" x="{left}" y="{middle - 1}" width="{max(1, right - left):g}" height="2"></rect>'
-        )
-    x = _place(row.value, low, high)
-    shapes.append(f'<rect class="now" x="{x - 1.5:g}" y="{middle - 4}" width="3" height="8"></rect>')
+        shapes.append(_draw_box("then", left, middle - 1, max(1, right - left), 2))
+    shapes.append(_draw_box("now", value - 1.5, middle - 4, 3, 8))
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{describe(row)}">{"".join(shapes)}</svg>'
 
 
 def draw_line(rows: Sequence[Row], label: str) -> str:
-    """Return values from left to right with their intervals, joined by a line; the ends of the axis beside it."""
+    """Return values from left to right with their intervals, joined by a line."""
     axis = find_axis(rows)
     if axis is None or len(rows) < 2:
         return ""
-    step = (CURVE_WIDTH - 40) / (len(rows) - 1)
+    step = (CURVE_WIDTH - 2 * CURVE_EDGE) / (len(rows) - 1)
     points, shapes = [], []
     for index, row in enumerate(rows):
-        x, value = 20 + index * step, row.value or 0.0
-        y = _rise(value, *axis)
+        x, y = CURVE_EDGE + index * step, _rise(row.value or 0.0, *axis)
         points.append(f"{x:g},{y:g}")
         if row.interval:
             top, bottom = _rise(row.interval.high, *axis), _rise(row.interval.low, *axis)
-            shapes.append(
-                f'<rect class="then" x="{x - 1:g}" y="{top:g}" width="2" height="{max(1, bottom - top):g}"></rect>'
-            )
-        shapes.append(f'<rect class="now" x="{x - 4:g}" y="{y - 2:g}" width="8" height="4"></rect>')
+            shapes.append(_draw_box("then", x - 1, top, 2, max(1, bottom - top)))
+        shapes.append(_draw_box("now", x - 4, y - 2, 8, 4))
     line = f'<polyline class="line" points="{" ".join(points)}"></polyline>'
     box = f'viewBox="0 0 {CURVE_WIDTH} {CURVE_HEIGHT}" preserveAspectRatio="none"'
     return f'<svg {box} role="img" aria-label="{escape(label, quote=True)}">{line}{"".join(shapes)}</svg>'
 
 
+def _draw_box(kind: str, x: float, y: float, width: float, height: float) -> str:
+    return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"></rect>'
+
+
 def describe(row: Row) -> str:
     """Return a value with its interval for who does not see it."""
     value = "" if row.value is None else format_number(row.value)
-    return value + (
-        f", {format_number(row.interval.low)} to {format_number(row.interval.high)}" if row.interval else ""
-    )
+    if row.interval is None:
+        return value
+    return f"{value}, {format_number(row.interval.low)} to {format_number(row.interval.high)}"
 
 
 def show(value: float | None, interval: Interval | None = None) -> str:
@@ -109,6 +107,11 @@ def show(value: float | None, interval: Interval | None = None) -> str:
         return f"{format_number(value)} ({format_number(interval.low)} to {format_number(interval.high)})"
     texts = (f"{number:,.{digits}f}" for number in (value, interval.low, interval.high))
     return "{} ({} to {})".format(*(text if float(text.replace(",", "")) else text.removeprefix("-") for text in texts))
+
+
+def show_interval(interval: Interval | None) -> str:
+    """Return the value of an interval with the interval, if there is one."""
+    return NOTHING if interval is None else show(interval.value, interval)
 
 
 def _place(value: float, low: float, high: float) -> float:

@@ -1,8 +1,8 @@
 """Error analysis: the slices in which the model errs most, of all values of a feature and of pairs of features.
 
 Of thousands of slices some look bad by chance. So half of the test rows is searched, and the few slices that are found
-are measured on the other half, which was not looked at: these numbers are unbiased, and p is corrected for the number of
-slices that are measured.
+are measured on the other half, which was not looked at: these numbers are unbiased, and p is corrected for the number
+of slices that are measured.
 """
 
 from collections.abc import Iterator
