@@ -1,6 +1,6 @@
 """The slices that a problem declares, and the months of a split by time: each with intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ class Slice:
     rows: int
     observed: float
     predicted: float
+    values: Mapping[str, float]
     measured: Measured
 
 
@@ -29,8 +30,8 @@ def measure_slices(scored: Scored, keys: pd.Series) -> Iterator[Slice]:
     for index, name in enumerate(names):
         here = slice_of == index
         means = compare_means(drawing.target, drawing.labels[here], answers[here])
-        measured = Scored(drawing, answers, here).measure()
-        yield Slice("(missing)" if name is None else name, int(here.sum()), *means, measured)
+        own = Scored(drawing, answers, here)
+        yield Slice("(missing)" if name is None else name, int(here.sum()), *means, own.values, own.measure())
 
 
 def compare_means(target: Target, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:

@@ -38,7 +38,8 @@ def describe_search(search: Search | None, target: Target) -> Iterator[str]:
     yield (
         f"{count(search.searched, 'slice')} of one or two features were searched on half of the test rows for a higher "
         f"{name_loss(target)} than elsewhere. What was found is measured on the other half, "
-        f"{count(search.rows, 'row')}, which the search did not see; p is corrected for the number of slices in the table (Holm)."
+        f"{count(search.rows, 'row')}, which the search did not see; p is corrected for the number of slices in the "
+        "table (Holm)."
     )
     if not search.found:
         yield "None looked worse than chance would make it."

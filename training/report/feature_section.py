@@ -1,6 +1,6 @@
 """The section on features: what the loss is without one, and what each does to the answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ekiben.contract.page import render_lines
 from ekiben.contract.schema import Target
@@ -12,31 +12,31 @@ from ekiben.training.report.permutation import MIN_ROWS, Increase
 from ekiben.training.report.tables import Row, render_rows, show
 from ekiben.training.wording import count
 
+EFFECTS = "How far each feature moves answers on average, whether that is right or wrong (Shapley values)."
+
 
 def render_features(increases: Sequence[Increase], importance: Importance | None, target: Target) -> str:
     """Return two tables: of permutation importance, and of mean effects."""
-    parts = [render_lines(_describe(increases, target))]
+    parts = [render_lines([_describe_increases(increases, target)])]
     if increases:
         rows = [Row((one.feature, show(one.loss.value, one.loss)), one.loss.value, one.loss) for one in increases]
         columns = ("feature", f"{name_loss(target)} is higher by")
         parts.append(render_rows("With a feature's values of other rows", columns, rows, 0.0))
     if importance:
+        parts.append(render_lines([EFFECTS]))
         effects = [_draw_effect(one) for one in importance.features[:MAX_FEATURES]]
         title = f"Mean effect on {count(importance.rows, 'held-out row')}"
         parts.append(render_rows(title, ("feature", name_effect(importance)), effects, 0.0))
     return "\n".join(parts)
 
 
-def _describe(increases: Sequence[Increase], target: Target) -> Iterator[str]:
+def _describe_increases(increases: Sequence[Increase], target: Target) -> str:
     if not increases:
-        yield f"Fewer than {MIN_ROWS} test rows are too few to shuffle features in."
-    else:
-        yield (
-            f"First, how much higher the {name_loss(target)} of test rows is when one feature has the values of other "
-            "rows (permutation importance): near 0 the model does without it, perhaps because another feature says the "
-            "same."
-        )
-    yield "Then how far each feature moves answers on average, whether that is right or wrong (Shapley values)."
+        return f"Fewer than {MIN_ROWS} test rows are too few to shuffle features in."
+    return (
+        f"How much higher the {name_loss(target)} of test rows is when one feature has the values of other rows "
+        "(permutation importance): near 0 the model does without it, perhaps because another feature says the same."
+    )
 
 
 def _draw_effect(one: FeatureImportance) -> Row:

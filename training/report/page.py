@@ -8,7 +8,7 @@ from ekiben.contract.text_lines import printable
 from ekiben.training.evaluate import headline, promotion_metric
 from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.report.draws import DRAWS, MAX_ROWS
-from ekiben.training.report.error_section import render_search
+from ekiben.training.report.error_section import MEANS, render_search
 from ekiben.training.report.feature_section import render_features
 from ekiben.training.report.findings import Findings
 from ekiben.training.report.learning_section import render_curve
@@ -47,7 +47,7 @@ def describe_verdicts(findings: Findings) -> Iterator[str]:
             yield f"It is worse than {baseline.name}: its {name} is higher by {show(worse.value, worse)}."
         else:
             yield (
-                f"Whether it is better than {baseline.name} is not sure: its {name} is lower by "
+                f"Whether it is better than {baseline.name} is not sure: its {name} is better by "
                 f"{show(found.value, found)}, and 0 is within the interval."
             )
 
@@ -68,19 +68,19 @@ def _render_metrics(findings: Findings) -> str:
 
 def _render_slices(findings: Findings) -> Iterator[str]:
     target = findings.schema.target
-    named = [name for name in headline(target) if name in findings.scored.values]
     drawn = promotion_metric(target)
-    columns = [name for name in named if name != drawn] + [drawn]
-    means = ["right answers", "mean probability"] if target.task == "multiclass" else ["observed", "predicted"]
+    shown = findings.scored.values.keys() - {drawn, "accuracy"}  # which is the share of right answers
+    columns = [*(name for name in headline(target) if name in shown), drawn]
     yield render_lines([f"The line is drawn at all test rows' {drawn.replace('_', ' ')}."])
     for name, slices in findings.slices:
         rows = []
         for one in slices:
-            values = [show_interval(one.measured.get(column)) for column in columns]
-            interval = one.measured.get(drawn)
+            values = [show(one.values.get(column), one.measured.get(column)) for column in columns]
             cells = (one.name, f"{one.rows:,}", show(one.observed), show(one.predicted), *values)
-            rows.append(Row(cells, interval.value if interval else None, interval))
-        yield render_rows(f"By {name}", (name, "rows", *means, *columns), rows, findings.scored.values[drawn])
+            rows.append(Row(cells, one.values.get(drawn), one.measured.get(drawn)))
+        yield render_rows(
+            f"By {name}", (name, "rows", *MEANS[target.task], *columns), rows, findings.scored.values[drawn]
+        )
 
 
 def _describe_method(findings: Findings) -> Iterator[str]:

@@ -15,7 +15,7 @@ TAIL = 0.025  # of a 95% interval
 
 @dataclass(frozen=True)
 class Gap:
-    """The mean loss in a slice and elsewhere, their difference, and how often chance makes it as large."""
+    """The mean loss in a slice and elsewhere, their difference, and how often chance makes it as far from 0."""
 
     here: float
     elsewhere: float
@@ -36,7 +36,7 @@ def measure_gap(here: NDArray[np.bool_], losses: NDArray[np.float64]) -> Gap | N
     freedom = error**4 / sum(v**2 / (len(part) - 1) for v, part in zip(variances, parts, strict=True))
     reach = float(-t.ppf(TAIL, freedom) * error)
     interval = Interval(value, value - reach, value + reach)
-    return Gap(float(mean), float(other), interval, float(t.sf(value / error, freedom)))
+    return Gap(float(mean), float(other), interval, float(2 * t.sf(value / error, freedom)) if value > 0 else 1.0)
 
 
 def correct(p_values: Sequence[float]) -> list[float]:
