@@ -75,7 +75,9 @@ class Scored:
 
     def _compare(self, other: "Scored", name: str) -> Interval | None:
         sign = -1 if name in LOWER_IS_BETTER else 1
-        value, usual = (sign * (a[name] - b[name]) for a, b in ((self.values, other.values), (self.usual, other.usual)))
+        value, usual = (
+            sign * (a[name] - b[name]) + 0.0 for a, b in ((self.values, other.values), (self.usual, other.usual))
+        )
         drawn = sign * (self.drawn[name] - other.drawn[name])
         return self.drawing.draws.find_interval(value, usual, drawn, len(self._chosen))
 

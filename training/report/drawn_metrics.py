@@ -66,6 +66,8 @@ def _score_binary(target: Target, labels: np.ndarray, answers: np.ndarray, count
     rates = {
         "balanced_accuracy": both * (hits / trues + 1 - (found - hits) / falses) / 2,
         "f1": both * 2 * hits / (trues + found),
+        "precision": hits / found,
+        "recall": hits / trues,
     }
     return {**_rank(probabilities, true, counts), **dict(_means(counts, columns)), **rates}
 

@@ -35,7 +35,7 @@ def render_rows(title: str, columns: Sequence[str], rows: Sequence[Row], referen
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     heading = f"<h3>{escape(printable(title))}</h3>" if title else ""
-    return f'{heading}<div class="wide"><table><tr>{names}</tr>{body}</table></div>'
+    return f'{heading}<div class="wide drawn"><table><tr>{names}</tr>{body}</table></div>'
 
 
 def find_axis(rows: Iterable[Row], reference: float | None = None) -> tuple[float, float] | None:
