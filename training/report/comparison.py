@@ -75,9 +75,8 @@ class Scored:
 
     def _compare(self, other: "Scored", name: str) -> Interval | None:
         sign = -1 if name in LOWER_IS_BETTER else 1
-        value, usual = (
-            sign * (a[name] - b[name]) + 0.0 for a, b in ((self.values, other.values), (self.usual, other.usual))
-        )
+        mine, others = (self.values, self.usual), (other.values, other.usual)
+        value, usual = (sign * (one[name] - another[name]) + 0.0 for one, another in zip(mine, others, strict=True))
         drawn = sign * (self.drawn[name] - other.drawn[name])
         return self.drawing.draws.find_interval(value, usual, drawn, len(self._chosen))
 

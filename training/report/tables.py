@@ -11,6 +11,7 @@ from ekiben.training.evaluate.fairness import Interval
 from ekiben.training.evaluate.text import format_number
 
 WIDTH, HEIGHT, EDGE = 180, 15, 4  # of a drawn interval: as wide to high as its place in a table
+LONG = 30  # characters of a name that is wrapped
 MAX_DIGITS, LARGE = 6, 1e6  # of numbers that are written without an exponent
 CURVE_WIDTH, CURVE_HEIGHT, CURVE_EDGE = 600, 104, 20
 
@@ -35,7 +36,8 @@ def render_rows(title: str, columns: Sequence[str], rows: Sequence[Row], referen
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     heading = f"<h3>{escape(printable(title))}</h3>" if title else ""
-    return f'{heading}<div class="wide drawn"><table><tr>{names}</tr>{body}</table></div>'
+    kind = "wide drawn long" if any(len(row.cells[0]) > LONG for row in rows) else "wide drawn"
+    return f'{heading}<div class="{kind}"><table><tr>{names}</tr>{body}</table></div>'
 
 
 def find_axis(rows: Iterable[Row], reference: float | None = None) -> tuple[float, float] | None:

@@ -13,6 +13,8 @@ from ekiben.training.report.welch import correct, measure_gap
 from ekiben.training.report.worst_slices import Search, search_slices
 from tests.reported_tables import HOSTILE, TARGETS, answer_test, make_frame, make_problem, prepare_table
 
+LETTERS = tuple("abcde")
+
 
 def search(folder: Path, task: str, rows: int = 8000) -> Search | None:
     prepared = prepare_table(make_problem(folder, task, make_frame(rows)))
@@ -34,13 +36,13 @@ def test_where_nothing_is_wrong_hardly_any_slice_is_sure() -> None:
     """Of thirty tables one or two may have a false one: 5% are promised for a table."""
     schema = Schema(
         name="goods",
-        features=(Number(name="size", low=0, high=1), *(Category(name=f"c{i}", vocabulary=tuple("abcde")) for i in range(4))),
+        features=(Number(name="size", low=0, high=1), *(Category(name=f"c{i}", vocabulary=LETTERS) for i in range(4))),
         target=Target(name="sold", classes=(False, True)),
     )  # fmt: skip
     sure = 0
     for seed in range(30):
         random = np.random.default_rng(seed)
-        columns = {f"c{i}": random.choice(list("abcde"), 1000) for i in range(4)}
+        columns = {f"c{i}": random.choice(LETTERS, 1000) for i in range(4)}
         table = pd.DataFrame({"size": random.random(1000), **columns})
         chances = random.uniform(0.1, 0.9, 1000)
         labels = (random.random(1000) < chances).astype(int)
