@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from ekiben.contract.schema import INTERVAL, Label, Target
 
-DECISION_THRESHOLD = 0.5
 # Where float32 ends: a wrong answer that is certain must not cost more than it can tell from certain.
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 Answers = NDArray[np.float32]  # (rows, outputs)
@@ -31,12 +30,23 @@ def to_columns(target: Target, answers: Answers) -> Mapping[str, Any]:
 
 
 def label_rows(target: Target, answers: Answers) -> list[Label]:
-    """Return the class of each row: of two the last one from DECISION_THRESHOLD on, of more the likeliest."""
+    """Return the class of each row, as `decide` does."""
     classes = target.classes
     if target.task == "binary":
-        no, yes = classes
-        return [yes if likely >= DECISION_THRESHOLD else no for likely in answers[:, 0].tolist()]
+        (no, yes), threshold = classes, target.threshold
+        return [yes if likely >= threshold else no for likely in answers[:, 0].tolist()]
     return [classes[index] for index in answers.argmax(axis=1).tolist()]
+
+
+def decide(target: Target, answers: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the position of each row's class, (rows,).
+
+    Of two it is the last one from the target's threshold on, of more the likeliest. The threshold is compared in
+    float64, as JSON's readers and Python's lists compare it: in float32 it would be rounded, too.
+    """
+    if target.task == "binary":
+        return np.asarray(answers[:, 0].astype(np.float64) >= target.threshold, np.intp)
+    return np.asarray(answers.argmax(axis=1))
 
 
 def score_classes(target: Target, answers: Answers) -> Answers:
@@ -50,11 +60,10 @@ def name_classes(target: Target) -> list[str]:
 
 
 def _binary_rows(target: Target, answers: Answers) -> list[dict[str, Any]]:
-    no, yes = target.classes
+    (no, yes), threshold = target.classes, target.threshold
     probabilities: list[float] = answers[:, 0].tolist()
     return [
-        {"probability": probability, "label": yes if probability >= DECISION_THRESHOLD else no}
-        for probability in probabilities
+        {"probability": probability, "label": yes if probability >= threshold else no} for probability in probabilities
     ]
 
 

@@ -3,9 +3,17 @@
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestamp, Value
@@ -13,14 +21,16 @@ from ekiben.contract.feature import Boolean, Category, Feature, Number, Timestam
 INTERVAL = ("value", "low", "high")  # the mean, and the bounds of the 80% prediction interval
 Task = Literal["binary", "multiclass", "regression"]
 Label = bool | int | str
+Cost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+DECISION_THRESHOLD = 0.5  # where nobody said what a decision is to be good for
 
 
 class Target(BaseModel):
     """What is predicted.
 
-    Of two classes the last is the one whose probability is given. A regression has no classes;
-    `scale` is then the standard deviation of the target in the table, by which
-    differences between answers are judged.
+    Of two classes the last is the one whose probability is given, and which is decided for from the `threshold` on. A
+    regression has no classes; `scale` is then the standard deviation of the target in the table, by which differences
+    between answers are judged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +41,8 @@ class Target(BaseModel):
     scale: float = Field(1.0, gt=0)
     description: str = ""
     unit: str = ""
+    threshold: float = Field(DECISION_THRESHOLD, ge=0, le=1)
+    costs: tuple[Cost, Cost] | None = None  # of a false alarm and of a miss, if the threshold was chosen by them
 
     @model_validator(mode="after")
     def check_classes(self) -> Self:
@@ -39,7 +51,15 @@ class Target(BaseModel):
         fits = {"binary": count == 2, "multiclass": count > 2, "regression": count == 0}
         if not fits[self.task] or count < len(self.classes):
             raise ValueError(f"{count} different classes are no {self.task}")
+        if self.task != "binary" and (self.threshold != DECISION_THRESHOLD or self.costs):
+            raise ValueError("only of two classes one is decided for from a threshold on")
         return self
+
+    @model_serializer(mode="wrap")
+    def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what nobody has chosen: a schema then is the same file, and has the same digest, as ever."""
+        usual = {"threshold": DECISION_THRESHOLD, "costs": None}
+        return {name: value for name, value in write(self).items() if name not in usual or value != usual[name]}
 
     @property
     def outputs(self) -> tuple[str, ...]:

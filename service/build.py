@@ -144,4 +144,4 @@ async def predict_rows(worker: Worker, rows: list[Any]) -> dict[str, Any]:
     except RequestRejected as error:
         metrics.count_rejected(PYTHON, error.reason)
         raise ServiceUnavailable(str(error)) from None
-    return predict.encode_prediction(dataplane, prediction)
+    return predict.encode_prediction(dataplane, prediction, dataplane.model.schema.target)

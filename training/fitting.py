@@ -29,15 +29,25 @@ def fit_and_score(problem: ProblemConfig, prepared: Prepared, options: FitOption
 
 def fit(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
     """Encode the rows to train and validate on, and fit a network to them."""
-    encoder, parts = Encoder(prepared.schema), prepared.parts
-    train, validation = (
-        LabelledRows(encoder.encode(part), labels)
-        for part, labels in zip((parts.train, parts.validation), prepared.labels[:2], strict=True)
-    )
-    return fit_network(prepared.schema, train, validation, replace(options, by_time=problem.split.time is not None))
+    encoded = Encoder(prepared.schema).encode(prepared.parts.train)
+    return fit_to(problem, prepared, LabelledRows(encoded, prepared.labels[0], prepared.weights[0]), options)
+
+
+def fit_to(problem: ProblemConfig, prepared: Prepared, train: LabelledRows, options: FitOptions) -> keras.Model:
+    """Fit a network to rows that are encoded already, and follow it on those to validate on."""
+    by_time = replace(options, by_time=problem.split.moment is not None)
+    return fit_network(prepared.schema, train, encode_validation(problem.split.moment, prepared), by_time)
+
+
+def encode_validation(time: str | None, prepared: Prepared) -> LabelledRows:
+    """Encode the rows to validate on, those of one time after the other: intervals are fitted to the latest."""
+    part, weights = prepared.parts.validation, prepared.weights[1]
+    order = part[time].argsort(kind="stable").to_numpy() if time else np.arange(len(part))
+    encoded = Encoder(prepared.schema).encode(part.iloc[order])
+    return LabelledRows(encoded, prepared.labels[1][order], None if weights is None else weights[order])
 
 
 def score_network(prepared: Prepared, network: keras.Model) -> Trained:
     """Return a network with its answers and scores on the test rows."""
     answers = predict_encoded(network, Encoder(prepared.schema).encode(prepared.parts.test))
-    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers))
+    return Trained(network, answers, score(prepared.schema.target, prepared.labels[2], answers, prepared.weights[2]))

@@ -67,7 +67,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained, problem: ProblemCo
             write_golden(package, to_rows(schema, chosen), answers)
         raw_model = build_raw_model(schema, trained.network)
         write_package(package, schema, trained.network, raw_model)
-        describe_values(prepared, trained.network, problem.split.time).save(package / REFERENCE_FILE)
+        describe_values(prepared, trained.network, problem.split.moment).save(package / REFERENCE_FILE)
         step("explanations")
         parts = prepared.parts.train, test.iloc[indices]
         importance = write_explanations(package, schema, trained.network, *parts, problem.privacy.background)

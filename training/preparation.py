@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ekiben.contract.schema import Schema
 from ekiben.training.checks.gate import reject_nul_bytes
@@ -24,15 +25,19 @@ from ekiben.training.sources import Source
 from ekiben.training.tables.read import Spill, Table, read_table
 from ekiben.training.versions.snapshots import load_table
 
+Weights = np.ndarray | None  # (rows,)
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was read, its schema, its parts, and their labels."""
+    """What was read, its schema, its parts, their labels and, where the problem names a column of them, weights."""
 
     table: Table
     schema: Schema
     parts: Parts
     labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
+    weights: tuple[Weights, Weights, Weights] = (None, None, None)  # alike
+    decision: str = ""  # why the schema decides as it does, for people
 
 
 def read_with_progress(
@@ -63,10 +68,18 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callabl
         say(note)
     strata = None if target.task == "regression" else encode_labels(target, column)
     parts = split_table(table.frame, problem.split, strata, seed)
+    if left := len(table.frame) - len(parts.train) - len(parts.validation) - len(parts.test):
+        say(f"left out: {left:,} rows whose `{problem.split.group}` has more rows in another part")
     labels = [encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)]
     check_parts(target, dict(zip(("training", "validation", "test"), labels, strict=True)))
     declared = {name: feature.facts() for name, feature in problem.features.items()}
     schema = learn_schema(problem.name, table.frame, target, declared, parts.train)
     schema = hide_example(schema, table.frame, problem.privacy.example)
     reject_nul_bytes(schema)
-    return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]))
+    weights = [find_weights(part, problem.weight) for part in (parts.train, parts.validation, parts.test)]
+    return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]), (weights[0], weights[1], weights[2]))
+
+
+def find_weights(part: pd.DataFrame, weight: str | None) -> Weights:
+    """Return for how many rows each of a part stands, (rows,); None: for itself."""
+    return part[weight].to_numpy(np.float64) if weight else None

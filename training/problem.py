@@ -11,6 +11,7 @@ from ekiben.contract.faults import describe_fault, find_fault
 from ekiben.contract.feature import DecimalMark, GroupingMark
 from ekiben.contract.schema import Label, Task
 from ekiben.training.card_config import CardText
+from ekiben.training.decision_config import DecisionRule
 from ekiben.training.feature_config import GROUPING, Declared
 from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
@@ -56,7 +57,11 @@ class ProblemConfig(Entry):
     )
     source: AnySource = Field(description="where the table is")
     target: TargetColumn = Field(description="the column to predict")
+    decision: DecisionRule | None = Field(None, description="from which probability on a class is decided for")
     split: Split = Field(Split(), description="which rows are trained on, and which tested on")
+    weight: str | None = Field(
+        None, description="column that says for how many rows each stands, in training and in the scores; not a feature"
+    )
     slices: tuple[str, ...] = Field((), description="columns by whose values the scores are reported too")
     fairness: Fairness | None = Field(None, description="groups that are compared")
     retrain: Retrain | None = Field(None, description="when `ekiben watch` trains again")
@@ -91,10 +96,15 @@ class ProblemConfig(Entry):
     @model_validator(mode="after")
     def check_roles(self) -> Self:
         """Reject a column that is both a feature and something else."""
-        for role, names in (("the target", {self.target.name}), ("ignored", self.ignored.keys())):
-            twice = sorted(self.features.keys() & names)
-            if twice:
+        weight, group = ({name} if name else set() for name in (self.weight, self.split.group))
+        target = {self.target.name}
+        for role, names in (("the target", target), ("ignored", self.ignored), ("the weight", weight)):
+            if twice := sorted(self.features.keys() & set(names)):
                 raise ValueError(f"`{twice[0]}` is a feature and {role}: it can only be one")
+        if twice := sorted(self.features.keys() & group):
+            raise ValueError(f"`{twice[0]}` is a feature and the group of the split: it can only be one")
+        if twice := sorted(target & (weight | group) | weight & (group | set(self.split.columns))):
+            raise ValueError(f"`{twice[0]}` is the weight, the group, the time or the target: it can only be one")
         return self
 
     @model_validator(mode="after")
@@ -102,6 +112,15 @@ class ProblemConfig(Entry):
         """Reject groups of a regression, which selects nobody."""
         if self.fairness and self.target.task == "regression":
             raise ValueError("fairness: a regression selects nobody: name the columns in `slices`")
+        return self
+
+    @model_validator(mode="after")
+    def check_decision(self) -> Self:
+        """Reject a threshold where there is nothing it could decide."""
+        if self.decision and self.target.task != "binary":
+            many = "of several classes the likeliest is the answer"
+            why = many if self.target.task == "multiclass" else "a number is no decision"
+            raise ValueError(f"decision: it is for two classes, and {why}: leave it out")
         return self
 
     @model_validator(mode="after")
@@ -123,7 +142,8 @@ class ProblemConfig(Entry):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that are read."""
-        others = (self.target.name, *((self.split.time,) if self.split.time else ()), *self.slices, *self.groups)
+        told = filter(None, (self.weight, self.split.group))
+        others = (self.target.name, *self.split.columns, *told, *self.slices, *self.groups)
         return tuple(dict.fromkeys((*self.features, *others)))
 
 

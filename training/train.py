@@ -6,8 +6,10 @@ from ekiben.model.store import check_writable
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.checks.gate import check_contract, find_contract, log_report, reject_skew, reject_unparseable
 from ekiben.training.dataset.split import describe_split
+from ekiben.training.decision import decide, log_decision
+from ekiben.training.decision_learning import adopt
 from ekiben.training.evaluate import format_scores
-from ekiben.training.fitting import Trained, fit_and_score
+from ekiben.training.fitting import Trained, fit, score_network
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.packing import pack_and_register
 from ekiben.training.preparation import Prepared, prepare, read_with_progress
@@ -73,13 +75,20 @@ def train(
         if report:
             log_report(problem.name, report)
         if isinstance(prepared, PreparedOnDisk):
-            trained = fit_from_disk(problem, prepared, options)
+            network = fit_from_disk(problem, prepared, options)
         else:
-            trained = fit_and_score(problem, prepared, options)
+            network = fit(problem, prepared, options)
+        decision = decide(problem, prepared, network)
+        prepared = adopt(prepared, decision)
+        log_decision(decision, prepared.schema)
+        lineage = describe_lineage(prepared, run.info.run_id)
+        trained = score_network(prepared, network)
         scores = evaluate(problem, prepared, trained)
         version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this
-        promote_if_better(prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores)
+        promote_if_better(
+            prepared.schema, prepared.parts.test, prepared.labels[2], version, trained.scores, prepared.weights[2]
+        )
     return version
 
 
@@ -103,7 +112,9 @@ def describe_lineage(prepared: Prepared, run_id: str) -> dict[str, str]:
 def evaluate(problem: ProblemConfig, prepared: Prepared, trained: Trained) -> TrainingScores:
     """Print and log how good the answers on the test rows are, and return what a package keeps of it."""
     target, test, labels = prepared.schema.target, prepared.parts.test, prepared.labels[2]
+    weights = prepared.weights[2]
     print(f"{len(trained.answers):,} test rows, {describe_split(problem.split)}:\n{format_scores(trained.scores)}")
-    log_evaluation(problem, target, test, labels, trained.answers, trained.scores)
-    groups = log_fairness(problem, target, test, labels, trained.answers)
-    return describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups)
+    log_evaluation(problem, target, test, labels, trained.answers, trained.scores, weights)
+    groups = log_fairness(problem, target, test, labels, trained.answers, weights)
+    scores = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups, weights)
+    return scores.model_copy(update={"decision": prepared.decision})

@@ -18,10 +18,11 @@ from ekiben.contract.schema import Target
 class PairCounter:
     """The counts and sums of one process."""
 
-    def __init__(self, target: Target, slicer: Slicer, source: str) -> None:
+    def __init__(self, target: Target, slicer: Slicer, source: str, theirs: Target | None = None) -> None:
+        """`theirs`: the challenger's target, if it decides from another threshold on."""
         self.edges = list_edges(target)
         self.slicer = slicer
-        self._target, self._source = target, source
+        self._target, self._source, self._theirs = target, source, theirs
         self._since = datetime.now(UTC)
         self._edges = np.array(self.edges)
         self._differences = np.zeros(len(self.edges) + 1, np.int64)
@@ -39,7 +40,7 @@ class PairCounter:
     def compare(self, codes: NDArray[np.int32], champion: Answers, challenger: Answers) -> None:
         """Count rows by the champion's codes, (rows, categories), and both answers, (rows, outputs), all finite."""
         differences = measure_differences(self._target, champion, challenger)
-        disagree = find_disagreements(self._target, champion, challenger)
+        disagree = find_disagreements(self._target, champion, challenger, self._theirs)
         self._compared += len(differences)
         self._disagreed += int(np.count_nonzero(disagree))
         places = np.searchsorted(self._edges, differences)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.answers import DECISION_THRESHOLD, Answers, name_classes
+from ekiben.contract.answers import Answers, decide, name_classes
 from ekiben.contract.schema import Target
 
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -45,10 +45,13 @@ def measure_differences(target: Target, champion: Answers, challenger: Answers) 
     return np.asarray(apart[:, 0] / target.scale)
 
 
-def find_disagreements(target: Target, champion: Answers, challenger: Answers) -> NDArray[np.bool_]:
-    """Return which rows get another label, (rows,); of numbers, which differ by more than FAR."""
-    if target.task == "multiclass":
-        return np.asarray(champion.argmax(axis=1) != challenger.argmax(axis=1))
-    if target.task == "binary":
-        return np.asarray((champion[:, 0] >= DECISION_THRESHOLD) != (challenger[:, 0] >= DECISION_THRESHOLD))
-    return np.abs(measure_differences(target, champion, challenger)) > FAR
+def find_disagreements(
+    target: Target, champion: Answers, challenger: Answers, theirs: Target | None = None
+) -> NDArray[np.bool_]:
+    """Return which rows get another label, (rows,); of numbers, which differ by more than FAR.
+
+    `theirs` is the challenger's target, if it decides from another threshold on.
+    """
+    if target.task == "regression":
+        return np.abs(measure_differences(target, champion, challenger)) > FAR
+    return np.asarray(decide(target, champion) != decide(theirs or target, challenger))

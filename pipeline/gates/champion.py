@@ -16,6 +16,7 @@ from ekiben.contract.schema import Target
 from ekiben.pipeline.gates.bootstrap import Increase, estimate_increase
 from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.evaluate.slices import cut
+from ekiben.training.evaluate.weights import Weights
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.wording import quote
 
@@ -33,13 +34,15 @@ def judge_champion(
     ours: np.ndarray,
     theirs: np.ndarray,
     slices: Slices,
+    weights: Weights = None,
 ) -> list[Verdict]:
     """Return what the comparison over all rows says, and where that goes, what the one by slices says.
 
-    `labels` are (rows,), the answers (rows, outputs), `champion` is the version of `theirs`.
+    `labels` and `weights` are (rows,), the answers (rows, outputs), `champion` is the version of `theirs`.
     """
     margin, seed = problem.pipeline.margin, problem.pipeline.seed
-    losses = measure_losses(target, labels, ours), measure_losses(target, labels, theirs)
+    share = 1.0 if weights is None else weights / weights.mean()
+    losses = measure_losses(target, labels, ours) * share, measure_losses(target, labels, theirs) * share
     total = estimate_increase(*losses, ALPHA, seed)
     said = f"its mean loss on {len(labels):,} test rows is {_describe(total)} version {champion}'s"
     if not total.mean <= margin:

@@ -30,7 +30,7 @@ def judge_volume(problem: ProblemConfig, table: Table) -> Verdict:
 
 def judge_freshness(problem: ProblemConfig, table: Table, now: datetime) -> Verdict:
     """Stop a table whose newest row with a label is too old; `now` has a time zone."""
-    wanted, time = problem.pipeline.max_age, problem.split.time
+    wanted, time = problem.pipeline.max_age, problem.split.moment
     if wanted is None:
         return go("freshness", "no max_age is asked for")
     if time is None:

@@ -9,7 +9,7 @@ import numpy as np
 from ekiben.model.training_scores import EVALUATION_FILE
 from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
-from ekiben.pipeline.steps.table import prepare_table
+from ekiben.pipeline.steps.table import prepare_decided
 from ekiben.pipeline.steps.train import NETWORK
 from ekiben.training.evaluate import format_number, promotion_metric
 from ekiben.training.fitting import Trained, score_network
@@ -30,7 +30,7 @@ def find_inputs(given: Given) -> dict[str, str]:
 
 def run(given: Given) -> Made:
     """Answer, score, and keep both."""
-    problem, prepared = prepare_table(given)
+    problem, prepared = prepare_decided(given)
     trained = score_network(prepared, load_network(given))
     open_runs(problem.name)
     with mlflow.start_run(run_id=given.run_id):

@@ -12,7 +12,7 @@ from ekiben.model.training_scores import EVALUATION_FILE, load_training_scores
 from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.evaluate import load_trained
-from ekiben.pipeline.steps.table import prepare_table
+from ekiben.pipeline.steps.table import prepare_decided
 from ekiben.pipeline.steps.train import DEFINITION, LINEAGE, describe_making
 from ekiben.training.packing import pack_and_register
 from ekiben.training.registry import tracking
@@ -36,7 +36,7 @@ def find_inputs(given: Given) -> dict[str, str]:
 
 def run(given: Given) -> Made:
     """Pack and register."""
-    problem, prepared = prepare_table(given)
+    problem, prepared = prepare_decided(given)
     trained = load_trained(given, prepared)
     scores = load_training_scores(given.find("evaluate", EVALUATION_FILE))
     lineage = json.loads(given.find("train", LINEAGE).read_bytes())

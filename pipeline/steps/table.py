@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 from ekiben.pipeline.step import Given
+from ekiben.training.decision_learning import Decision, adopt
 from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import Table
 from ekiben.training.versions.snapshots import load_table
 
 REPORT, METRICS = "report.html", "report.json"  # what `check` found
+DECISION = "decision.json"  # that `train` made, if it is asked for
 
 
 def read_problem(path: Path, problem: ProblemConfig) -> ProblemConfig:
@@ -22,6 +24,13 @@ def open_table(given: Given) -> tuple[ProblemConfig, Table]:
     """Return the problem that fits the table, and the table."""
     problem = read_problem(given.find("ingest", "problem.json"), given.problem)
     return problem, load_table(problem, given.before["ingest"].outputs["table"])
+
+
+def prepare_decided(given: Given) -> tuple[ProblemConfig, Prepared]:
+    """Return the same with a schema that decides as `train` found best."""
+    problem, prepared = prepare_table(given)
+    path = given.find("train", DECISION)
+    return problem, adopt(prepared, Decision.model_validate_json(path.read_bytes()) if path.is_file() else None)
 
 
 def prepare_table(given: Given) -> tuple[ProblemConfig, Prepared]:

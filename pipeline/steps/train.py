@@ -10,7 +10,9 @@ from ekiben.contract.errors import UserError
 from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made, describe_options
 from ekiben.pipeline.steps.ingest import TABLE
-from ekiben.pipeline.steps.table import METRICS, REPORT, prepare_table
+from ekiben.pipeline.steps.table import DECISION, METRICS, REPORT, prepare_table
+from ekiben.training.decision import decide, log_decision
+from ekiben.training.decision_learning import adopt
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.preparation import Prepared
@@ -52,6 +54,11 @@ def run(given: Given) -> Made:
         (given.folder / DEFINITION).write_text(define(made_of, run.info.run_id).model_dump_json(), encoding="utf-8")
         network = fit(problem, prepared, made_of.options)
         network.save(given.folder / NETWORK)
+        if decision := decide(problem, prepared, network):
+            (given.folder / DECISION).write_text(decision.model_dump_json() + "\n", encoding="utf-8")
+        prepared = adopt(prepared, decision)
+        log_decision(decision, prepared.schema)
+        lineage = describe_lineage(prepared, run.info.run_id)
         (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
     sentence = f"a network is fitted to {len(prepared.parts.train):,} rows"
     return Made(sentence, mlflow_run=run.info.run_id)

@@ -13,7 +13,7 @@ from ekiben.pipeline.records.record import StepRecord, Verdict, go, note
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
 from ekiben.pipeline.steps.evaluate import ANSWERS, load_network
-from ekiben.pipeline.steps.table import prepare_table
+from ekiben.pipeline.steps.table import prepare_decided
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
@@ -35,7 +35,7 @@ def find_inputs(given: Given) -> dict[str, str]:
 
 def run(given: Given) -> Made:
     """Ask one gate after the other, until one stops."""
-    problem, prepared = prepare_table(given)
+    problem, prepared = prepare_decided(given)
     tracking.connect()
     verdicts: list[Verdict] = []
     for verdict in ask_gates(given, problem, prepared):
@@ -72,7 +72,7 @@ def compare_with_champion(given: Given, problem: ProblemConfig, prepared: Prepar
         return [note(GATE, f"version {champion.version}, the champion, {reason}: nothing is compared with it")]
     ours = np.load(given.find("evaluate", ANSWERS), allow_pickle=False)
     slices = slice_test(problem, test)
-    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices)
+    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices, prepared.weights[2])
 
 
 def make_answer(given: Given, prepared: Prepared) -> Callable[[pd.DataFrame], np.ndarray]:

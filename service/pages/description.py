@@ -43,6 +43,7 @@ def _describe_target(target: Target, known: Mapping[str, Distribution]) -> dict[
         "unit": target.unit,
         "task": target.task,
         "classes": target.classes,
+        **({"threshold": target.threshold} if target.task == "binary" else {}),
     }
     distribution = known.get(target.name)
     if distribution and isinstance(distribution.bins, CategoryBins):

@@ -6,6 +6,7 @@ import orjson
 
 from ekiben.contract.answers import to_predictions
 from ekiben.contract.errors import FieldError, InvalidInput
+from ekiben.contract.schema import Target
 from ekiben.contract.validation import shorten, show, suggest
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.error_status import ErrorResponse
@@ -15,8 +16,10 @@ from ekiben.service.http.json_parsing import parse_json
 from ekiben.service.http.messages import JSON_TYPE, Request
 from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.openapi import JSON, PREDICTIONS, ROW, list_of, record
+from ekiben.service.protocols.openapi.parameters import THRESHOLD
 from ekiben.service.protocols.protocol import Operation, Protocol, Route
 from ekiben.service.settings import Settings
+from ekiben.service.threshold import choose_target
 
 PROTOCOL = "predict"
 PATH = "/predict"
@@ -28,6 +31,7 @@ PREDICT = Operation(
     {JSON: PREDICTIONS},
     examples={JSON: lambda model: {"rows": [model.schema.example]}},
     rows=True,
+    parameters=(THRESHOLD,),
 )
 PROBLEM = {
     "type": "object",
@@ -43,14 +47,15 @@ ERROR_PROPERTIES = {"problems": list_of(PROBLEM, "All that is wrong with the row
 def build_protocol(dataplane: Dataplane, settings: Settings) -> Protocol:
     """Return what this protocol registers."""
 
-    bodies = BodyReader(dataplane, settings)
+    bodies, usual = BodyReader(dataplane, settings), dataplane.model.schema.target
 
     async def answer(request: Request) -> bytes:
         check_request(request)
         timeout_s = read_timeout_s(request, settings)
         rows, _ = bodies.take(request, decode) or await bodies.read(request, timeout_s, decode)
+        target = choose_target(usual, request) if request.query else usual
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), PROTOCOL, request.wait_gone, request)
-        return orjson.dumps(encode_prediction(dataplane, prediction))
+        return orjson.dumps(encode_prediction(dataplane, prediction, target))
 
     routes = Route("POST", PATH, answer, operation=PREDICT), Route("POST", NAMED_PATH, answer, operation=PREDICT)
     return Protocol(PROTOCOL, routes, error_body=error_body, error_properties=ERROR_PROPERTIES)
@@ -94,11 +99,11 @@ def decode_rows(body: bytes) -> list[Any]:
     return rows
 
 
-def encode_prediction(dataplane: Dataplane, prediction: Prediction) -> dict[str, Any]:
-    """Return the answer as JSON will hold it."""
+def encode_prediction(dataplane: Dataplane, prediction: Prediction, target: Target) -> dict[str, Any]:
+    """Return the answer as JSON will hold it; the target is the model's, perhaps with a threshold of the caller's."""
     model = dataplane.model
     return {
-        "predictions": to_predictions(model.schema.target, prediction.answers),
+        "predictions": to_predictions(target, prediction.answers),
         "model": model.name,
         "version": model.version,
         "warnings": [str(warning) for warning in prediction.warnings],

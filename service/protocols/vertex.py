@@ -71,9 +71,9 @@ def build_explain(dataplane: Dataplane, settings: Settings) -> Answer:
     ask, schema = build_asking(dataplane, settings, PROTOCOL), dataplane.model.schema
 
     async def explain(request: Request) -> bytes:
-        explained = await ask(request)
+        explained, target = await ask(request)
         explanations = [{"attributions": [describe(schema, one)]} for one in explained.explanations]
-        return encode(schema.target, explained.answers, ROWS, explanations=explanations)
+        return encode(target, explained.answers, ROWS, explanations=explanations)
 
     return explain
 

@@ -52,7 +52,7 @@ class Shadow:
         self._outputs = len(schema.target.outputs)
         scores = champion.training_scores
         slicer = Slicer(schema, champion.reference, tuple(scores.slices) if scores else ())
-        self.counter = PairCounter(schema.target, slicer, os.urandom(8).hex())
+        self.counter = PairCounter(schema.target, slicer, os.urandom(8).hex(), challenger.schema.target)
         self._pairs = Pairs(self._outputs)
         self._queue, self._read_timings = queue, read_timings
         self._scoring = self._closed = self._failed = False

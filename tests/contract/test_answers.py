@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ekiben.contract.answers import label_rows, to_columns, to_predictions
+from ekiben.contract.answers import decide, label_rows, to_columns, to_predictions
 from ekiben.contract.feature import Number
 from ekiben.contract.openapi_types import predictions_type
 from ekiben.contract.schema import Label, Schema, Target
@@ -28,6 +28,37 @@ def test_labels_come_back_as_they_were_given(classes: tuple[Label, Label]) -> No
     given = [prediction["label"] for prediction in to_predictions(binary(*classes), answers)]
     assert given == [classes[0], classes[1], classes[1]]
     assert [type(label) for label in given] == [type(classes[0])] * 3
+
+
+def test_a_threshold_decides_the_same_way_in_rows_columns_and_arrays() -> None:
+    target = Target(name="y", classes=("no", "yes"), threshold=0.7)
+    answers = np.array([[0.2], [0.7], [0.70001], [1.0]], np.float32)
+    assert float(answers[1, 0]) < 0.7  # as float32 has it: what is compared is what JSON shows
+    given = [prediction["label"] for prediction in to_predictions(target, answers)]
+    assert given == ["no", "no", "yes", "yes"] == label_rows(target, answers) == to_columns(target, answers)["label"]
+    assert [target.classes[index] for index in decide(target, answers)] == given
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.01, float("nan")])
+def test_a_threshold_is_a_probability(threshold: float) -> None:
+    with pytest.raises(ValidationError):
+        Target(name="y", classes=(0, 1), threshold=threshold)
+
+
+def test_only_two_classes_have_a_threshold() -> None:
+    for task, classes in (("regression", ()), ("multiclass", (1, 2, 3))):
+        with pytest.raises(ValidationError, match="only of two classes"):
+            Target.model_validate({"name": "y", "task": task, "classes": classes, "threshold": 0.3})
+
+
+def test_a_usual_threshold_is_not_written_down() -> None:
+    schema = Schema(name="s", features=(Number(name="x", low=0, high=1),), target=binary(0, 1))
+    decided = Schema(name="s", features=schema.features, target=Target(name="y", classes=(0, 1), threshold=0.25))
+    assert "threshold" not in schema.model_dump_json()
+    assert schema.digest == "c6cd116dff30d400aab5d8b2bdda4b0fbe628dc68fd14ce5801e7aab55982622"  # as it always was
+    assert decided.digest != schema.digest
+    assert Schema.model_validate_json(decided.model_dump_json()) == decided
+    assert Schema.model_validate_json(schema.model_dump_json()).target.threshold == 0.5
 
 
 def test_a_probability_is_the_float_the_network_gave() -> None:

@@ -14,6 +14,7 @@ from ekiben.contract.comparison.comparison import (
 )
 from ekiben.contract.comparison.comparison_page import render_page
 from ekiben.contract.comparison.comparison_text import describe_decision, render_text
+from ekiben.contract.comparison.differences import find_disagreements
 from ekiben.contract.comparison.judgement import judge, summarize
 from ekiben.contract.comparison.parts import MAX_SUM
 from ekiben.contract.comparison.slices import MAX_FEATURES, MAX_VALUES, Slicer
@@ -54,6 +55,14 @@ def test_rows_are_counted_as_by_hand(target: Target) -> None:
         )  # fmt: skip
     for counted in total.slices.values():
         assert (sum(counted.rows), sum(counted.disagreed)) == (1000, total.disagreed)
+
+
+def test_a_challenger_that_decides_elsewhere_is_asked_what_it_decides() -> None:
+    champion, challenger = np.array([[0.3], [0.3], [0.6]]), np.array([[0.3], [0.1], [0.6]])
+    theirs = CLASSES.model_copy(update={"threshold": 0.25})
+    assert find_disagreements(CLASSES, champion, challenger).tolist() == [False, False, False]
+    assert find_disagreements(CLASSES, champion, challenger, theirs).tolist() == [True, False, False]
+    assert find_disagreements(theirs, champion, challenger, theirs).tolist() == [False, True, False]
 
 
 def test_processes_add_up_and_a_part_that_is_there_twice_counts_once() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Boolean, Category, Number, Timestamp
 from ekiben.contract.schema import Schema, Target
+from ekiben.model.engine import Engine
 from ekiben.model.package import GOLDEN_FILE, SCHEMA_FILE, Manifest, PackedModel
 from ekiben.service.auth import Authenticator
 from ekiben.service.connections.byte_budget import ByteBudget
@@ -60,11 +61,12 @@ class Unexpected(AssertionError):
 class Service:
     """All dialects, called without a network; belongs to one event loop."""
 
-    def __init__(self, budget: ByteBudget | None = None) -> None:
+    def __init__(self, budget: ByteBudget | None = None, schema: Schema = SCHEMA, engine: Engine | None = None) -> None:
+        """`engine`: what answers rows of another schema."""
         settings = Settings(access_log_sample=0, max_body_bytes=2**20, max_request_rows=1000)
-        model = PackedModel(path=None, schema=SCHEMA, manifest=MANIFEST)  # type: ignore[arg-type]
+        model = PackedModel(path=None, schema=schema, manifest=MANIFEST)  # type: ignore[arg-type]
         rows = settings.max_waiting_rows, settings.max_request_rows
-        self.dataplane = Dataplane(model, Sums(), *rows, budget=budget)
+        self.dataplane = Dataplane(model, engine or Sums(), *rows, budget=budget)
         built = hold(self.dataplane, [build(self.dataplane, settings) for build in PROTOCOLS])
         self.protocols, self.settings = assemble(built, settings), settings
         self._router = Router()
@@ -93,7 +95,10 @@ class Service:
             sent.append(message)
 
         pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
+        path, _, query = path.partition("?")
+        scope: Scope = {
+            "type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": pairs,
+        }  # fmt: skip
         async with asyncio.timeout(TIMEOUT_S):
             await self.door(scope, receive, send)
         return int(sent[0]["status"]), dict(sent[0]["headers"]), bytes(sent[1]["body"])

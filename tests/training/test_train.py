@@ -171,7 +171,7 @@ def test_every_epoch_is_in_the_run(client: MlflowClient, training_run: Run) -> N
 @pytest.mark.slow
 def test_the_plots_are_in_the_run(artifacts: Path) -> None:
     plots = {path.stem: path.read_bytes()[:4] for path in (artifacts / "evaluation").glob("*.png")}
-    assert set(plots) == {"roc", "precision_recall", "calibration", "by_month", "by_carrier", "by_origin"}
+    assert set(plots) == {"roc", "precision_recall", "decisions", "calibration", "by_month", "by_carrier", "by_origin"}
     assert set(plots.values()) == {b"\x89PNG"}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ekiben.contract.answers import name_classes
 from ekiben.contract.feature import Category, Feature, Number, Timestamp
 from ekiben.contract.schema import Schema
 from ekiben.contract.validation import show
@@ -20,6 +21,8 @@ EFFECTS = (
     "How far each feature moved the answer to a row from the mean answer, up or down, on average (Shapley values). "
     "Features that go together share what they bring; none of this says what would happen if one were changed."
 )
+UNDECIDED = "Nobody has said what a decision is to be good for: [decision] in problem.toml lets training choose."
+OTHERWISE = "Callers may ask for labels by another threshold; probabilities are the same at any."
 NOT_SAID = "Nobody has said yet: write {0} under [card] in problem.toml."
 
 
@@ -59,6 +62,7 @@ def describe_model(
         Section("Measured on the test rows", (f"{count(scores.rows, 'test row')}, {scores.tested}.",), measures),
         *([] if importance is None else [_describe_effects(importance)]),
         Section("Calibration", tuple(describe_calibration(schema.target, scores))),
+        *_describe_decision(schema, scores),
         Section("Owner", _split(said.owner, "owner")),
         Section(
             "Lineage", ("The command ekiben lineage verifies each of these.",), (_tabulate_lineage(definition, run),)
@@ -76,6 +80,15 @@ def _describe_target(schema: Schema, run: Run) -> Iterator[str]:
     if target.task == "multiclass":
         yield f"Classes: {', '.join(map(str, target.classes))}."
     yield f"A neural network (Keras) of {run.began[:10]}, of MLflow's run {run.id}."
+
+
+def _describe_decision(schema: Schema, scores: TrainingScores) -> Iterator[Section]:
+    """Yield what is decided, and why; of one of several classes, or of a number, there is nothing to say."""
+    target = schema.target
+    if target.task != "binary":
+        return
+    usual = f"“{target.name}” is {name_classes(target)[1]} from a probability of {target.threshold:g} on. {UNDECIDED}"
+    yield Section("Decisions", (f"{scores.decision}." if scores.decision else usual, OTHERWISE))
 
 
 def _split(text: str, entry: str) -> tuple[str, ...]:

@@ -37,10 +37,12 @@ class Evaluation(Protocol):
     HEADLINE: tuple[str, ...]
     PANELS: tuple[Panel, ...]
 
-    def score(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
+    def score(
+        self, target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /
+    ) -> dict[str, float]:
         """Return the metrics that are defined for these rows, all of them finite."""
 
-    def score_slice(self, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, float]:
+    def score_slice(self, labels: np.ndarray, answers: np.ndarray, weights: Weights = None, /) -> dict[str, float]:
         """Return the columns of PANELS for a part of the rows; NaN is what is undefined."""
 
     def plot(self, target: Target, labels: np.ndarray, answers: np.ndarray, /) -> dict[str, Figure]:
@@ -61,7 +63,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
             f"the network has no finite answer to {broken:,} of {len(answers):,} rows: its training diverged; "
             f"try another seed, and look for extreme values in the table"
         )
-    return _TASKS[target.task].score(labels, answers, weights)
+    return _TASKS[target.task].score(target, labels, answers, weights)
 
 
 def promotion_metric(target: Target | TargetColumn) -> str:
@@ -79,9 +81,11 @@ def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, F
     return _TASKS[target.task].plot(target, labels, answers)
 
 
-def score_slices(target: Target, labels: np.ndarray, answers: np.ndarray, keys: pd.Series) -> pd.DataFrame:
+def score_slices(
+    target: Target, labels: np.ndarray, answers: np.ndarray, keys: pd.Series, weights: Weights = None
+) -> pd.DataFrame:
     """Return the scores for each value of `keys`, (rows,); see `ekiben.training.evaluate.slices`."""
-    return slices.score_slices(_TASKS[target.task].score_slice, labels, answers, keys)
+    return slices.score_slices(_TASKS[target.task].score_slice, labels, answers, keys, weights)
 
 
 def plot_slices(target: Target, name: str, scored: pd.DataFrame) -> Figure:

@@ -15,13 +15,14 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import minimize
 
-from ekiben.contract.answers import DECISION_THRESHOLD, SMALLEST_PROBABILITY
+from ekiben.contract.answers import SMALLEST_PROBABILITY, decide
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.weights import Weights
 
 Calibration = tuple[float, float]  # the scale of the log-odds, and their shift
 UNCHANGED: Calibration = (1.0, 0.0)
 MAX_CELLS = 1 << 23  # rows × outputs that are looked at, in some 300 MB; chance is then below 0.1%
+TINY = float(np.finfo(float).tiny)  # in place of a divisor of 0
 PRIOR = 1e-4  # for no change: of labels that are all alike the shift would have no end
 
 
@@ -53,7 +54,7 @@ def estimate(
     likely = _give_classes(target, answers, calibration)  # (rows, classes), as is to be expected
     said = _give_classes(target, answers, UNCHANGED)  # as the model has it
     weight = np.ones(len(answers)) if weights is None else weights
-    decided = (answers[:, 0] >= DECISION_THRESHOLD).astype(int) if target.task == "binary" else said.argmax(axis=1)
+    decided = decide(target, answers)
     loss = (likely * np.log(1 / np.clip(said, SMALLEST_PROBABILITY, 1))).sum(axis=1)
     confusion = np.zeros((likely.shape[1], likely.shape[1]))  # (true, decided), in expected rows
     np.add.at(confusion.T, decided, likely * weight[:, None])
@@ -92,12 +93,19 @@ def _give_classes(target: Target, answers: np.ndarray, calibration: Calibration)
 def _score_confusion(target: Target, confusion: np.ndarray) -> Mapping[str, float]:
     """Return what follows from the rows of each class, (true, decided), by what was decided."""
     right, true, decided = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = 2 * right / np.maximum(true + decided, np.finfo(float).tiny)
+    f1 = 2 * right / np.maximum(true + decided, TINY)
     scores = {
         "accuracy": float(right.sum() / confusion.sum()),
-        "balanced_accuracy": float(np.mean(right / np.maximum(true, np.finfo(float).tiny))),
+        "balanced_accuracy": float(np.mean(right / np.maximum(true, TINY))),
     }
-    return {**scores, **({"f1": float(f1[1])} if target.task == "binary" else {"macro_f1": float(f1.mean())})}
+    if target.task != "binary":
+        return {**scores, "macro_f1": float(f1.mean())}
+    precision = {"precision": float(right[1] / decided[1])} if decided[1] else {}
+    rates = {"recall": float(right[1] / max(true[1], TINY)), "selection_rate": float(decided[1] / confusion.sum())}
+    if target.costs is not None:
+        false_alarm, miss = target.costs
+        rates["cost"] = float((false_alarm * confusion[0, 1] + miss * confusion[1, 0]) / confusion.sum())
+    return {**scores, "f1": float(f1[1]), **precision, **rates}
 
 
 def _expect_auc(scores: np.ndarray, likely: np.ndarray, weights: np.ndarray) -> float:

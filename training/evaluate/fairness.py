@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ekiben.contract.answers import DECISION_THRESHOLD, name_classes
+from ekiben.contract.answers import decide, name_classes
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.slices import cut, slice_keys
 from ekiben.training.evaluate.weights import Weights
@@ -99,7 +99,7 @@ def compare_groups(
     groups, group_of, _ = cut(slice_keys(column))
     names = ["(missing)" if name is None else name for name in groups]
     order = np.argsort(-np.bincount(group_of, minlength=len(names)), kind="stable")
-    decided = (answers[:, 0] >= DECISION_THRESHOLD).astype(int) if target.task == "binary" else answers.argmax(axis=1)
+    decided = decide(target, answers)
     weight = np.ones(len(labels)) if weights is None else weights
     compared = []
     for selected in _choose_classes(target, decided):

@@ -22,7 +22,7 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
+def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of labels, (rows,) positions of classes, and probabilities, (rows, classes).
 
     `balanced_accuracy` is over the classes that have rows, `macro_f1` over those and the ones
@@ -49,12 +49,12 @@ def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> d
     return {name: float(value) for name, value in scores.items() if value is not None}
 
 
-def score_slice(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score_slice(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return how often the likeliest class is right and how likely it was said to be, and the log loss."""
     return {
-        "accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
-        "mean_confidence": float(answers.max(axis=1).mean(dtype=np.float64)),
-        "log_loss": log_loss(_given_to_truth(labels, answers)),
+        "accuracy": mean(answers.argmax(axis=1) == labels, weights),
+        "mean_confidence": mean(answers.max(axis=1).astype(np.float64), weights),
+        "log_loss": log_loss(_given_to_truth(labels, answers), weights),
     }
 
 

@@ -23,7 +23,7 @@ PANELS: tuple[Panel, ...] = (
 )
 
 
-def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
+def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the metrics of numbers, (rows,), and answers, (rows, 3) of value, low and high, or (rows, 1) of values.
 
     All but `r2` and `interval_coverage` are in the target's unit. `baseline_rmse` is that of the
@@ -44,14 +44,14 @@ def score(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> d
     return {name: float(value) for name, value in scores.items() if value is not None}
 
 
-def score_slice(labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score_slice(labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the error, the share of rows in the interval, and the means of what was and what was said."""
     value = answers[:, 0].astype(np.float64)
     return {
-        "rmse": _root_mean_square(value - labels),
-        "interval_coverage": float(_inside(labels, answers).mean()),
-        "mean_observed": float(labels.mean()),
-        "mean_predicted": float(value.mean()),
+        "rmse": _root_mean_square(value - labels, weights),
+        "interval_coverage": mean(_inside(labels, answers), weights),
+        "mean_observed": mean(labels, weights),
+        "mean_predicted": mean(value, weights),
     }
 
 

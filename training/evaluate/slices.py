@@ -5,20 +5,25 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from ekiben.training.evaluate.weights import Weights
+
 MAX_SLICES = 30
 TENTHS = 10
 
-Score = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+Score = Callable[[np.ndarray, np.ndarray, Weights], dict[str, float]]
 
 
-def score_slices(score: Score, labels: np.ndarray, answers: np.ndarray, keys: pd.Series) -> pd.DataFrame:
+def score_slices(
+    score: Score, labels: np.ndarray, answers: np.ndarray, keys: pd.Series, weights: Weights = None
+) -> pd.DataFrame:
     """Return the value, its rows and its scores for each of the MAX_SLICES most frequent values of `keys`.
 
     The largest comes first, or the lowest if the keys are ordered; missing ones have the value
     None. All other values are pooled in the last row, and `attrs["left_out"]` says how many.
     """
     names, slices, left_out = cut(keys)
-    scored = [score(labels[slices == index], answers[slices == index]) for index in range(len(names))]
+    masks = [slices == index for index in range(len(names))]
+    scored = [score(labels[here], answers[here], None if weights is None else weights[here]) for here in masks]
     rows = np.bincount(slices, minlength=len(names))
     table = pd.DataFrame({"value": pd.Series(names, dtype=object), "rows": rows}).join(pd.DataFrame(scored))
     table.attrs["left_out"] = left_out

@@ -26,6 +26,7 @@ from ekiben.training.proposal.sample import Sample
 from ekiben.training.source_config import AnySource, FileSource, SqlSource
 from ekiben.training.sources import check_asked, open_source
 from ekiben.training.tables.column_readers import ColumnReader, choose_readers
+from ekiben.training.tables.moments import add_moments
 from ekiben.training.tables.read import leave_out_rows
 from ekiben.training.tables.table import Table
 from ekiben.training.wording import count
@@ -79,7 +80,7 @@ def look_at(source: Mapping[str, Any], target: str | None = None, time: str | No
         return found
     try:
         proposal = judge(seen, opened, entry, target, choose_name(entry), time)
-        frame = found.frame.assign(**{target: read_target(proposal, seen, opened.typed)})
+        frame = read_others(proposal, seen, opened.typed, found.frame)
         found = replace(found, frame=frame, proposal=replace(proposal, description=name))
         return replace(found, problem=to_problem(proposal), prepared=prepare_sample(found))
     except InvalidTable as error:
@@ -98,12 +99,14 @@ def read_sample(sample: Sample, columns: Mapping[str, Feature | str]) -> pd.Data
     return pd.DataFrame(read, index=pd.RangeIndex(sample.rows))
 
 
-def read_target(proposal: Proposal, seen: Seen, typed: bool) -> pd.Series:
-    """Return the sampled rows' target, as the proposal says it is to be read."""
-    name = proposal.target.column.name
-    reader = choose_readers(to_problem(proposal), typed)[name]
-    reader.add(seen.sample.column(name), 0)
-    return reader.finish()
+def read_others(proposal: Proposal, seen: Seen, typed: bool, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the sampled rows with all that training reads: the target, too, and the time to split by."""
+    problem = to_problem(proposal)
+    readers = choose_readers(problem, typed)
+    others = {name: readers[name] for name in problem.columns if name not in frame}
+    for name, reader in others.items():
+        reader.add(seen.sample.column(name), 0)
+    return add_moments(frame.assign(**{name: reader.finish() for name, reader in others.items()}), problem.split)
 
 
 def to_problem(proposal: Proposal) -> ProblemConfig:
@@ -136,7 +139,8 @@ def prepare_sample(look: Look) -> Prepared:
     """Return the sampled rows that have a target, cut into parts; raise InvalidTable if they can't be trained on."""
     assert look.proposal is not None
     problem = to_problem(look.proposal)
-    table = Table(look.frame[list(problem.columns)], tuple(look.columns), (), (), look.name, look.notes)
+    columns = dict.fromkeys([*problem.columns, *filter(None, [problem.split.moment])])
+    table = Table(look.frame[list(columns)], tuple(look.columns), (), (), look.name, look.notes)
     return prepare(problem, leave_out_rows(problem, table), say=lambda _: None)
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from ekiben.training.calibration import find_margin
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
 from ekiben.training.network.architecture import Design, network_inputs
 from ekiben.training.network.lessons import LabelledRows, scale_labels
@@ -26,7 +27,7 @@ class BestWeights(keras.callbacks.Callback):
     def __init__(self, design: Design, plan: Plan, rows: LabelledRows, interrupt: Callable[[], None]) -> None:
         super().__init__()
         self._target, self._encoded = design.schema.target, rows.encoded
-        self._labels, self._weights = scale_labels(design, rows.labels), rows.shares
+        self._labels, self._weights, self._rows = scale_labels(design, rows.labels), rows.shares, rows
         self._plan, self._interrupt = plan, interrupt
         towers = len(plan.shape.towers)
         self.shares = np.full(towers, 1 / towers)
@@ -58,15 +59,11 @@ class BestWeights(keras.callbacks.Callback):
         if self._best_weights:
             self.model.set_weights(self._best_weights)
 
-    def interval_margin(self) -> float:
-        """Return by how much the bounds must be moved apart so that they hold their share of validation rows.
-
-        Conformalized quantile regression: Romano, Patterson and Candès (2019).
-        """
+    def interval_margin(self, by_time: bool) -> float:
+        """Return by how much the bounds must be moved apart so that they hold their share of validation rows."""
         outputs, labels = _mean(self._predict(), self.shares), self._labels
         outside = np.maximum(outputs[:, 1] - labels, labels - outputs[:, 2])
-        share = min(1.0, np.ceil((len(labels) + 1) * WANTED_COVERAGE) / len(labels))
-        return float(np.quantile(outside, share, method="higher"))
+        return find_margin(outside, WANTED_COVERAGE, by_time, self._rows.weights)
 
     def _choose(self, answers: np.ndarray) -> tuple[np.ndarray, float]:
         """Return each tower's share of the mean, and its loss."""

@@ -38,7 +38,7 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     )
     towers = build_towers(design)
     best_weights = fit_towers(towers, design, plan, batches, thin(validation, FOLLOWED_ROWS))
-    margin = best_weights.interval_margin() if schema.target.task == "regression" else 0.0
+    margin = best_weights.interval_margin(options.by_time) if schema.target.task == "regression" else 0.0
     return average_towers(towers, design, best_weights.shares, margin)
 
 
@@ -55,6 +55,7 @@ def fit_towers(
             batches,
             epochs=plan.epochs,
             steps_per_epoch=plan.epoch_steps,
+            shuffle=False,  # they are
             verbose=0,
             callbacks=[best_weights],  # a new list each time: autologging appends to it
         )

@@ -10,6 +10,8 @@ from ekiben.training.network.batches import TaughtRows
 from ekiben.training.network.copies import copy_rows
 from ekiben.training.network.teacher import fit_teacher
 
+COUNTED_ROWS = 1_000_000
+
 
 @dataclass(frozen=True)
 class LabelledRows:
@@ -24,7 +26,7 @@ class LabelledRows:
 
     @property
     def shares(self) -> np.ndarray:
-        """The weights, (rows,) float32."""
+        """The weights, (rows,)."""
         if self.weights is None:
             return np.broadcast_to(np.float32(1), len(self.labels))
         return self.weights
@@ -50,7 +52,7 @@ def plan_lessons(design: Design, rows: LabelledRows, copies: int, seed: int) -> 
 
 def _label(design: Design, rows: LabelledRows) -> TaughtRows:
     weights = rows.shares
-    mean = weights.mean()
+    mean = weights[:: max(1, len(weights) // COUNTED_ROWS)].mean()  # in a file the others stay there
 
     def targets(positions: np.ndarray) -> np.ndarray:
         labels = scale_labels(design, rows.labels[positions])

@@ -14,7 +14,7 @@ from ekiben.training.proposal.doubts.beside import find_beside
 from ekiben.training.proposal.doubts.exactness import find_indistinct
 from ekiben.training.proposal.markers import find_markers
 from ekiben.training.proposal.marks import Mark, choose_mark
-from ekiben.training.proposal.names import is_duration
+from ekiben.training.proposal.names import is_day, is_duration, is_moment
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.date_formats import choose_format, find_twins
 
@@ -80,7 +80,8 @@ def _choose_fitting(fitting: list[Reading], column: Column, usual: Mark) -> Choi
 
 def _choose_number(number: Reading, remark: str, column: Column) -> Choice:
     if counted := read_as_counts(number, column):
-        return Choice(counted, f"{_name_count(counted.spelling.format)}, by the name and the range")
+        by = ", by the name and the range" if is_moment(column.name) or is_day(column.name) else ", by the range"
+        return Choice(counted, _name_count(counted.spelling.format) + by)
     is_category, indistinct = find_indistinct(number, column)
     remark = ", ".join(filter(None, (remark, find_beside(column), indistinct)))
     return Choice(None if is_category else number, remark)

@@ -62,6 +62,7 @@ def describe(proposal: Proposal) -> str:
     target = proposal.target
     lines.append(f"  target    {show_name(target.column.name)}: {target.column.task}{_describe_classes(target)}")
     lines.append(f"  split     {_describe_split(proposal)}")
+    lines += _indent("group?", [f"{show_name(name)}: {question}" for name, question in proposal.split.groups.items()])
     lines += _indent("features", _describe_features(proposal))
     doubts = {name: feature.doubt for name, feature in proposal.features.items() if feature.doubt}
     lines += _indent("doubts", [f"{show_name(name)}: {printable(doubt)}" for name, doubt in doubts.items()])
@@ -106,7 +107,7 @@ def _describe_split(proposal: Proposal) -> str:
     split = proposal.split
     if split.time is None:
         return f"at random: {split.remark}"
-    return f"by time, {show_name(split.time)}" + (f": {split.remark}" if split.remark else "")
+    return f"by time, {show_name(split.title)}" + (f": {split.remark}" if split.remark else "")
 
 
 def _describe_features(proposal: Proposal) -> list[str]:

@@ -14,15 +14,16 @@ from ekiben.contract.validation import show
 from ekiben.training.problem import NUL
 from ekiben.training.proposal.choice import MIXED_SHARE, Choice, choose_reading, find_strange
 from ekiben.training.proposal.column import MAX_DISTINCT, Column
+from ekiben.training.proposal.cycles import ALL_CYCLES, list_cycles
 from ekiben.training.proposal.doubts.far_values import find_far_date, find_far_number, show_day
 from ekiben.training.proposal.identifiers import TEXT_SHARE, find_identifier
 from ekiben.training.proposal.marks import Mark
+from ekiben.training.proposal.nominal import read_as_names
 from ekiben.training.proposal.reading import Reading
 from ekiben.training.tables.strings import has_text, to_strings
 
 LISTED = 5  # values of a category
 LONER_SHARE = 0.8  # of the values differ: few of them stand in two rows
-CLOCK_CYCLES = ["hour"]  # of a time of day
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def classify_column(column: Column, usual: Mark = ".") -> Feature | str:
     strange, share = find_strange(column)
     if strange and (share <= MIXED_SHARE or column.share_distinct >= TEXT_SHARE or not column.is_text):
         return f"mixed: {strange}"
-    choice = choose_reading(column, usual)
+    choice = read_as_names(choose_reading(column, usual), column)
     reason = find_identifier(column, choice.reading) or find_nul(column, choice.reading)
     return reason or _describe(column, replace(choice, remark=choice.remark or strange))
 
@@ -90,8 +91,8 @@ def _describe(column: Column, choice: Choice) -> Feature:
     is_moment = reading is not None and reading.kind == "timestamp" and not is_clock(reading.spelling.format)
     far = _find_far(column, reading) if reading and (is_moment or reading.kind == "number") else ""
     facts = {"kind": reading.kind if reading else "category", **spell_facts(choice, column)}
-    if reading and reading.kind == "timestamp" and not is_moment:
-        facts["cycles"] = CLOCK_CYCLES
+    if reading and reading.kind == "timestamp":
+        facts |= {"cycles": cycles} if (cycles := list_cycles(column, reading)) != ALL_CYCLES else {}
     if missing:
         facts["nullable"] = True
     share = missing / column.rows

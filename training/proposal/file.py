@@ -16,6 +16,12 @@ from ekiben.training.source_config import FileSource, SqlSource
 DELETE = "\x7f"  # the one control character that JSON leaves as it is and TOML does not
 GUESSED = "guessed: change it if strings look wrong"
 CLASSES_PER_LINE = 10
+DECISION = [
+    "# The answer changes at a probability of 0.5. Training finds a better one if you say what it is to be good for:",
+    "# [decision]",
+    '# metric = "f1"  # or "balanced_accuracy"',
+    "# Or, in place of a metric, false_alarm = 1 and miss = 5: what each costs; or flag = 0.1: the share of rows.",
+]
 
 
 def write(proposal: Proposal, path: Path) -> None:
@@ -38,6 +44,7 @@ def render(proposal: Proposal, folder: Path) -> str:
         _begin(proposal),
         ["[source]", *_render_source(proposal.source, folder)],
         ["[target]", *_render_target(proposal.target)],
+        *([DECISION] if proposal.target.column.task == "binary" else []),
         _render_split(proposal.split),
         ["# Only what is known when the prediction is asked for can be a feature.", "[features]"]
         + [_render_feature(name, feature) for name, feature in proposal.features.items()],
@@ -96,9 +103,12 @@ def _render_target(target: ProposedTarget) -> Iterator[str]:
 
 
 def _render_split(split: ProposedSplit) -> list[str]:
+    asked = [f"# group = {to_toml(name)}{_remark(question)}" for name, question in split.groups.items()]
     if split.time is None:
-        return [f"# No [split]: {_on_one_line(split.remark)}, so the rows are cut at random."]
-    return ["[split]", f"time = {to_toml(split.time)}{_remark(split.remark)}"]
+        told = f"# No [split]: {_on_one_line(split.remark)}, so the rows are cut at random."
+        return [told, *(["# [split]", *asked] if asked else [])]
+    spelled = [f"{key} = {to_toml(value)}" for key, value in split.facts.items()]
+    return ["[split]", f"time = {to_toml(split.time)}{_remark(split.remark)}", *spelled, *asked]
 
 
 def _render_feature(name: str, feature: Feature) -> str:

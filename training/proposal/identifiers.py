@@ -9,6 +9,7 @@ from ekiben.training.proposal.names import is_identifier, is_index
 from ekiben.training.proposal.reading import Reading
 
 UNIQUE_SHARE = 0.95  # of the values differ: they name the rows
+DENSE = 0.25  # of the whole numbers between the first and the last stand there: rows that were left out are the others
 TEXT_CHARACTERS = 40  # on average: sentences
 TEXT_SHARE = 0.5  # of such values differ
 _UUID = r"^\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?$"
@@ -28,9 +29,20 @@ def find_identifier(column: Column, reading: Reading | None) -> str:
         return "the index of a table that was written with it: its column has no name of its own"
     if column.share_distinct >= UNIQUE_SHARE and is_identifier(column.name):
         return "an identifier, by its name (and nearly every value is another)"
+    if _rises_or_falls(column, reading) and _is_dense(column, reading):
+        return "a row number with gaps (each row's is beyond the one before it, by little)"
     if column.share_distinct >= UNIQUE_SHARE and (told := find_indistinct(reading, column)[1]):
         return f"an identifier: nearly every value is another, and {told}"
     return ""
+
+
+def _rises_or_falls(column: Column, reading: Reading) -> bool:
+    """Return whether each number is above the one before it, or each below."""
+    return column.values > 1 and max(reading.ups, reading.downs) == column.values - 1
+
+
+def _is_dense(column: Column, reading: Reading) -> bool:
+    return column.values >= DENSE * (reading.high - reading.low + 1)
 
 
 def _find_text(column: Column) -> str:

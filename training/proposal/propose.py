@@ -1,18 +1,22 @@
 """Reads a table once and proposes a problem: the task, the split, the features, and what to ignore."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
 from ekiben.training.proposal.column import Column
-from ekiben.training.proposal.doubts.leaks import find_leaks
-from ekiben.training.proposal.features import Feature, classify_column, with_remark
+from ekiben.training.proposal.doubts.values import read_values
+from ekiben.training.proposal.features import Feature, classify_column
+from ekiben.training.proposal.groups import find_groups
 from ekiben.training.proposal.marks import Mark, find_usual_mark
 from ekiben.training.proposal.sample import Sample
-from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split
+from ekiben.training.proposal.setting_aside import find_aimless, find_all_leaks, find_followers, keep_some, with_doubts
+from ekiben.training.proposal.split import ProposedSplit, adapt_cycles, choose_split, spell_split
 from ekiben.training.proposal.target import LabelCounts, ProposedTarget, propose_target
+from ekiben.training.proposal.time_parts import find_time_parts
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import Source, check_asked, open_source
 from ekiben.training.tables.plain_types import unpack
@@ -72,12 +76,20 @@ def judge(
     features = {name: found for name, found in classified.items() if isinstance(found, Feature)}
     if not features:
         raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(classified)}")
-    split = choose_split(time, classified)
-    suspects = {name: feature for name, feature in features.items() if name != split.time}  # that is known beforehand
-    leaks = find_leaks(suspects, seen.sample, target, proposed.reading)
-    if leaks.keys() == suspects.keys():  # nothing else would be left
-        features |= {name: with_remark(suspects[name], leak) for name, leak in leaks.items()}
-        leaks = {}
+    sampled = read_values(seen.sample, features, target, proposed.reading)
+    parts = sampled.check_parts(find_time_parts(column for name, column in seen.columns.items() if name != target))
+    split = choose_split(time, classified, parts, sampled.are_alike)
+    candidates = adapt_cycles(features, split)
+    ignored = {name: found for name, found in classified.items() if isinstance(found, str)}
+    followers = find_followers(candidates, sampled, split)
+    ignored |= find_aimless(candidates) | followers.copies
+    candidates = {name: feature for name, feature in candidates.items() if name not in ignored}
+    candidates = with_doubts(candidates, followers.rising)
+    leaks = find_all_leaks(candidates, sampled, split, proposed.reading is None)
+    kept = keep_some(candidates, leaks, split)
+    if not kept:
+        raise InvalidTable(f"{source.description} has no column to predict `{target}` from{_explain(ignored)}")
+    ignored |= {name: reason for name, reason in leaks.items() if name not in kept}
     return Proposal(
         name=name,
         source=entry,
@@ -85,9 +97,9 @@ def judge(
         rows=column.rows,
         unknown=column.rows - column.values,
         target=proposed,
-        split=split,
-        features=adapt_cycles({name: found for name, found in features.items() if name not in leaks}, split),
-        ignored={name: found for name, found in classified.items() if isinstance(found, str)} | leaks,
+        split=replace(spell_split(split, features, kept), groups=find_groups(seen.columns, features)),
+        features=kept,
+        ignored={name: ignored[name] for name in classified if name in ignored},
         notes=source.notes,
     )
 
@@ -134,6 +146,6 @@ def _join(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def _explain(reasons: Mapping[str, Feature | str]) -> str:
+def _explain(reasons: Mapping[str, Any]) -> str:
     name, reason = next(iter(reasons.items()), ("", ""))
     return f" (`{name}`: {reason})" if len(reasons) == 1 else ""

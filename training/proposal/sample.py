@@ -35,6 +35,11 @@ class Sample:
         """How many rows are kept."""
         return len(self._keys)
 
+    @property
+    def table(self) -> pa.Table:
+        """The rows that are kept."""
+        return self._rows
+
     def column(self, name: str) -> pa.Array:
         """Return one column of the sample, (rows,)."""
         column = self._rows.column(name)

@@ -28,11 +28,16 @@ class NoSuchVersion(UserError):
 
 
 def promote_if_better(
-    schema: Schema, test: pd.DataFrame, labels: np.ndarray, version: str, scores: dict[str, float]
+    schema: Schema,
+    test: pd.DataFrame,
+    labels: np.ndarray,
+    version: str,
+    scores: dict[str, float],
+    weights: np.ndarray | None = None,
 ) -> str:
     """Make the version the champion if there is none or it does better on the same test rows.
 
-    `schema` is the version's, `labels` are those of the test rows, (rows,). Returns the champion's
+    `schema` is the version's, `labels` and `weights` are those of the test rows, (rows,). Returns the champion's
     version, which is in the BentoML store afterwards.
     """
     champion = tracking.find_champion(schema.name)
@@ -43,7 +48,7 @@ def promote_if_better(
 
     metric = promotion_metric(schema.target)
     try:
-        best, reason = score_version(schema.target, champion, test, labels), "can't read this table"
+        best, reason = score_version(schema.target, champion, test, labels, weights), "can't read this table"
     except PackageGone:
         best, reason = None, "has lost its package"
     if best is None:
@@ -116,13 +121,13 @@ def pack_challenger(name: str, version: str) -> None:
 
 
 def score_version(
-    target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray
+    target: Target, registered: ModelVersion, test: pd.DataFrame, labels: np.ndarray, weights: np.ndarray | None = None
 ) -> dict[str, float] | None:
     """Return a registered version's scores on these test rows, or None if it is for another table or target."""
     from ekiben.training.evaluate import score
 
     answers = answer_with_version(target, registered, test)
-    return None if answers is None else score(target, labels, answers)
+    return None if answers is None else score(target, labels, answers, weights)
 
 
 def answer_with_version(target: Target, registered: ModelVersion, test: pd.DataFrame) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from ekiben.contract.schema import Target
 from ekiben.training.evaluate.drawing import Panel, plot_rows
 from ekiben.training.evaluate.fairness import RATES, GroupRates, compare_groups, describe_unfair, name_group
 from ekiben.training.evaluate.text import drawable
+from ekiben.training.evaluate.weights import Weights
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry.run_logging import file_names, log_figure
 
@@ -15,14 +16,19 @@ PANELS = tuple(Panel(name.replace("_", " "), {name: name}, limits=(-0.05, 1.05))
 
 
 def log_fairness(
-    problem: ProblemConfig, target: Target, test: pd.DataFrame, labels: np.ndarray, answers: np.ndarray
+    problem: ProblemConfig,
+    target: Target,
+    test: pd.DataFrame,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    weights: Weights = None,
 ) -> dict[str, list[GroupRates]]:
     """Log the rates of the groups that the problem declares, print which differ clearly, and return them by column.
 
-    `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
+    `labels` and `weights`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
     """
     names = tuple(dict.fromkeys(problem.groups))
-    compared = {name: compare_groups(target, labels, answers, test[name]) for name in names}
+    compared = {name: compare_groups(target, labels, answers, test[name], weights) for name in names}
     for file, (name, groups) in zip(file_names(names), compared.items(), strict=True):
         table = pd.DataFrame([group.flatten() for group in groups])
         mlflow.log_table(table, f"evaluation/fairness_by_{file}.json")

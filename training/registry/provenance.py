@@ -126,7 +126,7 @@ def define(lineage: Lineage, run_id: str) -> Definition:
 
 def describe_data(lineage: Lineage) -> Data:
     """Return which rows were read."""
-    table, time = lineage.table, lineage.problem.split.time
+    table, time = lineage.table, lineage.problem.split.moment
     first, last = table.find_ends(time) if time else (None, None)
     return Data(
         digest=table.digest, rows=table.rows, source=table.source, snapshot=lineage.snapshot,

@@ -22,6 +22,7 @@ from mlflow.models import Model
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.dataset.split import Parts
 from ekiben.training.evaluate import period_keys, plot, plot_slices, score_slices, slice_keys
+from ekiben.training.evaluate.weights import Weights
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry.table_flavor import TableFlavor, model_signature
 from ekiben.training.source_config import BuiltInSource, FileSource, SqlSource
@@ -75,17 +76,19 @@ def log_evaluation(
     labels: np.ndarray,
     answers: np.ndarray,
     scores: Mapping[str, float],
+    weights: Weights = None,
 ) -> None:
     """Log the test metrics, the plots of the task, and the scores by slice and, if the split is by time, by month.
 
-    `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
+    `labels`, `weights`, (rows,), and `answers`, (rows, outputs), are those of the test rows. Plots are of rows,
+    whatever their weight.
     """
     mlflow.log_metrics({f"test_{name}": value for name, value in scores.items()})
     for name, figure in plot(target, labels, answers).items():
         log_figure(figure, name)
     slices = slice_test(problem, test)
     for file, (name, keys) in zip(file_names(name for name, _ in slices), slices, strict=True):
-        scored = score_slices(target, labels, answers, keys)
+        scored = score_slices(target, labels, answers, keys, weights)
         mlflow.log_table(scored, f"evaluation/by_{file}.json")
         log_figure(plot_slices(target, name, scored), f"by_{file}")
 
@@ -93,9 +96,9 @@ def log_evaluation(
 def slice_test(problem: ProblemConfig, test: pd.DataFrame) -> list[tuple[str, pd.Series]]:
     """Return what the test rows are sliced by: a name, and a key for each row."""
     slices = [(column, slice_keys(test[column])) for column in dict.fromkeys(problem.slices)]
-    if problem.split.time is None:
+    if problem.split.moment is None:
         return slices
-    periods = period_keys(test[problem.split.time])
+    periods = period_keys(test[problem.split.moment])
     return [(str(periods.name), periods), *slices]
 
 

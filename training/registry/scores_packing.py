@@ -12,6 +12,7 @@ from ekiben.training.evaluate import score, slice_keys
 from ekiben.training.evaluate.estimates import learn_calibration
 from ekiben.training.evaluate.fairness import GroupRates
 from ekiben.training.evaluate.slices import cut
+from ekiben.training.evaluate.weights import Weights
 from ekiben.training.problem import ProblemConfig
 
 
@@ -23,12 +24,15 @@ def describe_scores(
     answers: np.ndarray,
     scores: Mapping[str, float],
     groups: Mapping[str, Sequence[GroupRates]],
+    weights: Weights = None,
 ) -> TrainingScores:
     """Return the scores of the test rows, and of the slices and groups that the problem names.
 
-    `labels`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
+    `labels`, `weights`, (rows,), and `answers`, (rows, outputs), are those of the test rows.
     """
-    slices = {name: _score_slices(target, test[name], labels, answers) for name in dict.fromkeys(problem.slices)}
+    slices = {
+        name: _score_slices(target, test[name], labels, answers, weights) for name in dict.fromkeys(problem.slices)
+    }
     return TrainingScores(
         rows=len(labels),
         tested=describe_split(problem.split),
@@ -41,9 +45,12 @@ def describe_scores(
 
 
 def _score_slices(
-    target: Target, column: pd.Series, labels: np.ndarray, answers: np.ndarray
+    target: Target, column: pd.Series, labels: np.ndarray, answers: np.ndarray, weights: Weights
 ) -> dict[str, dict[str, float]]:
-    return {name: score(target, labels[here], answers[here]) for name, here in _cut(column)}
+    return {
+        name: score(target, labels[here], answers[here], None if weights is None else weights[here])
+        for name, here in _cut(column)
+    }
 
 
 def _count_slices(column: pd.Series) -> dict[str, int]:

@@ -51,10 +51,11 @@ def model_signature(schema: Schema) -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(_column_type(one), one.name, required=not (one.nullable or one.optional)) for one in schema.features
     ]
-    everything = ParamSpec(table_model.ALL_OUTPUTS, DataType.boolean, default=False)
-    return ModelSignature(
-        MlflowSchema(columns), MlflowSchema([ColSpec(_label_type(schema.target))]), ParamSchema([everything])
-    )
+    target = schema.target
+    params = [ParamSpec(table_model.ALL_OUTPUTS, DataType.boolean, default=False)]
+    if target.task == "binary":
+        params.append(ParamSpec(table_model.THRESHOLD, DataType.double, default=target.threshold))
+    return ModelSignature(MlflowSchema(columns), MlflowSchema([ColSpec(_label_type(target))]), ParamSchema(params))
 
 
 def _column_type(feature: Feature) -> DataType | AnyType:

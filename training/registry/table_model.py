@@ -15,6 +15,8 @@ import pandas as pd
 
 SCHEMA_FILE = "schema.json"
 ALL_OUTPUTS = "all_outputs"  # the parameter by which a caller asks for probabilities or an interval, too
+THRESHOLD = "threshold"  # and the one by which it decides between two classes from another probability on
+USUAL_THRESHOLD = 0.5  # a schema leaves it out
 BATCH_ROWS = 4096
 Column = Any  # pandas' Series; it has no types to rely on
 
@@ -25,7 +27,7 @@ class TableModel:
     def __init__(self, network: Any, schema: Mapping[str, Any]) -> None:
         self._network = network
         self._features = schema["features"]
-        self._target = schema["target"]
+        self._target: dict[str, Any] = schema["target"]
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Return the likeliest class or the value of each row, (rows,), or with ALL_OUTPUTS a table of all there is.
@@ -35,10 +37,20 @@ class TableModel:
         table = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
         columns = {feature["name"]: read_column(feature, table) for feature in self._features}
         answers = np.asarray(self._network.predict(columns, batch_size=BATCH_ROWS, verbose=0))  # (rows, outputs)
-        outputs = name_outputs(self._target, answers)
+        outputs = name_outputs(self._target | read_threshold(self._target, params or {}), answers)
         if params and params.get(ALL_OUTPUTS):
             return pd.DataFrame(outputs, index=table.index)
         return outputs["value" if self._target["task"] == "regression" else "label"]
+
+
+def read_threshold(target: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, float]:
+    """Return the threshold that a caller asks for, if any; raise ValueError if it can't be one."""
+    given = params.get(THRESHOLD)
+    if given is None or target["task"] != "binary":
+        return {}
+    if not 0 <= given <= 1:
+        raise ValueError(f"the parameter `{THRESHOLD}`: expected a number from 0 to 1, got {given}")
+    return {THRESHOLD: float(given)}
 
 
 def read_column(feature: Mapping[str, Any], table: Any) -> Any:
@@ -91,7 +103,8 @@ def name_outputs(target: Mapping[str, Any], answers: Any) -> dict[str, Any]:
     if target["task"] == "regression":
         return dict(zip(("value", "low", "high"), exact.T, strict=True))
     if target["task"] == "binary":
-        return {"probability": exact[:, 0], "label": np.array(classes)[(exact[:, 0] >= 0.5).astype(int)]}
+        decided = (exact[:, 0] >= target.get(THRESHOLD, USUAL_THRESHOLD)).astype(int)
+        return {"probability": exact[:, 0], "label": np.array(classes)[decided]}
     scores = {f"probabilities.{label}": exact[:, index] for index, label in enumerate(classes)}
     return {"label": np.array(classes)[exact.argmax(axis=1)], "probability": exact.max(axis=1), **scores}
 

@@ -12,7 +12,7 @@ from ekiben.contract.schema import Schema
 from ekiben.contract.text_lines import printable
 from ekiben.model.package import PackedModel
 from ekiben.training.scoring.scorer import Scorer
-from ekiben.training.tables.absent import describe_absent
+from ekiben.training.tables.missing import describe_absent
 
 NOTHING: Mapping[str, Any] = {}
 

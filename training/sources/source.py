@@ -6,7 +6,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from ekiben.contract.errors import InvalidTable
-from ekiben.training.tables.absent import describe_absent as describe_absent
+from ekiben.training.tables.missing import describe_absent as describe_absent
 
 MAX_COLUMNS = 2000
 BATCH_ROWS = 1 << 16

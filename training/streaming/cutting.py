@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ekiben.training.dataset.split import SEED, TEST, TRAIN, VALIDATION, place_by_dates, place_in_order
+from ekiben.training.dataset.groups import TEST, TRAIN, VALIDATION
+from ekiben.training.dataset.split import SEED, place_by_dates, place_in_order
 from ekiben.training.split_config import Split
 from ekiben.training.streaming.ranking import find_ranked
 from ekiben.training.tables.on_disk import TableOnDisk
@@ -27,11 +28,11 @@ class Cut:
 
     def place(self, frame: pd.DataFrame, first: int) -> NDArray[np.int8]:
         """Return the part of each of the rows, (rows,), of which the first has that number in the table."""
-        if self.split.time is None:
+        if self.split.moment is None:
             return self._draw(first, len(frame))
         if self.moments is None:
-            return place_by_dates(frame[self.split.time], self.split).astype(np.int8)
-        seconds = to_seconds(frame[self.split.time])
+            return place_by_dates(frame[self.split.moment], self.split).astype(np.int8)
+        seconds = to_seconds(frame[self.split.moment])
         return sum((seconds >= moment).astype(np.int8) for moment in self.moments)  # type: ignore[return-value]
 
     def _draw(self, first: int, rows: int) -> NDArray[np.int8]:
@@ -44,9 +45,9 @@ class Cut:
 
 def learn_cut(table: TableOnDisk, split: Split, seed: int = SEED) -> Cut:
     """Return the cut; where it is by shares of the order of time, find the moments."""
-    if split.time is None or (split.validate_from and split.test_from):
+    time = split.moment
+    if time is None or (split.validate_from and split.test_from):
         return Cut(split, seed=seed)
-    time = split.time
 
     def read() -> Iterator[NDArray[np.int64]]:
         return (to_seconds(frame[time]) for frame in table.frames([time]))

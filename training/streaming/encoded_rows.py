@@ -14,7 +14,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from ekiben.contract.encoding import Encoded
-from ekiben.contract.schema import Schema, Target
+from ekiben.contract.schema import Schema
 
 CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
 
@@ -46,19 +46,21 @@ class StoredArray(np.memmap):
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Encoded rows and their labels, on disk."""
+    """Encoded rows, their labels and, where they have any, weights, on disk."""
 
     encoded: Encoded
     labels: np.ndarray
+    weights: np.ndarray | None
 
 
 class RowWriter:
-    """Writes encoded rows and their labels."""
+    """Writes encoded rows, their labels and, where rows are `weighted`, their weights."""
 
-    def __init__(self, folder: Path, schema: Schema, target: Target) -> None:
-        label_type = {"regression": np.float64, "binary": np.float32, "multiclass": np.int32}[target.task]
+    def __init__(self, folder: Path, schema: Schema, weighted: bool) -> None:
+        label_type = {"regression": np.float64, "binary": np.float32, "multiclass": np.int32}[schema.target.task]
         self._widths = {"numbers": len(schema.number_names), "codes": len(schema.categories)}
         self._types = {"numbers": np.float32, "codes": np.int32, "labels": label_type}
+        self._types |= {"weights": np.float64} if weighted else {}
         self._paths = {name: folder / f"{name}.bin" for name in self._types}
         self._files: dict[str, IO[bytes]] = {}
         self._rows = 0
@@ -71,9 +73,10 @@ class RowWriter:
         for file in self._files.values():
             file.close()
 
-    def add(self, encoded: Encoded, labels: np.ndarray) -> None:
+    def add(self, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Write rows."""
         arrays = {"numbers": encoded.numbers, "codes": encoded.codes, "labels": labels}
+        arrays |= {} if weights is None else {"weights": weights}
         for name, array in arrays.items():
             self._files[name].write(np.ascontiguousarray(array, self._types[name]).data)
         self._rows += len(labels)
@@ -81,7 +84,8 @@ class RowWriter:
     def open(self) -> StoredRows:
         """Return all that was written."""
         numbers, codes = (self._map(name, (self._rows, width)) for name, width in self._widths.items())
-        return StoredRows(Encoded(numbers, codes), self._map("labels", (self._rows,)))
+        weights = self._map("weights", (self._rows,)) if "weights" in self._types else None
+        return StoredRows(Encoded(numbers, codes), self._map("labels", (self._rows,)), weights)
 
     def _map(self, name: str, shape: Sequence[int]) -> np.ndarray:
         if not np.prod(shape):

@@ -1,18 +1,14 @@
-"""Fits a network to rows on disk, and scores it on a sample of the test rows."""
+"""Fits a network to rows on disk."""
 
-from dataclasses import replace
+import keras
 
-from ekiben.contract.encoding import Encoder
-from ekiben.training.fitting import Trained, score_network
-from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
+from ekiben.training.fitting import fit_to
+from ekiben.training.network.fit import FitOptions, LabelledRows
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.preparing import PreparedOnDisk
 
 
-def fit_from_disk(problem: ProblemConfig, prepared: PreparedOnDisk, options: FitOptions) -> Trained:
-    """Fit, and score on the test rows in memory."""
-    schema, rows = prepared.schema, prepared.rows
-    validation = LabelledRows(Encoder(schema).encode(prepared.parts.validation), prepared.labels[1])
-    by_time = replace(options, by_time=problem.split.time is not None)
-    network = fit_network(schema, LabelledRows(rows.encoded, rows.labels), validation, by_time)
-    return score_network(prepared, network)
+def fit_from_disk(problem: ProblemConfig, prepared: PreparedOnDisk, options: FitOptions) -> keras.Model:
+    """Fit a network to the rows on disk; those to validate on are in memory."""
+    rows = prepared.rows
+    return fit_to(problem, prepared, LabelledRows(rows.encoded, rows.labels, rows.weights), options)

@@ -1,5 +1,6 @@
 """How much memory training may take, and what follows from it: `ekiben train --memory 2GB`."""
 
+import math
 import os
 import resource
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ def find_budget(given: int | None) -> Budget:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     limits = [pages, *_read_cgroup(), *([soft] if soft != resource.RLIM_INFINITY else [])]
     return Budget(max(MIN_BYTES, int(DEFAULT_SHARE * min(limits))))
+
+
+def suggest_memory(table_bytes: float) -> str:
+    """Return what to give as --memory so that typed rows of that size are held in it."""
+    return f"{math.ceil((BASE_BYTES + COPIES * table_bytes) / 1e8) / 10:.1f}GB"
 
 
 def format_bytes(size: float) -> str:

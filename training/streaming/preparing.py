@@ -14,9 +14,10 @@ import pyarrow as pa
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema, Target
 from ekiben.training.checks.gate import reject_nul_bytes
+from ekiben.training.dataset.groups import TEST, TRAIN, VALIDATION
 from ekiben.training.dataset.privacy import hide_example
 from ekiben.training.dataset.schema_learning import EXAMPLE_ROWS, check_kind, learn_from_summaries
-from ekiben.training.dataset.split import SEED, TEST, TRAIN, VALIDATION, Parts, reject_empty
+from ekiben.training.dataset.split import SEED, Parts, reject_empty
 from ekiben.training.dataset.target import (
     TargetSummary,
     add_up,
@@ -26,7 +27,7 @@ from ekiben.training.dataset.target import (
     learn_from_summary,
     summarize_target,
 )  # fmt: skip
-from ekiben.training.preparation import Prepared
+from ekiben.training.preparation import Prepared, find_weights
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.cutting import Cut, learn_cut
 from ekiben.training.streaming.encoded_rows import RowWriter, StoredRows
@@ -38,7 +39,7 @@ from ekiben.training.tables.read import Table
 OFFERED_ROWS = 20_000  # training rows that stay in memory, to draw explanations' background from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedOnDisk(Prepared):
     """What is prepared of a table on disk; its parts are samples."""
 
@@ -59,7 +60,7 @@ def prepare_on_disk(
     cut = learn_cut(disk, problem.split, SEED)
     schema, survey = learn_schema_on_disk(problem, disk, target, cut)
     limit = room.budget.sample_rows(len(disk.kinds))
-    parts, rows = encode_parts(disk, schema, cut, survey, limit, room.folder)
+    parts, rows = encode_parts(problem.weight, disk, schema, cut, survey, limit, room.folder)
     for name, part, whole in zip(
         ("validated", "tested"), (parts.validation, parts.test), survey.sizes[1:], strict=True
     ):
@@ -68,7 +69,9 @@ def prepare_on_disk(
     train, validation, test = (
         encode_labels(target, part[target.name]) for part in (parts.train, parts.validation, parts.test)
     )
-    return PreparedOnDisk(table, schema, parts, (train, validation, test), rows)
+    weights = [find_weights(part, problem.weight) for part in (parts.train, parts.validation, parts.test)]
+    labels = (train, validation, test)
+    return PreparedOnDisk(table, schema, parts, labels, (weights[0], weights[1], weights[2]), rows=rows)
 
 
 def summarize_labels(problem: ProblemConfig, disk: TableOnDisk) -> TargetSummary:
@@ -83,7 +86,7 @@ def learn_schema_on_disk(problem: ProblemConfig, disk: TableOnDisk, target: Targ
     for name, known in declared.items():
         check_kind(name, known)
     survey, head = survey_columns(disk, declared, target, cut, EXAMPLE_ROWS)
-    if problem.split.time:
+    if problem.split.moment:
         reject_empty(problem.split, survey.sizes)
     for part, rows, (low, high) in zip(
         ("training", "validation", "test"), survey.sizes, survey.label_ends, strict=True
@@ -96,7 +99,7 @@ def learn_schema_on_disk(problem: ProblemConfig, disk: TableOnDisk, target: Targ
 
 
 def encode_parts(
-    disk: TableOnDisk, schema: Schema, cut: Cut, survey: Survey, limit: int, folder: Path
+    weight: str | None, disk: TableOnDisk, schema: Schema, cut: Cut, survey: Survey, limit: int, folder: Path
 ) -> tuple[Parts, StoredRows]:
     """Encode the rows to train on into files; return samples of all parts, of at most `limit` rows each, and these."""
     encoder, first = Encoder(schema), 0
@@ -104,14 +107,15 @@ def encode_parts(
     steps = [max(1, -(-size // most)) for size, most in zip(survey.sizes, limits, strict=True)]
     seen = [0, 0, 0]
     kept: tuple[list[dict[str, pa.Array]], ...] = ([], [], [])
-    with RowWriter(folder, schema, schema.target) as writer:
+    with RowWriter(folder, schema, weight is not None) as writer:
         for columns in disk.groups():
             frame = to_frame(disk.kinds, columns)
             places = cut.place(frame, first)
             first += len(frame)
             trained = frame[places == TRAIN]
             if len(trained):
-                writer.add(encoder.encode(trained), encode_labels(schema.target, trained[schema.target.name]))
+                labels = encode_labels(schema.target, trained[schema.target.name])
+                writer.add(encoder.encode(trained), labels, find_weights(trained, weight))
             for part in (TRAIN, VALIDATION, TEST):
                 here = np.flatnonzero(places == part)
                 chosen = pa.array(here[-seen[part] % steps[part] :: steps[part]])

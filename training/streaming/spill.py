@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
+from ekiben.contract.errors import UserError
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.streaming.memory import format_bytes
+from ekiben.training.streaming.memory import format_bytes, suggest_memory
 from ekiben.training.streaming.sampling import EvenSample
 from ekiben.training.streaming.scratch import Room, check_room
 from ekiben.training.tables.on_disk import POSITION, TableOnDisk, finish, to_frame
@@ -24,7 +26,8 @@ class SpillToDisk:
     """Looks at how large a table grows as it is read; what is too large is written into a folder, group by group."""
 
     def __init__(self, problem: ProblemConfig, room: Room, say: Callable[[str], object] = print) -> None:
-        self._needed = [problem.target.name, *([problem.split.time] if problem.split.time else [])]
+        self._needed = [problem.target.name, *filter(None, [problem.split.moment])]
+        self._split, self._weight = problem.split, problem.weight
         self._folder, self._budget, self._say = room.folder, room.budget, say
         self._is_spilling = False
         self._read = self._rows = self._groups = 0
@@ -42,7 +45,7 @@ class SpillToDisk:
         if not self._is_spilling and held <= self._budget.table_bytes:
             return
         if not self._is_spilling:
-            self._start(held, len(readers), share)
+            self._start(held, readers, share)
         for columns in zip(*(reader.drain() for reader in readers.values()), strict=True):
             self._add(pa.table(list(columns), list(readers)), readers)
 
@@ -62,13 +65,28 @@ class SpillToDisk:
         )  # fmt: skip
         return self._digest(table, readers)
 
-    def _start(self, held: int, columns: int, share: float) -> None:
+    def _start(self, held: int, readers: Mapping[str, DiskReader], share: float) -> None:
         whole = held / max(share, 0.01)
+        self._reject_split(whole, readers)
         check_room(self._folder, COPIES_ON_DISK * whole)
-        self._sample = EvenSample(self._budget.sample_rows(columns))
+        self._sample = EvenSample(self._budget.sample_rows(len(readers)))
         self._is_spilling = True
         room = f"{format_bytes(self._budget.bytes)} of memory have room for {format_bytes(self._budget.table_bytes)}"
         self._say(f"larger than memory: about {format_bytes(whole)} of rows, and {room}: trained on from the disk")
+
+    def _reject_split(self, whole: float, readers: Mapping[str, DiskReader]) -> None:
+        """Raise UserError if the table can't be split as the problem says unless it is in memory."""
+        if self._split.group:
+            entry, instead = "group", "leave `group` out"
+        elif self._split.moment and self._split.moment not in readers:
+            entry, instead = "time of several columns", "put the time into one column"
+        else:
+            return
+        raise UserError(
+            f"[split] {entry}: it needs the whole table in memory, whose rows take about {format_bytes(whole)} where "
+            f"{format_bytes(self._budget.bytes)} have room for {format_bytes(self._budget.table_bytes)}: give "
+            f"--memory {suggest_memory(whole)}, or {instead}"
+        )
 
     def _add(self, rows: pa.Table, readers: Mapping[str, DiskReader]) -> None:
         positions = np.arange(self._read, self._read + len(rows))
@@ -79,11 +97,19 @@ class SpillToDisk:
             if absent := rows[name].null_count:
                 self._left_out[name] += absent
                 rows = rows.filter(rows[name].is_valid())
+        if self._weight and self._weight in readers:
+            rows = self._leave_out_weightless(rows, self._weight)
         self._sample.add(rows)
         self._waiting.append(rows)
         self._rows += len(rows)
         while self._rows - self._groups * GROUP_ROWS >= GROUP_ROWS:
             self._write(self._take(GROUP_ROWS), readers)
+
+    def _leave_out_weightless(self, rows: pa.Table, weight: str) -> pa.Table:
+        counted = pc.fill_null(pc.not_equal(rows[weight], 0), True)  # a missing weight is told of with its row
+        if weightless := len(rows) - pc.sum(counted, min_count=0).as_py():
+            self._left_out[weight] = self._left_out.get(weight, 0) + weightless
+        return rows.filter(counted)
 
     def _take(self, rows: int) -> pa.Table:
         """Return the next rows, and leave the others waiting."""

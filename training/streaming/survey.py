@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from ekiben.contract.schema import Target
 from ekiben.training.dataset.column_summary import ColumnSummary, summarize
+from ekiben.training.dataset.groups import TRAIN
 from ekiben.training.dataset.schema_learning import choose_min_rows
-from ekiben.training.dataset.split import TRAIN
 from ekiben.training.dataset.target import encode_labels
 from ekiben.training.streaming.counting import ValueCounts, count_frequent
 from ekiben.training.streaming.cutting import Cut
@@ -79,7 +79,7 @@ def _count_again(table: TableOnDisk, name: str, cut: Cut, summary: ColumnSummary
     """Count a column with many different values on its own."""
 
     def read() -> Iterator[pa.Array]:
-        names, first = list(dict.fromkeys([name, *([cut.split.time] if cut.split.time else [])])), 0
+        names, first = list(dict.fromkeys([name, *filter(None, [cut.split.moment])])), 0
         for columns in table.groups(names):
             parts = cut.place(to_frame(table.kinds, columns), first)
             first += len(parts)

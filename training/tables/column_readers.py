@@ -18,6 +18,7 @@ from ekiben.training.tables.conversion import Converted, ParseFailure, convert, 
 from ekiben.training.tables.labels import LabelReader
 from ekiben.training.versions.columns import PANDAS_TYPES, name_type
 
+_AS_IT_IS: tuple[Kind, Spelling] = ("category", PLAIN)
 _Read = Callable[[pa.Array, Kind, Spelling], Converted]
 
 
@@ -103,10 +104,14 @@ def choose_readers(
 ) -> dict[str, Reader]:
     """Return what reads each column: a feature as its kind, a label as it is, time and slices as what they are."""
     readers: dict[str, Reader] = {
-        name: ColumnReader(name, "category", PLAIN) for name in (*problem.slices, *problem.groups)
+        name: ColumnReader(name, *_AS_IT_IS)
+        for name in (*problem.slices, *problem.groups, *filter(None, [problem.split.group]))
     }
-    if problem.split.time:
-        readers[problem.split.time] = ColumnReader(problem.split.time, "timestamp", spell(problem.split))
+    if problem.weight:
+        readers[problem.weight] = ColumnReader(problem.weight, "number", PLAIN, convert_exactly)
+    for name in problem.split.columns:  # of parts of a moment months may be words
+        is_whole_moment = name == problem.split.time
+        readers[name] = ColumnReader(name, *(("timestamp", spell(problem.split)) if is_whole_moment else _AS_IT_IS))
     for name, facts in problem.features.items():
         readers[name] = ColumnReader(name, facts.kind, spell(facts))
     target = problem.target

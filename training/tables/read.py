@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from ekiben.contract.errors import InvalidTable
@@ -13,12 +14,15 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.sources import Source, describe_absent, open_source
 from ekiben.training.sources.lake import LakeTable, LakeVersion
 from ekiben.training.tables.column_readers import choose_readers, spell_logged
+from ekiben.training.tables.moments import add_moments
 from ekiben.training.tables.on_disk import TableOnDisk
 from ekiben.training.tables.readers import DiskReader
 from ekiben.training.tables.table import Table as Table
+from ekiben.training.tables.weights import check_weights
 from ekiben.training.versions.columns import PANDAS_TYPES as PANDAS_TYPES
 from ekiben.training.versions.columns import settle
 from ekiben.training.versions.known import confirm, observe
+from ekiben.training.wording import count
 
 
 class Spill(Protocol):
@@ -48,7 +52,7 @@ def read_table(
     """
     source = logged or open_source(problem.source)
     absent = tuple(name for name in problem.columns if name not in source.columns)
-    missed = [name for name in absent if not lenient or name in (problem.target.name, problem.split.time)]
+    missed = [name for name in absent if not lenient or name in (problem.target.name, *problem.split.columns)]
     if missed:
         raise InvalidTable(describe_absent(source.description, missed[0], source.columns))
     reading = None if logged else observe(problem, source)
@@ -79,8 +83,11 @@ def read_table(
         table = replace(whole_table, frame=on_disk.sample, on_disk=on_disk)
         if table.frame.empty:
             reject_unread_time(problem, table, on_disk.has_time)
+        if problem.weight in wanted:
+            check_weights((rows[problem.weight] for rows in on_disk.frames([problem.weight], numbered=True)), table)
         return note_left_out(problem, table, on_disk.left_out)
     frame = pd.DataFrame({name: readers[name].finish() for name in wanted}, copy=False)
+    frame = add_moments(frame, problem.split)
     whole = [name for name in wanted if readers[name].is_whole]
     table = leave_out_rows(problem, replace(whole_table, frame=frame))
     reading = confirm(reading, whole, table.frame.index) if reading else None
@@ -88,30 +95,40 @@ def read_table(
 
 
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
-    """Return the table without the rows that have no target, or no time where the split needs one."""
+    """Return the table without the rows that have no target, no time where the split needs one, or a weight of 0."""
     frame, left_out = table.frame, {}
-    for name in (problem.target.name, problem.split.time):
+    for name in (problem.target.name, problem.split.moment):
         absent = frame[name].isna() if name else None
         if name and absent is not None and absent.any():
             left_out[name] = int(absent.sum())
             frame = frame[~absent]
+    if problem.weight and problem.weight in frame:
+        check_weights([frame[problem.weight]], table)
+        counts = (frame[problem.weight] != 0).to_numpy()
+        if not counts.all():
+            left_out[problem.weight] = int(np.count_nonzero(~counts))
+            frame = frame[counts]
     if frame.empty:
-        time = problem.split.time
+        time = problem.split.moment
         reject_unread_time(problem, table, time is not None and bool(table.frame[time].notna().any()))
     return note_left_out(problem, replace(table, frame=frame), left_out)
 
 
 def note_left_out(problem: ProblemConfig, table: Table, left_out: Mapping[str, int]) -> Table:
     """Return the table with a note on the rows that were left out; raise InvalidTable if no row is left."""
+    if table.frame.empty and problem.weight and problem.weight in left_out:
+        rows = count(left_out[problem.weight], "row")
+        raise InvalidTable(f"`{problem.weight}` is 0 in all {rows}: none counts; leave `weight` out")
     if table.frame.empty:
         raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
-    notes = [f"left out: {rows:,} rows without `{name}`" for name, rows in left_out.items()]
+    told = {name: f"whose `{name}` is 0" if name == problem.weight else f"without `{name}`" for name in left_out}
+    notes = [f"left out: {count(rows, 'row')} {told[name]}" for name, rows in left_out.items()]
     return replace(table, notes=(*table.notes, *notes))
 
 
 def reject_unread_time(problem: ProblemConfig, table: Table, has_time: bool) -> None:
     """Raise InvalidTable if no row has a time because none can be read as the problem says."""
-    name = problem.split.time
+    name = problem.split.moment
     failed = next((failure for failure in table.parse_failures if failure.column == name), None)
     if name is None or failed is None or has_time:
         return

@@ -28,7 +28,10 @@ def fit_problem(
     changed = {
         "source": SqlSource(url=folder.name, query="") if "://" in path else FileSource(path=Path(path)),
         "features": features,
-        "split": problem.split.model_copy(update={"validate_from": None, "test_from": None}),
+        "split": problem.split.model_copy(
+            update={"time": problem.split.moment, "validate_from": None, "test_from": None, "group": None}
+        ),
+        "weight": None,
         "slices": tuple(name for name in problem.slices if name in features),
         "fairness": Fairness(groups=groups) if groups else None,
     }

@@ -172,7 +172,7 @@ def open_logged(
         print(f"trained without what the log does not hold: {said}")
     changed = fit_problem(problem, schema, folder, log.folder, lost)
     zoned = frozenset(feature.name for feature in schema.timestamps if feature.zoned)
-    time = problem.split.time if problem.split.time not in changed.features else None
+    time = problem.split.moment if problem.split.moment not in changed.features else None
     if time and problem.split.zoned:
         zoned |= {time}
     labels = read_labels(schema, problem, folder, log.labels, log.query)

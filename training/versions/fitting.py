@@ -26,11 +26,15 @@ def check_fit(problem: ProblemConfig, kept: KeptTable, digest: str) -> list[str]
 def expect_kinds(problem: ProblemConfig) -> dict[str, str]:
     """Return what the kinds of the columns that are read should be; of a label the beginning."""
     kinds = dict.fromkeys((*problem.slices, *problem.groups), "category")
-    if problem.split.time:
-        kinds[problem.split.time] = _name("timestamp", problem.split.zoned)
+    kinds |= dict.fromkeys((*problem.split.columns, *filter(None, [problem.split.group])), "category")
+    if problem.weight:
+        kinds[problem.weight] = "float64"
     kinds |= {name: _name(facts.kind, facts.zoned) for name, facts in problem.features.items()}
+    if problem.split.moment and problem.split.moment not in problem.features:
+        kinds[problem.split.moment] = _name("timestamp", problem.split.zoned)
     kinds[problem.target.name] = "float64" if problem.target.task == "regression" else LABEL
-    return {name: kinds[name] for name in problem.columns}
+    made = {problem.split.moment} - {None, *problem.columns}
+    return {name: kinds[name] for name in (*problem.columns, *made) if name}
 
 
 def _name(kind: str, zoned: bool) -> str:

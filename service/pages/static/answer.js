@@ -32,12 +32,13 @@ function drawGauge({ target, shares, calibration, answers }, { probability, labe
   const usual = target.shares?.[1];
   const picture = svg("svg", { class: "gauge", viewBox: "4 4 192 100", "aria-hidden": "true" },
     arc(0, 1, "track"), arc(0, Math.max(probability, 0.002), "value"),
-    usual === undefined ? null : tick(usual, "usual", 66, 94), rival ? tick(rival.probability, "rival", 64, 96) : null,
+    usual === undefined ? null : tick(usual, "usual", 66, 94), tick(target.threshold, "decided", 58, 72), rival ? tick(rival.probability, "rival", 64, 96) : null,
     svg("text", { class: "big", x: 100, y: 98 }, percent(probability)));
   const likely = calibrate(probability, calibration);
   const lines = [element("p", { class: "headline" }, isolate(target.name), ": ", element("strong", {}, isolate(label))),
     element("p", {}, `${percent(probability)} for `, isolate(yes), likely === null ? "" : `, calibrated on the test rows ${percent(likely)}`,
-      usual === undefined ? "." : `; in training ${percent(usual)}.`)];
+      usual === undefined ? "." : `; in training ${percent(usual)}.`,
+      target.threshold === 0.5 ? "" : ` Decided for it from ${percent(target.threshold)} on.`)];
   if (answers.length) lines.push(element("p", { class: "soft" }, `Higher than ${percent(rank(answers[0], probability))} of the answers to training's rows.`));
   return [element("div", { class: "gauged" }, picture, element("div", {}, ...lines))];
 }

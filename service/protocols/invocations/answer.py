@@ -10,6 +10,7 @@ import orjson
 
 from ekiben.contract.answers import to_columns, to_predictions
 from ekiben.contract.columns import BLOCK_ROWS, Rows
+from ekiben.contract.schema import Target
 from ekiben.service.connections.rejections import RETRY_AFTER_S
 from ekiben.service.dataplane import Dataplane, Prediction
 from ekiben.service.errors import BadRequest, Overloaded
@@ -45,6 +46,7 @@ from ekiben.service.protocols.invocations.parquet_form import ParquetReader
 from ekiben.service.protocols.open_inference.http_request import InferRequest
 from ekiben.service.protocols.open_inference.inference import Inference
 from ekiben.service.settings import Settings
+from ekiben.service.threshold import choose_target
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Wanted:
     infer_request: InferRequest | None = None  # of tensors, which tensors answer
     numbers: Numbers | None = None  # Snowflake's, which its answer repeats
     bare: bool = False  # a list without an object around it, which such a list answers
+    params: Any = None  # MLflow's
 
 
 NOTHING = Wanted()
@@ -92,9 +95,11 @@ class Invocations:
             rows, wanted = self._bodies.take(request, decode) or await self._bodies.read(request, timeout_s, decode)
         if wanted.infer_request is not None:
             return await self._inference.answer_rows(request, rows, wanted.infer_request, timeout_s)
-        left_s = request.left_s(timeout_s)
+        left_s, target = request.left_s(timeout_s), self._target
+        if request.query or wanted.params:
+            target = choose_target(target, request, wanted.params)
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
-        return self._encode(prediction, accepted, wanted)
+        return encode(target, prediction, accepted, wanted)
 
     def _decode(self, request: Request, kind: str, header: bool | None, body: bytes) -> tuple[Rows, Wanted]:
         """Return the rows, and what is said besides."""
@@ -123,7 +128,8 @@ class Invocations:
         if is_external_function(content):
             numbers, rows = take_numbers(content[DATA])
             return self._json.read_list(rows), Wanted(numbers=numbers)
-        return self._json.read(content), NOTHING
+        params = content.get("params") if isinstance(content, dict) else None
+        return self._json.read(content), Wanted(params=params) if params else NOTHING
 
     async def _read_parquet(self, request: Request, timeout_s: float) -> tuple[Any, Wanted]:
         """Return the rows that another process reads, and what is said besides."""
@@ -143,18 +149,19 @@ class Invocations:
             return rows, NOTHING
         return await offload(self._dataplane.prepare, rows, lambda: request.left_s(timeout_s)), NOTHING
 
-    def _encode(self, prediction: Prediction, accepted: str, wanted: Wanted) -> bytes | Response:
-        if accepted == JSON and wanted is NOTHING:
-            return orjson.dumps({"predictions": to_predictions(self._target, prediction.answers)})
-        if accepted == CSV and wanted.numbers is None:
-            columns = to_columns(self._target, prediction.answers)
-            return Response(write_csv(columns), content_type=CSV.encode())
-        predictions = to_predictions(self._target, prediction.answers)
-        if wanted.numbers is not None:
-            return Response(orjson.dumps(number_predictions(wanted.numbers, predictions)))
-        if accepted in LINES_NAMES:
-            return Response(write_lines(predictions), content_type=accepted.encode())
-        return Response(orjson.dumps(predictions if wanted.bare else {"predictions": predictions}))
+
+def encode(target: Target, prediction: Prediction, accepted: str, wanted: Wanted) -> bytes | Response:
+    """Return the answer in the form that is accepted."""
+    if accepted == JSON and wanted is NOTHING:
+        return orjson.dumps({"predictions": to_predictions(target, prediction.answers)})
+    if accepted == CSV and wanted.numbers is None:
+        return Response(write_csv(to_columns(target, prediction.answers)), content_type=CSV.encode())
+    predictions = to_predictions(target, prediction.answers)
+    if wanted.numbers is not None:
+        return Response(orjson.dumps(number_predictions(wanted.numbers, predictions)))
+    if accepted in LINES_NAMES:
+        return Response(write_lines(predictions), content_type=accepted.encode())
+    return Response(orjson.dumps(predictions if wanted.bare else {"predictions": predictions}))
 
 
 def parse_body(body: bytes, kind: str) -> Any:

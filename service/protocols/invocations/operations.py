@@ -9,7 +9,7 @@ from ekiben.model.package import PackedModel
 from ekiben.service.protocols.invocations.errors import CODES
 from ekiben.service.protocols.invocations.media import CSV, JSON, PARQUET
 from ekiben.service.protocols.openapi import PREDICTION, ROW, STRING, TEXT, binary, list_of
-from ekiben.service.protocols.openapi.parameters import ID, describe_header
+from ekiben.service.protocols.openapi.parameters import ID, THRESHOLD, THRESHOLD_IN, describe_header
 from ekiben.service.protocols.protocol import JsonSchema, Operation
 
 INFERENCE_ID = describe_header("X-Amzn-SageMaker-Inference-Id", "The prediction's id, as SageMaker sends it.", ID)
@@ -29,7 +29,7 @@ REQUEST = {
         "dataframe_split": SPLIT,
         "instances": list_of({}, "rows: objects, or lists in the features' order"),
         "inputs": {"description": "columns by name, or rows"},
-        "params": {"type": ["object", "null"]},
+        "params": {"type": ["object", "null"], "properties": {"threshold": THRESHOLD_IN}},
     },
 }
 FORMULAS = "Strings are unchanged: a spreadsheet may run one that begins with = as a formula."
@@ -60,12 +60,12 @@ INVOKE = Operation(
     examples={JSON: lambda model: {"dataframe_records": [model.schema.example]}, CSV: write_csv_example},
     errors=(406,),
     rows=True,
-    parameters=(INFERENCE_ID,),
+    parameters=(INFERENCE_ID, THRESHOLD),
 )
 PREDICT = replace(
     INVOKE,
     summary="Predict, as MLflow and SageMaker clients call it",
-    parameters=(INFERENCE_ID, TARGET_MODEL),
+    parameters=(INFERENCE_ID, TARGET_MODEL, THRESHOLD),
     errors=(404, 406),
 )
 VERSION = Operation("Version of this server, where MLflow's server returns its own", response={TEXT: STRING})

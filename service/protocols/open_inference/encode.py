@@ -86,10 +86,17 @@ class Selection:
             raise InvalidInput(FieldError(None, name, f"there is no classification of this output{better}"))
 
     def pick(
-        self, answers: Answers, requested: Sequence[RequestedOutput], more: Mapping[str, Any] = NO_PARAMETERS
+        self,
+        answers: Answers,
+        requested: Sequence[RequestedOutput],
+        more: Mapping[str, Any] = NO_PARAMETERS,
+        target: Target | None = None,
     ) -> list[Output]:
-        """Return the tensors asked for, in that order; `more`: the values of those that don't follow from answers."""
-        tensors = to_tensors(self._target, answers)
+        """Return the tensors asked for, in that order; `more`: the values of those that don't follow from answers.
+
+        `target`: with a threshold of the caller's.
+        """
+        tensors = to_tensors(target or self._target, answers)
         if more:
             tensors |= more
         rows = len(answers)

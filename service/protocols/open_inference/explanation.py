@@ -11,7 +11,7 @@ import numpy as np
 
 from ekiben.contract.explanation.explaining import ROUND_PAIRS
 from ekiben.contract.explanation.units import name_unit
-from ekiben.contract.schema import Schema
+from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensors import TensorSpec
 from ekiben.service.explaining.queue import Explained
 from ekiben.service.explaining.wishes import check_pairs
@@ -48,7 +48,9 @@ def explanation_specs(schema: Schema) -> dict[TensorSpec, Parameters]:
     }
 
 
-def pick_explained(selection: Selection, explained: Explained, requested: Sequence[RequestedOutput]) -> list[Output]:
+def pick_explained(
+    selection: Selection, explained: Explained, requested: Sequence[RequestedOutput], target: Target | None = None
+) -> list[Output]:
     """Return the tensors asked for, in that order; `selection` knows the three."""
     explanations = explained.explanations
     values = {
@@ -56,4 +58,4 @@ def pick_explained(selection: Selection, explained: Explained, requested: Sequen
         STANDARD_ERRORS: np.array([one.standard_errors for one in explanations]),
         BASE_VALUES: np.array([one.base_value for one in explanations]),  # (rows,)
     }
-    return selection.pick(explained.answers, requested, values)
+    return selection.pick(explained.answers, requested, values, target)

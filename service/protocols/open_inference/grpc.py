@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseDict
 
+from ekiben.contract.schema import Target
 from ekiben.service.dataplane import Dataplane
 from ekiben.service.prediction_ids import find_usable
 from ekiben.service.protocols.open_inference.datatypes import write_raw
@@ -28,6 +29,7 @@ from ekiben.service.protocols.open_inference.triton import describe_config
 from ekiben.service.protocols.protocol import Call, Method, Named
 from ekiben.service.protos import message
 from ekiben.service.settings import Settings
+from ekiben.service.threshold import NAME, with_threshold
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -99,18 +101,20 @@ class Api:
         return self._answer(request, call)
 
     async def _answer(self, request: Any, call: Call) -> Any:
-        raw = bool(request.raw_input_contents)
+        raw, target = bool(request.raw_input_contents), None
         if request.parameters:
             parameters = read_parameters(request.parameters)
             call.timeout_s = read_timeout_s(parameters, call.timeout_s)
             raw = read_flag(parameters, BINARY_OUTPUT, raw)
+            if NAME in parameters:
+                target = with_threshold(self._model.schema.target, parameters[NAME], f"parameter `{NAME}`")
             if pairs := read_explain(parameters):
-                return await self._explain(request, call, pairs, raw)
+                return await self._explain(request, call, pairs, raw, target)
         requested = read_outputs(self._selection, request)
         rows = await call.read_rows(self._dataplane.prepare, self._reader.read, request)
         call.own_id = find_usable(request.id)
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
-        outputs = self._selection.pick(prediction.answers, requested)
+        outputs = self._selection.pick(prediction.answers, requested, target=target)
         return await call.run(write_message, self._model, request.id, outputs, raw)
 
     async def _answer_known(self, request: KnownMessage, call: Call) -> Written:
@@ -135,12 +139,12 @@ class Api:
         plain = not any(one.classes for one in requested)
         return KnownQuestion(self._reader.read_layout(head), requested, datatypes, outputs if plain else None)
 
-    async def _explain(self, request: Any, call: Call, pairs: int, raw: bool) -> Any:
+    async def _explain(self, request: Any, call: Call, pairs: int, raw: bool, target: Target | None) -> Any:
         requested, explanations = read_outputs(self._explained, request), self._dataplane.explanations
         rows = await call.run(lambda: explanations.prepare(self._reader.read(request), pairs))
         call.ignored = rows.ignored
         explained = await explanations.explain(rows, call.left_s(), self._protocol, pairs=pairs)
-        outputs = pick_explained(self._explained, explained, requested)
+        outputs = pick_explained(self._explained, explained, requested, target)
         return await call.run(write_message, self._model, request.id, outputs, raw)
 
     async def live(self, request: Any, call: Call) -> Any:

@@ -18,6 +18,7 @@ from ekiben.service.protocols.open_inference.encode import Output, RequestedOutp
 from ekiben.service.protocols.open_inference.explanation import explanation_specs, pick_explained
 from ekiben.service.protocols.open_inference.http_request import InferRequest, InferRequestReader
 from ekiben.service.settings import Settings
+from ekiben.service.threshold import NAME, choose_target
 
 
 class Inference:
@@ -30,6 +31,7 @@ class Inference:
         self._bodies = BodyReader(dataplane, settings)
         self._reader = InferRequestReader(dataplane)
         schema = dataplane.model.schema
+        self._target = schema.target
         self._selection = Selection(schema.target)
         self._explained = Selection(schema.target, explanation_specs(schema))
         self._names = {"model_name": dataplane.model.name, "model_version": dataplane.model.version}
@@ -57,14 +59,16 @@ class Inference:
         """Answer rows that were read already."""
         left_s = request.left_s(read_timeout_s(infer_request.parameters, timeout_s))
         head = self._names if infer_request.id is None else {**self._names, "id": infer_request.id}
-        requested = infer_request.outputs
+        requested, target = infer_request.outputs, None
+        if request.query or NAME in infer_request.parameters:
+            target = choose_target(self._target, request, infer_request.parameters)
         if infer_request.explain:
             ask = self._dataplane.explanations.explain
             explained = await ask(rows, left_s, self._protocol, request.wait_gone, infer_request.explain)
-            return encode(head, pick_explained(self._explained, explained, requested), requested)
+            return encode(head, pick_explained(self._explained, explained, requested, target), requested)
         request.own_id = find_usable(infer_request.id) or request.own_id
         prediction = await self._dataplane.predict(rows, left_s, self._protocol, request.wait_gone, request)
-        return encode(head, self._selection.pick(prediction.answers, requested), requested)
+        return encode(head, self._selection.pick(prediction.answers, requested, target=target), requested)
 
 
 def encode(head: Mapping[str, Any], outputs: Sequence[Output], requested: Sequence[RequestedOutput]) -> Response:

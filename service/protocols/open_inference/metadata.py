@@ -53,6 +53,8 @@ def describe_properties(model: PackedModel) -> dict[str, str]:
         properties["optional_inputs"] = json.dumps(optional, ensure_ascii=False)
     if target.classes:  # in the order of `probabilities`
         properties["classes"] = json.dumps(name_classes(target), ensure_ascii=False)
+    if target.task == "binary":  # from which on a label is the last class; the parameter `threshold` gives another
+        properties["threshold"] = repr(target.threshold)
     if BACKGROUND_FILE in model.manifest.files:  # the request parameter `explain` adds these outputs
         properties["explanation_outputs"] = ",".join(EXPLANATION_OUTPUTS)
         properties["explanation_unit"] = name_unit(target)

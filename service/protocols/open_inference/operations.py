@@ -5,7 +5,7 @@ from typing import Any
 from ekiben.contract.tensors import input_specs
 from ekiben.model.package import PackedModel
 from ekiben.service.protocols.openapi import JSON, STRING, binary, list_of, record
-from ekiben.service.protocols.openapi.parameters import describe_header
+from ekiben.service.protocols.openapi.parameters import THRESHOLD, THRESHOLD_IN, describe_header
 from ekiben.service.protocols.protocol import Operation
 
 BINARY = "application/octet-stream"
@@ -29,7 +29,7 @@ REQUEST = {
         "id": STRING,
         "inputs": {**list_of(TENSOR), "minItems": 1},
         "outputs": list_of({"type": "object", "required": ["name"], "properties": {"name": STRING}}),
-        "parameters": PARAMETERS,
+        "parameters": PARAMETERS | {"properties": {"threshold": THRESHOLD_IN}},
     },
 }
 ANSWER = record(model_name=STRING, model_version=STRING, outputs=list_of(TENSOR))
@@ -78,6 +78,7 @@ INFER = Operation(
             "Bytes of JSON before raw tensors, as the binary extension has it; in the answer it is the same.",
             {"type": "integer", "minimum": 0},
         ),
+        THRESHOLD,
     ),
 )
 DESCRIBE = Operation("Metadata of the model: its input and output tensors", response={JSON: METADATA})

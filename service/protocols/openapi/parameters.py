@@ -16,6 +16,13 @@ def describe_header(name: str, description: str, schema: JsonSchema) -> dict[str
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
+THRESHOLD_IN: JsonSchema = {"type": "number", "minimum": 0, "maximum": 1}
+THRESHOLD: JsonSchema = {  # of two classes
+    "name": "threshold",
+    "in": "query",
+    "description": "Labels are decided from this probability on, in place of the model's own threshold.",
+    "schema": THRESHOLD_IN,
+}
 PARAMETERS: Mapping[str, Any] = {  # of all that answer rows
     "Timeout": describe_header(
         "X-Request-Timeout-Ms",
@@ -39,10 +46,11 @@ def describe_parameters(
     names: Sequence[str], operation: Operation, model: PackedModel, others: Callable[[], Sequence[str]]
 ) -> list[dict[str, Any]]:
     """Return OpenAPI's parameters: the names in the path, the operation's own, and those of all that answer rows."""
+    own = [one for one in operation.parameters if one is not THRESHOLD or model.schema.target.task == "binary"]
     common = [{"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS if operation.rows]
     return [
         *(_describe_part(name, operation, model, others) for name in names),
-        *map(dict, operation.parameters),
+        *map(dict, own),
         *common,
     ]
 

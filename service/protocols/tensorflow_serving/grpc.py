@@ -5,6 +5,7 @@ from typing import Any
 
 from ekiben.contract.answers import Answers
 from ekiben.contract.columns import Columns
+from ekiben.contract.schema import Target
 from ekiben.contract.tensor_decoding import TensorDecoder
 from ekiben.contract.tensors import output_specs, to_tensors
 from ekiben.contract.validation import no_rows, show, validate_names
@@ -21,6 +22,7 @@ from ekiben.service.protocols.tensorflow_serving.model_spec import SIGNATURE, ch
 from ekiben.service.protocols.tensorflow_serving.signature import SIGNATURE_DEF, describe_signature
 from ekiben.service.protocols.tensorflow_serving.tensor_proto import read_tensors, write_tensor
 from ekiben.service.protos import enum, message
+from ekiben.service.threshold import HEADER, with_header
 
 PACKAGE = "tensorflow.serving"
 STATES = enum(f"{PACKAGE}.ModelVersionStatus.State")
@@ -67,8 +69,9 @@ class Api:
 
     async def predict(self, request: Any, call: Call) -> Any:
         rows = await call.read_rows(self._dataplane.prepare, self.read_predict, request)
+        target = with_header(self._schema.target, call.read_header(HEADER))
         prediction = await self._dataplane.predict(rows, call.left_s(), self._protocol, caller=call)
-        return await call.run(self.write_predict, prediction.answers, request.output_filter)
+        return await call.run(self.write_predict, target, prediction.answers, request.output_filter)
 
     def read_predict(self, request: Any) -> Columns:
         """Return the rows of a request, not checked yet."""
@@ -84,10 +87,10 @@ class Api:
             raise no_rows("inputs")
         return columns
 
-    def write_predict(self, answers: Answers, wanted: Any) -> Any:
+    def write_predict(self, target: Target, answers: Answers, wanted: Any) -> Any:
         """Return the message with the outputs that are wanted, all if none is named."""
         response = PredictResponse(model_spec=self._spec)
-        for name, values in to_tensors(self._schema.target, answers).items():
+        for name, values in to_tensors(target, answers).items():
             if not wanted or name in wanted:
                 write_tensor(response.outputs[name], self._outputs[name], values)
         return response

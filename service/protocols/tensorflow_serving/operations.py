@@ -5,12 +5,14 @@ from typing import Any
 from ekiben.contract.schema import Target
 from ekiben.service.protocols.explaining import ERRORS, EXPLANATIONS, PAIRS, TIMEOUT, TOP
 from ekiben.service.protocols.openapi import JSON, STRING, list_of, record
+from ekiben.service.protocols.openapi.parameters import THRESHOLD, THRESHOLD_IN
 from ekiben.service.protocols.protocol import Operation
 from ekiben.service.protocols.tensorflow_serving.examples import TASKS
 
 OBJECT: dict[str, Any] = {"type": "object"}
 COLUMNS = {"type": "object", "additionalProperties": list_of({})}
-BESIDE = {"signature_name": {"type": ["string", "null"]}, "parameters": OBJECT, "params": OBJECT}
+PARAMETERS = OBJECT | {"properties": {"threshold": THRESHOLD_IN}}
+BESIDE = {"signature_name": {"type": ["string", "null"]}, "parameters": PARAMETERS, "params": PARAMETERS}
 PREDICT = Operation(
     "Predict rows (`instances`) or columns (`inputs`)",
     {
@@ -31,6 +33,7 @@ PREDICT = Operation(
     },
     examples={JSON: lambda model: {"instances": [model.schema.example]}},
     rows=True,
+    parameters=(THRESHOLD,),
 )
 EXPLAIN = Operation(
     "Explain each row's prediction by its features, as KServe V1 asks",
@@ -38,7 +41,7 @@ EXPLAIN = Operation(
     {JSON: record(predictions=list_of(OBJECT), explanations=EXPLANATIONS)},
     examples=PREDICT.examples,
     errors=ERRORS,
-    parameters=(TOP, PAIRS, TIMEOUT),
+    parameters=(TOP, PAIRS, THRESHOLD, TIMEOUT),
 )
 EXAMPLES = {
     "type": "object",

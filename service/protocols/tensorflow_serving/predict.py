@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,37 +20,45 @@ from ekiben.service.http.messages import Request
 from ekiben.service.http.timeouts import read_timeout_s
 from ekiben.service.protocols.tensorflow_serving.body import read_object
 from ekiben.service.settings import Settings
+from ekiben.service.threshold import choose_target
 
 ROW_FORM, COLUMN_FORM = "predictions", "outputs"  # also the keys of the answer
 Forms = tuple[str, ...]
 ROWS, COLUMNS, BOTH = (ROW_FORM,), (COLUMN_FORM,), (ROW_FORM, COLUMN_FORM)
 
 
+class Wanted(NamedTuple):
+    """What a request wants of its answer: its forms, and the target with the threshold that decides."""
+
+    forms: Forms
+    target: Target
+
+
 def build_predict(dataplane: Dataplane, settings: Settings, protocol: str) -> Callable[[Request], Awaitable[bytes]]:
     """Return the function from a request to its answer."""
     decode = build_decode(dataplane)
-    target = dataplane.model.schema.target
     bodies = BodyReader(dataplane, settings)
 
     async def predict(request: Request) -> bytes:
         timeout_s = read_timeout_s(request, settings)
         read = partial(decode, request)
-        rows, forms = bodies.take(request, read) or await bodies.read(request, timeout_s, read)
+        rows, wanted = bodies.take(request, read) or await bodies.read(request, timeout_s, read)
         prediction = await dataplane.predict(rows, request.left_s(timeout_s), protocol, request.wait_gone, request)
-        return encode(target, prediction.answers, forms)
+        return encode(wanted.target, prediction.answers, wanted.forms)
 
     return predict
 
 
-def build_decode(dataplane: Dataplane) -> Callable[[Request, bytes], tuple[Rows, Forms]]:
-    """Return the function from a request and its body to its rows and the forms of the answer."""
-    decoder = Decoder(dataplane.model.schema, dataplane.check_count)
+def build_decode(dataplane: Dataplane) -> Callable[[Request, bytes], tuple[Rows, Wanted]]:
+    """Return the function from a request and its body to its rows and what is wanted of the answer."""
+    decoder, usual = Decoder(dataplane.model.schema, dataplane.check_count), dataplane.model.schema.target
 
-    def decode(request: Request, body: bytes) -> tuple[Rows, Forms]:
-        rows, forms = decoder.decode(body)
+    def decode(request: Request, body: bytes) -> tuple[Rows, Wanted]:
+        rows, forms, parameters = decoder.decode(body)
+        target = choose_target(usual, request, parameters) if parameters or request.query else usual
         if forms is not COLUMNS:  # which only TensorFlow Serving has: it takes no other columns
             rows, request.ignored = dataplane.fields.leave_out(rows)
-        return rows, forms
+        return rows, Wanted(forms, target)
 
     return decode
 
@@ -63,15 +71,19 @@ class Decoder:
         self._reader = TensorDecoder(schema)
         self._check_count = check_count
 
-    def decode(self, body: bytes) -> tuple[Rows, Forms]:
-        """Return the rows, not checked yet; raise BadRequest or InvalidInput if the body holds none."""
+    def decode(self, body: bytes) -> tuple[Rows, Forms, Any]:
+        """Return the rows, not checked yet, and the parameters beside them, as Vertex AI or MLflow has them.
+
+        Raises BadRequest or InvalidInput if the body holds no rows.
+        """
         content = read_object(body, ("instances", "inputs"))
+        parameters = content.get("parameters") or content.get("params")
         if "instances" not in content:
-            return self._read_inputs(content["inputs"])
+            return *self._read_inputs(content["inputs"]), parameters
         instances = content["instances"]
         if not isinstance(instances, list):
             raise InvalidInput(FieldError(None, "instances", f"expected a list of rows, got {show(instances)}"))
-        return self._read_list("instances", instances), ROWS
+        return self._read_list("instances", instances), ROWS, parameters
 
     def _read_inputs(self, inputs: Any) -> tuple[Rows, Forms]:
         """Return the rows of `inputs`, in which TensorFlow Serving has columns and KServe V1 rows."""

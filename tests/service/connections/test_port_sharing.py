@@ -381,6 +381,7 @@ def test_a_stop_closes_silent_connections_and_waits_for_the_others(run: Run) -> 
 def shared(model: PackedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two workers that answer gRPC on the HTTP port too."""
     with serve(tmp_path_factory.mktemp("shared"), GRPC_ON_MAIN_PORT="1", WORKERS="2") as server:
+        wait_until(lambda: server.log.read_text().count("is ready") == 2)
         yield server
 
 

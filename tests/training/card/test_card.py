@@ -47,6 +47,22 @@ def make_card(**said: str) -> Card:
     return describe_model(schema, CardText(**said), SCORES, statement.definition, statement.run, (280, 60, 60))
 
 
+def test_it_says_what_is_decided_and_why() -> None:
+    usual = render_markdown(make_card())
+    assert "“sold” is true from a probability of 0.5 on. Nobody has said what a decision is to be good for" in usual
+    schema = Schema(name="goods", features=FEATURES, target=Target(name="sold", classes=(False, True), threshold=0.2))
+    statement, scores = (
+        Provenance.model_validate(STATEMENT),
+        SCORES.model_copy(update={"decision": "0.2: it costs least"}),
+    )
+    parts = 280, 60, 60
+    card = describe_model(schema, CardText(), scores, statement.definition, statement.run, parts)
+    assert "0.2: it costs least." in render_markdown(card)
+    price = schema.model_copy(update={"target": Target(name="price", task="regression")})
+    card = describe_model(price, CardText(), SCORES, statement.definition, statement.run, parts)
+    assert "Decisions" not in [section.title for section in card.sections]
+
+
 class Tags(HTMLParser):
     """The tags and attributes of a page, and its text."""
 

@@ -8,6 +8,7 @@ from ekiben.training.evaluate import score
 from ekiben.training.evaluate.estimates import UNCHANGED, estimate, learn_calibration
 
 LATE = Target(name="late", classes=(False, True))
+EARLY = Target(name="late", classes=(False, True), threshold=0.2, costs=(0.2, 0.8))
 SPECIES = Target(name="species", task="multiclass", classes=("setosa", "versicolor", "virginica"))
 PRICE = Target(name="price", task="regression", scale=2.0)
 MANY = 200_000
@@ -32,7 +33,7 @@ def sharpen(target: Target, answers: np.ndarray, power: float) -> np.ndarray:
     return sharp[:, 1:] if target.task == "binary" else sharp
 
 
-@pytest.mark.parametrize("target", [LATE, SPECIES], ids=["two classes", "three"])
+@pytest.mark.parametrize("target", [LATE, SPECIES, EARLY], ids=["two classes", "three", "two, from 0.2 on"])
 def test_an_estimate_is_what_comes_true_of_calibrated_answers(target: Target) -> None:
     labels, answers = draw(target)
     estimated, realised = estimate(target, answers), score(target, labels, answers)

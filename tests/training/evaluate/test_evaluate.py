@@ -108,6 +108,32 @@ def test_binary_scores_are_the_textbooks() -> None:
     assert scores["mean_probability"] == 0.5625
 
 
+def test_what_is_decided_follows_the_threshold() -> None:
+    answers = column(0.25, 0.75, 0.5, 0.75)
+    usual, strict = (score(BINARY.model_copy(update={"threshold": one}), LABELS, answers) for one in (0.5, 0.6))
+    assert (usual["precision"], usual["recall"], usual["selection_rate"]) == (pytest.approx(2 / 3), 1.0, 0.75)
+    assert (strict["precision"], strict["recall"], strict["selection_rate"]) == (0.5, 0.5, 0.5)
+    assert strict["f1"] == 0.5 == strict["accuracy"]
+    assert {name for name in usual if usual[name] == strict[name]} >= {"auc", "log_loss", "brier", "calibration_error"}
+
+
+def test_errors_that_have_costs_are_charged() -> None:
+    answers = column(0.25, 0.75, 0.5, 0.75)
+    priced = BINARY.model_copy(update={"costs": (2.0, 7.0), "threshold": 0.6})
+    assert score(priced, LABELS, answers)["cost"] == (2 + 7) / 4  # one false alarm and one miss
+    assert "cost" not in score(BINARY, LABELS, answers)
+    figure = plot(priced, LABELS, answers)["decisions"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["rate", "cost a row"]
+    draw(figure)
+    assert len(plot(BINARY, LABELS, answers)["decisions"].axes) == 1
+
+
+def test_where_nothing_is_selected_there_is_no_precision() -> None:
+    scores = score(BINARY.model_copy(update={"threshold": 1.0}), LABELS, column(0.25, 0.75, 0.5, 0.75))
+    assert "precision" not in scores
+    assert (scores["recall"], scores["selection_rate"]) == (0.0, 0.0)
+
+
 def test_a_certain_and_wrong_answer_is_still_a_number() -> None:
     assert 10 < score(BINARY, LABELS, column(1, 1, 0, 0))["log_loss"] < 20
 
@@ -443,7 +469,7 @@ def test_scores_are_printed_one_a_line() -> None:
 
 def test_the_curves_are_drawn() -> None:
     plots = plot(BINARY, OUTCOMES, CERTAINTY[:, None])
-    assert list(plots) == ["roc", "precision_recall", "calibration"]
+    assert list(plots) == ["roc", "precision_recall", "decisions", "calibration"]
     for figure in plots.values():
         draw(figure)
 
@@ -622,7 +648,12 @@ def test_the_run_keeps_scores_plots_and_slices(experiment: str) -> None:
     assert kept.data.metrics == {f"test_{name}": value for name, value in scores.items()}
     folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/evaluation"))
     slices = {"by_month", "by_c", "by_شهر", "by_a_b_c", "by_a_b_c_2"}
-    assert {path.stem for path in folder.glob("*.png")} == {"roc", "precision_recall", "calibration"} | slices
+    assert {path.stem for path in folder.glob("*.png")} == {
+        "roc",
+        "precision_recall",
+        "decisions",
+        "calibration",
+    } | slices
     assert {path.stem for path in folder.glob("*.json")} == slices
     kept_slices = json.loads((folder / "by_c.json").read_text())
     assert kept_slices["columns"] == ["value", "rows", "base_rate", "mean_probability", "auc"]

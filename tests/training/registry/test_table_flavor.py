@@ -95,6 +95,17 @@ def test_tables_lists_and_columns_are_answered_alike(loaded: dict[str, Any], tas
     assert set(wanted.tolist()) <= {*TASKS[task].classes} or task == "regression"
 
 
+def test_two_classes_are_told_apart_at_the_threshold(loaded: dict[str, Any], tmp_path: Path) -> None:
+    (likely,) = loaded["binary"].predict(ROWS[:1], params={"all_outputs": True})["probability"]
+    strict = save(TASKS["binary"].model_copy(update={"threshold": 1.0}), tmp_path / "strict")
+    assert strict.predict(ROWS[:1]).tolist() == [likely >= 1]
+    for threshold in (0.0, likely, 1.0):
+        decided = loaded["binary"].predict(ROWS[:1], params={"threshold": float(threshold)})
+        assert decided.tolist() == [likely >= threshold]
+    with pytest.raises(ValueError, match="`threshold`: expected a number from 0 to 1, got 7"):
+        loaded["binary"].predict(ROWS, params={"threshold": 7.0})
+
+
 def test_what_is_optional_may_be_left_out_and_nothing_else(loaded: dict[str, Any]) -> None:
     model = loaded["regression"]
     columns = {one.name: one.required for one in model.metadata.signature.inputs}

@@ -201,8 +201,9 @@ def test_one_wrong_value_among_all_rows_is_found(tmp_path: Path, room: Room) -> 
     for table in read_both(problem, room):
         given = (in_memory.schema, None, table.columns, table.frame, table.parse_failures, MORE, "version 1")
         skews.append([str(skew) for skew in find_skews(*given, table.on_disk) if skew.kind != "extra"])
-    assert skews[0] == skews[1]
-    assert "first in row 77,778: 1e+09" in skews[0][0]
+    said, said_on_disk = (skew[0].partition(", first in ") for skew in skews)
+    assert said_on_disk[0] == said[0]
+    assert said_on_disk[2] == "row 77,778: 1e+09"
 
 
 def test_a_table_is_kept_and_read_again_on_disk(tmp_path: Path, room: Room) -> None:

@@ -100,7 +100,7 @@ def prepare_experiment(problem: ProblemConfig, table: Table, start: date | None)
 
     Raises UserError if the table has no time, InvalidTable if too few rows are before or after.
     """
-    time = problem.split.time
+    time = problem.split.moment
     if time is None:
         raise UserError("alarms are tried on later days than they know: name the table's time column as [split] time")
     frame = table.frame

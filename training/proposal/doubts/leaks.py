@@ -4,42 +4,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from ekiben.training.proposal.doubts.order import Values
+from ekiben.training.proposal.doubts.values import Sampled
 from ekiben.training.proposal.features import Feature
-from ekiben.training.proposal.reading import Reading
-from ekiben.training.proposal.sample import Sample
-from ekiben.training.tables.conversion import to_plain
-from ekiben.training.tables.strings import to_strings
 
 GIVEN_AWAY = 0.995  # of 1
 HOPEFUL = 0.95
 FOLDS = 4
 MIN_ROWS = 20
+MIN_REPEATED, REPEATED_SHARE = 40, 0.2  # rows of values that stand in several: fewer may agree by chance
 
-Values = NDArray[np.float64]  # (rows,)
 
-
-def find_leaks(features: Mapping[str, Feature], sample: Sample, target: str, reading: Reading | None) -> dict[str, str]:
-    """Return the features that give the target away, and how well they do.
-
-    `reading` is that of a target that is a number; None: it is a class.
-    """
-    known = to_plain(sample.column(target))
-    given = known.is_valid()
-    wanted = _to_values(known.filter(given), reading)
+def find_leaks(features: Mapping[str, Feature], sampled: Sampled, is_class: bool) -> dict[str, str]:
+    """Return the features that give the target away, and how well they do."""
     leaks = {}
     for name, feature in features.items():
-        values = _to_values(to_plain(sample.column(name)).filter(given), feature.reading)
-        if reading is None:
+        values, wanted = sampled.columns[name], sampled.target
+        if is_class:
             score, measure = score_classes(values, wanted), "balanced accuracy"
         else:
             score, measure = score_number(values, wanted, feature.reading is None), "R² of the ranks"
+        if feature.reading is None and score < GIVEN_AWAY:
+            score = score_repeated(values, wanted, is_class)
         if score >= GIVEN_AWAY:
             leaks[name] = f"gives the target away: {measure} {score:.3f} by itself; a feature if known beforehand"
     return leaks
@@ -76,6 +68,29 @@ def score_number(values: Values, target: Values, is_category: bool) -> float:
     return _score(DecisionTreeRegressor(random_state=0), folds, _rank(values), ranks, r2_score)
 
 
+def score_repeated(codes: Values, target: Values, is_class: bool) -> float:
+    """Return how well the other rows of one value tell a row's target: the measure is as above, the value a category's.
+
+    A tree has not seen the rare values of which it is asked; here the rows of a value that stands alone are left out.
+    """
+    kept = ~np.isnan(codes)
+    groups, target = codes[kept].astype(int), target[kept] if is_class else rankdata(target[kept])
+    others = np.bincount(groups, minlength=1)[groups] - 1
+    repeated = others > 0
+    if np.count_nonzero(repeated) < max(MIN_REPEATED, REPEATED_SHARE * len(codes)):
+        return 0.0
+    groups, target, others = groups[repeated], target[repeated], others[repeated]
+    if not is_class:
+        told = (np.bincount(groups, target)[groups] - target) / others
+        return float(r2_score(target, told)) if np.ptp(target) else 0.0
+    labels = target.astype(int)
+    if np.bincount(labels).max(initial=0) > len(labels) - FOLDS:
+        return 0.0
+    agree = np.unique(np.column_stack([groups, labels]), axis=0, return_inverse=True, return_counts=True)
+    same = agree[2][agree[1].ravel()] - 1  # others of the value that are of this class
+    return float(np.mean([np.mean((same / others)[labels == label]) for label in np.unique(labels)]))
+
+
 def _score(tree: Any, folds: Iterable[Any], columns: NDArray[Any], target: NDArray[Any], measure: Any) -> float:
     """Return the mean score of a tree on the rows left out; a bad first one says enough."""
     scores: list[float] = []
@@ -85,12 +100,6 @@ def _score(tree: Any, folds: Iterable[Any], columns: NDArray[Any], target: NDArr
         if scores[0] < HOPEFUL:
             break
     return float(np.mean(scores))
-
-
-def _to_values(plain: pa.Array, reading: Reading | None) -> Values:
-    """Return a column as numbers, NaN where missing; as codes if it is read as strings."""
-    values = reading.read(plain) if reading else to_strings(plain).dictionary_encode().indices
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _rank(values: Values) -> NDArray[np.float64]:
