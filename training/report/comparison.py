@@ -8,7 +8,14 @@ import numpy as np
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.fairness import Interval
-from ekiben.training.report.drawn_metrics import LOWER_IS_BETTER, UNBOUNDED, Drawn, score_draws, score_once
+from ekiben.training.report.drawn_metrics import (
+    LOWER_IS_BETTER,
+    NEITHER_IS_BETTER,
+    UNBOUNDED,
+    Drawn,
+    score_draws,
+    score_once,
+)
 from ekiben.training.report.draws import Draws
 
 Measured = Mapping[str, Interval | None]
@@ -67,7 +74,8 @@ class Scored:
 
     def compare(self, other: "Scored") -> Measured:
         """Return how much better this is than the other on the same rows: above 0 is better, whatever the metric."""
-        return {name: self._compare(other, name) for name in self.values if name in other.values}
+        names = (name for name in self.values if name in other.values and name not in NEITHER_IS_BETTER)
+        return {name: self._compare(other, name) for name in names}
 
     def _find_interval(self, name: str, value: float) -> Interval | None:
         draws = self.drawing.draws

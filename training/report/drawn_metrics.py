@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ekiben.contract.answers import SMALLEST_PROBABILITY, label_rows
+from ekiben.contract.answers import SMALLEST_PROBABILITY, decide
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.multiclass import MIN_CLASSES_FOR_TOP, TOP
 
 Floats = NDArray[np.float64]
 Drawn = dict[str, Floats]
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae", "cost"})
+NEITHER_IS_BETTER = frozenset({"selection_rate"})
 AT_ONCE = 2**20  # draws × rows, 8 MB
-UNBOUNDED = frozenset({"rmse", "mae", "log_loss", "r2"})  # the others lie between 0 and 1
+UNBOUNDED = frozenset({"rmse", "mae", "log_loss", "r2", "cost"})  # the others lie between 0 and 1
 
 
 def score_draws(target: Target, labels: np.ndarray, answers: np.ndarray, counts: NDArray[np.float32]) -> Drawn:
@@ -56,10 +57,13 @@ def _means(counts: Floats, columns: Mapping[str, np.ndarray]) -> Iterator[tuple[
 
 def _score_binary(target: Target, labels: np.ndarray, answers: np.ndarray, counts: Floats) -> Drawn:
     probabilities, true = answers[:, 0].astype(np.float64), labels == 1
-    decided = np.array([label == target.classes[1] for label in label_rows(target, answers)], bool)
+    decided = decide(target, answers) == 1
     columns = {
         "log_loss": lose(target, labels, answers), "brier": (probabilities - true) ** 2, "accuracy": decided == true,
+        "selection_rate": decided,
     }  # fmt: skip
+    if target.costs:
+        columns["cost"] = target.costs[0] * (decided & ~true) + target.costs[1] * (true & ~decided)
     hits, trues, found = (counts @ these.astype(np.float64) for these in (true & decided, true, decided))
     falses = counts.sum(axis=1) - trues
     both = np.where((trues > 0) & (falses > 0), 1.0, np.nan)

@@ -10,6 +10,7 @@ from ekiben.training.report.drawn_metrics import score_draws, score_once
 from ekiben.training.report.draws import DRAWS, MAX_CELLS, MAX_ROWS, draw
 
 SOLD = Target(name="sold", classes=("no", "yes"))
+COSTLY = Target(name="sold", classes=("no", "yes"), threshold=0.25, costs=(1, 3))
 GRADE = Target(name="grade", task="multiclass", classes=tuple("abcdefg"))
 PRICE = Target(name="price", task="regression")
 WITHOUT = {"calibration_error", "base_rate", "mean_probability", "macro_auc", "mean_confidence", "largest_class_rate"}
@@ -32,7 +33,7 @@ def make_answers(target: Target, rows: int, seed: int = 0) -> tuple[np.ndarray, 
     return np.minimum(labels, len(target.classes) - 1), chances.astype(np.float32)
 
 
-@pytest.mark.parametrize("target", [SOLD, GRADE, PRICE], ids=lambda target: target.task)
+@pytest.mark.parametrize("target", [SOLD, COSTLY, GRADE, PRICE], ids=["usual", "costly", "classes", "number"])
 def test_metrics_are_those_of_the_evaluation(target: Target) -> None:
     labels, answers = make_answers(target, 500)
     wanted = {name: value for name, value in score(target, labels, answers).items() if name not in WITHOUT}
