@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import setup
 
 GROUPS = tomllib.loads(Path(__file__).with_name("pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
-EXTRAS = ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
+EXTRAS = ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "trees", "signing")
 
 
 def expand(group: str) -> Iterator[str]:
@@ -24,6 +24,6 @@ setup(
     install_requires=list(expand("image")),
     extras_require={
         extra: list(expand(extra))
-        for extra in ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "signing")
+        for extra in ("load", "grpcio", "pipeline", "notebook", "excel", "delta", "iceberg", "trees", "signing")
     },
 )

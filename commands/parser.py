@@ -19,6 +19,7 @@ from ekiben.training import commands as training
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.exploring import commands as exploring
 from ekiben.training.process import STOPPED
+from ekiben.training.report import commands as report
 from ekiben.training.truth import commands as truth
 from ekiben.training.versions import commands as versions
 
@@ -73,6 +74,7 @@ GROUPS = (
     Group("a table becomes a model", exploring.add_commands, extra=exploring.EXTRA),
     Group("a table becomes a model", training.add_building, STOPPED),
     Group("one model is chosen", training.add_choosing, STOPPED),
+    Group("one model is chosen", report.add_commands, STOPPED),
     Group("one model is chosen", add_one("compare-schema", schemas.ABOUT, schemas.add_options, schemas.run)),
     Group("it answers", training.add_scoring),
     Group("it answers", add_one("serve", SERVING, serve.add_options, serve.run)),

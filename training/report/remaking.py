@@ -1,0 +1,111 @@
+"""Makes the report of the packed model again, from the table that it was trained on: `ekiben report`."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ekiben.contract.encoding import Encoder
+from ekiben.contract.errors import InvalidTable, UserError
+from ekiben.model.package import PROVENANCE_FILE, REPORT_FILE, PackedModel
+from ekiben.model.provenance import Definition
+from ekiben.model.store import find_model, open_stored
+from ekiben.training.evaluate import promotion_metric
+from ekiben.training.fitting import fit
+from ekiben.training.network.fit import FitOptions
+from ekiben.training.preparation import Prepared, prepare, read_with_progress
+from ekiben.training.problem import ProblemConfig
+from ekiben.training.registry import tracking
+from ekiben.training.registry.packaging import predict_encoded
+from ekiben.training.registry.store import StoreUnreachable
+from ekiben.training.report.comparison import Drawing
+from ekiben.training.report.findings import draw_test_rows, find_all
+from ekiben.training.report.learning_curve import MIN_ROWS, LearningCurve, draw_curve
+from ekiben.training.report.learning_section import describe_curve
+from ekiben.training.report.page import render_page
+from ekiben.training.train_again import read_problem
+from ekiben.training.versions.snapshots import is_kept
+
+
+def remake(name: str, output: Path, learning: bool) -> None:
+    """Write the report of the packed model of a name to a file, with a learning curve if asked for, and log it."""
+    model = open_stored(find_model(name))
+    provenance = model.provenance
+    if provenance is None:
+        raise UserError(f"version {model.version} of {name} does not say what it was trained on: train it again")
+    if not output.parent.is_dir():  # now rather than after an hour
+        raise UserError(f"{output} can't be written (there is no folder {output.parent}): name another file")
+    definition = provenance.definition
+    problem = read_problem(provenance, model.path / PROVENANCE_FILE)
+    prepared = prepare_again(problem, definition, model)
+    encoded, engine = Encoder(model.schema).encode(prepared.parts.test), model.start_engine()
+    answers, drawing = engine.run(encoded), draw_test_rows(prepared)
+    curve = learn(problem, prepared, definition, drawing, answers) if learning else None
+    with threadpool_limits(1):
+        findings = find_all(problem, prepared, answers, engine.run, model.importance, drawing, curve)
+        page = render_page(findings)
+    try:
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise UserError(f"{output} can't be written ({reason}): name another file") from None
+    for line in describe_curve(curve) if curve else ():
+        print(line)
+    print(f"wrote {output}")
+    log_again(output, model.manifest.run_id)
+
+
+def prepare_again(problem: ProblemConfig, definition: Definition, model: PackedModel) -> Prepared:
+    """Read the model's table and cut it as then; raise InvalidTable if it is another one now."""
+    data, options = definition.data, definition.options
+    if options.memory:
+        raise UserError(f"version {model.version} was trained from the disk: its report is made by training alone")
+    snapshot = data.snapshot if data.snapshot and is_kept(data.snapshot) else None
+    rows = None if snapshot == data.digest else options.rows
+    table = read_with_progress(problem, rows, options.accept_schema_change, kept=snapshot)
+    if table.digest != data.digest:
+        raise InvalidTable(
+            f"{table.source} has changed since version {model.version} was trained on it: put it back as it was, or "
+            "train again with --keep-table"
+        )
+    return replace(prepare(problem, table, say=lambda line: None), schema=model.schema)
+
+
+def learn(
+    problem: ProblemConfig,
+    prepared: Prepared,
+    definition: Definition,
+    drawing: Drawing,
+    whole: NDArray[np.float32],
+) -> LearningCurve:
+    """Fit networks to parts of the training rows, as the packed one was fitted to all of them."""
+    parts, labels = prepared.parts, prepared.labels
+    if len(parts.train) < MIN_ROWS:
+        raise UserError(f"{len(parts.train):,} rows to train on are too few for a learning curve: at least {MIN_ROWS}")
+    options = FitOptions(seed=definition.options.seed, epochs=definition.options.epochs)
+    encoded = Encoder(prepared.schema).encode(parts.test)
+
+    def answer(rows: NDArray[np.intp]) -> NDArray[np.float32] | None:
+        own = labels[0][rows]
+        if own.min() == own.max():
+            return None
+        fewer = replace(prepared, parts=replace(parts, train=parts.train.iloc[rows]), labels=(own, *labels[1:]))
+        return predict_encoded(fit(problem, fewer, options), encoded)
+
+    return draw_curve(drawing, promotion_metric(prepared.schema.target), len(parts.train), whole, answer)
+
+
+def log_again(page: Path, run_id: str) -> None:
+    """Make a page the report of a run, beside its package, which stays as it is; say so if there is no such run."""
+    try:
+        with tracking.existing_store(), tempfile.TemporaryDirectory() as scratch:
+            shutil.copy(page, named := Path(scratch) / REPORT_FILE)
+            MlflowClient().log_artifact(run_id, str(named))
+    except StoreUnreachable as error:
+        print(f"note: it is not logged with the run: {error}")
