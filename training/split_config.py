@@ -4,7 +4,6 @@ from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from ekiben.contract.spellings.formats import find_fault
 from ekiben.training.source_config import NULL, Entry
@@ -33,7 +32,7 @@ def check_time(time: Any) -> Any:
             raise ValueError("expected a column, or those of year, month, day, hour and minute, from the year on")
         return tuple(time)
     if time is not None and not isinstance(time, str):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
+        raise ValueError("input should be a valid string")
     return time
 
 

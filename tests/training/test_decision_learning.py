@@ -119,6 +119,9 @@ def test_the_schema_that_decides_has_another_digest() -> None:
     assert adopt(prepared, None) is prepared
 
 
+LIGHTLY_SUSPECTED = np.where((LABELS == 1) & (ANSWERS[:, 0] < 0.1), 30.0, 1.0)
+
+
 @pytest.mark.parametrize("goal", GOALS)
 def test_a_row_of_weight_2_counts_as_two(goal: str) -> None:
     weights = random.integers(1, 4, ROWS)
@@ -126,5 +129,5 @@ def test_a_row_of_weight_2_counts_as_two(goal: str) -> None:
     rule = DecisionRule(**GOALS[goal][0])
     weighted = learn_decision(rule, TARGET, LABELS, ANSWERS, weights.astype(np.float64))
     assert weighted.threshold == learn(LABELS[twice], ANSWERS[twice], **GOALS[goal][0]).threshold
-    heavy = learn_decision(rule, TARGET, LABELS, ANSWERS, np.where(LABELS == 1, 20.0, 1.0))
+    heavy = learn_decision(rule, TARGET, LABELS, ANSWERS, LIGHTLY_SUSPECTED)
     assert heavy.threshold != learn(**GOALS[goal][0]).threshold

@@ -72,6 +72,8 @@ def adapt_cycles(features: Mapping[str, Feature], split: ProposedSplit) -> dict[
     feature = found.get(split.time) if isinstance(split.time, str) else None
     if feature and feature.reading and (feature.reading.high or 0) - (feature.reading.low or 0) < 2 * SECONDS_PER_YEAR:
         cycles = [cycle for cycle in feature.facts.get("cycles", ALL_CYCLES) if cycle != "day_of_year"]
+        if not cycles and len(found) == 1:
+            return found  # there is nothing else to learn from
         found[str(split.time)] = replace(
             with_remark(feature, "less than 2 years: no day of the year"),
             facts={**feature.facts, "cycles": cycles},
