@@ -157,7 +157,7 @@ def test_the_runs_parameters_say_how_it_was_trained(training_run: Run) -> None:
 @pytest.mark.slow
 def test_the_runs_metrics_are_those_printed(training_run: Run, training_output: str) -> None:
     scores = numbers_in(training_output)
-    assert len(scores) == 10
+    assert len(scores) == 13
     for name, value in scores.items():
         assert training_run.data.metrics[f"test_{name}"] == pytest.approx(value, rel=5e-4)
 
