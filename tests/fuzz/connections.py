@@ -99,6 +99,8 @@ def main() -> int:
     parser.add_argument(UNGUIDED, action="store_true", help="mutate what is in the corpus, without libFuzzer")
     parser.add_argument("--play", nargs="+", metavar="FILE")
     options = parser.parse_args()
+    if absent := [file for file in options.play or () if not Path(file).is_file()]:
+        parser.error(f"argument --play: there is no file {absent[0]}")
     loop = SkippingLoop()
     asyncio.set_event_loop(loop)
     with turn_clocks(loop):

@@ -45,6 +45,12 @@ FLOODS = {
 }
 
 
+async def early(scope: Any, receive: Any, send: Any) -> None:
+    """Answer before the body has come."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_of_what_brings_nothing_ends_its_connection(name: str) -> None:
     async def scenario() -> None:
@@ -271,10 +277,6 @@ def test_a_body_that_does_not_end_after_its_answer_is_reset(monkeypatch: pytest.
     monkeypatch.setattr(lifetime, "ARRIVAL_S", 0.3)
     monkeypatch.setattr(lifetime, "LOOK_S", 0.1)
 
-    async def early(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 404, "headers": []})
-        await send({"type": "http.response.body", "body": b"no"})
-
     async def scenario() -> None:
         async with serve(early) as served, served.connect() as client:
             client.send(begin_post(1))
@@ -289,10 +291,6 @@ def test_a_body_that_does_not_end_after_its_answer_is_reset(monkeypatch: pytest.
 def test_what_was_under_way_as_a_stream_was_reset_is_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifetime, "ARRIVAL_S", 0.3)
     monkeypatch.setattr(lifetime, "LOOK_S", 0.1)
-
-    async def early(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 404, "headers": []})
-        await send({"type": "http.response.body", "body": b"no"})
 
     async def scenario() -> None:
         async with serve(early) as served, served.connect() as client:
