@@ -14,6 +14,7 @@ from ekiben.model.package import LITERT_FILE, SAVED_MODEL_FOLDER
 from ekiben.model.provenance import InvalidProvenance, Provenance, load_provenance
 from ekiben.training.digests import digest_rooms
 from ekiben.training.home import find_home
+from ekiben.training.network.interrupts import deferred_interrupts
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import HIDDEN
 from ekiben.training.registry.git import git_commit, read_patch
@@ -49,12 +50,13 @@ def train_again(path: Path) -> bool:
     problem = read_problem(provenance, path)
     if differences := list(find_differences(provenance)):
         print(f"note: {'; '.join(differences)}: weights may differ")
-    from ekiben.training.network.fit import FitOptions
-    from ekiben.training.registry import tracking
-    from ekiben.training.registry.version_packages import open_package
-    from ekiben.training.streaming.memory import Budget
-    from ekiben.training.streaming.scratch import open_room
-    from ekiben.training.train import train
+    with deferred_interrupts():
+        from ekiben.training.network.fit import FitOptions
+        from ekiben.training.registry import tracking
+        from ekiben.training.registry.version_packages import open_package
+        from ekiben.training.streaming.memory import Budget
+        from ekiben.training.streaming.scratch import open_room
+        from ekiben.training.train import train
 
     given = provenance.definition.options
     fit = FitOptions(seed=given.seed, epochs=given.epochs)

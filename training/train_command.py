@@ -6,6 +6,7 @@ import sys
 import time
 
 from ekiben.contract.errors import UserError
+from ekiben.training.network.interrupts import deferred_interrupts
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -27,12 +28,13 @@ def run(options: argparse.Namespace) -> int | None:
         return None
     began = time.monotonic()
     print("loading TensorFlow …", flush=True)
-    from ekiben.training.network.fit import FitOptions
-    from ekiben.training.registry.store import as_user_error
-    from ekiben.training.streaming.memory import find_budget
-    from ekiben.training.streaming.scratch import open_room
-    from ekiben.training.train import train
-    from ekiben.training.truth.training_table import LogTable
+    with deferred_interrupts():  # what an import runs, such as a finaliser, would swallow one
+        from ekiben.training.network.fit import FitOptions
+        from ekiben.training.registry.store import as_user_error
+        from ekiben.training.streaming.memory import find_budget
+        from ekiben.training.streaming.scratch import open_room
+        from ekiben.training.train import train
+        from ekiben.training.truth.training_table import LogTable
 
     fit = FitOptions(seed=options.seed, epochs=options.epochs)
     log = LogTable(options.from_log, options.labels, options.query, options.force) if options.from_log else None

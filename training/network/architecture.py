@@ -9,7 +9,7 @@ import numpy as np
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema
-from ekiben.training.network.number_vectors import SIZE, NumberVectors
+from ekiben.training.network.number_vectors import SIZE, Reading, read_group
 from ekiben.training.network.scaling import NumberScale, TargetScale
 
 
@@ -17,28 +17,29 @@ from ekiben.training.network.scaling import NumberScale, TargetScale
 class Tower:
     """In what a tower differs from the others.
 
-    No dropout is right for every table: large ones want next to none, small and noisy ones half. A tower that sees no
-    bins extrapolates. Validation rows choose.
+    No dropout is right for every table: large ones want next to none, small and noisy ones half; nor is one way to read
+    numbers. Validation rows choose.
     """
 
     dropout: float = 0.0
     teacher_share: float = 0.0  # of what it learns
-    binned: bool = True
+    reads: Reading = "vectors"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the network is; the towers that see bins come first."""
+    """How large the network is; towers that read numbers alike stand together."""
 
     units: tuple[int, ...] = (128, 64)
     towers: tuple[Tower, ...] = tuple(map(Tower, (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)))
 
     @property
-    def groups(self) -> dict[str, range]:
-        """The places of the towers that see bins, and of those that don't."""
-        binned = sum(tower.binned for tower in self.towers)
-        groups = {"binned": range(binned), "straight": range(binned, len(self.towers))}
-        return {name: group for name, group in groups.items() if group}
+    def groups(self) -> dict[Reading, list[int]]:
+        """The places of the towers that read numbers alike, in their order."""
+        groups: dict[Reading, list[int]] = {}
+        for place, tower in enumerate(self.towers):
+            groups.setdefault(tower.reads, []).append(place)
+        return groups
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def build_towers(design: Design) -> keras.Model:
     vectors = [embed(inputs["codes"], schema)] if "codes" in inputs else []
     firsts = []
     for name, group in shape.groups.items():
-        read = [NumberVectors(design.numbers, name == "binned", f"numbers_{name}")] if "numbers" in inputs else []
-        features = join([*(layer(inputs["numbers"]) for layer in read), *vectors])
+        read = [read_group(inputs["numbers"], design.numbers, name)] if "numbers" in inputs else []
+        features = join([*read, *vectors])
         width = shape.units[0]
         first = keras.layers.Dense(len(group) * width, kernel_initializer="lecun_uniform", name=f"first_{name}")
         firsts.append(keras.ops.reshape(first(features), (-1, len(group), width)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ekiben.contract.schema import Target
 from ekiben.training.network.architecture import Design, join
-from ekiben.training.network.number_vectors import SIZE, read_numbers
+from ekiben.training.network.number_vectors import SIZE, Reading, flatten_numbers, read_numbers
 from ekiben.training.network.scaling import TargetScale
 
 
@@ -42,26 +42,22 @@ def average_towers(
     for name, group in shape.groups.items():
         chosen = [place for place in group if shares[place]]
         if chosen:
-            features = join([*(_flatten(*read, name == "binned") if read else []), *vectors])
+            features = join([*(flatten_numbers(*read, name != "line") if read else []), *vectors])
             first = _fold_first(towers, name, len(design.numbers.centre))
             units = shape.units[0]
-            outputs += [_run(towers, features, _cut(first, place - group.start, units), place) for place in chosen]
+            outputs += [_run(towers, features, _cut(first, place - group[0], units), place) for place in chosen]
     stacked = keras.ops.stack(outputs, axis=1)
     answers = _answer(stacked, shares[shares > 0], design.schema.target, design.target, margin)
     return keras.Model(towers.input, answers, name="network")
 
 
-def _flatten(scaled: Any, missing: Any, reach: Any, binned: bool) -> list[Any]:
-    return [scaled, missing, *([keras.layers.Flatten()(reach)] if binned and reach.shape[2] else [])]
-
-
-def _fold_first(towers: keras.Model, group: str, numbers: int) -> Dense:
+def _fold_first(towers: keras.Model, group: Reading, numbers: int) -> Dense:
     """Return the first layer of a group of towers on what `read_numbers` returns, and then on the categories' vectors.
 
     A number's vector is linear in those, and so is the layer on it: one product is both.
     """
     kernel, bias = towers.get_layer(f"first_{group}").get_weights()
-    if not numbers:
+    if not numbers or group == "bins":
         return Dense(kernel, bias)
     folded, start = towers.get_layer(f"numbers_{group}").fold(kernel[: numbers * SIZE])
     return Dense(np.concatenate([folded, kernel[numbers * SIZE :]]), bias + start)

@@ -1,11 +1,17 @@
-"""A learned vector for each number: straight along the number, and bent at the edges of its bins."""
+"""How towers read numbers: as their reach through bins, or as learned vectors.
 
-from typing import Any
+A vector bends at the edges of its number's bins, or is straight along it, which extrapolates. Vectors do better where
+the rows to come are like those at hand; a bare reach, which learns more slowly, where they are later ones.
+"""
+
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from ekiben.training.network.scaling import NumberScale
+
+Reading = Literal["vectors", "bins", "line"]
 
 CLIP = 4.0  # scales from the centre; an outlier must not drown the other inputs
 SIZE = 8
@@ -21,6 +27,18 @@ def read_numbers(numbers: Any, scale: NumberScale) -> tuple[Any, Any, Any]:
     scaled = keras.ops.where(missing, 0.0, keras.ops.clip((numbers - scale.centre) / scale.spread, -CLIP, CLIP))
     reach = keras.ops.clip((keras.ops.expand_dims(scaled, 2) - scale.starts) * scale.slopes, 0.0, 1.0)
     return scaled, keras.ops.cast(missing, "float32"), reach
+
+
+def flatten_numbers(scaled: Any, missing: Any, reach: Any, binned: bool) -> list[Any]:
+    """Return what `read_numbers` returns, side by side in parts of two dimensions; without `binned` no reach."""
+    return [scaled, missing, *([keras.layers.Flatten()(reach)] if binned and reach.shape[2] else [])]
+
+
+def read_group(numbers: Any, scale: NumberScale, reads: Reading) -> Any:
+    """Return what towers that read alike see of the numbers, (rows, features)."""
+    if reads == "bins":
+        return keras.layers.Concatenate()(flatten_numbers(*read_numbers(numbers, scale), binned=True))
+    return NumberVectors(scale, reads == "vectors", f"numbers_{reads}")(numbers)
 
 
 class NumberVectors(keras.layers.Layer):

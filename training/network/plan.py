@@ -84,13 +84,15 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
 
 LEARNERS = tuple(map(Tower, (0.0, 0.1, 0.2, 0.4)))
 PUPILS = (Tower(0.0, 0.4), Tower(0.05, 0.8), Tower(0.1, 0.4), Tower(0.2, 0.8))
-ALL_KEPT = (Tower(0.1), Tower(0.2))
+ALL_KEPT = (Tower(0.2, reads="bins"), Tower(0.3, reads="bins"))
 
 
 def choose_shape(by_time: bool, taught: bool, chosen: bool) -> Shape:
     """Return towers that differ in what is not the same for every table; where none is chosen of them, a few."""
+    if not chosen:
+        return Shape(towers=ALL_KEPT)
     if not by_time:
         return Shape(towers=LEARNERS + PUPILS) if taught else Shape()
-    binned = (*LEARNERS[::2], *PUPILS[::2]) if taught else LEARNERS if chosen else ALL_KEPT
+    binned = (*LEARNERS[::2], *PUPILS[::2]) if taught else LEARNERS
     others = (*LEARNERS[1::2], *PUPILS[1::2]) if taught else binned
-    return Shape(towers=(*binned, *(replace(tower, binned=False) for tower in others)))
+    return Shape(towers=(*binned, *(replace(tower, reads="line") for tower in others)))

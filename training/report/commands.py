@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.training.network.interrupts import deferred_interrupts
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -27,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
 
     problem = load_problem(options.problem)
     print("loading TensorFlow …", flush=True)
-    from ekiben.training.report.remaking import remake
+    with deferred_interrupts():
+        from ekiben.training.report.remaking import remake
 
     remake(problem.name, options.output, options.learning_curve)

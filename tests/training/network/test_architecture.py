@@ -94,7 +94,9 @@ def test_untrained_it_answers_about_the_base_rate(base_rate: float) -> None:
 
 def test_it_can_learn_ten_rows_by_heart() -> None:
     rows, labels = make_rows(10), np.array([0, 1] * 5, np.float32)
-    design = make_design(rows.numbers, 0.5, Shape(units=(64, 32), towers=(Tower(), Tower(binned=False))))
+    design = make_design(
+        rows.numbers, 0.5, Shape(units=(64, 32), towers=(Tower(), Tower(reads="bins"), Tower(reads="line")))
+    )
     towers = build_towers(design)
     towers.compile(keras.optimizers.Adam(0.03), build_loss(design))
     towers.fit(network_inputs(rows), np.stack([labels, np.ones(10)], axis=1), epochs=30, batch_size=10, verbose=0)

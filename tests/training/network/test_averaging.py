@@ -20,7 +20,7 @@ TARGETS = {
     "multiclass": Target(name="y", task="multiclass", classes=("a", "b", "c")),
     "regression": Target(name="y", task="regression", scale=1e6),
 }
-SHAPE = Shape(units=(16, 8), towers=(Tower(0.1), Tower(0.2), Tower(0.3), Tower(0.1, binned=False)))
+SHAPE = Shape(units=(16, 8), towers=(Tower(0.1), Tower(0.2), Tower(0.3, reads="bins"), Tower(0.1, reads="line")))
 SHARES = np.array([0.25, 0.0, 0.5, 0.25])
 
 

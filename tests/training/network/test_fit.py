@@ -66,7 +66,8 @@ def test_every_table_has_a_plan(rows: int, by_time: bool, teachable: bool) -> No
     own = plan.batch_rows // 2 if plan.copies else plan.batch_rows
     assert 0.7 * rows <= own * plan.epoch_steps <= 2 * rows + 2
     assert any(tower.teacher_share for tower in plan.shape.towers) == bool(plan.copies)
-    assert any(not tower.binned for tower in plan.shape.towers) == by_time
+    reads = {tower.reads for tower in plan.shape.towers}
+    assert reads == ({"vectors"} if not by_time else {"vectors", "line"} if plan.chooses_towers else {"bins"})
 
 
 def test_few_epochs_of_later_rows_choose_nothing_and_are_taught_by_nobody() -> None:
