@@ -8,7 +8,7 @@ networks, schemas, queues and monitors as different models would be.
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -103,10 +103,7 @@ def measure(
 def ask_for(name: str, model: PackedModel, golden: Golden, first: int) -> RequestCase:
     """Return a row for the model of that name."""
     schema = model.schema.model_copy(update={"name": name})
-    case = write_case(schema, golden, PREDICT, 1, first)
-    return RequestCase(
-        case.request_format, NAMED_PATH.format(model=name), case.headers, case.body, case.output, case.wanted
-    )
+    return replace(write_case(schema, golden, PREDICT, 1, first), path=NAMED_PATH.format(model=name))
 
 
 def print_loads(measured: Mapping[tuple[str, int], Sequence[Measured]]) -> None:

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ekiben.contract.schema import Schema
+from ekiben.contract.schema import Schema, Target
 from ekiben.contract.tensors import to_tensors
 from ekiben.load_tests.requests.http_dialects import Headers, RequestFormat
 from ekiben.load_tests.requests.tensors import Rows
-from ekiben.model.golden import Golden
-
-TOLERANCE = 1e-5
+from ekiben.model.golden import MAX_GOLDEN_DIFFERENCE, Golden, measure_difference
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,18 @@ class RequestCase:
     body: bytes
     output: str  # the one that is looked at
     wanted: Sequence[float] | None  # None: not known
+    target: Target | None = None  # whose answers are wanted
 
     def is_answered_by(self, answer: bytes) -> bool:
         """Return whether the answer has what the model gave in training; if that isn't known, any will do."""
-        if self.wanted is None:
+        if self.wanted is None or self.target is None:
             return True
         try:
-            given = self.request_format.read(answer, self.output)
+            given, wanted = np.array(self.request_format.read(answer, self.output)), np.array(self.wanted)
         except (KeyError, ValueError, TypeError):
             return False
-        return len(given) == len(self.wanted) and np.allclose(given, self.wanted, rtol=0, atol=TOLERANCE)
+        same_shape = given.shape == wanted.shape
+        return same_shape and measure_difference(self.target, given, wanted) <= MAX_GOLDEN_DIFFERENCE
 
 
 def write_case(
@@ -47,4 +47,5 @@ def write_case(
     wanted = None
     if isinstance(source, Golden):
         wanted = to_tensors(schema.target, np.array(source.answers, np.float32)[indices])[output]
-    return RequestCase(request_format, request_format.path.format(model=schema.name), headers, body, output, wanted)
+    path = request_format.path.format(model=schema.name)
+    return RequestCase(request_format, path, headers, body, output, wanted, schema.target)

@@ -84,7 +84,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
 
 LEARNERS = tuple(map(Tower, (0.0, 0.1, 0.2, 0.4)))
 PUPILS = (Tower(0.0, 0.4), Tower(0.05, 0.8), Tower(0.1, 0.4), Tower(0.2, 0.8))
-ALL_KEPT = (Tower(0.2, reads="bins"), Tower(0.3, reads="bins"))
+ALL_KEPT = 3 * (Tower(0.3, reads="bins"),)
 
 
 def choose_shape(by_time: bool, taught: bool, chosen: bool) -> Shape:
