@@ -49,7 +49,7 @@ def test_an_interrupt_of_training_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     made = subprocess.run([*COMMAND, "init", "t.csv", "--target", "b"], cwd=tmp_path, capture_output=True, check=True)
     assert made.stdout
-    process = start("train", folder=tmp_path, MLFLOW_TRACKING_URI="")
+    process = start("train", folder=tmp_path, MLFLOW_TRACKING_URI="", BENTOML_HOME=str(tmp_path / "bentoml"))
     assert process.stdout
     assert process.stdout.readline() == "loading TensorFlow …\n"
     process.send_signal(signal.SIGINT)

@@ -1,10 +1,12 @@
 """How a table is fitted, which follows from how many rows it has."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ekiben.training.network.architecture import Shape, Tower
+from ekiben.training.network.number_vectors import Reading
 
 BINS = 16
 MAX_BINNED_INPUTS = 64
@@ -84,15 +86,20 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
 
 LEARNERS = tuple(map(Tower, (0.0, 0.1, 0.2, 0.4)))
 PUPILS = (Tower(0.0, 0.4), Tower(0.05, 0.8), Tower(0.1, 0.4), Tower(0.2, 0.8))
-ALL_KEPT = 3 * (Tower(0.3, reads="bins"),)
+ALL_KEPT = Shape(units=(64, 32), towers=tuple(Tower(dropout, reads="bins") for dropout in (0.15, 0.15, 0.3, 0.3)))
 
 
 def choose_shape(by_time: bool, taught: bool, chosen: bool) -> Shape:
     """Return towers that differ in what is not the same for every table; where none is chosen of them, a few."""
     if not chosen:
-        return Shape(towers=ALL_KEPT)
+        return ALL_KEPT
     if not by_time:
         return Shape(towers=LEARNERS + PUPILS) if taught else Shape()
     binned = (*LEARNERS[::2], *PUPILS[::2]) if taught else LEARNERS
     others = (*LEARNERS[1::2], *PUPILS[1::2]) if taught else binned
-    return Shape(towers=(*binned, *(replace(tower, reads="line") for tower in others)))
+    return Shape(towers=(*read("bins", binned), *read("line", others)))
+
+
+def read(reads: Reading, towers: Sequence[Tower]) -> Iterator[Tower]:
+    """Yield towers that read numbers in this way."""
+    return (replace(tower, reads=reads) for tower in towers)
