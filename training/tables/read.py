@@ -90,8 +90,9 @@ def read_table(
     frame = add_moments(frame, problem.split)
     whole = [name for name in wanted if readers[name].is_whole]
     table = leave_out_rows(problem, replace(whole_table, frame=frame))
-    reading = confirm(reading, whole, table.frame.index) if reading else None
-    return replace(table, frame=settle(table.frame), reading=reading)
+    positions = table.frame.index
+    reading = confirm(reading, whole, positions) if reading else None
+    return replace(table, frame=settle(table.frame), reading=reading, positions=positions)
 
 
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
