@@ -88,7 +88,7 @@ def test_a_model_that_guesses_is_not_said_to_be_better(tmp_path: Path) -> None:
     def guess(rows: Encoded) -> np.ndarray:
         return np.repeat(baseline.answers[:1], len(rows), axis=0)
 
-    findings = find_all(problem, prepared, baseline.answers, guess, None, draw_test_rows(prepared))
+    findings = find_all(problem, prepared, baseline.answers, guess, None, draw_test_rows(problem, prepared))
     page = render_page(findings)
     assert "Whether it is better than the base rate is not sure: its log loss is better by 0.0000 (" in page
 
@@ -119,7 +119,7 @@ def draw_learning(gain: float, lost: Callable[[int], bool] = lambda rows: False)
         return None if lost(len(rows)) else (labels + random.normal(size=2000))[:, None]
 
     whole = (labels + random.normal(size=2000) * (1 - gain))[:, None]
-    return draw_curve(drawing, "rmse", 1000, whole, fit)
+    return draw_curve(drawing, "rmse", np.arange(1000), whole, fit)
 
 
 def test_more_rows_would_help_only_where_that_is_sure() -> None:
@@ -143,7 +143,7 @@ def test_the_curve_is_drawn(tmp_path: Path) -> None:
     problem = make_problem(tmp_path, "regression", make_frame(1000))
     prepared = prepare_table(problem)
     curve, run = draw_learning(0.3), partial(answer, prepared)
-    findings = find_all(problem, prepared, answer_test(prepared), run, None, draw_test_rows(prepared), curve)
+    findings = find_all(problem, prepared, answer_test(prepared), run, None, draw_test_rows(problem, prepared), curve)
     page = render_page(findings)
     assert "<polyline" in page
     assert "<td>125</td>" in page
