@@ -121,7 +121,12 @@ def note_left_out(problem: ProblemConfig, table: Table, left_out: Mapping[str, i
         rows = count(left_out[problem.weight], "row")
         raise InvalidTable(f"`{problem.weight}` is 0 in all {rows}: none counts; leave `weight` out")
     if table.frame.empty:
-        raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
+        target, time = problem.target.name, problem.split.moment
+        found = f"`{target}` has no value in any row of {table.source}"
+        if time and time in left_out:
+            others = f" that has a `{target}`" if target in left_out else ""
+            found = f"`{time}` has no value in any row of {table.source}{others}: split by another column or at random"
+        raise InvalidTable(found)
     told = {name: f"whose `{name}` is 0" if name == problem.weight else f"without `{name}`" for name in left_out}
     notes = [f"left out: {count(rows, 'row')} {told[name]}" for name, rows in left_out.items()]
     return replace(table, notes=(*table.notes, *notes))
