@@ -53,6 +53,16 @@ def test_it_shows_every_section_of_every_task(tmp_path: Path, task: str, rows: i
     assert "nan" not in re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
 
 
+@pytest.mark.parametrize("task", TARGETS)
+def test_features_that_are_all_constant_are_reported(tmp_path: Path, task: str) -> None:
+    problem = make_problem(tmp_path, task, make_frame(3000).assign(size=1.0, noise=2.0, shop="north"))
+    prepared = prepare_table(problem)
+    write_report(tmp_path, problem, prepared, answer_test(prepared), partial(answer, prepared), IMPORTANCE)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "None looked worse than chance would make it." in page
+    assert "nan" not in re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
+
+
 def test_names_and_values_are_text_and_nobody_is_asked(tmp_path: Path) -> None:
     page = write(tmp_path, "binary", 3000)
     assert HOSTILE not in page
