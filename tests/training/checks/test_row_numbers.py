@@ -47,7 +47,7 @@ def test_a_message_names_the_row_of_the_file(
     table = read_table(problem, lambda _: None)
     report = check_contract(Contract("3", schema, None), problem, table.thin(rows) if rows else table)
     assert [str(skew).partition(": -")[0] for skew in report.skews] == [
-        f"`x`: not between 0 and 12 in 1 of {rows or ROWS - 2} rows ({0.5 if rows else 0.25}%), first in row 101"
+        f"`x`: not between 0 and 12 in 1 of {rows or ROWS - 2} rows ({0.50 if rows else 0.25:.2f}%), first in row 101"
     ]
 
 
