@@ -18,6 +18,7 @@ DRAWS = 400  # the ends of a 95% interval are then off by about 7% of its half w
 MAX_ROWS = 20_000  # drawn from: 32 MB of counts
 MAX_CELLS = 2**21  # rows × outputs, where there are many classes
 MIN_ROWS = 20  # or groups: of fewer an interval holds the truth too rarely: of ten an AUC's in 81% of the cases
+FEW_GROUPS = 1000  # of which all are drawn from, with fewer rows of each where they are large
 SEED = 11
 TAIL = 0.025
 
@@ -55,9 +56,9 @@ def draw(rows: int, outputs: int = 1, groups: NDArray[np.int64] | None = None) -
         chosen = _spread(rows, most)
         return Draws(chosen, _count_draws(len(chosen)), float(np.sqrt(len(chosen) / rows)))
     there = np.unique(groups)
-    taken = there[_spread(len(there), max(MIN_ROWS, len(there) * most // rows))]
+    taken = there[_spread(len(there), max(FEW_GROUPS, len(there) * most // rows))]
     chosen = np.flatnonzero(np.isin(groups, taken))
-    chosen = chosen[_spread(len(chosen), most)]  # some groups are large: fewer rows of each group, no fewer groups
+    chosen = chosen[_spread(len(chosen), most)]
     unit_of = np.unique(groups[chosen], return_inverse=True)[1]
     counts = _count_draws(int(unit_of.max()) + 1)[:, unit_of]
     return Draws(chosen, counts, float(np.sqrt(len(taken) / len(there))))

@@ -1,5 +1,6 @@
 """Rows with weights count as often as these say, and those of one group are drawn together."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ WEIGHTS = RANDOM.integers(1, 9, 400) / 4
 def make_answers(target: Target, rows: int) -> tuple[np.ndarray, np.ndarray]:
     if target.task == "regression":
         values = RANDOM.normal(size=rows) * 100
-        return values, np.column_stack([values + 9, values - 60, values + 60]).astype(np.float32)
+        return values, np.column_stack([values + RANDOM.normal(size=rows) * 50, values - 60, values + 60]).astype(np.float32)
     chances = RANDOM.dirichlet(np.ones(len(target.classes)), rows).astype(np.float32)
     labels = RANDOM.integers(0, len(target.classes), rows)
     return labels, chances[:, 1:].round(2) if target.task == "binary" else chances
@@ -97,7 +98,7 @@ def test_a_slice_of_groups_is_no_surer_than_these() -> None:
             gap = measure_gap(here, losses, counting)
             assert gap
             found[index] += gap.p_value < 0.05
-    assert found[0] > 10
+    assert found[0] > 5
     assert found[1] <= 4
 
 
@@ -133,4 +134,6 @@ def test_the_page_says_how_rows_count(task: str, tmp_path: Path) -> None:
     assert "Every row counts as many times as its `times` says" in page
     name = "r2" if task == "regression" else "accuracy"
     weighted = score(prepared.schema.target, prepared.labels[2], answers, prepared.weights[2])[name]
-    assert f"<td>{name}</td><td>{weighted:.2f}" in page
+    shown = re.search(f"<td>{name}</td><td>([0-9.]+)", page)
+    assert shown
+    assert float(shown[1]) == pytest.approx(weighted, abs=0.006)
