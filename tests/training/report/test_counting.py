@@ -28,7 +28,9 @@ WEIGHTS = RANDOM.integers(1, 9, 400) / 4
 def make_answers(target: Target, rows: int) -> tuple[np.ndarray, np.ndarray]:
     if target.task == "regression":
         values = RANDOM.normal(size=rows) * 100
-        return values, np.column_stack([values + RANDOM.normal(size=rows) * 50, values - 60, values + 60]).astype(np.float32)
+        return values, np.column_stack([values + RANDOM.normal(size=rows) * 50, values - 60, values + 60]).astype(
+            np.float32
+        )
     chances = RANDOM.dirichlet(np.ones(len(target.classes)), rows).astype(np.float32)
     labels = RANDOM.integers(0, len(target.classes), rows)
     return labels, chances[:, 1:].round(2) if target.task == "binary" else chances

@@ -32,7 +32,7 @@ def test_the_column_without_a_value_is_named(time: str, name: str, row: str, whi
 
 
 def test_rows_have_one_or_the_other(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTable, match="`day` has no value in any row of .* that has a `y`: split by another"):
+    with pytest.raises(InvalidTable, match=r"`day` has no value in any row of .* that has a `y`: split by another"):
         read(tmp_path, '"day"', ["1,,2024-01-01,"] * 30 + ["1,2,,"] * 30)
 
 
