@@ -5,14 +5,15 @@ answers. Either the old callers can call the new service: then it changes first.
 service: then they do. UNKNOWN_FIELDS=ignore lets pass what only fails because a field is unknown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal
 
+from ekiben.contract.answers import name_classes
 from ekiben.contract.compatibility import Difference, Span, find_differences
-from ekiben.contract.schema import Schema
+from ekiben.contract.schema import Schema, Target
 
 Verdict = Literal["safe", "service first", "clients first", "breaking"]
 IGNORE = "UNKNOWN_FIELDS=ignore"
@@ -36,6 +37,7 @@ class SchemaChange:
     by_old_callers: Sequence[Difference]  # that the new service has for callers of the old one
     by_new_callers: Sequence[Difference]
     renamed: bool  # the fields are not the same
+    decided: tuple[str, ...] = ()  # how else it decides: each training learns that anew, so it is no difference
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -76,7 +78,7 @@ class SchemaChange:
     @property
     def notes(self) -> tuple[str, ...]:
         """What holds besides."""
-        return (UNNAMED,) if self.renamed and self.verdict != "breaking" else ()
+        return (*((UNNAMED,) if self.renamed and self.verdict != "breaking" else ()), *self.decided)
 
     def describe(self) -> dict[str, Any]:
         """Return everything as JSON holds it."""
@@ -95,7 +97,10 @@ def compare_schemas(
 ) -> SchemaChange:
     """Return what becomes of callers; `seen` has what each training saw of a number, if it is known."""
     return SchemaChange(
-        find_differences(old, new, seen), find_differences(new, old, seen_by_new), old.names != new.names
+        find_differences(old, new, seen),
+        find_differences(new, old, seen_by_new),
+        old.names != new.names,
+        tuple(_compare_decisions(old.target, new.target)),
     )
 
 
@@ -104,6 +109,24 @@ def measure(differences: Sequence[Difference]) -> Reach:
     if not differences:
         return Reach.WELL
     return Reach.IGNORED if all(one.ignorable for one in differences) else Reach.NOT
+
+
+def _compare_decisions(old: Target, new: Target) -> Iterator[str]:
+    """Yield what is another in how labels are made of probabilities, for two targets of the same two classes."""
+    if not (old.task == new.task == "binary" and repr(old.classes) == repr(new.classes)):
+        return
+    if old.threshold != new.threshold:
+        yes = name_classes(new)[1]
+        levels = f"{yes} from a probability of {new.threshold:g} on, before from {old.threshold:g}"
+        yield f"labels change: `{new.name}` is {levels}; whoever reads probabilities notices nothing"
+    if old.costs != new.costs:
+        yield f"the metric `cost` changes: {_name_costs(new)}, before {_name_costs(old)}"
+
+
+def _name_costs(target: Target) -> str:
+    if target.costs is None:
+        return "none is declared"
+    return "a false alarm costs {:g} and a miss {:g}".format(*target.costs)
 
 
 def _describe(difference: Difference) -> dict[str, Any]:

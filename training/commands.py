@@ -82,6 +82,10 @@ def add_scoring(commands: "Commands") -> None:
     )  # fmt: skip
 
     about = "add what each feature does to the answer, or of each row the N largest effects (milliseconds a row)"
+    command.add_argument(
+        "--threshold", metavar="P",
+        help="from which probability on a row is decided for the class, from 0 to 1 (default: the model's own)",
+    )  # fmt: skip
     command.add_argument("--explain", nargs="?", type=top, const=sys.maxsize, metavar="N", help=about)
 
 
@@ -110,6 +114,7 @@ def train(options: argparse.Namespace) -> int | None:
 
 def predict(options: argparse.Namespace) -> int:
     """Score a table; the exit code says whether every row got a prediction."""
+    from ekiben.contract.threshold import read_threshold
     from ekiben.model.store import find_model, open_stored
     from ekiben.training.predict import predict as run
     from ekiben.training.problem import load_problem
@@ -117,11 +122,12 @@ def predict(options: argparse.Namespace) -> int:
 
     problem = load_problem(options.problem)
     model = open_stored(find_model(problem.name))
+    threshold = None if options.threshold is None else read_threshold(options.threshold)
     spelling = read_spelling(options)
     source = find_similar_source(problem.source, options.table, options.query, spelling)
     if difference := describe_difference(problem.source, source, spelling):
         print(f"note: {difference}", file=sys.stderr)
-    summary = run(model, source, options.output, spelling, options.explain)
+    summary = run(model, source, options.output, spelling, options.explain, threshold)
     print(summary, file=sys.stderr)
     return SOME_REJECTED if summary.rejected else 0
 

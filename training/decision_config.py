@@ -8,7 +8,7 @@ from ekiben.training.source_config import Entry
 
 # Youden's J is twice the balanced accuracy less 1; accuracy is largest where a false alarm and a miss cost the same.
 Metric = Literal["f1", "balanced_accuracy"]
-Cost = Annotated[FiniteFloat, Field(strict=True, gt=0)]
+Cost = Annotated[FiniteFloat, Field(strict=True, gt=0, le=1e15)]  # a sum over rows stays finite
 WAYS = "`metric`, `false_alarm` with `miss`, or `flag`"
 
 

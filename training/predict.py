@@ -26,15 +26,17 @@ def predict(
     output: Path | None,
     said: Mapping[str, Any] = NOTHING,
     explain_top: int | None = None,
+    threshold: Any = None,
 ) -> ScoringSummary:
     """Score a table batch by batch and write it with its predictions, as CSV to standard output if no file is named.
 
     Its strings are read as the schema has it, except for what is `said` of all columns. With `explain_top` each row
-    gets its explanation too, with that many attributions. Raises NothingToExplainBy if the model can give none, and
-    InvalidTable if the table can't be read or lacks a feature; the output is then not touched.
+    gets its explanation too, with that many attributions; a `threshold` takes the place of the model's own. Raises
+    NothingToExplainBy if the model can give none, InvalidThreshold if it decides nothing so, and InvalidTable if the
+    table can't be read or lacks a feature; the output is then not touched.
     """
     source = open_source(entry)
-    scorer = Scorer(model, said, explain_top)
+    scorer = Scorer(model, said, explain_top, threshold)
     check_columns(model.schema, source.description, source.columns, scorer.added)
     with open_writer(output) as write, show_progress("predicting") as report:
         for scored in score_with(scorer, timed_batches(source, scorer.summary, report)):

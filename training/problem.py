@@ -103,7 +103,8 @@ class ProblemConfig(Entry):
                 raise ValueError(f"`{twice[0]}` is a feature and {role}: it can only be one")
         if twice := sorted(self.features.keys() & group):
             raise ValueError(f"`{twice[0]}` is a feature and the group of the split: it can only be one")
-        if twice := sorted(target & (weight | group) | weight & (group | set(self.split.columns))):
+        times = set(self.split.columns)
+        if twice := sorted(target & (weight | group | times) | weight & (group | times)):
             raise ValueError(f"`{twice[0]}` is the weight, the group, the time or the target: it can only be one")
         return self
 

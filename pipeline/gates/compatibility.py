@@ -18,7 +18,8 @@ def judge_compatibility(contract: Contract | None, schema: Schema) -> Verdict:
     differences = change.by_old_callers
     if not differences:
         order = ", who may send its new fields once it is out: service first" if change.renamed else ""
-        return go(GATE, f"it takes all that callers of version {contract.version} send{order}")
+        said = "; ".join([f"it takes all that callers of version {contract.version} send{order}", *change.decided])
+        return go(GATE, said)
     more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
     order = f"{change.verdict}: {', '.join(change.steps)}"
     return stop(GATE, f"callers of version {contract.version} can't call it: {differences[0]}{more}; {order}")

@@ -99,6 +99,20 @@ def test_the_steps_say_what_to_set() -> None:
     assert not any(IGNORE in step for step in compare_schemas(make(OPTIONAL), make()).steps)
 
 
+def test_another_threshold_is_safe_and_said() -> None:
+    decided = TARGET.model_copy(update={"threshold": 0.25, "costs": (1.0, 5.0)})
+    found = compare_schemas(make(), make(target=decided))
+    assert found.verdict == "safe"
+    assert found.describe()["notes"] == [
+        "labels change: `late` is true from a probability of 0.25 on, before from 0.5; "
+        "whoever reads probabilities notices nothing",
+        "the metric `cost` changes: a false alarm costs 1 and a miss 5, before none is declared",
+    ]
+    assert not compare_schemas(make(target=decided), make(target=decided)).notes
+    swapped = Target(name="late", classes=("no", "yes"), threshold=0.25)
+    assert not compare_schemas(make(), make(target=swapped)).notes  # which is breaking anyway
+
+
 def test_json_has_a_sentence_for_each_difference() -> None:
     described = compare_schemas(make(), make(REQUIRED)).describe()
     assert described["old_callers_new_service"] == [

@@ -64,7 +64,7 @@ def check_contract(contract: Contract, problem: ProblemConfig, table: Table) -> 
     """Compare a table with the contract, print the report and keep it as a page."""
     features, against = problem.features.keys(), f"version {contract.version}"
     report = check_table(
-        contract.schema, contract.reference, table.columns, table.frame, table.parse_failures, features, against,
+        contract.schema, contract.reference, table.columns, table.numbered, table.parse_failures, features, against,
         table.on_disk,
     )  # fmt: skip
     print(report.format())

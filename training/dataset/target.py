@@ -138,11 +138,12 @@ def check_parts(target: Target, parts: dict[str, np.ndarray]) -> None:
 def check_part(target: Target, name: str, rows: int, distinct: int) -> None:
     """Raise InvalidTable if a part has no two labels that differ."""
     if distinct < 2:
-        raise InvalidTable(f"`{target.name}` is the same in all {rows} {name} rows: use more rows")
+        raise InvalidTable(f"`{target.name}` is the same in all {rows} {name} rows: use more rows, or another split")
 
 
 def _check_classes(declared: TargetColumn, classes: Sequence[Label], counts: pd.Series) -> None:
-    strange = [label for label in counts.index if label not in classes]
+    known = set(classes)  # looking through 100,000 for each of them takes minutes
+    strange = [label for label in counts.index if label not in known]
     if strange:
         raise InvalidTable(
             f"`{declared.name}` is {strange[0]!r} in {_count(counts[strange[0]], 'row')}, "

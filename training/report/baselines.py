@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.schema import Target
+from ekiben.training.evaluate.weights import Weights, mean
 from ekiben.training.preparation import Prepared
 
 TREES = "lightgbm"  # the extra `ekiben[trees]`
@@ -31,16 +32,17 @@ def find_baselines(prepared: Prepared) -> Iterator[Baseline]:
     """Yield what the model is to be better than; the first needs no features."""
     target, train, test = prepared.schema.target, prepared.labels[0], prepared.labels[2]
     name = "the mean" if target.task == "regression" else "the base rate"
-    yield Baseline(name, np.tile(answer_all(target, train), (len(test), 1)))
+    yield Baseline(name, np.tile(answer_all(target, train, prepared.weights[0]), (len(test), 1)))
     if find_spec(TREES) and len(target.classes) <= MAX_CLASSES:
         yield from fit_trees(prepared)
 
 
-def answer_all(target: Target, labels: np.ndarray) -> NDArray[np.float64]:
+def answer_all(target: Target, labels: np.ndarray, weights: Weights = None) -> NDArray[np.float64]:
     """Return the best answer to every row, (outputs,), by the labels of training: the mean, or the classes' shares."""
     if target.task == "multiclass":
-        return np.bincount(labels, minlength=len(target.classes)) / len(labels)
-    return np.array([labels.mean(dtype=np.float64)])
+        counts = np.bincount(labels, weights, minlength=len(target.classes))
+        return counts / counts.sum()
+    return np.array([mean(labels.astype(np.float64), weights)])
 
 
 def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
@@ -55,8 +57,9 @@ def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
     trees = kind(random_state=SEED, verbosity=-1, n_jobs=1)  # several threads wait for each other on a busy machine
     train, test = (_join(encoder.encode(part)) for part in (prepared.parts.train.iloc[rows], prepared.parts.test))
     inputs, categories = train.shape[1], len(prepared.schema.categories)
+    weights = None if prepared.weights[0] is None else prepared.weights[0][rows]
     try:
-        trees.fit(train, labels, categorical_feature=list(range(inputs - categories, inputs)))
+        trees.fit(train, labels, sample_weight=weights, categorical_feature=list(range(inputs - categories, inputs)))
     except library.basic.LightGBMError as error:  # the model is trained: no baseline is worth losing it
         print(f"note: the report has no LightGBM, which could not be fitted ({error})")
         return

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.slices import cut
+from ekiben.training.evaluate.weights import Weights, mean
 from ekiben.training.report.comparison import Measured, Scored
 
 
@@ -29,13 +30,17 @@ def measure_slices(scored: Scored, keys: pd.Series) -> Iterator[Slice]:
     drawing, answers = scored.drawing, scored.answers
     for index, name in enumerate(names):
         here = slice_of == index
-        means = compare_means(drawing.target, drawing.labels[here], answers[here])
+        weights = drawing.counting.take(here).weights
+        means = compare_means(drawing.target, drawing.labels[here], answers[here], weights)
         own = Scored(drawing, answers, here)
         yield Slice("(missing)" if name is None else name, int(here.sum()), *means, own.values, own.measure())
 
 
-def compare_means(target: Target, labels: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
+def compare_means(
+    target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None
+) -> tuple[float, float]:
     """Return what was observed on average, and what was predicted: of several classes of the likeliest one."""
     if target.task != "multiclass":
-        return float(np.mean(labels, dtype=np.float64)), float(answers[:, 0].mean(dtype=np.float64))
-    return float(np.mean(answers.argmax(axis=1) == labels)), float(answers.max(axis=1).mean(dtype=np.float64))
+        return mean(labels.astype(np.float64), weights), mean(answers[:, 0].astype(np.float64), weights)
+    right = answers.argmax(axis=1) == labels
+    return mean(right, weights), mean(answers.max(axis=1).astype(np.float64), weights)

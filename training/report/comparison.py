@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.fairness import Interval
+from ekiben.training.report.counting import EACH_AS_ITSELF, Counting
 from ekiben.training.report.drawn_metrics import (
     LOWER_IS_BETTER,
     NEITHER_IS_BETTER,
@@ -23,11 +25,12 @@ Measured = Mapping[str, Interval | None]
 
 @dataclass(frozen=True)
 class Drawing:
-    """Test rows, their labels, (rows,), and the draws of them."""
+    """Test rows, their labels, (rows,), the draws of them, and how they count."""
 
     target: Target
     labels: np.ndarray
     draws: Draws
+    counting: Counting = EACH_AS_ITSELF
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,7 @@ class Scored:
     @cached_property
     def values(self) -> dict[str, float]:
         """The metrics of all rows; those that are defined."""
-        here = slice(None) if self.here is None else self.here
-        scored = score_once(self.drawing.target, self.drawing.labels[here], self.answers[here])
+        scored = self._score(slice(None) if self.here is None else self.here)
         return {name: value for name, value in scored.items() if np.isfinite(value)}
 
     @cached_property
@@ -50,15 +52,20 @@ class Scored:
         """The metrics of the rows that are drawn from."""
         if self.drawing.draws.narrowing == 1:
             return self.values
-        rows = self._chosen
-        return score_once(self.drawing.target, self.drawing.labels[rows], self.answers[rows])
+        return self._score(self._chosen)
 
     @cached_property
     def drawn(self) -> Drawn:
         """The metrics of each draw."""
         draws, rows = self.drawing.draws, self._chosen
         counts = draws.counts if self.here is None else draws.counts[:, self.here[draws.rows]]
-        return score_draws(self.drawing.target, self.drawing.labels[rows], self.answers[rows], counts)
+        weights = self.drawing.counting.take(rows).weights
+        return score_draws(self.drawing.target, self.drawing.labels[rows], self.answers[rows], counts, weights)
+
+    @cached_property
+    def units(self) -> int:
+        """How many of the rows that are drawn from, or groups of them, are independent of each other."""
+        return self.drawing.counting.take(self._chosen).count_units(len(self._chosen))
 
     @cached_property
     def _chosen(self) -> np.ndarray:
@@ -79,14 +86,18 @@ class Scored:
 
     def _find_interval(self, name: str, value: float) -> Interval | None:
         draws = self.drawing.draws
-        return draws.find_interval(value, self.usual[name], self.drawn[name], len(self._chosen))
+        return draws.find_interval(value, self.usual[name], self.drawn[name], self.units)
 
     def _compare(self, other: "Scored", name: str) -> Interval | None:
         sign = -1 if name in LOWER_IS_BETTER else 1
         mine, others = (self.values, self.usual), (other.values, other.usual)
         value, usual = (sign * (one[name] - another[name]) + 0.0 for one, another in zip(mine, others, strict=True))
         drawn = sign * (self.drawn[name] - other.drawn[name])
-        return self.drawing.draws.find_interval(value, usual, drawn, len(self._chosen))
+        return self.drawing.draws.find_interval(value, usual, drawn, self.units)
+
+    def _score(self, rows: Any) -> dict[str, float]:
+        drawing = self.drawing
+        return score_once(drawing.target, drawing.labels[rows], self.answers[rows], drawing.counting.take(rows).weights)
 
 
 def _bound(name: str, interval: Interval) -> Interval:

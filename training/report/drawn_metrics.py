@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ekiben.contract.answers import SMALLEST_PROBABILITY, decide
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.multiclass import MIN_CLASSES_FOR_TOP, TOP
+from ekiben.training.evaluate.weights import Weights
 
 Floats = NDArray[np.float64]
 Drawn = dict[str, Floats]
@@ -21,21 +22,24 @@ AT_ONCE = 2**20  # draws × rows, 8 MB
 UNBOUNDED = frozenset({"rmse", "mae", "log_loss", "r2", "cost"})  # the others lie between 0 and 1
 
 
-def score_draws(target: Target, labels: np.ndarray, answers: np.ndarray, counts: NDArray[np.float32]) -> Drawn:
-    """Return the metrics of labels, (rows,), and answers, (rows, outputs), in each draw."""
+def score_draws(
+    target: Target, labels: np.ndarray, answers: np.ndarray, counts: NDArray[np.float32], weights: Weights = None
+) -> Drawn:
+    """Return the metrics of labels, (rows,), and answers, (rows, outputs), in each draw, by the rows' weights."""
     score = {"binary": _score_binary, "multiclass": _score_classes, "regression": _score_numbers}[target.task]
     at_once = max(1, AT_ONCE // max(1, len(labels)))
+    each = 1.0 if weights is None else weights
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN is what is undefined
         parts = [
-            score(target, labels, answers, counts[first : first + at_once].astype(np.float64))
+            score(target, labels, answers, counts[first : first + at_once].astype(np.float64) * each)
             for first in range(0, len(counts), at_once)
         ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def score_once(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+def score_once(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weights = None) -> dict[str, float]:
     """Return the same metrics of every row once."""
-    scored = score_draws(target, labels, answers, np.ones((1, len(labels)), np.float32))
+    scored = score_draws(target, labels, answers, np.ones((1, len(labels)), np.float32), weights)
     return {name: float(values[0]) for name, values in scored.items()}
 
 
@@ -85,7 +89,8 @@ def _rank(probabilities: np.ndarray, true: np.ndarray, counts: Floats) -> Drawn:
     above, false_above = trues.cumsum(axis=1), falses.cumsum(axis=1)
     pairs = above[:, -1] * false_above[:, -1]
     ranked = (falses * (above - trues / 2)).sum(axis=1)
-    precision = above / np.maximum(above + false_above, 1)
+    seen = above + false_above
+    precision = np.divide(above, seen, out=np.zeros_like(above), where=seen > 0)
     recalled = (trues * precision).sum(axis=1) / above[:, -1]
     return {"auc": ranked / pairs, "average_precision": np.where(pairs > 0, recalled, np.nan)}
 

@@ -2,11 +2,11 @@
 
 A draw is how often each row was drawn, so the same draws serve every metric, every slice and every pair of models. Of
 more than MAX_ROWS rows as many are drawn from, and intervals are as much narrower as there are more rows than these
-(Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997).
+(Bickel, Götze and van Zwet, "Resampling fewer than n observations", 1997). Where rows come in groups, whole groups are
+drawn: ten rows of one customer are not ten customers (Davison and Hinkley, "Bootstrap Methods", 3.8, 1997).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from ekiben.training.evaluate.fairness import Interval
 DRAWS = 400  # the ends of a 95% interval are then off by about 7% of its half width
 MAX_ROWS = 20_000  # drawn from: 32 MB of counts
 MAX_CELLS = 2**21  # rows × outputs, where there are many classes
-MIN_ROWS = 20  # of fewer an interval holds the truth too rarely: of ten an AUC's in 81% of the cases
+MIN_ROWS = 20  # or groups: of fewer an interval holds the truth too rarely: of ten an AUC's in 81% of the cases
+FEW_GROUPS = 1000  # of which all are drawn from, with fewer rows of each where they are large
 SEED = 11
 TAIL = 0.025
 
@@ -28,34 +29,50 @@ class Draws:
 
     rows: NDArray[np.intp]  # (drawn from,) positions among the test rows
     counts: NDArray[np.float32]  # (draws, drawn from)
-    of: int  # test rows
+    narrowing: float = 1.0  # by how much an interval of all rows is narrower than one of those that are drawn from
 
-    @cached_property
-    def narrowing(self) -> float:
-        """By how much an interval of all rows is narrower than one of those that are drawn from."""
-        return float(np.sqrt(len(self.rows) / self.of))
+    def find_interval(self, value: float, usual: float, drawn: NDArray[np.float64], units: int) -> Interval | None:
+        """Return a metric's value with its 95% interval; None if it is undefined in many draws, or of too few units.
 
-    def find_interval(self, value: float, usual: float, drawn: NDArray[np.float64], rows: int) -> Interval | None:
-        """Return a metric's value with its 95% interval; None if it is undefined in many draws, or of too few rows.
-
-        `usual` is the metric of the `rows` that are drawn from, each once, and `drawn`, (draws,), those of the draws.
-        Few rows vary less than they should: percentiles are taken further out (Hesterberg, "What Teachers Should Know
-        About the Bootstrap", 2015).
+        `usual` is the metric of the rows that are drawn from, each once, `drawn`, (draws,), those of the draws, and
+        `units` how many of the rows, or groups of them, are independent. Few vary less than they should: percentiles
+        are taken further out (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015).
         """
         known = drawn[np.isfinite(drawn)]
-        if rows < MIN_ROWS or len(known) < 0.9 * len(drawn) or not np.isfinite(usual):
+        if units < MIN_ROWS or len(known) < 0.9 * len(drawn) or not np.isfinite(usual):
             return None
-        tail = float(norm.cdf(np.sqrt(rows / (rows - 1)) * t.ppf(TAIL, rows - 1)))
+        tail = float(norm.cdf(np.sqrt(units / (units - 1)) * t.ppf(TAIL, units - 1)))
         low, high = (np.quantile(known, (tail, 1 - tail)) - usual) * self.narrowing + value
         return Interval(value, float(min(low, value)), float(max(high, value)))
 
 
-def draw(rows: int, outputs: int = 1) -> Draws:
-    """Draw from so many test rows, or from MAX_ROWS that are spread evenly over them; the same ones every time."""
+def draw(rows: int, outputs: int = 1, groups: NDArray[np.int64] | None = None) -> Draws:
+    """Draw from so many test rows, or from MAX_ROWS that are spread evenly over them; the same ones every time.
+
+    With `groups`, (rows,), each draw has all rows of a group as often as it has the group.
+    """
     most = max(1, min(rows, MAX_ROWS, MAX_CELLS // outputs))
-    chosen = np.unique(np.linspace(0, rows - 1, most).astype(np.intp))
+    if groups is None:
+        chosen = _spread(rows, most)
+        return Draws(chosen, _count_draws(len(chosen)), float(np.sqrt(len(chosen) / rows)))
+    there = np.unique(groups)
+    taken = there[_spread(len(there), max(FEW_GROUPS, len(there) * most // rows))]
+    chosen = np.flatnonzero(np.isin(groups, taken))
+    chosen = chosen[_spread(len(chosen), most)]
+    unit_of = np.unique(groups[chosen], return_inverse=True)[1]
+    counts = _count_draws(int(unit_of.max()) + 1)[:, unit_of]
+    return Draws(chosen, counts, float(np.sqrt(len(taken) / len(there))))
+
+
+def _spread(rows: int, most: int) -> NDArray[np.intp]:
+    """Return the positions of so many of the rows, spread evenly."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.intp))
+
+
+def _count_draws(units: int) -> NDArray[np.float32]:
+    """Return how often each draw has each unit, (draws, units)."""
     random = np.random.default_rng(SEED)
-    counts = np.empty((DRAWS, len(chosen)), np.float32)
+    counts = np.empty((DRAWS, units), np.float32)
     for row in counts:
-        row[:] = np.bincount(random.integers(0, len(chosen), len(chosen)), minlength=len(chosen))
-    return Draws(chosen, counts, rows)
+        row[:] = np.bincount(random.integers(0, units, units), minlength=units)
+    return counts

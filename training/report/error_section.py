@@ -33,7 +33,7 @@ def render_search(search: Search | None, target: Target) -> str:
 def describe_search(search: Search | None, target: Target) -> Iterator[str]:
     """Yield how slices were searched, and how many of those that were found are no chance."""
     if search is None:
-        yield f"Fewer than {MIN_ROWS} test rows are too few to search for slices."
+        yield f"Fewer than {MIN_ROWS} test rows, or few groups of them, are too few to search for slices."
         return
     yield (
         f"{count(search.searched, 'slice')} of one or two features were searched on half of the test rows for a higher "

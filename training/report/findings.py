@@ -9,6 +9,7 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.schema import Schema
 from ekiben.model.importance import Importance
+from ekiben.training.dataset.groups import number_groups
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score
 from ekiben.training.preparation import Prepared
@@ -17,6 +18,7 @@ from ekiben.training.registry.run_logging import slice_test
 from ekiben.training.report.baselines import find_baselines
 from ekiben.training.report.by_slice import Slice, measure_slices
 from ekiben.training.report.comparison import Drawing, Scored
+from ekiben.training.report.counting import Counting
 from ekiben.training.report.draws import draw
 from ekiben.training.report.learning_curve import LearningCurve
 from ekiben.training.report.permutation import Increase, permute_features
@@ -37,6 +39,8 @@ class Findings:
 
     schema: Schema
     tested: str  # which rows, for a person
+    group: str | None  # the column whose rows belong together
+    weight: str | None  # the column that says for how many rows each stands
     scores: dict[str, float]  # as the run has them
     scored: Scored
     baselines: tuple[Compared, ...]
@@ -47,10 +51,13 @@ class Findings:
     curve: LearningCurve | None = None
 
 
-def draw_test_rows(prepared: Prepared) -> Drawing:
-    """Draw the test rows as often as intervals need."""
-    target, labels = prepared.schema.target, prepared.labels[2]
-    return Drawing(target, labels, draw(len(labels), len(target.outputs)))
+def draw_test_rows(problem: ProblemConfig, prepared: Prepared) -> Drawing:
+    """Draw the test rows as often as intervals need, or their groups if the split is by these."""
+    target, labels, groups = prepared.schema.target, prepared.labels[2], None
+    if problem.split.group:
+        groups = number_groups(prepared.parts.test[problem.split.group])
+    counting = Counting(prepared.weights[2], groups)
+    return Drawing(target, labels, draw(len(labels), len(target.outputs), groups), counting)
 
 
 def find_all(
@@ -63,19 +70,21 @@ def find_all(
     curve: LearningCurve | None = None,
 ) -> Findings:
     """Measure a model by its answers to the test rows, and by those that `run` gives to altered ones."""
-    schema, test, labels = prepared.schema, prepared.parts.test, prepared.labels[2]
+    schema, test, labels, counting = prepared.schema, prepared.parts.test, prepared.labels[2], drawing.counting
     scored = Scored(drawing, answers)
     compared = (Compared(one.name, Scored(drawing, one.answers)) for one in find_baselines(prepared))
     names = [one.feature for one in importance.features] if importance else list(schema.names)
     return Findings(
         schema,
         describe_split(problem.split),
-        score(schema.target, labels, answers),
+        problem.split.group,
+        problem.weight,
+        score(schema.target, labels, answers, counting.weights),
         scored,
         tuple(compared),
         tuple(_measure_slices(problem, test, scored)),
-        search_slices(schema, test, labels, answers),
-        tuple(permute_features(schema, names, Encoder(schema).encode(test), labels, run)),
+        search_slices(schema, test, labels, answers, counting),
+        tuple(permute_features(schema, names, Encoder(schema).encode(test), labels, run, counting)),
         importance,
         curve,
     )

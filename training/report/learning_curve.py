@@ -40,9 +40,16 @@ class LearningCurve:
         return len(self.gains) == HALVES and all(gain is not None and gain.low > 0 for gain in self.gains)
 
 
-def draw_curve(drawing: Drawing, metric: str, rows: int, whole: NDArray[np.float32], fit: Fit) -> LearningCurve:
-    """Fit to parts of so many training rows; `whole`, (test rows, outputs), is what was answered by all of them."""
-    order = np.random.default_rng(SEED).permutation(rows)
+def draw_curve(
+    drawing: Drawing, metric: str, groups: NDArray[np.int64], whole: NDArray[np.float32], fit: Fit
+) -> LearningCurve:
+    """Fit to parts of the training rows; `whole`, (test rows, outputs), is what was answered by all of them.
+
+    `groups`, (training rows,), is the group of each row: fewer rows are fewer groups, not less of each.
+    """
+    rows = len(groups)
+    turn = np.random.default_rng(SEED).permutation(int(groups.max()) + 1)
+    order = np.argsort(turn[groups], kind="stable")
     points = []
     for divisor, index in PARTS:
         size = rows // divisor

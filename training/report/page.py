@@ -39,7 +39,8 @@ def describe_verdicts(findings: Findings) -> Iterator[str]:
         found = findings.scored.compare(baseline.scored).get(metric)
         name = metric.replace("_", " ")
         if found is None:
-            yield f"There are too few test rows to say whether it is better than {baseline.name}."
+            few = f"groups of `{findings.group}` among the test rows" if findings.group else "test rows"
+            yield f"There are too few {few} to say whether it is better than {baseline.name}."
         elif found.low > 0:
             yield f"It is better than {baseline.name}: its {name} is lower by {show(found.value, found)}."
         elif found.high < 0:
@@ -86,9 +87,12 @@ def _render_slices(findings: Findings) -> Iterator[str]:
 def _describe_method(findings: Findings) -> Iterator[str]:
     drawn = len(findings.scored.drawing.draws.rows)
     from_rows = "" if drawn == len(findings.scored.answers) else f" from {drawn:,} of them (at most {MAX_ROWS:,})"
+    units = f"test rows, all those of one `{findings.group}` together," if findings.group else "test rows"
     yield (
-        f"In brackets are 95% intervals: what chance in the choice of test rows leaves open, by {DRAWS} draws of test "
-        f"rows with replacement{from_rows} (bootstrap). Both models are compared on the same draws. Training again, or "
-        "on other rows, changes the numbers, too: that is not in the intervals. A metric without brackets has none."
+        f"In brackets are 95% intervals: what chance in the choice of test rows leaves open, by {DRAWS} draws of "
+        f"{units} with replacement{from_rows} (bootstrap). Both models are compared on the same draws. Training again, "
+        "or on other rows, changes the numbers, too: that is not in the intervals. A metric without brackets has none."
     )
+    if findings.weight:
+        yield f"Every row counts as many times as its `{findings.weight}` says; numbers of rows are those of the table."
     yield "A slice whose interval does not hold the line differs; of twenty slices one does by chance."

@@ -16,6 +16,7 @@ from ekiben.contract.errors import InvalidTable, UserError
 from ekiben.model.package import PROVENANCE_FILE, REPORT_FILE, PackedModel
 from ekiben.model.provenance import Definition
 from ekiben.model.store import find_model, open_stored
+from ekiben.training.dataset.groups import number_groups
 from ekiben.training.evaluate import promotion_metric
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
@@ -45,7 +46,7 @@ def remake(name: str, output: Path, learning: bool) -> None:
     problem = read_problem(provenance, model.path / PROVENANCE_FILE)
     prepared = prepare_again(problem, definition, model)
     encoded, engine = Encoder(model.schema).encode(prepared.parts.test), model.start_engine()
-    answers, drawing = engine.run(encoded), draw_test_rows(prepared)
+    answers, drawing = engine.run(encoded), draw_test_rows(problem, prepared)
     curve = learn(problem, prepared, definition, drawing, answers) if learning else None
     with threadpool_limits(1):
         findings = find_all(problem, prepared, answers, engine.run, model.importance, drawing, curve)
@@ -95,10 +96,18 @@ def learn(
         own = labels[0][rows]
         if own.min() == own.max():
             return None
-        fewer = replace(prepared, parts=replace(parts, train=parts.train.iloc[rows]), labels=(own, *labels[1:]))
+        weights = None if prepared.weights[0] is None else prepared.weights[0][rows]
+        fewer = replace(
+            prepared,
+            parts=replace(parts, train=parts.train.iloc[rows]),
+            labels=(own, *labels[1:]),
+            weights=(weights, *prepared.weights[1:]),
+        )
         return predict_encoded(fit(problem, fewer, options), encoded)
 
-    return draw_curve(drawing, promotion_metric(prepared.schema.target), len(parts.train), whole, answer)
+    metric, group = promotion_metric(prepared.schema.target), problem.split.group
+    groups = number_groups(parts.train[group]) if group else np.arange(len(parts.train))
+    return draw_curve(drawing, metric, groups, whole, answer)
 
 
 def log_again(page: Path, run_id: str) -> None:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from ekiben.training.evaluate.fairness import Interval
+from ekiben.training.report.counting import EACH_AS_ITSELF, Counting, find_error, find_mean
 
-MIN_ROWS = 20  # in the slice and elsewhere: of fewer, means of losses are not yet normal
+MIN_ROWS = 20  # or groups, in the slice and elsewhere: of fewer, means of losses are not yet normal
 TAIL = 0.025  # of a 95% interval
 
 
@@ -23,20 +24,30 @@ class Gap:
     p_value: float
 
 
-def measure_gap(here: NDArray[np.bool_], losses: NDArray[np.float64]) -> Gap | None:
-    """Compare losses, (rows,), in a slice, (rows,), with the others (Welch 1947); None if there are too few of one."""
-    parts = losses[here], losses[~here]
-    if min(map(len, parts)) < MIN_ROWS:
+def measure_gap(
+    here: NDArray[np.bool_], losses: NDArray[np.float64], counting: Counting = EACH_AS_ITSELF
+) -> Gap | None:
+    """Compare losses, (rows,), in a slice, (rows,), with the others (Welch 1947); None if there are too few of one.
+
+    Rows count by their weights, and those of a group as one: it may lie on both sides.
+    """
+    masks = here, ~here
+    units = [counting.take(mask).count_units(int(mask.sum())) for mask in masks]
+    if min(units) < MIN_ROWS:
         return None
-    (mean, other), variances = map(np.mean, parts), [part.var(ddof=1) / len(part) for part in parts]
-    error = float(np.sqrt(sum(variances)))
-    value = float(mean - other)
+    (mean, moves), (other, other_moves) = (find_mean(losses[mask], counting.take(mask)) for mask in masks)
+    errors = [find_error(part, counting.take(mask)) for part, mask in zip((moves, other_moves), masks, strict=True)]
+    value, error = mean - other, float(np.hypot(*errors))
+    if counting.groups is not None:
+        together = np.empty(len(losses))
+        together[here], together[~here] = moves, -other_moves
+        error = find_error(together, counting)
     if error == 0:
-        return Gap(float(mean), float(other), Interval(value, value, value), 0.0 if value > 0 else 1.0)
-    freedom = error**4 / sum(v**2 / (len(part) - 1) for v, part in zip(variances, parts, strict=True))
+        return Gap(mean, other, Interval(value, value, value), 0.0 if value > 0 else 1.0)
+    freedom = np.hypot(*errors) ** 4 / sum(one**4 / (size - 1) for one, size in zip(errors, units, strict=True))
     reach = float(-t.ppf(TAIL, freedom) * error)
     interval = Interval(value, value - reach, value + reach)
-    return Gap(float(mean), float(other), interval, float(2 * t.sf(value / error, freedom)) if value > 0 else 1.0)
+    return Gap(mean, other, interval, float(2 * t.sf(value / error, freedom)) if value > 0 else 1.0)
 
 
 def correct(p_values: Sequence[float]) -> list[float]:

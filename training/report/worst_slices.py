@@ -14,6 +14,7 @@ import pandas as pd
 from ekiben.contract.schema import Schema
 from ekiben.training.report.by_slice import compare_means
 from ekiben.training.report.conditions import Condition, list_conditions
+from ekiben.training.report.counting import EACH_AS_ITSELF, Counting
 from ekiben.training.report.drawn_metrics import lose
 from ekiben.training.report.searching import find_worst, join
 from ekiben.training.report.welch import Gap, correct, measure_gap
@@ -56,14 +57,24 @@ class Search:
         return sum(one.sure for one in self.found)
 
 
-def search_slices(schema: Schema, table: pd.DataFrame, labels: np.ndarray, answers: np.ndarray) -> Search | None:
-    """Search test rows for slices in which losses are higher than elsewhere; None where there are too few rows."""
+def search_slices(
+    schema: Schema,
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    counting: Counting = EACH_AS_ITSELF,
+) -> Search | None:
+    """Search test rows for slices in which losses are higher than elsewhere; None where there are too few rows.
+
+    A group's rows are all searched, or all measured on.
+    """
     if len(labels) < MIN_ROWS:
         return None
     spread = np.unique(np.linspace(0, len(labels) - 1, MAX_ROWS).astype(np.intp))
-    rows = np.random.default_rng(SEED).permutation(spread)
-    half = len(rows) // 2
-    table, labels, answers = table.iloc[rows], labels[rows], answers[rows]
+    rows, half = _halve(spread, counting.take(spread).groups)
+    if min(half, len(rows) - half) < MIN_ROWS // 4:  # one group has nearly all rows
+        return None
+    table, labels, answers, counting = table.iloc[rows], labels[rows], answers[rows], counting.take(rows)
     losses = lose(schema.target, labels, answers)
     conditions = sorted(list_conditions(schema, table), key=lambda one: -int(one.rows.sum()))[:MAX_CONDITIONS]
     masks = np.array([condition.rows for condition in conditions])
@@ -71,11 +82,25 @@ def search_slices(schema: Schema, table: pd.DataFrame, labels: np.ndarray, answe
     slices = []
     for chosen in found.slices:
         here = join(masks, chosen)[half:]
-        if gap := measure_gap(here, losses[half:]):
-            means = compare_means(schema.target, labels[half:][here], answers[half:][here])
+        measured = counting.take(slice(half, None))
+        if gap := measure_gap(here, losses[half:], measured):
+            weights = measured.take(here).weights
+            means = compare_means(schema.target, labels[half:][here], answers[half:][here], weights)
             named = tuple(conditions[index] for index in chosen)
             slices.append(WorstSlice(named, int(here.sum()), gap, *means, gap.p_value))
     return Search(tuple(_rank(slices)), found.searched, len(rows) - half)
+
+
+def _halve(rows: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, int]:
+    """Return the rows in random order, those of a group together, and how many the first half has."""
+    order = np.random.default_rng(SEED).permutation(len(rows))
+    if groups is None:
+        return rows[order], len(rows) // 2
+    codes = np.unique(groups, return_inverse=True)[1]
+    turn = np.random.default_rng(SEED).permutation(int(codes.max()) + 1)[codes]
+    order = order[np.argsort(turn[order], kind="stable")]
+    middle = turn[order][len(rows) // 2]
+    return rows[order], int(np.count_nonzero(turn < middle))
 
 
 def _rank(slices: list[WorstSlice]) -> Iterator[WorstSlice]:

@@ -25,6 +25,6 @@ def write_report(
 ) -> None:
     """Measure a model by its answers to the test rows, (rows, outputs), and write what that shows."""
     with threadpool_limits(1):  # several wait for each other: 39 s instead of 4 on a busy machine
-        findings = find_all(problem, prepared, answers, run, importance, draw_test_rows(prepared))
+        findings = find_all(problem, prepared, answers, run, importance, draw_test_rows(problem, prepared))
         page = render_page(findings)
     (folder / REPORT_FILE).write_text(page, encoding="utf-8")

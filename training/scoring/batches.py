@@ -22,15 +22,17 @@ def score_batches(
     batches: Iterable[pa.RecordBatch],
     said: Mapping[str, Any] = NOTHING,
     explain_top: int | None = None,
+    threshold: float | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield every batch with the predictions behind its own columns, as `ekiben predict` writes them.
 
     The answers are the service's to the bit. A row that does not fit has null in them, and `prediction.problem` says
     why. Strings are read as the schema has it, except for what is `said` of all columns: `decimal`, `null`. With
-    `explain_top` each row gets its explanation too. A large batch comes in pieces. Raises InvalidTable if a feature has
-    no column, NothingToExplainBy if the model can't explain.
+    `explain_top` each row gets its explanation too, with a `threshold` the last of two classes is the label from that
+    probability on. A large batch comes in pieces. Raises InvalidTable if a feature has no column, NothingToExplainBy
+    if the model can't explain, InvalidThreshold if it can't be decided so.
     """
-    yield from score_with(Scorer(model, said, explain_top), batches)
+    yield from score_with(Scorer(model, said, explain_top, threshold), batches)
 
 
 def scored_schema(

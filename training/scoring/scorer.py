@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ekiben.contract.category_codes import UNSEEN
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.threshold import replace_threshold
 from ekiben.model.package import PackedModel
 from ekiben.training.scoring.added import add_columns, predict_columns
 from ekiben.training.scoring.explained import BATCH_ROWS, PREFIXES, Explained
@@ -20,12 +21,16 @@ MAX_ROWS = 1 << 16  # scored at once, however many a batch has: memory stays bou
 class Scorer:
     """Adds predictions to batches, and explanations with `explain_top` attributions; used by one thread at a time.
 
-    Strings are read as the schema has it, except for what is `said` of all columns. Raises NothingToExplainBy if the
-    model can explain nothing.
+    Strings are read as the schema has it, except for what is `said` of all columns; labels are decided by the
+    `threshold`, if it is given. Raises NothingToExplainBy if the model can explain nothing, and InvalidThreshold.
     """
 
-    def __init__(self, model: PackedModel, said: Mapping[str, Any], explain_top: int | None = None) -> None:
-        self.schema = model.schema
+    def __init__(
+        self, model: PackedModel, said: Mapping[str, Any], explain_top: int | None = None, threshold: Any = None
+    ) -> None:
+        self.schema, self._target = model.schema, model.schema.target
+        if threshold is not None:
+            self._target = replace_threshold(self._target, threshold, "threshold")
         self.summary = ScoringSummary()
         self.added = (PREFIX,) if explain_top is None else (PREFIX, *PREFIXES)
         self.max_rows = MAX_ROWS if explain_top is None else BATCH_ROWS
@@ -49,7 +54,7 @@ class Scorer:
         summary.rejected += int(rejected.sum())
         summary.unseen += int((encoded.codes == UNSEEN).any(axis=1).sum())
         problems = [features.explain(int(row)) for row in np.flatnonzero(rejected)]
-        added = predict_columns(self.schema.target, answers, rejected, problems)
+        added = predict_columns(self._target, answers, rejected, problems)
         if self._explained is not None:
             with summary.timed("explained"):
                 added |= self._explained.explain(encoded, rejected)

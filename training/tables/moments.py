@@ -9,6 +9,7 @@ from ekiben.contract.spellings.moments import assemble
 from ekiben.contract.spellings.months import MONTHS
 from ekiben.training.split_config import PARTS, Split
 
+MAX_YEAR = 9999  # as in ISO 8601
 _FIELDS = dict(zip(PARTS, "YmdHM", strict=True))  # as `assemble` calls them
 
 
@@ -21,7 +22,9 @@ def add_moments(frame: pd.DataFrame, split: Split) -> pd.DataFrame:
         return frame
     numbers = {part: read_part(frame[name]) for part, name in zip(PARTS, split.columns, strict=False)}
     known = ~np.any([np.isnan(values) for values in numbers.values()], axis=0)
-    whole = {part: np.where(known, values, 1).astype(np.int64) for part, values in numbers.items()}
+    whole = {
+        part: np.where(known, np.clip(values, -1, MAX_YEAR), 1).astype(np.int64) for part, values in numbers.items()
+    }
     exact = np.all([whole[part] == np.where(known, values, 1) for part, values in numbers.items()], axis=0)
     seconds, exists = assemble({_FIELDS[part]: values for part, values in whole.items()}, None)
     if not (exists & exact).all():

@@ -51,16 +51,17 @@ class TableOnDisk:
 
 
 def read_each(table: TableOnDisk, step: int) -> pd.DataFrame:
-    """Return each how-manyth row, as a table in memory has it."""
-    taken: dict[str, list[pa.Array]] = {name: [] for name in table.kinds}
+    """Return each how-manyth row, as a table in memory has it; the index has their positions in the source."""
+    taken: dict[str, list[pa.Array]] = {name: [] for name in (*table.kinds, POSITION)}
     seen = 0
-    for columns in table.groups():
+    for columns in table.groups(list(taken)):
         size = len(next(iter(columns.values())))
         indices = pa.array(range(-seen % step, size, step), pa.int64())
         for name, values in columns.items():
             taken[name].append(values.take(indices))
         seen += size
-    return to_frame(table.kinds, {name: pa.concat_arrays(values) for name, values in taken.items()})
+    joined = {name: pa.concat_arrays(values) for name, values in taken.items()}
+    return to_frame(table.kinds, joined, pd.Index(joined.pop(POSITION).to_numpy()))
 
 
 def finish(stored: pa.Array, kind: str, settle: Settle) -> pa.Array:

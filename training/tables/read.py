@@ -90,8 +90,9 @@ def read_table(
     frame = add_moments(frame, problem.split)
     whole = [name for name in wanted if readers[name].is_whole]
     table = leave_out_rows(problem, replace(whole_table, frame=frame))
-    reading = confirm(reading, whole, table.frame.index) if reading else None
-    return replace(table, frame=settle(table.frame), reading=reading)
+    positions = table.frame.index
+    reading = confirm(reading, whole, positions) if reading else None
+    return replace(table, frame=settle(table.frame), reading=reading, positions=positions)
 
 
 def leave_out_rows(problem: ProblemConfig, table: Table) -> Table:
@@ -120,7 +121,12 @@ def note_left_out(problem: ProblemConfig, table: Table, left_out: Mapping[str, i
         rows = count(left_out[problem.weight], "row")
         raise InvalidTable(f"`{problem.weight}` is 0 in all {rows}: none counts; leave `weight` out")
     if table.frame.empty:
-        raise InvalidTable(f"`{problem.target.name}` has no value in any row of {table.source}")
+        target, time = problem.target.name, problem.split.moment
+        found = f"`{target}` has no value in any row of {table.source}"
+        if time and time in left_out:
+            others = f" that has a `{target}`" if target in left_out else ""
+            found = f"`{time}` has no value in any row of {table.source}{others}: split by another column or at random"
+        raise InvalidTable(found)
     told = {name: f"whose `{name}` is 0" if name == problem.weight else f"without `{name}`" for name in left_out}
     notes = [f"left out: {count(rows, 'row')} {told[name]}" for name, rows in left_out.items()]
     return replace(table, notes=(*table.notes, *notes))

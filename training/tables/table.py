@@ -27,11 +27,17 @@ class Table:
     step: int = 1  # each how-manyth of the rows was taken
     reading: Reading | None = None  # of files, whose rows are all there still
     on_disk: TableOnDisk | None = None  # all the rows, if they are too many for memory
+    positions: pd.Index | None = None  # of the frame's rows in the source, from 0; None: as the frame has them
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return self.on_disk.rows if self.on_disk else len(self.frame)
+
+    @property
+    def numbered(self) -> pd.DataFrame:
+        """The frame with the rows' positions in the source as its index."""
+        return self.frame if self.positions is None else self.frame.set_axis(self.positions)
 
     def find_ends(self, time: str) -> tuple[str, str]:
         """Return the earliest and the latest moment of a column."""
@@ -46,8 +52,9 @@ class Table:
 
     def take_each(self, step: int) -> "Table":
         """Return a table with each how-manyth of the rows."""
-        frame = read_each(self.on_disk, step) if self.on_disk else self.frame.iloc[::step]
-        return replace(self, frame=settle(frame), step=self.step * step, reading=None, on_disk=None)
+        frame = read_each(self.on_disk, step) if self.on_disk else self.numbered.iloc[::step]
+        taken, positions = settle(frame), frame.index
+        return replace(self, frame=taken, step=self.step * step, reading=None, on_disk=None, positions=positions)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

@@ -220,7 +220,9 @@ def test_a_threshold_that_is_none_is_one_sentence(way: str, wrong: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", ["nan", "inf", "", "0_1", "٠.٣", "0.5" + "0" * 99, "0x1"])
+@pytest.mark.parametrize(
+    "wrong", ["nan", "inf", "-1", "2", "x", "[0.5]", "0.5,0.5", "", "0_1", "٠.٣", "0.5" + "0" * 99, "0x1"]
+)
 def test_a_query_holds_one_number(wrong: str) -> None:
     with pytest.raises(Rejected, match="threshold: expected a number from 0 to 1, got"):
         ask("predict", wrong)

@@ -90,7 +90,17 @@ def test_the_wrong_task_is_named_with_the_right_one(task: Task, other: str) -> N
     assert f"its task is {other}" in reject(task, column(labels * 30))
 
 
+def test_too_many_classes_are_named() -> None:
+    assert reject("multiclass", column(np.arange(100_000).astype(str))) == (
+        "`y` has 100,000 classes, more than 1,000: pool the rare ones"
+    )
+
+
 def test_a_part_of_one_class_is_named() -> None:
     check_parts(learn_target(declare("binary"), column([0, 1] * 30)), {"test": np.array([0, 1])})
     with pytest.raises(InvalidTable, match="`y` is the same in all 3 test rows"):
         check_parts(learn_target(declare("binary"), column([0, 1] * 30)), {"test": np.array([1, 1, 1])})
+    for task, labels in (("multiclass", list("abc")), ("regression", [0.5, 1.5])):
+        target = learn_target(declare(task), column(labels * 30))
+        with pytest.raises(InvalidTable, match="the same in all 2 validation rows: use more rows, or another split"):
+            check_parts(target, {"validation": np.array([1, 1])})

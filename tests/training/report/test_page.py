@@ -53,6 +53,16 @@ def test_it_shows_every_section_of_every_task(tmp_path: Path, task: str, rows: i
     assert "nan" not in re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
 
 
+@pytest.mark.parametrize("task", TARGETS)
+def test_features_that_are_all_constant_are_reported(tmp_path: Path, task: str) -> None:
+    problem = make_problem(tmp_path, task, make_frame(3000).assign(size=1.0, noise=2.0, shop="north"))
+    prepared = prepare_table(problem)
+    write_report(tmp_path, problem, prepared, answer_test(prepared), partial(answer, prepared), IMPORTANCE)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "None looked worse than chance would make it." in page
+    assert "nan" not in re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
+
+
 def test_names_and_values_are_text_and_nobody_is_asked(tmp_path: Path) -> None:
     page = write(tmp_path, "binary", 3000)
     assert HOSTILE not in page
@@ -88,7 +98,7 @@ def test_a_model_that_guesses_is_not_said_to_be_better(tmp_path: Path) -> None:
     def guess(rows: Encoded) -> np.ndarray:
         return np.repeat(baseline.answers[:1], len(rows), axis=0)
 
-    findings = find_all(problem, prepared, baseline.answers, guess, None, draw_test_rows(prepared))
+    findings = find_all(problem, prepared, baseline.answers, guess, None, draw_test_rows(problem, prepared))
     page = render_page(findings)
     assert "Whether it is better than the base rate is not sure: its log loss is better by 0.0000 (" in page
 
@@ -119,7 +129,7 @@ def draw_learning(gain: float, lost: Callable[[int], bool] = lambda rows: False)
         return None if lost(len(rows)) else (labels + random.normal(size=2000))[:, None]
 
     whole = (labels + random.normal(size=2000) * (1 - gain))[:, None]
-    return draw_curve(drawing, "rmse", 1000, whole, fit)
+    return draw_curve(drawing, "rmse", np.arange(1000), whole, fit)
 
 
 def test_more_rows_would_help_only_where_that_is_sure() -> None:
@@ -143,7 +153,7 @@ def test_the_curve_is_drawn(tmp_path: Path) -> None:
     problem = make_problem(tmp_path, "regression", make_frame(1000))
     prepared = prepare_table(problem)
     curve, run = draw_learning(0.3), partial(answer, prepared)
-    findings = find_all(problem, prepared, answer_test(prepared), run, None, draw_test_rows(prepared), curve)
+    findings = find_all(problem, prepared, answer_test(prepared), run, None, draw_test_rows(problem, prepared), curve)
     page = render_page(findings)
     assert "<polyline" in page
     assert "<td>125</td>" in page

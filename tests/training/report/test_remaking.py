@@ -139,7 +139,7 @@ def test_a_learning_curve_needs_rows(trained: Project) -> None:
         few = replace(prepared, parts=replace(prepared.parts, train=prepared.parts.train.iloc[:100]))
         answers = np.zeros((len(prepared.labels[2]), 1), np.float32)
         with pytest.raises(UserError, match="100 rows to train on are too few for a learning curve: at least 200"):
-            learn(problem, few, definition, draw_test_rows(prepared), answers)
+            learn(problem, few, definition, draw_test_rows(problem, prepared), answers)
 
 
 def fail(project: Project, *arguments: str) -> str:

@@ -19,6 +19,7 @@ from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.errors import InvalidInput, InvalidTable
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema, Target
+from ekiben.contract.threshold import InvalidThreshold, read_threshold
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, NothingToExplainBy, PackedModel
 from ekiben.training.predict import predict
@@ -123,6 +124,35 @@ def test_what_is_made_of_no_rows_has_the_same_schema(target: Target) -> None:
     (rejected,) = score_batches(of_task, [to_batch([ROW | {"distance": -1}])])
     assert rejected.schema.names == scored.schema.names
     assert rejected.schema.field(-2).type == scored.schema.field(-2).type
+
+
+@pytest.mark.parametrize("threshold", [0, 0.3, 1.0, "0.3"])
+def test_labels_are_decided_by_a_threshold_that_is_given(threshold: Any) -> None:
+    (scored,) = score_batches(echo, [to_batch(ROWS)], threshold=read_threshold(str(threshold)))
+    probabilities = scored["prediction.probability"].to_pylist()
+    assert scored["prediction.label"].to_pylist() == [one >= float(threshold) for one in probabilities]
+    assert probabilities == echo.serve(ROWS)
+
+
+@pytest.mark.parametrize("text", ["nan", "-1", "2", "x", "[0.3]", "", "1" * 65])
+def test_no_other_threshold_is_taken_and_no_file_touched(text: str, tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_batches([to_batch(ROWS)]), tmp_path / "t.parquet")
+    with pytest.raises(InvalidThreshold, match="threshold: expected a number from 0 to 1, got"):
+        predict(echo, FileSource(path=tmp_path / "t.parquet"), tmp_path / "o.csv", threshold=read_threshold(text))
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Target(name="stars", task="multiclass", classes=(1, 3, 5)), "of 3 classes the likeliest is the label"),
+        (Target(name="price", task="regression"), "this model answers a number, and decides nothing"),
+    ],
+)
+def test_other_tasks_have_no_threshold(target: Target, said: str) -> None:
+    of_task: Any = Echo(SCHEMA.model_copy(update={"target": target}))
+    with pytest.raises(InvalidThreshold, match=f"threshold: {said}: leave it out"):
+        next(score_batches(of_task, [to_batch(ROWS)], threshold=0.3))
 
 
 def test_an_optional_feature_may_be_left_out() -> None:

@@ -19,9 +19,8 @@ SAME = 0.999  # of the rows
 CHANGES = 0.02  # of the rows: where a value ends that comes again
 LEVELS = 20  # values that are compared with those before and behind them in time
 FEW_LEVELS = 8  # of fewer nothing is told
-SMOOTH = (
-    0.03  # of the way between its neighbours is a level off: dates 0 … 0.02, the sum of 300 random steps 0.04 … 0.06
-)
+# How far a level is off, of the way between its neighbours: dates 0 … 0.02, the sum of 300 random steps 0.04 … 0.06.
+SMOOTH = 0.03
 
 
 @dataclass(frozen=True)
