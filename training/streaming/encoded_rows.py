@@ -17,6 +17,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema
 
 CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
+TAKEN_ROWS = 1 << 14  # in their own places: each may be in another page
 
 
 class StoredArray(np.memmap):
@@ -24,6 +25,8 @@ class StoredArray(np.memmap):
 
     def __getitem__(self, index: Any) -> Any:
         mapped = self.view(np.ndarray)
+        if isinstance(index, np.ndarray) and index.ndim == 1 and index.dtype.kind in "iu":
+            return self._take(mapped, index)
         if not isinstance(index, slice):
             taken = mapped[index]
             taken = taken.copy() if np.may_share_memory(taken, mapped) else taken
@@ -38,6 +41,16 @@ class StoredArray(np.memmap):
             parts.append(np.array(mapped[first : last if last >= 0 else None : step]))
             self._release()
         return np.concatenate(parts) if parts else np.array(mapped[index])
+
+    def _take(self, mapped: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return rows in the order given, read in that of the file."""
+        taken = np.empty((len(positions), *mapped.shape[1:]), mapped.dtype)
+        order = np.argsort(positions)
+        for first in range(0, len(order), TAKEN_ROWS):
+            places = order[first : first + TAKEN_ROWS]
+            taken[places] = mapped[positions[places]]
+            self._release()
+        return taken
 
     def _release(self) -> None:
         if (pages := getattr(self, "_mmap", None)) is not None:
