@@ -6,6 +6,7 @@ process.
 
 import mmap
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -76,15 +77,15 @@ class RowWriter:
         self._types |= {"weights": np.float64} if weighted else {}
         self._paths = {name: folder / f"{name}.bin" for name in self._types}
         self._files: dict[str, IO[bytes]] = {}
+        self._open = ExitStack()
         self._rows = 0
 
     def __enter__(self) -> Self:
-        self._files = {name: path.open("wb") for name, path in self._paths.items()}
+        self._files = {name: self._open.enter_context(path.open("wb")) for name, path in self._paths.items()}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for file in self._files.values():
-            file.close()
+        self._open.close()  # all of them, also if what one still holds finds the disk full
 
     def add(self, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Write rows."""
