@@ -15,7 +15,7 @@ BASE_BYTES = 1_200_000_000  # what training a few rows takes, most of it for Ten
 MIN_BYTES = 1_500_000_000
 DEFAULT_SHARE = 0.5  # of what the machine or the container has
 # Of a row in memory there are its typed values and what pandas and the network have of it, about 4 copies: 5 million
-# rows of 92 bytes took 2.8 GB more than a few, 0.8 of it a step of the fit, whose rows grow with the table up to 16,384.
+# rows of 92 bytes took 2.8 GB more than a few, 0.8 of it a step of the fit. That grows with the table to 16,384 rows.
 COPIES = 8
 VALUE_BYTES = 4
 SAMPLE_COPIES = 40  # of a row that is looked at more closely: its text, its bins and its scores in double precision
