@@ -18,7 +18,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema
 
 CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
-TAKEN_ROWS = 1 << 14  # in their own places: each may be in another page
+TAKEN_ROWS = 1 << 12  # each in its own place: a page that is touched brings up to a megabyte around it
 
 
 class StoredArray(np.memmap):
