@@ -11,7 +11,7 @@ import os
 import pickle
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from ekiben.contract.encoding import Encoder
+from ekiben.contract.schema import Schema
 from ekiben.load_tests.machine import describe_machine
 from ekiben.training.evaluate import score
 from ekiben.training.fitting import encode_validation
@@ -36,7 +37,7 @@ from ekiben.training.network.losses import build_loss
 from ekiben.training.network.optimizer import FusedAdamW
 from ekiben.training.network.plan import plan_fit
 from ekiben.training.network.scaling import scale_numbers, scale_target
-from ekiben.training.preparation import Prepared, prepare
+from ekiben.training.preparation import prepare
 from ekiben.training.problem import load_problem
 from ekiben.training.registry.packaging import predict_encoded
 from ekiben.training.tables.read import read_table
@@ -56,6 +57,7 @@ class Way:
         return f"{self.processes} processes, {averaged}" if self.processes > 1 else f"1 process, {threads}"
 
 
+Rows = tuple[Schema, LabelledRows, LabelledRows]  # to train and to validate on
 WAYS = (Way(), Way(threads=2), Way(2, every=16), Way(2, every=64), Way(2))
 
 
@@ -93,10 +95,17 @@ def main() -> None:
     print(f"{describe_machine()}; {options.epochs} epochs of flights", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
-        rows.write_bytes(pickle.dumps(prepare(problem := load_problem(None), read_table(problem, lambda share: None))))
+        rows.write_bytes(pickle.dumps(prepare_rows()))
         for way in WAYS:
             seconds, cpu, loss, auc = measure(way, rows, options.epochs)
             print(f"{way}: {seconds:.1f} s, {cpu:.1f} s of CPU, log loss {loss:.5f}, AUC {auc:.5f}", flush=True)
+
+
+def prepare_rows() -> Rows:
+    """Return the schema, the rows to train on, and those to validate on."""
+    prepared = prepare(problem := load_problem(None), read_table(problem, lambda share: None))
+    train = LabelledRows(Encoder(prepared.schema).encode(prepared.parts.train), prepared.labels[0])
+    return prepared.schema, train, encode_validation(problem.split.moment, prepared)
 
 
 def measure(way: Way, rows: Path, epochs: int) -> tuple[float, float, float, float]:
@@ -128,14 +137,14 @@ def average(processes: Sequence[Connection]) -> list[tuple[float, float, float, 
 
 def fit_share(rows: Path, share: int, way: Way, epochs: int, others: Connection) -> None:
     """Fit the same network as the others to a share of the rows, as `fit_network` does to all."""
-    prepared: Prepared = pickle.loads(rows.read_bytes())
-    (train, validation), options = encode(prepared), FitOptions(epochs=epochs, by_time=True)
+    schema, train, validation = pickle.loads(rows.read_bytes())
+    options = FitOptions(epochs=epochs, by_time=True)
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
     plan = plan_fit(len(train.labels), inputs, options)
     numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers)
-    design = Design(prepared.schema, numbers, scale_target(prepared.schema.target, train.labels), plan.shape)
+    design = Design(schema, numbers, scale_target(schema.target, train.labels), plan.shape)
     own = LabelledRows(train.encoded[share :: way.processes], train.labels[share :: way.processes])
     lessons = plan_lessons(design, own, 0, options.seed)
     batches = stream_batches(lessons, plan.batch_rows // way.processes, plan.block_steps, options.seed + share)
@@ -147,14 +156,8 @@ def fit_share(rows: Path, share: int, way: Way, epochs: int, others: Connection)
         batches, epochs=epochs, steps_per_epoch=plan.epoch_steps, shuffle=False, verbose=0, callbacks=[averaging]
     )
     answers = predict_encoded(average_towers(towers, design), validation.encoded)
-    scores = score(prepared.schema.target, validation.labels, answers)
+    scores = score(schema.target, validation.labels, answers)
     others.send((*averaging.spent, scores["log_loss"], scores["auc"]))
-
-
-def encode(prepared: Prepared) -> Iterator[LabelledRows]:
-    """Yield the rows to train on and those to validate on."""
-    yield LabelledRows(Encoder(prepared.schema).encode(prepared.parts.train), prepared.labels[0])
-    yield encode_validation("scheduled_departure", prepared)
 
 
 if __name__ == "__main__":
