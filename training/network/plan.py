@@ -24,6 +24,7 @@ class FitOptions:
     seed: int = 0
     epochs: int | None = None
     by_time: bool = False  # the rows to validate and test on are later: numbers may leave their bins
+    most_batch_rows: int | None = None  # that memory has room for
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
     if taught and not options.epochs:
         epochs = max(FEW_EPOCHS + 1, epochs // 2)  # each has as many copies as rows
     batch_rows = min(2 * (rows // 2 or 1), 2 * int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192)))
+    batch_rows = min(batch_rows, options.most_batch_rows or batch_rows)
     steps = -(-rows // (batch_rows // 2 if taught else batch_rows))
     block = min(BLOCK_STEPS, steps)
     return Plan(

@@ -6,6 +6,7 @@ process.
 
 import mmap
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema
 
 CHUNK_BYTES = 1 << 24  # of a mapped file that are touched at once
+TAKEN_ROWS = 1 << 12  # each in its own place: a page that is touched brings up to a megabyte around it
 
 
 class StoredArray(np.memmap):
@@ -24,6 +26,8 @@ class StoredArray(np.memmap):
 
     def __getitem__(self, index: Any) -> Any:
         mapped = self.view(np.ndarray)
+        if isinstance(index, np.ndarray) and index.ndim == 1 and index.dtype.kind in "iu":
+            return self._take(mapped, index)
         if not isinstance(index, slice):
             taken = mapped[index]
             taken = taken.copy() if np.may_share_memory(taken, mapped) else taken
@@ -38,6 +42,16 @@ class StoredArray(np.memmap):
             parts.append(np.array(mapped[first : last if last >= 0 else None : step]))
             self._release()
         return np.concatenate(parts) if parts else np.array(mapped[index])
+
+    def _take(self, mapped: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return rows in the order given, read in that of the file."""
+        taken = np.empty((len(positions), *mapped.shape[1:]), mapped.dtype)
+        order = np.argsort(positions)
+        for first in range(0, len(order), TAKEN_ROWS):
+            places = order[first : first + TAKEN_ROWS]
+            taken[places] = mapped[positions[places]]
+            self._release()
+        return taken
 
     def _release(self) -> None:
         if (pages := getattr(self, "_mmap", None)) is not None:
@@ -63,15 +77,15 @@ class RowWriter:
         self._types |= {"weights": np.float64} if weighted else {}
         self._paths = {name: folder / f"{name}.bin" for name in self._types}
         self._files: dict[str, IO[bytes]] = {}
+        self._open = ExitStack()
         self._rows = 0
 
     def __enter__(self) -> Self:
-        self._files = {name: path.open("wb") for name, path in self._paths.items()}
+        self._files = {name: self._open.enter_context(path.open("wb")) for name, path in self._paths.items()}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for file in self._files.values():
-            file.close()
+        self._open.close()  # all of them, also if what one still holds finds the disk full
 
     def add(self, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Write rows."""

@@ -1,14 +1,18 @@
 """Fits a network to rows on disk."""
 
+from dataclasses import replace
+
 import keras
 
 from ekiben.training.fitting import fit_to
 from ekiben.training.network.fit import FitOptions, LabelledRows
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.streaming.memory import release_memory
 from ekiben.training.streaming.preparing import PreparedOnDisk
 
 
 def fit_from_disk(problem: ProblemConfig, prepared: PreparedOnDisk, options: FitOptions) -> keras.Model:
     """Fit a network to the rows on disk; those to validate on are in memory."""
-    rows = prepared.rows
-    return fit_to(problem, prepared, LabelledRows(rows.encoded, rows.labels, rows.weights), options)
+    rows, fitting = prepared.rows, replace(options, most_batch_rows=prepared.most_batch_rows)
+    release_memory()
+    return fit_to(problem, prepared, LabelledRows(rows.encoded, rows.labels, rows.weights), fitting)

@@ -44,6 +44,7 @@ class PreparedOnDisk(Prepared):
     """What is prepared of a table on disk; its parts are samples."""
 
     rows: StoredRows  # to train on, all of them
+    most_batch_rows: int  # that memory has room for
 
 
 def prepare_on_disk(
@@ -71,7 +72,10 @@ def prepare_on_disk(
     )
     weights = [find_weights(part, problem.weight) for part in (parts.train, parts.validation, parts.test)]
     labels = (train, validation, test)
-    return PreparedOnDisk(table, schema, parts, labels, (weights[0], weights[1], weights[2]), rows=rows)
+    most = room.budget.batch_rows(len(disk.kinds))
+    return PreparedOnDisk(
+        table, schema, parts, labels, (weights[0], weights[1], weights[2]), rows=rows, most_batch_rows=most
+    )
 
 
 def summarize_labels(problem: ProblemConfig, disk: TableOnDisk) -> TargetSummary:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from ekiben.contract.errors import UserError
 from ekiben.training.home import DATA, make_folder
+from ekiben.training.refusals import FULL, LITTLE_BYTES
 from ekiben.training.streaming.memory import Budget, format_bytes
 
 SCRATCH = "scratch"
 LOCK = "lock"
+ADVICE = "make room, set EKIBEN_HOME to a folder of a larger disk, or use --rows"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ def open_room(budget: Budget) -> Iterator[Room]:
         fcntl.flock(lock, fcntl.LOCK_EX)  # which ends with the process
     try:
         yield Room(folder, budget)
+    except OSError as error:
+        if error.errno in FULL and shutil.disk_usage(folder).free < LITTLE_BYTES:
+            raise NoRoom(_describe_full(folder)) from None
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
@@ -74,8 +80,13 @@ def check_room(folder: Path, needed: float) -> None:
     if free < needed:
         raise NoRoom(
             f"{folder.parent} has {format_bytes(free)} left, and the table takes about {format_bytes(needed)} there "
-            "while it is trained on: make room, set EKIBEN_HOME to a folder of a larger disk, or use --rows"
+            f"while it is trained on: {ADVICE}"
         )
+
+
+def _describe_full(folder: Path) -> str:
+    taken = format_bytes(sum(path.stat().st_size for path in folder.iterdir()))
+    return f"the disk of {folder.parent} is full, {taken} of it with the table that is trained on from there: {ADVICE}"
 
 
 @contextmanager

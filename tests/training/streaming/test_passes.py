@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ekiben.training.streaming.counting import MAX_COUNTED, ValueCounts, count_frequent
-from ekiben.training.streaming.encoded_rows import StoredArray
+from ekiben.training.streaming.encoded_rows import TAKEN_ROWS, StoredArray
 from ekiben.training.streaming.ranking import find_ranked
 from ekiben.training.streaming.sampling import EvenSample
 
@@ -68,6 +68,8 @@ def test_stored_rows_are_indexed_as_those_in_memory(tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[index], plain[index])
         assert not isinstance(stored[index], np.memmap)
     np.testing.assert_array_equal(stored[order], plain[order])
+    often = np.random.default_rng(1).integers(0, len(plain), 2 * TAKEN_ROWS + 1)
+    np.testing.assert_array_equal(stored[often], plain[often])
     np.testing.assert_array_equal(stored[17], plain[17])
     np.testing.assert_array_equal(stored[:, 3], plain[:, 3])
     assert stored[2, 3] == plain[2, 3]

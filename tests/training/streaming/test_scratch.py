@@ -11,7 +11,14 @@ import pytest
 
 from ekiben.contract.errors import UserError
 from ekiben.training.arguments import memory
-from ekiben.training.streaming.memory import Budget, find_budget
+from ekiben.training.streaming.memory import (
+    BASE_BYTES,
+    MIN_BATCH_ROWS,
+    STEP_BYTES,
+    STEP_COLUMN_BYTES,
+    Budget,
+    find_budget,
+)
 from ekiben.training.streaming.scratch import NoRoom, check_room, open_room
 from tests.conftest import ROOT, wait_until
 
@@ -99,3 +106,14 @@ def test_too_little_memory_is_one_sentence() -> None:
 def test_without_a_size_half_of_the_machine_is_taken() -> None:
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 1_500_000_000 <= find_budget(None).bytes <= max(1_500_000_000, pages // 2)
+
+
+@pytest.mark.parametrize(("bytes", "columns"), [(1_500_000_000, 31), (2_000_000_000, 31), (2_000_000_000, 500)])
+def test_a_step_of_the_fit_takes_half_of_what_the_libraries_leave(bytes: int, columns: int) -> None:
+    rows = Budget(bytes).batch_rows(columns)
+    assert rows % 2 == 0
+    assert 0.45 < rows * (STEP_BYTES + STEP_COLUMN_BYTES * columns) / (bytes - BASE_BYTES) <= 0.5
+
+
+def test_next_to_no_memory_has_room_for_a_small_step() -> None:
+    assert Budget(BASE_BYTES).batch_rows(31) == MIN_BATCH_ROWS
