@@ -15,7 +15,7 @@ HOLDS = "No {period} is off beyond chance."
 LINE = (
     "The line is drawn at 80%. In brackets are Wilson's 95% intervals, for rows that are independent; rows of one day often "
     "are not, and then vary more. After training, `ekiben score-live` reports the same of live answers, and `ekiben "
-    "adapt-intervals` moves the intervals as labels come."
+    "recalibrate` moves the intervals as labels come."
 )
 
 

@@ -94,8 +94,8 @@ def score_live(
         model=model.name,
         target=rows.target,
         versions=dict(sorted(Counter(rows.versions.astype(str)).items())),
-        first=_name_day(int(days.min())),
-        last=_name_day(int(days.max())),
+        first=name_day(int(days.min())),
+        last=name_day(int(days.max())),
         training=packed,
         whole=score_part(rows, everything, "all", calibration, packed.scores if packed else {}),
         period=period,
@@ -132,10 +132,15 @@ def score_part(
 def _score_periods(
     rows: LoggedRows, days: NDArray[np.int64], length: int, calibration: Calibration
 ) -> Iterator[LiveScore]:
+    firsts = find_first_days(days, length)
+    for first in np.unique(firsts):
+        yield score_part(rows, firsts == first, name_day(int(first)), calibration, {})
+
+
+def find_first_days(days: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Return the first day of the period of each day, (rows,); weeks begin on Mondays."""
     offset = MONDAY if length > 1 else 0
-    numbers = (days + offset) // length
-    for number in np.unique(numbers):
-        yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), calibration, {})
+    return (days + offset) // length * length - offset
 
 
 def _score_versions(model: PackedModel, rows: LoggedRows, calibration: Calibration) -> dict[str, tuple[LiveScore, ...]]:
@@ -183,5 +188,6 @@ def _find_notes(model: PackedModel, rows: LoggedRows) -> Iterator[str]:
         yield "of a regression nothing is estimated before labels come: its answers have no probability to be right"
 
 
-def _name_day(day: int) -> str:
+def name_day(day: int) -> str:
+    """Return a day since 1970 as it is written."""
     return (EPOCH + timedelta(days=day)).isoformat()

@@ -44,17 +44,13 @@ class LoggedRows:
         """Which rows have a label."""
         return np.asarray(self.label_of != UNLABELLED)
 
-    def select(self, rows: NDArray[np.bool_]) -> tuple[np.ndarray, NDArray[np.float32]]:
-        """Return the labels and the answers of rows that have a label."""
-        return self.labels.values[self.label_of[rows]], self.answers[rows]
-
     def list_labels(self, unknown: float) -> np.ndarray:
         """Return every row's label, (rows,), or `unknown`."""
         listed = np.full(len(self.label_of), unknown, self.labels.values.dtype)
         listed[self.labelled] = self.labels.values[self.label_of[self.labelled]]
         return listed
 
-    def weigh(self, rows: NDArray[np.bool_]) -> Weights:
+    def weigh(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Weights:
         """Return how many rows each of these stands for; None if they all stand for as many."""
         shares = self.shares[rows]
         return None if not len(shares) or (shares == shares[0]).all() else 1 / shares

@@ -59,7 +59,7 @@ def describe_intervals(live: LiveScores) -> Iterator[str]:
     """Yield where intervals held more or less than promised, beyond chance."""
     covered = [part.covered for part in live.periods if part.covered]
     for off in describe_off(covered, live.period, "labelled row"):
-        yield f"intervals: {off}; `ekiben adapt-intervals` moves them by what labels say"
+        yield f"intervals: {off}; `ekiben recalibrate` moves them by what labels say"
 
 
 def tabulate(live: LiveScores) -> Iterator[TextTable]:
