@@ -33,8 +33,7 @@ from tests.tables.real import TABLES, RealTable
 
 NAMES = ("chicago", "hotels")  # numbers, split by time, with as many days as a replay needs
 HEAD = """\
-| table | labels | held as answered | a period misses 80% by | off beyond chance | held renewed | a period misses 80% by | off \
-beyond chance | intervals are wider by |
+| table | labels | held as answered | missed 80% by | off | held renewed | missed 80% by | off | wider by |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|"""
 
 

@@ -46,13 +46,11 @@ def run(options: argparse.Namespace) -> None:
     making = options.register or options.promote
     with tracking.existing_store(changing=making):
         family = find_family(problem.name)
-        found = learn_from_log(
-            schema, problem, family, options.folder, options.labels, options.query, options.by
-        )  # fmt: skip
-        write(render(found, options.format) + "\n", options.output)
-        if making:
-            object_to(found)
-            make(found, options.promote)
+        found = learn_from_log(schema, problem, family, options.folder, options.labels, options.query, options.by)
+    write(render(found, options.format) + "\n", options.output)
+    if making:
+        object_to(found)
+        make(found, options.promote)
 
 
 def write(rendered: str, output: Path | None) -> None:
@@ -74,12 +72,16 @@ def make(found: "Adaptation", promoted: bool) -> None:
     print("loading TensorFlow …", file=sys.stderr, flush=True)
     from ekiben.training.adaptation.registering import Adapted, register_adapted
     from ekiben.training.adaptation.report import render_page, say_moved
+    from ekiben.training.registry import tracking
     from ekiben.training.registry.champion import promote
+    from ekiben.training.registry.store import as_user_error
 
     said, page = say_moved(found), render_page(found)
-    version = register_adapted(Adapted(found.model, found.trained, found.replayed.margin, page, said))
+    with as_user_error():
+        version = register_adapted(Adapted(found.model, found.trained, found.replayed.margin, page, said))
     print(f"registered as version {version} of {found.model}", file=sys.stderr)
     if not promoted:
         print(f"`ekiben promote {version}` makes it the champion", file=sys.stderr)
         return
-    promote(found.model, version)
+    with tracking.existing_store():
+        promote(found.model, version)

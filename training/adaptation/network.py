@@ -13,7 +13,7 @@ NETWORK = "network"  # the layer of the logged model that takes encoded rows
 
 
 def load_network(registered: ModelVersion) -> keras.Model:
-    """Return a version's network on encoded rows from the model that is logged with it; raise UserError if it is gone."""
+    """Return a version's network on encoded rows from its logged model; raise UserError if it is gone."""
     try:
         raw_model = mlflow.keras.load_model(f"models:/{registered.name}/{registered.version}")
     except Exception as error:  # MLflow's, and whatever Keras raises where files are damaged

@@ -1,4 +1,4 @@
-"""Registers the champion's network with its bounds moved as a new version, which is complete: package, card, lineage."""
+"""Registers the champion's network with its bounds moved as a version that is complete: package, card, lineage."""
 
 import tempfile
 from dataclasses import dataclass

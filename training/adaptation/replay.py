@@ -1,7 +1,7 @@
 """Replays answers and labels in the order of time: what margins labels would have given, and what these had been worth.
 
-A margin takes effect when a version with it is made, not with each label. So the replay renews it where a period begins,
-by the labels that had come until then, and no label counts before it came.
+A margin takes effect when a version with it is made, not with each label. So the replay renews it where a period
+begins, by the labels that had come until then, and no label counts before it came.
 """
 
 from collections.abc import Mapping

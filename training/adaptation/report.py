@@ -46,10 +46,11 @@ def describe_all(found: Adaptation) -> Iterator[str]:
     replayed = found.replayed
     network = f"the network of version {found.trained}"
     yield f"{count(replayed.labels, 'label')} of answers by {network}; the champion is version {found.champion}"
-    yield from (f"{off}" for off in describe_off([one.answered for one in replayed.periods], found.period, "labelled row"))
+    yield from describe_off([one.answered for one in replayed.periods], found.period, "labelled row")
+    periods = count(len(replayed.periods), found.period)
     yield (
-        f"80% was missed by {replayed.missed_answered:.1%} on average over {count(len(replayed.periods), found.period)}; "
-        f"with a margin renewed where each begins, by {replayed.missed_adapted:.1%}"
+        f"80% was missed by {replayed.missed_answered:.1%} on average over {periods}; with a margin renewed where each "
+        f"begins, by {replayed.missed_adapted:.1%}"
     )
     yield describe_margin(found)
     if objection := find_objection(found):
@@ -61,8 +62,8 @@ def describe_margin(found: Adaptation) -> str:
     """Return the margin that labels ask for now, beside the champion's."""
     unit = f" {found.target.unit}" if found.target.unit else ""
     return (
-        f"bounds are to lie {_sign(found.replayed.margin)}{unit} farther out than training left them; the champion's lie "
-        f"{_sign(found.margin)}{unit}, and its intervals are {format_number(found.width)}{unit} wide in the median"
+        f"bounds are to lie {_sign(found.replayed.margin)}{unit} farther out than training left them; the champion's "
+        f"lie {_sign(found.margin)}{unit}, and its intervals are {format_number(found.width)}{unit} wide in the median"
     )
 
 

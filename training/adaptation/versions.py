@@ -52,7 +52,7 @@ def read_margin(version: ModelVersion) -> float:
         margin = math.nan
     if not math.isfinite(margin):
         raise UserError(
-            f"version {version.version} of {version.name} has the tag {MARGIN_TAG} = {text!r} in the registry, which is "
-            "not a number: `ekiben promote` another version"
+            f"version {version.version} of {version.name} has the tag {MARGIN_TAG} = {text!r} in the registry, which "
+            "is not a number: `ekiben promote` another version"
         )
     return margin

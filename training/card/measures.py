@@ -59,7 +59,12 @@ def _tabulate_coverage(scores: TrainingScores) -> Iterator[Table]:
     """Yield how often intervals held by period, if that is known."""
     if scores.coverage:
         cells = tuple(
-            (part.name, f"{part.rows:,}", f"{part.share:.3f} ({part.low:.2f}–{part.high:.2f})", format_number(part.width))
+            (
+                part.name,
+                f"{part.rows:,}",
+                f"{part.share:.3f} ({part.low:.2f}–{part.high:.2f})",
+                format_number(part.width),
+            )
             for part in scores.coverage
         )
         yield Table(f"Intervals by {scores.coverage_by}", (scores.coverage_by, "rows", "covered", "width"), cells)

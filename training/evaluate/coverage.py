@@ -30,14 +30,15 @@ def cut_time(times: pd.Series) -> tuple[str, pd.Series]:
     They are the shortest of which there are not too many, and which are not too small.
     """
     naive = times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
-    for period, frequency in PERIODS.items():
-        keys = naive.dt.to_period(frequency)
-        rows = keys.value_counts()
-        if len(rows) <= MAX_PERIODS and rows.median() >= FEW_ROWS:
-            break
-    shown = NAMES[period]
+    period = next((name for name in PERIODS if _is_readable(naive.dt.to_period(PERIODS[name]))), "year")
+    keys = naive.dt.to_period(PERIODS[period])
     starts = keys.dt.start_time if period == "week" else keys
-    return period, starts.dt.strftime(shown)
+    return period, starts.dt.strftime(NAMES[period])
+
+
+def _is_readable(keys: pd.Series) -> bool:
+    rows = keys.value_counts()
+    return len(rows) <= MAX_PERIODS and bool(rows.median() >= FEW_ROWS)
 
 
 def cover_periods(

@@ -1,4 +1,4 @@
-"""What a training run leaves of its intervals over time: a table and a plot in MLflow, and a sentence if they are off."""
+"""What a training run leaves of its intervals over time: a table and a plot in MLflow, a sentence if they are off."""
 
 import mlflow
 import numpy as np

@@ -13,9 +13,9 @@ from ekiben.training.report.tables import Row, draw_line, render_rows, show
 
 HOLDS = "No {period} is off beyond chance."
 LINE = (
-    "The line is drawn at 80%. In brackets are Wilson's 95% intervals, for rows that are independent; rows of one day often "
-    "are not, and then vary more. After training, `ekiben score-live` reports the same of live answers, and `ekiben "
-    "recalibrate` moves the intervals as labels come."
+    "The line is drawn at 80%. In brackets are Wilson's 95% intervals, for rows that are independent; rows of one day "
+    "often are not, and then vary more. After training, `ekiben score-live` reports the same of live answers, and "
+    "`ekiben recalibrate` moves the intervals as labels come."
 )
 
 

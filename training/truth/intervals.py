@@ -56,4 +56,4 @@ def describe_unbounded(rows: LoggedRows) -> Iterator[str]:
     labelled = np.flatnonzero(rows.labelled)
     absent = len(labelled) - len(keep_bounded(rows, labelled))
     if rows.bounds is not None and absent:
-        yield f"{count(absent, 'labelled row')} without an interval, as older services log them: its scores are of others"
+        yield f"{count(absent, 'labelled row')} without an interval, as logged before: its scores are of the others"

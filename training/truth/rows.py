@@ -91,7 +91,8 @@ def keep(rows: LoggedRows, kept: NDArray[np.int64], notes: Sequence[str]) -> Log
     """Return the rows at some positions, in this order."""
     return LoggedRows(
         rows.target, rows.times[kept], rows.versions.iloc[kept], rows.shares[kept], rows.answers[kept],
-        None if rows.bounds is None else rows.bounds[kept], rows.label_of[kept], rows.labels, {name: column.iloc[kept] for name, column in rows.features.items()},
+        None if rows.bounds is None else rows.bounds[kept],
+        rows.label_of[kept], rows.labels, {name: column.iloc[kept] for name, column in rows.features.items()},
         tuple(notes),
     )  # fmt: skip
 

@@ -108,7 +108,8 @@ def _tabulate_parts(
         for metric in metrics:
             covered = part.covered if metric == "interval_coverage" else None
             number = _number(part.scores, metric)
-            row += [f"{number} ({covered.low:.2f}–{covered.high:.2f})" if covered else number, *([_number(others, metric)] if metric in paired else [])]
+            number += f" ({covered.low:.2f}–{covered.high:.2f})" if covered else ""
+            row += [number, *([_number(others, metric)] if metric in paired else [])]
         cells.append(tuple(row))
     return TextTable(title, ("", *_COLUMNS, *columns), tuple(cells))
 

@@ -16,8 +16,8 @@ from ekiben.model.store import find_model, open_stored
 from ekiben.pipeline.triggers.looking.seen import LiveScore
 from ekiben.training.retrain_config import ScoreBound
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
-from ekiben.training.truth.labels import read_logged_labels
 from ekiben.training.truth.intervals import score_rows
+from ekiben.training.truth.labels import read_logged_labels
 from ekiben.training.truth.rows import LoggedRows, read_rows
 
 MIN_ROWS, MAX_ROWS = 200, 10_000  # labelled, that a score is of: the latest
@@ -78,7 +78,9 @@ def score_latest(target: Target, rows: LoggedRows, bound: ScoreBound) -> LiveSco
     if bound.metric not in scores:
         known = ", ".join(scores)
         raise InvalidLog(f"`retrain.score.metric`: there is no live `{bound.metric}` of these rows; there is: {known}")
-    drawn = [one[bound.metric] for one in (score_rows(target, rows, draw) for draw in _draw(chosen)) if bound.metric in one]
+    drawn = [
+        one[bound.metric] for one in (score_rows(target, rows, draw) for draw in _draw(chosen)) if bound.metric in one
+    ]
     low, high = np.quantile(drawn or [np.nan], [1 - CONFIDENCE, CONFIDENCE])
     until = np.datetime64(int(rows.times[chosen[-1]]), "us").astype("datetime64[s]")
     return LiveScore(

@@ -26,7 +26,7 @@ from tests.row_log import MONDAY, later, write_labels, write_rows
 
 NAME = "prices"
 ROWS, LOGGED = 2000, 2800
-Capture = pytest.CaptureFixture[str]
+Capsys = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.slow
 
 
@@ -38,7 +38,9 @@ def make_table(rows: int, spread: float, seed: int) -> pd.DataFrame:
         {
             "size": size,
             "city": random.choice(["Qom", "Yazd"], rows),
-            "sold": [f"{MONDAY - timedelta(days=700) + timedelta(hours=7 * row):%Y-%m-%d %H:%M}" for row in range(rows)],
+            "sold": [
+                f"{MONDAY - timedelta(days=700) + timedelta(hours=7 * row):%Y-%m-%d %H:%M}" for row in range(rows)
+            ],
             "price": (3 * size + random.normal(0, spread, rows)).round(2),
         }
     )
