@@ -16,6 +16,7 @@ from ekiben.pipeline import schema_command as schemas
 from ekiben.pipeline.lineage import commands as lineage
 from ekiben.pipeline.triggers import commands as triggers
 from ekiben.training import commands as training
+from ekiben.training.adaptation import commands as adaptation
 from ekiben.training.checks.alarms import commands as alarms
 from ekiben.training.exploring import commands as exploring
 from ekiben.training.process import STOPPED
@@ -85,6 +86,7 @@ GROUPS = (
     Group("it is watched", alarms.add_commands),
     Group("it is made again", pipeline.add_commands, STOPPED),
     Group("it is made again", triggers.add_commands),
+    Group("it is made again", adaptation.add_commands, STOPPED),
     Group("it is made again", versions.add_commands, STOPPED),
     Group("it is made again", lineage.add_commands, extra="signing"),
     Group("it is measured", load_tests.add_commands, extra="load"),

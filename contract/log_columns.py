@@ -6,13 +6,21 @@ from ekiben.contract.schema import Schema, Target
 
 ID, TIME, VERSION, SHARE = FIXED = ("prediction_id", "time", "version", "share")
 ANSWER, LABEL = "answer", "label"
+BOUNDS = ("answer.low", "answer.high")  # of a regression's interval; parts of before it was logged lack them
 TARGET_KEY, SCHEMA_KEY = "ekiben.target", "ekiben.schema"  # of a part's metadata: what is answered, and its digest
 PREFIX = "feature."  # of a feature that is called as a column of the log's own
 
 
 def name_answers(target: Target) -> tuple[str, ...]:
-    """Return the columns of the answers: one, or one for each of several classes."""
+    """Return the columns of the answers: one, one for each of several classes, or a value and its bounds."""
+    if target.task == "regression":
+        return (ANSWER, *BOUNDS)
     return tuple(f"{ANSWER}.{name}" for name in target.outputs) if target.task == "multiclass" else (ANSWER,)
+
+
+def name_required(target: Target) -> tuple[str, ...]:
+    """Return those of the columns of the answers that every part of a log has."""
+    return (ANSWER,) if target.task == "regression" else name_answers(target)
 
 
 def name_features(names: Sequence[str], target: Target) -> dict[str, str]:

@@ -135,6 +135,13 @@ class GateResult(Part):
     sentence: str
 
 
+class Moved(Part):
+    """By how much the bounds of intervals were moved apart after training."""
+
+    version: str  # that was trained
+    margin: float  # in the unit of the answers
+
+
 class Run(Part):
     """The execution that made the files."""
 
@@ -143,6 +150,7 @@ class Run(Part):
     packed: str
     champion: Champion | None = None
     gates: tuple[GateResult, ...] = ()  # before packing; later ones stand in the pipeline's records
+    moved: Moved | None = None  # None: the network is as it was trained
 
 
 class Predicate(Part):

@@ -1,5 +1,6 @@
 """How good the model was on training's test rows: packed, so that live scores can stand beside it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -8,6 +9,19 @@ from ekiben.contract.errors import InvalidModel
 from ekiben.model.golden import MEND
 
 EVALUATION_FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """How many of the labels of a period lay in their intervals."""
+
+    name: str
+    rows: int
+    worth: float  # rows of one weight that say as much
+    share: float
+    low: float  # of the 95% interval of the share, if the rows were independent
+    high: float
+    width: float  # of the intervals, on average
 
 
 class TrainingScores(BaseModel):
@@ -22,6 +36,9 @@ class TrainingScores(BaseModel):
     slice_rows: dict[str, dict[str, int]] = {}  # column → value → test rows
     fairness: dict[str, list[dict[str, str | int | float | None]]] = {}  # column → groups and their rates
     calibration: tuple[float, float] = (1.0, 0.0)  # see training/evaluate/estimates
+    coverage_by: str = ""  # such as `week`; only of a regression whose rows are split by time
+    coverage: tuple[Covered, ...] = ()
+    intervals: str = ""  # how they were moved since the network was trained, for a person
     decision: str = ""  # why labels change at the schema's threshold, for a person
 
     def save(self, path: Path) -> None:

@@ -35,10 +35,13 @@ def write_rows(
     classes: Sequence[str] = (),
     target: str = "late",
     number: int = 0,
+    bounds: np.ndarray | None = None,
 ) -> Path:
-    """Write one part; `answers` are (rows,), or (rows, classes)."""
+    """Write one part; `answers` are (rows,), or (rows, classes), `bounds` (rows, 2) of a regression."""
     rows = len(answers)
     named = {f"answer.{name}": answers[:, index] for index, name in enumerate(classes)} or {"answer": answers}
+    if bounds is not None:
+        named |= {"answer.low": bounds[:, 0], "answer.high": bounds[:, 1]}
     columns = {
         "prediction_id": pa.array(ids or name_rows(rows), pa.string()),
         "time": pa.array(times or spread(rows), MOMENT),

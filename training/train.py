@@ -16,6 +16,7 @@ from ekiben.training.preparation import Prepared, prepare, read_with_progress
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
+from ekiben.training.registry.coverage_logging import log_coverage
 from ekiben.training.registry.fairness_logging import log_fairness
 from ekiben.training.registry.git import git_commit
 from ekiben.training.registry.openlineage import tell_lineage
@@ -117,4 +118,5 @@ def evaluate(problem: ProblemConfig, prepared: Prepared, trained: Trained) -> Tr
     log_evaluation(problem, target, test, labels, trained.answers, trained.scores, weights)
     groups = log_fairness(problem, target, test, labels, trained.answers, weights)
     scores = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups, weights)
+    log_coverage(scores)
     return scores.model_copy(update={"decision": prepared.decision})

@@ -47,6 +47,11 @@ def train_again(path: Path) -> bool:
     Raise InvalidProvenance or InvalidTable if what it names is not there any more.
     """
     provenance = load_provenance(path)
+    if moved := provenance.run.moved:
+        raise UserError(
+            f"{path} is of a version whose intervals were moved after training: name the provenance.json of version "
+            f"{moved.version}, which was trained"
+        )
     problem = read_problem(provenance, path)
     if differences := list(find_differences(provenance)):
         print(f"note: {'; '.join(differences)}: weights may differ")

@@ -49,6 +49,8 @@ def verify_run(provenance: Provenance, run: Run | None) -> Link:
         found.faults.append("MLflow does not have this run any more")
         return found.close("run", provenance.run.id)
     found.facts.append(f"{run.info.run_name}, began {provenance.run.began}")
+    if moved := provenance.run.moved:
+        found.facts.append(f"the network of version {moved.version}, its bounds moved apart by {moved.margin:g}")
     for tag, value in (("data_digest", said.data.digest), ("git_commit", said.source.commit)):
         there = run.data.tags.get(tag)
         found.check(there == value, "", f"its tag {tag} is {there}, but provenance.json has {value}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ekiben.contract.schema import Target
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.evaluate import headline
+from ekiben.training.evaluate.coverage import describe_off
 from ekiben.training.evaluate.fairness import RATES
 from ekiben.training.evaluate.text import format_number
 
@@ -30,7 +31,8 @@ def tabulate_measures(target: Target, scores: TrainingScores) -> tuple[Table, ..
         _tabulate_slices(target, name, parts, scores.slice_rows.get(name, {})) for name, parts in scores.slices.items()
     )
     groups = (_tabulate_groups(target, name, compared) for name, compared in scores.fairness.items())
-    return (every, *slices, *groups)
+    periods = _tabulate_coverage(scores)
+    return (every, *periods, *slices, *groups)
 
 
 def describe_calibration(target: Target, scores: TrainingScores) -> Iterator[str]:
@@ -39,6 +41,9 @@ def describe_calibration(target: Target, scores: TrainingScores) -> Iterator[str
         covered = scores.scores.get("interval_coverage")
         if covered is not None:
             yield f"The 80% prediction interval held {covered:.1%} of the test rows."
+        yield from (f"{off}." for off in describe_off(scores.coverage, scores.coverage_by, "test row"))
+        if scores.intervals:
+            yield scores.intervals
         return
     error = scores.scores.get("calibration_error")
     if error is not None:
@@ -48,6 +53,21 @@ def describe_calibration(target: Target, scores: TrainingScores) -> Iterator[str
         f"Log-odds times {scale:.3f} plus {shift:+.3f} would fit the test rows best: 1 and 0 are a perfect fit, a "
         "factor below 1 is overconfidence."
     )
+
+
+def _tabulate_coverage(scores: TrainingScores) -> Iterator[Table]:
+    """Yield how often intervals held by period, if that is known."""
+    if scores.coverage:
+        cells = tuple(
+            (
+                part.name,
+                f"{part.rows:,}",
+                f"{part.share:.3f} ({part.low:.2f}–{part.high:.2f})",
+                format_number(part.width),
+            )
+            for part in scores.coverage
+        )
+        yield Table(f"Intervals by {scores.coverage_by}", (scores.coverage_by, "rows", "covered", "width"), cells)
 
 
 def _tabulate_slices(

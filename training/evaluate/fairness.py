@@ -35,6 +35,14 @@ class Interval:
     high: float
 
 
+def find_wilson(share: float, rows: float, z: float = Z) -> Interval:
+    """Return a share of rows with Wilson's interval (1927), in which the normal distribution reaches to `z`."""
+    spread = z**2 / rows
+    centre = (share + spread / 2) / (1 + spread)
+    reach = (z / (1 + spread)) * float(np.sqrt(share * (1 - share) / rows + spread / (4 * rows)))
+    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach))
+
+
 @dataclass(frozen=True)
 class Share:
     """How many of how many rows; of weighted ones as many as are worth as much (Kish 1965)."""
@@ -47,10 +55,7 @@ class Share:
         """The share with Wilson's interval (1927), which holds for few rows too; None of no row."""
         if not self.rows:
             return None
-        share, spread = self.happened / self.rows, Z**2 / self.rows
-        centre = (share + spread / 2) / (1 + spread)
-        reach = (Z / (1 + spread)) * float(np.sqrt(share * (1 - share) / self.rows + spread / (4 * self.rows)))
-        return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach))
+        return find_wilson(self.happened / self.rows, self.rows)
 
     def compare(self, other: "Share") -> Interval | None:
         """Return the ratio to another share, with Katz's interval of its logarithm (1978); None if there is none.

@@ -37,7 +37,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
         "rmse": rmse,
         "mae": mean(errors, weights),
         "median_absolute_error": median(errors, weights),
-        "interval_coverage": mean(_inside(labels, answers), weights) if interval else None,
+        "interval_coverage": mean(is_inside(labels, answers), weights) if interval else None,
         "interval_width": mean(interval[1] - interval[0], weights) if interval else None,
         "baseline_rmse": baseline,
     }
@@ -49,7 +49,7 @@ def score_slice(labels: np.ndarray, answers: np.ndarray, weights: Weights = None
     value = answers[:, 0].astype(np.float64)
     return {
         "rmse": _root_mean_square(value - labels, weights),
-        "interval_coverage": mean(_inside(labels, answers), weights),
+        "interval_coverage": mean(is_inside(labels, answers), weights),
         "mean_observed": mean(labels, weights),
         "mean_predicted": mean(value, weights),
     }
@@ -62,11 +62,12 @@ def plot(target: Target, labels: np.ndarray, answers: np.ndarray) -> dict[str, F
     return {
         "predicted_observed": _plot_observed(name, labels, value),
         "residuals": _plot_residuals(name, labels, value),
-        "coverage": _plot_coverage(name, _inside(labels, answers), value),
+        "coverage": _plot_coverage(name, is_inside(labels, answers), value),
     }
 
 
-def _inside(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def is_inside(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return which labels, (rows,), lie in the intervals of answers, (rows, 3)."""
     return (answers[:, 1] <= labels) & (labels <= answers[:, 2])
 
 

@@ -1,6 +1,7 @@
 """What a package keeps of the evaluation, for live scores to be compared with."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from ekiben.contract.schema import Target
 from ekiben.model.training_scores import TrainingScores
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score, slice_keys
+from ekiben.training.evaluate.coverage import cover_periods
 from ekiben.training.evaluate.estimates import learn_calibration
 from ekiben.training.evaluate.fairness import GroupRates
 from ekiben.training.evaluate.slices import cut
@@ -41,7 +43,23 @@ def describe_scores(
         slice_rows={name: _count_slices(test[name]) for name in slices},
         fairness={name: [group.flatten() for group in compared] for name, compared in groups.items()},
         calibration=learn_calibration(target, labels, answers),
+        **_cover_periods(problem, target, test, labels, answers, weights),
     )
+
+
+def _cover_periods(
+    problem: ProblemConfig,
+    target: Target,
+    test: pd.DataFrame,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    weights: Weights,
+) -> dict[str, Any]:
+    """Return how often intervals held by period, where there are both."""
+    if target.task != "regression" or problem.split.moment is None:
+        return {}
+    period, covered = cover_periods(labels, answers, test[problem.split.moment], weights)
+    return {"coverage_by": period, "coverage": covered}
 
 
 def _score_slices(

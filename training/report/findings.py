@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ekiben.contract.answers import Answers
@@ -10,8 +11,10 @@ from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.schema import Schema
 from ekiben.model.importance import Importance
 from ekiben.training.dataset.groups import number_groups
+from ekiben.model.training_scores import Covered
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score
+from ekiben.training.evaluate.coverage import cover_periods
 from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry.run_logging import slice_test
@@ -49,6 +52,8 @@ class Findings:
     increases: tuple[Increase, ...]
     importance: Importance | None
     curve: LearningCurve | None = None
+    coverage_by: str = ""
+    coverage: tuple[Covered, ...] = ()  # of a regression whose rows are split by time
 
 
 def draw_test_rows(problem: ProblemConfig, prepared: Prepared) -> Drawing:
@@ -73,6 +78,7 @@ def find_all(
     schema, test, labels, counting = prepared.schema, prepared.parts.test, prepared.labels[2], drawing.counting
     scored = Scored(drawing, answers)
     compared = (Compared(one.name, Scored(drawing, one.answers)) for one in find_baselines(prepared))
+    coverage = _cover(problem, schema, test, labels, answers)
     names = [one.feature for one in importance.features] if importance else list(schema.names)
     return Findings(
         schema,
@@ -87,7 +93,16 @@ def find_all(
         tuple(permute_features(schema, names, Encoder(schema).encode(test), labels, run, counting)),
         importance,
         curve,
+        *coverage,
     )
+
+
+def _cover(
+    problem: ProblemConfig, schema: Schema, test: pd.DataFrame, labels: np.ndarray, answers: Answers
+) -> tuple[str, tuple[Covered, ...]]:
+    if schema.target.task != "regression" or problem.split.moment is None:
+        return "", ()
+    return cover_periods(labels, answers, test[problem.split.moment])
 
 
 def _measure_slices(

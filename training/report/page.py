@@ -7,6 +7,7 @@ from ekiben.contract.page import render_document, render_lines
 from ekiben.contract.text_lines import printable
 from ekiben.training.evaluate import headline, promotion_metric
 from ekiben.training.evaluate.fairness import Interval
+from ekiben.training.report.coverage_section import render_coverage
 from ekiben.training.report.draws import DRAWS, MAX_ROWS
 from ekiben.training.report.error_section import MEANS, render_search
 from ekiben.training.report.feature_section import render_features
@@ -22,6 +23,11 @@ def render_page(findings: Findings) -> str:
     sections = (
         ("How good it is", [render_lines(describe_verdicts(findings)), _render_metrics(findings)]),
         *([("By slice", list(_render_slices(findings)))] if findings.slices else []),
+        *(
+            [("Do intervals hold over time?", [render_coverage(findings.coverage_by, findings.coverage)])]
+            if findings.coverage
+            else []
+        ),
         ("Where it errs most", [render_search(findings.search, target)]),
         ("What the answers depend on", [render_features(findings.increases, findings.importance, target)]),
         ("Would more rows help?", [render_curve(findings.curve)]),

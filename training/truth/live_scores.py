@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from ekiben.contract.log_columns import VERSION
 from ekiben.contract.schema import Target
 from ekiben.model.package import PackedModel
-from ekiben.model.training_scores import TrainingScores
-from ekiben.training.evaluate import score, slice_keys
+from ekiben.model.training_scores import Covered, TrainingScores
+from ekiben.training.evaluate import slice_keys
 from ekiben.training.evaluate.estimates import UNCHANGED, Calibration, estimate
 from ekiben.training.evaluate.fairness import UNKNOWN, GroupRates, compare_groups
 from ekiben.training.evaluate.slices import cut
+from ekiben.training.truth.intervals import cover_rows, describe_unbounded, score_rows
 from ekiben.training.truth.rows import LoggedRows
 
 Period = Literal["week", "day"]
@@ -44,6 +45,7 @@ class LiveScore:
     estimated: Mapping[str, float]  # of all rows, from calibrated probabilities alone; of a regression nothing
     estimated_labelled: Mapping[str, float]  # the same of the labelled rows, to be compared with `scores`
     training: Mapping[str, float]  # of training's test rows of the same slice
+    covered: Covered | None = None  # how often the intervals of a regression held, with an interval of its own
 
     @property
     def coverage(self) -> float:
@@ -92,8 +94,8 @@ def score_live(
         model=model.name,
         target=rows.target,
         versions=dict(sorted(Counter(rows.versions.astype(str)).items())),
-        first=_name_day(int(days.min())),
-        last=_name_day(int(days.max())),
+        first=name_day(int(days.min())),
+        last=name_day(int(days.max())),
         training=packed,
         whole=score_part(rows, everything, "all", calibration, packed.scores if packed else {}),
         period=period,
@@ -111,6 +113,7 @@ def score_part(
 ) -> LiveScore:
     """Score some of the rows, (rows,) of which are True."""
     labelled = here & rows.labelled
+    known = np.flatnonzero(labelled)
     lags = rows.lags(here)
     return LiveScore(
         name=name,
@@ -118,20 +121,26 @@ def score_part(
         stands_for=float((1 / rows.shares[here]).sum()),
         labelled=int(labelled.sum()),
         lag_s=float(np.median(lags)) if len(lags) else None,
-        scores=score(rows.target, *rows.select(labelled), rows.weigh(labelled)) if labelled.any() else {},
+        scores=score_rows(rows.target, rows, known) if len(known) else {},
         estimated=estimate(rows.target, rows.answers[here], calibration, rows.weigh(here)),
         estimated_labelled=estimate(rows.target, rows.answers[labelled], calibration, rows.weigh(labelled)),
         training=training,
+        covered=cover_rows(rows, known, name),
     )
 
 
 def _score_periods(
     rows: LoggedRows, days: NDArray[np.int64], length: int, calibration: Calibration
 ) -> Iterator[LiveScore]:
+    firsts = find_first_days(days, length)
+    for first in np.unique(firsts):
+        yield score_part(rows, firsts == first, name_day(int(first)), calibration, {})
+
+
+def find_first_days(days: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Return the first day of the period of each day, (rows,); weeks begin on Mondays."""
     offset = MONDAY if length > 1 else 0
-    numbers = (days + offset) // length
-    for number in np.unique(numbers):
-        yield score_part(rows, numbers == number, _name_day(int(number) * length - offset), calibration, {})
+    return (days + offset) // length * length - offset
 
 
 def _score_versions(model: PackedModel, rows: LoggedRows, calibration: Calibration) -> dict[str, tuple[LiveScore, ...]]:
@@ -174,9 +183,11 @@ def _find_notes(model: PackedModel, rows: LoggedRows) -> Iterator[str]:
         yield f"{model.name} {model.version} was packed without training's scores: train it again to see them"
     if not rows.labelled.any():
         yield "no label has come yet"
+    yield from describe_unbounded(rows)
     if rows.target.task == "regression":
         yield "of a regression nothing is estimated before labels come: its answers have no probability to be right"
 
 
-def _name_day(day: int) -> str:
+def name_day(day: int) -> str:
+    """Return a day since 1970 as it is written."""
     return (EPOCH + timedelta(days=day)).isoformat()

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ekiben.contract.log_columns import FIXED, ID, SHARE, TARGET_KEY, TIME, VERSION, name_answers
+from ekiben.contract.log_columns import FIXED, ID, SHARE, TARGET_KEY, TIME, VERSION, name_answers, name_required
 from ekiben.contract.schema import Target
 from ekiben.contract.validation import shorten
 from ekiben.training.tables.conversion import to_plain
@@ -20,9 +20,10 @@ _TYPES = {TIME: pa.timestamp("us", tz="UTC"), VERSION: pa.string(), SHARE: pa.fl
 
 def read_parts(target: Target, folder: LogFolder, features: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the parts that are of this target, in the types of the log, with those of the features that they have."""
-    answers = name_answers(target)
+    required = name_required(target)
+    bounds = [name for name in name_answers(target) if name not in required]
     for path in folder.rows:
-        part = read_part(target, folder, path, answers, features)
+        part = read_part(target, folder, path, required, (*bounds, *features))
         if part is not None:
             yield part
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ekiben.contract.log_columns import SHARE, TIME, VERSION, name_answers
+from ekiben.contract.log_columns import BOUNDS, SHARE, TIME, VERSION, name_answers, name_required
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.weights import Weights
 from ekiben.training.truth.folder import InvalidLog, LogFolder
@@ -33,6 +33,7 @@ class LoggedRows:
     versions: pd.Series
     shares: NDArray[np.float64]
     answers: NDArray[np.float32]  # (rows, outputs); of a regression the value alone
+    bounds: NDArray[np.float32] | None  # (rows, 2) of a regression, NaN where they were not logged
     label_of: NDArray[np.int64]  # positions in `labels`, or UNLABELLED
     labels: Labels
     features: Mapping[str, pd.Series]
@@ -43,17 +44,13 @@ class LoggedRows:
         """Which rows have a label."""
         return np.asarray(self.label_of != UNLABELLED)
 
-    def select(self, rows: NDArray[np.bool_]) -> tuple[np.ndarray, NDArray[np.float32]]:
-        """Return the labels and the answers of rows that have a label."""
-        return self.labels.values[self.label_of[rows]], self.answers[rows]
-
     def list_labels(self, unknown: float) -> np.ndarray:
         """Return every row's label, (rows,), or `unknown`."""
         listed = np.full(len(self.label_of), unknown, self.labels.values.dtype)
         listed[self.labelled] = self.labels.values[self.label_of[self.labelled]]
         return listed
 
-    def weigh(self, rows: NDArray[np.bool_]) -> Weights:
+    def weigh(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Weights:
         """Return how many rows each of these stands for; None if they all stand for as many."""
         shares = self.shares[rows]
         return None if not len(shares) or (shares == shares[0]).all() else 1 / shares
@@ -94,6 +91,7 @@ def keep(rows: LoggedRows, kept: NDArray[np.int64], notes: Sequence[str]) -> Log
     """Return the rows at some positions, in this order."""
     return LoggedRows(
         rows.target, rows.times[kept], rows.versions.iloc[kept], rows.shares[kept], rows.answers[kept],
+        None if rows.bounds is None else rows.bounds[kept],
         rows.label_of[kept], rows.labels, {name: column.iloc[kept] for name, column in rows.features.items()},
         tuple(notes),
     )  # fmt: skip
@@ -118,25 +116,33 @@ class _Block:
     versions: pa.ChunkedArray
     shares: NDArray[np.float64]
     answers: NDArray[np.float32]
+    bounds: NDArray[np.float32] | None
     label_of: NDArray[np.int64]
     features: Mapping[str, pa.Array]
 
 
 def _read_blocks(target: Target, folder: LogFolder, labels: Labels, features: Mapping[str, str]) -> Iterator[_Block]:
-    rows, answers = 0, name_answers(target)
+    rows, answers, regression = 0, name_required(target), target.task == "regression"
     for part, label_of in match(read_parts(target, folder, tuple(features.values())), labels):
         rows += len(part)
-        if rows * len(answers) > MAX_CELLS:
+        if rows * len(name_answers(target)) > MAX_CELLS:
             raise InvalidLog(f"{folder.name} has more than {rows - len(part):,} rows: move the oldest parts elsewhere")
-        outputs = [part[name].fill_null(np.nan).to_numpy().astype(np.float32) for name in answers]
         yield _Block(
             part[TIME].cast(pa.int64()).to_numpy(),
             part[VERSION].dictionary_encode(),
             part[SHARE].to_numpy(),
-            np.stack(outputs, axis=1),
+            _stack(part, answers),
+            _stack(part, BOUNDS) if regression else None,
             label_of,
             {name: take_feature(part, column) for name, column in features.items()},
         )
+
+
+def _stack(part: pa.Table, names: Sequence[str]) -> NDArray[np.float32]:
+    """Return columns of numbers, (rows, columns), NaN where they are null or the part has none."""
+    missing = pa.nulls(len(part), pa.float64())
+    columns = [part[name] if name in part.column_names else pa.chunked_array([missing]) for name in names]
+    return np.stack([column.fill_null(np.nan).to_numpy().astype(np.float32) for column in columns], axis=1)
 
 
 def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], features: Mapping[str, str]) -> LoggedRows:
@@ -147,6 +153,7 @@ def _concatenate(target: Target, labels: Labels, blocks: Sequence[_Block], featu
         versions.unify_dictionaries().to_pandas(),
         np.concatenate([block.shares for block in blocks]),
         np.concatenate([block.answers for block in blocks]),
+        np.concatenate(bounds) if (bounds := [block.bounds for block in blocks if block.bounds is not None]) else None,
         np.concatenate([block.label_of for block in blocks]),
         labels,
         {name: join_chunks([block.features[name] for block in blocks]) for name in features},

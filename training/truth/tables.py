@@ -6,6 +6,7 @@ from typing import Literal
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate import headline
+from ekiben.training.evaluate.coverage import describe_off
 from ekiben.training.evaluate.fairness import RATES, GroupRates, Interval, describe_unfair, name_group
 from ekiben.training.evaluate.text import format_number
 from ekiben.training.truth.live_scores import MIN_LABELLED, LiveScore, LiveScores
@@ -37,6 +38,7 @@ def describe(live: LiveScores) -> Iterator[str]:
         yield f"training's are those of {count(live.training.rows, 'test row')}, {live.training.tested}"
     if live.whole.estimated:
         yield describe_misses(live)
+    yield from describe_intervals(live)
     for feature, groups in live.fairness.items():
         yield from (f"fairness: {sentence}" for sentence in describe_unfair(feature, groups))
     yield from (f"note: {note}" for note in live.notes)
@@ -51,6 +53,13 @@ def describe_misses(live: LiveScores) -> str:
     miss = live.misses[first]
     off = f"{format_number(miss.mean)} on average, {format_number(miss.largest)} at most"
     return f"{what}; in {count(miss.periods, live.period)} with labels it missed the {first} by {off}"
+
+
+def describe_intervals(live: LiveScores) -> Iterator[str]:
+    """Yield where intervals held more or less than promised, beyond chance."""
+    covered = [part.covered for part in live.periods if part.covered]
+    for off in describe_off(covered, live.period, "labelled row"):
+        yield f"intervals: {off}; `ekiben recalibrate` moves them by what labels say"
 
 
 def tabulate(live: LiveScores) -> Iterator[TextTable]:
@@ -97,7 +106,10 @@ def _tabulate_parts(
         lag = NOTHING if part.lag_s is None else format_length(part.lag_s)
         row = [part.name, f"{part.rows:,}", format_share(part.coverage), lag]
         for metric in metrics:
-            row += [_number(part.scores, metric), *([_number(others, metric)] if metric in paired else [])]
+            covered = part.covered if metric == "interval_coverage" else None
+            number = _number(part.scores, metric)
+            number += f" ({covered.low:.2f}–{covered.high:.2f})" if covered else ""
+            row += [number, *([_number(others, metric)] if metric in paired else [])]
         cells.append(tuple(row))
     return TextTable(title, ("", *_COLUMNS, *columns), tuple(cells))
 

@@ -14,9 +14,9 @@ from pyarrow import ArrowException, parquet
 from ekiben.contract.schema import Target
 from ekiben.model.store import find_model, open_stored
 from ekiben.pipeline.triggers.looking.seen import LiveScore
-from ekiben.training.evaluate import score
 from ekiben.training.retrain_config import ScoreBound
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
+from ekiben.training.truth.intervals import score_rows
 from ekiben.training.truth.labels import read_logged_labels
 from ekiben.training.truth.rows import LoggedRows, read_rows
 
@@ -74,11 +74,13 @@ def score_latest(target: Target, rows: LoggedRows, bound: ScoreBound) -> LiveSco
     chosen = np.flatnonzero(rows.labelled & (versions == version))[-MAX_ROWS:]
     if len(chosen) < MIN_ROWS:
         return None
-    scores = _score(target, rows, chosen)
+    scores = score_rows(target, rows, chosen)
     if bound.metric not in scores:
         known = ", ".join(scores)
         raise InvalidLog(f"`retrain.score.metric`: there is no live `{bound.metric}` of these rows; there is: {known}")
-    drawn = [one[bound.metric] for one in (_score(target, rows, draw) for draw in _draw(chosen)) if bound.metric in one]
+    drawn = [
+        one[bound.metric] for one in (score_rows(target, rows, draw) for draw in _draw(chosen)) if bound.metric in one
+    ]
     low, high = np.quantile(drawn or [np.nan], [1 - CONFIDENCE, CONFIDENCE])
     until = np.datetime64(int(rows.times[chosen[-1]]), "us").astype("datetime64[s]")
     return LiveScore(
@@ -91,13 +93,6 @@ def _draw(chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     blocks = np.array_split(chosen, BLOCKS)
     draws = np.random.default_rng(SEED).integers(0, BLOCKS, (DRAWS, BLOCKS))
     return [np.concatenate([blocks[index] for index in draw]) for draw in draws]
-
-
-def _score(target: Target, rows: LoggedRows, chosen: NDArray[np.int64]) -> dict[str, float]:
-    """Return the metrics of rows at some positions, each of which may stand for several."""
-    shares = rows.shares[chosen]
-    weights = None if (shares == shares[0]).all() else 1 / shares
-    return score(target, rows.labels.values[rows.label_of[chosen]], rows.answers[chosen], weights)
 
 
 def _count_rows(folder: LogFolder, path: str) -> int:

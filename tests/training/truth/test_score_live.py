@@ -123,6 +123,67 @@ def test_every_task(target: Target, truth: np.ndarray, tmp_path: Path) -> None:
     assert score_folder(tmp_path, target, slices=[]).whole.scores == score(target, labels, answers)
 
 
+def log_prices(folder: Path, reach: float, *, version: str = "1", number: int = 0, bounded: bool = True) -> np.ndarray:
+    """Write prices whose errors are standard normal, and their labels; return value, low and high, (rows, 3)."""
+    value = random.normal(100, 20, ROWS).astype(np.float32)
+    answers = np.column_stack([value, value - reach, value + reach]).astype(np.float32)
+    ids, times = [f"{number}-{index}" for index in range(ROWS)], spread(ROWS)
+    write_rows(
+        folder, value, ids=ids, times=times, target="price", number=number, version=version,
+        bounds=answers[:, 1:] if bounded else None,
+    )  # fmt: skip
+    labels = (value + random.normal(size=ROWS)).tolist()
+    write_labels(folder, ids, labels, later(times, 1), number=number)
+    return np.column_stack([labels, answers])
+
+
+def test_intervals_are_scored_as_offline_and_by_period(tmp_path: Path) -> None:
+    logged = log_prices(tmp_path, 1.2816)
+    live = score_folder(tmp_path, PRICE, slices=[])
+    assert live.whole.scores == score(PRICE, logged[:, 0], logged[:, 1:].astype(np.float32))
+    assert [round(part.scores["interval_coverage"], 1) for part in live.periods] == [0.8] * 4
+    covered = live.periods[0].covered
+    assert covered is not None
+    assert covered.low < covered.share < covered.high
+    assert covered.share == live.periods[0].scores["interval_coverage"]
+    text = render(live, "text")
+    assert f"({covered.low:.2f}–{covered.high:.2f})" in text
+    assert "intervals:" not in text
+
+
+def test_intervals_that_hold_too_little_are_a_finding(tmp_path: Path) -> None:
+    log_prices(tmp_path, 0.7)
+    for form in ("text", "html"):
+        shown = render(score_folder(tmp_path, PRICE, slices=[]), form)
+        assert "intervals: 80% intervals held 5" in shown
+        assert "in 4 of 4 weeks the share is off beyond chance" in shown
+        assert "`ekiben recalibrate`" in shown
+    known = json.loads(render(score_folder(tmp_path, PRICE, slices=[]), "json"))
+    assert known["periods"][0]["covered"]["share"] < 0.6
+
+
+def test_rows_without_an_interval_count_for_all_other_scores(tmp_path: Path) -> None:
+    bounded = log_prices(tmp_path, 1.2816, number=0)
+    plain = log_prices(tmp_path, 9.0, number=1, bounded=False)
+    live = score_folder(tmp_path, PRICE, slices=[])
+    everything = np.concatenate([bounded, plain])
+    whole = score(PRICE, everything[:, 0], everything[:, 1:2].astype(np.float32))
+    assert live.whole.scores["rmse"] == pytest.approx(whole["rmse"])
+    offline = score(PRICE, bounded[:, 0], bounded[:, 1:].astype(np.float32))
+    assert live.whole.scores["interval_coverage"] == offline["interval_coverage"]
+    assert live.whole.covered is not None
+    assert live.whole.covered.rows == ROWS
+    assert any(note.startswith("4,000 labelled rows without an interval") for note in live.notes)
+
+
+def test_without_any_interval_there_is_no_coverage(tmp_path: Path) -> None:
+    log_prices(tmp_path, 1.0, bounded=False)
+    live = score_folder(tmp_path, PRICE, slices=[])
+    assert "interval_coverage" not in live.whole.scores
+    assert live.whole.covered is None
+    assert "intervals:" not in render(live, "text")
+
+
 def test_the_latest_label_of_an_id_counts_and_the_same_twice_is_one(tmp_path: Path) -> None:
     log_flights(tmp_path)
     ids, times = name_rows(ROWS), spread(ROWS)
