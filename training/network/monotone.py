@@ -76,7 +76,7 @@ class MonotoneNumbers:
         known = keras.ops.logical_not(keras.ops.isnan(own))
         scaled = keras.ops.where(known, (own - self.scale.centre) / self.scale.spread, 0.0)[:, :, None]
         low, high = _limit(self.scale)
-        bins = keras.ops.clip((scaled - self.scale.starts) * self.scale.slopes, low, high)
+        bins = keras.ops.maximum(keras.ops.minimum((scaled - self.scale.starts) * self.scale.slopes, high), low)
         signs = keras.ops.cast(known, "float32") * self.signs
         return keras.ops.concatenate([scaled, bins], axis=2) * signs[:, :, None]
 
