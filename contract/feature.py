@@ -26,6 +26,7 @@ EXCEL = "excel"
 COUNTS = (*TICKS, EXCEL)
 Logged = Literal["", "hash", "drop"]  # how the row log keeps a value: as it is, its hash, or not at all
 Kind = Literal["number", "category", "boolean", "timestamp"]
+Direction = Literal["up", "down"]
 
 
 class _Column(BaseModel):
@@ -64,14 +65,16 @@ class Number(_Column):
     """A finite number between `low` and `high`, both included.
 
     `decimal` and `grouping` are the marks of its digits in a string, where a `duration` is written
-    as `0:41:07` and is a number of seconds.
+    as `0:41:07` and is a number of seconds. As the number grows and all else stays, the answer goes
+    nowhere but where `monotone` says, if it does.
     """
 
-    _spelled: ClassVar[frozenset[str]] = _Column._spelled | {"format"}
+    _spelled: ClassVar[frozenset[str]] = _Column._spelled | {"format", "monotone"}
     kind: Literal["number"] = "number"
     decimal: DecimalMark = "."
     grouping: GroupingMark | None = None
     format: Literal["", "duration"] = ""
+    monotone: Direction | None = None
     low: Float32
     high: Float32
 

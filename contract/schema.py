@@ -30,7 +30,7 @@ class Target(BaseModel):
 
     Of two classes the last is the one whose probability is given, and which is decided for from the `threshold` on. A
     regression has no classes; `scale` is then the standard deviation of the target in the table, by which differences
-    between answers are judged.
+    between answers are judged. Classes that are `ordered` go from the lowest to the highest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +38,7 @@ class Target(BaseModel):
     name: str
     task: Task = "binary"
     classes: tuple[Label, ...] = ()
+    ordered: bool = False
     scale: float = Field(1.0, gt=0)
     description: str = ""
     unit: str = ""
@@ -53,12 +54,14 @@ class Target(BaseModel):
             raise ValueError(f"{count} different classes are no {self.task}")
         if self.task != "binary" and (self.threshold != DECISION_THRESHOLD or self.costs):
             raise ValueError("only of two classes one is decided for from a threshold on")
+        if self.ordered and self.task != "multiclass":
+            raise ValueError("only of three classes and more an order says anything")
         return self
 
     @model_serializer(mode="wrap")
     def leave_out_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what nobody has chosen: a schema then is the same file, and has the same digest, as ever."""
-        usual = {"threshold": DECISION_THRESHOLD, "costs": None}
+        usual = {"threshold": DECISION_THRESHOLD, "costs": None, "ordered": False}
         return {name: value for name, value in write(self).items() if name not in usual or value != usual[name]}
 
     @property

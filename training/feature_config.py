@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from ekiben.contract.feature import Cycle, DecimalMark, GroupingMark, Kind, Logged
+from ekiben.contract.feature import Cycle, DecimalMark, Direction, GroupingMark, Kind, Logged
 from ekiben.contract.spellings.durations import DURATION
 from ekiben.training.source_config import NULL, Entry
 from ekiben.training.split_config import FIRST_YEAR, Format
@@ -27,6 +27,9 @@ class Declared(Entry):
     )
     low: float = Field(0.0, description="least number that callers may send; default: learned, with a margin")
     high: float = Field(0.0, description="greatest number that callers may send; default: learned, with a margin")
+    monotone: Direction | None = Field(
+        None, description="`up`: as the number grows and all else stays, the answer never falls; `down`: never rises"
+    )
     cycles: tuple[Cycle, ...] = Field((), description="of a timestamp: what the network sees of it; default: all")
     zoned: bool = Field(False, description="each timestamp has a UTC offset")
     decimal: DecimalMark = Field(".", description="decimal mark of a number; default: that of `[source]`")
@@ -44,6 +47,13 @@ class Declared(Entry):
             raise ValueError(f'only a timestamp has the format {self.format!r}; a number may have "{DURATION}"')
         if self.grouping == self.decimal:
             raise ValueError(f"{self.decimal!r} can't be the decimal mark and part thousands")
+        return self
+
+    @model_validator(mode="after")
+    def check_monotone(self) -> Self:
+        """Reject a direction of what doesn't grow."""
+        if self.monotone and self.kind != "number":
+            raise ValueError(f"only a number grows: a {self.kind} can't be monotone; leave it out")
         return self
 
     def facts(self) -> dict[str, Any]:

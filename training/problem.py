@@ -17,7 +17,9 @@ from ekiben.training.home import find_problem_file
 from ekiben.training.pipeline_config import Behaviour, Pipeline
 from ekiben.training.privacy_config import Privacy
 from ekiben.training.retrain_config import Retrain
+from ekiben.training.shape_config import check_directions, check_order
 from ekiben.training.source_config import NULL, AnySource, Entry, FileSource
+from ekiben.training.source_spelling import spell_columns
 from ekiben.training.split_config import Split
 from ekiben.training.toml_file import InvalidToml, read_toml
 
@@ -35,12 +37,21 @@ class TargetColumn(Entry):
     name: str = Field(description="the column")
     task: Task = Field(description="what is predicted of it")
     classes: tuple[Label, ...] = Field((), description="the labels, in the order of the answers; default: learned")
+    ordered: tuple[Label, ...] = Field(
+        (), description="in place of `classes`, of three labels and more that have an order: from the lowest on"
+    )
     description: str = Field("", description="what it means, for callers and the model card")
     unit: str = Field("", description="of a number; it may stand behind the digits")
     decimal: DecimalMark = Field(".", description="decimal mark of a number")
     grouping: GroupingMark | None = Field(None, description=GROUPING)
     null: tuple[str, ...] = Field((), description=NULL)
     format: Literal["", "duration"] = Field("", description="`duration`: `0:41:07` is a number of seconds")
+
+    @model_validator(mode="after")
+    def check_ordered(self) -> Self:
+        """Reject an order of what has none to learn."""
+        check_order(self.task, self.classes, self.ordered)
+        return self
 
 
 class Fairness(Entry):
@@ -76,14 +87,7 @@ class ProblemConfig(Entry):
     @classmethod
     def spell_columns(cls, given: Any) -> Any:
         """Let what the source says of all columns hold for each of them."""
-        source = given.get("source") if isinstance(given, dict) else None
-        if not isinstance(source, dict) or not source.keys() & {"decimal", "null"}:
-            return given
-        features = given.get("features")
-        spelled = {key: _spell(given[key], source) for key in ("target", "split") if key in given}
-        if isinstance(features, dict):
-            spelled["features"] = {name: _spell(facts, source) for name, facts in features.items()}
-        return {**given, **spelled}
+        return spell_columns(given)
 
     @model_validator(mode="after")
     def check_names(self) -> Self:
@@ -125,6 +129,12 @@ class ProblemConfig(Entry):
         return self
 
     @model_validator(mode="after")
+    def check_monotone(self) -> Self:
+        """Reject monotone features of classes without an order."""
+        check_directions(self.target.task, bool(self.target.ordered), self.features)
+        return self
+
+    @model_validator(mode="after")
     def check_behaviour(self) -> Self:
         """Reject a test of what is not a feature, or of what can't be raised."""
         for expected in self.behaviour:
@@ -146,18 +156,6 @@ class ProblemConfig(Entry):
         told = filter(None, (self.weight, self.split.group))
         others = (self.target.name, *self.split.columns, *told, *self.slices, *self.groups)
         return tuple(dict.fromkeys((*self.features, *others)))
-
-
-def _spell(facts: Any, source: dict[str, Any]) -> Any:
-    """Return what is said of a column, with the source's decimal mark and markers of missing."""
-    if not isinstance(facts, dict):
-        return facts
-    spelled = dict(facts)
-    if "decimal" in source and (facts.get("kind") == "number" or facts.get("task") == "regression"):
-        spelled.setdefault("decimal", source["decimal"])
-    if isinstance(source.get("null"), list) and isinstance(facts.get("null", []), list):
-        spelled["null"] = list(dict.fromkeys([*facts.get("null", []), *source["null"]]))
-    return spelled
 
 
 def load_problem(path: Path | None) -> ProblemConfig:

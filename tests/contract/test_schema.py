@@ -84,6 +84,17 @@ def test_the_digest_is_the_same_everywhere() -> None:
     assert schema.digest == "c6cd116dff30d400aab5d8b2bdda4b0fbe628dc68fd14ce5801e7aab55982622"
 
 
+def test_an_order_and_a_direction_are_kept_and_told_only_where_they_are() -> None:
+    number = Number(name="x", low=0, high=1)
+    target = Target(name="y", task="multiclass", classes=("a", "b", "c"))
+    plain = Schema(name="s", features=(number,), target=target)
+    assert not {"ordered", "monotone"} & {*plain.model_dump()["target"], *plain.model_dump()["features"][0]}
+    monotone = number.model_copy(update={"monotone": "down"})
+    shaped = Schema(name="s", features=(monotone,), target=target.model_copy(update={"ordered": True}))
+    assert Schema.model_validate_json(shaped.model_dump_json()) == shaped
+    assert shaped.digest != plain.digest
+
+
 @pytest.mark.parametrize(
     "changes", [{"name": "Distance"}, {"low": -1.0}, {"nullable": True}, {"unit": "km"}, {"example": 1401}]
 )
@@ -120,6 +131,7 @@ def damage(**changes: Any) -> bytes:
         damage(features=[{"kind": "boolean", "name": ""}]),
         damage(features=[{"kind": "timestamp", "name": "x", "cycles": ["minute"]}]),
         damage(target={"name": "y", "classes": [0, 1], "task": "ranking"}),
+        damage(target={"name": "y", "classes": [0, 1], "ordered": True}),
         damage(colour="red"),
     ],
 )

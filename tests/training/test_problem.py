@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ekiben.contract.feature import Number
 from ekiben.training.dataset.schema_learning import learn_schema
 from ekiben.training.problem import BUILT_IN, InvalidProblem, load_problem, read_problem
 from ekiben.training.source_config import FileSource
@@ -110,6 +111,26 @@ def test_what_is_said_of_the_row_log_stands_in_the_schema(tmp_path: Path, how: s
             ": `privacy.rows`: extra inputs are not permitted",
         ),
         ('time = "departure"', "time = 7", ": `split.time`: input should be a valid string"),
+        (
+            'task = "binary"',
+            'task = "regression"\nordered = [1, 2, 3]',
+            ": `target`: `ordered` is for classes, and numbers have an order: leave it out",
+        ),
+        (
+            'task = "binary"',
+            'task = "binary"\nordered = ["a", "b"]',
+            ": `target`: `ordered` is for three classes and more: name two in `classes`, the last is the one asked for",
+        ),
+        (
+            'task = "binary"',
+            'task = "multiclass"\nordered = ["low", "mid", "low"]',
+            ": `target`: `ordered` names 'low' twice: name each class once",
+        ),
+        (
+            'task = "binary"',
+            'task = "multiclass"\nclasses = ["a", "b", "c"]\nordered = ["a", "b", "c"]',
+            ": `target`: `ordered` and `classes` both name the classes: leave `classes` out",
+        ),
     ],
 )
 def test_a_wrong_entry_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -122,6 +143,36 @@ def test_a_wrong_entry_is_named(old: str, new: str, message: str, tmp_path: Path
 )
 def test_a_wrong_entry_of_a_feature_is_named(line: str, tmp_path: Path) -> None:
     assert reject(GOOD.replace('kind = "number"', line), tmp_path).startswith(": `features.distance")
+
+
+@pytest.mark.parametrize("kind", ["category", "boolean", "timestamp"])
+def test_only_a_number_can_be_monotone(kind: str, tmp_path: Path) -> None:
+    message = f": `features.distance`: only a number grows: a {kind} can't be monotone; leave it out"
+    assert reject(GOOD.replace('kind = "number"', f'kind = "{kind}"\nmonotone = "up"'), tmp_path) == message
+
+
+def test_an_unknown_direction_is_named(tmp_path: Path) -> None:
+    message = reject(GOOD + 'monotone = "increasing"\n', tmp_path)
+    assert message == ": `features.distance.monotone`: input should be 'up' or 'down'"
+
+
+def test_where_no_class_is_higher_nothing_is_monotone(tmp_path: Path) -> None:
+    text = GOOD.replace('"binary"', '"multiclass"') + 'monotone = "up"\n'
+    assert reject(text, tmp_path) == (
+        ": `distance` can't be monotone: no class of the target is higher than another; "
+        "leave `monotone` out, or name the classes in `ordered`, from the lowest on"
+    )
+    (tmp_path / "problem.toml").write_text(text.replace('"multiclass"', '"multiclass"\nordered = ["a", "b", "c"]'))
+    assert read_problem(tmp_path / "problem.toml").target.ordered == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_direction_stands_in_the_schema(direction: str, tmp_path: Path) -> None:
+    (tmp_path / "problem.toml").write_text(GOOD + f'monotone = "{direction}"\n')
+    known = read_problem(tmp_path / "problem.toml").features["distance"].facts()
+    (feature,) = learn_schema("delay", pd.DataFrame({"distance": [1.0, 2.0]}), LATE, {"distance": known}).features
+    assert isinstance(feature, Number)
+    assert feature.monotone == direction
 
 
 @pytest.mark.parametrize("day", ['"soon"', "2013-10-01T12:00:00", '"2013-02-30"'])

@@ -78,7 +78,8 @@ def _describe_target(schema: Schema, run: Run) -> Iterator[str]:
     kinds = {"binary": "whether a row is true", "multiclass": "one of several classes", "regression": "a number"}
     yield f"Predicts {what}{unit}: {kinds[target.task]}, from {count(len(schema.features), 'feature')}."
     if target.task == "multiclass":
-        yield f"Classes: {', '.join(map(str, target.classes))}."
+        order = ", from the lowest to the highest" if target.ordered else ""
+        yield f"Classes{order}: {', '.join(map(str, target.classes))}."
     yield f"A neural network (Keras) of {run.began[:10]}, of MLflow's run {run.id}."
 
 
@@ -129,7 +130,9 @@ def _describe_values(feature: Feature) -> str:
     if isinstance(feature, Category):
         return count(len(feature.vocabulary), "known value") + missing
     if isinstance(feature, Number):
-        return f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip() + missing
+        never = {"up": ", never lowers the answer", "down": ", never raises the answer"}
+        steady = never[feature.monotone] if feature.monotone else ""
+        return f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip() + missing + steady
     return ("with an offset" if isinstance(feature, Timestamp) and feature.zoned else "") + missing.removeprefix(", ")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Label, Target
 from ekiben.training.problem import TargetColumn
+from ekiben.training.shape_config import reject_absent
 from ekiben.training.tables.labels import sort_labels
 
 MIN_ROWS = 50  # of fewer nothing can be learned and tested
@@ -97,9 +98,9 @@ def learn_from_summary(declared: TargetColumn, summary: TargetSummary) -> Target
     about = {"name": declared.name, "description": declared.description, "unit": declared.unit}
     if summary.counts is None:
         return Target(task="regression", scale=float(np.sqrt(summary.squares / summary.rows)), **about)
-    classes = declared.classes or tuple(sort_labels(set(summary.counts.index)))
+    classes = declared.classes or declared.ordered or tuple(sort_labels(set(summary.counts.index)))
     _check_classes(declared, classes, summary.counts)
-    return Target(task=declared.task, classes=classes, **about)
+    return Target(task=declared.task, classes=classes, ordered=bool(declared.ordered), **about)
 
 
 def describe_target(target: Target, summary: TargetSummary) -> str:
@@ -142,13 +143,15 @@ def check_part(target: Target, name: str, rows: int, distinct: int) -> None:
 
 
 def _check_classes(declared: TargetColumn, classes: Sequence[Label], counts: pd.Series) -> None:
+    entry = "ordered" if declared.ordered else "classes"
     known = set(classes)  # looking through 100,000 for each of them takes minutes
     strange = [label for label in counts.index if label not in known]
     if strange:
         raise InvalidTable(
             f"`{declared.name}` is {strange[0]!r} in {_count(counts[strange[0]], 'row')}, "
-            f"which is none of the classes in the problem file: add it there, or leave `classes` out"
+            f"which is none of the classes in the problem file: add it there, or leave `{entry}` out"
         )
+    reject_absent(declared.name, declared.ordered, counts)
     if declared.task == "binary" and len(classes) != 2:
         raise InvalidTable(f"`{declared.name}` has {len(classes)} classes: its task is multiclass, not binary")
     if declared.task == "multiclass" and len(classes) == 2:

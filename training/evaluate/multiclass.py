@@ -7,6 +7,7 @@ from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from ekiben.contract.schema import Target
 from ekiben.training.evaluate.drawing import Panel, plot_rows
+from ekiben.training.evaluate.order import score_order
 from ekiben.training.evaluate.probabilities import calibration_error, log_loss, plot_calibration
 from ekiben.training.evaluate.text import drawable
 from ekiben.training.evaluate.weights import Weights, mean
@@ -27,6 +28,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
 
     `balanced_accuracy` is over the classes that have rows, `macro_f1` over those and the ones
     answered. `macro_auc`, the mean over each class against the rest, needs rows of all of them.
+    Of `ordered` classes it also is told how far off the likeliest is.
     """
     classes = answers.shape[1]
     indices = _rank_truth(labels, answers)
@@ -45,6 +47,7 @@ def score(target: Target, labels: np.ndarray, answers: np.ndarray, weights: Weig
         "calibration_error": calibration_error(indices == 0, confidence, weights),
         "mean_confidence": mean(confidence, weights),
         "largest_class_rate": rows.max() / rows.sum(),
+        **(score_order(classes, labels, predicted, weights) if target.ordered else {}),
     }
     return {name: float(value) for name, value in scores.items() if value is not None}
 

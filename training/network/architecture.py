@@ -9,6 +9,8 @@ import numpy as np
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Schema
+from ekiben.training.network import ordinal
+from ekiben.training.network.monotone import MonotoneNumbers
 from ekiben.training.network.number_vectors import SIZE, Reading, read_group
 from ekiben.training.network.scaling import NumberScale, TargetScale
 
@@ -50,6 +52,7 @@ class Design:
     numbers: NumberScale
     target: TargetScale
     shape: Shape = Shape()
+    monotone: MonotoneNumbers | None = None
 
 
 class TowerDropout(keras.layers.Layer):
@@ -74,13 +77,14 @@ def build_towers(design: Design) -> keras.Model:
     logits; a regression's the mean and the two bounds in the target's scale. Untrained, a
     tower answers about the base rates, or the mean.
     """
-    schema, shape = design.schema, design.shape
+    schema, shape, monotone = design.schema, design.shape, design.monotone
     sizes = {"numbers": (len(schema.number_names), "float32"), "codes": (len(schema.categories), "int32")}
     inputs = {name: keras.Input((size,), name=name, dtype=dtype) for name, (size, dtype) in sizes.items() if size}
     vectors = [embed(inputs["codes"], schema)] if "codes" in inputs else []
+    seen = monotone.hide(inputs["numbers"]) if monotone else inputs.get("numbers")
     firsts = []
     for name, group in shape.groups.items():
-        read = [read_group(inputs["numbers"], design.numbers, name)] if "numbers" in inputs else []
+        read = [read_group(seen, design.numbers, name)] if "numbers" in inputs else []
         features = join([*read, *vectors])
         width = shape.units[0]
         first = keras.layers.Dense(len(group) * width, kernel_initializer="lecun_uniform", name=f"first_{name}")
@@ -88,8 +92,13 @@ def build_towers(design: Design) -> keras.Model:
     hidden = keras.layers.Concatenate(axis=1)(firsts) if len(firsts) > 1 else firsts[0]
     for index, width in enumerate(shape.units[1:]):
         hidden = dense_towers(width, shape, f"hidden_{index}", "zeros")(activate(hidden, shape))
-    last = dense_towers(len(design.target.start), shape, "last", keras.initializers.Constant(design.target.start))
-    return keras.Model(inputs, last(activate(hidden, shape)), name="towers")
+    start = monotone.start(design.target.start) if monotone else design.target.start
+    outputs = dense_towers(len(start), shape, "last", keras.initializers.Constant(start))(activate(hidden, shape))
+    if monotone:
+        outputs = monotone.move(outputs, inputs["numbers"])
+    if schema.target.ordered:
+        outputs = ordinal.give_log_probabilities(outputs)
+    return keras.Model(inputs, outputs, name="towers")
 
 
 def embed(codes: keras.KerasTensor, schema: Schema) -> keras.KerasTensor:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from ekiben.contract.schema import Target
+from ekiben.training.network import ordinal
 from ekiben.training.network.architecture import Design, join
 from ekiben.training.network.number_vectors import SIZE, Reading, flatten_numbers, read_numbers
 from ekiben.training.network.scaling import TargetScale
@@ -36,7 +37,7 @@ def average_towers(
     """
     count, shape = len(design.shape.towers), design.shape
     shares = np.full(count, 1 / count) if shares is None else shares
-    read = read_numbers(towers.input["numbers"], design.numbers) if design.schema.number_names else None
+    read = read_numbers(_hide(towers, design), design.numbers) if design.schema.number_names else None
     vectors = [towers.get_layer("categories").output] if design.schema.categories else []
     outputs = []
     for name, group in shape.groups.items():
@@ -47,8 +48,16 @@ def average_towers(
             units = shape.units[0]
             outputs += [_run(towers, features, _cut(first, place - group[0], units), place) for place in chosen]
     stacked = keras.ops.stack(outputs, axis=1)
+    if design.monotone:
+        stacked = design.monotone.move(stacked, towers.input["numbers"])
     answers = _answer(stacked, shares[shares > 0], design.schema.target, design.target, margin)
     return keras.Model(towers.input, answers, name="network")
+
+
+def _hide(towers: keras.Model, design: Design) -> Any:
+    """Return the numbers as the towers see them."""
+    numbers = towers.input["numbers"]
+    return design.monotone.hide(numbers) if design.monotone else numbers
 
 
 def _fold_first(towers: keras.Model, group: Reading, numbers: int) -> Dense:
@@ -86,6 +95,8 @@ def _answer(outputs: Any, shares: np.ndarray, target: Target, scale: TargetScale
     """Return the answers, (rows, outputs), from those of each tower, (rows, towers, outputs)."""
     if target.task == "binary":
         outputs = keras.ops.sigmoid(outputs)
+    elif target.ordered:
+        outputs = ordinal.give_probabilities(outputs)
     elif target.task == "multiclass":
         outputs = keras.ops.softmax(outputs, axis=2)
     mean = keras.ops.sum(outputs * shares.astype(np.float32)[:, None], axis=1)

@@ -11,6 +11,7 @@ from ekiben.training.network.best_weights import BestWeights
 from ekiben.training.network.interrupts import deferred_interrupts
 from ekiben.training.network.lessons import LabelledRows, plan_lessons, thin
 from ekiben.training.network.losses import build_loss
+from ekiben.training.network.monotone import find_monotone
 from ekiben.training.network.optimizer import FusedAdamW
 from ekiben.training.network.plan import FitOptions, Plan, plan_fit
 from ekiben.training.network.scaling import scale_numbers, scale_target
@@ -29,10 +30,11 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
+    monotone = find_monotone(schema, train.encoded.numbers)
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
-    plan = plan_fit(len(train.labels), inputs, options, can_teach(schema.target, train.labels))
+    plan = plan_fit(len(train.labels), inputs, options, can_teach(schema.target, train.labels, monotone))
     numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers if options.by_time else None)
-    design = Design(schema, numbers, scale_target(schema.target, train.labels, train.weights), plan.shape)
+    design = Design(schema, numbers, scale_target(schema.target, train.labels, train.weights), plan.shape, monotone)
     batches = stream_batches(
         plan_lessons(design, train, plan.copies, options.seed), plan.batch_rows, plan.block_steps, options.seed
     )

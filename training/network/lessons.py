@@ -64,7 +64,7 @@ def _label(design: Design, rows: LabelledRows) -> TaughtRows:
 def _teach(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
     labels = scale_labels(design, rows.labels)
     weights = rows.shares / rows.shares.mean()
-    teacher = fit_teacher(design.schema.target, rows.encoded, labels, rows.weights, seed)
+    teacher = fit_teacher(design.schema.target, rows.encoded, labels, rows.weights, seed, design.monotone)
     given = np.column_stack([labels, weights, weights, teacher.answers]).astype(np.float32)
     copied = copy_rows(rows.encoded, design.numbers, copies, np.random.default_rng(seed))
     no_labels = np.zeros((len(copied), 2))

@@ -24,7 +24,7 @@ def build_loss(design: Design) -> Callable[[Any, Any], Any]:
     A tower learns the teacher's answers by its share and the label by the rest; where a row has no label, those with a
     share learn from the teacher alone.
     """
-    task, size = design.schema.target.task, len(design.target.start)
+    task, size = design.schema.target.task, len(design.schema.target.outputs)
     shares = np.array([tower.teacher_share for tower in design.shape.towers], np.float32)
 
     def loss(targets: Any, outputs: Any) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ekiben.contract.schema import Target
+from ekiben.training.network import ordinal
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
 LABEL_ROWS = 1_000_000
@@ -90,4 +91,5 @@ def scale_target(target: Target, labels: np.ndarray, weights: np.ndarray | None 
         rate = min(max(mean, MIN_RATE), 1 - MIN_RATE)
         return TargetScale(np.array([np.log(rate / (1 - rate))]))
     rates = np.bincount(labels.astype(np.int64), weights, minlength=len(target.classes)) / weights.sum()
-    return TargetScale(np.log(np.maximum(rates, MIN_RATE)))
+    rates = np.maximum(rates, MIN_RATE)
+    return TargetScale(ordinal.find_start(rates) if target.ordered else np.log(rates))

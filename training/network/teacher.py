@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
+from ekiben.training.network.monotone import MonotoneNumbers
 
 FOLDS = 5
 MAX_ROWS, MAX_CLASSES = 100_000, 10  # there is a tree for each class in every iteration
@@ -42,25 +43,39 @@ class Teacher:
         return np.asarray(np.mean(answers, axis=0), np.float32)
 
 
-def can_teach(target: Target, labels: np.ndarray) -> bool:
-    """Return whether trees learn these labels in seconds: of each class every fold needs some."""
+def can_teach(target: Target, labels: np.ndarray, monotone: MonotoneNumbers | None = None) -> bool:
+    """Return whether trees learn these labels in seconds: of each class every fold needs some.
+
+    Of more than two classes trees can't keep to what is monotone.
+    """
+    if monotone and target.task == "multiclass":
+        return False
     fitting = 2 * FOLDS <= len(labels) <= MAX_ROWS and len(target.classes) <= MAX_CLASSES
     if target.task == "regression" or not fitting:
         return fitting
     return bool(np.bincount(labels.astype(np.int64), minlength=len(target.classes)).min() >= 2 * FOLDS)
 
 
-def fit_teacher(target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int) -> Teacher:
-    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how large trees are."""
+def fit_teacher(
+    target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int,
+    monotone: MonotoneNumbers | None = None,
+) -> Teacher:  # fmt: skip
+    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how large trees are.
+
+    It keeps to what is monotone, so that it teaches nothing that the network can't learn.
+    """
     columns = _columns(encoded)
     categories = np.arange(columns.shape[1]) >= encoded.numbers.shape[1]
     folds = _cut(labels, seed)
     models: list[Any] = []
     answers = np.zeros((len(labels), len(target.classes) if target.task == "multiclass" else 1), np.float32)
     leaves: tuple[int, ...] = LEAVES
+    directions = monotone.constrain(columns.shape[1]) if monotone else None
     for fold in range(FOLDS):
         known, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        fitted = [_fit(target, columns, labels, weights, known, held, categories, count, seed) for count in leaves]
+        fitted = [
+            _fit(target, columns, labels, weights, known, held, categories, count, seed, directions) for count in leaves
+        ]
         best = int(np.argmax([model.validation_score_.max() for model in fitted]))
         leaves = (leaves[best],)
         models.append(fitted[best])
@@ -78,13 +93,14 @@ def _cut(labels: np.ndarray, seed: int) -> np.ndarray:
 
 def _fit(
     target: Target, columns: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, known: np.ndarray,
-    held: np.ndarray, categories: np.ndarray, leaves: int, seed: int,
+    held: np.ndarray, categories: np.ndarray, leaves: int, seed: int, directions: np.ndarray | None,
 ) -> Any:  # fmt: skip
     kind = HistGradientBoostingRegressor if target.task == "regression" else HistGradientBoostingClassifier
     rate = RATE if len(labels) < FAST_FROM else FAST_RATE
     model = kind(
-        learning_rate=rate, max_leaf_nodes=leaves, categorical_features=categories, random_state=seed, **OPTIONS
-    )
+        learning_rate=rate, max_leaf_nodes=leaves, categorical_features=categories, random_state=seed,
+        monotonic_cst=directions, **OPTIONS,
+    )  # fmt: skip
     counted, counted_held = (None if weights is None else weights[part] for part in (known, held))
     with threadpool_limits(1):  # threads wait for each other, 20 times as long on a busy machine
         return model.fit(

@@ -13,6 +13,7 @@ from ekiben.training.report.counting import EACH_AS_ITSELF, Counting
 from ekiben.training.report.drawn_metrics import (
     LOWER_IS_BETTER,
     NEITHER_IS_BETTER,
+    SIGNED,
     UNBOUNDED,
     Drawn,
     score_draws,
@@ -102,5 +103,5 @@ class Scored:
 
 def _bound(name: str, interval: Interval) -> Interval:
     """Return an interval that does not go beyond what the metric can be."""
-    low = interval.low if name == "r2" else max(0.0, interval.low)
-    return replace(interval, low=low, high=interval.high if name in UNBOUNDED - {"r2"} else min(1.0, interval.high))
+    low = interval.low if name in SIGNED else max(0.0, interval.low)
+    return replace(interval, low=low, high=interval.high if name in UNBOUNDED - SIGNED else min(1.0, interval.high))

@@ -16,10 +16,12 @@ from ekiben.training.evaluate.weights import Weights
 
 Floats = NDArray[np.float64]
 Drawn = dict[str, Floats]
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae", "cost"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae", "class_mae", "cost"})
 NEITHER_IS_BETTER = frozenset({"selection_rate"})
+CHANCE_ERROR = 1e-9  # of rounding, where all is one class
 AT_ONCE = 2**20  # draws × rows, 8 MB
-UNBOUNDED = frozenset({"rmse", "mae", "log_loss", "r2", "cost"})  # the others lie between 0 and 1
+UNBOUNDED = frozenset({"rmse", "mae", "class_mae", "log_loss", "r2", "cost"})  # the others lie between 0 and 1
+SIGNED = frozenset({"r2", "quadratic_kappa"})  # at most 1, and below 0 where chance is better
 
 
 def score_draws(
@@ -111,7 +113,19 @@ def _score_classes(target: Target, labels: np.ndarray, answers: np.ndarray, coun
     recall = np.where(trues > 0, hits / trues, np.nan)
     f1 = np.where(trues + found > 0, 2 * hits / (trues + found), np.nan)
     rates = {"balanced_accuracy": _mean_known(recall), "macro_f1": _mean_known(f1)}
-    return {**dict(_means(counts, columns)), **rates}
+    order = _score_order(labels, decided, counts) if target.ordered else {}
+    return {**dict(_means(counts, columns)), **rates, **order}
+
+
+def _score_order(labels: np.ndarray, decided: np.ndarray, counts: Floats) -> Drawn:
+    """Return how far off classes are: the mean square beside that of pairs drawn by chance from both is the kappa."""
+    off = decided - labels
+    columns = {"class_mae": np.abs(off), "square": off**2, "true": labels, "said": decided}
+    columns |= {"true_square": labels**2, "said_square": decided**2}
+    means = dict(_means(counts, columns))
+    chance = means["true_square"] + means["said_square"] - 2 * means["true"] * means["said"]
+    kappa = 1 - means["square"] / np.where(chance > CHANCE_ERROR, chance, np.nan)
+    return {"class_mae": means["class_mae"], "quadratic_kappa": kappa}
 
 
 def _mean_known(values: Floats) -> Floats:

@@ -63,6 +63,17 @@ def test_it_says_what_is_decided_and_why() -> None:
     assert "Decisions" not in [section.title for section in card.sections]
 
 
+def test_it_says_what_has_an_order_and_what_a_direction() -> None:
+    up, down = (Number(name=way, low=0, high=9, monotone=way) for way in ("up", "down"))
+    grade = Target(name="grade", task="multiclass", classes=("low", "mid", "high"), ordered=True)
+    schema, statement = Schema(name="goods", features=(up, down), target=grade), Provenance.model_validate(STATEMENT)
+    card = describe_model(schema, CardText(), SCORES, statement.definition, statement.run, (280, 60, 60))
+    shown = render_markdown(card)
+    assert "Classes, from the lowest to the highest: low, mid, high." in shown
+    assert "0 to 9, never lowers the answer" in shown
+    assert "0 to 9, never raises the answer" in shown
+
+
 class Tags(HTMLParser):
     """The tags and attributes of a page, and its text."""
 

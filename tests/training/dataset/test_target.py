@@ -51,6 +51,31 @@ def test_many_classes_are_encoded_by_their_places() -> None:
     assert labels.dtype == np.int32
 
 
+def test_classes_in_an_order_are_encoded_by_their_places_in_it() -> None:
+    given = column(["mid", "low", "high"] * 20)
+    target = learn_target(declare("multiclass", ordered=("low", "mid", "high")), given)
+    assert (target.classes, target.ordered) == (("low", "mid", "high"), True)
+    assert encode_labels(target, given)[:3].tolist() == [1, 0, 2]
+    assert not learn_target(declare("multiclass"), given).ordered
+
+
+def test_an_order_that_lacks_a_class_of_the_table_is_rejected() -> None:
+    message = reject("multiclass", column(["low", "mid", "high", "top"] * 15), ordered=("low", "mid", "high"))
+    assert message == (
+        "`y` is 'top' in 15 rows, which is none of the classes in the problem file: "
+        "add it there, or leave `ordered` out"
+    )
+
+
+def test_an_order_with_a_class_that_no_row_has_is_rejected() -> None:
+    message = reject("multiclass", column(["low", "mid", "high"] * 20), ordered=("low", "mid", "high", "top"))
+    assert message == "`ordered` names 'top', which `y` is in no row: leave it out, or add rows of it"
+
+
+def test_an_order_of_two_classes_is_another_task() -> None:
+    assert "its task is binary" in reject("multiclass", column(["a", "b"] * 30), ordered=("a", "b"))
+
+
 def test_a_regression_keeps_its_unit_and_knows_its_scale() -> None:
     values = pd.Series(np.arange(100.0) * 1e6)
     target = learn_target(declare("regression", unit="€"), values)

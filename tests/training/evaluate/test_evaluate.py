@@ -207,6 +207,18 @@ def test_multiclass_scores_are_scikit_learns() -> None:
     assert scores["log_loss"] == pytest.approx(log_loss(labels, answers))
 
 
+def test_of_classes_in_an_order_it_is_told_how_far_off_the_likeliest_is() -> None:
+    ordered = SPECIES.model_copy(update={"ordered": True})
+    labels, answers = np.array([0, 1, 2, 2]), np.eye(3)[[0, 1, 1, 0]]
+    scores = score(ordered, labels, answers)
+    assert scores["class_mae"] == pytest.approx((0 + 0 + 1 + 2) / 4)
+    assert scores["quadratic_kappa"] == pytest.approx(1 - (5 / 4) / (3 / 2))  # 3/2: of pairs by chance
+    assert scores.keys() - score(SPECIES, labels, answers).keys() == {"class_mae", "quadratic_kappa"}
+    twice = score(ordered, labels, answers, np.array([1, 1, 1, 2.0]))
+    assert twice["class_mae"] == pytest.approx((1 + 2 * 2) / 5)
+    assert "quadratic_kappa" not in score(ordered, np.zeros(3, int), np.eye(3)[[0, 0, 0]])
+
+
 def test_a_tie_is_half_right_in_every_auc() -> None:
     labels = np.array([0, 1, 2] * 10)
     assert score(SPECIES, labels, np.full((30, 3), 1 / 3))["macro_auc"] == 0.5

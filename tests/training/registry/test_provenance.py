@@ -40,6 +40,15 @@ def test_a_problem_is_read_again_from_its_record() -> None:
     assert again.source.path == Path("goods.csv").resolve()  # type: ignore[union-attr]
 
 
+def test_the_shape_of_the_answers_is_recorded() -> None:
+    features = {"size": {"kind": "number", "monotone": "down"}, "age": {"kind": "number"}}
+    target = {"name": "grade", "task": "multiclass", "ordered": ["low", "mid", "high"]}
+    given = {"name": "goods", "target": target, "source": {"path": "goods.csv"}, "features": features}
+    again = ProblemConfig.model_validate(describe_problem(ProblemConfig.model_validate(given)))
+    assert again.target.ordered == ("low", "mid", "high")
+    assert [facts.facts() for facts in again.features.values()] == list(features.values())
+
+
 @pytest.mark.parametrize(
     ("url", "kept"),
     [

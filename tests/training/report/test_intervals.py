@@ -12,6 +12,7 @@ from ekiben.training.report.draws import DRAWS, MAX_CELLS, MAX_ROWS, draw
 SOLD = Target(name="sold", classes=("no", "yes"))
 COSTLY = Target(name="sold", classes=("no", "yes"), threshold=0.25, costs=(1, 3))
 GRADE = Target(name="grade", task="multiclass", classes=tuple("abcdefg"))
+ORDER = Target(name="grade", task="multiclass", classes=tuple("abcdefg"), ordered=True)
 PRICE = Target(name="price", task="regression")
 WITHOUT = {"calibration_error", "base_rate", "mean_probability", "macro_auc", "mean_confidence", "largest_class_rate"}
 WITHOUT |= {"median_absolute_error", "interval_width", "baseline_rmse"}
@@ -33,7 +34,9 @@ def make_answers(target: Target, rows: int, seed: int = 0) -> tuple[np.ndarray, 
     return np.minimum(labels, len(target.classes) - 1), chances.astype(np.float32)
 
 
-@pytest.mark.parametrize("target", [SOLD, COSTLY, GRADE, PRICE], ids=["usual", "costly", "classes", "number"])
+@pytest.mark.parametrize(
+    "target", [SOLD, COSTLY, GRADE, ORDER, PRICE], ids=["usual", "costly", "classes", "order", "number"]
+)
 def test_metrics_are_those_of_the_evaluation(target: Target) -> None:
     labels, answers = make_answers(target, 500)
     wanted = {name: value for name, value in score(target, labels, answers).items() if name not in WITHOUT}
@@ -41,7 +44,7 @@ def test_metrics_are_those_of_the_evaluation(target: Target) -> None:
     assert {name: found[name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.parametrize("target", [SOLD, GRADE, PRICE], ids=lambda target: target.task)
+@pytest.mark.parametrize("target", [SOLD, GRADE, ORDER, PRICE], ids=["usual", "classes", "order", "number"])
 def test_a_draw_is_the_rows_that_it_drew(target: Target) -> None:
     labels, answers = make_answers(target, 300)
     draws = draw(300)
@@ -63,6 +66,17 @@ def test_a_class_without_test_rows_changes_nothing_for_the_others() -> None:
     labels = np.where(labels == 3, 2, labels)
     assert score_once(GRADE, labels, answers)["macro_f1"] == pytest.approx(score(GRADE, labels, answers)["macro_f1"])
     assert Scored(Drawing(GRADE, labels, draw(400, 7)), answers).measure()["macro_f1"] is not None
+
+
+def test_agreement_worse_than_chance_lies_below_0_and_of_one_class_there_is_none() -> None:
+    labels = np.arange(70) % 7
+    turned = np.eye(7, dtype=np.float32)[6 - labels]
+    interval = Scored(Drawing(ORDER, labels, draw(70)), turned).measure()["quadratic_kappa"]
+    assert interval
+    assert -1 <= interval.low <= interval.value <= interval.high < 0
+    alone = Scored(Drawing(ORDER, np.zeros(50, np.int64), draw(50)), turned[6:7].repeat(50, axis=0))
+    assert "quadratic_kappa" not in alone.measure()
+    assert alone.values["class_mae"] == 0
 
 
 @pytest.mark.parametrize(("rows", "wanted"), [(20, 48), (200, 54)])
