@@ -23,6 +23,7 @@ class TrainingScores(BaseModel):
     fairness: dict[str, list[dict[str, str | int | float | None]]] = {}  # column → groups and their rates
     calibration: tuple[float, float] = (1.0, 0.0)  # see training/evaluate/estimates
     decision: str = ""  # why labels change at the schema's threshold, for a person
+    scale: str = ""  # why a number was learned on its scale, for a person
 
     def save(self, path: Path) -> None:
         """Write the scores as JSON."""
