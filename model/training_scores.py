@@ -40,6 +40,7 @@ class TrainingScores(BaseModel):
     coverage: tuple[Covered, ...] = ()
     intervals: str = ""  # how they were moved since the network was trained, for a person
     decision: str = ""  # why labels change at the schema's threshold, for a person
+    scale: str = ""  # why a number was learned on its scale, for a person
 
     def save(self, path: Path) -> None:
         """Write the scores as JSON."""

@@ -11,6 +11,7 @@ from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
 from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry.packaging import predict_encoded
+from ekiben.training.target_scale import find_link
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def fit(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> kera
 def fit_to(problem: ProblemConfig, prepared: Prepared, train: LabelledRows, options: FitOptions) -> keras.Model:
     """Fit a network to rows that are encoded already, and follow it on those to validate on."""
     by_time = replace(options, by_time=problem.split.moment is not None)
-    return fit_network(prepared.schema, train, encode_validation(problem.split.moment, prepared), by_time)
+    validation = encode_validation(problem.split.moment, prepared)
+    return fit_network(prepared.schema, train, validation, by_time, find_link(problem, prepared))
 
 
 def encode_validation(time: str | None, prepared: Prepared) -> LabelledRows:

@@ -19,6 +19,7 @@ from ekiben.training.dataset.target import (
     learn_from_summary,
     summarize_target,
 )
+from ekiben.training.network.links import Link
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source
@@ -38,6 +39,13 @@ class Prepared:
     labels: tuple[np.ndarray, np.ndarray, np.ndarray]  # of the parts, (rows,) each
     weights: tuple[Weights, Weights, Weights] = (None, None, None)  # alike
     decision: str = ""  # why the schema decides as it does, for people
+    link: Link | None = None  # the scale that a number is learned on, once it is chosen
+    scale: str = ""  # why it is this one, for people
+
+    @property
+    def training_labels(self) -> np.ndarray:
+        """The labels of all rows to train on, (rows,)."""
+        return self.labels[0]
 
 
 def read_with_progress(

@@ -14,6 +14,7 @@ from ekiben.training.card_config import CardText
 from ekiben.training.decision_config import DecisionRule
 from ekiben.training.feature_config import GROUPING, Declared
 from ekiben.training.home import find_problem_file
+from ekiben.training.network.links import Scale
 from ekiben.training.pipeline_config import Behaviour, Pipeline
 from ekiben.training.privacy_config import Privacy
 from ekiben.training.retrain_config import Retrain
@@ -46,6 +47,17 @@ class TargetColumn(Entry):
     grouping: GroupingMark | None = Field(None, description=GROUPING)
     null: tuple[str, ...] = Field((), description=NULL)
     format: Literal["", "duration"] = Field("", description="`duration`: `0:41:07` is a number of seconds")
+    scale: Literal["auto", Scale] = Field(
+        "auto", description='of a number: what it is learned on; "auto": what validation rows speak for, with the '
+        'bounds of counts and shares; "linear": as it is, without bounds',
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def check_scale(self) -> Self:
+        """Reject a scale of classes."""
+        if self.scale != "auto" and self.task != "regression":
+            raise ValueError(f"scale: it is for numbers, and a {self.task} target has classes: leave it out")
+        return self
 
     @model_validator(mode="after")
     def check_ordered(self) -> Self:

@@ -28,6 +28,7 @@ from ekiben.training.streaming.fitting import fit_from_disk
 from ekiben.training.streaming.preparing import PreparedOnDisk, prepare_on_disk
 from ekiben.training.streaming.scratch import Room
 from ekiben.training.streaming.spill import SpillToDisk
+from ekiben.training.target_scale import adopt_scale, log_scale
 from ekiben.training.truth.training_table import LogTable, open_logged
 from ekiben.training.versions.snapshots import find_kept, keep_table
 
@@ -64,6 +65,7 @@ def train(
         reject_skew(contract, table, report)
     reject_unparseable(table)
     prepared = prepare_on_disk(problem, table, room) if room and table.on_disk else prepare(problem, table)
+    prepared = adopt_scale(problem, prepared)
     check_digest(table, expected)
     snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
     memory = room.budget.bytes if room else None
@@ -79,6 +81,7 @@ def train(
             network = fit_from_disk(problem, prepared, options)
         else:
             network = fit(problem, prepared, options)
+        log_scale(prepared)
         decision = decide(problem, prepared, network)
         prepared = adopt(prepared, decision)
         log_decision(decision, prepared.schema)
@@ -119,4 +122,4 @@ def evaluate(problem: ProblemConfig, prepared: Prepared, trained: Trained) -> Tr
     groups = log_fairness(problem, target, test, labels, trained.answers, weights)
     scores = describe_scores(problem, target, test, labels, trained.answers, trained.scores, groups, weights)
     log_coverage(scores)
-    return scores.model_copy(update={"decision": prepared.decision})
+    return scores.model_copy(update={"decision": prepared.decision, "scale": prepared.scale})

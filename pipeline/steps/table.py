@@ -1,6 +1,7 @@
 """The table that `ingest` kept, as the steps after it need it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from ekiben.pipeline.step import Given
@@ -12,6 +13,7 @@ from ekiben.training.versions.snapshots import load_table
 
 REPORT, METRICS = "report.html", "report.json"  # what `check` found
 DECISION = "decision.json"  # that `train` made, if it is asked for
+SCALE = "scale.txt"  # why `train` learned a number on its scale
 
 
 def read_problem(path: Path, problem: ProblemConfig) -> ProblemConfig:
@@ -29,6 +31,8 @@ def open_table(given: Given) -> tuple[ProblemConfig, Table]:
 def prepare_decided(given: Given) -> tuple[ProblemConfig, Prepared]:
     """Return the same with a schema that decides as `train` found best."""
     problem, prepared = prepare_table(given)
+    scale = given.find("train", SCALE)
+    prepared = replace(prepared, scale=scale.read_text(encoding="utf-8") if scale.is_file() else "")
     path = given.find("train", DECISION)
     return problem, adopt(prepared, Decision.model_validate_json(path.read_bytes()) if path.is_file() else None)
 

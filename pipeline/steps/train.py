@@ -10,7 +10,7 @@ from ekiben.contract.errors import UserError
 from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made, describe_options
 from ekiben.pipeline.steps.ingest import TABLE
-from ekiben.pipeline.steps.table import DECISION, METRICS, REPORT, prepare_table
+from ekiben.pipeline.steps.table import DECISION, METRICS, REPORT, SCALE, prepare_table
 from ekiben.training.decision import decide, log_decision
 from ekiben.training.decision_learning import adopt
 from ekiben.training.fitting import fit
@@ -22,6 +22,7 @@ from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.presence import has_run
 from ekiben.training.registry.provenance import Lineage, define
 from ekiben.training.registry.run_logging import log_data
+from ekiben.training.target_scale import adopt_scale, log_scale
 from ekiben.training.train import describe_lineage, open_runs
 from ekiben.training.truth.training_table import LogTable
 
@@ -43,6 +44,7 @@ def find_inputs(given: Given) -> dict[str, str]:
 def run(given: Given) -> Made:
     """Fit the network."""
     problem, prepared = prepare_table(given)
+    prepared = adopt_scale(problem, prepared)
     options = describe_options(given.options, OPTIONS)
     made_of = describe_making(given, problem, prepared, options)
     open_runs(problem.name)
@@ -53,6 +55,9 @@ def run(given: Given) -> Made:
         log_checks(given)
         (given.folder / DEFINITION).write_text(define(made_of, run.info.run_id).model_dump_json(), encoding="utf-8")
         network = fit(problem, prepared, made_of.options)
+        if prepared.scale:
+            (given.folder / SCALE).write_text(prepared.scale, encoding="utf-8")
+        log_scale(prepared)
         network.save(given.folder / NETWORK)
         if decision := decide(problem, prepared, network):
             (given.folder / DECISION).write_text(decision.model_dump_json() + "\n", encoding="utf-8")

@@ -55,7 +55,7 @@ def describe_model(
     """Return the card of a model; `parts` are how many rows it was trained, validated and tested on."""
     measures = tabulate_measures(schema.target, scores)
     sections = (
-        Section("Model", tuple(_describe_target(schema, run))),
+        Section("Model", tuple(_describe_target(schema, run, scores.scale))),
         Section("Intended use", _split(said.intended_use, "intended_use")),
         Section("Limits", (*_split(said.limits, "limits"), *_derive_limits(schema, definition))),
         Section("Data", (), (_tabulate_data(definition, parts), _tabulate_features(schema.features))),
@@ -71,7 +71,7 @@ def describe_model(
     return Card(f"{schema.name}: model card", sections)
 
 
-def _describe_target(schema: Schema, run: Run) -> Iterator[str]:
+def _describe_target(schema: Schema, run: Run, scale: str) -> Iterator[str]:
     target = schema.target
     what = f"“{target.description}”" if target.description else f"the column “{target.name}”"
     unit = f" in {target.unit}" if target.unit else ""
@@ -81,6 +81,8 @@ def _describe_target(schema: Schema, run: Run) -> Iterator[str]:
         order = ", from the lowest to the highest" if target.ordered else ""
         yield f"Classes{order}: {', '.join(map(str, target.classes))}."
     yield f"A neural network (Keras) of {run.began[:10]}, of MLflow's run {run.id}."
+    if scale:
+        yield f"{scale}."
 
 
 def _describe_decision(schema: Schema, scores: TrainingScores) -> Iterator[Section]:

@@ -93,7 +93,8 @@ def learn_from_summary(declared: TargetColumn, summary: TargetSummary) -> Target
     check_rows(declared, summary.rows)
     if summary.is_constant:
         raise InvalidTable(
-            f"`{declared.name}` is {summary.first!r} in all {summary.rows:,} rows: there is nothing to predict"
+            f"`{declared.name}` is {summary.first!r} in all {summary.rows:,} rows: there is nothing to predict: name "
+            "another column in [target]"
         )
     about = {"name": declared.name, "description": declared.description, "unit": declared.unit}
     if summary.counts is None:

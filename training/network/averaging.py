@@ -28,12 +28,12 @@ class Dense:
 
 
 def average_towers(
-    towers: keras.Model, design: Design, shares: np.ndarray | None = None, margin: float = 0.0
+    towers: keras.Model, design: Design, shares: np.ndarray | None = None, margin: float = 0.0, shift: float = 0.0
 ) -> keras.Model:
     """Return the network: the mean of the towers' answers by their `shares`, (towers,), as the target has them.
 
-    Towers without a share are left out. A regression's bounds are moved apart by `margin`, in the target's scale, and
-    never cross the value.
+    Towers without a share are left out. A regression's value is moved by `shift` and its bounds apart by `margin`, in
+    the target's scale, and these never cross the value.
     """
     count, shape = len(design.shape.towers), design.shape
     shares = np.full(count, 1 / count) if shares is None else shares
@@ -50,7 +50,7 @@ def average_towers(
     stacked = keras.ops.stack(outputs, axis=1)
     if design.monotone:
         stacked = design.monotone.move(stacked, towers.input["numbers"])
-    answers = _answer(stacked, shares[shares > 0], design.schema.target, design.target, margin)
+    answers = _answer(stacked, shares[shares > 0], design.schema.target, design.target, (margin, shift))
     return keras.Model(towers.input, answers, name="network")
 
 
@@ -91,7 +91,7 @@ def _weights(layer: keras.Layer, place: int) -> Dense:
     return Dense(kernel[place], bias[place])
 
 
-def _answer(outputs: Any, shares: np.ndarray, target: Target, scale: TargetScale, margin: float) -> Any:
+def _answer(outputs: Any, shares: np.ndarray, target: Target, scale: TargetScale, moved: tuple[float, float]) -> Any:
     """Return the answers, (rows, outputs), from those of each tower, (rows, towers, outputs)."""
     if target.task == "binary":
         outputs = keras.ops.sigmoid(outputs)
@@ -100,11 +100,12 @@ def _answer(outputs: Any, shares: np.ndarray, target: Target, scale: TargetScale
     elif target.task == "multiclass":
         outputs = keras.ops.softmax(outputs, axis=2)
     mean = keras.ops.sum(outputs * shares.astype(np.float32)[:, None], axis=1)
-    return _bound(mean, margin) * scale.spread + scale.centre if target.task == "regression" else mean
+    return scale.restore(_bound(mean, *moved), keras.ops) if target.task == "regression" else mean
 
 
-def _bound(outputs: Any, margin: float) -> Any:
+def _bound(outputs: Any, margin: float, shift: float) -> Any:
     """Return value, low and high, (rows, 3), in this order of size: low, value, high."""
     value, low, high = (outputs[:, index : index + 1] for index in range(3))
+    value = value + shift if shift else value
     low, high = keras.ops.minimum(value, low - margin), keras.ops.maximum(value, high + margin)
     return keras.layers.Concatenate()([value, low, high])

@@ -9,7 +9,9 @@ from tqdm import tqdm
 from ekiben.training.calibration import find_margin
 from ekiben.training.evaluate.regression import WANTED_COVERAGE
 from ekiben.training.network.architecture import Design, network_inputs
+from ekiben.training.network.debiasing import find_shift
 from ekiben.training.network.lessons import LabelledRows, scale_labels
+from ekiben.training.network.links import LINEAR
 from ekiben.training.network.losses import answer_towers, find_evidence, measure_loss, score_mean
 from ekiben.training.network.members import choose_members
 from ekiben.training.network.plan import Plan
@@ -26,7 +28,7 @@ class BestWeights(keras.callbacks.Callback):
 
     def __init__(self, design: Design, plan: Plan, rows: LabelledRows, interrupt: Callable[[], None]) -> None:
         super().__init__()
-        self._target, self._encoded = design.schema.target, rows.encoded
+        self._target, self._scale, self._encoded = design.schema.target, design.target, rows.encoded
         self._labels, self._weights, self._rows = scale_labels(design, rows.labels), rows.shares, rows
         self._plan, self._interrupt = plan, interrupt
         towers = len(plan.shape.towers)
@@ -42,7 +44,7 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         answers = answer_towers(self._target.task, self._predict())
         shares, loss = self._choose(answers)
-        scores = {"val_loss": loss, **score_mean(self._target, self._labels, self._weights, _mean(answers, shares))}
+        scores = {"val_loss": loss, **self._score(_mean(answers, shares))}
         if logs is not None:
             logs.update(scores)
         self._bar.set_postfix({name: f"{value:.4f}" for name, value in scores.items()})
@@ -59,11 +61,21 @@ class BestWeights(keras.callbacks.Callback):
         if self._best_weights:
             self.model.set_weights(self._best_weights)
 
-    def interval_margin(self, by_time: bool) -> float:
-        """Return by how much the bounds must be moved apart so that they hold their share of validation rows."""
+    def correct_interval(self, by_time: bool) -> tuple[float, float]:
+        """Return by how much the bounds must be moved apart so that they hold their share of validation rows.
+
+        And by how much the value, so that it is the mean in the target's units.
+        """
         outputs, labels = _mean(self._predict(), self.shares), self._labels
         outside = np.maximum(outputs[:, 1] - labels, labels - outputs[:, 2])
-        return find_margin(outside, WANTED_COVERAGE, by_time, self._rows.weights)
+        margin = find_margin(outside, WANTED_COVERAGE, by_time, self._rows.weights)
+        return margin, find_shift(self._scale, outputs[:, 0], labels, self._weights, by_time)
+
+    def _score(self, mean: np.ndarray) -> dict[str, float]:
+        """Return the task's metric, a regression's in the target's units."""
+        if self._scale.link == LINEAR:
+            return score_mean(self._target, self._labels, self._weights, mean)
+        return score_mean(self._target, self._rows.labels, self._weights, self._scale.restore(mean))
 
     def _choose(self, answers: np.ndarray) -> tuple[np.ndarray, float]:
         """Return each tower's share of the mean, and its loss."""

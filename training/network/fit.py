@@ -10,6 +10,7 @@ from ekiben.training.network.batches import stream_batches
 from ekiben.training.network.best_weights import BestWeights
 from ekiben.training.network.interrupts import deferred_interrupts
 from ekiben.training.network.lessons import LabelledRows, plan_lessons, thin
+from ekiben.training.network.links import LINEAR, Link
 from ekiben.training.network.losses import build_loss
 from ekiben.training.network.monotone import find_monotone
 from ekiben.training.network.optimizer import FusedAdamW
@@ -22,10 +23,12 @@ __all__ = ["FitOptions", "LabelledRows", "fit_network"]
 FOLLOWED_ROWS = 2**18  # that choose towers and epochs, of the validation rows: memory does not grow with the table
 
 
-def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions) -> keras.Model:
+def fit_network(
+    schema: Schema, train: LabelledRows, validation: LabelledRows, options: FitOptions, link: Link = LINEAR
+) -> keras.Model:
     """Fit towers with AdamW, its learning rate falling to zero along a cosine, and return the mean of the best ones.
 
-    Of more than FEW_EPOCHS the one with the lowest validation loss is kept.
+    Of more than FEW_EPOCHS the one with the lowest validation loss is kept. A number is learned on the link's scale.
     """
     keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
     keras.utils.set_random_seed(options.seed)
@@ -34,14 +37,15 @@ def fit_network(schema: Schema, train: LabelledRows, validation: LabelledRows, o
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
     plan = plan_fit(len(train.labels), inputs, options, can_teach(schema.target, train.labels, monotone))
     numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers if options.by_time else None)
-    design = Design(schema, numbers, scale_target(schema.target, train.labels, train.weights), plan.shape, monotone)
+    scale = scale_target(schema.target, train.labels, train.weights, link)
+    design = Design(schema, numbers, scale, plan.shape, monotone)
     batches = stream_batches(
         plan_lessons(design, train, plan.copies, options.seed), plan.batch_rows, plan.block_steps, options.seed
     )
     towers = build_towers(design)
     best_weights = fit_towers(towers, design, plan, batches, thin(validation, FOLLOWED_ROWS))
-    margin = best_weights.interval_margin(options.by_time) if schema.target.task == "regression" else 0.0
-    return average_towers(towers, design, best_weights.shares, margin)
+    moved = best_weights.correct_interval(options.by_time) if schema.target.task == "regression" else (0.0, 0.0)
+    return average_towers(towers, design, best_weights.shares, *moved)
 
 
 def fit_towers(

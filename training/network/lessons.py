@@ -39,10 +39,10 @@ def thin(rows: LabelledRows, most: int) -> LabelledRows:
 
 
 def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
-    """Return labels as the network learns them: a regression's around 0."""
+    """Return labels as the network learns them: a regression's on its scale, around 0."""
     if design.schema.target.task != "regression":
         return labels.astype(np.int32)
-    return ((labels - design.target.centre) / design.target.spread).astype(np.float32)
+    return design.target.learn(labels).astype(np.float32)
 
 
 def plan_lessons(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:

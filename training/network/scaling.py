@@ -1,11 +1,13 @@
 """What the network must know of the training rows before it is built: where numbers lie, and the target."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ekiben.contract.schema import Target
 from ekiben.training.network import ordinal
+from ekiben.training.network.links import LINEAR, Link
 
 SAMPLE_ROWS = 100_000  # enough for quantiles
 LABEL_ROWS = 1_000_000
@@ -28,11 +30,26 @@ class NumberScale:
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Where an untrained tower's outputs lie, (outputs,), and what a regression's outputs are multiples of."""
+    """Where an untrained tower's outputs lie, (outputs,), and what a regression's outputs are multiples of.
+
+    Centre and spread are those of the labels on the scale of the `link`, beyond whose `reach` from the centre nothing
+    is answered: a step that is small there may be any in the target's units.
+    """
 
     start: np.ndarray
     centre: float = 0.0
     spread: float = 1.0
+    link: Link = LINEAR
+    reach: tuple[float, float] | None = None
+
+    def learn(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels in the target's units as outputs."""
+        return (self.link.learn(labels) - self.centre) / self.spread
+
+    def restore(self, outputs: Any, math: Any = np) -> Any:
+        """Return outputs in the target's units; `math` is `numpy` or `keras.ops`."""
+        apart = outputs * self.spread
+        return self.link.restore(math.clip(apart, *self.reach) if self.reach else apart, self.centre, math)
 
 
 def scale_numbers(numbers: np.ndarray, bins: int, later: np.ndarray | None = None) -> NumberScale:
@@ -78,15 +95,18 @@ def _scale_column(values: np.ndarray, bins: int) -> tuple[float, float, np.ndarr
     return centre, spread, starts, slopes
 
 
-def scale_target(target: Target, labels: np.ndarray, weights: np.ndarray | None = None) -> TargetScale:
-    """Measure the training rows' labels, (rows,), each by its weight, (rows,)."""
+def scale_target(
+    target: Target, labels: np.ndarray, weights: np.ndarray | None = None, link: Link = LINEAR
+) -> TargetScale:
+    """Measure the training rows' labels, (rows,), each by its weight, (rows,); a regression's on the link's scale."""
     step = max(1, len(labels) // LABEL_ROWS)
-    labels = labels[::step].astype(np.float64)
+    labels = link.learn(labels[::step])
     weights = np.ones(len(labels)) if weights is None else weights[::step].astype(np.float64)
     mean = float(np.average(labels, weights=weights))
     if target.task == "regression":
         spread = float(np.sqrt(np.average(np.square(labels - mean), weights=weights)))
-        return TargetScale(np.array([0.0, -1.28, 1.28]), mean, spread or 1.0)
+        reach = None if link.scale == "linear" else (labels.min() - mean - spread, labels.max() - mean + spread)
+        return TargetScale(np.array([0.0, -1.28, 1.28]), mean, spread or 1.0, link, reach)
     if target.task == "binary":
         rate = min(max(mean, MIN_RATE), 1 - MIN_RATE)
         return TargetScale(np.array([np.log(rate / (1 - rate))]))

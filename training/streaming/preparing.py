@@ -46,6 +46,11 @@ class PreparedOnDisk(Prepared):
     rows: StoredRows  # to train on, all of them
     most_batch_rows: int  # that memory has room for
 
+    @property
+    def training_labels(self) -> np.ndarray:
+        """The labels of all rows to train on, (rows,), on the disk."""
+        return self.rows.labels
+
 
 def prepare_on_disk(
     problem: ProblemConfig, table: Table, room: Room, say: Callable[[str], object] = print
