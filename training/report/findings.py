@@ -10,8 +10,8 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.schema import Schema
 from ekiben.model.importance import Importance
-from ekiben.training.dataset.groups import number_groups
 from ekiben.model.training_scores import Covered
+from ekiben.training.dataset.groups import number_groups
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score
 from ekiben.training.evaluate.coverage import cover_periods

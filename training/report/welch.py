@@ -1,5 +1,6 @@
 """Whether losses are higher in a slice than elsewhere, and how sure that is of one slice among several."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,14 +38,14 @@ def measure_gap(
         return None
     (mean, moves), (other, other_moves) = (find_mean(losses[mask], counting.take(mask)) for mask in masks)
     errors = [find_error(part, counting.take(mask)) for part, mask in zip((moves, other_moves), masks, strict=True)]
-    value, error = mean - other, float(np.hypot(*errors))
+    value, error = mean - other, math.hypot(*errors)
     if counting.groups is not None:
         together = np.empty(len(losses))
         together[here], together[~here] = moves, -other_moves
         error = find_error(together, counting)
     if error == 0:
         return Gap(mean, other, Interval(value, value, value), 0.0 if value > 0 else 1.0)
-    freedom = np.hypot(*errors) ** 4 / sum(one**4 / (size - 1) for one, size in zip(errors, units, strict=True))
+    freedom = math.hypot(*errors) ** 4 / sum(one**4 / (size - 1) for one, size in zip(errors, units, strict=True))
     reach = float(-t.ppf(TAIL, freedom) * error)
     interval = Interval(value, value - reach, value + reach)
     return Gap(mean, other, interval, float(2 * t.sf(value / error, freedom)) if value > 0 else 1.0)
