@@ -81,7 +81,7 @@ def find_objection(found: Adaptation) -> str | None:
     if replayed.missed_adapted > replayed.missed_answered + TOLERATED:
         return (
             f"renewed every {found.period}, intervals would have missed 80% by {replayed.missed_adapted:.1%} on "
-            f"average in place of {replayed.missed_answered:.1%}: labels come too late, or what they say changes too fast"
+            f"average in place of {replayed.missed_answered:.1%}: labels come too late, or what they say changes fast"
         )
     return None
 
