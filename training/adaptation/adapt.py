@@ -80,8 +80,8 @@ def find_objection(found: Adaptation) -> str | None:
         return f"the margin would change by less than {LEAST_MOVE:.0%} of the intervals' width"
     if replayed.missed_adapted > replayed.missed_answered + TOLERATED:
         return (
-            f"renewed every {found.period}, intervals would have missed 80% by {replayed.missed_adapted:.1%} on "
-            f"average in place of {replayed.missed_answered:.1%}: labels come too late, or what they say changes fast"
+            f"renewed every {found.period}, intervals would have missed 80% by {replayed.missed_adapted:.1%} on average"
+            f" in place of {replayed.missed_answered:.1%}: labels come too late, or what they say changes too fast"
         )
     return None
 

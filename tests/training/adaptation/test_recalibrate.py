@@ -100,6 +100,17 @@ def recalibrated(home: Home) -> Home:
     return home
 
 
+def test_training_leaves_how_often_intervals_held_by_period(home: Home) -> None:
+    packed = open_stored(find_model(NAME, "1"))
+    scores = packed.training_scores
+    assert scores is not None
+    assert sum(part.rows for part in scores.coverage) == scores.rows
+    assert "Do intervals hold over time?" in (packed.path / "report.html").read_text()
+    assert f"Intervals by {scores.coverage_by}" in (packed.path / "card.html").read_text()
+    logged = {one.path for one in MlflowClient().list_artifacts(packed.manifest.run_id, "evaluation")}
+    assert {f"evaluation/coverage_by_period.{kind}" for kind in ("json", "png")} <= logged
+
+
 def test_a_report_changes_nothing(home: Home, capsys: Capsys, tmp_path: Path) -> None:
     home.recalibrate()
     text = capsys.readouterr().out
