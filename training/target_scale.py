@@ -26,7 +26,7 @@ NEEDS = {
     "sqrt": "numbers from 0 on",
     "logit": "numbers from 0 to 1",
 }
-MIN_EDGE, EDGE_ROWS = 1e-6, 100_000
+MIN_EDGE, MAX_EDGE, EDGE_ROWS = 1e-6, 0.01, 100_000
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,10 @@ def make_link(scale: Scale, labels: Range, prepared: Prepared) -> Link:
 
 
 def find_edge(labels: np.ndarray) -> float:
-    """Return how near to 0 and 1 labels of 0 and 1 are taken to lie: half as far as the nearest others but a few."""
+    """Return how near to 0 and 1 these themselves are taken to lie: half as far as the nearest others but a few."""
     inner = np.minimum(labels, 1 - labels)[:: max(1, len(labels) // EDGE_ROWS)]
     inner = inner[inner > 0]
-    return max(MIN_EDGE, float(np.quantile(inner, 0.01)) / 2) if len(inner) else 0.01
+    return max(MIN_EDGE, float(np.quantile(inner, 0.01)) / 2) if len(inner) else MAX_EDGE
 
 
 def describe_evidence(evidence: Evidence) -> str:
