@@ -62,7 +62,7 @@ class Range:
 
     @property
     def candidates(self) -> tuple[Scale, ...]:
-        """The scales that may be better than the target's own: a share that is a number of some unit has bounds."""
+        """The scales that may be better than the target's own."""
         tried: tuple[Scale, ...] = ("logit",) if self.is_share else ("log", "sqrt")
         return tuple(scale for scale in tried if self.fits(scale))
 
@@ -100,7 +100,8 @@ def choose_scale(problem: ProblemConfig, prepared: Prepared) -> Chosen:
         check_scale(name, said, labels)
         sentence = f"“{name}” is learned {NAMES[said]}, as [target] scale says"
         return Chosen(link := make_link(said, labels, prepared), sentence + describe_bounds(link))
-    links = [make_link(scale, labels, prepared) for scale in ("linear", *labels.candidates)]
+    scales: tuple[Scale, ...] = ("linear", *labels.candidates)
+    links = [make_link(scale, labels, prepared) for scale in scales]
     if len(prepared.labels[1]) < MIN_VALIDATION_ROWS or len(links) == 1:
         return Chosen(links[0], f"“{name}” is learned as it is{describe_bounds(links[0])}")
     evidence = compare_scales(prepared, links, problem.split.moment is not None)

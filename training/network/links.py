@@ -15,8 +15,8 @@ Scale = Literal["linear", "log", "sqrt", "logit"]
 class Link:
     """A scale, and the bounds that no answer leaves, in the target's units.
 
-    On a log scale `added` is added to each label, 1 where there are counts of 0; before a logit scale 0 to 1 is squeezed
-    into `edge` to 1 - `edge`, so that 0 and 1 have a place.
+    On a log scale `added` is added to each label, 1 where there are counts of 0; for a logit scale labels from 0 to 1
+    are squeezed between `edge` and 1 - `edge`, so that 0 and 1 have a place.
     """
 
     scale: Scale = "linear"
@@ -29,9 +29,9 @@ class Link:
         """Return labels on the scale, as float64."""
         labels = labels.astype(np.float64)
         if self.scale == "log":
-            return np.log(labels + self.added)
+            return np.asarray(np.log(labels + self.added))
         if self.scale == "sqrt":
-            return np.sqrt(labels)
+            return np.asarray(np.sqrt(labels))
         if self.scale == "logit":
             inner = self.edge + (1 - 2 * self.edge) * labels
             return np.asarray(np.log(inner) - np.log1p(-inner))
