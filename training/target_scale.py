@@ -26,7 +26,7 @@ NEEDS = {
     "sqrt": "numbers from 0 on",
     "logit": "numbers from 0 to 1",
 }
-MIN_EDGE, EDGE_ROWS = 1e-6, 100_000
+MIN_EDGE, MAX_EDGE, EDGE_ROWS = 1e-6, 0.01, 100_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Range:
 
     @property
     def candidates(self) -> tuple[Scale, ...]:
-        """The scales that may be better than the target's own: a share that is a number of some unit has bounds."""
+        """The scales that may be better than the target's own."""
         tried: tuple[Scale, ...] = ("logit",) if self.is_share else ("log", "sqrt")
         return tuple(scale for scale in tried if self.fits(scale))
 
@@ -100,7 +100,8 @@ def choose_scale(problem: ProblemConfig, prepared: Prepared) -> Chosen:
         check_scale(name, said, labels)
         sentence = f"“{name}” is learned {NAMES[said]}, as [target] scale says"
         return Chosen(link := make_link(said, labels, prepared), sentence + describe_bounds(link))
-    links = [make_link(scale, labels, prepared) for scale in ("linear", *labels.candidates)]
+    scales: tuple[Scale, ...] = ("linear", *labels.candidates)
+    links = [make_link(scale, labels, prepared) for scale in scales]
     if len(prepared.labels[1]) < MIN_VALIDATION_ROWS or len(links) == 1:
         return Chosen(links[0], f"“{name}” is learned as it is{describe_bounds(links[0])}")
     evidence = compare_scales(prepared, links, problem.split.moment is not None)
@@ -141,10 +142,10 @@ def make_link(scale: Scale, labels: Range, prepared: Prepared) -> Link:
 
 
 def find_edge(labels: np.ndarray) -> float:
-    """Return how near to 0 and 1 labels of 0 and 1 are taken to lie: half as far as the nearest others but a few."""
+    """Return how near to 0 and 1 these themselves are taken to lie: half as far as the nearest others but a few."""
     inner = np.minimum(labels, 1 - labels)[:: max(1, len(labels) // EDGE_ROWS)]
     inner = inner[inner > 0]
-    return max(MIN_EDGE, float(np.quantile(inner, 0.01)) / 2) if len(inner) else 0.01
+    return max(MIN_EDGE, float(np.quantile(inner, 0.01)) / 2) if len(inner) else MAX_EDGE
 
 
 def describe_evidence(evidence: Evidence) -> str:

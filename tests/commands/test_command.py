@@ -22,7 +22,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("explore", "init", "train", "compare", "promote", "rollback", "report", "compare-schema"),
     *("predict", "serve", "image"),
-    *("drift", "challenger", "canary", "score-live", "alarms"),
+    *("drift", "challenger", "canary", "score-live", "recalibrate", "alarms"),
     *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("explanations", "parquet", "start", "tables", "completion"),

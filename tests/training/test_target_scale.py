@@ -20,7 +20,7 @@ from ekiben.training.target_scale import Chosen, choose_scale
 from tests.number_tables import FEATURES, make_numbers, prepare_numbers
 
 TABLE = make_numbers()
-STEEP = TABLE.assign(price=np.exp(4 * TABLE["x"] + TABLE["z"] + 0.2 * np.sin(np.arange(len(TABLE)))))
+STEEP = TABLE.assign(price=np.exp(TABLE["x"] + TABLE["z"] + 0.5 * (TABLE["shop"] == "a")))
 
 
 def choose(path: Path, target: str, scale: str = "auto", table: pd.DataFrame = TABLE) -> Chosen:

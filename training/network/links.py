@@ -15,8 +15,8 @@ Scale = Literal["linear", "log", "sqrt", "logit"]
 class Link:
     """A scale, and the bounds that no answer leaves, in the target's units.
 
-    On a log scale `added` is added to each label, 1 where there are counts of 0; on a logit scale a label nearer to 0
-    or 1 than `edge` is learned as that far from it.
+    On a log scale `added` is added to each label, 1 where there are counts of 0; for a logit scale labels from 0 to 1
+    are squeezed between `edge` and 1 - `edge`, so that 0 and 1 have a place.
     """
 
     scale: Scale = "linear"
@@ -29,12 +29,12 @@ class Link:
         """Return labels on the scale, as float64."""
         labels = labels.astype(np.float64)
         if self.scale == "log":
-            return np.log(labels + self.added)
+            return np.asarray(np.log(labels + self.added))
         if self.scale == "sqrt":
-            return np.sqrt(labels)
+            return np.asarray(np.sqrt(labels))
         if self.scale == "logit":
-            labels = np.clip(labels, self.edge, 1 - self.edge)
-            return np.asarray(np.log(labels) - np.log1p(-labels))
+            inner = self.edge + (1 - 2 * self.edge) * labels
+            return np.asarray(np.log(inner) - np.log1p(-inner))
         return labels
 
     def restore(self, apart: Any, centre: float, math: Any = np) -> Any:
@@ -47,7 +47,9 @@ class Link:
         values = apart + centre
         if self.scale == "sqrt":
             return math.square(math.maximum(values, 0.0))
-        return 1 / (1 + math.exp(-values)) if self.scale == "logit" else values
+        if self.scale == "logit":
+            return (1 / (1 + math.exp(-values)) - self.edge) / (1 - 2 * self.edge)
+        return values
 
     def _bound(self, values: Any, math: Any) -> Any:
         values = math.maximum(values, self.low) if np.isfinite(self.low) else values

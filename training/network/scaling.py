@@ -44,7 +44,7 @@ class TargetScale:
 
     def learn(self, labels: np.ndarray) -> np.ndarray:
         """Return labels in the target's units as outputs."""
-        return (self.link.learn(labels) - self.centre) / self.spread
+        return np.asarray((self.link.learn(labels) - self.centre) / self.spread)
 
     def restore(self, outputs: Any, math: Any = np) -> Any:
         """Return outputs in the target's units; `math` is `numpy` or `keras.ops`."""
@@ -105,7 +105,8 @@ def scale_target(
     mean = float(np.average(labels, weights=weights))
     if target.task == "regression":
         spread = float(np.sqrt(np.average(np.square(labels - mean), weights=weights)))
-        reach = None if link.scale == "linear" else (labels.min() - mean - spread, labels.max() - mean + spread)
+        ends = float(labels.min()) - mean - spread, float(labels.max()) - mean + spread
+        reach = None if link.scale == "linear" else ends
         return TargetScale(np.array([0.0, -1.28, 1.28]), mean, spread or 1.0, link, reach)
     if target.task == "binary":
         rate = min(max(mean, MIN_RATE), 1 - MIN_RATE)

@@ -146,6 +146,15 @@ def test_a_regression_has_the_coverage_of_its_interval() -> None:
     assert "The 80% prediction interval held 81.0% of the test rows." in render_markdown(card)
 
 
+def test_it_says_on_which_scale_a_number_was_learned() -> None:
+    scores = SCORES.model_copy(update={"scale": "“price” is learned on a log scale", "slices": {}, "fairness": {}})
+    schema = Schema(name="goods", features=FEATURES, target=Target(name="price", task="regression", unit="EUR"))
+    statement = Provenance.model_validate(STATEMENT)
+    card = describe_model(schema, CardText(), scores, statement.definition, statement.run, (1, 1, 1))
+    assert "“price” is learned on a log scale." in render_markdown(card)
+    assert "scale" not in render_markdown(make_card())
+
+
 def test_both_forms_are_written(tmp_path: Path) -> None:
     write_card(tmp_path, make_card())
     assert {path.name for path in tmp_path.iterdir()} == {"card.md", "card.html"}
