@@ -66,8 +66,9 @@ def compare(said: Declared, seed: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         (table,) = (table for table in TABLES if table.name == said.table)
         plain = open_problem(table, Path(folder))
-        both = plain, declare(plain, said)
-        (scores, *costs), (shaped, *shaped_costs) = (measure(problem, seed) for problem in both)
+        (scores, *costs), (shaped, *shaped_costs) = (
+            measure(problem, seed) for problem in (plain, declare(plain, said))
+        )
     names = SHOWN[plain.target.task]
     metrics = (", ".join(f"{name} {found[name]:.4f}" for name in names if name in found) for found in (scores, shaped))
     what = " < ".join(map(str, said.ordered)) or ", ".join(f"{name} {way}" for name, way in said.directions.items())

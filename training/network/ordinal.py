@@ -40,6 +40,6 @@ def give_log_probabilities(outputs: Any) -> Any:
 def _accumulate(outputs: Any) -> tuple[Any, Any]:
     """Return the logits of being above each class but the last, (…, classes − 1), which fall, and the gaps."""
     gaps = outputs[..., 1:]
-    classes = outputs.shape[-1]
-    before = np.triu(np.ones((classes - 1, classes), np.float32), 1)  # each cut point lies above all before
+    cuts = outputs.shape[-1]
+    before = np.triu(np.ones((cuts - 1, cuts), np.float32), 1)  # each cut point lies above all before
     return outputs[..., :1] - keras.ops.matmul(keras.ops.softplus(gaps), before), gaps
