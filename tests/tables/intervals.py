@@ -28,6 +28,7 @@ from ekiben.training.fitting import fit, score_network
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.truth.live_scores import DAY_US, DAYS
 from tests.tables.data import cpu_seconds
+from tests.tables.made_streams import SCALES, make_stream
 from tests.tables.measuring import open_table, quietly
 from tests.tables.real import TABLES, RealTable
 
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lag", type=float, default=1, metavar="DAYS", help="after which labels come (%(default)s)")
     parser.add_argument("--by", choices=sorted(DAYS), default="week", help="how often the margin is renewed")
+    parser.add_argument("--made", action="store_true", help="made streams, in place of tables")
     parser.add_argument("--verbose", action="store_true", help="print each period")
     options = parser.parse_args(arguments)
     known = {table.name: table for table in TABLES}
@@ -90,8 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted({*names} - known.keys()):
         parser.error(f"no table is called {unknown[0]!r}: there are {', '.join(known)}")
     print(f"{describe_machine()}; labels {options.lag:g} days late, by {options.by}\n\n{HEAD}")
+    for name in SCALES if options.made else ():
+        stream = make_stream(name, options.seed, options.lag)
+        print(describe_replay(name, replay_periods(stream, options.by, 1.0)), flush=True)
     try:
-        for name in names:
+        for name in () if options.made else names:
             print(measure(known[name], options.seed, options.lag, options.by, options.verbose), flush=True)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ekiben.contract.errors import UserError
 from ekiben.training.registry.reasons import says_gone
+from ekiben.training.registry.store import STORE_ERRORS
 
 NETWORK = "network"  # the layer of the logged model that takes encoded rows
 
@@ -16,10 +17,12 @@ def load_network(registered: ModelVersion) -> keras.Model:
     """Return a version's network on encoded rows from its logged model; raise UserError if it is gone."""
     try:
         raw_model = mlflow.keras.load_model(f"models:/{registered.name}/{registered.version}")
-    except Exception as error:  # MLflow's, and whatever Keras raises where files are damaged
-        if isinstance(error, OSError) or says_gone(error):
-            raise _gone(registered) from None
-        raise
+    except STORE_ERRORS as error:
+        if not says_gone(error):
+            raise
+        raise _gone(registered) from None
+    except Exception:  # the boundary: Keras raises anything where files are damaged
+        raise _gone(registered) from None
     layer: keras.Model | None = next((one for one in raw_model.layers if isinstance(one, keras.Model)), None)
     if layer is None:
         raise _gone(registered)
