@@ -612,6 +612,20 @@ def test_what_stands_for_missing_can_be_said(project: Project, capsys: Capture) 
 
 
 @pytest.mark.slow
+def test_labels_are_decided_by_a_threshold_that_is_said(project: Project, capsys: Capture) -> None:
+    assert score(project, make_table()) == 0
+    usual = pd.read_csv(project.folder / "scored.csv")
+    arguments = ["predict", str(project.folder / "new.csv"), "-o", str(project.folder / "scored.csv"), "--threshold"]
+    assert call(project, *arguments, "0") == 0
+    scored = pd.read_csv(project.folder / "scored.csv")
+    assert scored["prediction.label"].nunique() == 1
+    assert scored["prediction.probability"].equals(usual["prediction.probability"])
+    for wrong in ("nan", "2", "much"):
+        sentence = reject(capsys, [*arguments, wrong, "--problem", str(project.problem)])
+        assert sentence.startswith("threshold: expected a number from 0 to 1, got")
+
+
+@pytest.mark.slow
 def test_a_table_without_a_target_is_scored(project: Project) -> None:
     assert score(project, make_table().drop(columns="outcome")) == 0
 

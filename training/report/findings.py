@@ -58,9 +58,8 @@ class Findings:
 
 def draw_test_rows(problem: ProblemConfig, prepared: Prepared) -> Drawing:
     """Draw the test rows as often as intervals need, or their groups if the split is by these."""
-    target, labels, groups = prepared.schema.target, prepared.labels[2], None
-    if problem.split.group:
-        groups = number_groups(prepared.parts.test[problem.split.group])
+    target, labels, group = prepared.schema.target, prepared.labels[2], problem.split.group
+    groups = number_groups(prepared.parts.test[group]) if group else None
     counting = Counting(prepared.weights[2], groups)
     return Drawing(target, labels, draw(len(labels), len(target.outputs), groups), counting)
 
