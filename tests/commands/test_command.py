@@ -22,8 +22,8 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("explore", "init", "train", "compare", "promote", "rollback", "report", "compare-schema"),
     *("predict", "serve", "image"),
-    *("drift", "challenger", "canary", "score-live", "recalibrate", "alarms"),
-    *("run", "step", "runs", "watch", "decisions", "data", "lineage", "sign"),
+    *("drift", "challenger", "canary", "score-live", "alarms"),
+    *("run", "step", "runs", "watch", "decisions", "recalibrate", "data", "lineage", "sign"),
     *("capacity", "overload", "soak", "reloads", "loading", "hostile", "bench", "peers", "models", "batching", "cost"),
     *("explanations", "parquet", "start", "tables", "completion"),
 )
