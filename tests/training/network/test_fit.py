@@ -70,6 +70,13 @@ def test_every_table_has_a_plan(rows: int, by_time: bool, teachable: bool) -> No
     assert reads == ({"vectors"} if not by_time else {"bins", "line"} if plan.chooses_towers else {"bins"})
 
 
+def test_a_step_takes_no_more_rows_than_memory_has_room_for() -> None:
+    free, bounded = (plan_fit(50_000_000, 30, FitOptions(most_batch_rows=most)) for most in (None, 7632))
+    assert (free.batch_rows, bounded.batch_rows) == (16_384, 7632)
+    assert bounded.epoch_steps * 7632 == pytest.approx(50_000_000, rel=0.01)
+    assert plan_fit(1000, 30, FitOptions(most_batch_rows=7632)).batch_rows < 7632
+
+
 def test_few_epochs_of_later_rows_choose_nothing_and_are_taught_by_nobody() -> None:
     few, many = (plan_fit(rows, 10, FitOptions(by_time=True), teachable=True) for rows in (300_000, 20_000))
     assert (few.chooses_towers, few.chooses_epoch, few.copies) == (False, False, 0)
