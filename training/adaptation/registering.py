@@ -55,7 +55,7 @@ def register_adapted(adapted: Adapted) -> str:
             open_model(before, digest)  # or it could not be told from another that was put in its place
         (package := Path(scratch) / PACKAGE).mkdir()
         schema, network = load_schema(before / SCHEMA_FILE), load_network(trained)
-        params = MlflowClient().get_run(trained.run_id).data.params
+        params = MlflowClient().get_run(str(trained.run_id)).data.params
         with mlflow.start_run(run_name=f"intervals of version {adapted.trained}") as run:
             tags["run_id"] = run.info.run_id
             tracking.tag_process()
