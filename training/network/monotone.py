@@ -91,7 +91,7 @@ def find_monotone(schema: Schema, numbers: np.ndarray) -> MonotoneNumbers | None
     if not signs:
         return None
     columns = np.array(list(signs), np.int32)
-    bins = int(np.clip(MAX_SLOPES // len(columns), 1, BINS))
+    bins = int(np.clip(MAX_SLOPES // len(columns) - 1, 1, BINS))
     scale = scale_numbers(numbers[:: max(1, len(numbers) // SAMPLE_ROWS)][:, columns], bins)
     target = schema.target
     outputs = len(target.classes) - 1 if target.ordered else len(target.outputs)
