@@ -20,7 +20,8 @@ from ekiben.training.target_scale import Chosen, choose_scale
 from tests.number_tables import FEATURES, make_numbers, prepare_numbers
 
 TABLE = make_numbers()
-STEEP = TABLE.assign(price=np.exp(TABLE["x"] + TABLE["z"] + 0.5 * (TABLE["shop"] == "a")))
+NOISE = np.random.default_rng(0).normal(size=9 * len(TABLE))[-len(TABLE) :]
+STEEP = TABLE.assign(price=np.exp(TABLE["x"] + TABLE["z"] + 0.5 * (TABLE["shop"] == "a") + 0.1 * NOISE))
 
 
 def choose(path: Path, target: str, scale: str = "auto", table: pd.DataFrame = TABLE) -> Chosen:
