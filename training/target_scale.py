@@ -26,6 +26,7 @@ NEEDS = {
     "sqrt": "numbers from 0 on",
     "logit": "numbers from 0 to 1",
 }
+LEAST, MOST = "target_least", "target_most"  # parameters of a run: what no answer leaves
 MIN_EDGE, MAX_EDGE, EDGE_ROWS = 1e-6, 0.01, 100_000
 
 
@@ -79,6 +80,8 @@ def adopt_scale(problem: ProblemConfig, prepared: Prepared) -> Prepared:
 def log_scale(prepared: Prepared) -> None:
     """Log the scale with the active run."""
     if prepared.link is not None:
+        bounds = {LEAST: prepared.link.low, MOST: prepared.link.high}
+        mlflow.log_params({name: bound for name, bound in bounds.items() if np.isfinite(bound)})
         mlflow.log_param("target_scale", prepared.link.scale)
         mlflow.set_tag("target_scale", prepared.scale)
 

@@ -1,5 +1,8 @@
 """A trained network whose bounds are moved apart by a margin: one more addition at its end, in every form of it."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 import mlflow
 import numpy as np
@@ -29,20 +32,30 @@ def load_network(registered: ModelVersion) -> keras.Model:
     return layer
 
 
-def move_bounds(network: keras.Model, margin: float) -> keras.Model:
-    """Return the network with its bounds moved apart by a margin in the answers' unit; they never cross the value."""
-    outputs = network.outputs[0]
-    value, low, high = (outputs[:, index : index + 1] for index in range(3))
-    low, high = keras.ops.minimum(value, low - margin), keras.ops.maximum(value, high + margin)
-    answers = keras.layers.Concatenate()([value, low, high])
-    return keras.Model(network.input, answers, name=NETWORK)
+@dataclass(frozen=True)
+class Move:
+    """By how much bounds are moved apart, and what they never leave, as no count is below 0; in the answers' unit."""
 
+    margin: float
+    least: float = -np.inf
+    most: float = np.inf
 
-def move_answers(answers: NDArray[np.float32], margin: float) -> NDArray[np.float32]:
-    """Return what that network answers, (rows, 3), in float32 as it computes."""
-    value, low, high = answers.astype(np.float32).T
-    by = np.float32(margin)
-    return np.column_stack([value, np.minimum(value, low - by), np.maximum(value, high + by)])
+    def network(self, network: keras.Model) -> keras.Model:
+        """Return the network with its bounds moved; they never cross the value."""
+        outputs = network.outputs[0]
+        answers = self._apply(*(outputs[:, index : index + 1] for index in range(3)), self.margin, keras.ops)
+        return keras.Model(network.input, keras.layers.Concatenate()(answers), name=NETWORK)
+
+    def answers(self, answers: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what that network answers, (rows, 3), in float32 as it computes."""
+        value, low, high = answers.astype(np.float32).T
+        return np.column_stack(self._apply(value, low, high, np.float32(self.margin), np)).astype(np.float32)
+
+    def _apply(self, value: Any, low: Any, high: Any, margin: Any, math: Any) -> list[Any]:
+        low, high = low - margin, high + margin
+        low = math.maximum(low, self.least) if np.isfinite(self.least) else low
+        high = math.minimum(high, self.most) if np.isfinite(self.most) else high
+        return [value, math.minimum(value, low), math.maximum(value, high)]
 
 
 def _gone(registered: ModelVersion) -> UserError:

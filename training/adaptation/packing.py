@@ -21,7 +21,7 @@ from ekiben.model.golden import Golden, load_golden
 from ekiben.model.importance import IMPORTANCE_FILE
 from ekiben.model.package import GOLDEN_FILE, REPORT_FILE
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
-from ekiben.training.adaptation.network import move_answers, move_bounds
+from ekiben.training.adaptation.network import Move
 from ekiben.training.network.raw_inputs import build_raw_model, to_raw_arrays
 from ekiben.training.registry.packaging import predict_encoded, write_golden, write_package
 from ekiben.training.registry.saved_model import check_raw_answers
@@ -39,17 +39,17 @@ class Repacked:
 
 
 def pack_moved(
-    before: Path, package: Path, schema: Schema, network: keras.Model, margin: float, page: str, said: str
+    before: Path, package: Path, schema: Schema, network: keras.Model, move: Move, page: str, said: str
 ) -> Repacked:
-    """Write a package like the one `before`, of the network that it holds with bounds moved apart by a margin.
+    """Write a package like the one `before`, of the network that it holds with bounds moved.
 
     `page` becomes its report, and `said` what scores and card say of its intervals. Raises PackingFailed unless all
     forms give the answers of before, moved.
     """
-    moved = move_bounds(network, margin)
+    moved = move.network(network)
     raw_model = build_raw_model(schema, moved)
     write_package(package, schema, moved, raw_model)
-    golden = _move_golden(before, schema, network, margin)
+    golden = _move_golden(before, schema, network, move)
     answers = np.array(golden.answers, np.float32)
     if (before / GOLDEN_FILE).exists():
         write_golden(package, golden.rows, answers)
@@ -89,7 +89,7 @@ def _to_column(feature: Feature, values: list[Any]) -> "pd.Series[Any]":
     return pd.Series(values, dtype=float)
 
 
-def _move_golden(before: Path, schema: Schema, network: keras.Model, margin: float) -> Golden:
+def _move_golden(before: Path, schema: Schema, network: keras.Model, move: Move) -> Golden:
     """Return the golden rows and what they are to be answered; without any, the schema's example."""
     if (before / GOLDEN_FILE).exists():
         golden = load_golden(before / GOLDEN_FILE)
@@ -97,7 +97,7 @@ def _move_golden(before: Path, schema: Schema, network: keras.Model, margin: flo
     else:
         golden = Golden(rows=[schema.example], answers=[])
         answers = predict_encoded(network, Encoder(schema).encode_rows(golden.rows))
-    return golden.model_copy(update={"answers": move_answers(answers, margin).tolist()})
+    return golden.model_copy(update={"answers": move.answers(answers).tolist()})
 
 
 def _keep_others(scores: dict[str, float]) -> dict[str, float]:

@@ -15,17 +15,19 @@ from ekiben.model.package import CARD_FILE, PACKAGE, PROVENANCE_FILE, REPORT_FIL
 from ekiben.model.provenance import Moved, Predicate, Provenance, Run, load_provenance
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
-from ekiben.training.adaptation.network import load_network
+from ekiben.training.adaptation.network import Move, load_network
 from ekiben.training.adaptation.packing import pack_moved
 from ekiben.training.adaptation.versions import MARGIN_TAG, TRAINED_TAG
 from ekiben.training.card.card import describe_model
 from ekiben.training.card.render import MARKDOWN_FILE, write_card
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
+from ekiben.training.registry.patch_keeping import copy_patch
 from ekiben.training.registry.provenance import describe_champion, describe_files
 from ekiben.training.registry.publishing import publish_package
 from ekiben.training.registry.run_logging import log_model
 from ekiben.training.registry.version_packages import open_package
+from ekiben.training.target_scale import LEAST, MOST
 
 PARTS = ("training_rows", "validation_rows", "test_rows")  # parameters of a run
 LINEAGE = ("data_digest", "schema_digest", "git_commit")  # tags of a version
@@ -56,17 +58,19 @@ def register_adapted(adapted: Adapted) -> str:
         (package := Path(scratch) / PACKAGE).mkdir()
         schema, network = load_schema(before / SCHEMA_FILE), load_network(trained)
         params = MlflowClient().get_run(str(trained.run_id)).data.params
+        move = Move(adapted.margin, float(params.get(LEAST, "-inf")), float(params.get(MOST, "inf")))
         with mlflow.start_run(run_name=f"intervals of version {adapted.trained}") as run:
             tags["run_id"] = run.info.run_id
             tracking.tag_process()
             mlflow.set_tags(tags)
             mlflow.log_params({name: params[name] for name in PARTS if name in params})
-            packed = pack_moved(before, package, schema, network, adapted.margin, adapted.page, adapted.said)
+            packed = pack_moved(before, package, schema, network, move, adapted.page, adapted.said)
             scores = load_training_scores(package / EVALUATION_FILE)
             mlflow.log_metrics({f"test_{name}": value for name, value in scores.scores.items()})
             write_statement(before, package, adapted, scores, [int(params.get(name, 0)) for name in PARTS])
             model_uri = log_model(schema, packed.raw_model, {name: one[:5] for name, one in packed.example.items()})
             mlflow.log_artifacts(str(package), PACKAGE)
+            copy_patch(str(trained.run_id), run.info.run_id)
             for name in (REPORT_FILE, MARKDOWN_FILE, CARD_FILE):
                 mlflow.log_artifact(str(package / name))  # where people look
             version = tracking.register(adapted.name, model_uri, tags)

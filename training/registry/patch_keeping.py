@@ -28,6 +28,14 @@ def keep_patch(patch: Patch | None, run_id: str, problem: ProblemConfig) -> bool
     return True
 
 
+def copy_patch(from_run: str, to_run: str) -> None:
+    """Log the patch of a run, if it has one, with another that was made of the same files."""
+    client = MlflowClient()
+    if any(one.path == PATCH_FILE for one in client.list_artifacts(from_run)):
+        with tempfile.TemporaryDirectory() as scratch:
+            client.log_artifact(to_run, client.download_artifacts(from_run, PATCH_FILE, scratch))
+
+
 def _holds_secret(content: bytes, problem: ProblemConfig) -> bool:
     text = content.decode("utf-8", "surrogateescape")
     url = [problem.source.url] if isinstance(problem.source, SqlSource) else []

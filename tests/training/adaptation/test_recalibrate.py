@@ -132,7 +132,7 @@ def test_a_report_changes_nothing(home: Home, capsys: Capsys, tmp_path: Path) ->
 def test_every_form_of_the_new_version_has_the_bounds_moved(recalibrated: Home) -> None:
     table = make_table(300, CHANGED, 2)
     before, after = answer("1", table), answer("2", table)
-    (margin,) = [float(one.tags[MARGIN_TAG]) for one in find_versions() if one.version == "2"]
+    (margin,) = [float(one.tags[MARGIN_TAG]) for one in find_versions() if str(one.version) == "2"]
     assert margin > 10
     assert (after[:, 0] == before[:, 0]).all()
     assert after[:, 1] == pytest.approx(np.minimum(before[:, 0], before[:, 1] - margin), rel=1e-5)

@@ -35,7 +35,7 @@ TARGETS = {
     "regression": Target(name="y", task="regression", scale=1e6),
     "ordinal": Target(name="y", task="multiclass", classes=("a", "b", "c", "d"), ordered=True),
 }
-SHAPE = Shape(units=(16, 8), towers=(Tower(0.1), Tower(0.2), Tower(0.3), Tower(0.1, binned=False)))
+SHAPE = Shape(units=(16, 8), towers=(Tower(0.1), Tower(0.2), Tower(0.3, reads="bins"), Tower(0.1, reads="line")))
 SHARES = np.array([0.25, 0.0, 0.5, 0.25])
 GRID = np.concatenate([[-1e4, -50.0], np.linspace(-6, 6, 241), [50.0, 1e4]]).astype(np.float32)
 ROUNDING = 1e-6  # of the largest answer, float32
