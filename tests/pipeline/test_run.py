@@ -45,7 +45,7 @@ def test_a_record_says_what_its_step_was_made_of(project: Project) -> None:
     trained = StepRecord.model_validate_json(project.record("train").read_bytes())
     assert trained.after == record.key
     assert set(trained.inputs) == {"ingest"}
-    assert set(trained.outputs) == {"network.keras", "lineage.json", "definition.json"}
+    assert set(trained.outputs) == {"network.keras", "lineage.json", "definition.json", "scale.txt"}
     assert trained.options == {"epochs": 2}
     assert trained.key == trained.count_key()
 
