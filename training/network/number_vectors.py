@@ -1,7 +1,7 @@
 """How towers read numbers: as their reach through bins, or as learned vectors.
 
 A vector bends at the edges of its number's bins, or is straight along it, which extrapolates. Vectors do better where
-the rows to come are like those at hand; a bare reach, which is learned more slowly, where they are later ones.
+validation rows choose the epoch and the towers; a bare reach, which is learned more slowly, where nothing is chosen.
 """
 
 from typing import Any, Literal

@@ -1,12 +1,10 @@
 """How a table is fitted, which follows from how many rows it has."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ekiben.training.network.architecture import Shape, Tower
-from ekiben.training.network.number_vectors import Reading
 
 BINS = 16
 MAX_BINNED_INPUTS = 64
@@ -99,9 +97,4 @@ def choose_shape(by_time: bool, taught: bool, chosen: bool) -> Shape:
         return Shape(towers=LEARNERS + PUPILS) if taught else Shape()
     binned = (*LEARNERS[::2], *PUPILS[::2]) if taught else LEARNERS
     others = (*LEARNERS[1::2], *PUPILS[1::2]) if taught else binned
-    return Shape(towers=(*read("bins", binned), *read("line", others)))
-
-
-def read(reads: Reading, towers: Sequence[Tower]) -> Iterator[Tower]:
-    """Yield towers that read numbers in this way."""
-    return (replace(tower, reads=reads) for tower in towers)
+    return Shape(towers=(*binned, *(replace(tower, reads="line") for tower in others)))

@@ -67,7 +67,7 @@ def test_every_table_has_a_plan(rows: int, by_time: bool, teachable: bool) -> No
     assert 0.7 * rows <= own * plan.epoch_steps <= 2 * rows + 2
     assert any(tower.teacher_share for tower in plan.shape.towers) == bool(plan.copies)
     reads = {tower.reads for tower in plan.shape.towers}
-    assert reads == ({"vectors"} if not by_time else {"bins", "line"} if plan.chooses_towers else {"bins"})
+    assert reads == ({"vectors"} if not by_time else {"vectors", "line"} if plan.chooses_towers else {"bins"})
 
 
 def test_a_step_takes_no_more_rows_than_memory_has_room_for() -> None:
