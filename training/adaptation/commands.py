@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-ABOUT = "say by how much intervals have to move to hold 80% of the labels that came, and make a version with them"
+ABOUT = "say by how much intervals have to move to hold 80% of the labels, and make a version with them"
 
 
 def add_commands(commands: "Commands") -> None:
