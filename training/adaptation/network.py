@@ -43,7 +43,8 @@ class Move:
     def network(self, network: keras.Model) -> keras.Model:
         """Return the network with its bounds moved; they never cross the value."""
         outputs = network.outputs[0]
-        answers = self._apply(*(outputs[:, index : index + 1] for index in range(3)), self.margin, keras.ops)
+        value, low, high = (outputs[:, index : index + 1] for index in range(3))
+        answers = self._apply(value, low, high, self.margin, keras.ops)
         return keras.Model(network.input, keras.layers.Concatenate()(answers), name=NETWORK)
 
     def answers(self, answers: NDArray[np.float32]) -> NDArray[np.float32]:
