@@ -3,10 +3,12 @@
 import importlib.metadata
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn import datasets
 
+from tests.tables import scales
 from tests.tables.__main__ import main
 from tests.tables.cells import Cell, Results
 from tests.tables.real import TABLES, RealTable
@@ -21,6 +23,16 @@ def read_cancer(_: str) -> pd.DataFrame:
 
 
 CANCER = RealTable("cancer", read_cancer, target="target")
+
+
+def read_costs(_: str) -> pd.DataFrame:
+    """Return 3,000 made rows: costs are products, some 10% off."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(3000, 3)), columns=["size", "depth", "age"])
+    return table.assign(cost=np.exp(table.sum(axis=1)) * random.normal(1, 0.1, 3000).clip(0.5))
+
+
+COSTS = RealTable("costs", read_costs, target="cost")
 
 
 def make_cell(table: str, seed: int, model: str, auc: float, **more: object) -> Cell:
@@ -145,3 +157,18 @@ def test_each_table_has_a_name_of_its_own() -> None:
     names = [table.name for table in TABLES]
     assert len(names) == len({*names}) >= 15
     assert "flights" in names
+
+
+def test_scales_are_compared_in_the_units_of_the_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert scales.main(["--tables", "costs"], [COSTS]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| costs"))
+    _, linear, log, root, logit, chosen = (column.strip() for column in line.strip("| ").split("|"))
+    assert float(log) < 0.8 * float(linear)
+    assert float(log) < float(root) < float(linear)
+    assert (logit, chosen) == ("", "log")
+
+
+def test_a_table_that_is_not_there_has_no_scales(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        scales.main(["--tables", "iris"])
+    assert "invalid choice: 'iris'" in capsys.readouterr().err
