@@ -1,4 +1,7 @@
-"""Follows a fit epoch by epoch: shows how it goes, ends it when it gets no better, and keeps the best weights."""
+"""Follows a fit epoch by epoch: shows how it goes, ends it when it gets no better, and keeps the best weights.
+
+What is scored, and kept, is the running mean of the weights.
+"""
 
 from collections.abc import Callable
 
@@ -15,6 +18,7 @@ from ekiben.training.network.links import LINEAR
 from ekiben.training.network.losses import answer_towers, find_evidence, measure_loss, score_mean
 from ekiben.training.network.members import choose_members
 from ekiben.training.network.plan import Plan
+from ekiben.training.network.weight_mean import WeightMean
 
 PREDICT_ROWS = 8192
 
@@ -33,15 +37,22 @@ class BestWeights(keras.callbacks.Callback):
         self._plan, self._interrupt = plan, interrupt
         towers = len(plan.shape.towers)
         self.shares = np.full(towers, 1 / towers)
+        self._mean = WeightMean()
         self._bar = tqdm(total=plan.steps, desc="training", unit="batch")
         self._best_loss, self._best_epoch = np.inf, 0
         self._best_weights: list[np.ndarray] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.update(self._plan.block_steps)
+        self._mean.add(self.model, self._plan.block_steps)
         self._interrupt()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        with self._mean.put_into(self.model):
+            self._follow(epoch, logs)
+
+    def _follow(self, epoch: int, logs: dict[str, float] | None) -> None:
+        """Score the weights, keep them if they are the best, and end the fit where nothing was better for long."""
         answers = answer_towers(self._target.task, self._predict())
         shares, loss = self._choose(answers)
         scores = {"val_loss": loss, **self._score(_mean(answers, shares))}
@@ -60,6 +71,8 @@ class BestWeights(keras.callbacks.Callback):
         self._bar.close()
         if self._best_weights:
             self.model.set_weights(self._best_weights)
+        elif not self._plan.chooses_epoch:
+            self._mean.keep_in(self.model)
 
     def correct_interval(self, by_time: bool) -> tuple[float, float]:
         """Return by how much the bounds must be moved apart so that they hold their share of validation rows.
