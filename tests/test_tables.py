@@ -11,6 +11,7 @@ from sklearn import datasets
 from tests.tables import scales
 from tests.tables.__main__ import main
 from tests.tables.cells import Cell, Results
+from tests.tables.measuring import open_table
 from tests.tables.real import TABLES, RealTable
 
 ROWS = 300
@@ -68,6 +69,23 @@ def test_a_small_table_is_measured_once(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(asked, [CANCER]) == 0
     again = capsys.readouterr()
     assert (again.out, again.err, file.read_bytes()) == (printed, "", before)
+
+
+@pytest.mark.slow
+def test_a_recipe_is_chosen_without_the_test_rows(tmp_path: Path) -> None:
+    file = tmp_path / "cells.jsonl"
+    assert main(["--results", str(file), "--seeds", "1", "--choosing", "--label", "new"], [CANCER]) == 0
+    [cell] = Results([file])
+    assert (cell.model, cell.label) == ("product", "new")
+
+    tested, chosen = (open_table(CANCER, 0, tmp_path, choosing) for choosing in (False, True))
+    known = {*tested.prepared.parts.train.index}
+    fitted, scored = ({*part.index} for part in (chosen.prepared.parts.train, chosen.prepared.parts.test))
+    assert fitted | scored == known
+    assert not fitted & scored
+    assert len(scored) == pytest.approx(0.15 * len(known), abs=1)
+    assert chosen.prepared.parts.validation.equals(tested.prepared.parts.validation)
+    assert cell.digest == chosen.data.digest != tested.data.digest
 
 
 def test_a_line_that_was_cut_is_measured_again(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Each table goes through `ekiben init` and the product's own split; all models get the same encoded rows, and nothing is
 chosen on test rows. A whole run takes hours: what is measured is kept in the file of results, and a run goes on from
-there. `--compare NAME NAME` shows two recipes of the product that were measured with `--label`.
+there. `--compare NAME NAME` shows two recipes of the product that were measured with `--label`, by `--choosing` on
+rows that may choose between them.
 """
 
 import argparse
@@ -21,11 +22,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.machine import describe_machine
 from tests.tables import report
-from tests.tables.cells import Results
+from tests.tables.cells import PRODUCT, Results
 from tests.tables.measuring import MODELS, TREES, measure
 from tests.tables.real import TABLES, RealTable
 
 GROUPS = {"trees": TREES}
+RESULTS, CHOOSING = Path("data/tables.jsonl"), Path("data/recipes.jsonl")
 
 
 def main(arguments: Sequence[str] | None = None, tables: Sequence[RealTable] = TABLES) -> int:
@@ -52,8 +54,9 @@ def attempt(table: RealTable, seed: int, options: argparse.Namespace, results: R
     """Measure a table's missing cells; where that can't be done print why, and return False."""
     try:
         measure(
-            table, seed, options.models, options.label, results, lambda line: print(line, file=sys.stderr, flush=True)
-        )
+            table, seed, options.models, options.label, results,
+            lambda line: print(line, file=sys.stderr, flush=True), options.choosing,
+        )  # fmt: skip
     except UserError as error:
         print(f"{table.name}: {error}", file=sys.stderr, flush=True)
         return False
@@ -70,8 +73,8 @@ def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argpa
     known = {table.name: table for table in tables}
     parser = argparse.ArgumentParser(prog="python -m tests.tables", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--results", type=Path, nargs="+", default=[Path("data/tables.jsonl")],
-        help="file of cells, which this run adds to; cells of more files are read (%(default)s)",
+        "--results", type=Path, nargs="+",
+        help=f"file of cells, which this run adds to; cells of more files are read ({RESULTS}; choosing: {CHOOSING})",
     )  # fmt: skip
     parser.add_argument("--tables", default=",".join(known), help="names with commas between (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="how many (%(default)s)")
@@ -80,6 +83,10 @@ def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argpa
         help=f"{', '.join([*GROUPS, *MODELS])} (default: all)",
     )  # fmt: skip
     parser.add_argument("--label", default="", help="name of the product's recipe as it now is")
+    parser.add_argument(
+        "--choosing", action="store_true",
+        help="fit the product alone, to fewer rows, and score it on the training rows left out: no test row is seen",
+    )  # fmt: skip
     parser.add_argument("--report", action="store_true", help="print what is there, and measure nothing")
     parser.add_argument("--compare", nargs=2, metavar="LABEL", help="print how one recipe differs from another")
     options = parser.parse_args(arguments)
@@ -89,6 +96,9 @@ def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argpa
     if options.seeds < 1:
         parser.error("--seeds has to be at least 1")
     options.tables = [known[name] for name in names]
+    options.results = options.results or [CHOOSING if options.choosing else RESULTS]
+    if options.choosing:
+        options.only = [PRODUCT]
     options.models = [model for name in options.only for model in GROUPS.get(name, (name,))]
     return options
 

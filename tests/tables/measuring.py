@@ -13,6 +13,7 @@ from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import read_table
 from tests.tables.cells import PRODUCT, Cell, Results
 from tests.tables.data import Data, cpu_seconds, encode_data
+from tests.tables.held_out import hold_out
 from tests.tables.product import measure_product
 from tests.tables.real import NotInstalled, RealTable, open_problem
 from tests.tables.trees import Fit, fit_catboost, fit_lightgbm, fit_sklearn
@@ -36,16 +37,20 @@ class Opened:
 
 
 def measure(
-    table: RealTable, seed: int, models: Sequence[str], label: str, results: Results, say: Callable[[str], object]
-) -> None:
-    """Fit each of the models that has no cell yet; raise NotInstalled if one's package is not there."""
+    table: RealTable, seed: int, models: Sequence[str], label: str, results: Results, say: Callable[[str], object],
+    choosing: bool = False,
+) -> None:  # fmt: skip
+    """Fit each of the models that has no cell yet; raise NotInstalled if one's package is not there.
+
+    For choosing, some of the training rows stand in for the test rows.
+    """
     missing = [
         name for name in models if results.find(table.name, seed, name, label if name == PRODUCT else "") is None
     ]
     if not missing:
         return
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_table(table, seed, Path(folder))
+        opened = open_table(table, seed, Path(folder), choosing)
     for name in missing:
         with quietly():
             cell = fill(opened, name, label, results)
@@ -58,11 +63,12 @@ def metric_of(cell: Cell) -> str:
     return {"binary": "auc", "multiclass": "accuracy", "regression": "r2"}[cell.task]
 
 
-def open_table(table: RealTable, seed: int, folder: Path) -> Opened:
+def open_table(table: RealTable, seed: int, folder: Path, choosing: bool = False) -> Opened:
     """Let the product read and cut a table; the seed is that of a cut at random."""
     with quietly():
         problem = open_problem(table, folder)
         prepared = prepare(problem, read_table(problem, lambda _: None), seed)
+    prepared = hold_out(prepared, problem.split.moment, seed) if choosing else prepared
     data = encode_data(prepared)
     rows = len(prepared.table.frame)
     cell = Cell(table.name, seed, "", data.target.task, rows, len(problem.features), data.digest, {}, 0.0)
