@@ -55,8 +55,9 @@ class Plan:
 
     @property
     def patience(self) -> int:
-        """After how many epochs that are no better the fit ends."""
-        return max(MIN_PATIENCE, int(self.epochs * PATIENCE_SHARE))
+        """After how many epochs that are no better the fit ends: half as many where each has as many copies as rows."""
+        share = PATIENCE_SHARE / 2 if self.copies else PATIENCE_SHARE
+        return max(MIN_PATIENCE, int(self.epochs * share))
 
 
 def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = False) -> Plan:
@@ -64,8 +65,6 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
     epochs = options.epochs or int(np.clip(round(1_000_000 / rows), 3, 100))
     few = epochs <= FEW_EPOCHS
     taught, chosen = teachable and not few, not (few and options.by_time)
-    if taught and not options.epochs:
-        epochs = max(FEW_EPOCHS + 1, epochs // 2)  # each has as many copies as rows
     batch_rows = min(2 * (rows // 2 or 1), 2 * int(np.clip(2 ** round(np.log2(max(rows, 1) / 240)), 32, 8192)))
     batch_rows = min(batch_rows, options.most_batch_rows or batch_rows)
     steps = -(-rows // (batch_rows // 2 if taught else batch_rows))
