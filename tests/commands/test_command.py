@@ -17,6 +17,7 @@ from ekiben.training.home import find_data, find_home, find_problem_file, make_f
 from ekiben.training.registry.git import UNKNOWN, git_commit
 from ekiben.training.registry.store import read_uri
 from tests.conftest import ROOT, run
+from tests.repository import begin_repository, git
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
@@ -160,11 +161,8 @@ def test_the_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_commit() == UNKNOWN
-    who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
-    for command in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "one"]):
-        subprocess.run(["git", *command], check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    assert git_commit() == head
+    begin_repository(tmp_path)
+    assert git_commit() == git(tmp_path, "rev-parse", "HEAD").decode().strip()
 
 
 @pytest.mark.parametrize("kind", ["no git", "broken repository"])
