@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.training.arguments import add_problem
 from ekiben.training.network.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def add_commands(commands: "Commands") -> None:
     command = commands.add_parser("report", help=ABOUT, description=description, allow_abbrev=False)
     command.add_argument("--learning-curve", action="store_true", help=CURVE)
     command.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="(default: %(default)s)")
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_problem(command)
     command.set_defaults(run=run)
 
 
