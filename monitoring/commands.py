@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.reference.alarms.setting import add_false_alarms
-from ekiben.contract.report_output import add_report, write_report
+from ekiben.contract.report_output import add_report, check_output, write_report
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -41,6 +41,7 @@ def run_drift(options: argparse.Namespace) -> int:
     """Print or write the report; the exit code says whether there is an alarm."""
     from ekiben.monitoring.drift import compare_sources, judge_sources, render
 
+    check_output(options.output)
     report = compare_sources(options.sources, options.reference)
     alarms = judge_sources(options.sources, options.reference, options.false_alarms)
     write_report(f"{render(report, alarms, options.format)}\n", options.output)
@@ -67,6 +68,7 @@ def run_challenger(options: argparse.Namespace) -> int:
     """Print or write the comparison; the exit code says what it decides."""
     from ekiben.monitoring.comparison import judge_sources, render
 
+    check_output(options.output)
     judgement = judge_sources(options.sources)
     write_report(f"{render(judgement, options.format)}\n", options.output)
     return DECISIONS[judgement.decision]

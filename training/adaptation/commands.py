@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ekiben.contract.report_output import add_report, write_report
+from ekiben.contract.report_output import add_report, check_output, write_report
 from ekiben.training.arguments import add_labelled_log, add_problem
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from ekiben.training.problem import load_problem
     from ekiben.training.registry import tracking
 
+    check_output(options.output)
     problem = load_problem(options.problem)
     schema = open_stored(find_model(problem.name)).schema
     making = options.register or options.promote

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ekiben.contract.report_output import add_report, write_report
+from ekiben.contract.report_output import add_report, check_output, write_report
 from ekiben.training.arguments import add_labelled_log, add_problem
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> None:
     from ekiben.training.truth.report import render
     from ekiben.training.truth.score import score_log
 
+    check_output(options.output)
     problem = load_problem(options.problem)
     model = open_stored(find_model(problem.name))
     live = score_log(model, problem, options.folder, options.labels, options.query, options.by, options.slice)
