@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ekiben.contract.errors import InvalidModel
 from ekiben.contract.faults import describe_fault
 from ekiben.model.integrity import is_inside
+from ekiben.model.moved_intervals import Moved
 
 STATEMENT: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
 PREDICATE: Literal["urn:ekiben:training:v1"] = "urn:ekiben:training:v1"
@@ -133,13 +134,6 @@ class GateResult(Part):
     gate: str
     verdict: Literal["go", "note", "stop"]
     sentence: str
-
-
-class Moved(Part):
-    """By how much the bounds of intervals were moved apart after training."""
-
-    version: str  # that was trained
-    margin: float  # in the unit of the answers
 
 
 class Run(Part):

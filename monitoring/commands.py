@@ -1,12 +1,11 @@
 """The commands that watch services: their options, and what each runs; what is heavy is imported only as it runs."""
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.reference.alarms.setting import add_false_alarms
+from ekiben.contract.report_output import add_report, check_output, write_report
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -29,7 +28,7 @@ def add_drift(commands: "Commands") -> None:
     drift.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a service's URL, or a file saved from its /monitoring"
     )
-    _add_report(drift)
+    add_report(drift)
     drift.add_argument(
         "--reference", type=Path, help="the model's reference.json (default: a named service's, or the BentoML store's)"
     )
@@ -42,9 +41,10 @@ def run_drift(options: argparse.Namespace) -> int:
     """Print or write the report; the exit code says whether there is an alarm."""
     from ekiben.monitoring.drift import compare_sources, judge_sources, render
 
+    check_output(options.output)
     report = compare_sources(options.sources, options.reference)
     alarms = judge_sources(options.sources, options.reference, options.false_alarms)
-    _write(render(report, alarms, options.format), options.output)
+    write_report(f"{render(report, alarms, options.format)}\n", options.output)
     return ALARM if alarms.alarms else 0
 
 
@@ -56,7 +56,7 @@ def add_challenger(commands: "Commands") -> None:
     challenger.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a service's URL, or a file saved from its /monitoring/challenger"
     )
-    _add_report(challenger)
+    add_report(challenger)
     challenger.epilog = (
         "AUTH_TOKEN is sent to services, if it is set. The exit code is 0 if the challenger is better, 3 if it is "
         "worse, and 4 if there is no evidence yet."
@@ -68,25 +68,7 @@ def run_challenger(options: argparse.Namespace) -> int:
     """Print or write the comparison; the exit code says what it decides."""
     from ekiben.monitoring.comparison import judge_sources, render
 
+    check_output(options.output)
     judgement = judge_sources(options.sources)
-    _write(render(judgement, options.format), options.output)
+    write_report(f"{render(judgement, options.format)}\n", options.output)
     return DECISIONS[judgement.decision]
-
-
-def _add_report(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", choices=("text", "html", "json"), default="text", help="(default: %(default)s)")
-    command.add_argument("-o", "--output", type=Path, help="write the report to this file (default: print it)")
-
-
-def _write(rendered: str, output: Path | None) -> None:
-    """Print a report or write it to a file."""
-    from ekiben.contract.errors import UserError
-
-    if output is None:
-        sys.stdout.write(f"{rendered}\n")
-        return
-    try:
-        output.write_text(f"{rendered}\n", encoding="utf-8")
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise UserError(f"{output} can't be written ({reason}): name another file") from None

@@ -5,12 +5,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.report_output import add_format
 from ekiben.pipeline.steps import STEPS
-from ekiben.training.arguments import positive, seed
+from ekiben.training.arguments import add_fit, add_problem
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -25,7 +25,7 @@ def add_commands(commands: "Commands") -> None:
     command = _add_command(commands, "run", run, "run the pipeline: from a table to the champion, gate by gate")
     command.add_argument("--force", choices=STEPS, metavar="STEP", help="make this step again, whatever is kept")
     _add_event(command)
-    _add_options(command)
+    add_fit(command)
     command.epilog = "The exit code is 3 if a gate stopped the run; the last line says why."
 
     command = _add_command(commands, "step", step, "run one step of the pipeline, for an orchestrator")
@@ -33,11 +33,11 @@ def add_commands(commands: "Commands") -> None:
     command.add_argument("--after", metavar="KEY", help="what the step before printed (not of `ingest`)")
     command.add_argument("--force", action="store_true", help="make it again, whatever is kept")
     _add_event(command)
-    _add_options(command)
+    add_fit(command)
     command.epilog = "It prints one JSON object: key, verdict and sentence. The exit code is 3 if the verdict is stop."
 
     command = _add_command(commands, "runs", runs, "list the runs of the pipeline, the latest first")
-    command.add_argument("--format", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    add_format(command, "text", "json")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -143,16 +143,9 @@ def _add_command(commands: "Commands", name: str, run: Callable[..., int], about
     description = f"{about[0].upper()}{about[1:]}."
     command = commands.add_parser(name, help=about, description=description, allow_abbrev=False)
     command.set_defaults(run=run)
-    fallback = "default: problem.toml here, or in EKIBEN_HOME, else NYC flights"
-    command.add_argument("-p", "--problem", type=Path, help=f"the problem file ({fallback})")
+    add_problem(command)
     return command
 
 
 def _add_event(command: argparse.ArgumentParser) -> None:
     command.add_argument("--event", metavar="JSON", help="what started the run: an object with reason and evidence")
-
-
-def _add_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
-    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
-    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")

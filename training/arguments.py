@@ -3,9 +3,12 @@
 import argparse
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 SIZE, UNITS = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(I?)B", re.ASCII), "KMGT"
+TABLES = "a file (CSV, Parquet, JSON, Excel), a folder (Parquet, Delta, Iceberg), or an SQLAlchemy URL"
+FOUND_OUT = "default: found out"
 LABEL_TABLE = "a table with the columns `id` and `label` (default: what POST /feedback left in the folder)"
 
 
@@ -55,6 +58,50 @@ def seed(text: str) -> int:
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to {2**32 - 1}, got {text}")
     return number
+
+
+def add_problem(command: argparse.ArgumentParser) -> None:
+    """Add the problem file."""
+    fallback = "default: problem.toml here, or in EKIBEN_HOME, else NYC flights"
+    command.add_argument("-p", "--problem", type=Path, help=f"the problem file ({fallback})")
+
+
+def add_version(command: argparse.ArgumentParser) -> None:
+    """Add a version of the registry."""
+    command.add_argument("version", help="as `compare` shows it")
+
+
+def add_fit(command: argparse.ArgumentParser) -> None:
+    """Add what a fit takes from the command line."""
+    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
+    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
+    command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+
+
+def add_labels(command: argparse.ArgumentParser, of: str = "") -> None:
+    """Add the table of labels of logged rows; `of` says with which other option it goes."""
+    command.add_argument("--labels", metavar="TABLE", help=f"{of}{LABEL_TABLE}")
+    command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
+
+
+def add_labelled_log(command: argparse.ArgumentParser) -> None:
+    """Add a service's log, its labels, and the periods that they are shown by."""
+    command.add_argument("folder", metavar="LOG_FOLDER", help="where the service logs to, or an object store's URL")
+    add_labels(command)
+    command.add_argument("--by", choices=("week", "day"), default="week", help="UTC (default: %(default)s)")
+
+
+def add_table(command: argparse.ArgumentParser) -> None:
+    """Add a table that is named on the command line."""
+    command.add_argument("table", help=TABLES)
+    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+
+
+def add_new_table(command: argparse.ArgumentParser) -> None:
+    """Add a table of which nothing is known yet: how it is written and ordered is found out."""
+    add_table(command)
+    add_spelling(command, FOUND_OUT)
+    command.add_argument("--time", help=f"the column by whose order to split ({FOUND_OUT})")
 
 
 def read_spelling(options: argparse.Namespace) -> dict[str, Any]:

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.training.arguments import LABEL_TABLE, add_spelling, memory, positive, read_spelling, seed, top
+from ekiben.training.arguments import (
+    add_fit,
+    add_labels,
+    add_new_table,
+    add_problem,
+    add_spelling,
+    add_table,
+    add_version,
+    memory,
+    read_spelling,
+    top,
+)
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 SOME_REJECTED = 1  # predict's exit code where some rows have no prediction
-TABLES = "a file (CSV, Parquet, JSON, Excel), a folder (Parquet, Delta, Iceberg), or an SQLAlchemy URL"
 FORMULAS = (
     "A CSV file has the table's strings as they are, and a spreadsheet runs one that begins with =, +, - or @ as a "
     "formula: open a table of strangers' strings as Parquet, or import its columns as text"
@@ -29,21 +39,16 @@ def add_commands(commands: "Commands") -> None:
 def add_building(commands: "Commands") -> None:
     """Add the commands that make a model of a table."""
     command = _add_command(commands, init, "look at a table and write a problem file to edit")
-    command.add_argument("table", help=TABLES)
     command.add_argument("--target", required=True, help="the column to predict")
-    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    add_spelling(command, "default: found out")
-    command.add_argument("--time", help="the column by whose order to split (default: found out)")
+    add_new_table(command)
     command.add_argument("--name", help="what to call the problem and its models (default: after the table)")
     command.add_argument("-o", "--output", type=Path, help="default: problem.toml here, or in EKIBEN_HOME")
     command.add_argument("--force", action="store_true", help="write over a file that is there")
 
     command = _add_command(commands, train, "train, evaluate, register and, if it is the best so far, pack")
-    _add_problem(command)
+    add_problem(command)
     command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
-    command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
-    command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
-    command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    add_fit(command)
     command.add_argument(
         "--memory", type=memory, metavar="SIZE",
         help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
@@ -52,8 +57,7 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
     command.add_argument("--from-provenance", type=Path, metavar="FILE", help="repeat what a provenance.json says")
-    command.add_argument("--labels", metavar="TABLE", help=f"of --from-log: {LABEL_TABLE}")
-    command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
+    add_labels(command, "of --from-log: ")
     command.add_argument("--force", action="store_true", help="with --from-log: train on days with alarms, too")
     command.add_argument(
         "--accept-schema-change", action="store_true", help="train on a table unlike the champion's, on purpose"
@@ -62,19 +66,18 @@ def add_building(commands: "Commands") -> None:
 
 def add_choosing(commands: "Commands") -> None:
     """Add the commands that choose one of the models."""
-    _add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
+    add_problem(_add_command(commands, compare, "show the problem's runs, the best first"))
     command = _add_command(commands, promote, "make a registered version the champion and pack it")
-    command.add_argument("version", help="as `compare` shows it")
-    _add_problem(command)
-    _add_problem(_add_command(commands, rollback, "make the champion before the present one the champion again"))
+    add_version(command)
+    add_problem(command)
+    add_problem(_add_command(commands, rollback, "make the champion before the present one the champion again"))
 
 
 def add_scoring(commands: "Commands") -> None:
     """Add the command that scores a table."""
     command = _add_command(commands, predict, "score a table with the packed model, as the service would")
-    command.add_argument("table", help=TABLES)
-    _add_problem(command)
-    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
+    add_table(command)
+    add_problem(command)
     add_spelling(command, "default: as in the problem file where that fits, else found out")
     command.add_argument(
         "-o", "--output", type=Path,
@@ -171,8 +174,3 @@ def _add_command(commands: "Commands", run: Callable[..., object], about: str) -
     command = commands.add_parser(run.__name__, help=about, description=about[0].upper() + about[1:] + ".")
     command.set_defaults(run=run)
     return command
-
-
-def _add_problem(command: argparse.ArgumentParser) -> None:
-    fallback = "default: problem.toml here, or in EKIBEN_HOME, else NYC flights"
-    command.add_argument("--problem", type=Path, help=f"the problem file ({fallback})")

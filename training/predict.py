@@ -17,7 +17,7 @@ from ekiben.training.scoring.scorer import Scorer
 from ekiben.training.scoring.summary import ScoringSummary
 from ekiben.training.source_config import FileSource, SqlSource
 from ekiben.training.sources import NOTHING, Source, open_source
-from ekiben.training.tables.write import open_writer
+from ekiben.training.tables.write import check_output, open_writer
 
 
 def predict(
@@ -35,6 +35,7 @@ def predict(
     NothingToExplainBy if the model can give none, InvalidThreshold if it decides nothing so, and InvalidTable if the
     table can't be read or lacks a feature; the output is then not touched.
     """
+    check_output(output)  # now rather than after the engine, which may be TensorFlow, has started
     source = open_source(entry)
     scorer = Scorer(model, said, explain_top, threshold)
     check_columns(model.schema, source.description, source.columns, scorer.added)

@@ -36,7 +36,6 @@ def repeat(options: argparse.Namespace) -> int:
         raise UserError("--from-provenance says all that training needs: give no other option with it")
     from ekiben.training.registry.store import as_user_error
 
-    print("loading TensorFlow …", flush=True)
     with as_user_error():
         return 0 if train_again(options.from_provenance) else OTHER_WEIGHTS
 
@@ -55,6 +54,7 @@ def train_again(path: Path) -> bool:
     problem = read_problem(provenance, path)
     if differences := list(find_differences(provenance)):
         print(f"note: {'; '.join(differences)}: weights may differ")
+    print("loading TensorFlow …", flush=True)
     with deferred_interrupts():
         from ekiben.training.network.fit import FitOptions
         from ekiben.training.registry import tracking

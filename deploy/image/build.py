@@ -9,12 +9,12 @@ from pathlib import Path
 from ekiben.contract.errors import InvalidModel
 from ekiben.deploy.image.base import find_base
 from ekiben.deploy.image.bento import build_bento
-from ekiben.deploy.image.build_record import Built, write_record
 from ekiben.deploy.image.builder import check_tag, containerize, find_builder, read_id, read_size
-from ekiben.deploy.image.carried_rows import describe_rows
-from ekiben.deploy.image.inspect import read_file
-from ekiben.deploy.image.labels import describe_image
 from ekiben.deploy.image.sbom.bill import FILE
+from ekiben.deploy.image.statements.build_record import Built, write_record
+from ekiben.deploy.image.statements.carried_rows import describe_rows
+from ekiben.deploy.image.statements.inspect import read_file
+from ekiben.deploy.image.statements.labels import describe_image
 from ekiben.model.package import PackedModel
 from ekiben.model.selection import open_models
 from ekiben.training.home import make_folder

@@ -10,10 +10,11 @@ from ekiben.contract.version import VERSION
 from ekiben.deploy.image.base import find_base
 from ekiben.deploy.image.bento import ROOT
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder, read_size
-from ekiben.deploy.image.labels import LICENCE, OCI, describe_base, describe_build
+from ekiben.deploy.image.statements.labels import LICENCE, OCI, describe_base, describe_build
 from ekiben.training.home import make_folder
 
 LOCK = Path("requirements/pipeline.txt")
+PRUNE = Path("deploy/image/slimming/prune.py")
 DOCKERFILE = Path(__file__).with_name("training.Dockerfile")
 COMMAND = '#!/bin/sh\nexec /opt/ekiben/bin/python -m ekiben.commands "$@"\n'
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -46,7 +47,7 @@ def build_training(tag: str, backend: str | None, options: Iterable[str], base: 
 def collect(folder: Path) -> None:
     """Write what the Dockerfile names into a folder: the lock, the command, and our packages, without the tests."""
     shutil.copy(ROOT / LOCK, folder)
-    shutil.copy(Path(__file__).with_name("prune.py"), folder)
+    shutil.copy(ROOT / PRUNE, folder)
     (folder / "ekiben").write_text(COMMAND, encoding="utf-8")
     for room in sorted(path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"):
         shutil.copytree(room, folder / "src" / room.name, ignore=LEFT_OUT)

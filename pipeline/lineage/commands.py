@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.contract.report_output import add_format
+from ekiben.training.arguments import add_problem, add_version
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -30,8 +33,8 @@ def add_lineage(commands: "Commands") -> None:
     command.add_argument(
         "--key", type=Path, metavar="PUBLIC", help="a PEM file: verify the package's signature with it"
     )
-    command.add_argument("--format", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_format(command, "text", "json")
+    add_problem(command)
     command.epilog = "The exit code is 3 if a step is broken."
     command.set_defaults(run=run_lineage)
 
@@ -54,9 +57,9 @@ def run_lineage(options: argparse.Namespace) -> int:
 def add_sign(commands: "Commands") -> None:
     """Add the command that signs."""
     command = commands.add_parser("sign", help=SIGNING, description=f"{SIGNING[0].upper()}{SIGNING[1:]}.")
-    command.add_argument("version", help="as `compare` shows it")
+    add_version(command)
     command.add_argument("--key", type=Path, required=True, metavar="FILE", help="the PEM file of a private key, P-256")
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_problem(command)
     command.epilog = "`ekiben lineage VERSION --key PUBLIC` verifies the signature."
     command.set_defaults(run=run_sign)
 

@@ -6,8 +6,14 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 
 from ekiben.contract.errors import UserError
-from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
-from ekiben.deploy.image.labels import MANIFEST_LABEL, PROVENANCE_LABEL, RUN_LABEL, TITLE_LABEL, VERSION_LABEL
+from ekiben.deploy.image.statements.inspect import MODELS, read_file, read_labels
+from ekiben.deploy.image.statements.labels import (
+    MANIFEST_LABEL,
+    PROVENANCE_LABEL,
+    RUN_LABEL,
+    TITLE_LABEL,
+    VERSION_LABEL,
+)
 from ekiben.model.package import MANIFEST_FILE, PROVENANCE_FILE
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.pipeline.lineage.link import Findings, Link, shorten_digest

@@ -10,8 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from ekiben.contract.errors import UserError
 from ekiben.contract.validation import shorten
-from ekiben.deploy.image.inspect import ImageUnknown, list_images
-from ekiben.deploy.image.labels import MANIFEST_LABEL
+from ekiben.deploy.image.statements.inspect import ImageUnknown, list_images
+from ekiben.deploy.image.statements.labels import MANIFEST_LABEL
 from ekiben.model.package import VERSION
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.pipeline.lineage.answer import AnswerUnknown, choose_logs, count_answers, find_answer

@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.contract.report_output import add_format
 from ekiben.monitoring.canary.commands import read_duration_s
+from ekiben.training.arguments import add_problem
 
 if TYPE_CHECKING:
     from ekiben.pipeline.triggers.events.listening import Listener
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 HERE = "127.0.0.1"
 RUN = "ekiben run --event EVENT"
-PROBLEM = "the problem file (default: problem.toml, else NYC flights)"
 
 
 def add_commands(commands: "Commands") -> None:
@@ -31,7 +32,7 @@ def add_watch(commands: "Commands") -> None:
     """Add the command that watches."""
     about = "train again when [retrain] of the problem file says so"
     watch = commands.add_parser("watch", help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False)
-    watch.add_argument("-p", "--problem", type=Path, help=PROBLEM)
+    add_problem(watch)
     watch.add_argument(
         "--service",
         action="append",
@@ -59,8 +60,8 @@ def add_decisions(commands: "Commands") -> None:
     listing = commands.add_parser(
         "decisions", help=about, description=f"{about[0].upper()}{about[1:]}.", allow_abbrev=False
     )
-    listing.add_argument("-p", "--problem", type=Path, help=PROBLEM)
-    listing.add_argument("--format", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    add_problem(listing)
+    add_format(listing, "text", "json")
     listing.set_defaults(run=run_decisions)
 
 

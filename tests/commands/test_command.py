@@ -1,5 +1,6 @@
 """The command line of `ekiben`: help, version, completion, and one sentence for each mistake."""
 
+import argparse
 import subprocess
 import sys
 from functools import partial
@@ -11,12 +12,14 @@ import pytest
 from ekiben.commands import extras
 from ekiben.commands.__main__ import main
 from ekiben.commands.extras import MissingExtra, as_missing_extra
+from ekiben.commands.parser import build_parser
 from ekiben.contract.errors import UserError
 from ekiben.contract.version import VERSION
 from ekiben.training.home import find_data, find_home, find_problem_file, make_folder
 from ekiben.training.registry.git import UNKNOWN, git_commit
 from ekiben.training.registry.store import read_uri
 from tests.conftest import ROOT, run
+from tests.repository import begin_repository, git
 
 Capture = pytest.CaptureFixture[str]
 COMMANDS = (
@@ -54,6 +57,13 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from ekiben.commands.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     printed = run("-c", f"{code}print([name for name in {HEAVY} if name in sys.modules])").stdout
     assert printed.splitlines()[-1] == "[]"
+
+
+def test_the_problem_file_is_named_alike_by_every_command() -> None:
+    (commands,) = (each.choices for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    taken = [each for command in commands.values() for each in command._actions if "--problem" in each.option_strings]
+    assert len(taken) > 15
+    assert {(*each.option_strings, each.help) for each in taken} == {("-p", "--problem", taken[0].help)}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -160,11 +170,8 @@ def test_the_commit_is_that_of_the_working_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_commit() == UNKNOWN
-    who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
-    for command in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "one"]):
-        subprocess.run(["git", *command], check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    assert git_commit() == head
+    begin_repository(tmp_path)
+    assert git_commit() == git(tmp_path, "rev-parse", "HEAD").decode().strip()
 
 
 @pytest.mark.parametrize("kind", ["no git", "broken repository"])

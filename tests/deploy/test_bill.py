@@ -9,11 +9,11 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from ekiben.deploy.image.contents import NoBill, write_table
-from ekiben.deploy.image.dpkg import tidy
 from ekiben.deploy.image.sbom.bill import describe_python, write_bill
 from ekiben.deploy.image.sbom.debian_packages import describe_debian_packages
 from ekiben.deploy.image.sbom.files import to_property
 from ekiben.deploy.image.sbom.python_packages import describe_python_packages
+from ekiben.deploy.image.slimming.dpkg import tidy
 from ekiben.model.package import PackedModel
 from tests.deploy.bills import check_bill, properties
 

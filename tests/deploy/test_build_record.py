@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ekiben.deploy.image.base import Base
-from ekiben.deploy.image.build_record import Built, write_record
 from ekiben.deploy.image.locks import LOCKS
+from ekiben.deploy.image.statements.build_record import Built, write_record
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import PackedModel
 from tests.conftest import ROOT

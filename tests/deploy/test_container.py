@@ -17,8 +17,8 @@ import yaml
 
 from ekiben.deploy.image.bento import read_base
 from ekiben.deploy.image.build import BILL
-from ekiben.deploy.image.inspect import MODELS, read_file, read_labels
 from ekiben.deploy.image.sbom.python_packages import to_pypi_name
+from ekiben.deploy.image.statements.inspect import MODELS, read_file, read_labels
 from ekiben.model.package import GOLDEN_FILE, PROVENANCE_FILE, PackedModel
 from tests.callers import CALLERS, Caller
 from tests.conftest import PATIENCE_S, ROOT, free_port, run, wait_until

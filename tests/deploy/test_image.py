@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from ekiben.deploy.image.builder import ImageFailed, check_tag, explain, find_builder
-from ekiben.deploy.image.prune import prune
-from ekiben.deploy.image.strip import strip
+from ekiben.deploy.image.slimming.prune import prune
+from ekiben.deploy.image.slimming.strip import strip
 from ekiben.model.package import PackedModel
 from tests.conftest import ROOT
 from tests.deploy.containers import build

@@ -10,7 +10,7 @@ from ekiben.deploy.image import base as bases
 from ekiben.deploy.image.base import Base, find_base, move_base, parse_base
 from ekiben.deploy.image.bento import read_base
 from ekiben.deploy.image.builder import ImageFailed
-from ekiben.deploy.image.labels import InvalidTime, describe_base, find_time
+from ekiben.deploy.image.statements.labels import InvalidTime, describe_base, find_time
 from ekiben.training.registry.git import to_web_address
 
 NAME = "docker.io/library/python:3.11-slim"

@@ -20,6 +20,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from ekiben.model.package import PackedModel
 from ekiben.training.__main__ import main
 from ekiben.training.checks.gate import report_path
 from tests.conftest import PATIENCE_S, ROOT, run, stores_in, wait_until
@@ -650,6 +651,17 @@ def test_a_prediction_that_cannot_be_made(
     arguments = ["predict", str(project.folder / "new.csv"), "--problem", str(project.problem)]
     assert sentence in reject(capsys, [*arguments, "-o", str(project.folder / output)])
     assert sorted(project.folder.iterdir()) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["scored.xlsx", "nowhere/scored.csv"])
+def test_an_output_that_cannot_be_written_is_said_before_the_engine_starts(
+    output: str, project: Project, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PackedModel, "start_engine", lambda _: pytest.fail("it started"))
+    make_table().to_csv(project.folder / "new.csv", index=False)
+    arguments = ["predict", str(project.folder / "new.csv"), "--problem", str(project.problem)]
+    assert output in reject(capsys, [*arguments, "-o", str(project.folder / output)])
 
 
 def write_long(path: Path, times: int) -> None:

@@ -300,7 +300,7 @@ def test_if_missing_trains_where_none_is_and_says_when_it_cannot(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", UNREACHABLE)
     assert main(["train", "--if-missing"]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "loading TensorFlow …\n"
+    assert printed.out == ""
     assert printed.err == (
         f"error: the MLflow store {UNREACHABLE} can't be used: [Errno 2] No such file or directory: '/proc/nowhere'\n"
     )

@@ -1,12 +1,11 @@
 """`ekiben recalibrate`: its options, and what it runs; what is heavy is imported only as it runs."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.training.arguments import LABEL_TABLE
+from ekiben.contract.report_output import add_report, check_output, write_report
+from ekiben.training.arguments import add_labelled_log, add_problem
 
 if TYPE_CHECKING:
     from ekiben.training.adaptation.adapt import Adaptation
@@ -20,15 +19,11 @@ def add_commands(commands: "Commands") -> None:
     """Add the command."""
     description = f"{ABOUT[0].upper()}{ABOUT[1:]}."
     command = commands.add_parser("recalibrate", help=ABOUT, description=description, allow_abbrev=False)
-    command.add_argument("folder", metavar="LOG_FOLDER", help="where the service logs to, or an object store's URL")
-    command.add_argument("--labels", metavar="TABLE", help=LABEL_TABLE)
-    command.add_argument("--query", help="the SQL query whose rows are the labels, with a URL")
-    command.add_argument("--by", choices=("week", "day"), default="week", help="UTC (default: %(default)s)")
-    command.add_argument("--format", choices=("text", "html", "json"), default="text", help="(default: %(default)s)")
-    command.add_argument("-o", "--output", type=Path, help="write the report to this file (default: print it)")
+    add_labelled_log(command)
+    add_report(command)
     command.add_argument("--register", action="store_true", help="register the network with the margin as a version")
     command.add_argument("--promote", action="store_true", help="and make that version the champion")
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_problem(command)
     command.set_defaults(run=run)
 
 
@@ -41,30 +36,17 @@ def run(options: argparse.Namespace) -> None:
     from ekiben.training.problem import load_problem
     from ekiben.training.registry import tracking
 
+    check_output(options.output)
     problem = load_problem(options.problem)
     schema = open_stored(find_model(problem.name)).schema
     making = options.register or options.promote
     with tracking.existing_store(changing=making):
         family = find_family(problem.name)
         found = learn_from_log(schema, problem, family, options.folder, options.labels, options.query, options.by)
-    write(render(found, options.format) + "\n", options.output)
+    write_report(f"{render(found, options.format)}\n", options.output)
     if making:
         object_to(found)
         make(found, options.promote)
-
-
-def write(rendered: str, output: Path | None) -> None:
-    """Print a report, or write it to a file; raise UserError if that can't be done."""
-    from ekiben.contract.errors import UserError
-
-    if output is None:
-        sys.stdout.write(rendered)
-        return
-    try:
-        output.write_text(rendered, encoding="utf-8")
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise UserError(f"{output} can't be written ({reason}): name another file") from None
 
 
 def make(found: "Adaptation", promoted: bool) -> None:

@@ -11,8 +11,9 @@ from mlflow.tracking import MlflowClient
 from ekiben.contract.errors import UserError
 from ekiben.contract.schema import load_schema
 from ekiben.model.importance import IMPORTANCE_FILE, load_importance
+from ekiben.model.moved_intervals import Moved
 from ekiben.model.package import CARD_FILE, PACKAGE, PROVENANCE_FILE, REPORT_FILE, SCHEMA_FILE, open_model
-from ekiben.model.provenance import Moved, Predicate, Provenance, Run, load_provenance
+from ekiben.model.provenance import Predicate, Provenance, Run, load_provenance
 from ekiben.model.store import DIGEST_LABEL
 from ekiben.model.training_scores import EVALUATION_FILE, TrainingScores, load_training_scores
 from ekiben.training.adaptation.network import Move, load_network

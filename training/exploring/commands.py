@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.training.arguments import add_spelling, read_spelling
-from ekiben.training.commands import TABLES
+from ekiben.training.arguments import add_new_table, read_spelling
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -18,11 +17,8 @@ def add_commands(commands: "Commands") -> None:
     """Add the command."""
     command = commands.add_parser("explore", help=EXPLORING, description=f"{EXPLORING[0].upper()}{EXPLORING[1:]}.")
     command.set_defaults(run=run)
-    command.add_argument("table", help=TABLES)
     command.add_argument("--target", help="the column to predict (default: none, and no model)")
-    command.add_argument("--query", help="the SQL query whose rows are the table, with a URL")
-    add_spelling(command, "default: found out")
-    command.add_argument("--time", help="the column by whose order to split (default: found out)")
+    add_new_table(command)
     command.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="default: notebooks here, or in EKIBEN_HOME"
     )

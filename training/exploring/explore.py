@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ekiben.contract.errors import UserError
+from ekiben.contract.report_output import check_output
 from ekiben.training.exploring.notebook import run_notebook
 from ekiben.training.home import make_home
 from ekiben.training.proposal.command import choose_name
@@ -44,6 +45,8 @@ def explore(
     if there and not force:
         raise NotebookExists(f"{there} is there already: add --force to write over it, or -o another folder")
     _make_folder(folder)
+    for file in files.values():
+        check_output(file, "name another folder with -o")
     script = write_script(name, source, target, time, folder)
     print("exploring: this takes a minute or two …", flush=True)
     ran = run_notebook(script, name, folder)

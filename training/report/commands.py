@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ekiben.contract.report_output import check_output
+from ekiben.training.arguments import add_problem
 from ekiben.training.network.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -19,17 +21,19 @@ def add_commands(commands: "Commands") -> None:
     command = commands.add_parser("report", help=ABOUT, description=description, allow_abbrev=False)
     command.add_argument("--learning-curve", action="store_true", help=CURVE)
     command.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="(default: %(default)s)")
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_problem(command)
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the report, and log it with the model's run."""
     from ekiben.training.problem import load_problem
+    from ekiben.training.report.origin import find_origin
 
-    problem = load_problem(options.problem)
+    check_output(options.output)
+    origin = find_origin(load_problem(options.problem).name)
     print("loading TensorFlow …", flush=True)
     with deferred_interrupts():
         from ekiben.training.report.remaking import remake
 
-    remake(problem.name, options.output, options.learning_curve)
+    remake(origin, options.output, options.learning_curve)

@@ -1,6 +1,5 @@
 """Makes the report of the packed model again, from the table that it was trained on: `ekiben report`."""
 
-import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ekiben.contract.encoding import Encoder
-from ekiben.contract.errors import InvalidTable, UserError
-from ekiben.model.package import PROVENANCE_FILE, REPORT_FILE, PackedModel
+from ekiben.contract.errors import UserError
+from ekiben.contract.report_output import write_report
+from ekiben.model.package import REPORT_FILE
 from ekiben.model.provenance import Definition
-from ekiben.model.store import find_model, open_stored
 from ekiben.training.dataset.groups import number_groups
 from ekiben.training.evaluate import promotion_metric
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
-from ekiben.training.preparation import Prepared, prepare, read_with_progress
+from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.packaging import predict_encoded
@@ -29,53 +28,24 @@ from ekiben.training.report.comparison import Drawing
 from ekiben.training.report.findings import draw_test_rows, find_all
 from ekiben.training.report.learning_curve import MIN_ROWS, LearningCurve, draw_curve
 from ekiben.training.report.learning_section import describe_curve
+from ekiben.training.report.origin import Origin
 from ekiben.training.report.page import render_page
-from ekiben.training.train_again import read_problem
-from ekiben.training.versions.snapshots import is_kept
 
 
-def remake(name: str, output: Path, learning: bool) -> None:
-    """Write the report of the packed model of a name to a file, with a learning curve if asked for, and log it."""
-    model = open_stored(find_model(name))
-    provenance = model.provenance
-    if provenance is None:
-        raise UserError(f"version {model.version} of {name} does not say what it was trained on: train it again")
-    if not output.parent.is_dir():  # now rather than after an hour
-        raise UserError(f"{output} can't be written (there is no folder {output.parent}): name another file")
-    definition = provenance.definition
-    problem = read_problem(provenance, model.path / PROVENANCE_FILE)
-    prepared = prepare_again(problem, definition, model)
+def remake(origin: Origin, output: Path, learning: bool) -> None:
+    """Write the report of a packed model to a file, with a learning curve if asked for, and log it."""
+    model, problem, prepared = origin.model, origin.problem, origin.prepared
     encoded, engine = Encoder(model.schema).encode(prepared.parts.test), model.start_engine()
     answers, drawing = engine.run(encoded), draw_test_rows(problem, prepared)
-    curve = learn(problem, prepared, definition, drawing, answers) if learning else None
+    curve = learn(problem, prepared, origin.definition, drawing, answers) if learning else None
     with threadpool_limits(1):
         findings = find_all(problem, prepared, answers, engine.run, model.importance, drawing, curve)
         page = render_page(findings)
-    try:
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise UserError(f"{output} can't be written ({reason}): name another file") from None
+    write_report(page, output)
     for line in describe_curve(curve) if curve else ():
         print(line)
     print(f"wrote {output}")
     log_again(output, model.manifest.run_id)
-
-
-def prepare_again(problem: ProblemConfig, definition: Definition, model: PackedModel) -> Prepared:
-    """Read the model's table and cut it as then; raise InvalidTable if it is another one now."""
-    data, options = definition.data, definition.options
-    if options.memory:
-        raise UserError(f"version {model.version} was trained from the disk: its report is made by training alone")
-    snapshot = data.snapshot if data.snapshot and is_kept(data.snapshot) else None
-    rows = None if snapshot == data.digest else options.rows
-    table = read_with_progress(problem, rows, options.accept_schema_change, kept=snapshot)
-    if table.digest != data.digest:
-        raise InvalidTable(
-            f"{table.source} has changed since version {model.version} was trained on it: put it back as it was, or "
-            "train again with --keep-table"
-        )
-    return replace(prepare(problem, table, say=lambda line: None), schema=model.schema)
 
 
 def learn(

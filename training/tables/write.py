@@ -1,5 +1,6 @@
 """Writes a table batch by batch: CSV, also gzipped, or Parquet; whole or not at all."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,17 @@ class CannotWrite(UserError):
     """The output can't be written."""
 
 
+def check_output(path: Path | None) -> None:
+    """Raise CannotWrite if a table could not be written there, or to standard output."""
+    if path is None:
+        if sys.__stdout__ is None:
+            raise CannotWrite("standard output is closed: name a file with -o")
+    elif not path.name.endswith(ENDINGS):
+        raise CannotWrite(f"{path}: the output can be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    elif not path.parent.exists():
+        raise CannotWrite(f"{path} can't be written: {os.strerror(errno.ENOENT)}")
+
+
 @contextmanager
 def open_writer(path: Path | None) -> Iterator[Callable[[pa.RecordBatch], None]]:
     """Yield a function that writes the next batch to the file, or as CSV to standard output.
@@ -27,14 +39,11 @@ def open_writer(path: Path | None) -> Iterator[Callable[[pa.RecordBatch], None]]
     The file appears under its name only once it is whole. Raises CannotWrite if its name has
     another ending or its folder can't be written to.
     """
+    check_output(path)
     if path is None:
-        if sys.__stdout__ is None:
-            raise CannotWrite("standard output is closed: name a file with -o")
         with _Writer(lambda schema: csv.CSVWriter(sys.stdout.buffer, schema)) as writer:
             yield writer.write
         return
-    if not path.name.endswith(ENDINGS):
-        raise CannotWrite(f"{path}: the output can be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     partial = path.with_name(f".{path.name}.part")
     try:
         with (

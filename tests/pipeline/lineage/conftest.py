@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from ekiben.model.package import PROVENANCE_FILE
 from ekiben.training.registry.store import choose_store
 from tests.conftest import stores_in, using_stores
+from tests.repository import begin_repository
 
 NAME = "goods"
 PROBLEM = """
@@ -75,11 +76,6 @@ class Project:
         return done.stderr + done.stdout
 
 
-def git(folder: Path, *arguments: str) -> bytes:
-    name = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    return subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True).stdout
-
-
 def make_rows(rows: int = 400) -> str:
     lines = [f"{index * 7 % 100},{('red', 'blue')[index % 3 == 0]},{index * 7 % 100 > 50}" for index in range(rows)]
     return "\n".join(["size,colour,sold", *lines]) + "\n"
@@ -92,9 +88,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (folder / "problem.toml").write_text(PROBLEM)
     (folder / "goods.csv").write_text(make_rows())
     (folder / ".gitignore").write_text("bentoml/\nartifacts/\nmlflow.db*\ndata/\n")
-    git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "Begin")
+    begin_repository(folder)
     (folder / "problem.toml").write_text(CHANGE + PROBLEM)
     project = Project(folder)
     project.run("train", "--seed", "3", "--epochs", "2", "--keep-table")

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from pyarrow import parquet
 
 from ekiben.commands.__main__ import main
-from ekiben.deploy.image import inspect
+from ekiben.deploy.image.statements import inspect
 from ekiben.model.package import GOLDEN_FILE, LITERT_FILE, MANIFEST_FILE, PROVENANCE_FILE
 from ekiben.model.provenance import load_provenance
 from ekiben.pipeline.lineage.link import Link

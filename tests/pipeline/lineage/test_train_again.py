@@ -14,7 +14,8 @@ from ekiben.model.provenance import Provenance, load_provenance
 from ekiben.model.store import find_model, open_stored
 from ekiben.training.registry.patch_keeping import PATCH_FILE
 from ekiben.training.train_again import compare_weights, find_differences
-from tests.pipeline.lineage.conftest import CHANGE, Project, git, make_rows
+from tests.pipeline.lineage.conftest import CHANGE, Project, make_rows
+from tests.repository import git
 
 pytestmark = pytest.mark.slow
 Capture = pytest.CaptureFixture[str]

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,9 @@ from ekiben.contract.answers import Answers
 from ekiben.contract.encoding import Encoder
 from ekiben.model.store import find_model, open_stored
 from ekiben.training.adaptation.versions import MARGIN_TAG
+from ekiben.training.registry.patch_keeping import PATCH_FILE
 from tests.conftest import using_stores
+from tests.repository import begin_repository
 from tests.row_log import MONDAY, later, write_labels, write_rows
 
 NAME = "prices"
@@ -83,13 +86,17 @@ def log_answers(folder: Path, version: str, table: pd.DataFrame, first_day: int,
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A trained version whose errors have since become twice as large."""
+    """A trained version whose errors have since become twice as large, of a repository whose files were changed."""
     folder = tmp_path_factory.mktemp("prices")
     make_table(ROWS, 20.0, 0).to_csv(folder / "table.csv", index=False)
     with using_stores(folder):
         made = ["--target", "price", "--name", NAME, "--time", "sold", "-o", str(folder / "problem.toml")]
         assert main(["init", str(folder / "table.csv"), *made]) == 0
-        assert main(["train", "--epochs", "3", "--problem", str(folder / "problem.toml")]) == 0
+        begin_repository(folder)
+        with (problem := folder / "problem.toml").open("a") as file:
+            file.write("# another line\n")
+        with chdir(folder):  # whose repository the run records
+            assert main(["train", "--epochs", "3", "--problem", str(problem)]) == 0
         log_answers(folder / "log", "1", make_table(LOGGED, CHANGED, 1), 0, 0)
         yield Home(folder)
 
@@ -154,7 +161,9 @@ def test_what_is_said_of_the_new_version(recalibrated: Home, capsys: Capsys) -> 
     assert "version 1's; its bounds were moved apart by +" in scores.intervals
     assert scores.intervals in (packed.path / "card.html").read_text().replace("&#x27;", "'")
     assert main(["lineage", "2", "--problem", recalibrated.problem]) == 0
-    assert "the network of version 1, its bounds moved apart by" in capsys.readouterr().out
+    lines = capsys.readouterr().out
+    assert "the network of version 1, its bounds moved apart by" in lines
+    assert f"with {PATCH_FILE}" in lines
     assert packed.background is not None
     assert main(["train", "--from-provenance", str(packed.path / "provenance.json")]) == 2
     assert "name the provenance.json of version 1, which was trained" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from ekiben.contract.explanation.background import BACKGROUND_FILE
 from ekiben.contract.schema import Schema, Target
 from ekiben.contract.validation import validate_row
-from ekiben.deploy.image.carried_rows import describe_rows
+from ekiben.deploy.image.statements.carried_rows import describe_rows
 from ekiben.model.golden import Golden
 from ekiben.model.package import GOLDEN_FILE, NoGoldenRows, NothingToExplainBy, PackedModel
 from ekiben.pipeline.gates.image_replay import answer_example

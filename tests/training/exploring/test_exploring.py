@@ -192,6 +192,18 @@ def test_a_mistake_is_one_sentence(
     assert not list(tmp_path.glob("notebooks/*"))
 
 
+def test_a_page_that_cannot_be_written_is_said_before_a_cell_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "shop.csv").write_text("price,sold\n1,2\n")
+    (tmp_path / "seen" / "shop.html").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore", "shop.csv", "-o", "seen", "--force"]) == 2
+    printed = capsys.readouterr()
+    said = "seen/shop.html can't be written (Is a directory): name another folder with -o"
+    assert (printed.out, printed.err) == ("", f"error: {said}\n")
+
+
 @pytest.mark.parametrize(
     ("cell", "sentence"),
     [

@@ -18,6 +18,7 @@ from ekiben.training.registry.problem_record import describe_problem
 from ekiben.training.registry.provenance import check_digest
 from ekiben.training.registry.surroundings import ROOMS, describe_environment, describe_machine
 from ekiben.training.tables.read import Table
+from tests.repository import begin_repository
 
 SECRET = "s3cr3t-word"
 Capture = pytest.CaptureFixture[str]
@@ -84,9 +85,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with a committed file, in which the test runs."""
     (tmp_path / "below").mkdir()
     (tmp_path / "one.txt").write_text("one\n")
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Begin"]):
-        name = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-        subprocess.run(["git", *name, *command], cwd=tmp_path, check=True)
+    begin_repository(tmp_path)
     monkeypatch.chdir(tmp_path / "below")
     return tmp_path
 

@@ -15,7 +15,8 @@ from ekiben.contract.errors import UserError
 from ekiben.model.package import PackedModel
 from ekiben.model.store import find_model, open_stored
 from ekiben.training.report.findings import draw_test_rows
-from ekiben.training.report.remaking import learn, prepare_again
+from ekiben.training.report.origin import prepare_again
+from ekiben.training.report.remaking import learn
 from ekiben.training.train_again import read_problem
 from tests.conftest import run, stores_in, using_stores
 from tests.reported_tables import make_frame

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from ekiben.training.problem import ProblemConfig, read_problem
-from ekiben.training.streaming.memory import BASE_BYTES, Budget
 from ekiben.training.streaming.preparing import prepare_on_disk
 from ekiben.training.streaming.scratch import NoRoom, open_room
 from ekiben.training.streaming.spill import SpillToDisk
 from ekiben.training.tables.read import read_table
 from tests.big_table import write_problem, write_table
 from tests.small_disk import small_disk
+from tests.training.streaming.conftest import LITTLE
 
 ROWS = 140_000  # two groups and a part of one
-LITTLE = Budget(BASE_BYTES + 1_000_000)
 FULL = r"the disk of .*scratch is full, \d+\.\d MB of it with the table that is trained on from there: make room, set"
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,18 +28,11 @@ from tests.big_table import write_problem, write_table
 from tests.conftest import ROOT, run, stores_in
 from tests.kept_tables import FEATURES, make_problem, make_rows
 from tests.small_disk import small_disk
+from tests.training.streaming.conftest import LITTLE
 
 ROWS = 140_000  # two groups and a part of one
 TIME = {"time": "when"}
 DATES = {"time": "when", "validate_from": "2020-03-01", "test_from": "2020-04-01"}
-
-
-@pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    """Room for next to nothing."""
-    monkeypatch.setenv("EKIBEN_HOME", str(tmp_path / "home"))
-    with open_room(Budget(BASE_BYTES + 1_000_000)) as opened:
-        yield opened
 
 
 def write(path: Path, table: pa.Table, **changes: Any) -> ProblemConfig:
@@ -236,7 +228,7 @@ def test_a_disk_without_room_is_one_sentence_and_holds_nothing_after(tmp_path: P
 
 
 def read_with_little(problem: ProblemConfig) -> Table:
-    with open_room(Budget(BASE_BYTES + 1_000_000)) as room:
+    with open_room(LITTLE) as room:
         return read_table(problem, lambda _: None, spill=SpillToDisk(problem, room, lambda _: None))
 
 

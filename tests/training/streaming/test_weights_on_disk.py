@@ -1,6 +1,5 @@
 """A table on disk whose rows count differently, and one whose split only memory can hold."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,19 @@ from ekiben.contract.errors import InvalidTable, UserError
 from ekiben.training.checks.gate import reject_unparseable
 from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig
-from ekiben.training.streaming.memory import BASE_BYTES, Budget
 from ekiben.training.streaming.preparing import PreparedOnDisk, prepare_on_disk
 from ekiben.training.streaming.scratch import Room, open_room
 from ekiben.training.streaming.spill import SpillToDisk
 from ekiben.training.tables.read import Table, read_table
 from ekiben.training.versions.snapshots import keep_table, load_table
 from tests.kept_tables import make_problem, make_rows
+from tests.training.streaming.conftest import LITTLE
 
 ROWS = 140_000  # two groups and a part of one
 RANDOM = np.random.default_rng(4)
 WEIGHTS = RANDOM.integers(0, 4, ROWS) / 2
 FEATURES = {"amount": {"kind": "number"}, "city": {"kind": "category"}}
 DATES = {"time": "when", "validate_from": "2020-03-01", "test_from": "2020-04-01"}
-
-
-@pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    """Room for next to nothing."""
-    monkeypatch.setenv("EKIBEN_HOME", str(tmp_path / "home"))
-    with open_room(Budget(BASE_BYTES + 1_000_000)) as opened:
-        yield opened
 
 
 def write(folder: Path, weights: pa.Array, **changes: Any) -> ProblemConfig:
@@ -113,7 +104,7 @@ def test_a_weight_that_is_none_is_named_as_in_memory(weights: pa.Array, message:
 
 
 def read_with_little(problem: ProblemConfig) -> Table:
-    with open_room(Budget(BASE_BYTES + 1_000_000)) as room:
+    with open_room(LITTLE) as room:
         return read_on_disk(problem, room)
 
 

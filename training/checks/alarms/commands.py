@@ -1,11 +1,10 @@
 """`ekiben alarms`: its options, and what it runs; what is heavy is imported only as it runs."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ekiben.contract.reference.alarms.setting import add_false_alarms
-from ekiben.training.arguments import day
+from ekiben.training.arguments import add_problem, day
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -17,7 +16,7 @@ def add_commands(commands: "Commands") -> None:
     """Add the command."""
     description = f"{ABOUT[0].upper()}{ABOUT[1:]}."
     command = commands.add_parser("alarms", help=ABOUT, description=description, allow_abbrev=False)
-    command.add_argument("--problem", type=Path, help="the problem file (default: problem.toml, else NYC flights)")
+    add_problem(command)
     command.add_argument("--since", type=day, metavar="DATE", help="the first later day (default: of validation)")
     add_false_alarms(command)
     command.set_defaults(run=run)

@@ -11,8 +11,8 @@ from typing import Any
 from ekiben.contract.version import VERSION
 from ekiben.deploy.image.base import Base
 from ekiben.deploy.image.bento import ROOT
-from ekiben.deploy.image.labels import OCI
 from ekiben.deploy.image.locks import LOCKS
+from ekiben.deploy.image.statements.labels import OCI
 from ekiben.model.integrity import digest_file
 from ekiben.model.package import PackedModel
 from ekiben.model.provenance import STATEMENT
@@ -21,7 +21,9 @@ from ekiben.training.registry.git import UNKNOWN
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:ekiben:image:v1"
 BUILDER_VARIABLE = "BUILDER_ID"  # a CI system's own URI
-RECIPE = (Path("bentofile.yaml"), *(Path("deploy/image") / name for name in ("Dockerfile.j2", "strip.py", "prune.py")))
+IMAGE = Path("deploy/image")
+SCRIPTS = tuple(IMAGE / "slimming" / name for name in ("dpkg.py", "prune.py", "strip.py"))
+RECIPE = (Path("bentofile.yaml"), IMAGE / "Dockerfile.j2", *SCRIPTS)
 
 
 @dataclass(frozen=True)
