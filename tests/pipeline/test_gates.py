@@ -1,6 +1,7 @@
 """What each gate says: one sentence, and whether the run goes on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,16 @@ from ekiben.pipeline.gates.bootstrap import MAX_GROUPS, estimate_increase
 from ekiben.pipeline.gates.champion import judge_champion
 from ekiben.pipeline.gates.compatibility import judge_compatibility
 from ekiben.pipeline.gates.shadow import Pair, judge_shadow
+from ekiben.pipeline.gates.skew import judge_schema_skew
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
 from ekiben.pipeline.records.record import Verdict
 from ekiben.training.checks.gate import Contract
+from ekiben.training.checks.report import Report
+from ekiben.training.checks.skew import Skew, to_skew
 from ekiben.training.pipeline_config import Behaviour
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.report.counting import Counting
+from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.tables.read import Table
 from tests.comparisons import compare
 
@@ -65,6 +70,27 @@ def decide(verdicts: Sequence[Verdict]) -> list[str]:
 def test_volume(wanted: dict[str, int], verdict: str, said: str) -> None:
     found = judge_volume(configure(**wanted), make_table(100, 7))
     assert (found.verdict, found.sentence) == (verdict, said)
+
+
+@pytest.mark.parametrize(
+    ("failures", "mend"),
+    [
+        ((), "; if the change is meant, `ekiben train --accept-schema-change`"),
+        (
+            (ParseFailure("stands_for", 1, 18, "heavy", "a number", 100),),
+            "; fix the table, or change the problem file, too, and `ekiben train --accept-schema-change`",
+        ),
+    ],
+)
+def test_what_nothing_can_read_is_not_accepted_on_purpose(failures: tuple[ParseFailure, ...], mend: str) -> None:
+    table = replace(make_table(100, 7), parse_failures=failures)
+    skews = (*map(to_skew, failures), Skew("size", "extra", "is another"))
+    found = judge_schema_skew(
+        Contract("3", make_schema(), None), table, Report(100, "version 3", "late", skews, (), ())
+    )
+    assert found.verdict == "stop"
+    assert found.sentence.startswith(f"shop.csv contradicts the schema of version 3: {skews[0]}")
+    assert found.sentence.endswith(mend)
 
 
 @pytest.mark.parametrize(
