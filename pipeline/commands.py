@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ekiben.contract.errors import UserError
 from ekiben.pipeline.steps import STEPS
-from ekiben.training.arguments import positive, seed
+from ekiben.training.arguments import add_memory, positive, seed
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -116,8 +116,10 @@ def _guard(do: Callable[[], int]) -> int:
 
 def _read_options(options: argparse.Namespace) -> "Options":
     from ekiben.pipeline.step import Options
+    from ekiben.training.streaming.memory import find_budget
 
-    return Options(options.rows, options.epochs, options.seed)
+    find_budget(options.memory)  # too little of it is said before a run begins
+    return Options(options.rows, options.epochs, options.seed, options.memory)
 
 
 def _read_event(text: str | None, model: str) -> dict[str, Any] | None:
@@ -156,3 +158,4 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
+    add_memory(command)

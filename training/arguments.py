@@ -26,6 +26,14 @@ def memory(text: str) -> int:
     return int(float(found[1]) * base ** (1 + UNITS.index(found[2])))
 
 
+def add_memory(command: argparse.ArgumentParser) -> None:
+    """Add how much memory training may take."""
+    command.add_argument(
+        "--memory", type=memory, metavar="SIZE",
+        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
+    )  # fmt: skip
+
+
 def top(text: str) -> int:
     """Read how many attributions to show; the table's name stands there if it comes after the option."""
     if not text.isascii() or not text.isdecimal() or int(text) < 1:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ekiben.training.arguments import LABEL_TABLE, add_spelling, memory, positive, read_spelling, seed, top
+from ekiben.training.arguments import LABEL_TABLE, add_memory, add_spelling, positive, read_spelling, seed, top
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -44,10 +44,7 @@ def add_building(commands: "Commands") -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
-    command.add_argument(
-        "--memory", type=memory, metavar="SIZE",
-        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
-    )  # fmt: skip
+    add_memory(command)
     command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")
