@@ -31,6 +31,7 @@ class TrainingScores(BaseModel):
 
     rows: int
     tested: str  # which rows, for a person
+    weight: str = ""  # the column that says for how many rows each counts, if there is one
     scores: dict[str, float]
     slices: dict[str, dict[str, dict[str, float]]] = {}  # column → value → metric
     slice_rows: dict[str, dict[str, int]] = {}  # column → value → test rows

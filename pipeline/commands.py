@@ -116,8 +116,10 @@ def _guard(do: Callable[[], int]) -> int:
 
 def _read_options(options: argparse.Namespace) -> "Options":
     from ekiben.pipeline.step import Options
+    from ekiben.training.streaming.memory import find_budget
 
-    return Options(options.rows, options.epochs, options.seed)
+    find_budget(options.memory)  # too little of it is said before a run begins
+    return Options(options.rows, options.epochs, options.seed, options.memory)
 
 
 def _read_event(text: str | None, model: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from ekiben.pipeline.records.keeping import (
 from ekiben.pipeline.records.record import StepRecord, make_key, now
 from ekiben.pipeline.step import Given, Options, Step, describe_options
 from ekiben.pipeline.steps import STEPS
+from ekiben.pipeline.steps.room import open_step_room
 from ekiben.training.digests import digest_json
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact_json
@@ -111,8 +112,8 @@ def do(asked: Asked, say: Callable[[str], object]) -> StepRecord:
     """Do a step and keep its record; raise what stops it from being done."""
     for difference in find_differences(asked.record):
         say(f"note: {difference}")
-    with unfinished_folder() as folder:
-        made = asked.step.run(replace(asked.given, folder=folder))
+    with unfinished_folder() as folder, open_step_room(replace(asked.given, folder=folder)) as given:
+        made = asked.step.run(given)
         update = {
             "ended": now(), "outputs": {**digest_folder(folder), **made.outputs}, "verdicts": made.verdicts,
             "sentence": made.sentence, "mlflow_run": made.mlflow_run, "version": made.version,

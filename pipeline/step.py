@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ekiben.pipeline.records.keeping import find_work
 from ekiben.pipeline.records.record import StepRecord, Verdict
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.streaming.scratch import Room
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Options:
     rows: int | None = None
     epochs: int | None = None
     seed: int = 0
+    memory: int | None = None  # bytes; a larger table is trained on from the disk
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Given:
     before: Mapping[str, StepRecord] = field(default_factory=dict)
     options: Options = Options()
     folder: Path = Path()  # for what the step makes
+    room: Room | None = None  # for a table that may be larger than memory
 
     def find(self, step: str, name: str) -> Path:
         """Return a file that a step before made."""

@@ -76,6 +76,10 @@ def add_fit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=seed, default=0, help="same seed, same weights (default: %(default)s)")
     command.add_argument("--epochs", type=positive, help="passes over the rows, at most (default: by their number)")
     command.add_argument("--rows", type=positive, help="use about this many rows, for a quick try (default: all)")
+    command.add_argument(
+        "--memory", type=memory, metavar="SIZE",
+        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
+    )  # fmt: skip
 
 
 def add_labels(command: argparse.ArgumentParser, of: str = "") -> None:

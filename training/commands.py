@@ -14,7 +14,6 @@ from ekiben.training.arguments import (
     add_spelling,
     add_table,
     add_version,
-    memory,
     read_spelling,
     top,
 )
@@ -49,10 +48,6 @@ def add_building(commands: "Commands") -> None:
     add_problem(command)
     command.add_argument("--if-missing", action="store_true", help="do nothing if the BentoML store has a model")
     add_fit(command)
-    command.add_argument(
-        "--memory", type=memory, metavar="SIZE",
-        help="what training may take, e.g. 2GB: a larger table is trained on from the disk (default: half of all)",
-    )  # fmt: skip
     command.add_argument("--table", metavar="DIGEST", help="train on a table that was kept, as `data list` shows them")
     command.add_argument("--keep-table", action="store_true", help="keep the table, for --table")
     command.add_argument("--from-log", metavar="FOLDER", help="train on the labelled rows of a service's row log")

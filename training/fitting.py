@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from ekiben.contract.encoding import Encoder
+from ekiben.training.dataset.groups import find_groups
 from ekiben.training.evaluate import score
 from ekiben.training.network.fit import FitOptions, LabelledRows, fit_network
 from ekiben.training.preparation import Prepared
@@ -31,7 +32,8 @@ def fit_and_score(problem: ProblemConfig, prepared: Prepared, options: FitOption
 def fit(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
     """Encode the rows to train and validate on, and fit a network to them."""
     encoded = Encoder(prepared.schema).encode(prepared.parts.train)
-    return fit_to(problem, prepared, LabelledRows(encoded, prepared.labels[0], prepared.weights[0]), options)
+    groups = find_groups(prepared.parts.train, problem.split.group)
+    return fit_to(problem, prepared, LabelledRows(encoded, prepared.labels[0], prepared.weights[0], groups), options)
 
 
 def fit_to(problem: ProblemConfig, prepared: Prepared, train: LabelledRows, options: FitOptions) -> keras.Model:

@@ -1,11 +1,13 @@
 """A table that can be trained on: what was read, its schema, its parts, and their labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from ekiben.contract.errors import InvalidTable
 from ekiben.contract.schema import Schema
 from ekiben.training.checks.gate import reject_nul_bytes
 from ekiben.training.dataset.privacy import hide_example
@@ -23,7 +25,7 @@ from ekiben.training.network.links import Link
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.progress import show_progress
 from ekiben.training.sources import Source
-from ekiben.training.tables.read import Spill, Table, read_table
+from ekiben.training.tables.read import LEFT_OUT, Spill, Table, read_table
 from ekiben.training.versions.snapshots import load_table
 
 Weights = np.ndarray | None  # (rows,)
@@ -68,9 +70,10 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callabl
     The seed is that of a cut at random.
     """
     column = table.frame[problem.target.name]
-    check_rows(problem.target, len(column))
-    found = summarize_target(problem.target, column)
-    target = learn_from_summary(problem.target, found)
+    with telling_left_out(table):
+        check_rows(problem.target, len(column))
+        found = summarize_target(problem.target, column)
+        target = learn_from_summary(problem.target, found)
     say(f"{len(column):,} rows of {table.source}{describe_target(target, found)}")
     for note in table.notes:
         say(note)
@@ -86,6 +89,18 @@ def prepare(problem: ProblemConfig, table: Table, seed: int = SEED, say: Callabl
     reject_nul_bytes(schema)
     weights = [find_weights(part, problem.weight) for part in (parts.train, parts.validation, parts.test)]
     return Prepared(table, schema, parts, (labels[0], labels[1], labels[2]), (weights[0], weights[1], weights[2]))
+
+
+@contextmanager
+def telling_left_out(table: Table) -> Iterator[None]:
+    """Add to what is wrong with a table which rows were left out of it: those that are missed may be among them."""
+    try:
+        yield
+    except InvalidTable as error:
+        notes = "; ".join(note for note in table.notes if note.startswith(LEFT_OUT))
+        if not notes:
+            raise
+        raise InvalidTable(f"{error} ({notes})") from None
 
 
 def find_weights(part: pd.DataFrame, weight: str | None) -> Weights:

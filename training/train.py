@@ -9,10 +9,10 @@ from ekiben.training.dataset.split import describe_split
 from ekiben.training.decision import decide, log_decision
 from ekiben.training.decision_learning import adopt
 from ekiben.training.evaluate import format_scores
-from ekiben.training.fitting import Trained, fit, score_network
+from ekiben.training.fitting import Trained, score_network
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.packing import pack_and_register
-from ekiben.training.preparation import Prepared, prepare, read_with_progress
+from ekiben.training.preparation import Prepared, read_with_progress
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.registry import tracking
 from ekiben.training.registry.champion import promote_if_better
@@ -24,10 +24,10 @@ from ekiben.training.registry.provenance import Lineage, check_digest
 from ekiben.training.registry.run_logging import log_data, log_evaluation
 from ekiben.training.registry.scores_packing import describe_scores
 from ekiben.training.registry.store import check_store
-from ekiben.training.streaming.fitting import fit_from_disk
-from ekiben.training.streaming.preparing import PreparedOnDisk, prepare_on_disk
+from ekiben.training.streaming.fitting import fit_prepared
+from ekiben.training.streaming.preparing import prepare_within
 from ekiben.training.streaming.scratch import Room
-from ekiben.training.streaming.spill import SpillToDisk
+from ekiben.training.streaming.spill import find_spill
 from ekiben.training.target_scale import adopt_scale, log_scale
 from ekiben.training.truth.training_table import LogTable, open_logged
 from ekiben.training.versions.snapshots import find_kept, keep_table
@@ -58,14 +58,13 @@ def train(
     schema = contract.schema if contract else None
     reference = contract.reference if contract else None
     problem, logged = open_logged(problem, schema, log, accept_change, reference) if log else (problem, None)
-    spill = SpillToDisk(problem, room) if room else None
+    spill = find_spill(problem, room, print)
     table = read_with_progress(problem, rows, contract is not None, logged, kept, spill)
     report = check_contract(contract, problem, table) if contract else None
     if contract and report and not accept_change:
         reject_skew(contract, table, report)
     reject_unparseable(table)
-    prepared = prepare_on_disk(problem, table, room) if room and table.on_disk else prepare(problem, table)
-    prepared = adopt_scale(problem, prepared)
+    prepared = adopt_scale(problem, prepare_within(problem, table, room))
     check_digest(table, expected)
     snapshot = keep_table(table) if keep else find_kept(kept) if kept else None
     memory = room.budget.bytes if room else None
@@ -77,10 +76,7 @@ def train(
         log_data(problem, table.frame, prepared.parts, lineage, table.source)
         if report:
             log_report(problem.name, report)
-        if isinstance(prepared, PreparedOnDisk):
-            network = fit_from_disk(problem, prepared, options)
-        else:
-            network = fit(problem, prepared, options)
+        network = fit_prepared(problem, prepared, options)
         log_scale(prepared)
         decision = decide(problem, prepared, network)
         prepared = adopt(prepared, decision)

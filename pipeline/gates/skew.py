@@ -1,7 +1,7 @@
 """Skew: does the table contradict the champion's schema, and have its values moved?"""
 
 from ekiben.pipeline.records.record import Verdict, go, note, stop
-from ekiben.training.checks.gate import Contract, report_path
+from ekiben.training.checks.gate import Contract, describe_skews
 from ekiben.training.checks.report import Report
 from ekiben.training.tables.read import Table
 from ekiben.training.wording import count, quote
@@ -16,12 +16,7 @@ def judge_schema_skew(contract: Contract | None, table: Table, report: Report | 
     if not report.skews:
         sentence = f"the table is as the schema of version {contract.version} says"
         return go("schema skew", sentence)
-    more = f" (and {len(report.skews) - 1} more)" if len(report.skews) > 1 else ""
-    sentence = (
-        f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
-        f"see {report_path(contract.schema.name)}; if the change is meant, `ekiben train --accept-schema-change`"
-    )
-    return stop("schema skew", sentence)
+    return stop("schema skew", describe_skews(contract, table, report))
 
 
 def judge_value_skew(contract: Contract | None, report: Report | None) -> Verdict:

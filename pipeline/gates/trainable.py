@@ -3,8 +3,9 @@
 from ekiben.contract.errors import InvalidTable
 from ekiben.pipeline.records.record import Verdict, go, stop
 from ekiben.training.checks.gate import reject_unparseable
-from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.streaming.preparing import prepare_within
+from ekiben.training.streaming.scratch import Room
 from ekiben.training.tables.read import Table
 
 
@@ -17,14 +18,11 @@ def judge_readable(table: Table) -> Verdict:
     return go("readable", "every value can be read as the problem says")
 
 
-def judge_trainable(problem: ProblemConfig, table: Table) -> Verdict:
+def judge_trainable(problem: ProblemConfig, table: Table, room: Room | None = None) -> Verdict:
     """Stop a table that can't be cut into parts, or whose target says nothing."""
     try:
-        prepared = prepare(problem, table)
+        prepared = prepare_within(problem, table, room)
     except InvalidTable as error:
         return stop("trainable", str(error))
-    parts = prepared.parts
-    sentence = (
-        f"{len(parts.train):,} rows to train on, {len(parts.validation):,} to validate, {len(parts.test):,} to test"
-    )
-    return go("trainable", sentence)
+    train, validation, test = prepared.parts.sizes
+    return go("trainable", f"{train:,} rows to train on, {validation:,} to validate, {test:,} to test")

@@ -15,6 +15,7 @@ from ekiben.training.checks.gate import Contract, check_contract, find_contract,
 from ekiben.training.checks.report import Report
 from ekiben.training.durations import read_seconds
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.streaming.scratch import Room
 from ekiben.training.tables.read import Table
 
 BUILDS_ON = ("ingest",)
@@ -41,12 +42,14 @@ def run(given: Given) -> Made:
     if report:
         (given.folder / METRICS).write_text(json.dumps(report.metrics()) + "\n", encoding="utf-8")
         (given.folder / REPORT).write_text(report_path(problem.name).read_text(encoding="utf-8"), encoding="utf-8")
-    verdicts = tuple(judge(problem, table, contract, report))
+    verdicts = tuple(judge(problem, table, contract, report, given.room))
     said = [verdict.sentence for verdict in verdicts if verdict.verdict == "stop"]
-    return Made(said[0] if said else f"{len(table.frame):,} rows can be trained on", verdicts)
+    return Made(said[0] if said else f"{table.rows:,} rows can be trained on", verdicts)
 
 
-def judge(problem: ProblemConfig, table: Table, contract: Contract | None, report: Report | None) -> list[Verdict]:
+def judge(
+    problem: ProblemConfig, table: Table, contract: Contract | None, report: Report | None, room: Room | None
+) -> list[Verdict]:
     """Return what the gates say, up to the first that stops."""
     verdicts: list[Verdict] = []
     for ask in (
@@ -55,7 +58,7 @@ def judge(problem: ProblemConfig, table: Table, contract: Contract | None, repor
         lambda: judge_volume(problem, table),
         lambda: judge_freshness(problem, table, datetime.now(UTC)),
         lambda: judge_value_skew(contract, report),
-        lambda: judge_trainable(problem, table),
+        lambda: judge_trainable(problem, table, room),
     ):
         verdicts.append(ask())
         if verdicts[-1].verdict == "stop":

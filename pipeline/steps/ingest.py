@@ -12,19 +12,21 @@ from ekiben.model.integrity import digest_file
 from ekiben.pipeline.records.record import StepRecord
 from ekiben.pipeline.step import Given, Made
 from ekiben.pipeline.steps.champion import find_champion_inputs
+from ekiben.pipeline.steps.room import MEMORY, open_step_room
 from ekiben.training.checks.gate import find_contract
 from ekiben.training.preparation import read_with_progress
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.redaction import redact_json
 from ekiben.training.source_config import BuiltInSource, FileSource
 from ekiben.training.sources.flights import PACKAGE
+from ekiben.training.streaming.spill import find_spill
 from ekiben.training.truth.folder import LABELS, ROWS
 from ekiben.training.truth.training_table import LogTable, open_logged
 from ekiben.training.versions.snapshots import keep_table, load_table
 
 BUILDS_ON: tuple[str, ...] = ()
 GATED = False
-OPTIONS = ("rows",)
+OPTIONS = ("rows", "memory")
 PROBLEM = "problem.json"  # as the table that was read fits it
 TABLE = "table"
 
@@ -52,15 +54,19 @@ def run(given: Given) -> Made:
         log = LogTable(problem.pipeline.log, problem.pipeline.labels, force=problem.pipeline.alarmed_days)
         known = (contract.schema, contract.reference) if contract else (None, None)
         problem, logged = open_logged(problem, known[0], log, False, known[1])
-    table = read_with_progress(problem, given.options.rows, lenient=True, logged=logged)
+    spill = find_spill(problem, given.room, print)
+    table = read_with_progress(problem, given.options.rows, lenient=True, logged=logged, spill=spill)
     write_problem(given.folder / PROBLEM, problem)
+    if given.room and table.on_disk:
+        (given.folder / MEMORY).write_text(str(given.room.budget.bytes), encoding="ascii")
     digest = keep_table(table)
-    return Made(f"{len(table.frame):,} rows of {table.source} are kept as {digest[:12]}", outputs={TABLE: digest})
+    return Made(f"{table.rows:,} rows of {table.source} are kept as {digest[:12]}", outputs={TABLE: digest})
 
 
 def check(given: Given, record: StepRecord) -> None:
     """Raise InvalidTable if the table that was kept is gone or altered."""
-    load_table(given.problem, record.outputs[TABLE])
+    with open_step_room(given) as found:
+        load_table(given.problem, record.outputs[TABLE], find_spill(given.problem, found.room))
 
 
 def write_problem(path: Path, problem: ProblemConfig) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ekiben.pipeline.step import Given
 from ekiben.training.decision_learning import Decision, adopt
-from ekiben.training.preparation import Prepared, prepare
+from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.streaming.preparing import prepare_within
+from ekiben.training.streaming.spill import find_spill
 from ekiben.training.tables.read import Table
 from ekiben.training.versions.snapshots import load_table
 
@@ -25,7 +27,7 @@ def read_problem(path: Path, problem: ProblemConfig) -> ProblemConfig:
 def open_table(given: Given) -> tuple[ProblemConfig, Table]:
     """Return the problem that fits the table, and the table."""
     problem = read_problem(given.find("ingest", "problem.json"), given.problem)
-    return problem, load_table(problem, given.before["ingest"].outputs["table"])
+    return problem, load_table(problem, given.before["ingest"].outputs["table"], find_spill(problem, given.room))
 
 
 def prepare_decided(given: Given) -> tuple[ProblemConfig, Prepared]:
@@ -40,4 +42,4 @@ def prepare_decided(given: Given) -> tuple[ProblemConfig, Prepared]:
 def prepare_table(given: Given) -> tuple[ProblemConfig, Prepared]:
     """Return the problem that fits the table, and the table in parts with its schema."""
     problem, table = open_table(given)
-    return problem, prepare(problem, table, say=lambda _: None)  # `check` has said it
+    return problem, prepare_within(problem, table, given.room, say=lambda _: None)  # `check` has said it

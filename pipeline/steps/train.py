@@ -13,7 +13,6 @@ from ekiben.pipeline.steps.ingest import TABLE
 from ekiben.pipeline.steps.table import DECISION, METRICS, REPORT, SCALE, prepare_table
 from ekiben.training.decision import decide, log_decision
 from ekiben.training.decision_learning import adopt
-from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
@@ -22,6 +21,7 @@ from ekiben.training.registry.openlineage import tell_lineage
 from ekiben.training.registry.presence import has_run
 from ekiben.training.registry.provenance import Lineage, define
 from ekiben.training.registry.run_logging import log_data
+from ekiben.training.streaming.fitting import fit_prepared
 from ekiben.training.target_scale import adopt_scale, log_scale
 from ekiben.training.train import describe_lineage, open_runs
 from ekiben.training.truth.training_table import LogTable
@@ -54,7 +54,7 @@ def run(given: Given) -> Made:
         log_data(problem, prepared.table.frame, prepared.parts, lineage, prepared.table.source)
         log_checks(given)
         (given.folder / DEFINITION).write_text(define(made_of, run.info.run_id).model_dump_json(), encoding="utf-8")
-        network = fit(problem, prepared, made_of.options)
+        network = fit_prepared(problem, prepared, made_of.options)
         if prepared.scale:
             (given.folder / SCALE).write_text(prepared.scale, encoding="utf-8")
         log_scale(prepared)
@@ -65,7 +65,7 @@ def run(given: Given) -> Made:
         log_decision(decision, prepared.schema)
         lineage = describe_lineage(prepared, run.info.run_id)
         (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
-    sentence = f"a network is fitted to {len(prepared.parts.train):,} rows"
+    sentence = f"a network is fitted to {prepared.parts.sizes[0]:,} rows"
     return Made(sentence, mlflow_run=run.info.run_id)
 
 
@@ -80,6 +80,7 @@ def describe_making(given: Given, problem: ProblemConfig, prepared: Prepared, op
         rows=table.options.get("rows"),
         log=LogTable(log, problem.pipeline.labels) if log is not None else None,
         snapshot=table.outputs[TABLE],
+        memory=given.room.budget.bytes if given.room else None,
     )
 
 

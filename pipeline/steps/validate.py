@@ -22,6 +22,7 @@ from ekiben.training.registry.champion import answer_with_version
 from ekiben.training.registry.packaging import predict_encoded
 from ekiben.training.registry.run_logging import slice_test
 from ekiben.training.registry.version_packages import PackageGone
+from ekiben.training.report.findings import count_test_rows
 
 BUILDS_ON = ("ingest", "train", "evaluate")
 GATED = True
@@ -71,8 +72,8 @@ def compare_with_champion(given: Given, problem: ProblemConfig, prepared: Prepar
     if theirs is None:
         return [note(GATE, f"version {champion.version}, the champion, {reason}: nothing is compared with it")]
     ours = np.load(given.find("evaluate", ANSWERS), allow_pickle=False)
-    slices = slice_test(problem, test)
-    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices, prepared.weights[2])
+    slices, counting = slice_test(problem, test), count_test_rows(problem, prepared)
+    return judge_champion(problem, str(champion.version), target, labels, ours, theirs, slices, counting)
 
 
 def make_answer(given: Given, prepared: Prepared) -> Callable[[pd.DataFrame], np.ndarray]:

@@ -1,6 +1,7 @@
 """What each gate says: one sentence, and whether the run goes on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,16 @@ from ekiben.pipeline.gates.bootstrap import MAX_GROUPS, estimate_increase
 from ekiben.pipeline.gates.champion import judge_champion
 from ekiben.pipeline.gates.compatibility import judge_compatibility
 from ekiben.pipeline.gates.shadow import Pair, judge_shadow
+from ekiben.pipeline.gates.skew import judge_schema_skew
 from ekiben.pipeline.gates.volume import judge_freshness, judge_volume
 from ekiben.pipeline.records.record import Verdict
 from ekiben.training.checks.gate import Contract
+from ekiben.training.checks.report import Report
+from ekiben.training.checks.skew import Skew, to_skew
 from ekiben.training.pipeline_config import Behaviour
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.report.counting import Counting
+from ekiben.training.tables.conversion import ParseFailure
 from ekiben.training.tables.read import Table
 from tests.comparisons import compare
 
@@ -67,6 +73,27 @@ def test_volume(wanted: dict[str, int], verdict: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("failures", "mend"),
+    [
+        ((), "; if the change is meant, `ekiben train --accept-schema-change`"),
+        (
+            (ParseFailure("stands_for", 1, 18, "heavy", "a number", 100),),
+            "; fix the table, or change the problem file, too, and `ekiben train --accept-schema-change`",
+        ),
+    ],
+)
+def test_what_nothing_can_read_is_not_accepted_on_purpose(failures: tuple[ParseFailure, ...], mend: str) -> None:
+    table = replace(make_table(100, 7), parse_failures=failures)
+    skews = (*map(to_skew, failures), Skew("size", "extra", "is another"))
+    found = judge_schema_skew(
+        Contract("3", make_schema(), None), table, Report(100, "version 3", "late", skews, (), ())
+    )
+    assert found.verdict == "stop"
+    assert found.sentence.startswith(f"shop.csv contradicts the schema of version 3: {skews[0]}")
+    assert found.sentence.endswith(mend)
+
+
+@pytest.mark.parametrize(
     ("newest", "verdict", "said"),
     [
         (NOON - timedelta(days=1), "go", "the newest row with a label is of 2026-11-26 12:00"),
@@ -100,6 +127,78 @@ def test_many_rows_are_drawn_in_groups_and_vary_alike() -> None:
     error = float(np.std(ours - champion) / np.sqrt(len(champion)) / champion.mean())
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
     assert estimate_increase(ours, champion, 0.05, 0) == found
+
+
+def draw_customers(seed: int, rows: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Losses of both networks, the first's a tenth larger but for what the rows of a customer share, and customers."""
+    random = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(40), rows)
+    champion = random.gamma(2, 1, len(groups))
+    return champion * 1.1 + random.normal(0, 0.5, 40)[groups], champion, groups
+
+
+def test_the_interval_holds_the_true_increase_where_rows_belong_together() -> None:
+    held, held_by_row = 0, 0
+    for seed in range(40):
+        ours, champion, groups = draw_customers(seed)
+        found = estimate_increase(ours, champion, 0.05, seed, Counting(groups=groups))
+        held += found.low <= 0.1 <= found.high
+        by_row = estimate_increase(ours, champion, 0.05, seed)
+        held_by_row += by_row.low <= 0.1 <= by_row.high
+        assert by_row.mean == found.mean
+    assert held >= 34  # of 40 about 37
+    assert held_by_row < 20, "rows of one customer have nothing in common: the test tests nothing"
+
+
+def test_many_customers_are_drawn_in_sums_of_some() -> None:
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2 * MAX_GROUPS), 3)
+    champion = random.gamma(2, 1, len(groups))
+    ours = champion + random.normal(0, 1, 2 * MAX_GROUPS)[groups]
+    found = estimate_increase(ours, champion, 0.05, 0, Counting(groups=groups))
+    error = float(np.std(ours - champion) / np.sqrt(2 * MAX_GROUPS) / champion.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def compare_by_customer(counting: Counting, noise: float, rows: int = 2000) -> list[Verdict]:
+    """Compare networks of which ours is worse in red by what 40 customers there share."""
+    random = np.random.default_rng(1)
+    customer = np.arange(rows) % 80
+    labels, red = np.zeros(rows), customer < 40
+    theirs = random.normal(0, 1, rows)
+    unlucky = np.where(random.random(80) < 0.1, 1 + noise, 1.0)[customer]
+    ours = np.where(red, theirs * unlucky, theirs)
+    answers = [np.stack([one, one - 1, one + 1], axis=1) for one in (ours, theirs)]
+    keys = [("colour", pd.Series(np.where(red, "red", "blue")))]
+    return judge_champion(configure(margin=0.1), "3", PRICE, labels, *answers, keys, counting)
+
+
+def test_some_unlucky_customers_make_no_slice_surely_worse() -> None:
+    customers = np.arange(2000) % 80
+    total, by_slice = compare_by_customer(Counting(groups=customers), 0.7)
+    assert " test rows in 80 groups is " in total.sentence
+    assert (total.verdict, by_slice.verdict) == ("go", "go")
+    assert by_slice.sentence == "on none of 2 slices is it surely worse by more than 10.0%"
+    assert decide(compare_by_customer(Counting(), 0.7)) == ["go", "stop"], "nor would rows: the test tests nothing"
+
+
+def test_a_slice_that_is_worse_for_all_its_customers_stops_the_run() -> None:
+    random = np.random.default_rng(0)
+    customers, theirs = np.arange(2000) % 160, random.normal(0, 1, 2000)
+    red = customers < 40
+    ours = np.where(red, theirs * 1.2, theirs * 0.95)
+    answers = [np.stack([one, one - 1, one + 1], axis=1) for one in (ours, theirs)]
+    keys = [("colour", pd.Series(np.where(red, "red", "blue")))]
+    counting = Counting(groups=customers)
+    verdicts = judge_champion(configure(margin=0.1), "3", PRICE, np.zeros(2000), *answers, keys, counting)
+    assert decide(verdicts) == ["go", "stop"]
+
+
+def test_of_few_groups_nothing_is_sure() -> None:
+    total, by_slice = compare_by_customer(Counting(groups=np.arange(2000) % 8), 0.7)
+    assert "test rows in 8 groups is " in total.sentence
+    assert total.sentence.endswith("% above version 3's")  # and no bounds
+    assert (by_slice.verdict, by_slice.sentence) == ("go", "no slice has 30 groups of test rows")
 
 
 def compare_networks(worse: float, worse_in_red: float, slices: bool = True) -> list[Verdict]:

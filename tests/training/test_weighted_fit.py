@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ekiben.contract.errors import InvalidTable
 from ekiben.training.fitting import fit, fit_and_score, score_network
 from ekiben.training.network.fit import FitOptions
 from ekiben.training.preparation import Prepared, prepare
@@ -42,6 +43,18 @@ def score(problem: ProblemConfig) -> dict[str, float]:
 
 
 EVERY = np.arange(ROWS)
+
+
+def test_what_is_missed_may_be_among_the_rows_of_weight_0(tmp_path: Path) -> None:
+    problem = write(tmp_path / "t.csv", EVERY, np.where(Y, 0.0, 1.0))
+    said = r"`y` is False in all .* rows: there is nothing .* \(left out: 2,0\d\d rows whose `w` is 0\)"
+    with pytest.raises(InvalidTable, match=said):
+        prepare_quietly(problem)
+    alike = write(tmp_path / "alike.csv", EVERY[~Y], ALIKE)
+    with pytest.raises(InvalidTable, match=r"name another column in \[target\]$"):
+        prepare_quietly(alike)
+
+
 ALIKE = np.ones(ROWS)
 LIGHT = np.where(WRONG, 0.001, 1.0)
 

@@ -84,15 +84,22 @@ def reject_skew(contract: Contract, table: Table, report: Report) -> None:
     """Raise SchemaSkew if the table contradicts the contract; a failed run in MLflow keeps the report."""
     if not report.skews:
         return
-    name = contract.schema.name
-    tracking.open_store(name)
-    more = f" (and {len(report.skews) - 1} more)" if len(report.skews) > 1 else ""
+    tracking.open_store(contract.schema.name)
     with mlflow.start_run():
-        log_report(name, report)
-        raise SchemaSkew(
-            f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
-            f"see {report_path(name)}; if the change is meant, train with --accept-schema-change"
-        )
+        log_report(contract.schema.name, report)
+        raise SchemaSkew(describe_skews(contract, table, report))
+
+
+def describe_skews(contract: Contract, table: Table, report: Report) -> str:
+    """Return in what a table contradicts the contract, and what to do; what nothing can read can't be meant."""
+    more = f" (and {len(report.skews) - 1} more)" if len(report.skews) > 1 else ""
+    mend = "if the change is meant, `ekiben train --accept-schema-change`"
+    if table.absent or table.parse_failures:
+        mend = "fix the table, or change the problem file, too, and `ekiben train --accept-schema-change`"
+    return (
+        f"{table.source} contradicts the schema of version {contract.version}: {report.skews[0]}{more}; "
+        f"see {report_path(contract.schema.name)}; {mend}"
+    )
 
 
 def reject_unparseable(table: Table) -> None:

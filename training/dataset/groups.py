@@ -22,6 +22,11 @@ def number_groups(column: pd.Series) -> Codes:
     return codes
 
 
+def find_groups(part: pd.DataFrame, group: str | None) -> Codes | None:
+    """Return which rows of a part belong together, (rows,); None: every row stands alone."""
+    return number_groups(part[group]) if group else None
+
+
 def draw_groups(column: pd.Series, split: Split, strata: np.ndarray | None, seed: int) -> Codes:
     """Return the part of each row, (rows,), drawn at random by groups; raise InvalidTable if a part has no rows.
 

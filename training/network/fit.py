@@ -35,7 +35,8 @@ def fit_network(
     tf.config.experimental.enable_op_determinism()
     monotone = find_monotone(schema, train.encoded.numbers)
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
-    plan = plan_fit(len(train.labels), inputs, options, can_teach(schema.target, train.labels, monotone))
+    teachable = can_teach(schema.target, train.labels, monotone, train.groups)
+    plan = plan_fit(len(train.labels), inputs, options, teachable)
     numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers if options.by_time else None)
     scale = scale_target(schema.target, train.labels, train.weights, link)
     design = Design(schema, numbers, scale, plan.shape, monotone)

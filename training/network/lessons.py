@@ -17,12 +17,13 @@ COUNTED_ROWS = 1_000_000
 class LabelledRows:
     """Encoded rows, their labels, (rows,): 0 and 1, the positions of the classes, or numbers; and what each counts for.
 
-    Without `weights`, (rows,), every row counts 1.
+    Without `weights`, (rows,), every row counts 1; without `groups`, (rows,), it belongs to no other.
     """
 
     encoded: Encoded
     labels: np.ndarray
     weights: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def shares(self) -> np.ndarray:
@@ -35,7 +36,8 @@ class LabelledRows:
 def thin(rows: LabelledRows, most: int) -> LabelledRows:
     """Return at most so many of the rows, spread evenly."""
     every = slice(None, None, -(-len(rows.labels) // most))
-    return LabelledRows(rows.encoded[every], rows.labels[every], None if rows.weights is None else rows.weights[every])
+    weights, groups = (None if values is None else values[every] for values in (rows.weights, rows.groups))
+    return LabelledRows(rows.encoded[every], rows.labels[every], weights, groups)
 
 
 def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
@@ -64,7 +66,8 @@ def _label(design: Design, rows: LabelledRows) -> TaughtRows:
 def _teach(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
     labels = scale_labels(design, rows.labels)
     weights = rows.shares / rows.shares.mean()
-    teacher = fit_teacher(design.schema.target, rows.encoded, labels, rows.weights, seed, design.monotone)
+    target, known = design.schema.target, (rows.encoded, labels, rows.weights)
+    teacher = fit_teacher(target, *known, seed, design.monotone, rows.groups)
     given = np.column_stack([labels, weights, weights, teacher.answers]).astype(np.float32)
     copied = copy_rows(rows.encoded, design.numbers, copies, np.random.default_rng(seed))
     no_labels = np.zeros((len(copied), 2))

@@ -14,9 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.schema import Target
+from ekiben.training.network.folds import FOLDS, MIN_UNITS, can_cut, cut_folds
 from ekiben.training.network.monotone import MonotoneNumbers
 
-FOLDS = 5
 MAX_ROWS, MAX_CLASSES = 100_000, 10  # there is a tree for each class in every iteration
 LEAVES = (6, 16, 48)  # tried on the first fold
 MAX_CODES = 250  # of a category, the most frequent ones; trees take 255
@@ -43,30 +43,31 @@ class Teacher:
         return np.asarray(np.mean(answers, axis=0), np.float32)
 
 
-def can_teach(target: Target, labels: np.ndarray, monotone: MonotoneNumbers | None = None) -> bool:
+def can_teach(
+    target: Target, labels: np.ndarray, monotone: MonotoneNumbers | None = None, groups: np.ndarray | None = None
+) -> bool:
     """Return whether trees learn these labels in seconds: of each class every fold needs some.
 
     Of more than two classes trees can't keep to what is monotone.
     """
     if monotone and target.task == "multiclass":
         return False
-    fitting = 2 * FOLDS <= len(labels) <= MAX_ROWS and len(target.classes) <= MAX_CLASSES
-    if target.task == "regression" or not fitting:
-        return fitting
-    return bool(np.bincount(labels.astype(np.int64), minlength=len(target.classes)).min() >= 2 * FOLDS)
+    fitting = MIN_UNITS <= len(labels) <= MAX_ROWS and len(target.classes) <= MAX_CLASSES
+    return fitting and can_cut(target, labels, groups)
 
 
 def fit_teacher(
     target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int,
-    monotone: MonotoneNumbers | None = None,
+    monotone: MonotoneNumbers | None = None, groups: np.ndarray | None = None,
 ) -> Teacher:  # fmt: skip
     """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how large trees are.
 
-    It keeps to what is monotone, so that it teaches nothing that the network can't learn.
+    It keeps to what is monotone, so that it teaches nothing that the network can't learn. The rows of one of the
+    `groups`, (rows,), are in one fifth: a model that was fitted to some of them would answer the others by heart.
     """
     columns = _columns(encoded)
     categories = np.arange(columns.shape[1]) >= encoded.numbers.shape[1]
-    folds = _cut(labels, seed)
+    folds = cut_folds(target, labels, seed, groups)
     models: list[Any] = []
     answers = np.zeros((len(labels), len(target.classes) if target.task == "multiclass" else 1), np.float32)
     leaves: tuple[int, ...] = LEAVES
@@ -81,14 +82,6 @@ def fit_teacher(
         models.append(fitted[best])
         answers[held] = _answer(target, models[-1], columns[held])
     return Teacher(target, tuple(models), answers)
-
-
-def _cut(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return each row's fold, (rows,): every fold has its share of all labels."""
-    order = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
-    folds = np.empty(len(labels), np.int64)
-    folds[order] = np.arange(len(labels)) % FOLDS
-    return folds
 
 
 def _fit(

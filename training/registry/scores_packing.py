@@ -38,6 +38,7 @@ def describe_scores(
     return TrainingScores(
         rows=len(labels),
         tested=describe_split(problem.split),
+        weight=problem.weight or "",
         scores=dict(scores),
         slices=slices,
         slice_rows={name: _count_slices(test[name]) for name in slices},

@@ -27,6 +27,13 @@ class Counting:
         """Return how many of so many rows are independent of each other: the groups, if there are any."""
         return rows if self.groups is None else len(np.unique(self.groups))
 
+    def add_up(self, values: Floats) -> Floats:
+        """Return the sums of values, (..., rows), over what is independent of each other, (..., units)."""
+        if self.groups is None:
+            return values
+        unit_of = np.unique(self.groups, return_inverse=True)[1]
+        return np.apply_along_axis(lambda row: np.bincount(unit_of, row), -1, values)
+
 
 EACH_AS_ITSELF = Counting()
 
@@ -43,6 +50,5 @@ def find_error(moves: Floats, counting: Counting = EACH_AS_ITSELF) -> float:
 
     Without groups and weights it is the deviation through the root of the rows; with groups Liang and Zeger's (1986).
     """
-    sums = moves if counting.groups is None else np.bincount(counting.groups, moves)
-    units = counting.count_units(len(moves))
-    return float(np.sqrt((sums**2).sum() * units / (units - 1)))
+    sums = counting.add_up(moves)
+    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))

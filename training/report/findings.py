@@ -11,7 +11,7 @@ from ekiben.contract.encoding import Encoded, Encoder
 from ekiben.contract.schema import Schema
 from ekiben.model.importance import Importance
 from ekiben.model.training_scores import Covered
-from ekiben.training.dataset.groups import number_groups
+from ekiben.training.dataset.groups import find_groups
 from ekiben.training.dataset.split import describe_split
 from ekiben.training.evaluate import score
 from ekiben.training.evaluate.coverage import cover_periods
@@ -58,10 +58,13 @@ class Findings:
 
 def draw_test_rows(problem: ProblemConfig, prepared: Prepared) -> Drawing:
     """Draw the test rows as often as intervals need, or their groups if the split is by these."""
-    target, labels, group = prepared.schema.target, prepared.labels[2], problem.split.group
-    groups = number_groups(prepared.parts.test[group]) if group else None
-    counting = Counting(prepared.weights[2], groups)
-    return Drawing(target, labels, draw(len(labels), len(target.outputs), groups), counting)
+    target, labels, counting = prepared.schema.target, prepared.labels[2], count_test_rows(problem, prepared)
+    return Drawing(target, labels, draw(len(labels), len(target.outputs), counting.groups), counting)
+
+
+def count_test_rows(problem: ProblemConfig, prepared: Prepared) -> Counting:
+    """Return how the test rows count."""
+    return Counting(prepared.weights[2], find_groups(prepared.parts.test, problem.split.group))
 
 
 def find_all(

@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import keras
 
-from ekiben.training.fitting import fit_to
+from ekiben.training.fitting import fit, fit_to
 from ekiben.training.network.fit import FitOptions, LabelledRows
+from ekiben.training.preparation import Prepared
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.memory import release_memory
 from ekiben.training.streaming.preparing import PreparedOnDisk
+
+
+def fit_prepared(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
+    """Fit a network to rows wherever they are."""
+    if isinstance(prepared, PreparedOnDisk):
+        return fit_from_disk(problem, prepared, options)
+    return fit(problem, prepared, options)
 
 
 def fit_from_disk(problem: ProblemConfig, prepared: PreparedOnDisk, options: FitOptions) -> keras.Model:

@@ -27,7 +27,7 @@ from ekiben.training.dataset.target import (
     learn_from_summary,
     summarize_target,
 )  # fmt: skip
-from ekiben.training.preparation import Prepared, find_weights
+from ekiben.training.preparation import Prepared, find_weights, prepare, telling_left_out
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.streaming.cutting import Cut, learn_cut
 from ekiben.training.streaming.encoded_rows import RowWriter, StoredRows
@@ -52,14 +52,22 @@ class PreparedOnDisk(Prepared):
         return self.rows.labels
 
 
+def prepare_within(
+    problem: ProblemConfig, table: Table, room: Room | None, say: Callable[[str], object] = print
+) -> Prepared:
+    """Prepare a table where it is: in memory, or in the room on the disk; raise InvalidTable as both do."""
+    return prepare_on_disk(problem, table, room, say) if room and table.on_disk else prepare(problem, table, say=say)
+
+
 def prepare_on_disk(
     problem: ProblemConfig, table: Table, room: Room, say: Callable[[str], object] = print
 ) -> PreparedOnDisk:
     """Cut a table into parts, learn its schema and encode it; raise InvalidTable if it can't be trained on."""
     disk = table.on_disk
     assert disk is not None
-    found = summarize_labels(problem, disk)
-    target = learn_from_summary(problem.target, found)
+    with telling_left_out(table):
+        found = summarize_labels(problem, disk)
+        target = learn_from_summary(problem.target, found)
     say(f"{disk.rows:,} rows of {table.source}{describe_target(target, found)}")
     for note in table.notes:
         say(note)

@@ -153,5 +153,12 @@ class SpillToDisk:
         return replace(table, digests=groups)
 
 
+def find_spill(
+    problem: ProblemConfig, room: Room | None, say: Callable[[str], object] = lambda _: None
+) -> SpillToDisk | None:
+    """Return what takes a table to disk, if there is room for one."""
+    return SpillToDisk(problem, room, say) if room else None
+
+
 def _join(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()

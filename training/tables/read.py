@@ -24,6 +24,8 @@ from ekiben.training.versions.columns import settle
 from ekiben.training.versions.known import confirm, observe
 from ekiben.training.wording import count
 
+LEFT_OUT = "left out"  # how notes on rows begin
+
 
 class Spill(Protocol):
     """Takes what was read of a table to disk once it has grown too large for memory."""
@@ -128,7 +130,7 @@ def note_left_out(problem: ProblemConfig, table: Table, left_out: Mapping[str, i
             found = f"`{time}` has no value in any row of {table.source}{others}: split by another column or at random"
         raise InvalidTable(found)
     told = {name: f"whose `{name}` is 0" if name == problem.weight else f"without `{name}`" for name in left_out}
-    notes = [f"left out: {count(rows, 'row')} {told[name]}" for name, rows in left_out.items()]
+    notes = [f"{LEFT_OUT}: {count(rows, 'row')} {told[name]}" for name, rows in left_out.items()]
     return replace(table, notes=(*table.notes, *notes))
 
 

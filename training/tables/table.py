@@ -39,11 +39,16 @@ class Table:
         """The frame with the rows' positions in the source as its index."""
         return self.frame if self.positions is None else self.frame.set_axis(self.positions)
 
-    def find_ends(self, time: str) -> tuple[str, str]:
+    def find_span(self, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
         """Return the earliest and the latest moment of a column."""
         frames = self.on_disk.frames([time]) if self.on_disk else [self.frame]
         ends = [(moments.min(), moments.max()) for moments in (frame[time] for frame in frames)]
-        return str(min(first for first, _ in ends)), str(max(last for _, last in ends))
+        return min(first for first, _ in ends), max(last for _, last in ends)
+
+    def find_ends(self, time: str) -> tuple[str, str]:
+        """Return the same as strings."""
+        first, last = self.find_span(time)
+        return str(first), str(last)
 
     def thin(self, rows: int) -> "Table":
         """Return a table with about that many of the rows, evenly spread."""

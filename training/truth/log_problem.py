@@ -38,6 +38,15 @@ def fit_problem(
     return problem.model_copy(update=changed)
 
 
+def describe_unlogged(problem: ProblemConfig, features: Collection[str]) -> str:
+    """Return what the problem says of columns that are no features, and so are in no log; "" if there are none."""
+    told = [f"`{problem.weight}` (each row counts once)"] if problem.weight else []
+    told += [f"`{problem.split.group}` (its rows may be in two parts)"] if problem.split.group else []
+    told += [f"`{name}` (no slices by it)" for name in problem.slices if name not in features]
+    told += [f"`{name}` (no groups by it)" for name in problem.groups if name not in features]
+    return ", ".join(told)
+
+
 def hold_promise(declared: Declared, taken: Feature) -> Declared:
     """Return what is declared of a feature, with the champion's range and nulls where the problem says none."""
     promised = {"nullable": taken.nullable, "low": getattr(taken, "low", None), "high": getattr(taken, "high", None)}

@@ -36,6 +36,8 @@ def describe(live: LiveScores) -> Iterator[str]:
     yield "versions: " + ", ".join(f"{version} ({count(rows, 'row')})" for version, rows in live.versions.items())
     if live.training:
         yield f"training's are those of {count(live.training.rows, 'test row')}, {live.training.tested}"
+        if live.training.weight:
+            yield f"training's rows count by `{live.training.weight}`, which no log holds: live rows do not"
     if live.whole.estimated:
         yield describe_misses(live)
     yield from describe_intervals(live)

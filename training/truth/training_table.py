@@ -21,7 +21,7 @@ from ekiben.training.truth.alarmed_days import AlarmedDays, find_alarmed_days
 from ekiben.training.truth.folder import InvalidLog, LogFolder, open_folder
 from ekiben.training.truth.label_values import write_labels
 from ekiben.training.truth.labels import Labels
-from ekiben.training.truth.log_problem import fit_problem
+from ekiben.training.truth.log_problem import describe_unlogged, fit_problem
 from ekiben.training.truth.lost_features import are_hashes, find_lost
 from ekiben.training.truth.matching import describe_matches, match
 from ekiben.training.truth.parts import read_part
@@ -171,6 +171,8 @@ def open_logged(
             raise InvalidLog(f"{said} in {folder.name}: log it as it is, or train without it by --accept-schema-change")
         print(f"trained without what the log does not hold: {said}")
     changed = fit_problem(problem, schema, folder, log.folder, lost)
+    if unlogged := describe_unlogged(problem, changed.features):
+        print(f"no feature, so not in the log: {unlogged}")
     zoned = frozenset(feature.name for feature in schema.timestamps if feature.zoned)
     time = problem.split.moment if problem.split.moment not in changed.features else None
     if time and problem.split.zoned:

@@ -44,6 +44,23 @@ def test_it_does_not_answer_by_heart() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", [BINARY, NUMBER], ids=["binary", "regression"])
+def test_nor_by_heart_of_the_rest_of_a_group(target: Target) -> None:
+    groups = np.repeat(np.arange(60), 10)
+    random = np.random.default_rng(0)
+    by_group = random.permutation(np.arange(60) % 2) if target is BINARY else random.normal(size=60)
+    labels, who = by_group[groups], random.normal(size=60).astype(np.float32)  # which tells a group, and nothing else
+    encoded = Encoded(who[groups][:, None], np.zeros((600, 0), np.int32))
+
+    def learned(whole: np.ndarray | None) -> float:
+        said = fit_teacher(target, encoded, labels, None, 0, groups=whole).answers[:, 0]
+        return float(np.corrcoef(said, labels)[0, 1])
+
+    assert learned(groups) < 0.3
+    assert learned(None) > 0.9, "rows tell nothing of the others of their group: the test tests nothing"
+
+
+@pytest.mark.slow
 def test_weights_change_what_it_teaches() -> None:
     encoded, signal = make_rows()
     labels = (signal > 0.3).astype(np.int32)

@@ -167,6 +167,27 @@ def test_what_the_log_does_not_hold_is_said(replaced: dict[str, Any], said: str,
     assert not replaced.keys() & set(table.frame)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "`shop` (no slices by it)"),
+        ({"weight": "stands_for", "slices": ()}, "`stands_for` (each row counts once)"),
+        (
+            {"split": {"group": "buyer"}, "fairness": {"groups": ("town", "colour")}},
+            "`buyer` (its rows may be in two parts), `shop` (no slices by it), `town` (no groups by it)",
+        ),
+        ({"slices": ("colour",)}, ""),
+    ],
+)
+def test_so_is_a_column_that_is_no_feature(
+    changed: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_shop(tmp_path)
+    problem = ProblemConfig.model_validate(PROBLEM.model_dump(exclude_unset=True) | changed)
+    open_logged(problem, SCHEMA, LogTable(str(tmp_path)), False)
+    assert capsys.readouterr().out == (f"no feature, so not in the log: {said}\n" if said else "")
+
+
 def test_a_part_without_a_feature_is_named(tmp_path: Path) -> None:
     log_shop(tmp_path)
     write_rows(tmp_path, np.full(4, 0.5), {"price": [1.0] * 4}, ids=["a", "b", "c", "d"], version="0", target="paid")

@@ -1,5 +1,6 @@
 """Live scores of logs written as the service writes them: the join, weeks, slices, and what is wrong with them."""
 
+import html
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -369,6 +370,20 @@ def test_names_are_text_in_the_reports(tmp_path: Path) -> None:
     live = score_folder(tmp_path)
     assert "<b>" not in render(live, "html")
     assert "\x1b" not in render(live, "text")
+
+
+@pytest.mark.parametrize("weight", ["", "stands_for"])
+def test_scores_of_training_that_count_by_weights_are_said_to(weight: str, tmp_path: Path) -> None:
+    log_flights(tmp_path)
+    model = pack(tmp_path)
+    scores = model.training_scores
+    assert scores
+    scores.model_copy(update={"weight": weight}).save(tmp_path / EVALUATION_FILE)
+    live = score_log(model, describe_problem(LATE), str(tmp_path))
+    said = f"training's rows count by `{weight}`, which no log holds: live rows do not"
+    for form in ("text", "html"):
+        assert (said in html.unescape(render(live, form))) is bool(weight)
+    assert json.loads(render(live, "json"))["training"]["weight"] == weight
 
 
 def test_a_clock_that_jumped_makes_no_negative_lag(tmp_path: Path) -> None:
