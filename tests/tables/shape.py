@@ -44,7 +44,7 @@ class Declared:
 
 DECLARED = (
     Declared("ames", directions={"Gr_Liv_Area": "up", "Lot_Area": "up", "Year_Built": "up"}),
-    Declared("credit", directions={"Income": "up", "Seniority": "up", "Debt": "down"}),  # of a good payer
+    Declared("credit", directions={"Income": "down", "Seniority": "down", "Debt": "up"}),  # of a bad payer
     Declared("hpc", ordered=("VF", "F", "M", "L")),  # from very fast to long
 )
 
