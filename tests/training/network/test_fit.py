@@ -83,3 +83,10 @@ def test_few_epochs_of_later_rows_choose_nothing_and_are_taught_by_nobody() -> N
     assert many.chooses_towers
     assert many.chooses_epoch
     assert many.copies
+
+
+def test_a_fit_with_copies_ends_after_as_many_steps_that_are_no_better() -> None:
+    alone, taught = (plan_fit(4000, 10, FitOptions(), teachable) for teachable in (False, True))
+    assert alone.epochs == taught.epochs == 100
+    assert taught.patience * taught.epoch_steps == pytest.approx(alone.patience * alone.epoch_steps, rel=0.1)
+    assert plan_fit(90_000, 10, FitOptions(), teachable=True).patience == 3
