@@ -120,6 +120,7 @@ def test_the_library_is_chosen_by_the_validation_loss(tmp_path: Path, capsys: py
     assert "| lost | 1,000 × 5 | auc | 0.8 | 0.9 | -0.1000 |" in printed
     assert "| 2 | +0.1500 | +0.1500 | -0.1000 (lost) | 1 : 1 |" in printed
     assert "fit 30 CPU s, LiteRT 8.0 µs at 1 row and 1.50 µs a row at 64, calibration error 0.010" in printed
+    assert "loss lower than that of tuned trees on 1 of 2 tables" in printed
 
 
 def test_two_recipes_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
