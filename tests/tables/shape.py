@@ -5,6 +5,7 @@ Real tables of `make tables`' environment, each fitted with and without what is 
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from ekiben.contract.errors import UserError
 from ekiben.contract.feature import Direction
 from ekiben.contract.schema import Label
 from ekiben.load_tests.machine import describe_machine
+from ekiben.training.arguments import positive
 from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import read_table
@@ -47,18 +50,24 @@ DECLARED = (
     Declared("credit", directions={"Income": "down", "Seniority": "down", "Debt": "up"}),  # of a bad payer
     Declared("hpc", ordered=("VF", "F", "M", "L")),  # from very fast to long
 )
+NAMES = [one.table for one in DECLARED]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for each table and seed."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each table and seed; return 1 if a table can't be opened."""
     parser = argparse.ArgumentParser(prog="python -m tests.tables.shape", description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", default=[one.table for one in DECLARED], metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=1, help="how many (%(default)s)")
+    parser.add_argument("--tables", nargs="+", default=NAMES, choices=NAMES, metavar="NAME")
+    parser.add_argument("--seeds", type=positive, default=1, help="how many (%(default)s)")
     options = parser.parse_args(arguments)
     print(f"{describe_machine()}\n\n{HEAD}")
     for one in DECLARED:
         for seed in range(options.seeds if one.table in options.tables else 0):
-            print(compare(one, seed), flush=True)
+            try:
+                print(compare(one, seed), flush=True)
+            except UserError as error:
+                print(f"{one.table}: {error}", file=sys.stderr)
+                return 1
+    return 0
 
 
 def compare(said: Declared, seed: int) -> str:
@@ -94,4 +103,4 @@ def measure(problem: ProblemConfig, seed: int) -> tuple[dict[str, float], float,
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
