@@ -76,13 +76,13 @@ def train(
         log_data(problem, table.frame, prepared.parts, lineage, table.source)
         if report:
             log_report(problem.name, report)
-        network = fit_prepared(problem, prepared, options)
+        fitted = fit_prepared(problem, prepared, options)
         log_scale(prepared)
-        decision = decide(problem, prepared, network)
+        decision = decide(problem, prepared, fitted)
         prepared = adopt(prepared, decision)
         log_decision(decision, prepared.schema)
         lineage = describe_lineage(prepared, run.info.run_id)
-        trained = score_network(prepared, network)
+        trained = score_network(prepared, fitted.network)
         scores = evaluate(problem, prepared, trained)
         version = pack_and_register(made_of, prepared, trained, scores, lineage)
     with tracking.deciding():  # the run is complete, whatever comes of this

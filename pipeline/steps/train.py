@@ -54,12 +54,12 @@ def run(given: Given) -> Made:
         log_data(problem, prepared.table.frame, prepared.parts, lineage, prepared.table.source)
         log_checks(given)
         (given.folder / DEFINITION).write_text(define(made_of, run.info.run_id).model_dump_json(), encoding="utf-8")
-        network = fit_prepared(problem, prepared, made_of.options)
+        fitted = fit_prepared(problem, prepared, made_of.options)
         if prepared.scale:
             (given.folder / SCALE).write_text(prepared.scale, encoding="utf-8")
         log_scale(prepared)
-        network.save(given.folder / NETWORK)
-        if decision := decide(problem, prepared, network):
+        fitted.network.save(given.folder / NETWORK)
+        if decision := decide(problem, prepared, fitted):
             (given.folder / DECISION).write_text(decision.model_dump_json() + "\n", encoding="utf-8")
         prepared = adopt(prepared, decision)
         log_decision(decision, prepared.schema)

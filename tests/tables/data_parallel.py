@@ -105,7 +105,7 @@ def prepare_rows() -> Rows:
     """Return the schema, the rows to train on, and those to validate on."""
     prepared = prepare(problem := load_problem(None), read_table(problem, lambda share: None))
     train = LabelledRows(Encoder(prepared.schema).encode(prepared.parts.train), prepared.labels[0])
-    return prepared.schema, train, encode_validation(problem.split.moment, prepared)
+    return prepared.schema, train, encode_validation(problem.split, prepared)
 
 
 def measure(way: Way, rows: Path, epochs: int) -> tuple[float, float, float, float]:

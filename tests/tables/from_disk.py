@@ -48,7 +48,7 @@ def main() -> None:
 def train_in_memory(problem: ProblemConfig, options: FitOptions, _: Budget) -> Trained:
     """Fit to the table in memory."""
     prepared = prepare(problem, read_table(problem, lambda share: None))
-    return score_network(prepared, fit(problem, prepared, options))
+    return score_network(prepared, fit(problem, prepared, options).network)
 
 
 def train_from_disk(problem: ProblemConfig, options: FitOptions, budget: Budget) -> Trained:
@@ -58,7 +58,7 @@ def train_from_disk(problem: ProblemConfig, options: FitOptions, budget: Budget)
         with open_room(budget) as room:
             spill = SpillToDisk(problem, replace(room, budget=Budget(BASE_BYTES)))
             prepared = prepare_on_disk(problem, read_table(problem, lambda share: None, spill=spill), room)
-            return score_network(prepared, fit_from_disk(problem, prepared, options))
+            return score_network(prepared, fit_from_disk(problem, prepared, options).network)
 
 
 if __name__ == "__main__":

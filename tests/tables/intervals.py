@@ -46,7 +46,7 @@ def measure(table: RealTable, seed: int, lag_days: float, period: str, verbose: 
     if prepared.schema.target.task != "regression" or time is None:
         raise UserError(f"{table.name} is not a number that is split by time")
     with quietly():
-        answers = score_network(prepared, fit(opened.problem, prepared, FitOptions(seed=seed))).answers
+        answers = score_network(prepared, fit(opened.problem, prepared, FitOptions(seed=seed)).network).answers
     answered = order_rows(prepared.parts.test[time], prepared.labels[2], answers, lag_days)
     replayed = replay_periods(answered, period, prepared.schema.target.scale)
     if verbose:

@@ -25,7 +25,7 @@ def measure_product(
 ) -> tuple[dict[str, float], float, tuple[float, float]]:
     """Return the scores on the test rows, the CPU seconds of the fit, and LiteRT's µs a row at 1 and 64 rows."""
     began = cpu_seconds()
-    network = fit(problem, prepared, FitOptions(seed=seed))
+    network = fit(problem, prepared, FitOptions(seed=seed)).network
     spent = cpu_seconds() - began
     return score_network(prepared, network).scores, spent, time_network(network, prepared)
 

@@ -8,6 +8,7 @@ from ekiben.training.calibration import LATEST_SHARE, MIN_ROWS, choose_latest, f
 from ekiben.training.fitting import encode_validation
 from ekiben.training.preparation import prepare
 from ekiben.training.problem import ProblemConfig
+from ekiben.training.split_config import Split
 from ekiben.training.tables.table import Table
 
 WANTED = 0.8
@@ -66,8 +67,10 @@ def test_rows_to_validate_on_are_followed_in_the_order_of_time(weight: str | Non
     given = {"name": "t", "source": {"path": "t.csv"}, "target": {"name": "y", "task": "regression"}}
     problem = ProblemConfig.model_validate(given | {"features": features, "split": split, "weight": weight})
     table = Table(frame.astype({"x": "float32"}), tuple(frame), (), (), "t", ())
-    rows = encode_validation("day", prepare(problem, table, say=lambda _: None))
+    rows, unordered = (
+        encode_validation(one, prepare(problem, table, say=lambda _: None)) for one in (problem.split, Split())
+    )
     assert rows.labels.tolist() == sorted(rows.labels)
     assert rows.encoded.numbers[:, 0].tolist() == rows.labels.tolist()
     assert (None if rows.weights is None else rows.weights.tolist()) == (weight and (rows.labels + 1).tolist())
-    assert encode_validation(None, prepare(problem, table, say=lambda _: None)).labels.tolist() != rows.labels.tolist()
+    assert unordered.labels.tolist() != rows.labels.tolist()

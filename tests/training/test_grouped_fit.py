@@ -7,7 +7,7 @@ import pytest
 
 from ekiben.training.fitting import fit
 from ekiben.training.network.fit import FitOptions
-from ekiben.training.preparation import prepare
+from ekiben.training.preparation import Prepared, prepare
 from ekiben.training.problem import ProblemConfig
 from ekiben.training.tables.read import read_table
 
@@ -32,12 +32,16 @@ def are_alike(one: keras.Model, other: keras.Model) -> bool:
     return all(np.array_equal(mine, its) for mine, its in zip(one.get_weights(), other.get_weights(), strict=True))
 
 
+def fit_alone(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
+    return fit(problem, prepared, options).network
+
+
 @pytest.mark.slow
 def test_the_teacher_of_a_network_knows_the_groups(problem: ProblemConfig) -> None:
     prepared = prepare(problem, read_table(problem, lambda _: None), say=lambda _: None)
     split = problem.split.model_copy(update={"group": None})
     by_row = problem.model_copy(update={"split": split})
-    once, again, other = fit(problem, prepared, TAUGHT), fit(problem, prepared, TAUGHT), fit(by_row, prepared, TAUGHT)
+    once, again, other = (fit_alone(asked, prepared, TAUGHT) for asked in (problem, problem, by_row))
     assert are_alike(once, again)
     assert not are_alike(once, other)
-    assert are_alike(fit(problem, prepared, UNTAUGHT), fit(by_row, prepared, UNTAUGHT))
+    assert are_alike(*(fit_alone(asked, prepared, UNTAUGHT) for asked in (problem, by_row)))

@@ -49,7 +49,7 @@ def write(folder: Path, target: dict[str, Any], **directions: str) -> ProblemCon
 
 def train_in_memory(problem: ProblemConfig, options: FitOptions = TAUGHT) -> tuple[Prepared, Trained]:
     prepared = prepare(problem, read_table(problem, lambda _: None), say=lambda _: None)
-    return prepared, score_network(prepared, fit(problem, prepared, options))
+    return prepared, score_network(prepared, fit(problem, prepared, options).network)
 
 
 def train_from_disk(problem: ProblemConfig, options: FitOptions = TAUGHT) -> tuple[Prepared, Trained]:
@@ -57,7 +57,7 @@ def train_from_disk(problem: ProblemConfig, options: FitOptions = TAUGHT) -> tup
         table = read_table(problem, lambda _: None, spill=SpillToDisk(problem, room, lambda _: None))
         assert table.on_disk
         prepared = prepare_on_disk(problem, table, room, lambda _: None)
-        return prepared, score_network(prepared, fit_from_disk(problem, prepared, options))
+        return prepared, score_network(prepared, fit_from_disk(problem, prepared, options).network)
 
 
 WAYS = {"memory": train_in_memory, "disk": train_from_disk}

@@ -84,7 +84,7 @@ def test_a_row_of_weight_2_is_learned_as_two_rows(tmp_path: Path) -> None:
 def test_without_weights_the_network_is_the_one_of_equal_weights(tmp_path: Path) -> None:
     equal = write(tmp_path / "t.csv", EVERY, ALIKE)
     plain = equal.model_copy(update={"weight": None})
-    networks = [fit(problem, prepare_quietly(problem), FitOptions(epochs=1)) for problem in (equal, plain)]
+    networks = [fit(problem, prepare_quietly(problem), FitOptions(epochs=1)).network for problem in (equal, plain)]
     for one, other in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -97,5 +97,5 @@ def test_rows_on_disk_count_by_their_weights(tmp_path: Path, monkeypatch: pytest
         table = read_table(problem, lambda _: None, spill=SpillToDisk(problem, room, lambda _: None))
         assert table.on_disk
         prepared = prepare_on_disk(problem, table, room, lambda _: None)
-        network = fit_from_disk(problem, prepared, OPTIONS)
+        network = fit_from_disk(problem, prepared, OPTIONS).network
         assert score_network(prepared, network).scores["auc"] > 0.98

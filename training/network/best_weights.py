@@ -74,6 +74,11 @@ class BestWeights(keras.callbacks.Callback):
         elif not self._plan.chooses_epoch:
             self._mean.keep_in(self.model)
 
+    @property
+    def steps(self) -> int:
+        """How many were taken until the weights that are kept."""
+        return (self._best_epoch + 1) * self._plan.epoch_steps if self._plan.chooses_epoch else self._plan.steps
+
     def correct_interval(self, by_time: bool) -> tuple[float, float]:
         """Return by how much the bounds must be moved apart so that they hold their share of validation rows.
 

@@ -40,6 +40,18 @@ def thin(rows: LabelledRows, most: int) -> LabelledRows:
     return LabelledRows(rows.encoded[every], rows.labels[every], weights, groups)
 
 
+def join(first: LabelledRows, second: LabelledRows) -> LabelledRows:
+    """Return the rows of both, whose groups are others."""
+    parts = [first.encoded, second.encoded]
+    encoded = Encoded(np.concatenate([part.numbers for part in parts]), np.concatenate([part.codes for part in parts]))
+    weights = groups = None
+    if first.weights is not None and second.weights is not None:
+        weights = np.concatenate([first.weights, second.weights])
+    if first.groups is not None and second.groups is not None:
+        groups = np.concatenate([first.groups, first.groups.max() + 1 + second.groups])
+    return LabelledRows(encoded, np.concatenate([first.labels, second.labels]), weights, groups)
+
+
 def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
     """Return labels as the network learns them: a regression's on its scale, around 0."""
     if design.schema.target.task != "regression":

@@ -42,6 +42,7 @@ class Plan:
     copies: int  # of each row, that a teacher answers; 0: no teacher
     chooses_epoch: bool
     chooses_towers: bool
+    refits: bool  # what is packed to the validation rows too
 
     @property
     def steps(self) -> int:
@@ -80,6 +81,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
         copies=(3 if rows < FEW_COPIES_FROM else 1) if taught else 0,
         chooses_epoch=not few,
         chooses_towers=chosen,
+        refits=options.by_time,
     )
 
 

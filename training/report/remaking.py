@@ -73,7 +73,7 @@ def learn(
             labels=(own, *labels[1:]),
             weights=(weights, *prepared.weights[1:]),
         )
-        return predict_encoded(fit(problem, fewer, options), encoded)
+        return predict_encoded(fit(problem, fewer, options).network, encoded)
 
     metric, group = promotion_metric(prepared.schema.target), problem.split.group
     groups = number_groups(parts.train[group]) if group else np.arange(len(parts.train))

@@ -5,6 +5,7 @@ process.
 """
 
 import mmap
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ class StoredRows:
 
 
 class RowWriter:
-    """Writes encoded rows, their labels and, where rows are `weighted`, their weights."""
+    """Writes encoded rows, their labels and, where rows are `weighted`, their weights.
+
+    Rows that are added as `later` ones come after all others, and can be left out.
+    """
 
     def __init__(self, folder: Path, schema: Schema, weighted: bool) -> None:
         label_type = {"regression": np.float64, "binary": np.float32, "multiclass": np.int32}[schema.target.task]
@@ -76,30 +80,41 @@ class RowWriter:
         self._types = {"numbers": np.float32, "codes": np.int32, "labels": label_type}
         self._types |= {"weights": np.float64} if weighted else {}
         self._paths = {name: folder / f"{name}.bin" for name in self._types}
-        self._files: dict[str, IO[bytes]] = {}
+        self._later = {name: folder / f"{name}-later.bin" for name in self._types}
+        self._files: tuple[dict[str, IO[bytes]], ...] = ()
         self._open = ExitStack()
-        self._rows = 0
+        self._rows = [0, 0]
 
     def __enter__(self) -> Self:
-        self._files = {name: self._open.enter_context(path.open("wb")) for name, path in self._paths.items()}
+        self._files = tuple(
+            {name: self._open.enter_context(path.open("wb")) for name, path in paths.items()}
+            for paths in (self._paths, self._later)
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._open.close()  # all of them, also if what one still holds finds the disk full
 
-    def add(self, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None = None) -> None:
+    def add(self, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None = None, later: bool = False) -> None:
         """Write rows."""
         arrays = {"numbers": encoded.numbers, "codes": encoded.codes, "labels": labels}
         arrays |= {} if weights is None else {"weights": weights}
         for name, array in arrays.items():
-            self._files[name].write(np.ascontiguousarray(array, self._types[name]).data)
-        self._rows += len(labels)
+            self._files[later][name].write(np.ascontiguousarray(array, self._types[name]).data)
+        self._rows[later] += len(labels)
 
-    def open(self) -> StoredRows:
-        """Return all that was written."""
-        numbers, codes = (self._map(name, (self._rows, width)) for name, width in self._widths.items())
-        weights = self._map("weights", (self._rows,)) if "weights" in self._types else None
-        return StoredRows(Encoded(numbers, codes), self._map("labels", (self._rows,)), weights)
+    def open(self) -> tuple[StoredRows, StoredRows]:
+        """Return what was written, without later rows and with them, in the same files."""
+        for name, path in self._later.items():
+            with path.open("rb") as later, self._paths[name].open("ab") as file:
+                shutil.copyfileobj(later, file)
+            path.unlink()
+        return self._open_first(self._rows[0]), self._open_first(sum(self._rows))
+
+    def _open_first(self, rows: int) -> StoredRows:
+        numbers, codes = (self._map(name, (rows, width)) for name, width in self._widths.items())
+        weights = self._map("weights", (rows,)) if "weights" in self._types else None
+        return StoredRows(Encoded(numbers, codes), self._map("labels", (rows,)), weights)
 
     def _map(self, name: str, shape: Sequence[int]) -> np.ndarray:
         if not np.prod(shape):

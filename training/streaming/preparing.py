@@ -44,6 +44,7 @@ class PreparedOnDisk(Prepared):
     """What is prepared of a table on disk; its parts are samples."""
 
     rows: StoredRows  # to train on, all of them
+    both: StoredRows  # those and, where the split is by time, all to validate on
     most_batch_rows: int  # that memory has room for
 
     @property
@@ -74,7 +75,7 @@ def prepare_on_disk(
     cut = learn_cut(disk, problem.split, SEED)
     schema, survey = learn_schema_on_disk(problem, disk, target, cut)
     limit = room.budget.sample_rows(len(disk.kinds))
-    parts, rows = encode_parts(problem.weight, disk, schema, cut, survey, limit, room.folder)
+    parts, (rows, both) = encode_parts(problem.weight, disk, schema, cut, survey, limit, room.folder)
     for name, part, whole in zip(
         ("validated", "tested"), (parts.validation, parts.test), survey.sizes[1:], strict=True
     ):
@@ -87,7 +88,7 @@ def prepare_on_disk(
     labels = (train, validation, test)
     most = room.budget.batch_rows(len(disk.kinds))
     return PreparedOnDisk(
-        table, schema, parts, labels, (weights[0], weights[1], weights[2]), rows=rows, most_batch_rows=most
+        table, schema, parts, labels, (weights[0], weights[1], weights[2]), rows=rows, both=both, most_batch_rows=most
     )
 
 
@@ -117,8 +118,11 @@ def learn_schema_on_disk(problem: ProblemConfig, disk: TableOnDisk, target: Targ
 
 def encode_parts(
     weight: str | None, disk: TableOnDisk, schema: Schema, cut: Cut, survey: Survey, limit: int, folder: Path
-) -> tuple[Parts, StoredRows]:
-    """Encode the rows to train on into files; return samples of all parts, of at most `limit` rows each, and these."""
+) -> tuple[Parts, tuple[StoredRows, StoredRows]]:
+    """Encode the rows to train on into files; return samples of all parts, of at most `limit` rows each, and these.
+
+    By time the rows to validate on are trained on in the end, too.
+    """
     encoder, first = Encoder(schema), 0
     limits = (min(limit, OFFERED_ROWS), limit, limit)
     steps = [max(1, -(-size // most)) for size, most in zip(survey.sizes, limits, strict=True)]
@@ -129,10 +133,10 @@ def encode_parts(
             frame = to_frame(disk.kinds, columns)
             places = cut.place(frame, first)
             first += len(frame)
-            trained = frame[places == TRAIN]
-            if len(trained):
-                labels = encode_labels(schema.target, trained[schema.target.name])
-                writer.add(encoder.encode(trained), labels, find_weights(trained, weight))
+            for part in (TRAIN, VALIDATION) if cut.split.moment else (TRAIN,):
+                if len(trained := frame[places == part]):
+                    labels = encode_labels(schema.target, trained[schema.target.name])
+                    writer.add(encoder.encode(trained), labels, find_weights(trained, weight), part == VALIDATION)
             for part in (TRAIN, VALIDATION, TEST):
                 here = np.flatnonzero(places == part)
                 chosen = pa.array(here[-seen[part] % steps[part] :: steps[part]])

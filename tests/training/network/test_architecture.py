@@ -57,7 +57,7 @@ def make_labelled(task: str, rows: int, seed: int = 0) -> LabelledRows:
 
 def fit(task: str, rows: int = 1500, seed: int = 0, epochs: int = 4) -> keras.Model:
     recipe = FitOptions(seed=seed, epochs=epochs)
-    return fit_network(schema_for(task), make_labelled(task, rows), make_labelled(task, 1000, 7), recipe)
+    return fit_network(schema_for(task), make_labelled(task, rows), make_labelled(task, 1000, 7), recipe).network
 
 
 @pytest.fixture(scope="module")
@@ -255,12 +255,13 @@ def test_one_feature_is_enough(features: Any) -> None:
     numbers = np.linspace(0, 1, 120, dtype=np.float32).reshape(120, -1)[:, : len(schema.number_names)]
     codes = np.arange(120, dtype=np.int32).reshape(120, -1)[:, : len(schema.categories)] % 3
     rows = LabelledRows(Encoded(numbers, codes), (np.arange(120) % 2).astype(np.float32))
-    assert predict_encoded(fit_network(schema, rows, rows, FitOptions(epochs=1)), rows.encoded).shape == (120, 1)
+    network = fit_network(schema, rows, rows, FitOptions(epochs=1)).network
+    assert predict_encoded(network, rows.encoded).shape == (120, 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, 7.0])
 def test_a_constant_or_empty_number_does_no_harm(value: float) -> None:
     rows = make_labelled("binary", 200)
     rows.encoded.numbers[:, 1] = value
-    network = fit_network(schema_for("binary"), rows, rows, FitOptions(epochs=1))
+    network = fit_network(schema_for("binary"), rows, rows, FitOptions(epochs=1)).network
     assert np.isfinite(predict_encoded(network, rows.encoded)).all()

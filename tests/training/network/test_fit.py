@@ -27,7 +27,7 @@ def make_rows(rows: int, seed: int) -> LabelledRows:
 
 def share_right(train: LabelledRows, validation: LabelledRows) -> float:
     """Return how many of the validation rows' signs are found by a network fitted to these rows."""
-    answers = predict_encoded(fit_network(SCHEMA, train, validation, FitOptions(epochs=4)), validation.encoded)
+    answers = predict_encoded(fit_network(SCHEMA, train, validation, FitOptions(epochs=4)).network, validation.encoded)
     return float(((answers[:, 0] > 0.5) == validation.labels).mean())
 
 
@@ -51,7 +51,7 @@ def test_rows_may_lie_in_files(tmp_path: Path) -> None:
         name: np.load(tmp_path / f"{name}.npy", mmap_mode="r" if array.size else None) for name, array in arrays.items()
     }
     lying = LabelledRows(Encoded(mapped["numbers"], mapped["codes"]), mapped["labels"])
-    networks = [fit_network(SCHEMA, train, validation, FitOptions(epochs=1)) for train in (rows, lying)]
+    networks = [fit_network(SCHEMA, train, validation, FitOptions(epochs=1)).network for train in (rows, lying)]
     first, second = (network.get_weights() for network in networks)
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 

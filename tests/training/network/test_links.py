@@ -59,7 +59,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Packed]:
 
 def pack(folder: Path, target: str) -> Packed:
     problem, prepared = prepare_numbers(folder / f"{target}.csv", TABLE, target, SCALES[target])
-    network = fit(problem, prepared, FitOptions(epochs=10))
+    network = fit(problem, prepared, FitOptions(epochs=10)).network
     schema, test = prepared.schema, prepared.parts.test
     (package := folder / target).mkdir()
     raw_model = build_raw_model(schema, network)

@@ -1,0 +1,108 @@
+"""By time, what is packed has learned from the validation rows too; what is chosen on them has not."""
+
+import signal
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ekiben.contract.encoding import Encoded
+from ekiben.contract.feature import Number
+from ekiben.contract.schema import Schema, Target, Task
+from ekiben.training.network.fit import FitOptions, Fitted, LabelledRows, fit_network
+from ekiben.training.network.lessons import join
+from ekiben.training.registry.packaging import predict_encoded
+
+FEW, MANY = 4, 11  # epochs: of few the last is kept, of many the best, and these have a teacher
+
+
+def make_rows(rows: int, seed: int, turned: bool = False) -> LabelledRows:
+    """Rows whose label is the sign of their first number; turned, the other one."""
+    numbers = np.random.default_rng(seed).normal(size=(rows, 2)).astype(np.float32)
+    labels = (numbers[:, 0] > 0) ^ turned
+    return LabelledRows(Encoded(numbers, np.zeros((rows, 0), np.int32)), labels.astype(np.float32))
+
+
+TRAIN, LATER, LATEST = make_rows(800, 0), make_rows(1600, 1, turned=True), make_rows(1000, 2, turned=True)
+
+
+def fit(epochs: int, by_time: bool, task: Task = "binary", both: LabelledRows | None = None) -> Fitted:
+    classes = ("no", "yes") if task == "binary" else ()
+    features = tuple(Number(name=name, low=-9, high=9) for name in ("first", "second"))
+    schema = Schema(name="s", features=features, target=Target(name="y", task=task, classes=classes))
+    return fit_network(schema, TRAIN, LATER, FitOptions(epochs=epochs, by_time=by_time), both=both)
+
+
+def share_right(network: keras.Model) -> float:
+    """Return of how many of the latest rows the label is found."""
+    return float(((predict_encoded(network, LATEST.encoded)[:, 0] > 0.5) == LATEST.labels).mean())
+
+
+def are_alike(one: keras.Model, other: keras.Model) -> bool:
+    return all(np.array_equal(mine, its) for mine, its in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [FEW, MANY])
+def test_by_time_what_is_packed_learns_from_the_validation_rows_too(epochs: int) -> None:
+    fitted = fit(epochs, by_time=True)
+    assert share_right(fitted.network) > 0.8
+    assert share_right(fitted.choosing) < 0.5, "what chooses has seen them"
+
+
+@pytest.mark.slow
+def test_at_random_the_network_that_chooses_is_packed() -> None:
+    fitted = fit(FEW, by_time=False)
+    assert fitted.network is fitted.choosing
+    assert share_right(fitted.network) < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [FEW, MANY])
+def test_the_same_seed_gives_the_same_weights(epochs: int) -> None:
+    first, second = fit(epochs, by_time=True), fit(epochs, by_time=True, both=join(TRAIN, LATER))
+    assert are_alike(first.network, second.network)
+    assert are_alike(first.choosing, second.choosing)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_number_is_that_of_rows_the_network_had_not_seen() -> None:
+    fitted = fit(FEW, by_time=True, task="regression")
+    value, low, high = predict_encoded(fitted.choosing, LATER.encoded).T
+    assert np.mean((low <= LATER.labels) & (LATER.labels <= high)) == pytest.approx(0.8, abs=0.05)
+    assert ((low <= value) & (value <= high)).all()
+    _, packed_low, packed_high = predict_encoded(fitted.network, LATER.encoded).T
+    assert (packed_high - packed_low).mean() > (high - low).mean() / 2, "the margin is gone"
+
+
+def test_joined_rows_keep_their_weights_and_groups() -> None:
+    first = LabelledRows(TRAIN.encoded, TRAIN.labels, np.full(800, 2.0), np.arange(800) // 8)
+    second = LabelledRows(LATER.encoded, LATER.labels, np.full(1600, 3.0), np.arange(1600) // 8)
+    both = join(first, second)
+    assert both.labels.tolist() == [*TRAIN.labels, *LATER.labels]
+    assert both.encoded.numbers.tolist() == [*TRAIN.encoded.numbers.tolist(), *LATER.encoded.numbers.tolist()]
+    assert both.weights is not None
+    assert both.weights.tolist() == [2.0] * 800 + [3.0] * 1600
+    assert both.groups is not None
+    assert len(np.unique(both.groups)) == 300, "groups of both are mixed"
+    assert join(TRAIN, LATER).weights is join(TRAIN, LATER).groups is None
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    make: Callable[[keras.Model], None] = keras.Model.make_train_function
+    made = 0
+
+    def interrupt(self: keras.Model, force: bool = False) -> None:
+        nonlocal made
+        make(self)
+        made += self.train_function is not None
+        if made == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(keras.Model, "make_train_function", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(FEW, by_time=True)
+    assert tf.constant(1) == 1  # TensorFlow goes on

@@ -1,0 +1,28 @@
+"""Towers that are ready to be fitted, and the batches they are fitted to."""
+
+import keras
+import tensorflow as tf
+
+from ekiben.training.network.architecture import Design, build_towers
+from ekiben.training.network.batches import stream_batches
+from ekiben.training.network.lessons import LabelledRows, plan_lessons
+from ekiben.training.network.losses import build_loss
+from ekiben.training.network.optimizer import FusedAdamW
+from ekiben.training.network.plan import Plan
+
+
+def compile_towers(design: Design, plan: Plan, seed: int) -> keras.Model:
+    """Return towers with weights drawn from the seed, whose learning rate falls to zero over the plan's steps."""
+    keras.utils.clear_session()  # layers are numbered on from fit to fit, and their names order the sums of gradients
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    towers = build_towers(design)
+    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
+    optimizer = FusedAdamW(schedule, weight_decay=plan.weight_decay)
+    towers.compile(optimizer, build_loss(design), steps_per_execution=plan.block_steps)
+    return towers
+
+
+def stream_lessons(design: Design, plan: Plan, rows: LabelledRows, seed: int) -> tf.data.Dataset:
+    """Return endless batches of what is learned of the rows."""
+    return stream_batches(plan_lessons(design, rows, plan.copies, seed), plan.batch_rows, plan.block_steps, seed)

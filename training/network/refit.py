@@ -1,0 +1,32 @@
+"""Fits what was chosen once more, to the validation rows too.
+
+By time these are the latest rows, the nearest to those that are asked about. What is chosen on them (towers, after how
+many steps to stop, where intervals and thresholds lie) comes of a fit that never saw them, and is kept: this one
+takes as many steps, along the same learning rate.
+"""
+
+import keras
+from tqdm import tqdm
+
+from ekiben.training.network.architecture import Design
+from ekiben.training.network.compiling import compile_towers, stream_lessons
+from ekiben.training.network.interrupts import deferred_interrupts
+from ekiben.training.network.lessons import LabelledRows
+from ekiben.training.network.plan import Plan
+from ekiben.training.network.weight_mean import WeightMean
+
+
+def refit(design: Design, plan: Plan, rows: LabelledRows, seed: int, steps: int) -> keras.Model:
+    """Return towers that took so many of the plan's steps with these rows."""
+    batches = stream_lessons(design, plan, rows, seed)
+    towers, mean = compile_towers(design, plan, seed), WeightMean()
+    with deferred_interrupts() as interrupt, tqdm(total=steps, desc="with the latest", unit="batch") as bar:
+        towers.make_train_function()  # not `fit`, whose steps autologging would take for those of the fit before
+        drawn = iter(batches)
+        for _ in range(steps // plan.block_steps):
+            towers.train_function(drawn)
+            mean.add(towers, plan.block_steps)
+            bar.update(plan.block_steps)
+            interrupt()
+    mean.keep_in(towers)
+    return towers
