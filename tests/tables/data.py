@@ -35,6 +35,12 @@ class Data:
     test: Part
 
     @property
+    def both(self) -> Part:
+        """The rows to train and to validate on."""
+        parts = (self.train, self.validation)
+        return Part(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
+
+    @property
     def digest(self) -> str:
         """What tells these rows from others."""
         hashed = hashlib.sha256()

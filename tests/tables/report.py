@@ -12,9 +12,10 @@ METRICS = {"binary": "auc", "multiclass": "accuracy", "regression": "r2"}
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 AS_THEY_COME = ("lightgbm", "catboost")
 TUNED = ("lightgbm_tuned", "catboost_tuned")
-BEST_TREES = "tuned trees"
+BEST_TREES, BEST_AGAIN = "tuned trees", "tuned trees again"
 OTHERS = {
-    BEST_TREES: "tuned trees, the library chosen on validation rows", "lightgbm_tuned": "LightGBM tuned",
+    BEST_TREES: "tuned trees, the library chosen on validation rows",
+    BEST_AGAIN: "the same, fitted once more to validation rows too", "lightgbm_tuned": "LightGBM tuned",
     "catboost_tuned": "CatBoost tuned", "lightgbm": "LightGBM as it comes", "catboost": "CatBoost as it comes",
     "sklearn": "scikit-learn as it comes",
 }  # fmt: skip
@@ -37,16 +38,16 @@ class Row:
 
     def cells(self, model: str, label: str = "") -> dict[int, Cell]:
         """Return a model's cells by seed."""
-        if model == BEST_TREES:
-            chosen = ((seed, self._choose(seed)) for seed in range(self.seeds))
+        if model in (BEST_TREES, BEST_AGAIN):
+            chosen = ((seed, self._choose(seed, "_again" * (model == BEST_AGAIN))) for seed in range(self.seeds))
         else:
             wanted = label or (self.label if model == PRODUCT else "")
             chosen = ((seed, self.results.find(self.table, seed, model, wanted)) for seed in range(self.seeds))
         return {seed: cell for seed, cell in chosen if cell is not None}
 
-    def _choose(self, seed: int) -> Cell | None:
+    def _choose(self, seed: int, again: str = "") -> Cell | None:
         """Return the trees with the lowest validation loss: a tuned library's best trial, or as it comes."""
-        cells = [self.results.find(self.table, seed, model) for model in (*TUNED, *AS_THEY_COME)]
+        cells = [self.results.find(self.table, seed, model + again) for model in (*TUNED, *AS_THEY_COME)]
         found = [cell for cell in cells if cell is not None]
         return min(found, key=lambda cell: cell.validation_loss or 0.0) if len(found) == len(cells) else None
 

@@ -31,8 +31,13 @@ class Answers:
 Fit = Callable[[Data, int, Mapping[str, Any], float], Answers]
 
 
-def fit_lightgbm(data: Data, seed: int, parameters: Mapping[str, Any], stop_at: float = NEVER) -> Answers:
-    """Fit LightGBM; at `stop_at`, in CPU seconds, it stops with what it has."""
+def fit_lightgbm(
+    data: Data, seed: int, parameters: Mapping[str, Any], stop_at: float = NEVER, again: bool = False
+) -> Answers:
+    """Fit LightGBM; at `stop_at`, in CPU seconds, it stops with what it has.
+
+    With `again` it is fitted once more, for as many rounds, to the validation rows too.
+    """
     import lightgbm
 
     task = data.target.task
@@ -51,11 +56,19 @@ def fit_lightgbm(data: Data, seed: int, parameters: Mapping[str, Any], stop_at: 
         {**told, **parameters}, train, MAX_ROUNDS, [validation],
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), stop],
     )  # fmt: skip
+    if again:
+        both = lightgbm.Dataset(data.both.inputs, data.both.labels, categorical_feature=list(data.categories))
+        booster = lightgbm.train({**told, **parameters}, both, booster.best_iteration)
     return _answer(booster.predict, data, lambda part: part)
 
 
-def fit_catboost(data: Data, seed: int, parameters: Mapping[str, Any], stop_at: float = NEVER) -> Answers:
-    """Fit CatBoost; at `stop_at`, in CPU seconds, it stops with what it has."""
+def fit_catboost(
+    data: Data, seed: int, parameters: Mapping[str, Any], stop_at: float = NEVER, again: bool = False
+) -> Answers:
+    """Fit CatBoost; at `stop_at`, in CPU seconds, it stops with what it has.
+
+    With `again` it is fitted once more, for as many rounds, to the validation rows too.
+    """
     import catboost
 
     class Clock:
@@ -64,12 +77,11 @@ def fit_catboost(data: Data, seed: int, parameters: Mapping[str, Any], stop_at: 
 
     told: dict[str, Any] = {
         "random_seed": seed, "thread_count": 1, "logging_level": "Silent", "allow_writing_files": False,
-        "early_stopping_rounds": PATIENCE,
     }  # fmt: skip
     if data.target.task == "multiclass":
         told |= {"loss_function": "MultiClass", "classes_count": len(data.target.classes)}
     kind = catboost.CatBoostRegressor if data.target.task == "regression" else catboost.CatBoostClassifier
-    model = kind(**told, **parameters)
+    model = kind(**told, **parameters, early_stopping_rounds=PATIENCE)
 
     def as_table(inputs: NDArray[np.float32]) -> pd.DataFrame:
         table = pd.DataFrame(inputs)
@@ -79,6 +91,9 @@ def fit_catboost(data: Data, seed: int, parameters: Mapping[str, Any], stop_at: 
         as_table(data.train.inputs), data.train.labels, cat_features=list(data.categories),
         eval_set=(as_table(data.validation.inputs), data.validation.labels), callbacks=[Clock()],
     )  # fmt: skip
+    if again:
+        model = kind(**{**told, **parameters, "learning_rate": model.learning_rate_, "iterations": model.tree_count_})
+        model.fit(as_table(data.both.inputs), data.both.labels, cat_features=list(data.categories))
     predict = model.predict if data.target.task == "regression" else model.predict_proba
     return _answer(predict, data, as_table)
 

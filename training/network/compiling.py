@@ -9,6 +9,7 @@ from ekiben.training.network.lessons import LabelledRows, plan_lessons
 from ekiben.training.network.losses import build_loss
 from ekiben.training.network.optimizer import FusedAdamW
 from ekiben.training.network.plan import Plan
+from ekiben.training.network.teacher import Teacher
 
 
 def compile_towers(design: Design, plan: Plan, seed: int) -> keras.Model:
@@ -23,6 +24,9 @@ def compile_towers(design: Design, plan: Plan, seed: int) -> keras.Model:
     return towers
 
 
-def stream_lessons(design: Design, plan: Plan, rows: LabelledRows, seed: int) -> tf.data.Dataset:
+def stream_lessons(
+    design: Design, plan: Plan, rows: LabelledRows, teacher: Teacher | None, seed: int
+) -> tf.data.Dataset:
     """Return endless batches of what is learned of the rows."""
-    return stream_batches(plan_lessons(design, rows, plan.copies, seed), plan.batch_rows, plan.block_steps, seed)
+    lessons = plan_lessons(design, rows, teacher, plan.copies, seed)
+    return stream_batches(lessons, plan.batch_rows, plan.block_steps, seed)

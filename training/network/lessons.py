@@ -8,7 +8,7 @@ from ekiben.contract.encoding import Encoded
 from ekiben.training.network.architecture import Design
 from ekiben.training.network.batches import TaughtRows
 from ekiben.training.network.copies import copy_rows
-from ekiben.training.network.teacher import fit_teacher
+from ekiben.training.network.teacher import LEAVES, Teacher, fit_teacher
 
 COUNTED_ROWS = 1_000_000
 
@@ -59,9 +59,19 @@ def scale_labels(design: Design, labels: np.ndarray) -> np.ndarray:
     return design.target.learn(labels).astype(np.float32)
 
 
-def plan_lessons(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
-    """Return the rows with their labels; with copies of each also a teacher's answers, and the copies with these."""
-    return _teach(design, rows, copies, seed) if copies else [_label(design, rows)]
+def find_teacher(design: Design, rows: LabelledRows, seed: int, before: Teacher | None = None) -> Teacher:
+    """Return a teacher of these rows' labels, as the network learns them; its trees are as large as those `before`."""
+    labels, leaves = scale_labels(design, rows.labels), (before.leaves,) if before else LEAVES
+    return fit_teacher(
+        design.schema.target, rows.encoded, labels, rows.weights, seed, design.monotone, rows.groups, leaves
+    )
+
+
+def plan_lessons(
+    design: Design, rows: LabelledRows, teacher: Teacher | None = None, copies: int = 0, seed: int = 0
+) -> list[TaughtRows]:
+    """Return the rows with their labels; with a teacher also its answers, and so many copies of each with these."""
+    return [_label(design, rows)] if teacher is None else _teach(design, rows, teacher, copies, seed)
 
 
 def _label(design: Design, rows: LabelledRows) -> TaughtRows:
@@ -75,11 +85,9 @@ def _label(design: Design, rows: LabelledRows) -> TaughtRows:
     return TaughtRows(rows.encoded, targets)
 
 
-def _teach(design: Design, rows: LabelledRows, copies: int, seed: int) -> list[TaughtRows]:
+def _teach(design: Design, rows: LabelledRows, teacher: Teacher, copies: int, seed: int) -> list[TaughtRows]:
     labels = scale_labels(design, rows.labels)
     weights = rows.shares / rows.shares.mean()
-    target, known = design.schema.target, (rows.encoded, labels, rows.weights)
-    teacher = fit_teacher(target, *known, seed, design.monotone, rows.groups)
     given = np.column_stack([labels, weights, weights, teacher.answers]).astype(np.float32)
     copied = copy_rows(rows.encoded, design.numbers, copies, np.random.default_rng(seed))
     no_labels = np.zeros((len(copied), 2))

@@ -81,7 +81,7 @@ def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = Fals
         copies=(3 if rows < FEW_COPIES_FROM else 1) if taught else 0,
         chooses_epoch=not few,
         chooses_towers=chosen,
-        refits=options.by_time,
+        refits=options.by_time or not few,
     )
 
 

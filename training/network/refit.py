@@ -13,14 +13,17 @@ from ekiben.training.network.compiling import compile_towers, stream_lessons
 from ekiben.training.network.interrupts import deferred_interrupts
 from ekiben.training.network.lessons import LabelledRows
 from ekiben.training.network.plan import Plan
+from ekiben.training.network.teacher import Teacher
 from ekiben.training.network.weight_mean import WeightMean
 
 
-def refit(design: Design, plan: Plan, rows: LabelledRows, seed: int, steps: int) -> keras.Model:
+def refit(
+    design: Design, plan: Plan, rows: LabelledRows, teacher: Teacher | None, seed: int, steps: int
+) -> keras.Model:
     """Return towers that took so many of the plan's steps with these rows."""
-    batches = stream_lessons(design, plan, rows, seed)
+    batches = stream_lessons(design, plan, rows, teacher, seed)
     towers, mean = compile_towers(design, plan, seed), WeightMean()
-    with deferred_interrupts() as interrupt, tqdm(total=steps, desc="with the latest", unit="batch") as bar:
+    with deferred_interrupts() as interrupt, tqdm(total=steps, desc="once more", unit="batch") as bar:
         towers.make_train_function()  # not `fit`, whose steps autologging would take for those of the fit before
         drawn = iter(batches)
         for _ in range(steps // plan.block_steps):

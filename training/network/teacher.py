@@ -35,6 +35,7 @@ class Teacher:
     target: Target
     models: tuple[Any, ...]
     answers: np.ndarray
+    leaves: int  # of a tree
 
     def answer(self, encoded: Encoded) -> np.ndarray:
         """Return the mean of what the models answer, (rows, answers) float32."""
@@ -58,9 +59,9 @@ def can_teach(
 
 def fit_teacher(
     target: Target, encoded: Encoded, labels: np.ndarray, weights: np.ndarray | None, seed: int,
-    monotone: MonotoneNumbers | None = None, groups: np.ndarray | None = None,
+    monotone: MonotoneNumbers | None = None, groups: np.ndarray | None = None, leaves: tuple[int, ...] = LEAVES,
 ) -> Teacher:  # fmt: skip
-    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how large trees are.
+    """Fit a model to four fifths of the rows five times; the fifth says when to stop, and how many leaves trees have.
 
     It keeps to what is monotone, so that it teaches nothing that the network can't learn. The rows of one of the
     `groups`, (rows,), are in one fifth: a model that was fitted to some of them would answer the others by heart.
@@ -70,7 +71,6 @@ def fit_teacher(
     folds = cut_folds(target, labels, seed, groups)
     models: list[Any] = []
     answers = np.zeros((len(labels), len(target.classes) if target.task == "multiclass" else 1), np.float32)
-    leaves: tuple[int, ...] = LEAVES
     directions = monotone.constrain(columns.shape[1]) if monotone else None
     for fold in range(FOLDS):
         known, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -81,7 +81,7 @@ def fit_teacher(
         leaves = (leaves[best],)
         models.append(fitted[best])
         answers[held] = _answer(target, models[-1], columns[held])
-    return Teacher(target, tuple(models), answers)
+    return Teacher(target, tuple(models), answers, leaves[0])
 
 
 def _fit(

@@ -44,7 +44,7 @@ class PreparedOnDisk(Prepared):
     """What is prepared of a table on disk; its parts are samples."""
 
     rows: StoredRows  # to train on, all of them
-    both: StoredRows  # those and, where the split is by time, all to validate on
+    both: StoredRows  # those, and then all to validate on
     most_batch_rows: int  # that memory has room for
 
     @property
@@ -119,9 +119,9 @@ def learn_schema_on_disk(problem: ProblemConfig, disk: TableOnDisk, target: Targ
 def encode_parts(
     weight: str | None, disk: TableOnDisk, schema: Schema, cut: Cut, survey: Survey, limit: int, folder: Path
 ) -> tuple[Parts, tuple[StoredRows, StoredRows]]:
-    """Encode the rows to train on into files; return samples of all parts, of at most `limit` rows each, and these.
+    """Encode rows into files; return samples of all parts, of at most `limit` rows each, and what is in the files.
 
-    By time the rows to validate on are trained on in the end, too.
+    The rows to validate on wait behind those to train on: what is packed learns from them too.
     """
     encoder, first = Encoder(schema), 0
     limits = (min(limit, OFFERED_ROWS), limit, limit)
@@ -133,7 +133,7 @@ def encode_parts(
             frame = to_frame(disk.kinds, columns)
             places = cut.place(frame, first)
             first += len(frame)
-            for part in (TRAIN, VALIDATION) if cut.split.moment else (TRAIN,):
+            for part in (TRAIN, VALIDATION):
                 if len(trained := frame[places == part]):
                     labels = encode_labels(schema.target, trained[schema.target.name])
                     writer.add(encoder.encode(trained), labels, find_weights(trained, weight), part == VALIDATION)

@@ -1,4 +1,4 @@
-"""By time, what is packed has learned from the validation rows too; what is chosen on them has not."""
+"""What is packed has learned from the validation rows too; what is chosen on them has not."""
 
 import signal
 from collections.abc import Callable
@@ -45,15 +45,15 @@ def are_alike(one: keras.Model, other: keras.Model) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("epochs", [FEW, MANY])
-def test_by_time_what_is_packed_learns_from_the_validation_rows_too(epochs: int) -> None:
-    fitted = fit(epochs, by_time=True)
+@pytest.mark.parametrize(("epochs", "by_time"), [(FEW, True), (MANY, True), (MANY, False)])
+def test_what_is_packed_learns_from_the_validation_rows_too(epochs: int, by_time: bool) -> None:
+    fitted = fit(epochs, by_time)
     assert share_right(fitted.network) > 0.8
     assert share_right(fitted.choosing) < 0.5, "what chooses has seen them"
 
 
 @pytest.mark.slow
-def test_at_random_the_network_that_chooses_is_packed() -> None:
+def test_of_a_few_epochs_at_random_the_network_that_chooses_is_packed() -> None:
     fitted = fit(FEW, by_time=False)
     assert fitted.network is fitted.choosing
     assert share_right(fitted.network) < 0.5

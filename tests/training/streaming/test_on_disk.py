@@ -108,15 +108,11 @@ def test_the_rows_to_train_on_are_encoded_as_in_memory(tmp_path: Path, room: Roo
     np.testing.assert_array_equal(on_disk.rows.labels[:], in_memory.labels[0])
 
 
-@pytest.mark.parametrize("split", [DATES, {}], ids=["by time", "at random"])
-def test_by_time_all_rows_to_validate_on_wait_behind_those_to_train_on(split: Any, tmp_path: Path, room: Room) -> None:
-    problem = write(tmp_path / "t.parquet", make_table(), features=MORE, split=split)
+def test_all_rows_to_validate_on_wait_behind_those_to_train_on(tmp_path: Path, room: Room) -> None:
+    problem = write(tmp_path / "t.parquet", make_table(), features=MORE, split=DATES)
     in_memory, on_disk, *_ = prepare_both(problem, room)
-    trained, validated = len(on_disk.rows.labels), len(on_disk.both.labels) - len(on_disk.rows.labels)
+    trained = len(on_disk.rows.labels)
     assert not list(room.folder.glob("*-later*"))
-    if not split:
-        assert validated == 0
-        return
     encoded = Encoder(in_memory.schema).encode(in_memory.parts.validation)
     np.testing.assert_array_equal(on_disk.both.encoded.numbers[trained:], encoded.numbers)
     np.testing.assert_array_equal(on_disk.both.encoded.codes[trained:], encoded.codes)
