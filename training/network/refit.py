@@ -1,8 +1,8 @@
 """Fits what was chosen once more, to the validation rows too.
 
-By time these are the latest rows, the nearest to those that are asked about. What is chosen on them (towers, after how
-many steps to stop, where intervals and thresholds lie) comes of a fit that never saw them, and is kept: this one
-takes as many steps, along the same learning rate.
+By time these are the latest rows, the nearest to those that will be asked about; of a small table they are a fifth
+more. What is chosen on them (towers, after how many steps to stop, where intervals and thresholds lie) comes of a fit
+that never saw them, and is kept: this one takes as many steps, along the same learning rate.
 """
 
 import keras
