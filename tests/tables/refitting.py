@@ -22,6 +22,7 @@ import pandas as pd
 
 from ekiben.contract.errors import UserError
 from ekiben.load_tests.machine import describe_machine
+from ekiben.training.arguments import seed
 from ekiben.training.dataset.split import Parts
 from ekiben.training.fitting import fit, score_network
 from ekiben.training.network.fit import FitOptions
@@ -37,11 +38,11 @@ HEAD = """\
 |---|---|--:|---|--:|--:|--:|--:|--:|--:|"""
 
 
-def cut_again(prepared: Prepared, time: str | None, seed: int) -> Prepared:
+def cut_again(prepared: Prepared, time: str | None, drawn: int) -> Prepared:
     """Return a table without its test rows, in whose place are some of the others."""
     frame = pd.concat([prepared.parts.train, prepared.parts.validation])
     labels = np.concatenate(prepared.labels[:2])
-    order = np.random.default_rng(99 + seed).permutation(len(frame))
+    order = np.random.default_rng(99 + drawn).permutation(len(frame))
     order = frame[time].argsort(kind="stable").to_numpy() if time else order
     places = np.split(order, [int(len(frame) * FITTED), int(len(frame) * VALIDATED)])
     train, validation, test = (frame.iloc[rows] for rows in places)
@@ -52,14 +53,14 @@ def cut_again(prepared: Prepared, time: str | None, seed: int) -> Prepared:
     )  # fmt: skip
 
 
-def measure(table: RealTable, seed: int) -> tuple[str, float] | None:
+def measure(table: RealTable, drawn: int) -> tuple[str, float] | None:
     """Return a table's line, and the difference of its metric; None if it is not fitted again."""
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_table(table, seed, Path(folder))
+        opened = open_table(table, drawn, Path(folder))
     time, began = opened.problem.split.moment, cpu_seconds()
     with quietly():
-        prepared = cut_again(opened.prepared, time, seed)
-        fitted = fit(opened.problem, prepared, FitOptions(seed=seed))
+        prepared = cut_again(opened.prepared, time, drawn)
+        fitted = fit(opened.problem, prepared, FitOptions(seed=drawn))
     if fitted.network is fitted.choosing:
         return None
     spent = cpu_seconds() - began
@@ -75,27 +76,25 @@ def measure(table: RealTable, seed: int) -> tuple[str, float] | None:
 
 
 def main(arguments: Sequence[str] | None = None, tables: Sequence[RealTable] = TABLES) -> int:
-    """Print a line for each table, and what they add up to."""
-    known = {table.name: table for table in tables}
+    """Print a line a table, and what they add up to; return 1 if one can't be opened."""
     parser = argparse.ArgumentParser(prog="python -m tests.tables.refitting", description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", default=",".join(known), help="names with commas between (default: all)")
-    parser.add_argument("--seed", type=int, default=0)
+    known = {table.name: table for table in tables}
+    parser.add_argument("--tables", nargs="+", default=[*known], choices=known, metavar="NAME")
+    parser.add_argument("--seed", type=seed, default=0)
     options = parser.parse_args(arguments)
-    names = options.tables.split(",")
-    if unknown := sorted({*names} - known.keys()):
-        parser.error(f"no table is called {unknown[0]!r}: there are {', '.join(known)}")
-    print(f"{describe_machine()}; seed {options.seed}\n\n{HEAD}")
-    differences = {}
-    try:
-        for name in names:
-            if measured := measure(known[name], options.seed):
-                line, differences[name] = measured
-                print(line, flush=True)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    print(f"{describe_machine()}; seed {options.seed}\n\n{HEAD}", flush=True)
+    differences: dict[str, float] = {}
+    for name in options.tables:
+        try:
+            measured = measure(known[name], options.seed)
+        except UserError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
+        if measured:
+            line, differences[name] = measured
+            print(line, flush=True)
     if differences:
-        print("\n| tables | mean | median | worst | wins : losses | p |\n|--:|--:|--:|--:|--:|--:|")
+        print("\n| tables | mean | median | worst | wins : losses | p (Wilcoxon) |\n|--:|--:|--:|--:|--:|--:|")
         print(f"| {describe_differences(differences)} |")
     return 0
 
