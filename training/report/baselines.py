@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ekiben.contract.encoding import Encoded, Encoder
@@ -30,11 +31,17 @@ class Baseline:
 
 def find_baselines(prepared: Prepared) -> Iterator[Baseline]:
     """Yield what the model is to be better than; the first needs no features."""
-    target, train, test = prepared.schema.target, prepared.labels[0], prepared.labels[2]
+    target, test = prepared.schema.target, prepared.labels[2]
     name = "the mean" if target.task == "regression" else "the base rate"
-    yield Baseline(name, np.tile(answer_all(target, train, prepared.weights[0]), (len(test), 1)))
+    yield Baseline(name, np.tile(answer_all(target, *join_known(prepared)), (len(test), 1)))
     if find_spec(TREES) and len(target.classes) <= MAX_CLASSES:
         yield from fit_trees(prepared)
+
+
+def join_known(prepared: Prepared) -> tuple[NDArray[Any], Weights]:
+    """Return the labels and the weights of the rows that the model learned from: to train, then to validate on."""
+    labels, (train, validation, _) = np.concatenate(prepared.labels[:2]), prepared.weights
+    return labels, None if train is None or validation is None else np.concatenate([train, validation])
 
 
 def answer_all(target: Target, labels: np.ndarray, weights: Weights = None) -> NDArray[np.float64]:
@@ -46,24 +53,27 @@ def answer_all(target: Target, labels: np.ndarray, weights: Weights = None) -> N
 
 
 def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
-    """Yield what LightGBM answers with its own settings, fitted to the encoded training rows."""
+    """Yield what LightGBM answers with its own settings, fitted to the rows that the model learned from."""
     library: Any = import_module(TREES)
     target, encoder = prepared.schema.target, Encoder(prepared.schema)
-    rows = np.unique(np.linspace(0, len(prepared.parts.train) - 1, MAX_ROWS).astype(np.intp))
-    labels = prepared.labels[0][rows]
+    known, weights = join_known(prepared)
+    rows = np.unique(np.linspace(0, len(known) - 1, MAX_ROWS).astype(np.intp))
+    labels = known[rows]
     if len(np.unique(labels)) < 2:
         return
     kind = library.LGBMRegressor if target.task == "regression" else library.LGBMClassifier
     trees = kind(random_state=SEED, verbosity=-1, n_jobs=1)  # several threads wait for each other on a busy machine
-    train, test = (_join(encoder.encode(part)) for part in (prepared.parts.train.iloc[rows], prepared.parts.test))
+    parts = prepared.parts
+    frame = pd.concat([parts.train, parts.validation]).iloc[rows]
+    train, test = (_join(encoder.encode(part)) for part in (frame, parts.test))
     inputs, categories = train.shape[1], len(prepared.schema.categories)
-    weights = None if prepared.weights[0] is None else prepared.weights[0][rows]
+    counted = None if weights is None else weights[rows]
     try:
-        trees.fit(train, labels, sample_weight=weights, categorical_feature=list(range(inputs - categories, inputs)))
+        trees.fit(train, labels, sample_weight=counted, categorical_feature=list(range(inputs - categories, inputs)))
     except library.basic.LightGBMError as error:  # the model is trained: no baseline is worth losing it
         print(f"note: the report has no LightGBM, which could not be fitted ({error})")
         return
-    trained, whole = len(labels), prepared.parts.sizes[0]
+    trained, whole = len(labels), sum(parts.sizes[:2])
     name = "LightGBM" if trained == whole else f"LightGBM on {trained:,} of {whole:,} rows"
     yield Baseline(name, _answer(trees, target, test))
 
