@@ -46,7 +46,7 @@ def fit_network(
     """Fit towers with AdamW, its learning rate falling to zero along a cosine, and return the mean of the best ones.
 
     Of more than FEW_EPOCHS the one with the lowest validation loss is kept. A number is learned on the link's scale.
-    What is packed is then fitted to `both` kinds of rows (default: these, joined), but for large tables cut at random.
+    Where the plan refits, what is packed is then fitted to `both` kinds of rows (default: these, joined).
     """
     monotone = find_monotone(schema, train.encoded.numbers)
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]

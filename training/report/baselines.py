@@ -39,7 +39,7 @@ def find_baselines(prepared: Prepared) -> Iterator[Baseline]:
 
 
 def join_known(prepared: Prepared) -> tuple[NDArray[Any], Weights]:
-    """Return the labels and the weights of the rows that the model learned from: to train, then to validate on."""
+    """Return the labels and the weights of the rows to train and then of those to validate on."""
     labels, (train, validation, _) = np.concatenate(prepared.labels[:2]), prepared.weights
     return labels, None if train is None or validation is None else np.concatenate([train, validation])
 
@@ -53,7 +53,7 @@ def answer_all(target: Target, labels: np.ndarray, weights: Weights = None) -> N
 
 
 def fit_trees(prepared: Prepared) -> Iterator[Baseline]:
-    """Yield what LightGBM answers with its own settings, fitted to the rows that the model learned from."""
+    """Yield what LightGBM answers with its own settings, fitted to the encoded rows to train and to validate on."""
     library: Any = import_module(TREES)
     target, encoder = prepared.schema.target, Encoder(prepared.schema)
     known, weights = join_known(prepared)
