@@ -32,8 +32,8 @@ def are_alike(one: keras.Model, other: keras.Model) -> bool:
     return all(np.array_equal(mine, its) for mine, its in zip(one.get_weights(), other.get_weights(), strict=True))
 
 
-def fit_alone(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
-    return fit(problem, prepared, options).network
+def choose(problem: ProblemConfig, prepared: Prepared, options: FitOptions) -> keras.Model:
+    return fit(problem, prepared, options).choosing  # all towers learn together; those kept may have no teacher
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_the_teacher_of_a_network_knows_the_groups(problem: ProblemConfig) -> No
     prepared = prepare(problem, read_table(problem, lambda _: None), say=lambda _: None)
     split = problem.split.model_copy(update={"group": None})
     by_row = problem.model_copy(update={"split": split})
-    once, again, other = (fit_alone(asked, prepared, TAUGHT) for asked in (problem, problem, by_row))
+    once, again, other = (choose(asked, prepared, TAUGHT) for asked in (problem, problem, by_row))
     assert are_alike(once, again)
     assert not are_alike(once, other)
-    assert are_alike(*(fit_alone(asked, prepared, UNTAUGHT) for asked in (problem, by_row)))
+    assert are_alike(*(choose(asked, prepared, UNTAUGHT) for asked in (problem, by_row)))
