@@ -21,20 +21,18 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ekiben.contract.encoding import Encoder
 from ekiben.contract.schema import Schema
 from ekiben.load_tests.machine import describe_machine
 from ekiben.training.evaluate import score
 from ekiben.training.fitting import encode_validation
-from ekiben.training.network.architecture import Design, build_towers
+from ekiben.training.network.architecture import Design
 from ekiben.training.network.averaging import average_towers
 from ekiben.training.network.batches import stream_batches
+from ekiben.training.network.compiling import compile_towers
 from ekiben.training.network.fit import FitOptions, LabelledRows
 from ekiben.training.network.lessons import plan_lessons
-from ekiben.training.network.losses import build_loss
-from ekiben.training.network.optimizer import FusedAdamW
 from ekiben.training.network.plan import plan_fit
 from ekiben.training.network.scaling import scale_numbers, scale_target
 from ekiben.training.preparation import prepare
@@ -139,8 +137,6 @@ def fit_share(rows: Path, share: int, way: Way, epochs: int, others: Connection)
     """Fit the same network as the others to a share of the rows, as `fit_network` does to all."""
     schema, train, validation = pickle.loads(rows.read_bytes())
     options = FitOptions(epochs=epochs, by_time=True)
-    keras.utils.set_random_seed(options.seed)
-    tf.config.experimental.enable_op_determinism()
     inputs = train.encoded.numbers.shape[1] + train.encoded.codes.shape[1]
     plan = plan_fit(len(train.labels), inputs, options)
     numbers = scale_numbers(train.encoded.numbers, plan.bins, validation.encoded.numbers)
@@ -148,10 +144,7 @@ def fit_share(rows: Path, share: int, way: Way, epochs: int, others: Connection)
     own = LabelledRows(train.encoded[share :: way.processes], train.labels[share :: way.processes])
     lessons = plan_lessons(design, own)
     batches = stream_batches(lessons, plan.batch_rows // way.processes, plan.block_steps, options.seed + share)
-    towers, averaging = build_towers(design), Averaging(others, way, plan.block_steps)
-    schedule = keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps)
-    optimizer = FusedAdamW(schedule, weight_decay=plan.weight_decay)
-    towers.compile(optimizer, build_loss(design), steps_per_execution=plan.block_steps)
+    towers, averaging = compile_towers(design, plan, options.seed), Averaging(others, way, plan.block_steps)
     towers.fit(
         batches, epochs=epochs, steps_per_epoch=plan.epoch_steps, shuffle=False, verbose=0, callbacks=[averaging]
     )
