@@ -62,8 +62,7 @@ def fit_network(
     if not plan.refits:
         return Fitted(choosing, choosing)
     kept, both = choose_kept(design, best.shares), both or join(train, validation)
-    teacher = find_teacher(kept, both, options.seed, teacher) if teacher else None
-    towers = refit(kept, plan, both, teacher, options.seed, best.steps)
+    towers = refit(kept, plan, both, teacher, options, best.steps)
     return Fitted(average_towers(towers, kept, best.shares[best.shares > 0], *moved), choosing)
 
 

@@ -1,6 +1,7 @@
 """How a table is fitted, which follows from how many rows it has."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -60,6 +61,10 @@ class Plan:
         """After how many epochs that are no better the fit ends: half as many where each has as many copies as rows."""
         share = PATIENCE_SHARE / 2 if self.copies else PATIENCE_SHARE
         return max(MIN_PATIENCE, int(self.epochs * share))
+
+    def without_teacher(self) -> Self:
+        """Return it without copies, where no tower learns from a teacher: a step takes as many rows as before."""
+        return replace(self, copies=0, batch_rows=self.batch_rows // 2)
 
 
 def plan_fit(rows: int, inputs: int, options: FitOptions, teachable: bool = False) -> Plan:

@@ -5,8 +5,8 @@ rows, of which the teacher alone knows the answer: Fakoor and others, Fast, Accu
 via Augmented Distillation (2020).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -42,6 +42,10 @@ class Teacher:
         columns = _columns(encoded)
         answers = [_answer(self.target, model, columns) for model in self.models]
         return np.asarray(np.mean(answers, axis=0), np.float32)
+
+    def extend(self, encoded: Encoded) -> Self:
+        """Return it with its answers to more rows, to which none of the models was fitted."""
+        return replace(self, answers=np.concatenate([self.answers, self.answer(encoded)]))
 
 
 def can_teach(

@@ -11,10 +11,16 @@ import tensorflow as tf
 from ekiben.contract.encoding import Encoded
 from ekiben.contract.feature import Number
 from ekiben.contract.schema import Schema, Target, Task
+from ekiben.training.network.architecture import Design, Shape, Tower
 from ekiben.training.network.fit import FitOptions, Fitted, LabelledRows, fit_network
-from ekiben.training.network.lessons import join
+from ekiben.training.network.lessons import find_teacher, join
+from ekiben.training.network.plan import Plan, plan_fit
+from ekiben.training.network.refit import refit, teach_more
+from ekiben.training.network.scaling import scale_numbers, scale_target
+from ekiben.training.network.teacher import Teacher
 from ekiben.training.registry.packaging import predict_encoded
 
+LEARNER, PUPIL = Tower(0.1), Tower(0.1, teacher_share=0.8)
 FEW, MANY = 4, 11  # epochs: more than ten have a teacher, and are fitted once more
 
 
@@ -28,11 +34,21 @@ def make_rows(rows: int, seed: int, turned: bool = False) -> LabelledRows:
 TRAIN, LATER, LATEST = make_rows(800, 0), make_rows(1600, 1, turned=True), make_rows(1000, 2, turned=True)
 
 
-def fit(epochs: int, by_time: bool, task: Task = "binary", both: LabelledRows | None = None) -> Fitted:
+def make_schema(task: Task = "binary") -> Schema:
     classes = ("no", "yes") if task == "binary" else ()
     features = tuple(Number(name=name, low=-9, high=9) for name in ("first", "second"))
-    schema = Schema(name="s", features=features, target=Target(name="y", task=task, classes=classes))
-    return fit_network(schema, TRAIN, LATER, FitOptions(epochs=epochs, by_time=by_time), both=both)
+    return Schema(name="s", features=features, target=Target(name="y", task=task, classes=classes))
+
+
+def fit(epochs: int, by_time: bool, task: Task = "binary", both: LabelledRows | None = None) -> Fitted:
+    return fit_network(make_schema(task), TRAIN, LATER, FitOptions(epochs=epochs, by_time=by_time), both=both)
+
+
+def design_towers(*towers: Tower) -> Design:
+    schema = make_schema()
+    return Design(
+        schema, scale_numbers(TRAIN.encoded.numbers, 8), scale_target(schema.target, TRAIN.labels), Shape(towers=towers)
+    )
 
 
 def share_right(network: keras.Model) -> float:
@@ -88,6 +104,32 @@ def test_joined_rows_keep_their_weights_and_groups() -> None:
     assert both.groups is not None
     assert len(np.unique(both.groups)) == 300, "groups of both are mixed"
     assert join(TRAIN, LATER).weights is join(TRAIN, LATER).groups is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_time", [True, False])
+def test_trees_learn_from_the_validation_rows_only_by_time(by_time: bool) -> None:
+    design = design_towers(PUPIL)
+    before = find_teacher(design, TRAIN, 0)
+    after = teach_more(design, join(TRAIN, LATER), before, FitOptions(by_time=by_time))
+    right = (after.answers[len(TRAIN.labels) :, 0] > 0.5) == LATER.labels
+    assert len(after.answers) == len(TRAIN.labels) + len(LATER.labels)
+    assert right.mean() > 0.8 if by_time else right.mean() < 0.2, "their labels are the other way round"
+    assert np.array_equal(after.answers[: len(TRAIN.labels)], before.answers) is not by_time
+
+
+@pytest.mark.slow
+def test_towers_that_learn_nothing_of_a_teacher_get_no_copies_for_it_to_answer() -> None:
+    plan, both = plan_fit(len(TRAIN.labels), 2, FitOptions(epochs=MANY), teachable=True), join(TRAIN, LATER)
+    teacher = find_teacher(design_towers(PUPIL), TRAIN, 0)
+
+    def again(tower: Tower, plan: Plan, teacher: Teacher | None) -> keras.Model:
+        return refit(design_towers(tower), plan, both, teacher, FitOptions(), plan.block_steps)
+
+    alone = plan.without_teacher()
+    assert (plan.copies, alone.copies) == (3, 0)
+    assert alone.batch_rows * 2 == plan.batch_rows, "the other half of a batch were copies"
+    assert are_alike(again(LEARNER, plan, teacher), again(LEARNER, alone, None))
 
 
 @pytest.mark.slow
