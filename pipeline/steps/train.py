@@ -65,7 +65,9 @@ def run(given: Given) -> Made:
         log_decision(decision, prepared.schema)
         lineage = describe_lineage(prepared, run.info.run_id)
         (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
-    sentence = f"a network is fitted to {prepared.parts.sizes[0]:,} rows"
+    train, validation, _ = prepared.parts.sizes
+    rows = train if fitted.network is fitted.choosing else train + validation
+    sentence = f"a network is fitted to {rows:,} rows"
     return Made(sentence, mlflow_run=run.info.run_id)
 
 
