@@ -66,7 +66,7 @@ def run(given: Given) -> Made:
         lineage = describe_lineage(prepared, run.info.run_id)
         (given.folder / LINEAGE).write_text(json.dumps(lineage, indent=1) + "\n", encoding="utf-8")
     train, validation, _ = prepared.parts.sizes
-    rows = train if fitted.network is fitted.choosing else train + validation
+    rows = train + validation if fitted.refitted else train
     sentence = f"a network is fitted to {rows:,} rows"
     return Made(sentence, mlflow_run=run.info.run_id)
 

@@ -61,7 +61,7 @@ def measure(table: RealTable, drawn: int) -> tuple[str, float] | None:
     with quietly():
         prepared = cut_again(opened.prepared, time, drawn)
         fitted = fit(opened.problem, prepared, FitOptions(seed=drawn))
-    if fitted.network is fitted.choosing:
+    if not fitted.refitted:
         return None
     spent = cpu_seconds() - began
     chosen, refitted = (score_network(prepared, one).scores for one in (fitted.choosing, fitted.network))

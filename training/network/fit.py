@@ -34,6 +34,11 @@ class Fitted:
     network: keras.Model
     choosing: keras.Model
 
+    @property
+    def refitted(self) -> bool:
+        """Whether the network to pack has learned from the validation rows, too."""
+        return self.network is not self.choosing
+
 
 def fit_network(
     schema: Schema,
