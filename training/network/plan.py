@@ -63,7 +63,7 @@ class Plan:
         return max(MIN_PATIENCE, int(self.epochs * share))
 
     def without_teacher(self) -> Self:
-        """Return it without copies, where no tower learns from a teacher: a step takes as many rows as before."""
+        """Return it without copies, for towers that no teacher teaches: a step has as many labelled rows as before."""
         return replace(self, copies=0, batch_rows=self.batch_rows // 2)
 
 
